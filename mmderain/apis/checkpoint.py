@@ -1,0 +1,72 @@
+import os
+import pickle
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+
+def read_checkpoint(path: str | Path) -> object:
+    """Read a checkpoint to the CPU, weights only: no code in the file is ever run.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no checkpoint, is damaged, or holds more than weights and plain values.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such checkpoint file')
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).strip().split('\n')[0]
+        raise ValueError(
+            f'{path}: cannot be read as weights ({reason}). Expected a file written by torch.save that holds '
+            'tensors and plain values only; it may be damaged, or hold pickled objects, which are refused.'
+        ) from error
+
+
+def save_weights(path: str | Path, state_dict: dict[str, Tensor], meta: dict) -> None:
+    """Write a weights-only checkpoint, complete or not at all.
+
+    Args:
+        path: where to; its folder is made if missing.
+        state_dict: the ``Derainer``'s, names beginning with ``network.``.
+        meta: plain values that say where the weights come from.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + '.part')
+    torch.save(dict(meta=meta, state_dict=state_dict), part)
+    os.replace(part, path)
+
+
+def load_weights(model: nn.Module, path: str | Path) -> None:
+    """Load a checkpoint of mmderain, or of an mmengine run of it, into a ``Derainer``.
+
+    Every key and shape must fit: a mismatch is an error, never a warning. Of an exponential moving average
+    (mmengine's ``EMAHook``) the averaged weights are what its ``state_dict`` holds already.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`read_checkpoint`, or listing the keys that do not fit.
+    """
+    checkpoint = read_checkpoint(path)
+    state_dict = checkpoint.get('state_dict') if isinstance(checkpoint, dict) else None
+    if not isinstance(state_dict, dict):
+        raise ValueError(
+            f'{path}: found no `state_dict`; expected a checkpoint of mmderain. A file of the authors is '
+            'converted with tools/model_converters/upstream_to_mmderain.py first.'
+        )
+    state_dict = {key.removeprefix('module.'): value for key, value in state_dict.items()}
+    expected = model.state_dict()
+    problems = [f'unknown key: {key}' for key in state_dict if key not in expected]
+    problems += [f'missing key: {key}' for key in expected if key not in state_dict]
+    problems += [
+        f'{key}: found shape {tuple(state_dict[key].shape)}, expected {tuple(value.shape)}'
+        for key, value in expected.items()
+        if key in state_dict and state_dict[key].shape != value.shape
+    ]
+    if problems:
+        shown = '\n'.join(problems[:20]) + ('' if len(problems) <= 20 else f'\n... {len(problems)} in all')
+        raise ValueError(f'{path} does not fit the model of the config:\n{shown}')
+    model.load_state_dict(state_dict)

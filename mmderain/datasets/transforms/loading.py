@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import mmcv
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmderain.registry import TRANSFORMS
+
+
+def read_image(path: str) -> np.ndarray:
+    """Read a picture as BGR uint8 (H, W, 3).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a picture, or a damaged one.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path}: no such picture')
+    img = mmcv.imread(path, flag='color')
+    if img is None:
+        raise ValueError(f'{path}: cannot be read as a picture; it is damaged or of an unknown format')
+    return img
+
+
+@TRANSFORMS.register_module()
+class LoadPairedImages(BaseTransform):
+    """Load the rainy picture, and the clean one if there is one.
+
+    Needs ``img_path``; ``gt_path`` (the clean file) or ``clean_half`` (``'left'`` or ``'right'``: both are
+    halves of one file) gives a pair.
+
+    Adds ``img`` and, of a pair, ``gt_img``: BGR uint8 (H, W, 3); ``ori_shape`` and ``img_shape``: (H, W).
+
+    Raises:
+        ValueError: the two differ in size, or a side-by-side file has an odd width.
+    """
+
+    def transform(self, results: dict) -> dict:
+        img = read_image(results['img_path'])
+        if 'gt_path' in results:
+            gt_img = read_image(results['gt_path'])
+            if img.shape != gt_img.shape:
+                raise ValueError(
+                    f'{results["img_path"]} is {img.shape[0]}x{img.shape[1]}, its clean partner '
+                    f'{results["gt_path"]} {gt_img.shape[0]}x{gt_img.shape[1]} (height x width); '
+                    'a pair must have one size'
+                )
+            results['gt_img'] = gt_img
+        elif 'clean_half' in results:
+            if img.shape[1] % 2:
+                raise ValueError(
+                    f'{results["img_path"]}: width {img.shape[1]} is odd; expected two halves of equal width'
+                )
+            left, right = np.split(img, 2, axis=1)
+            img, gt_img = (right, left) if results['clean_half'] == 'left' else (left, right)
+            img, results['gt_img'] = np.ascontiguousarray(img), np.ascontiguousarray(gt_img)
+        results['img'] = img
+        results['ori_shape'] = results['img_shape'] = img.shape[:2]
+        return results

@@ -1,0 +1,4 @@
+from .optim_wrapper import BFloat16OptimWrapper
+from .visualization_hook import DerainVisualizationHook
+
+__all__ = ['BFloat16OptimWrapper', 'DerainVisualizationHook']

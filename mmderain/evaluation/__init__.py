@@ -1,0 +1,4 @@
+from .functional import PROTOCOLS, measure
+from .metrics import ImageQuality
+
+__all__ = ['PROTOCOLS', 'ImageQuality', 'measure']

@@ -1,0 +1,6 @@
+from .data_preprocessor import DerainDataPreprocessor
+from .derainer import Derainer
+from .losses import SSIMLoss
+from .networks import SIAN
+
+__all__ = ['SIAN', 'DerainDataPreprocessor', 'Derainer', 'SSIMLoss']

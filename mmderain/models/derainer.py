@@ -1,0 +1,167 @@
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from mmderain.registry import MODELS
+from mmderain.structures import DerainDataSample
+from .tiling import pad_to
+
+
+@MODELS.register_module()
+class Derainer(BaseModel):
+    """An image-to-image model: a network, its losses, and :meth:`restore`, the one way to derain a picture.
+
+    A network is any module that maps (N, 3, H, W) to a list of stage results of that shape, the last one the
+    answer. What it needs it declares as attributes; those it lacks have these defaults: ``channel_order``
+    (``'rgb'``, or ``'bgr'``: of what it reads and returns), ``min_size`` (1, the least side in pixels),
+    ``size_multiple`` (1).
+
+    Args:
+        network: config of the network.
+        loss: config of a loss module, or a list of them, summed. Each is called with (result, truth), both
+            (N, 3, H, W); a key ``loss_weight`` (default 1) beside its own arguments scales it. It is logged as
+            ``loss_<type>``.
+        supervise: ``'all'`` sums a loss over all stages, ``'last'`` takes the answer only.
+        mean, std: per channel in R, G, B order on [0, 1]; the network then reads ``(x - mean) / std``. What it
+            returns is taken as it is.
+        data_preprocessor: config, by default :class:`DerainDataPreprocessor`.
+        init_cfg: mmengine's weight initialisation.
+    """
+
+    def __init__(
+        self,
+        network: dict,
+        loss: dict | Sequence[dict] = (),
+        supervise: str = 'all',
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor or dict(type='mmderain.DerainDataPreprocessor'), init_cfg)
+        if supervise not in ('all', 'last'):
+            raise ValueError(f"Derainer: supervise must be 'all' or 'last', found {supervise!r}")
+        self.network = MODELS.build(network)
+        self.supervise = supervise
+        self.channel_order = getattr(self.network, 'channel_order', 'rgb')
+        if self.channel_order not in ('rgb', 'bgr'):
+            raise ValueError(
+                f"{type(self.network).__name__}.channel_order must be 'rgb' or 'bgr', "
+                f'found {self.channel_order!r}'
+            )
+        self.register_buffer('mean', _per_channel('mean', mean), persistent=False)
+        self.register_buffer('std', _per_channel('std', std), persistent=False)
+        self.losses = torch.nn.ModuleDict()
+        self.loss_weights: dict[str, float] = {}
+        for cfg in [loss] if isinstance(loss, dict) else loss:
+            cfg = dict(cfg)
+            name = f'loss_{cfg["type"].rpartition(".")[2]}'
+            if name in self.losses:
+                raise ValueError(f'Derainer: two losses of type {cfg["type"]!r}; give one, with its weight')
+            self.loss_weights[name] = cfg.pop('loss_weight', 1.0)
+            self.losses[name] = MODELS.build(cfg)
+
+    def forward(
+        self, inputs: Tensor, data_samples: list[DerainDataSample] | None = None, mode: str = 'tensor'
+    ) -> dict[str, Tensor] | list[DerainDataSample] | list[Tensor]:
+        """The three modes of an mmengine model.
+
+        Args:
+            inputs: rainy pictures (N, 3, H, W), RGB in [0, 1].
+            data_samples: one a picture; ``'loss'`` needs their ``gt_img``.
+            mode: ``'loss'`` returns the losses by name, ``'predict'`` the data samples with ``pred_img`` set,
+                ``'tensor'`` the stage results as :meth:`stages`.
+        """
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        if mode == 'tensor':
+            return self.stages(inputs)
+        raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', found {mode!r}")
+
+    def stages(self, inputs: Tensor) -> list[Tensor]:
+        """RGB in [0, 1], at a size the network takes -> its stage results, RGB, unclamped.
+
+        The only place where channel order, mean and standard deviation are applied.
+        """
+        x = inputs
+        if self.mean is not None:
+            x = x - self.mean.to(x.dtype)
+        if self.std is not None:
+            x = x / self.std.to(x.dtype)
+        if self.channel_order == 'rgb':
+            return list(self.network(x))
+        return [result.flip(1) for result in self.network(x.flip(1))]
+
+    def loss(self, inputs: Tensor, data_samples: list[DerainDataSample]) -> dict[str, Tensor]:
+        """Each configured loss, summed over the supervised stages."""
+        if not self.losses:
+            raise ValueError('Derainer was built without `loss`: it can restore, but not be trained')
+        target = torch.stack([sample.gt_img for sample in data_samples])
+        results = self.stages(inputs)
+        if self.supervise == 'last':
+            results = results[-1:]
+        losses = {}
+        for name, module in self.losses.items():
+            if getattr(module, 'takes_stages', False):
+                value = module(torch.stack(results), target)
+            else:
+                value = sum(module(result, target) for result in results)
+            losses[name] = self.loss_weights[name] * value
+        return losses
+
+    def predict(
+        self, inputs: Tensor, data_samples: list[DerainDataSample] | None = None
+    ) -> list[DerainDataSample]:
+        """Derain a batch and put each result into its data sample as ``pred_img``."""
+        if data_samples is None:
+            data_samples = [DerainDataSample() for _ in inputs]
+        for sample, restored in zip(data_samples, self.restore(inputs), strict=True):
+            sample.pred_img = restored
+        return data_samples
+
+    def restore(self, batch: Tensor) -> Tensor:
+        """Derain pictures of any size; test loop, inferencer, transform and preprocessor all call this.
+
+        Gradients flow if they are enabled: put ``torch.inference_mode()`` around it where none are wanted, and
+        the model into ``eval()``.
+
+        Args:
+            batch: (N, 3, H, W), RGB in [0, 1], a floating type; on the model's device.
+
+        Returns:
+            (N, 3, H, W), RGB clamped to [0, 1], not rounded, of the batch's dtype (the network computes in its
+            own).
+
+        Raises:
+            TypeError, ValueError: the batch is not what is described above.
+        """
+        if not isinstance(batch, Tensor) or not batch.is_floating_point():
+            kind = batch.dtype if isinstance(batch, Tensor) else type(batch).__name__
+            raise TypeError(
+                f'restore takes a floating-point tensor in [0, 1], found {kind}; '
+                'for uint8 pictures divide by 255 first'
+            )
+        if batch.dim() != 4 or batch.shape[1] != 3 or 0 in batch.shape:
+            raise ValueError(
+                f'restore takes (N, 3, H, W) with nothing empty, found {tuple(batch.shape)}; '
+                'one picture needs a leading dimension: batch[None]'
+            )
+        height, width = batch.shape[-2:]
+        padded = pad_to(
+            batch, getattr(self.network, 'min_size', 1), getattr(self.network, 'size_multiple', 1)
+        )
+        parameter = next(self.network.parameters(), batch)
+        restored = self.stages(padded.to(parameter.dtype))[-1]
+        return restored[..., :height, :width].clamp(0, 1).to(batch.dtype)
+
+
+def _per_channel(name: str, values: Sequence[float] | None) -> Tensor | None:
+    if values is None:
+        return None
+    if len(values) != 3:
+        raise ValueError(f'Derainer: {name} needs three values (R, G, B), found {list(values)}')
+    return torch.tensor(values).view(1, 3, 1, 1)

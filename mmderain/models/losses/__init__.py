@@ -1,0 +1,9 @@
+from torch import nn
+
+from mmderain.registry import MODELS
+from .ssim_loss import SSIMLoss
+
+MODELS.register_module(name='L1Loss', module=nn.L1Loss)
+MODELS.register_module(name='MSELoss', module=nn.MSELoss)
+
+__all__ = ['SSIMLoss']

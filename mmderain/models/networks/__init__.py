@@ -1,0 +1,3 @@
+from .sian import SIAN
+
+__all__ = ['SIAN']

@@ -1,0 +1,203 @@
+"""SIAN: Pang et al., "Single Image Deraining via Scale-space Invariant Attention Neural Network", ACM MM 2020
+(arXiv 2006.05049).
+
+Follows the authors' published model where it departs from the paper: no ReLU before the attention's sigmoid.
+What the authors' model holds but never uses (``body.conv_m``) is left out. Differences in form, not in result:
+a ConvLSTM's eight convolutions are one; the first stage, whose states are zero, skips what they would feed.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmderain.registry import MODELS
+
+SCALES = (1, 2, 4)
+State = tuple[Tensor, Tensor]
+
+
+def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
+
+
+def gaussian_kernel3x3(sigma: float) -> Tensor:
+    """(3, 3), float32, sum 1: exp(-(x^2 + y^2) / (2 sigma^2)) on {-1, 0, 1}^2."""
+    line = torch.exp(-(torch.arange(-1.0, 2.0, dtype=torch.float64) ** 2) / (2 * sigma**2))
+    kernel = line[:, None] * line[None, :]
+    return (kernel / kernel.sum()).float()
+
+
+class ScaleSpacePyramid(nn.Module):
+    """Differences of Gaussians of the features, at scales 1, 1/2 and 1/4.
+
+    An octave is six successive 3x3 blurs; the next octave starts from the pooled fourth of them. The kernels
+    are fixed and no part of the checkpoint.
+    """
+
+    layers = 6
+    sigma0 = 1.6
+
+    def __init__(self) -> None:
+        super().__init__()
+        ratio = 2 ** (1 / 3)
+        sigmas = [math.sqrt(self.sigma0**2 - 0.5**2)]
+        for i in range(self.layers - 1):
+            previous = self.sigma0 * ratio**i
+            sigmas.append(math.sqrt((previous * ratio) ** 2 - previous**2))
+        kernels = torch.stack([gaussian_kernel3x3(sigma) for sigma in sigmas])
+        self.register_buffer('kernels', kernels[:, None, None], persistent=False)
+
+    def _blur(self, x: Tensor, layer: int) -> Tensor:
+        # Blurs are not composed into one kernel: zero padding makes that wrong at the borders.
+        channels = x.shape[1]
+        return F.conv2d(x, self.kernels[layer].expand(channels, -1, -1, -1), padding=1, groups=channels)
+
+    def forward(self, features: Tensor) -> list[Tensor]:
+        """(N, C, H, W) -> DoG of each scale, (N, 5 C, H // s, W // s) for s = 1, 2, 4."""
+        dogs = []
+        start = self._blur(features, 0)
+        for _ in SCALES:
+            octave = [start]
+            for i in range(1, self.layers):
+                octave.append(self._blur(octave[-1], i))
+            dogs.append(torch.cat([b - a for a, b in pairwise(octave)], dim=1))
+            if len(dogs) < len(SCALES):
+                start = F.max_pool2d(octave[3], 2)
+        return dogs
+
+
+class ScaleAttention(nn.Module):
+    """Features of one scale, weighted by the mask that scale space gives."""
+
+    def __init__(self, channels: int, use_attention: bool) -> None:
+        super().__init__()
+        self.conv_f = conv3x3(channels, channels)
+        self.conv_m = conv3x3(5 * channels, channels) if use_attention else None
+        self.conv_z = conv3x3(channels, channels)
+
+    def forward(self, features: Tensor, dog: Tensor | None) -> Tensor:
+        """features (N, C, h, w), dog (N, 5 C, h, w) or None without attention -> (N, C, h, w)."""
+        features = self.conv_f(features)
+        if self.conv_m is not None:
+            features = features + features * torch.sigmoid(self.conv_m(dog))
+        return F.relu(self.conv_z(features))
+
+
+class ConvLSTM(nn.Module):
+    """Convolutional LSTM cell without peepholes; its state is carried from stage to stage."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        # Outputs: forget, input, output gate, candidate. Inputs: x, then h. The bias is x's.
+        self.gates = conv3x3(2 * channels, 4 * channels)
+
+    def forward(self, x: Tensor, state: State | None) -> State:
+        """x (N, C, h, w), state (h, c) of the stage before, None for zeros -> the new (h, c)."""
+        n = self.channels
+        if state is None:
+            # h = 0 feeds nothing and c = 0 leaves nothing to forget.
+            weight, bias = self.gates.weight[n:, :n], self.gates.bias[n:]
+            i, o, j = F.conv2d(x, weight, bias, padding=1).chunk(3, dim=1)
+            c = torch.sigmoid(i) * torch.tanh(j)
+        else:
+            h, c = state
+            f, i, o, j = self.gates(torch.cat([x, h], dim=1)).chunk(4, dim=1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(j)
+        return torch.sigmoid(o) * torch.tanh(c), c
+
+
+class Fusion(nn.Module):
+    """Brings a coarse scale to the next finer one: upsample, concatenate, convolve."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = conv3x3(2 * channels, channels)
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        """coarse (N, C, h // 2, w // 2), fine (N, C, h, w) -> (N, C, h, w)."""
+        up = F.interpolate(coarse, scale_factor=2, mode='bilinear', align_corners=True)
+        # Pooling dropped an odd row or column; zeros take its place.
+        down, right = fine.shape[-2] - up.shape[-2], fine.shape[-1] - up.shape[-1]
+        if down or right:
+            up = F.pad(up, (right // 2, right - right // 2, down // 2, down - down // 2))
+        return F.relu(self.conv(torch.cat([fine, up], dim=1)))
+
+
+class ResBlock(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(channels, channels)
+        self.conv2 = conv3x3(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + F.relu(self.conv2(F.relu(self.conv1(x)))))
+
+
+@MODELS.register_module()
+class SIAN(BaseModule):
+    """Scale-space invariant attention network, recurrent over stages that share their weights.
+
+    Args:
+        channels: width, 32 in the paper.
+        num_stages: K, 6 in the paper; 1 is the baseline of its Table V.
+        use_attention: False sets the mask M to 0 (rows "baseline" and "+ LSTM" of Table V).
+        init_cfg: mmengine's weight initialisation; the paper's is torch's default.
+
+    Parameters at the defaults: 491,939 (the authors' checkpoint holds 18,496 more that are never used).
+    """
+
+    channel_order = 'rgb'
+    min_size = 4  # the quarter scale must keep a pixel; padding to a multiple would change the answer
+
+    def __init__(
+        self,
+        channels: int = 32,
+        num_stages: int = 6,
+        use_attention: bool = True,
+        init_cfg: dict | Sequence[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if num_stages < 1:
+            raise ValueError(f'SIAN needs num_stages >= 1, found {num_stages}')
+        self.num_stages = num_stages
+        self.embed = conv3x3(6, channels)
+        self.pyramid = ScaleSpacePyramid() if use_attention else None
+        self.attention = nn.ModuleList(ScaleAttention(channels, use_attention) for _ in SCALES)
+        self.lstm = nn.ModuleList(ConvLSTM(channels) for _ in SCALES)
+        self.fusion = nn.ModuleList(Fusion(channels) for _ in SCALES[1:])
+        self.reconstruct = nn.Sequential(ResBlock(channels), ResBlock(channels), conv3x3(channels, 3))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Derain a batch.
+
+        Args:
+            x: rainy pictures (N, 3, H, W), RGB in [0, 1], H and W at least 4.
+
+        Returns:
+            The derained pictures X_1 .. X_K of the stages, each (N, 3, H, W); the last is the answer.
+        """
+        results: list[Tensor] = []
+        states: list[State | None] = [None] * len(SCALES)
+        for _ in range(self.num_stages):
+            features = self.embed(torch.cat([x, results[-1] if results else x], dim=1))
+            rain, states = self._stage(features, states)
+            results.append(x - rain)
+        return results
+
+    def _stage(self, features: Tensor, states: list[State | None]) -> tuple[Tensor, list[State]]:
+        dogs = self.pyramid(features) if self.pyramid is not None else [None] * len(SCALES)
+        new_states = []
+        for scale, dog, attention, lstm, state in zip(
+            SCALES, dogs, self.attention, self.lstm, states, strict=True
+        ):
+            scaled = features if scale == 1 else F.avg_pool2d(features, scale)
+            new_states.append(lstm(attention(scaled, dog), state))
+        full, half, quarter = (h for h, _ in new_states)
+        to_full, to_half = self.fusion
+        return self.reconstruct(to_full(to_half(quarter, half), full)), new_states

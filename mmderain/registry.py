@@ -1,0 +1,51 @@
+"""mmderain's registries: a child, scope ``mmderain``, of each of mmengine's root registries.
+
+A type is found without any import of the user's: a registry imports its ``locations`` the first time it is
+asked. Every root registry has a child here, for mmengine warns when a scope lacks one.
+"""
+
+from mmengine import registry as _root
+from mmengine.registry import Registry
+
+_LOCATIONS = {
+    'MODELS': ['mmderain.models'],
+    'DATASETS': ['mmderain.datasets'],
+    'DATA_SAMPLERS': ['mmderain.datasets'],
+    'TRANSFORMS': ['mmderain.datasets.transforms'],
+    'HOOKS': ['mmderain.engine'],
+    'OPTIM_WRAPPERS': ['mmderain.engine'],
+    'METRICS': ['mmderain.evaluation'],
+    'VISUALIZERS': ['mmderain.visualization'],
+}
+
+
+def _child(name: str) -> Registry:
+    root = getattr(_root, name)
+    return Registry(
+        root.name, scope='mmderain', parent=root, locations=_LOCATIONS.get(name, ['mmderain.models'])
+    )
+
+
+RUNNERS = _child('RUNNERS')
+RUNNER_CONSTRUCTORS = _child('RUNNER_CONSTRUCTORS')
+LOOPS = _child('LOOPS')
+HOOKS = _child('HOOKS')
+STRATEGIES = _child('STRATEGIES')
+DATASETS = _child('DATASETS')
+DATA_SAMPLERS = _child('DATA_SAMPLERS')
+TRANSFORMS = _child('TRANSFORMS')
+MODELS = _child('MODELS')
+MODEL_WRAPPERS = _child('MODEL_WRAPPERS')
+WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS')
+OPTIMIZERS = _child('OPTIMIZERS')
+OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS')
+OPTIM_WRAPPER_CONSTRUCTORS = _child('OPTIM_WRAPPER_CONSTRUCTORS')
+PARAM_SCHEDULERS = _child('PARAM_SCHEDULERS')
+METRICS = _child('METRICS')
+EVALUATOR = _child('EVALUATOR')
+TASK_UTILS = _child('TASK_UTILS')
+VISUALIZERS = _child('VISUALIZERS')
+VISBACKENDS = _child('VISBACKENDS')
+LOG_PROCESSORS = _child('LOG_PROCESSORS')
+INFERENCERS = _child('INFERENCERS')
+FUNCTIONS = _child('FUNCTIONS')

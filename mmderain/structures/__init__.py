@@ -1,0 +1,3 @@
+from .derain_data_sample import DerainDataSample
+
+__all__ = ['DerainDataSample']

@@ -1,0 +1,3 @@
+from .visualizer import DerainVisualizer, panel
+
+__all__ = ['DerainVisualizer', 'panel']

@@ -1,0 +1,73 @@
+import cv2
+import numpy as np
+from mmengine.visualization import Visualizer
+
+from mmderain.evaluation.metrics import to_bgr_uint8
+from mmderain.registry import VISUALIZERS
+from mmderain.structures import DerainDataSample
+
+
+def panel(pictures: dict[str, np.ndarray], gap: int = 6) -> np.ndarray:
+    """Pictures side by side, a caption above each.
+
+    Args:
+        pictures: caption -> (H, W, 3) uint8, all of one size; channel order is kept.
+        gap: white pixels around each picture.
+
+    Returns:
+        (H + caption, about n W, 3) uint8.
+    """
+    height, width = next(iter(pictures.values())).shape[:2]
+    scale = max(0.35, min(height, width) / 600)
+    bar = int(34 * scale) + 6
+    tiles = []
+    for caption, picture in pictures.items():
+        tile = np.full((height + bar + gap, width + 2 * gap, 3), 255, np.uint8)
+        tile[bar : bar + height, gap : gap + width] = picture
+        thickness = max(1, round(1.6 * scale))
+        cv2.putText(
+            tile,
+            caption,
+            (gap, bar - int(9 * scale) - 2),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            scale,
+            (0, 0, 0),
+            thickness,
+            cv2.LINE_AA,
+        )
+        tiles.append(tile)
+    return np.concatenate(tiles, axis=1)
+
+
+@VISUALIZERS.register_module()
+class DerainVisualizer(Visualizer):
+    """Panels rainy | derained | truth | rain layer, through mmengine's back ends (files, TensorBoard, ...).
+
+    The rain layer is what was taken away, ``rainy - derained``, around mid-grey: 128 is nothing, brighter was
+    removed, darker was added.
+    """
+
+    def add_datasample(
+        self, name: str, rainy: np.ndarray, data_sample: DerainDataSample, step: int = 0
+    ) -> np.ndarray:
+        """Draw a panel and hand it to the back ends.
+
+        Args:
+            name: under which the back ends keep it.
+            rainy: (H, W, 3) BGR uint8.
+            data_sample: with ``pred_img``; ``gt_img`` is shown if it is there.
+            step: training step, for back ends that show progress.
+
+        Returns:
+            The panel, RGB uint8.
+        """
+        derained = to_bgr_uint8(data_sample.pred_img)
+        pictures = {'rainy': rainy, 'derained': derained}
+        if 'gt_img' in data_sample:
+            pictures['truth'] = to_bgr_uint8(data_sample.gt_img)
+        removed = rainy.astype(np.int16) - derained
+        pictures['rain layer (128 = none)'] = np.clip(128 + removed // 2, 0, 255).astype(np.uint8)
+        drawn = np.ascontiguousarray(panel(pictures)[..., ::-1])
+        self.set_image(drawn)
+        self.add_image(name, drawn, step)
+        return drawn
