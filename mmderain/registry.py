@@ -21,9 +21,7 @@ _LOCATIONS = {
 
 def _child(name: str) -> Registry:
     root = getattr(_root, name)
-    return Registry(
-        root.name, scope='mmderain', parent=root, locations=_LOCATIONS.get(name, ['mmderain.models'])
-    )
+    return Registry(root.name, scope='mmderain', parent=root, locations=_LOCATIONS.get(name, ['mmderain.models']))
 
 
 RUNNERS = _child('RUNNERS')

@@ -1,6 +1,6 @@
 """Measure pictures that any program has derained: the same figures as tools/test.py gives.
 
-    python tools/evaluate_folder.py results/ data/rain100l/test/norain --pairing prefix rain- norain-
+python tools/evaluate_folder.py results/ data/rain100l/test/norain --pairing prefix rain- norain-
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Measure a derainer on the test set of its config.
 
-    python tools/test.py configs/derain/sian_rain100l.py sian_rain100l.pth --out work_dirs/figures
+python tools/test.py configs/derain/sian_rain100l.py sian_rain100l.pth --out work_dirs/figures
 """
 
 import argparse
@@ -17,9 +17,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help="weights of mmderain's format; every key must fit")
     parser.add_argument('--out', metavar='DIR', help='write per_image.csv and metrics.json there')
-    parser.add_argument(
-        '--show-dir', metavar='DIR', help='write the derained pictures there, and panels below it'
-    )
+    parser.add_argument('--show-dir', metavar='DIR', help='write the derained pictures there, and panels below it')
     parser.add_argument('--work-dir', help='for the log; default work_dirs/<name of the config>')
     parser.add_argument(
         '--cfg-options',
@@ -42,9 +40,7 @@ def main(argv: list[str] | None = None) -> int:
                 if evaluator.type.endswith('ImageQuality'):
                     evaluator.out_dir = args.out
         if args.show_dir is not None:
-            cfg.default_hooks.visualization = dict(
-                type='mmderain.DerainVisualizationHook', show_dir=args.show_dir
-            )
+            cfg.default_hooks.visualization = dict(type='mmderain.DerainVisualizationHook', show_dir=args.show_dir)
         runner = Runner.from_cfg(cfg)
         # Not by the Runner's load_from, which only warns of keys that do not fit.
         load_weights(getattr(runner.model, 'module', runner.model), args.checkpoint)

@@ -1,7 +1,7 @@
 """Train a derainer.
 
-    python tools/train.py configs/derain/sian_rain100h.py
-    bash tools/dist_train.sh configs/derain/sian_rain100h.py 8
+python tools/train.py configs/derain/sian_rain100h.py
+bash tools/dist_train.sh configs/derain/sian_rain100h.py 8
 """
 
 import argparse
@@ -25,9 +25,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='CHECKPOINT',
         help='continue from this checkpoint, or, if none is named, from the latest one in the work dir',
     )
-    parser.add_argument(
-        '--amp', action='store_true', help='mixed precision: fp16 on a GPU, bfloat16 on a CPU'
-    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision: fp16 on a GPU, bfloat16 on a CPU')
     parser.add_argument(
         '--cfg-options',
         nargs='+',

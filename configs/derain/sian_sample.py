@@ -2,12 +2,12 @@
 _base_ = ['../_base_/models/sian.py', '../_base_/datasets/sample.py', '../_base_/default_runtime.py']
 model = dict(network=dict(channels=16, num_stages=3))
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3))
-param_scheduler = [dict(type='CosineAnnealingLR', T_max=1500, eta_min=1e-5, by_epoch=False)]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=1500, val_interval=1500)
+param_scheduler = [dict(type='CosineAnnealingLR', T_max=900, eta_min=1e-5, by_epoch=False)]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=900, val_interval=900)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 default_hooks = dict(
     logger=dict(interval=50),
-    checkpoint=dict(interval=500, by_epoch=False, max_keep_ckpts=1),
+    checkpoint=dict(interval=300, by_epoch=False, max_keep_ckpts=1),
 )
 log_processor = dict(by_epoch=False)

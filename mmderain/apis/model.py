@@ -5,12 +5,11 @@ from mmengine.registry import init_default_scope
 
 from mmderain.models import Derainer
 from mmderain.registry import MODELS
+
 from .checkpoint import load_weights
 
 
-def init_model(
-    config: str | Path | Config, checkpoint: str | Path | None = None, device: str = 'cpu'
-) -> Derainer:
+def init_model(config: str | Path | Config, checkpoint: str | Path | None = None, device: str = 'cpu') -> Derainer:
     """Build a derainer from a config, ready for ``model.restore(batch)``.
 
     Args:

@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 
 from mmderain.registry import DATASETS
+
 from .base import DerainDataset
 
 

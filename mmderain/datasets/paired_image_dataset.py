@@ -5,6 +5,7 @@ from mmengine.logging import print_log
 from PIL import Image
 
 from mmderain.registry import DATASETS
+
 from .base import DerainDataset
 from .pairing import pair_by_name
 
@@ -64,9 +65,7 @@ class PairedImageDataset(DerainDataset):
             clean = self.pairing.get('clean')
             if clean not in ('left', 'right'):
                 raise ValueError(f"pairing: side_by_side needs clean='left' or 'right', found {clean!r}")
-            items = [
-                dict(img_path=str(img_folder / p), clean_half=clean, name=p.as_posix()) for p in img_files
-            ]
+            items = [dict(img_path=str(img_folder / p), clean_half=clean, name=p.as_posix()) for p in img_files]
         else:
             items = self._paired(img_files)
         return items if self.patches is None else [item for one in items for item in self._cut(one)]
@@ -85,8 +84,7 @@ class PairedImageDataset(DerainDataset):
         missing = sorted(set(wanted) - {p.as_posix() for p in img_files})
         if missing:
             raise FileNotFoundError(
-                f'{list_file} names {len(missing)} pictures that {self.folder("img")} lacks, '
-                f'for example {missing[:3]}'
+                f'{list_file} names {len(missing)} pictures that {self.folder("img")} lacks, for example {missing[:3]}'
             )
         return [Path(name) for name in wanted]
 
@@ -111,8 +109,7 @@ class PairedImageDataset(DerainDataset):
                 'current',
             )
         return [
-            dict(img_path=str(img_folder / img), gt_path=str(gt_folder / gt), name=img.as_posix())
-            for img, gt in pairs
+            dict(img_path=str(img_folder / img), gt_path=str(gt_folder / gt), name=img.as_posix()) for img, gt in pairs
         ]
 
     def _cut(self, item: dict) -> list[dict]:

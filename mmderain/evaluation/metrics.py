@@ -9,6 +9,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from mmderain.registry import METRICS
+
 from .functional import PROTOCOLS, measure
 
 

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from mmderain.registry import MODELS
 from mmderain.structures import DerainDataSample
+
 from .tiling import pad_to
 
 
@@ -48,8 +49,7 @@ class Derainer(BaseModel):
         self.channel_order = getattr(self.network, 'channel_order', 'rgb')
         if self.channel_order not in ('rgb', 'bgr'):
             raise ValueError(
-                f"{type(self.network).__name__}.channel_order must be 'rgb' or 'bgr', "
-                f'found {self.channel_order!r}'
+                f"{type(self.network).__name__}.channel_order must be 'rgb' or 'bgr', found {self.channel_order!r}"
             )
         self.register_buffer('mean', _per_channel('mean', mean), persistent=False)
         self.register_buffer('std', _per_channel('std', std), persistent=False)
@@ -87,7 +87,8 @@ class Derainer(BaseModel):
 
         The only place where channel order, mean and standard deviation are applied.
         """
-        x = inputs
+        # Convolutions on a CPU are a sixth to a third faster in this layout; the answer is the same.
+        x = inputs.contiguous(memory_format=torch.channels_last)
         if self.mean is not None:
             x = x - self.mean.to(x.dtype)
         if self.std is not None:
@@ -113,9 +114,7 @@ class Derainer(BaseModel):
             losses[name] = self.loss_weights[name] * value
         return losses
 
-    def predict(
-        self, inputs: Tensor, data_samples: list[DerainDataSample] | None = None
-    ) -> list[DerainDataSample]:
+    def predict(self, inputs: Tensor, data_samples: list[DerainDataSample] | None = None) -> list[DerainDataSample]:
         """Derain a batch and put each result into its data sample as ``pred_img``."""
         if data_samples is None:
             data_samples = [DerainDataSample() for _ in inputs]
@@ -142,8 +141,7 @@ class Derainer(BaseModel):
         if not isinstance(batch, Tensor) or not batch.is_floating_point():
             kind = batch.dtype if isinstance(batch, Tensor) else type(batch).__name__
             raise TypeError(
-                f'restore takes a floating-point tensor in [0, 1], found {kind}; '
-                'for uint8 pictures divide by 255 first'
+                f'restore takes a floating-point tensor in [0, 1], found {kind}; for uint8 pictures divide by 255 first'
             )
         if batch.dim() != 4 or batch.shape[1] != 3 or 0 in batch.shape:
             raise ValueError(
@@ -151,9 +149,7 @@ class Derainer(BaseModel):
                 'one picture needs a leading dimension: batch[None]'
             )
         height, width = batch.shape[-2:]
-        padded = pad_to(
-            batch, getattr(self.network, 'min_size', 1), getattr(self.network, 'size_multiple', 1)
-        )
+        padded = pad_to(batch, getattr(self.network, 'min_size', 1), getattr(self.network, 'size_multiple', 1))
         parameter = next(self.network.parameters(), batch)
         restored = self.stages(padded.to(parameter.dtype))[-1]
         return restored[..., :height, :width].clamp(0, 1).to(batch.dtype)

@@ -138,9 +138,7 @@ def synthesize_rain(
         The rainy picture, (H, W, 3), uint8, rounded and clipped; with ``return_layer`` also (H, W) float32.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(
-            f'synthesize_rain takes a BGR uint8 picture (H, W, 3), found {image.dtype} {image.shape}'
-        )
+        raise ValueError(f'synthesize_rain takes a BGR uint8 picture (H, W, 3), found {image.dtype} {image.shape}')
     layer = draw_streaks(*image.shape[:2], preset, seed, scale)
     rainy = np.clip(np.rint(image + layer[..., None]), 0, 255).astype(np.uint8)
     return (rainy, layer) if return_layer else rainy

@@ -47,9 +47,7 @@ class DerainVisualizer(Visualizer):
     removed, darker was added.
     """
 
-    def add_datasample(
-        self, name: str, rainy: np.ndarray, data_sample: DerainDataSample, step: int = 0
-    ) -> np.ndarray:
+    def add_datasample(self, name: str, rainy: np.ndarray, data_sample: DerainDataSample, step: int = 0) -> np.ndarray:
         """Draw a panel and hand it to the back ends.
 
         Args:

@@ -40,9 +40,7 @@ def sian() -> tuple[Rules, list[str]]:
         for ours, theirs in ((1, 0), (2, 2)):
             modules[f'body_end.{block}.body.{theirs}'] = f'reconstruct.{block}.conv{ours}'
     rules = {
-        f'{ours}.{kind}': [[f'{theirs}.{kind}']]
-        for theirs, ours in modules.items()
-        for kind in ('weight', 'bias')
+        f'{ours}.{kind}': [[f'{theirs}.{kind}']] for theirs, ours in modules.items() for kind in ('weight', 'bias')
     }
     for ours, theirs in enumerate((2, 1, 0)):
         cell = f'body.lstm.{theirs}.conv_'
@@ -88,9 +86,7 @@ def convert(name: str, source: object) -> dict[str, Tensor]:
             problems.append(f'{key}: {error}')
             continue
         if weights[key].shape != tensor.shape:
-            problems.append(
-                f'{key}: found shape {tuple(weights[key].shape)}, expected {tuple(tensor.shape)}'
-            )
+            problems.append(f'{key}: found shape {tuple(weights[key].shape)}, expected {tuple(tensor.shape)}')
     if problems:
         raise ConversionError('\n'.join(problems))
     return weights

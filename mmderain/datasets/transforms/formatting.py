@@ -19,9 +19,7 @@ class PackDerainInputs(BaseTransform):
         meta_keys: what of the results becomes meta information, if it is there.
     """
 
-    def __init__(
-        self, meta_keys: tuple[str, ...] = ('img_path', 'gt_path', 'name', 'ori_shape', 'sample_idx')
-    ) -> None:
+    def __init__(self, meta_keys: tuple[str, ...] = ('img_path', 'gt_path', 'name', 'ori_shape', 'sample_idx')) -> None:
         self.meta_keys = tuple(meta_keys)
 
     def transform(self, results: dict) -> dict:

@@ -1,6 +1,7 @@
 from torch import nn
 
 from mmderain.registry import MODELS
+
 from .ssim_loss import SSIMLoss
 
 MODELS.register_module(name='L1Loss', module=nn.L1Loss)

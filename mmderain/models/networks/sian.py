@@ -50,12 +50,12 @@ class ScaleSpacePyramid(nn.Module):
             previous = self.sigma0 * ratio**i
             sigmas.append(math.sqrt((previous * ratio) ** 2 - previous**2))
         kernels = torch.stack([gaussian_kernel3x3(sigma) for sigma in sigmas])
-        self.register_buffer('kernels', kernels[:, None, None], persistent=False)
+        self.register_buffer('kernels', kernels[:, None], persistent=False)
 
     def _blur(self, x: Tensor, layer: int) -> Tensor:
         # Blurs are not composed into one kernel: zero padding makes that wrong at the borders.
         channels = x.shape[1]
-        return F.conv2d(x, self.kernels[layer].expand(channels, -1, -1, -1), padding=1, groups=channels)
+        return F.conv2d(x, self.kernels[layer : layer + 1].expand(channels, -1, -1, -1), padding=1, groups=channels)
 
     def forward(self, features: Tensor) -> list[Tensor]:
         """(N, C, H, W) -> DoG of each scale, (N, 5 C, H // s, W // s) for s = 1, 2, 4."""
@@ -193,9 +193,7 @@ class SIAN(BaseModule):
     def _stage(self, features: Tensor, states: list[State | None]) -> tuple[Tensor, list[State]]:
         dogs = self.pyramid(features) if self.pyramid is not None else [None] * len(SCALES)
         new_states = []
-        for scale, dog, attention, lstm, state in zip(
-            SCALES, dogs, self.attention, self.lstm, states, strict=True
-        ):
+        for scale, dog, attention, lstm, state in zip(SCALES, dogs, self.attention, self.lstm, states, strict=True):
             scaled = features if scale == 1 else F.avg_pool2d(features, scale)
             new_states.append(lstm(attention(scaled, dog), state))
         full, half, quarter = (h for h, _ in new_states)

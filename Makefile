@@ -1,0 +1,50 @@
+# make help lists the targets. All of them work in .venv, which tools/dev/setup_venv.sh makes.
+#
+#   PYTHON=python3.11    the interpreter .venv is made from (3.10 to 3.12)
+#   DEMO_ARGS=--short    arguments of demo/sample_demo.py
+#   PYTEST_ARGS='-k sian' arguments of pytest
+#   LOCK_ARGS=--upgrade  arguments of tools/dev/update_lock.sh
+
+SHELL := /bin/bash
+export PYTHON
+PYTHON ?=
+DEMO_ARGS ?=
+PYTEST_ARGS ?=
+LOCK_ARGS ?=
+
+BIN := .venv/bin
+SETUP := tools/dev/setup_venv.sh
+REPORTS := docs/en/reports
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint soak lock clean base full
+
+help:  ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: base  ## derain a sample picture and show what comes back
+	$(BIN)/python demo/sample_demo.py $(DEMO_ARGS)
+
+test: full lint  ## lint, then every test but the endurance runs
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: full  ## ruff, rules and layout
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+soak: full  ## the endurance runs; leaves a dated report in docs/en/reports
+	@mkdir -p $(REPORTS)
+	@set -o pipefail; report=$(REPORTS)/soak_$$(date +%F).txt; \
+	{ echo "Endurance run of $$(date '+%F %H:%M %Z'), mmderain $$($(BIN)/python -c \
+	    'import mmderain; print(mmderain.__version__)')"; echo; \
+	  $(BIN)/python -m pytest -m soak --durations=0 --color=no $(PYTEST_ARGS); } 2>&1 | tee "$$report"
+
+lock:  ## write requirements/lock.txt anew after a change of lock.in or pyproject.toml
+	tools/dev/update_lock.sh $(LOCK_ARGS)
+
+clean:  ## remove build results and caches; .venv, data and work_dirs stay
+	rm -rf build dist .pytest_cache .ruff_cache
+	find . \( -name .venv -o -name .git \) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+base full:
+	@$(SETUP) $@

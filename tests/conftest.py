@@ -1,0 +1,62 @@
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import mmcv
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import DefaultScope, init_default_scope
+
+ROOT = Path(__file__).resolve().parents[1]
+GOLDEN = Path(__file__).parent / 'data' / 'golden'
+#: Benchmark pairs and the authors' checkpoints: for research use, no part of the project.
+SHARED = Path(os.environ.get('MMDERAIN_SHARED', ROOT.parent / 'shared'))
+
+
+def shared(path: str) -> Path:
+    """A file or folder of the research data; skips the test, saying so, where they are not."""
+    found = SHARED / path
+    if not found.exists():
+        pytest.skip(f'needs {path} of the research data (sought in {SHARED}; MMDERAIN_SHARED names another place)')
+    return found
+
+
+def load_tool(path: str):
+    """A script of tools/ as a module."""
+    name = 'tool_' + path.replace('/', '_')
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, ROOT / 'tools' / f'{path}.py')
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """A smooth BGR uint8 picture that differs everywhere, for tests of geometry and pairing."""
+    y, x = np.mgrid[:height, :width]
+    planes = [127 + 100 * np.sin(0.11 * (c + 1) * x + 0.07 * y + seed + c) for c in range(3)]
+    return np.stack(planes, axis=-1).astype(np.uint8)
+
+
+def write_pairs(root: Path, names, size=(40, 50)) -> None:
+    """``root/rain/rain-<n>.png`` and ``root/norain/norain-<n>.png``; the clean one is 20 darker."""
+    for seed, name in enumerate(names):
+        rainy = np.clip(picture(*size, seed), 20, 255)
+        mmcv.imwrite(rainy, str(root / 'rain' / f'rain-{name}.png'))
+        mmcv.imwrite(rainy - 20, str(root / 'norain' / f'norain-{name}.png'))
+
+
+@pytest.fixture(autouse=True)
+def _isolated():
+    """Every test starts in our scope, from one seed."""
+    torch.manual_seed(0)
+    np.random.seed(0)
+    yield
+    DefaultScope._instance_dict.clear()
+
+
+@pytest.fixture(autouse=True)
+def _scope(_isolated):
+    init_default_scope('mmderain')

@@ -1,0 +1,38 @@
+"""Weights and inputs that are the same on every machine: no random generator is used."""
+
+import json
+import math
+
+import numpy as np
+import torch
+from conftest import GOLDEN
+from torch import Tensor
+
+
+def authors_keys(network: str) -> list[tuple[str, list[int]]]:
+    """Names and shapes of the authors' checkpoint, in order."""
+    return json.loads((GOLDEN / f'{network}_state_dict.json').read_text())['state_dict']
+
+
+def fill(keys: list[tuple[str, list[int]]], seed: int) -> dict[str, Tensor]:
+    """Authors' names -> fixed pseudo-random weights: variance 1 / fan-in, biases within 0.05."""
+    weights = {}
+    for number, (key, shape) in enumerate(keys):
+        count = math.prod(shape)
+        wave = np.sin(12.9898 * np.arange(1, count + 1) + 78.233 * (number + 1) + 3.7 * seed) * 43758.5453
+        uniform = 2 * (wave - np.floor(wave)) - 1
+        scale = 0.05 if len(shape) == 1 else math.sqrt(3.0 / math.prod(shape[1:]))
+        weights[key] = torch.from_numpy((scale * uniform).reshape(shape).astype(np.float32))
+    return weights
+
+
+def image(n: int, height: int, width: int, seed: int) -> Tensor:
+    """(n, 3, height, width), in [0, 1]."""
+    c, y, x = np.meshgrid(np.arange(3), np.arange(height), np.arange(width), indexing='ij')
+    pictures = [0.5 + 0.5 * np.sin(0.11 * x * (c + 1) + 0.07 * y * (b + 1) + seed + c) for b in range(n)]
+    return torch.from_numpy(np.stack(pictures).astype(np.float32))
+
+
+def expected(name: str) -> Tensor:
+    """The authors' network's stored output."""
+    return torch.from_numpy(np.load(GOLDEN / f'{name}.npz')['y'])

@@ -1,0 +1,137 @@
+from pathlib import Path
+
+import mmcv
+import pytest
+from conftest import picture, write_pairs
+
+from mmderain.datasets import PairedImageDataset
+from mmderain.datasets.pairing import NameTemplate, pair_by_name
+
+RAIN100 = dict(type='prefix', img='rain-', gt='norain-')
+
+
+def paths(*names):
+    return [Path(name) for name in names]
+
+
+@pytest.mark.parametrize(
+    'pairing, rainy, clean',
+    [
+        ('same_name', 'a/7.png', 'a/7.jpg'),
+        (RAIN100, 'rain-7.png', 'norain-7.png'),
+        (dict(type='template', img='{id}_{version}', gt='{id}'), '901_14.jpg', '901.jpg'),  # Rain1400
+        (dict(type='template', img='norain-{id}x2', gt='norain-{id}'), 'norain-7x2.png', 'norain-7.png'),  # Rain200
+        (dict(type='template', img='{n:d}_in', gt='{n:d}_GT'), '007_in.png', '7_GT.png'),  # the same number
+    ],
+)
+def test_rules(pairing, rainy, clean):
+    decoys = paths('8.jpg', 'norain-70.png', 'norain-8.png', '90.jpg', '70_GT.png', 'b/7.jpg')
+    pairs, foreign, alone = pair_by_name(paths(rainy), decoys + paths(clean), pairing)
+    assert pairs == [(Path(rainy), Path(clean))] and not foreign and not alone
+
+
+def test_never_by_sorted_position():
+    # Sorted as text, norain-10 stands before norain-2, and rain-2 here comes first.
+    pairs, _, _ = pair_by_name(paths('rain-2.png', 'rain-10.png'), paths('norain-10.png', 'norain-2.png'), RAIN100)
+    assert pairs == [(Path('rain-2.png'), Path('norain-2.png')), (Path('rain-10.png'), Path('norain-10.png'))]
+
+
+def test_masks_are_foreign_and_lone_pictures_are_named():
+    pairs, foreign, alone = pair_by_name(
+        paths('rain-1.png', 'rainmask-1.png', 'rain-3.png'), paths('norain-1.png', 'norain-2.png'), RAIN100
+    )
+    assert len(pairs) == 1 and foreign == paths('rainmask-1.png') and alone == paths('rain-3.png')
+
+
+def test_two_clean_pictures_of_one_name_are_refused():
+    with pytest.raises(ValueError, match='ambiguous: 7.jpg and 7.png'):
+        pair_by_name(paths('7.png'), paths('7.jpg', '7.png'), 'same_name')
+
+
+def test_template_needs_its_fields_and_matches_all_of_a_name():
+    assert NameTemplate('{id}_{v}').match('12_3') == dict(id='12', v='3')
+    assert NameTemplate('norain-{id}x2').match('norain-7x3') is None
+    with pytest.raises(ValueError, match=r"uses the fields \['scene'\]"):
+        pair_by_name([], [], dict(type='template', img='{id}', gt='{scene}'))
+    with pytest.raises(ValueError, match="found 'sorted'"):
+        pair_by_name([], [], 'sorted')
+
+
+LOAD = [dict(type='LoadPairedImages')]
+
+
+def test_dataset_pairs_pictures_that_belong_together(tmp_path):
+    write_pairs(tmp_path, [1, 2, 10])
+    data = PairedImageDataset(str(tmp_path), pairing=RAIN100, pipeline=LOAD)
+    assert [data.get_data_info(i)['name'] for i in range(3)] == ['rain-1.png', 'rain-10.png', 'rain-2.png']
+    for item in (data[i] for i in range(3)):
+        assert (item['img'] - item['gt_img'] == 20).all()
+
+
+@pytest.mark.parametrize('clean', ['left', 'right'])
+def test_side_by_side_in_either_order(tmp_path, clean):
+    mmcv.imwrite(picture(20, 30), str(tmp_path / '1.png'))
+    data = PairedImageDataset(str(tmp_path), dict(img=''), dict(type='side_by_side', clean=clean), pipeline=LOAD)
+    halves = picture(20, 30)[:, :15], picture(20, 30)[:, 15:]
+    gt, img = halves if clean == 'left' else halves[::-1]
+    assert (data[0]['gt_img'] == gt).all() and (data[0]['img'] == img).all()
+
+
+def test_odd_width_side_by_side_is_refused(tmp_path):
+    mmcv.imwrite(picture(20, 31), str(tmp_path / '1.png'))
+    rule = dict(type='side_by_side', clean='left')
+    with pytest.raises(ValueError, match='1.png: width 31 is odd'):
+        PairedImageDataset(str(tmp_path), dict(img=''), rule, pipeline=LOAD)[0]
+    with pytest.raises(ValueError, match="clean='left' or 'right', found None"):
+        PairedImageDataset(str(tmp_path), dict(img=''), dict(type='side_by_side'))
+
+
+def test_missing_partner_missing_data_and_wrong_rule_say_what_to_do(tmp_path):
+    write_pairs(tmp_path, [1, 2])
+    (tmp_path / 'norain/norain-2.png').unlink()
+    with pytest.raises(ValueError, match=r"1 of 2 rainy pictures .* for example \['rain-2.png'\]"):
+        PairedImageDataset(str(tmp_path), pairing=RAIN100)
+    with pytest.raises(ValueError, match='fits no name'):
+        PairedImageDataset(str(tmp_path), pairing=dict(type='prefix', img='wet-', gt='norain-'))
+    source = dict(name='Rain100L', published_at='https://example.org', layout='data/rain100l/test/rain/rain-001.png')
+    with pytest.raises(FileNotFoundError) as error:
+        PairedImageDataset(str(tmp_path / 'nowhere'), source=source)
+    for part in ('Rain100L', str(tmp_path / 'nowhere' / 'rain'), *source.values(), 'does not exist', 'data_root'):
+        assert part in str(error.value)
+
+
+def test_list_of_pictures_chooses(tmp_path):
+    write_pairs(tmp_path, [1, 2, 3])
+    (tmp_path / 'list.txt').write_text('rain-3.png\nrain-1.png\n')
+    data = PairedImageDataset(str(tmp_path), pairing=RAIN100, ann_file='list.txt')
+    assert [data.get_data_info(i)['name'] for i in range(len(data))] == ['rain-3.png', 'rain-1.png']
+    (tmp_path / 'list.txt').write_text('rain-9.png\n')
+    with pytest.raises(FileNotFoundError, match=r"names 1 pictures .* \['rain-9.png'\]"):
+        PairedImageDataset(str(tmp_path), pairing=RAIN100, ann_file='list.txt')
+    with pytest.raises(FileNotFoundError, match='run this tool'):
+        PairedImageDataset(str(tmp_path), pairing=RAIN100, ann_file='no.txt', source=dict(ann_file='run this tool'))
+
+
+def test_unequal_sizes_and_unreadable_files_are_named(tmp_path):
+    write_pairs(tmp_path, [1])
+    mmcv.imwrite(picture(40, 49), str(tmp_path / 'norain/norain-1.png'))
+    data = PairedImageDataset(str(tmp_path), pairing=RAIN100, pipeline=LOAD)
+    with pytest.raises(ValueError, match=r'rain-1.png is 40x50, .*norain-1.png 40x49'):
+        data[0]
+    (tmp_path / 'norain/norain-1.png').write_bytes(b'not a picture')
+    with pytest.raises(ValueError, match='norain-1.png: cannot be read as a picture'):
+        data[0]
+
+
+def test_grid_of_patches(tmp_path):
+    write_pairs(tmp_path, [1], size=(321, 481))
+    pipeline = [*LOAD, dict(type='CropPatch')]
+    patches = dict(size=120, stride=40, hflip=True)
+    data = PairedImageDataset(str(tmp_path), pairing=RAIN100, patches=patches, pipeline=pipeline)
+    # SIAN's preparation of Rain100L: (481 - 120) // 40 + 1 = 10 by (321 - 120) // 40 + 1 = 6, and mirrored.
+    assert len(data) == 2 * 60
+    whole = PairedImageDataset(str(tmp_path), pairing=RAIN100, pipeline=LOAD)[0]
+    assert (data[11]['img'] == whole['img'][40:160, 40:160]).all()
+    assert (data[71]['gt_img'] == whole['gt_img'][40:160, 159:39:-1]).all()
+    with pytest.raises(ValueError, match='321x481 pixels, smaller than a patch of 322x322'):
+        PairedImageDataset(str(tmp_path), pairing=RAIN100, patches=dict(size=322, stride=40))

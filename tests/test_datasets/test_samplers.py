@@ -1,0 +1,83 @@
+import random
+from itertools import islice
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from mmderain.datasets import Draw, DrawSampler, ImageFolderDataset
+from mmderain.datasets.base import seeded
+
+
+def sampler(length=10, rank=0, world_size=1, **options):
+    made = DrawSampler(range(length), seed=3, **options)
+    made.rank, made.world_size = rank, world_size
+    return made
+
+
+def test_an_epoch_visits_each_item_and_epochs_differ():
+    s = sampler()
+    first = list(s)
+    s.set_epoch(1)
+    second = list(s)
+    assert sorted(d.index for d in first) == sorted(d.index for d in second) == list(range(10))
+    assert [d.index for d in first] != [d.index for d in second]
+    assert {d.visit for d in first} == {0} and {d.visit for d in second} == {1} and first[0].seed == 3
+
+
+def test_repeated_visits_are_visits_of_their_own():
+    draws = list(sampler(repeat=3))
+    assert len(set(draws)) == len(draws) == 30
+    assert sorted(draws) == [Draw(i, v, 3) for i in range(10) for v in range(3)]
+
+
+def test_ranks_together_give_the_batches_of_one_process():
+    whole = list(sampler(12))
+    parts = [list(sampler(12, rank, 2)) for rank in range(2)]
+    for k in range(3):
+        together = parts[0][2 * k : 2 * k + 2] + parts[1][2 * k : 2 * k + 2]
+        assert sorted(together) == sorted(whole[4 * k : 4 * k + 4])
+    assert [len(list(sampler(11, rank, 2))) for rank in range(2)] == [6, 6] == [len(sampler(11, 0, 2))] * 2
+
+
+def test_infinite_goes_on_and_resumes_where_it_was():
+    whole = list(islice(iter(sampler(infinite=True)), 35))
+    assert [d.visit for d in whole[::10]] == [0, 1, 2, 3]
+    resumed = sampler(infinite=True)
+    resumed.skip(17)
+    assert list(islice(iter(resumed), 18)) == whole[17:]
+
+
+def test_seeding_is_by_draw_and_leaves_no_trace():
+    def drawn(draw):
+        with seeded(draw):
+            return np.random.random(), random.random()
+
+    np.random.seed(5), random.seed(5)
+    wanted = np.random.random(), random.random()
+    np.random.seed(5), random.seed(5)
+    a = drawn(Draw(1, 0, 0))
+    assert (np.random.random(), random.random()) == wanted
+    assert drawn(Draw(1, 0, 0)) == a
+    assert len({a, drawn(Draw(2, 0, 0)), drawn(Draw(1, 1, 0)), drawn(Draw(1, 0, 1))}) == 4
+
+
+def test_pipeline_of_a_draw_is_reproducible():
+    data = ImageFolderDataset(
+        str(ROOT / 'demo/sample/test'),
+        pipeline=[
+            dict(type='LoadPairedImages'),
+            dict(type='PairedRandomCrop', crop_size=32),
+            dict(type='SynthesizeRain'),
+        ],
+    )
+    first, other = data[Draw(0, 0, 0)], data[Draw(0, 1, 0)]
+    np.random.random(7)
+    again = data[Draw(0, 0, 0)]
+    assert (first['img'] == again['img']).all() and (first['gt_img'] == again['gt_img']).all()
+    assert (first['gt_img'] != other['gt_img']).any()
+
+
+def test_empty_folder_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match='holds no pictures'):
+        ImageFolderDataset(str(tmp_path))

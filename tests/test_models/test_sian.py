@@ -1,0 +1,117 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import load_tool
+from golden import authors_keys, expected, fill, image
+from torch import Tensor
+
+from mmderain.models import SIAN
+from mmderain.models.networks.sian import ConvLSTM, ScaleSpacePyramid
+
+
+def with_authors_weights(seed: int) -> SIAN:
+    network = SIAN()
+    weights = load_tool('model_converters/upstream_to_mmderain').convert('sian', fill(authors_keys('sian'), seed))
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+@pytest.mark.parametrize(
+    'name, seed, size', [('sian_golden_seed1', 1, (2, 48, 64)), ('sian_odd_seed4', 4, (1, 45, 70))]
+)
+@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
+def test_meets_the_authors_outputs_at_every_stage(name, seed, size, layout):
+    target = expected(name)
+    with torch.no_grad():
+        stages = with_authors_weights(seed)(image(*size, seed).contiguous(memory_format=layout))
+    assert len(stages) == 6
+    assert (torch.stack(stages) - target).abs().max() < 1e-5 * target.abs().max()
+
+
+@pytest.mark.parametrize(
+    'settings, count',
+    [
+        ({}, 491_939),  # the authors' 510,435 less the 18,496 they never use
+        (dict(use_attention=False), 491_939 - 3 * (160 * 32 * 9 + 32)),
+        (dict(num_stages=1, use_attention=False), 491_939 - 3 * (160 * 32 * 9 + 32)),
+        (dict(channels=16, num_stages=3), 123_859),
+    ],
+)
+def test_parameter_count(settings, count):
+    network = SIAN(**settings)
+    assert sum(p.numel() for p in network.parameters()) == count
+    # The fixed Gaussians are no part of a checkpoint.
+    assert sum(t.numel() for t in network.state_dict().values()) == count
+
+
+def test_authors_count_is_ours_and_what_they_never_use():
+    assert sum(t.numel() for t in fill(authors_keys('sian'), 0).values()) == 510_435 == 491_939 + 18_496
+
+
+def test_first_sigma_and_octave_sigmas():
+    kernels = ScaleSpacePyramid().kernels[:, 0]
+    assert torch.allclose(kernels.sum((1, 2)), torch.ones(6))
+    # The ratio of centre to edge is exp(1 / (2 sigma^2)).
+    sigmas = (1 / (2 * torch.log(kernels[:, 1, 1] / kernels[:, 0, 1]))) ** 0.5
+    wanted = [1.519868, 1.226274, 1.545008, 1.946588, 2.452547, 3.090016]
+    assert torch.allclose(sigmas, torch.tensor(wanted), atol=2e-4)
+
+
+def plain_lstm(cell: ConvLSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """The cell gate by gate, no step left out: f, i, o, j each from a convolution on x and one on h."""
+    n = cell.channels
+    gates = []
+    for g in range(4):
+        rows = slice(g * n, (g + 1) * n)
+        on_x = F.conv2d(x, cell.gates.weight[rows, :n], cell.gates.bias[rows], padding=1)
+        gates.append(on_x + F.conv2d(h, cell.gates.weight[rows, n:], padding=1))
+    f, i, o, j = gates
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(j)
+    return torch.sigmoid(o) * torch.tanh(c), c
+
+
+def test_lstm_in_one_convolution_equals_gate_by_gate_with_gradients():
+    cell = ConvLSTM(4).double()
+    x = torch.rand(2, 4, 6, 7, dtype=torch.float64)
+    zeros = torch.zeros_like(x)
+
+    def two_steps(step):
+        cell.zero_grad()
+        h, c = step(*step(None, None))
+        (h * x).sum().backward()
+        return h.detach(), c.detach(), [p.grad.clone() for p in cell.parameters()]
+
+    ours = two_steps(lambda h, c: cell(x, None if h is None else (h, c)))
+    plain = two_steps(lambda h, c: plain_lstm(cell, x, zeros if h is None else h, zeros if c is None else c))
+    for a, b in [*zip(ours[:2], plain[:2]), *zip(ours[2], plain[2])]:
+        assert torch.allclose(a, b, atol=1e-12)
+
+
+def test_without_attention_is_the_network_whose_mask_is_zero():
+    full, bare = SIAN(8), SIAN(8, use_attention=False)
+    weights = full.state_dict()
+    bare.load_state_dict({k: v for k, v in weights.items() if 'conv_m' not in k})
+    for attention in full.attention:  # sigmoid(-1e4) = 0
+        torch.nn.init.zeros_(attention.conv_m.weight)
+        torch.nn.init.constant_(attention.conv_m.bias, -1e4)
+    x = torch.rand(1, 3, 20, 22)
+    with torch.no_grad():
+        for a, b in zip(full(x), bare(x), strict=True):
+            assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize('size', [(4, 4), (4, 9), (5, 7), (6, 6), (7, 11)])
+def test_every_size_from_the_declared_minimum(size):
+    x = torch.rand(1, 3, *size)
+    with torch.no_grad():
+        assert SIAN(8, 2)(x)[-1].shape == x.shape
+
+
+def test_below_the_declared_minimum_the_network_itself_cannot():
+    with pytest.raises(RuntimeError), torch.no_grad():
+        SIAN(8, 1)(torch.rand(1, 3, SIAN.min_size - 1, 8))
+
+
+def test_no_stages_is_refused():
+    with pytest.raises(ValueError, match='num_stages >= 1, found 0'):
+        SIAN(num_stages=0)
