@@ -19,7 +19,7 @@ from mmengine.runner import Runner
 
 from mmderain.apis import prepare_config
 from mmderain.evaluation import measure
-from mmderain.evaluation.metrics import to_bgr_uint8
+from mmderain.image import to_bgr_uint8
 from mmderain.visualization import panel
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -57,7 +57,7 @@ def test_the_papers_recipe(name, stride, hflip, epochs):
     loader = cfg.train_dataloader
     assert loader.batch_size == 18 and cfg.train_cfg.max_epochs == epochs
     assert loader.dataset.patches.size == 120 and loader.dataset.patches.stride == stride
-    assert loader.dataset.patches.get('hflip', False) == bool(hflip)
+    assert loader.dataset.patches.get('hflip', False) == hflip
     assert [t.type for t in loader.dataset.pipeline] == ['LoadPairedImages', 'CropPatch', 'PackDerainInputs']
 
 

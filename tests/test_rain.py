@@ -44,7 +44,7 @@ def test_streaks_grow_with_the_picture():
     assert half_length(2) == pytest.approx(2 * half_length(1), abs=2)
 
 
-@pytest.mark.parametrize('preset, psnr, ssim', [('light', 24.5, 0.78), ('heavy', 12.06, 0.3239)])
+@pytest.mark.parametrize('preset, psnr, ssim', [('light', 24.472, 0.7637), ('heavy', 12.06, 0.3239)])
 def test_strength_on_the_shipped_pictures(preset, psnr, ssim):
     """The rainy input's mean figures under the demo's own rain; Rain100L's are 26.90 / 0.838, Rain100H's 13.56 / 0.371
     on their pictures."""

@@ -1,5 +1,6 @@
 """A run is a function of its config: resumed, or split over processes, it is the same run."""
 
+import copy
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 import torch
 from conftest import ROOT
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmderain.apis import load_weights, prepare_config, read_checkpoint
@@ -26,7 +28,7 @@ def config(work_dir, **options) -> Config:
     cfg.default_hooks.logger.interval = 1
     cfg.default_hooks.checkpoint.update(interval=3, max_keep_ckpts=-1)
     cfg.param_scheduler[0].T_max = 6
-    cfg.merge_from_dict(options)
+    cfg.merge_from_dict(copy.deepcopy(options))  # mmengine takes `_delete_` out of it
     return cfg
 
 
@@ -60,15 +62,12 @@ def test_an_interrupted_run_continues_as_if_it_had_not_been(tmp_path, loop, work
     # Interrupted after half: what comes later is lost, the checkpoint stays.
     stopped = Runner.from_cfg(config(tmp_path / 'parts', **options))
 
-    def interrupt(runner, *args, **kwargs):
-        if runner.iter == 4:
-            raise KeyboardInterrupt
+    class Interrupt(Hook):
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            if runner.iter == 4:
+                raise KeyboardInterrupt
 
-    hook = type('Interrupt', (), {})
-    from mmengine.hooks import Hook
-
-    hook = type('Interrupt', (Hook,), {'before_train_iter': lambda self, runner, **kwargs: interrupt(runner)})
-    stopped.register_hook(hook())
+    stopped.register_hook(Interrupt())
     with pytest.raises(KeyboardInterrupt):
         stopped.train()
     resumed = config(tmp_path / 'parts', **options)
@@ -92,11 +91,8 @@ def test_two_processes_equal_one(tmp_path):
     one = run(config(tmp_path / 'one'))
     cfg = config(tmp_path / 'two', **{'train_dataloader.batch_size': 2})
     cfg.dump(tmp_path / 'two.py')
-    environment = os.environ | {
-        'OMP_NUM_THREADS': '1',
-        'PORT': '29531',
-        'PATH': f'{os.path.dirname(sys.executable)}:{os.environ["PATH"]}',
-    }
+    path = f'{os.path.dirname(sys.executable)}:{os.environ["PATH"]}'
+    environment = os.environ | dict(OMP_NUM_THREADS='1', PORT='29531', PATH=path)
     done = subprocess.run(
         ['bash', ROOT / 'tools/dist_train.sh', tmp_path / 'two.py', '2', '--work-dir', tmp_path / 'two'],
         env=environment, capture_output=True, text=True,

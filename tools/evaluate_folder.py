@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from mmderain.datasets.pairing import list_images, pair_by_name
-from mmderain.datasets.transforms.loading import read_image
 from mmderain.evaluation import PROTOCOLS, measure
 from mmderain.evaluation.metrics import write_figures
+from mmderain.image import read_image
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

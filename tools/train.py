@@ -47,10 +47,11 @@ def main(argv: list[str] | None = None) -> int:
             cfg.resume = True
             cfg.load_from = None if args.resume == 'auto' else args.resume
         runner = Runner.from_cfg(cfg)
-        runner.train()
-    except FileNotFoundError as error:
+        _ = runner.train_loop  # builds model and data: what is wrong with them is said without a traceback
+    except (FileNotFoundError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
+    runner.train()
     return 0
 
 

@@ -1,6 +1,10 @@
 # A small SIAN (width 16, three stages) for the pictures that ship with the project: minutes on two cores.
 _base_ = ['../_base_/models/sian.py', '../_base_/datasets/sample.py', '../_base_/default_runtime.py']
-model = dict(network=dict(channels=16, num_stages=3))
+# The L1 term keeps brightness and colour, which SSIM alone learns late.
+model = dict(
+    network=dict(channels=16, num_stages=3),
+    loss=[dict(type='SSIMLoss'), dict(type='L1Loss')],
+)
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3))
 param_scheduler = [dict(type='CosineAnnealingLR', T_max=900, eta_min=1e-5, by_epoch=False)]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=900, val_interval=900)

@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from mmderain.compat import allow_resuming
+
 
 def read_checkpoint(path: str | Path) -> object:
     """Read a checkpoint to the CPU, weights only: no code in the file is ever run.
@@ -16,10 +18,11 @@ def read_checkpoint(path: str | Path) -> object:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such checkpoint file')
+    allow_resuming()  # again: a fork's own loading takes what it admitted off torch's list, and ours with it
     try:
         return torch.load(path, map_location='cpu', weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).strip().split('\n')[0]
+        reason = str(error).strip().split('\n')[0].split('.')[0]
         raise ValueError(
             f'{path}: cannot be read as weights ({reason}). Expected a file written by torch.save that holds '
             'tensors and plain values only; it may be damaged, or hold pickled objects, which are refused.'

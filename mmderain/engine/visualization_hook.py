@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from mmderain.evaluation.metrics import to_bgr_uint8
+from mmderain.image import to_bgr_uint8
 from mmderain.registry import HOOKS
 from mmderain.structures import DerainDataSample
 

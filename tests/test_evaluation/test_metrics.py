@@ -9,17 +9,13 @@ import torch
 from conftest import load_tool, picture
 
 from mmderain.evaluation import ImageQuality, measure
-from mmderain.evaluation.metrics import to_bgr_uint8
-
-
-def to_rgb(img: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(img[..., ::-1].copy().transpose(2, 0, 1)).float() / 255
+from mmderain.image import to_bgr_uint8, to_rgb_tensor
 
 
 def run(metric, truths, results, names):
     for gt, pred, name in zip(truths, results, names, strict=True):
         rainy = torch.from_numpy(picture(*gt.shape[:2], 9).transpose(2, 0, 1).copy())
-        metric.process(dict(inputs=[rainy]), [dict(name=name, gt_img=to_rgb(gt), pred_img=pred)])
+        metric.process(dict(inputs=[rainy]), [dict(name=name, gt_img=to_rgb_tensor(gt), pred_img=pred)])
     return metric.evaluate(len(truths))
 
 
@@ -30,7 +26,9 @@ def test_rounds_to_nearest_and_clips():
 
 def test_means_files_and_folder_tool_agree(tmp_path, capsys):
     truths = [picture(30, 40, s) for s in range(3)]
-    results = [to_rgb(np.clip(t.astype(int) + 7 * (i + 1), 0, 255).astype(np.uint8)) for i, t in enumerate(truths)]
+    results = [
+        to_rgb_tensor(np.clip(t.astype(int) + 7 * (i + 1), 0, 255).astype(np.uint8)) for i, t in enumerate(truths)
+    ]
     names = ['a.png', 'sub/b.png', 'c.png']
     protocols = ['PSNR-Y', 'SSIM-Y(valid)', 'PSNR-RGB']
     metric = ImageQuality(protocols, with_input=True, out_dir=str(tmp_path / 'out'))
@@ -59,24 +57,24 @@ def test_means_files_and_folder_tool_agree(tmp_path, capsys):
 
 def test_equal_pictures_leave_valid_json(tmp_path):
     gt = picture(20, 20)
-    means = run(ImageQuality(out_dir=str(tmp_path)), [gt], [to_rgb(gt)], ['a.png'])
+    means = run(ImageQuality(out_dir=str(tmp_path)), [gt], [to_rgb_tensor(gt)], ['a.png'])
     assert math.isinf(means['PSNR-Y'])
     assert json.loads((tmp_path / 'metrics.json').read_text())['mean']['PSNR-Y'] == 'inf'
 
 
 def test_border_is_in_the_printed_name():
     gt = picture(20, 20)
-    assert set(run(ImageQuality(['PSNR-Y'], crop_border=2), [gt], [to_rgb(gt)], ['a'])) == {'PSNR-Y[border 2]'}
+    assert set(run(ImageQuality(['PSNR-Y'], crop_border=2), [gt], [to_rgb_tensor(gt)], ['a'])) == {'PSNR-Y[border 2]'}
 
 
 def test_nan_size_and_missing_truth_name_the_picture():
     gt, metric = picture(20, 20), ImageQuality()
     with pytest.raises(ValueError, match='sub/7.png: the network returned NaN'):
-        run(metric, [gt], [to_rgb(gt) * float('nan')], ['sub/7.png'])
+        run(metric, [gt], [to_rgb_tensor(gt) * float('nan')], ['sub/7.png'])
     with pytest.raises(ValueError, match='8.png: the result has shape'):
-        run(metric, [gt], [to_rgb(gt)[:, :-1]], ['8.png'])
+        run(metric, [gt], [to_rgb_tensor(gt)[:, :-1]], ['8.png'])
     with pytest.raises(ValueError, match='9.png: no clean truth'):
-        metric.process(dict(inputs=[to_rgb(gt)]), [dict(name='9.png', pred_img=to_rgb(gt))])
+        metric.process(dict(inputs=[to_rgb_tensor(gt)]), [dict(name='9.png', pred_img=to_rgb_tensor(gt))])
     with pytest.raises(KeyError, match='PSNR-X'):
         ImageQuality(['PSNR-X'])
 

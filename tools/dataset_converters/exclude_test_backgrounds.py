@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from mmderain.datasets.pairing import list_images, pair_by_name
-from mmderain.datasets.transforms.loading import read_image
+from mmderain.image import read_image
 
 
 def fingerprint(path: Path) -> bytes:

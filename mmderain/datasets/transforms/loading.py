@@ -1,25 +1,8 @@
-from pathlib import Path
-
-import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmderain.image import read_image
 from mmderain.registry import TRANSFORMS
-
-
-def read_image(path: str) -> np.ndarray:
-    """Read a picture as BGR uint8 (H, W, 3).
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is not a picture, or a damaged one.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'{path}: no such picture')
-    img = mmcv.imread(path, flag='color')
-    if img is None:
-        raise ValueError(f'{path}: cannot be read as a picture; it is damaged or of an unknown format')
-    return img
 
 
 @TRANSFORMS.register_module()

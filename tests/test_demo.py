@@ -1,0 +1,22 @@
+import re
+import subprocess
+import sys
+
+import mmcv
+import pytest
+from conftest import ROOT
+
+
+@pytest.mark.soak
+def test_the_demo_reaches_what_it_promises(tmp_path):
+    """The whole of `make demo`: at least 10 dB above the input and 5 dB above both controls on held-out pictures."""
+    command = [sys.executable, ROOT / 'demo/sample_demo.py', '--work-dir', tmp_path / 'work']
+    done = subprocess.run([str(part) for part in command], cwd=tmp_path, capture_output=True, text=True)
+    print(done.stdout, done.stderr[-2000:])
+    assert done.returncode == 0
+    table = {kind.strip(): float(psnr) for kind, psnr in re.findall(r'^(\w[\w ]+?)\s+(\d+\.\d\d) ', done.stdout, re.M)}
+    output = table['derained by SIAN']
+    assert table['rainy input'] == pytest.approx(12.06, abs=0.02)
+    assert output >= table['rainy input'] + 10
+    assert output >= 5 + max(table['median blur 5x5'], table['input less its best constant'])
+    assert mmcv.imread(str(tmp_path / 'work/panel.png')).shape[0] > 6 * 300

@@ -1,0 +1,186 @@
+"""The tools as a person calls them, wrong calls included."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import mmcv
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, load_tool, shared, write_pairs
+from golden import authors_keys, fill
+
+from mmderain.apis import init_model, load_weights, read_checkpoint, save_weights
+from mmderain.evaluation import measure
+
+CONVERTER = 'model_converters/upstream_to_mmderain'
+TINY = """
+_base_ = ['{root}/configs/derain/sian_rain100l.py']
+model = dict(network=dict(channels=4, num_stages=2))
+test_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(data_root='{data}'))
+val_dataloader = test_dataloader
+log_level = 'ERROR'
+"""
+
+
+def tool(name, *arguments, cwd):
+    command = [sys.executable, ROOT / f'tools/{name}.py', *arguments]
+    return subprocess.run([str(c) for c in command], cwd=cwd, capture_output=True, text=True)
+
+
+@pytest.fixture
+def authors_file(tmp_path):
+    torch.save(fill(authors_keys('sian'), 1), tmp_path / 'authors.pth')
+    return tmp_path / 'authors.pth'
+
+
+def convert(src, dst, capsys):
+    main, argv = load_tool(CONVERTER).main, sys.argv
+    sys.argv = ['upstream_to_mmderain.py', 'sian', str(src), str(dst)]
+    try:
+        return main(), capsys.readouterr()
+    finally:
+        sys.argv = argv
+
+
+def test_converter_writes_weights_that_load(authors_file, tmp_path, capsys):
+    code, said = convert(authors_file, tmp_path / 'new/ours.pth', capsys)
+    assert code == 0 and '491,939 values; 18,496 that the model never uses were left out' in said.out
+    model = init_model(ROOT / 'configs/derain/sian_rain100l.py', tmp_path / 'new/ours.pth')
+    theirs = read_checkpoint(authors_file)
+    assert torch.equal(model.network.embed.weight, theirs['body.tran_conv.weight'])
+    assert torch.equal(model.network.lstm[0].gates.weight[64:96, 32:], theirs['body.lstm.2.conv_ho.weight'])
+
+
+def test_converter_lists_every_key_that_does_not_fit_and_writes_nothing(authors_file, tmp_path, capsys):
+    weights = read_checkpoint(authors_file)
+    weights['extra.weight'] = weights.pop('body.lstm.1.conv_hi.weight')
+    del weights['body_end.2.bias']
+    torch.save(weights, tmp_path / 'broken.pth')
+    code, said = convert(tmp_path / 'broken.pth', tmp_path / 'out.pth', capsys)
+    assert code == 1
+    for line in (
+        'unknown key: extra.weight',
+        'missing key: body.lstm.1.conv_hi.weight',
+        'missing key: body_end.2.bias',
+    ):
+        assert line in said.err
+    assert not (tmp_path / 'out.pth').exists()
+
+
+def test_converter_names_wrong_shapes_and_refuses_code(authors_file, tmp_path, capsys):
+    weights = read_checkpoint(authors_file)
+    weights['body.tran_conv.weight'] = torch.zeros(16, 6, 3, 3)
+    torch.save(weights, tmp_path / 'narrow.pth')
+    assert (
+        'embed.weight: found shape (16, 6, 3, 3), expected (32, 6, 3, 3)'
+        in convert(tmp_path / 'narrow.pth', tmp_path / 'out.pth', capsys)[1].err
+    )
+    torch.save(dict(model=subprocess.Popen), tmp_path / 'evil.pth')
+    assert 'cannot be read as weights' in convert(tmp_path / 'evil.pth', tmp_path / 'out.pth', capsys)[1].err
+    assert 'no such checkpoint file' in convert(tmp_path / 'none.pth', tmp_path / 'out.pth', capsys)[1].err
+    assert not (tmp_path / 'out.pth').exists()
+
+
+def test_weights_of_another_model_are_an_error(authors_file, tmp_path):
+    model = init_model(ROOT / 'configs/derain/sian_sample.py')
+    with pytest.raises(ValueError, match='no `state_dict`.*upstream_to_mmderain.py'):
+        load_weights(model, authors_file)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    other = init_model(ROOT / 'configs/derain/sian_rain100h_lstm.py')
+    save_weights(tmp_path / 'lstm.pth', other.state_dict(), {})
+    with pytest.raises(ValueError) as error:
+        load_weights(model, tmp_path / 'lstm.pth')
+    assert 'missing key: network.attention.0.conv_m.weight' in str(error.value)
+    assert 'network.embed.weight: found shape (32, 6, 3, 3), expected (16, 6, 3, 3)' in str(error.value)
+    # Nothing was loaded, not even what would have fitted.
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
+def test_test_tool_writes_figures_and_pictures(tmp_path):
+    write_pairs(tmp_path / 'data', [1, 2])
+    (tmp_path / 'tiny.py').write_text(TINY.format(root=ROOT, data=tmp_path / 'data'))
+    model = init_model(tmp_path / 'tiny.py')
+    save_weights(tmp_path / 'tiny.pth', model.state_dict(), {})
+    done = tool('test', 'tiny.py', 'tiny.pth', '--out', 'figures', '--show-dir', 'shown', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = {row['image']: row for row in csv.DictReader((tmp_path / 'figures/per_image.csv').open())}
+    assert list(rows) == ['rain-1.png', 'rain-2.png']
+    content = json.loads((tmp_path / 'figures/metrics.json').read_text())
+    for name, row in rows.items():
+        # The pictures written are the pictures measured.
+        pred = mmcv.imread(str(tmp_path / 'shown' / name))
+        gt = mmcv.imread(str(tmp_path / 'data/norain' / f'no{name}'))
+        assert measure(pred, gt, 'PSNR-Y') == pytest.approx(float(row['PSNR-Y']), abs=1e-7)
+        assert content['per_image'][name]['SSIM-Y(valid)'] == pytest.approx(measure(pred, gt, 'SSIM-Y(valid)'))
+        drawn = mmcv.imread(str(tmp_path / 'shown/panels' / name))
+        assert drawn.shape[1] == 4 * (50 + 12) and np.isin(pred[5, 5], drawn).all()
+
+
+@pytest.mark.parametrize(
+    'name, arguments, text',
+    [
+        ('train', ['none.py'], 'none.py: no such config file'),
+        ('train', [ROOT / 'configs/derain/sian_rain100l.py'], 'Published at: https://www.icst.pku.edu.cn'),
+        (
+            'train',
+            [ROOT / 'configs/derain/sian_sample.py', '--resume', 'none.pth'],
+            '--resume none.pth: no such checkpoint',
+        ),
+        ('test', [ROOT / 'configs/derain/sian_sample.py', 'none.pth'], 'error: '),
+    ],
+)
+def test_wrong_calls_end_in_one_error(name, arguments, text, tmp_path):
+    done = tool(name, *arguments, cwd=tmp_path)
+    assert done.returncode == 1 and text in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_leaking_backgrounds_are_left_out(tmp_path, capsys):
+    write_pairs(tmp_path / 'train', [1, 2, 3])
+    # The test set holds picture 2's background in another file format.
+    mmcv.imwrite(mmcv.imread(str(tmp_path / 'train/norain/norain-2.png')), str(tmp_path / 'test/norain/norain-001.bmp'))
+    leaks = load_tool('dataset_converters/exclude_test_backgrounds')
+    assert leaks.main([str(tmp_path)]) == 0
+    assert (tmp_path / 'train/without_test_backgrounds.txt').read_text() == 'rain-1.png\nrain-3.png\n'
+    assert '2 pictures remain, 1 were left out' in (said := capsys.readouterr().out) and 'expected 546' in said
+    assert leaks.main([str(tmp_path / 'none')]) == 1
+    assert 'no such folder' in capsys.readouterr().err
+
+
+# --- the authors' own figures ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('name', ['rain100l', 'rain100h', 'rain1400'])
+def test_official_checkpoints_convert(name, tmp_path, capsys):
+    code, said = convert(shared(f'weights/sian_official/{name}.pth'), tmp_path / 'out.pth', capsys)
+    assert code == 0, said.err
+    init_model(ROOT / 'configs/derain/sian_rain100l.py', tmp_path / 'out.pth')
+
+
+def run_test_tool(name, tmp_path, capsys) -> dict[str, dict[str, str]]:
+    convert(shared(f'weights/sian_official/{name}.pth'), tmp_path / 'weights.pth', capsys)
+    root = shared(f'data/{name}_sample')
+    done = tool(
+        'test', ROOT / f'configs/derain/sian_{name}.py', 'weights.pth', '--out', 'out',
+        '--cfg-options', f'test_dataloader.dataset.data_root={root}', cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return {row['image']: row for row in csv.DictReader((tmp_path / 'out/per_image.csv').open())}
+
+
+def test_authors_log_is_reproduced_image_by_image(tmp_path, capsys):
+    log = list(csv.DictReader(shared('data/rain100l_sample/sian_authors_log.csv').open()))
+    ours = run_test_tool('rain100l', tmp_path, capsys)
+    assert len(log) == len(ours) == 21
+    for row in log:
+        assert float(ours[row['image']]['PSNR-Y']) == pytest.approx(float(row['psnr_y']), abs=5e-4)
+        assert float(ours[row['image']]['SSIM-Y(valid)']) == pytest.approx(float(row['ssim_y']), abs=1e-5)
+
+
+def test_rain100h_sample_figures(tmp_path, capsys):
+    ours = run_test_tool('rain100h', tmp_path, capsys)
+    assert len(ours) == 20
+    assert np.mean([float(row['PSNR-Y']) for row in ours.values()]) == pytest.approx(31.017, abs=1e-3)
+    assert np.mean([float(row['SSIM-Y(valid)']) for row in ours.values()]) == pytest.approx(0.9185, abs=1e-4)

@@ -1,0 +1,58 @@
+import mmcv
+import numpy as np
+import torch
+from conftest import picture
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from mmderain.image import to_rgb_tensor
+from mmderain.registry import VISUALIZERS
+from mmderain.structures import DerainDataSample
+from mmderain.visualization import panel
+
+
+def sample(gt: bool = True) -> DerainDataSample:
+    made = DerainDataSample(pred_img=to_rgb_tensor(picture(30, 40, 1)))
+    if gt:
+        made.gt_img = to_rgb_tensor(picture(30, 40, 2))
+    return made
+
+
+def build(tmp_path, backend):
+    backends = [dict(type=backend, save_dir=str(tmp_path))]
+    return VISUALIZERS.build(dict(type='DerainVisualizer', name=backend, vis_backends=backends))
+
+
+def test_panel_holds_the_pictures_side_by_side():
+    pictures = {'a': picture(30, 40, 0), 'b': picture(30, 40, 1)}
+    drawn = panel(pictures, gap=6)
+    assert drawn.shape[1] == 2 * (40 + 12)
+    assert (drawn[-36:-6, 6:46] == pictures['a']).all() and (drawn[-36:-6, 58:98] == pictures['b']).all()
+    assert (drawn[:-36, :] < 128).any()  # the captions
+
+
+def test_files_show_rainy_derained_truth_and_what_was_taken_away(tmp_path):
+    rainy = picture(30, 40, 0)
+    drawn = build(tmp_path, 'LocalVisBackend').add_datasample('one', rainy, sample(), step=3)
+    tiles = [drawn[-36:-6, 6 + 52 * k : 46 + 52 * k, ::-1] for k in range(4)]
+    removed = np.clip(128 + (rainy.astype(int) - picture(30, 40, 1)) // 2, 0, 255)
+    for tile, wanted in zip(tiles, (rainy, picture(30, 40, 1), picture(30, 40, 2), removed), strict=True):
+        assert (tile == wanted).all()
+    (written,) = tmp_path.rglob('one_3.png')
+    assert (mmcv.imread(str(written))[..., ::-1] == drawn).all()
+
+
+def test_without_truth_there_are_three(tmp_path):
+    drawn = build(tmp_path, 'LocalVisBackend').add_datasample('one', picture(30, 40), sample(gt=False))
+    assert drawn.shape[1] == 3 * 52
+
+
+def test_tensorboard_gets_the_panel(tmp_path):
+    visualizer = build(tmp_path, 'TensorboardVisBackend')
+    drawn = visualizer.add_datasample('one', picture(30, 40), sample(), step=5)
+    visualizer.close()
+    events = EventAccumulator(str(tmp_path / 'vis_data') if (tmp_path / 'vis_data').exists() else str(tmp_path))
+    events.Reload()
+    (image,) = events.Images('one')
+    assert image.step == 5
+    shown = mmcv.imfrombytes(image.encoded_image_string)[..., ::-1]
+    assert (shown == drawn).all() and torch.is_tensor(sample().pred_img)
