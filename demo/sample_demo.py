@@ -113,7 +113,7 @@ def draw(pictures: dict[str, dict[str, np.ndarray]], path: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
-    parser.add_argument('--short', action='store_true', help='a tenth of the training, to see that all works')
+    parser.add_argument('--short', action='store_true', help='a sixth of the training, to see that all works')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/sample_demo'))
     args = parser.parse_args()
 

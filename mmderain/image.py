@@ -1,4 +1,4 @@
-"""The borders between picture files, arrays and tensors: every conversion of colours and ranges is here.
+"""The borders between picture files, arrays and tensors.
 
 Arrays are BGR uint8 (H, W, 3), as everywhere in OpenMMLab; tensors RGB float in [0, 1], (3, H, W).
 """
@@ -10,19 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmderain.errors import InputError
+
 
 def read_image(path: str | Path) -> np.ndarray:
     """Read a picture as BGR uint8 (H, W, 3).
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a picture, or a damaged one.
+        InputError: it is not a picture, or a damaged one.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such picture')
     img = mmcv.imread(str(path), flag='color')
     if img is None:
-        raise ValueError(f'{path}: cannot be read as a picture; it is damaged or of an unknown format')
+        raise InputError(f'{path}: cannot be read as a picture; it is damaged or of an unknown format')
     return img
 
 

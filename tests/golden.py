@@ -18,11 +18,23 @@ def fill(keys: list[tuple[str, list[int]]], seed: int) -> dict[str, Tensor]:
     """Authors' names -> fixed pseudo-random weights: variance 1 / fan-in, biases within 0.05."""
     weights = {}
     for number, (key, shape) in enumerate(keys):
+        if key.endswith('num_batches_tracked'):
+            weights[key] = torch.zeros((), dtype=torch.long)
+            continue
         count = math.prod(shape)
         wave = np.sin(12.9898 * np.arange(1, count + 1) + 78.233 * (number + 1) + 3.7 * seed) * 43758.5453
         uniform = 2 * (wave - np.floor(wave)) - 1
-        scale = 0.05 if len(shape) == 1 else math.sqrt(3.0 / math.prod(shape[1:]))
-        weights[key] = torch.from_numpy((scale * uniform).reshape(shape).astype(np.float32))
+        if key.endswith('running_mean'):
+            values = 0.1 * uniform
+        elif key.endswith('running_var'):
+            values = 1 + 0.5 * uniform
+        elif len(shape) == 1 and key.endswith('weight'):  # of a normalisation
+            values = 1 + 0.2 * uniform
+        elif len(shape) == 1:
+            values = 0.05 * uniform
+        else:
+            values = math.sqrt(3.0 / math.prod(shape[1:])) * uniform
+        weights[key] = torch.from_numpy(values.reshape(shape).astype(np.float32))
     return weights
 
 

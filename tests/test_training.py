@@ -32,11 +32,18 @@ def config(work_dir, **options) -> Config:
     return cfg
 
 
+def logged(work_dir) -> list[dict[int, float]]:
+    """Step -> loss of each run in a work dir, in the order they were started."""
+    runs = []
+    for path in sorted(work_dir.rglob('scalars.json')):
+        found = re.findall(r'"loss": ([-\d.e]+).*?"step": (\d+)', path.read_text())
+        runs.append({int(step): float(loss) for loss, step in found})
+    return runs
+
+
 def losses(work_dir) -> list[float]:
-    """Losses by step, of all runs in a work dir."""
-    text = '\n'.join(path.read_text() for path in sorted(work_dir.rglob('scalars.json')))
-    found = {int(step): float(loss) for loss, step in re.findall(r'"loss": ([-\d.e]+).*?"step": (\d+)', text)}
-    return [found[step] for step in sorted(found)]
+    (run,) = logged(work_dir)
+    return [run[step] for step in sorted(run)]
 
 
 def run(cfg: Config) -> dict:
@@ -74,8 +81,11 @@ def test_an_interrupted_run_continues_as_if_it_had_not_been(tmp_path, loop, work
     resumed.resume = True
     parts = run(resumed)
 
-    assert len(losses(tmp_path / 'whole')) == 6
-    assert losses(tmp_path / 'parts') == losses(tmp_path / 'whole')
+    (of_whole,), (before, after) = logged(tmp_path / 'whole'), logged(tmp_path / 'parts')
+    assert sorted(of_whole) == [1, 2, 3, 4, 5, 6]
+    # It went on from the checkpoint of step 3, not from the beginning.
+    assert sorted(after) == [4, 5, 6] and after == {step: of_whole[step] for step in after}
+    assert before == {step: of_whole[step] for step in before}
     for key, value in whole.items():
         assert torch.equal(parts[key], value), key
 

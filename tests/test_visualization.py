@@ -32,12 +32,12 @@ def test_panel_holds_the_pictures_side_by_side():
 
 def test_files_show_rainy_derained_truth_and_what_was_taken_away(tmp_path):
     rainy = picture(30, 40, 0)
-    drawn = build(tmp_path, 'LocalVisBackend').add_datasample('one', rainy, sample(), step=3)
+    drawn = build(tmp_path, 'LocalVisBackend').add_datasample('a/one', rainy[..., ::-1], sample(), step=3)
     tiles = [drawn[-36:-6, 6 + 52 * k : 46 + 52 * k, ::-1] for k in range(4)]
     removed = np.clip(128 + (rainy.astype(int) - picture(30, 40, 1)) // 2, 0, 255)
     for tile, wanted in zip(tiles, (rainy, picture(30, 40, 1), picture(30, 40, 2), removed), strict=True):
         assert (tile == wanted).all()
-    (written,) = tmp_path.rglob('one_3.png')
+    (written,) = tmp_path.rglob('a_one_3.png')
     assert (mmcv.imread(str(written))[..., ::-1] == drawn).all()
 
 

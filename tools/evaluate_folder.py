@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mmderain.datasets.pairing import list_images, pair_by_name
+from mmderain.errors import InputError
 from mmderain.evaluation import PROTOCOLS, measure
 from mmderain.evaluation.metrics import write_figures
 from mmderain.image import read_image
@@ -52,15 +53,21 @@ def evaluate(args: argparse.Namespace) -> None:
     for folder in (args.pred, args.gt):
         if not folder.is_dir():
             raise FileNotFoundError(f'{folder}: no such folder')
-    pairs, foreign, alone = pair_by_name(list_images(args.pred), list_images(args.gt), args.pairing)
+    truths = list_images(args.gt)
+    pairs, foreign, alone = pair_by_name(list_images(args.pred), truths, args.pairing)
     if alone or not pairs:
         examples = [path.as_posix() for path in (alone or foreign)[:3]]
-        raise ValueError(
+        raise InputError(
             f'{len(alone or foreign)} pictures in {args.pred} have no partner in {args.gt} by the rule '
             f'{args.pairing!r}, for example {examples}; see --pairing'
         )
     if foreign:
         print(f'passed over {len(foreign)} files that the rule does not fit, for example {foreign[0]}')
+    without_result = len(truths) - len({gt for _, gt in pairs})
+    if without_result:
+        print(
+            f'warning: {without_result} of {len(truths)} pictures in {args.gt} have no result; the mean leaves them out'
+        )
     label = f'[border {args.crop_border}]' if args.crop_border else ''
     results = []
     for pred_path, gt_path in pairs:
@@ -79,7 +86,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         evaluate(args)
-    except (FileNotFoundError, ValueError) as error:
+    except (FileNotFoundError, InputError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     return 0

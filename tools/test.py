@@ -5,11 +5,13 @@ python tools/test.py configs/derain/sian_rain100l.py sian_rain100l.pth --out wor
 
 import argparse
 import sys
+from pathlib import Path
 
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from mmderain.apis import load_weights, prepare_config
+from mmderain.errors import InputError
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -17,7 +19,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help="weights of mmderain's format; every key must fit")
     parser.add_argument('--out', metavar='DIR', help='write per_image.csv and metrics.json there')
-    parser.add_argument('--show-dir', metavar='DIR', help='write the derained pictures there, and panels below it')
+    parser.add_argument(
+        '--show-dir', metavar='DIR', help='write derained pictures to DIR/derained and panels to DIR/panels'
+    )
     parser.add_argument('--work-dir', help='for the log; default work_dirs/<name of the config>')
     parser.add_argument(
         '--cfg-options',
@@ -30,22 +34,30 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def send_figures_to(out: str, cfg: Config) -> None:
+    """Let every ImageQuality of the test write its files, several in folders of their own."""
+    evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+    ours = [evaluator for evaluator in evaluators if str(evaluator.type).endswith('ImageQuality')]
+    if not ours:
+        raise InputError(f'--out {out}: the test_evaluator of the config has no ImageQuality, which writes the figures')
+    for number, evaluator in enumerate(ours):
+        evaluator.out_dir = out if len(ours) == 1 else str(Path(out) / str(number))
+
+
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher)
         if args.out is not None:
-            evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
-            for evaluator in evaluators:
-                if evaluator.type.endswith('ImageQuality'):
-                    evaluator.out_dir = args.out
+            send_figures_to(args.out, cfg)
         if args.show_dir is not None:
             cfg.default_hooks.visualization = dict(type='mmderain.DerainVisualizationHook', show_dir=args.show_dir)
+        # Weights are not loaded by the Runner, which only warns of keys that do not fit, and nothing else is either.
+        cfg.load_from, cfg.resume = None, False
         runner = Runner.from_cfg(cfg)
-        # Not by the Runner's load_from, which only warns of keys that do not fit.
         load_weights(getattr(runner.model, 'module', runner.model), args.checkpoint)
         runner.test()
-    except (FileNotFoundError, ValueError) as error:
+    except (FileNotFoundError, InputError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     return 0

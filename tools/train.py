@@ -6,12 +6,12 @@ bash tools/dist_train.sh configs/derain/sian_rain100h.py 8
 
 import argparse
 import sys
-from pathlib import Path
 
 from mmengine.config import DictAction
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
-from mmderain.apis import prepare_config
+from mmderain.apis import prepare_config, read_checkpoint
+from mmderain.errors import InputError
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -27,6 +27,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision: fp16 on a GPU, bfloat16 on a CPU')
     parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate with the number of processes times batch size',
+    )
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
@@ -40,15 +45,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
-        cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher, args.amp)
-        if args.resume not in (None, 'auto') and not Path(args.resume).is_file():
-            raise FileNotFoundError(f'--resume {args.resume}: no such checkpoint')
+        cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher, args.amp, args.auto_scale_lr)
         if args.resume is not None:
             cfg.resume = True
             cfg.load_from = None if args.resume == 'auto' else args.resume
+        resumed = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else cfg.load_from
+        if resumed is not None:
+            read_checkpoint(resumed)  # mmengine falls back to running whatever code a file holds; this refuses it
         runner = Runner.from_cfg(cfg)
-        _ = runner.train_loop  # builds model and data: what is wrong with them is said without a traceback
-    except (FileNotFoundError, ValueError) as error:
+        _ = runner.train_loop, runner.val_loop  # build model and data, to say at once what is wrong with them
+    except (FileNotFoundError, InputError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     runner.train()

@@ -1,11 +1,12 @@
 import os
-import pickle
+import re
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from mmderain.compat import allow_resuming
+from mmderain.errors import InputError
 
 
 def read_checkpoint(path: str | Path) -> object:
@@ -13,7 +14,7 @@ def read_checkpoint(path: str | Path) -> object:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no checkpoint, is damaged, or holds more than weights and plain values.
+        InputError: it is no checkpoint, is damaged, or holds more than weights and plain values.
     """
     path = Path(path)
     if not path.is_file():
@@ -21,11 +22,13 @@ def read_checkpoint(path: str | Path) -> object:
     allow_resuming()  # again: a fork's own loading takes what it admitted off torch's list, and ours with it
     try:
         return torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).strip().split('\n')[0].split('.')[0]
-        raise ValueError(
-            f'{path}: cannot be read as weights ({reason}). Expected a file written by torch.save that holds '
-            'tensors and plain values only; it may be damaged, or hold pickled objects, which are refused.'
+    # What torch raises for a file that is not its own depends on its first bytes.
+    except Exception as error:
+        refused = re.search(r'GLOBAL ([\w.]+)', str(error))
+        reason = f'it refers to {refused[1]}' if refused else type(error).__name__
+        raise InputError(
+            f'{path}: cannot be read as weights ({reason}). Expected a file written by torch.save that holds tensors '
+            'and plain values only: it may be damaged, no checkpoint at all, or hold pickled objects, which is refused.'
         ) from error
 
 
@@ -47,16 +50,15 @@ def save_weights(path: str | Path, state_dict: dict[str, Tensor], meta: dict) ->
 def load_weights(model: nn.Module, path: str | Path) -> None:
     """Load a checkpoint of mmderain, or of an mmengine run of it, into a ``Derainer``.
 
-    Every key and shape must fit: a mismatch is an error, never a warning. Of an exponential moving average
-    (mmengine's ``EMAHook``) the averaged weights are what its ``state_dict`` holds already.
+    Every key and shape must fit: a mismatch is an error, never a warning.
 
     Raises:
-        FileNotFoundError, ValueError: as :func:`read_checkpoint`, or listing the keys that do not fit.
+        FileNotFoundError, InputError: as :func:`read_checkpoint`, or listing the keys that do not fit.
     """
     checkpoint = read_checkpoint(path)
     state_dict = checkpoint.get('state_dict') if isinstance(checkpoint, dict) else None
     if not isinstance(state_dict, dict):
-        raise ValueError(
+        raise InputError(
             f'{path}: found no `state_dict`; expected a checkpoint of mmderain. A file of the authors is '
             'converted with tools/model_converters/upstream_to_mmderain.py first.'
         )
@@ -71,5 +73,5 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     ]
     if problems:
         shown = '\n'.join(problems[:20]) + ('' if len(problems) <= 20 else f'\n... {len(problems)} in all')
-        raise ValueError(f'{path} does not fit the model of the config:\n{shown}')
+        raise InputError(f'{path} does not fit the model of the config:\n{shown}')
     model.load_state_dict(state_dict)

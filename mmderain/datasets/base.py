@@ -39,6 +39,8 @@ class DerainDataset(BaseDataset):
         kwargs: ``BaseDataset``'s.
     """
 
+    takes_draws = True  # an index may be a Draw
+
     def __init__(self, source: dict | None = None, **kwargs) -> None:
         self.source = source or {}
         # A picture that cannot be read is an error that names it, not a reason to draw another one.

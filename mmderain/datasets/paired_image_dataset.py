@@ -4,10 +4,13 @@ from pathlib import Path
 from mmengine.logging import print_log
 from PIL import Image
 
+from mmderain.errors import InputError
 from mmderain.registry import DATASETS
 
 from .base import DerainDataset
 from .pairing import pair_by_name
+
+_ORIENTATION = 0x0112  # EXIF tag
 
 
 @DATASETS.register_module()
@@ -35,7 +38,7 @@ class PairedImageDataset(DerainDataset):
 
     Raises:
         FileNotFoundError: a folder or its pictures are missing.
-        ValueError: a rainy picture has no partner, the rule fits no name, or a picture is smaller than a patch.
+        InputError: a rainy picture has no partner, the rule fits no name, or a picture is smaller than a patch.
     """
 
     def __init__(
@@ -64,7 +67,7 @@ class PairedImageDataset(DerainDataset):
         if isinstance(self.pairing, dict) and self.pairing.get('type') == 'side_by_side':
             clean = self.pairing.get('clean')
             if clean not in ('left', 'right'):
-                raise ValueError(f"pairing: side_by_side needs clean='left' or 'right', found {clean!r}")
+                raise InputError(f"pairing: side_by_side needs clean='left' or 'right', found {clean!r}")
             items = [dict(img_path=str(img_folder / p), clean_half=clean, name=p.as_posix()) for p in img_files]
         else:
             items = self._paired(img_files)
@@ -92,13 +95,13 @@ class PairedImageDataset(DerainDataset):
         img_folder, gt_folder = self.folder('img'), self.folder('gt')
         pairs, foreign, alone = pair_by_name(img_files, self.list_folder('gt'), self.pairing)
         if alone:
-            raise ValueError(
+            raise InputError(
                 f'{len(alone)} of {len(img_files)} rainy pictures in {img_folder} have no clean partner in '
                 f'{gt_folder} by the rule {self.pairing!r}, for example {[p.as_posix() for p in alone[:3]]}. '
                 'Complete the data set, or set `pairing` to the rule it follows.'
             )
         if not pairs:
-            raise ValueError(
+            raise InputError(
                 f'the rule {self.pairing!r} fits no name in {img_folder}, for example '
                 f'{[p.as_posix() for p in foreign[:3]]}; set `pairing` to the rule the data set follows'
             )
@@ -117,10 +120,12 @@ class PairedImageDataset(DerainDataset):
         size, stride = self.patches['size'], self.patches['stride']
         with Image.open(item['img_path']) as img:
             width, height = img.size
+            if img.getexif().get(_ORIENTATION, 1) >= 5:  # it is turned by a quarter when it is read
+                width, height = height, width
         if 'clean_half' in item:
             width //= 2
         if min(height, width) < size:
-            raise ValueError(
+            raise InputError(
                 f'{item["img_path"]}: {height}x{width} pixels, smaller than a patch of {size}x{size}; '
                 'set a smaller `patches` size, or leave the picture out'
             )

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from mmderain.errors import InputError
+
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 _FIELD = re.compile(r'{(\w+)(:d)?}')
 
@@ -28,16 +30,26 @@ class NameTemplate:
         self.fields = {name: bool(number) for name, number in _FIELD.findall(text)}
         pattern, end = '', 0
         for field in _FIELD.finditer(text):
-            body = r'\d+' if field[2] else r'[^/]+?'
+            body = r'\d+' if field[2] else r'[^/]+'
             pattern += re.escape(text[end : field.start()]) + f'(?P<{field[1]}>{body})'
             end = field.end()
-        self._pattern = re.compile(pattern + re.escape(text[end:]))
+        pattern += re.escape(text[end:])
+        self._longest, self._shortest = re.compile(pattern), re.compile(pattern.replace('+)', '+?)'))
 
     def match(self, stem: str) -> dict[str, str | int] | None:
-        """The fields of a name, None if the name is of another kind."""
-        found = self._pattern.fullmatch(stem)
+        """The fields of a name, None if the name is of another kind.
+
+        Raises:
+            InputError: the name can be read in more than one way.
+        """
+        found = self._longest.fullmatch(stem)
         if found is None:
             return None
+        if found.groups() != self._shortest.fullmatch(stem).groups():
+            raise InputError(
+                f'the name {stem!r} fits the pairing template {self.text!r} in more than one way; '
+                'make the template more definite, with {name:d} for whole numbers'
+            )
         return {key: int(value) if self.fields[key] else value for key, value in found.groupdict().items()}
 
 
@@ -50,7 +62,7 @@ def templates_of(pairing: str | dict) -> tuple[NameTemplate, NameTemplate]:
             rainy template.
 
     Raises:
-        ValueError: the rule is unknown, or the clean template uses a field that the rainy one lacks.
+        InputError: the rule is unknown, or the clean template uses a field that the rainy one lacks.
     """
     rule = dict(type=pairing) if isinstance(pairing, str) else dict(pairing)
     kind = rule.pop('type', None)
@@ -61,14 +73,14 @@ def templates_of(pairing: str | dict) -> tuple[NameTemplate, NameTemplate]:
     elif kind == 'template' and set(rule) == {'img', 'gt'}:
         img, gt = rule['img'], rule['gt']
     else:
-        raise ValueError(
+        raise InputError(
             f"pairing: found {pairing!r}; expected 'same_name', dict(type='prefix', img=..., gt=...), "
             "dict(type='template', img=..., gt=...) or dict(type='side_by_side', clean='left' or 'right')"
         )
     img_template, gt_template = NameTemplate(img), NameTemplate(gt)
     undefined = set(gt_template.fields) - set(img_template.fields)
     if undefined:
-        raise ValueError(f'pairing: {gt!r} uses the fields {sorted(undefined)}, which {img!r} does not define')
+        raise InputError(f'pairing: {gt!r} uses the fields {sorted(undefined)}, which {img!r} does not define')
     return img_template, gt_template
 
 
@@ -86,7 +98,7 @@ def pair_by_name(
         rainy names that fit but have no partner.
 
     Raises:
-        ValueError: two clean pictures answer to one name.
+        InputError: two clean pictures answer to one name.
     """
     img_template, gt_template = templates_of(pairing)
 
@@ -100,7 +112,7 @@ def pair_by_name(
             continue
         other = clean.setdefault(key(path, fields), path)
         if other != path:
-            raise ValueError(f'pairing is ambiguous: {other} and {path} answer to the same rainy name')
+            raise InputError(f'pairing is ambiguous: {other} and {path} answer to the same rainy name')
     pairs, foreign, alone = [], [], []
     for path in img_files:
         fields = img_template.match(path.stem)

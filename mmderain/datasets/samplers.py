@@ -5,6 +5,7 @@ import torch
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Dataset, Sampler
 
+from mmderain.errors import InputError
 from mmderain.registry import DATA_SAMPLERS
 
 
@@ -44,6 +45,11 @@ class DrawSampler(Sampler):
         repeat: int = 1,
         infinite: bool = False,
     ) -> None:
+        if not getattr(dataset, 'takes_draws', False):
+            raise InputError(
+                f"DrawSampler: {type(dataset).__name__} takes no draws; mmderain's own data sets do. Around them no "
+                'ConcatDataset or RepeatDataset (see `repeat`); for other data sets use DefaultSampler.'
+            )
         self.rank, self.world_size = get_dist_info()
         self.length = len(dataset)
         self.shuffle = shuffle
@@ -54,24 +60,30 @@ class DrawSampler(Sampler):
         self._skip = 0
 
     def _order(self, epoch: int) -> list[Draw]:
+        """The draws of one epoch, of all ranks."""
         total = self.length * self.repeat
         if self.shuffle:
             generator = torch.Generator().manual_seed(self.seed + epoch)
             order = torch.randperm(total, generator=generator).tolist()
         else:
             order = range(total)
-        draws = [Draw(i % self.length, epoch * self.repeat + i // self.length, self.seed) for i in order]
-        # Every rank must have as many: the first ones come again at the end.
-        return draws + draws[: -total % self.world_size]
+        return [Draw(i % self.length, epoch * self.repeat + i // self.length, self.seed) for i in order]
 
     def __iter__(self) -> Iterator[Draw]:
-        if not self.infinite:
-            yield from self._order(self.epoch)[self.rank :: self.world_size]
-            return
-        epoch, skip = divmod(self._skip, len(self))
-        while True:
-            yield from self._order(epoch)[self.rank :: self.world_size][skip:]
-            epoch, skip = epoch + 1, 0
+        if self.infinite:
+            total = self.length * self.repeat
+            epoch, start = divmod(self._skip * self.world_size + self.rank, total)
+            while True:
+                yield from self._order(epoch)[start :: self.world_size]
+                # Ranks go on taking turns across the end of an epoch.
+                start += -(-(total - start) // self.world_size) * self.world_size - total
+                epoch += 1
+                while start >= total:
+                    epoch, start = epoch + 1, start - total
+        draws = self._order(self.epoch)
+        # Every rank must have as many: the first ones come again at the end.
+        whole = len(self) * self.world_size
+        yield from (draws * -(-whole // len(draws)))[:whole][self.rank :: self.world_size]
 
     def __len__(self) -> int:
         return -(-self.length * self.repeat // self.world_size)

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmderain.errors import InputError
+
 # ITU-R BT.601 luma on 0..255, offset 16, for R, G, B in [0, 1] (MATLAB's rgb2ycbcr), in B, G, R order.
 _Y_WEIGHTS_BGR = (24.966, 128.553, 65.481)
 
@@ -147,20 +149,22 @@ def measure(pred: np.ndarray, gt: np.ndarray, protocol: str, crop_border: int = 
 
     Raises:
         KeyError: the protocol is unknown.
-        ValueError: shapes differ, values are not finite, or nothing is left after cropping.
+        InputError: shapes differ, values are not finite, or nothing is left after cropping.
     """
     if protocol not in PROTOCOLS:
         raise KeyError(f'unknown protocol {protocol!r}; known: {", ".join(PROTOCOLS)}')
     if pred.shape != gt.shape or pred.ndim != 3 or pred.shape[2] != 3:
-        raise ValueError(
+        raise InputError(
             f'{name}: the result has shape {pred.shape}, the truth {gt.shape}; expected the same (H, W, 3). '
             'Check that the pair belongs together and that nothing resized it.'
         )
     if not (np.isfinite(pred).all() and np.isfinite(gt).all()):
-        raise ValueError(f'{name}: NaN or infinite values in the result or the truth; expected 0..255.')
+        raise InputError(f'{name}: NaN or infinite values in the result or the truth; expected 0..255.')
+    if crop_border < 0:
+        raise InputError(f'crop_border must be 0 or more, found {crop_border}')
     if crop_border:
         if min(pred.shape[:2]) <= 2 * crop_border:
-            raise ValueError(
+            raise InputError(
                 f'{name}: crop_border={crop_border} leaves nothing of {pred.shape[0]}x{pred.shape[1]} pixels'
             )
         inner = slice(crop_border, -crop_border)
@@ -168,4 +172,4 @@ def measure(pred: np.ndarray, gt: np.ndarray, protocol: str, crop_border: int = 
     try:
         return PROTOCOLS[protocol](pred, gt)
     except ValueError as error:
-        raise ValueError(f'{name}: {error}') from error
+        raise InputError(f'{name}: {error}') from error

@@ -8,6 +8,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from mmderain.errors import InputError
 from mmderain.image import to_bgr_uint8
 from mmderain.registry import METRICS
 
@@ -29,7 +30,7 @@ class ImageQuality(BaseMetric):
         prefix: put before each name, for several evaluators in one run.
 
     Raises:
-        ValueError: naming the picture, when a result holds NaN or has not its truth's size.
+        InputError: naming the picture, when a result holds NaN or has not its truth's size.
     """
 
     default_prefix = ''  # None would make mmengine warn that names may collide
@@ -60,9 +61,9 @@ class ImageQuality(BaseMetric):
         for rainy, sample in zip(data_batch['inputs'], data_samples, strict=True):
             name = sample.get('name', '?')
             if 'gt_img' not in sample:
-                raise ValueError(f'{name}: no clean truth to compare with; ImageQuality needs `gt_img`')
+                raise InputError(f'{name}: no clean truth to compare with; ImageQuality needs `gt_img`')
             if not sample['pred_img'].isfinite().all():
-                raise ValueError(
+                raise InputError(
                     f'{name}: the network returned NaN or infinite values; '
                     'check the checkpoint, or the precision it was run in'
                 )

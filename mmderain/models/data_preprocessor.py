@@ -2,6 +2,7 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
+from mmderain.errors import InputError
 from mmderain.registry import MODELS
 
 
@@ -22,13 +23,13 @@ class DerainDataPreprocessor(BaseDataPreprocessor):
             The same keys: ``inputs`` (N, 3, H, W) and each ``gt_img`` (3, H, W), RGB in [0, 1].
 
         Raises:
-            ValueError: the pictures of the batch differ in size.
+            InputError: the pictures of the batch differ in size.
         """
         data = self.cast_data(data)
         inputs, samples = data['inputs'], data.get('data_samples')
         shapes = {tuple(img.shape) for img in inputs}
         if len(shapes) > 1:
-            raise ValueError(
+            raise InputError(
                 f'the pictures of one batch differ in size: {sorted(shapes)}; '
                 'crop them to one size in the pipeline, or test with batch_size=1'
             )

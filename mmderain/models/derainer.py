@@ -44,7 +44,8 @@ class Derainer(BaseModel):
         super().__init__(data_preprocessor or dict(type='mmderain.DerainDataPreprocessor'), init_cfg)
         if supervise not in ('all', 'last'):
             raise ValueError(f"Derainer: supervise must be 'all' or 'last', found {supervise!r}")
-        self.network = MODELS.build(network)
+        # Bare names are ours also where another library's scope is the default.
+        self.network = MODELS.build(dict(network, _scope_='mmderain'))
         self.supervise = supervise
         self.channel_order = getattr(self.network, 'channel_order', 'rgb')
         if self.channel_order not in ('rgb', 'bgr'):
@@ -56,10 +57,11 @@ class Derainer(BaseModel):
         self.losses = torch.nn.ModuleDict()
         self.loss_weights: dict[str, float] = {}
         for cfg in [loss] if isinstance(loss, dict) else loss:
-            cfg = dict(cfg)
-            name = f'loss_{cfg["type"].rpartition(".")[2]}'
+            cfg = dict(cfg, _scope_='mmderain')
+            kind = cfg['type'] if isinstance(cfg['type'], str) else cfg['type'].__name__
+            name = f'loss_{kind.rpartition(".")[2]}'
             if name in self.losses:
-                raise ValueError(f'Derainer: two losses of type {cfg["type"]!r}; give one, with its weight')
+                raise ValueError(f'Derainer: two losses of type {kind!r}; give one, with its weight')
             self.loss_weights[name] = cfg.pop('loss_weight', 1.0)
             self.losses[name] = MODELS.build(cfg)
 
@@ -123,7 +125,7 @@ class Derainer(BaseModel):
         return data_samples
 
     def restore(self, batch: Tensor) -> Tensor:
-        """Derain pictures of any size; test loop, inferencer, transform and preprocessor all call this.
+        """Derain pictures of any size; whatever derains, the test loop first of all, calls this.
 
         Gradients flow if they are enabled: put ``torch.inference_mode()`` around it where none are wanted, and
         the model into ``eval()``.

@@ -20,7 +20,7 @@ class StreakPreset:
 
     Attributes:
         layers: least and largest number of layers, each with its own length, width, strength and angle.
-        density: share of pixels in which a streak begins, all layers together.
+        density: share of pixels in which a streak begins, all layers together, at ``REFERENCE_HEIGHT``.
         length: of a streak, px at ``REFERENCE_HEIGHT``.
         sigma: half width (of the Gaussian cross-section), px at ``REFERENCE_HEIGHT``.
         amplitude: mean peak brightness of a streak on 0..255; each streak's is exponentially distributed.
@@ -37,7 +37,7 @@ class StreakPreset:
     layer_angle: float
 
 
-#: ``light`` is calibrated to Rain100L, ``heavy`` to Rain100H (PSNR-Y and SSIM-Y of their rainy inputs).
+#: ``light`` is meant to be like Rain100L, ``heavy`` like Rain100H (PSNR-Y and SSIM-Y of their rainy inputs).
 PRESETS = {
     'light': StreakPreset(
         layers=(2, 2),
@@ -87,8 +87,8 @@ def draw_streaks(
         height, width: px.
         preset: a key of ``PRESETS``, or one's own.
         seed: the same seed gives the same rain.
-        scale: factor on lengths and widths; by default ``height / REFERENCE_HEIGHT``. Give the whole picture's
-            when the layer is for a crop of it.
+        scale: factor on lengths and widths, whose square divides the density; by default
+            ``height / REFERENCE_HEIGHT``. Give the whole picture's when the layer is for a crop of it.
 
     Returns:
         (height, width) float32, 0 and above, on the scale of 0..255, not clipped at the top.
@@ -100,7 +100,8 @@ def draw_streaks(
     scale = height / REFERENCE_HEIGHT if scale is None else scale
     rng = np.random.default_rng(seed)
     number = rng.integers(preset.layers[0], preset.layers[1] + 1)
-    density = rng.uniform(*preset.density) / number
+    # Streaks grow in both directions with the scale; fewer of them cover the same share of the picture.
+    density = rng.uniform(*preset.density) / number / scale**2
     angle = rng.normal(0, preset.angle)
     total = np.zeros((height, width), np.float32)
     for _ in range(number):

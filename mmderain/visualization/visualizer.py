@@ -47,25 +47,33 @@ class DerainVisualizer(Visualizer):
     removed, darker was added.
     """
 
-    def add_datasample(self, name: str, rainy: np.ndarray, data_sample: DerainDataSample, step: int = 0) -> np.ndarray:
-        """Draw a panel and hand it to the back ends.
+    def draw_panel(self, image: np.ndarray, data_sample: DerainDataSample, draw_gt: bool = True) -> np.ndarray:
+        """Draw a panel; nothing is written.
 
         Args:
-            name: under which the back ends keep it.
-            rainy: (H, W, 3) BGR uint8.
-            data_sample: with ``pred_img``; ``gt_img`` is shown if it is there.
-            step: training step, for back ends that show progress.
+            image: the rainy picture, (H, W, 3) RGB uint8.
+            data_sample: with ``pred_img``.
+            draw_gt: show the truth, if the sample has one.
 
         Returns:
             The panel, RGB uint8.
         """
-        derained = to_bgr_uint8(data_sample.pred_img)
-        pictures = {'rainy': rainy, 'derained': derained}
-        if 'gt_img' in data_sample:
-            pictures['truth'] = to_bgr_uint8(data_sample.gt_img)
-        removed = rainy.astype(np.int16) - derained
+        derained = to_bgr_uint8(data_sample.pred_img)[..., ::-1]
+        pictures = {'rainy': image, 'derained': derained}
+        if draw_gt and 'gt_img' in data_sample:
+            pictures['truth'] = to_bgr_uint8(data_sample.gt_img)[..., ::-1]
+        removed = image.astype(np.int16) - derained
         pictures['rain layer (128 = none)'] = np.clip(128 + removed // 2, 0, 255).astype(np.uint8)
-        drawn = np.ascontiguousarray(panel(pictures)[..., ::-1])
+        return panel(pictures)
+
+    def add_datasample(
+        self, name: str, image: np.ndarray, data_sample: DerainDataSample, draw_gt: bool = True, step: int = 0
+    ) -> np.ndarray:
+        """Draw a panel and hand it to the back ends under a name; a slash in it becomes an underscore.
+
+        Other arguments and the result as :meth:`draw_panel`; ``step`` is the training step.
+        """
+        drawn = self.draw_panel(image, data_sample, draw_gt)
         self.set_image(drawn)
-        self.add_image(name, drawn, step)
+        self.add_image(name.replace('/', '_'), drawn, step)
         return drawn

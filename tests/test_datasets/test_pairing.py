@@ -48,6 +48,31 @@ def test_two_clean_pictures_of_one_name_are_refused():
         pair_by_name(paths('7.png'), paths('7.jpg', '7.png'), 'same_name')
 
 
+def test_a_name_that_can_be_read_in_two_ways_is_refused():
+    rule = dict(type='template', img='{id}_{version}', gt='{id}')
+    with pytest.raises(ValueError, match="'city_2_1' fits the pairing template .* in more than one way"):
+        pair_by_name(paths('city_2_1.png'), paths('city.png', 'city_2.png'), rule)
+    rule['img'] = '{id}_{version:d}'
+    with pytest.raises(ValueError, match='more than one way'):
+        NameTemplate('{a}_{b}').match('1_2_3')
+    assert pair_by_name(paths('city_2_1.png'), paths('city_2.png'), rule)[0] == [
+        (Path('city_2_1.png'), Path('city_2.png'))
+    ]
+
+
+def test_grid_counts_a_picture_as_it_is_read(tmp_path):
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    for folder in ('rain', 'norain'):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(picture(130, 200)).save(tmp_path / folder / '1.jpg', exif=exif)
+    pipeline = [*LOAD, dict(type='CropPatch')]
+    data = PairedImageDataset(str(tmp_path), patches=dict(size=120, stride=40), pipeline=pipeline)
+    assert len(data) == 3 and all(data[i]['img'].shape == (120, 120, 3) for i in range(3))
+
+
 def test_template_needs_its_fields_and_matches_all_of_a_name():
     assert NameTemplate('{id}_{v}').match('12_3') == dict(id='12', v='3')
     assert NameTemplate('norain-{id}x2').match('norain-7x3') is None

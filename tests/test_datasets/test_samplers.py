@@ -9,8 +9,15 @@ from mmderain.datasets import Draw, DrawSampler, ImageFolderDataset
 from mmderain.datasets.base import seeded
 
 
+class Items(list):
+    takes_draws = True
+
+    def __init__(self, length):
+        super().__init__(range(length))
+
+
 def sampler(length=10, rank=0, world_size=1, **options):
-    made = DrawSampler(range(length), seed=3, **options)
+    made = DrawSampler(Items(length), seed=3, **options)
     made.rank, made.world_size = rank, world_size
     return made
 
@@ -38,6 +45,25 @@ def test_ranks_together_give_the_batches_of_one_process():
         together = parts[0][2 * k : 2 * k + 2] + parts[1][2 * k : 2 * k + 2]
         assert sorted(together) == sorted(whole[4 * k : 4 * k + 4])
     assert [len(list(sampler(11, rank, 2))) for rank in range(2)] == [6, 6] == [len(sampler(11, 0, 2))] * 2
+
+
+@pytest.mark.parametrize('length, world_size', [(25, 2), (1, 4), (3, 5)])
+def test_endless_ranks_together_are_one_process_across_epochs(length, world_size):
+    whole = list(islice(iter(sampler(length, infinite=True)), 12 * world_size))
+    parts = [list(islice(iter(sampler(length, r, world_size, infinite=True)), 12)) for r in range(world_size)]
+    assert [draw for step in zip(*parts) for draw in step] == whole
+    resumed = sampler(length, world_size - 1, world_size, infinite=True)
+    resumed.skip(7)
+    assert list(islice(iter(resumed), 5)) == parts[-1][7:]
+
+
+def test_fewer_items_than_ranks():
+    assert [len(list(sampler(1, rank, 4))) for rank in range(4)] == [1, 1, 1, 1]
+
+
+def test_data_sets_that_take_no_draws_are_refused():
+    with pytest.raises(ValueError, match='list takes no draws.*DefaultSampler'):
+        DrawSampler([1, 2])
 
 
 def test_infinite_goes_on_and_resumes_where_it_was():

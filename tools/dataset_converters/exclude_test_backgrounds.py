@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from mmderain.datasets.pairing import list_images, pair_by_name
+from mmderain.errors import InputError
 from mmderain.image import read_image
 
 
@@ -34,7 +35,7 @@ def remaining(root: Path, pairing: str | dict) -> tuple[list[str], int]:
     known = {fingerprint(test / 'norain' / path) for path in list_images(test / 'norain')}
     pairs, _, alone = pair_by_name(list_images(train / 'rain'), list_images(train / 'norain'), pairing)
     if alone:
-        raise ValueError(f'{len(alone)} rainy pictures have no clean partner, for example {alone[0]}')
+        raise InputError(f'{len(alone)} rainy pictures have no clean partner, for example {alone[0]}')
     kept = [img.as_posix() for img, gt in pairs if fingerprint(train / 'norain' / gt) not in known]
     return kept, len(pairs) - len(kept)
 
@@ -46,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         kept, left_out = remaining(args.root, dict(type='prefix', img='rain-', gt='norain-'))
-    except (FileNotFoundError, ValueError) as error:
+    except (FileNotFoundError, InputError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     target = args.root / 'train' / 'without_test_backgrounds.txt'

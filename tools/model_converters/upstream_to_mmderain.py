@@ -14,17 +14,23 @@ import torch
 from torch import Tensor
 
 from mmderain.apis import read_checkpoint, save_weights
-from mmderain.models import SIAN
+from mmderain.errors import InputError
+from mmderain.models import SIAN, JDNet, NASNet
 
 #: Our key -> rows of their keys: the tensors of a row are joined along dim 1, the rows along dim 0.
 Rules = dict[str, list[list[str]]]
 
 
-class ConversionError(ValueError):
+class ConversionError(InputError):
     """The source is not a checkpoint of the named network."""
 
 
-def sian() -> tuple[Rules, list[str]]:
+def copy(modules: dict[str, str], kinds: tuple[str, ...] = ('weight', 'bias')) -> Rules:
+    """Rules that rename modules, theirs -> ours."""
+    return {f'{ours}.{kind}': [[f'{theirs}.{kind}']] for theirs, ours in modules.items() for kind in kinds}
+
+
+def sian(network: SIAN) -> tuple[Rules, list[str]]:
     """SIAN: coarsest scale first and eight convolutions a ConvLSTM -> finest first and one.
 
     Returns:
@@ -39,9 +45,7 @@ def sian() -> tuple[Rules, list[str]]:
     for block in (0, 1):
         for ours, theirs in ((1, 0), (2, 2)):
             modules[f'body_end.{block}.body.{theirs}'] = f'reconstruct.{block}.conv{ours}'
-    rules = {
-        f'{ours}.{kind}': [[f'{theirs}.{kind}']] for theirs, ours in modules.items() for kind in ('weight', 'bias')
-    }
+    rules = copy(modules)
     for ours, theirs in enumerate((2, 1, 0)):
         cell = f'body.lstm.{theirs}.conv_'
         rules[f'lstm.{ours}.gates.weight'] = [[f'{cell}x{g}.weight', f'{cell}h{g}.weight'] for g in 'fioj']
@@ -50,24 +54,79 @@ def sian() -> tuple[Rules, list[str]]:
     return rules, unused
 
 
-#: Name on the command line -> rules, and our network with the paper's settings.
-NETWORKS = {'sian': (sian, SIAN)}
+def jdnet(network: JDNet) -> tuple[Rules, list[str]]:
+    """JDNet: the order of a unit's parts is theirs, the names are not."""
+    modules = {'enterBlock.0': 'enter', 'exitBlock.0': 'leave'}
+    norms, kernels = {}, {}
+    for i in range(len(network.units)):
+        theirs, (attention, aggregation, calibration) = f'derain_net.units.{i}', (f'units.{i}.{k}' for k in range(3))
+        modules[f'derain_net.conv1x1.{i}.0'] = f'gather.{i}'
+        for k in range(4):
+            coarser = f'{aggregation}.coarser.{k}'
+            modules[f'{theirs}.res_list.{k}.convert.0'] = f'{coarser}.down'
+            modules[f'{theirs}.res_list.{k}.res.0'] = f'{coarser}.conv1'
+            modules[f'{theirs}.res_list.{k}.res.2'] = f'{coarser}.conv2'
+        modules[f'{theirs}.conv11.0'] = f'{aggregation}.fuse'
+        sam = f'{theirs}.san.sam'
+        names = dict(conv1='query', conv2='key', conv3='value', conv_p='position')
+        names['conv_w.2'] = 'weigh'
+        modules |= {f'{sam}.{a}': f'{attention}.attention.{b}' for a, b in names.items()}
+        kernels[f'{sam}.conv_w.1'] = f'{attention}.attention.reduce'
+        modules[f'{theirs}.san.conv'] = f'{attention}.conv'
+        norms |= {f'{theirs}.san.bn{k}': f'{attention}.norm{k}' for k in (1, 2)}
+        names = {'conv1_a': 'plain_in', 'k1.0': 'plain', 'conv1_b': 'gated_in', 'conv3': 'out'}
+        names |= {'scconv.k2.1': 'context', 'scconv.k3.0': 'gated', 'scconv.k4.0': 'gated_out'}
+        modules |= {f'{theirs}.scn.{a}': f'{calibration}.{b}' for a, b in names.items()}
+    statistics = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')
+    return copy(modules) | copy(norms, statistics) | copy(kernels, ('weight',)), []
 
 
-def convert(name: str, source: object) -> dict[str, Tensor]:
+def nasnet(network: NASNet) -> tuple[Rules, list[str]]:
+    """NASNet: names only."""
+    modules = {'pre.0': 'enter', 'post.0': 'leave1', 'post.1': 'leave2'}
+    modules |= {'fusion_sub.0': 'fuse1', 'fusion_sub.1': 'fuse2'}
+    attentions = {'fusion_att': 'attention'}
+    for s, stage in enumerate(network.stages):
+        for b in range(len(stage.blocks)):
+            for conv in ('conv1', 'conv2'):
+                modules[f'stages.{s}.s.{b}.{conv}'] = f'stages.{s}.blocks.{b}.{conv}'
+            attentions[f'stages.{s}.s.{b}.attlayer'] = f'stages.{s}.blocks.{b}.attention'
+        modules[f'stages.{s}.s.{len(stage.blocks)}'] = f'stages.{s}.conv'
+    for theirs, ours in attentions.items():
+        modules |= {f'{theirs}.att.0': f'{ours}.surroundings', f'{theirs}.att.2': f'{ours}.channels'}
+    return copy(modules), []
+
+
+#: Name on the command line -> rules of a network of ours, its class, and the key that holds the weights in a file of
+#: its authors (None if they are bare).
+NETWORKS = {'sian': (sian, SIAN, None), 'jdnet': (jdnet, JDNet, 'net'), 'nasnet': (nasnet, NASNet, 'model')}
+
+
+def bare_weights(name: str, source: object) -> dict[str, Tensor]:
+    """The state_dict in what an authors' file holds, without DataParallel's prefix."""
+    wrapper = NETWORKS[name][2]
+    if wrapper is not None and isinstance(source, dict) and isinstance(source.get(wrapper), dict):
+        source = source[wrapper]
+    if not isinstance(source, dict) or not all(isinstance(value, Tensor) for value in source.values()):
+        raise ConversionError(f'expected a dict of tensors, found {type(source).__name__}')
+    return {key.removeprefix('module.'): value for key, value in source.items()}
+
+
+def convert(name: str, source: object, **settings) -> dict[str, Tensor]:
     """An authors' state_dict -> our network's.
 
     Args:
         name: a key of ``NETWORKS``.
         source: what the authors' file holds.
+        settings: of the network, where they are not the paper's.
 
     Raises:
         ConversionError: listing every unknown key, missing key and shape that does not fit.
     """
-    if not isinstance(source, dict) or not all(isinstance(v, Tensor) for v in source.values()):
-        raise ConversionError(f'expected a dict of tensors, found {type(source).__name__}')
-    get_rules, network = NETWORKS[name]
-    rules, unused = get_rules()
+    source = bare_weights(name, source)
+    get_rules, network_type, _ = NETWORKS[name]
+    network = network_type(**settings)
+    rules, unused = get_rules(network)
     used = {key for rows in rules.values() for row in rows for key in row}
     problems = [f'unknown key: {key}' for key in sorted(set(source) - used - set(unused))]
     problems += [f'missing key: {key}' for key in sorted(used - set(source))]
@@ -77,7 +136,7 @@ def convert(name: str, source: object) -> dict[str, Tensor]:
     def join(tensors: list[Tensor], dim: int) -> Tensor:
         return tensors[0].clone() if len(tensors) == 1 else torch.cat(tensors, dim)
 
-    expected = network().state_dict()
+    expected = network.state_dict()
     weights = {}
     for key, tensor in expected.items():
         try:
@@ -101,7 +160,7 @@ def main() -> int:
     try:
         source = read_checkpoint(args.src)
         weights = convert(args.network, source)
-    except (ConversionError, OSError, ValueError) as error:
+    except (FileNotFoundError, InputError) as error:
         print(f'{args.src} is no {args.network} checkpoint of its authors:\n{error}', file=sys.stderr)
         return 1
     save_weights(
@@ -109,8 +168,11 @@ def main() -> int:
         {f'network.{key}': value for key, value in weights.items()},
         meta=dict(network=args.network, source=args.src.name),
     )
-    unused = NETWORKS[args.network][0]()[1]
-    left_out = sum(source[key].numel() for key in unused)
+    get_rules, network_type, _ = NETWORKS[args.network]
+    unused = get_rules(network_type())[1]
+    bare = bare_weights(args.network, source)
+    unused = [key for key in unused if key in bare]
+    left_out = sum(bare[key].numel() for key in unused)
     print(f'{args.dst}: {sum(w.numel() for w in weights.values()):,} values', end='')
     print(f'; {left_out:,} that the model never uses were left out ({", ".join(unused)})' if unused else '')
     return 0

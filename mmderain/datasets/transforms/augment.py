@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmderain.errors import InputError
 from mmderain.registry import TRANSFORMS
 
 PAIR = ('img', 'gt_img')
@@ -40,7 +41,7 @@ class PairedRandomCrop(BaseTransform):
         crop_size: height and width, or one number for both, px.
 
     Raises:
-        ValueError: naming the picture, if it is smaller.
+        InputError: naming the picture, if it is smaller.
     """
 
     def __init__(self, crop_size: int | tuple[int, int]) -> None:
@@ -49,7 +50,7 @@ class PairedRandomCrop(BaseTransform):
     def transform(self, results: dict) -> dict:
         (height, width), (h, w) = results['img'].shape[:2], self.crop_size
         if height < h or width < w:
-            raise ValueError(
+            raise InputError(
                 f'{results.get("img_path", "picture")}: {height}x{width} pixels, smaller than the crop of '
                 f'{h}x{w}; set a smaller `crop_size`, or leave the picture out'
             )
@@ -71,7 +72,7 @@ class PairedRandomFlip(BaseTransform):
 
     def __init__(self, prob: float = 0.5, direction: str = 'horizontal') -> None:
         if direction not in ('horizontal', 'vertical'):
-            raise ValueError(f"direction must be 'horizontal' or 'vertical', found {direction!r}")
+            raise InputError(f"direction must be 'horizontal' or 'vertical', found {direction!r}")
         self.prob = prob
         self.direction = direction
 

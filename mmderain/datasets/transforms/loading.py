@@ -1,6 +1,7 @@
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmderain.errors import InputError
 from mmderain.image import read_image
 from mmderain.registry import TRANSFORMS
 
@@ -15,7 +16,7 @@ class LoadPairedImages(BaseTransform):
     Adds ``img`` and, of a pair, ``gt_img``: BGR uint8 (H, W, 3); ``ori_shape`` and ``img_shape``: (H, W).
 
     Raises:
-        ValueError: the two differ in size, or a side-by-side file has an odd width.
+        InputError: the two differ in size, or a side-by-side file has an odd width.
     """
 
     def transform(self, results: dict) -> dict:
@@ -23,7 +24,7 @@ class LoadPairedImages(BaseTransform):
         if 'gt_path' in results:
             gt_img = read_image(results['gt_path'])
             if img.shape != gt_img.shape:
-                raise ValueError(
+                raise InputError(
                     f'{results["img_path"]} is {img.shape[0]}x{img.shape[1]}, its clean partner '
                     f'{results["gt_path"]} {gt_img.shape[0]}x{gt_img.shape[1]} (height x width); '
                     'a pair must have one size'
@@ -31,7 +32,7 @@ class LoadPairedImages(BaseTransform):
             results['gt_img'] = gt_img
         elif 'clean_half' in results:
             if img.shape[1] % 2:
-                raise ValueError(
+                raise InputError(
                     f'{results["img_path"]}: width {img.shape[1]} is odd; expected two halves of equal width'
                 )
             left, right = np.split(img, 2, axis=1)

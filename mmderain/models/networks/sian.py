@@ -17,12 +17,10 @@ from torch import Tensor, nn
 
 from mmderain.registry import MODELS
 
+from ..layers import conv3x3
+
 SCALES = (1, 2, 4)
 State = tuple[Tensor, Tensor]
-
-
-def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
-    return nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
 
 
 def gaussian_kernel3x3(sigma: float) -> Tensor:

@@ -1,0 +1,131 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import load_tool
+from golden import authors_keys, expected, fill, image
+
+from mmderain.models import Derainer, JDNet
+from mmderain.models.layers import PairwiseSelfAttention
+from mmderain.models.layers.pairwise_attention import position_grid
+from mmderain.models.networks.jdnet import ScaleAggregation
+
+
+def with_authors_weights(name: str, seed: int, **settings) -> JDNet:
+    network = JDNet(**settings)
+    source = dict(net={f'module.{k}': v for k, v in fill(authors_keys(name), seed).items()}, clock_net=7, opt_net={})
+    convert = load_tool('model_converters/upstream_to_mmderain').convert
+    network.load_state_dict(convert('jdnet', source, **settings))
+    return network.eval()
+
+
+@pytest.mark.parametrize('units, batch', [(2, 2), (32, 1)])
+@pytest.mark.parametrize('case', ['golden_seed1', 'odd_seed4'])
+def test_meets_the_authors_outputs(units, batch, case):
+    size, seed = ((batch, 48, 64), 1) if case == 'golden_seed1' else ((1, 45, 70), 4)
+    target = expected(f'jdnet{units}_{case}')
+    with torch.no_grad():
+        (result,) = with_authors_weights(f'jdnet{units}', seed, num_units=units)(image(*size, seed))
+    assert (result - target).abs().max() < 1e-5 * target.abs().max()
+
+
+@pytest.mark.parametrize('units, count', [(32, 4_681_859), (2, 263_549)])
+def test_parameter_count(units, count):
+    assert sum(p.numel() for p in JDNet(num_units=units).parameters()) == count
+
+
+def plain_attention(layer: PairwiseSelfAttention, x: torch.Tensor) -> torch.Tensor:
+    """Everything unfolded, the two convolutions one after the other, as in the authors' description."""
+    n, _, h, w = x.shape
+    m, size = layer.window // 2, layer.window**2
+
+    def around(t):
+        t = F.pad(t, (m,) * 4, mode='reflect')
+        return F.unfold(t, layer.window).view(t.shape[0], -1, size, h, w)
+
+    q, k, v = layer.query(x), layer.key(x), layer.value(x)
+    p = layer.position(position_grid(h, w, x))
+    of_features = q[:, :, None] - around(k)
+    of_positions = (p[:, :, None] - around(p)).expand(n, -1, -1, -1, -1)
+    relation = F.leaky_relu(torch.cat([of_features, of_positions], 1), layer.slope)
+    logits = layer.weigh(layer.reduce(relation.flatten(2, 3))).view(n, 1, size, h, w)
+    return (torch.softmax(logits, 2) * around(v)).sum(2)
+
+
+@pytest.mark.parametrize('recompute', [True, False])
+@pytest.mark.parametrize('chunk_pixels', [10**6, 20, 1])
+def test_attention_equals_the_unfolded_formulation_with_gradients(recompute, chunk_pixels):
+    layer = PairwiseSelfAttention(6, 2, 3, chunk_pixels=chunk_pixels, recompute=recompute).double()
+    x = torch.rand(2, 6, 9, 10, dtype=torch.float64, requires_grad=True)
+    weight = torch.rand(2, 3, 9, 10, dtype=torch.float64)
+    inputs = [x, *layer.parameters()]
+    ours, plain = layer(x), plain_attention(layer, x)
+    assert torch.allclose(ours, plain, atol=1e-12)
+    for a, b in zip(
+        torch.autograd.grad((ours * weight).sum(), inputs), torch.autograd.grad((plain * weight).sum(), inputs)
+    ):
+        assert torch.allclose(a, b, atol=1e-10)
+    with torch.no_grad():
+        assert torch.allclose(layer(x), plain, atol=1e-12)
+
+
+def test_attention_weights_are_bounded_by_the_chunk():
+    layer = PairwiseSelfAttention(4, 2, 2, chunk_pixels=64).eval()
+    held = []
+    inner = layer._attend
+    layer._attend = lambda *pieces: held.append(pieces[0].shape[-2] * pieces[0].shape[-1]) or inner(*pieces)
+    with torch.no_grad():
+        layer(torch.rand(1, 4, 40, 16))
+    assert max(held) <= 64 and sum(held) == 40 * 16
+
+
+def test_aggregation_equals_upsampling_first():
+    part = ScaleAggregation(4).double()
+    x = torch.rand(1, 4, 21, 18, dtype=torch.float64)
+    maps, coarse = [x], x
+    for scale in part.coarser:
+        coarse = scale(coarse)
+        maps.append(F.interpolate(coarse, x.shape[-2:], mode='nearest'))
+    wanted = F.leaky_relu(part.fuse(torch.cat(maps, 1)), 0.2) + x
+    assert torch.allclose(part(x), wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize('size', [(4, 4), (4, 11), (7, 5), (8, 8)])
+def test_every_size_from_the_declared_minimum(size):
+    x = torch.rand(1, 3, *size)
+    with torch.no_grad():
+        assert JDNet(16, 2).eval()(x)[0].shape == x.shape
+
+
+def test_below_the_minimum_only_restore_can():
+    model = Derainer(dict(type='JDNet', channels=16, num_units=1)).eval()
+    with torch.no_grad():
+        with pytest.raises(RuntimeError):
+            model.network(torch.rand(1, 3, 3, 9))
+        assert model.restore(torch.rand(1, 3, 1, 2)).shape == (1, 3, 1, 2)
+
+
+def test_restore_takes_rgb_for_a_bgr_network():
+    model = Derainer(dict(type='JDNet', channels=16, num_units=1)).eval()
+    x = torch.rand(1, 3, 12, 13)
+    with torch.no_grad():
+        wanted = model.network(x.flip(1))[-1].flip(1).clamp(0, 1)
+        assert torch.allclose(model.restore(x), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    'settings, parts',
+    [
+        ({}, ['SelfAttention', 'ScaleAggregation', 'SelfCalibratedBottleneck']),
+        (dict(use_attention=False), ['ScaleAggregation', 'SelfCalibratedBottleneck']),
+        (dict(use_attention=False, use_calibration=False), ['ScaleAggregation']),
+    ],
+)
+def test_parts_of_table_2(settings, parts):
+    network = JDNet(num_units=1, **settings)
+    assert [type(part).__name__ for part in network.units[0]] == parts
+
+
+def test_every_parameter_gets_a_gradient():
+    network = JDNet(32, 2)
+    network(torch.rand(2, 3, 16, 16))[0].sum().backward()
+    assert all(p.grad is not None for p in network.parameters())

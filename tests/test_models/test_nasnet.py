@@ -1,0 +1,110 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import load_tool
+from golden import authors_keys, expected, fill, image
+from torch import Tensor
+
+from mmderain.models import Derainer, NASNet
+from mmderain.models.networks.nasnet import build_attention
+
+
+def plain_nasnet(weights: dict[str, Tensor], x: Tensor) -> Tensor:
+    """The network as the paper's formulas, straight from the authors' key names."""
+
+    def conv(key, t, groups=1):
+        kernel = weights[f'{key}.weight']
+        return F.conv2d(t, kernel, weights[f'{key}.bias'], padding=kernel.shape[-1] // 2, groups=groups)
+
+    def attend(key, t):
+        return t * torch.sigmoid(conv(f'{key}.att.2', F.relu(conv(f'{key}.att.0', t, groups=64))))
+
+    h, stages = conv('pre.0', x), []
+    for s in range(3):
+        t = h
+        for b in range(18):
+            inner = F.relu(conv(f'stages.{s}.s.{b}.conv1', t))
+            t = t + attend(f'stages.{s}.s.{b}.attlayer', conv(f'stages.{s}.s.{b}.conv2', torch.cat([t, inner], 1)))
+        h = h + conv(f'stages.{s}.s.18', t)
+        stages.append(h)
+    z = attend('fusion_att', conv('fusion_sub.1', conv('fusion_sub.0', torch.cat(stages, 1))))
+    return conv('post.1', conv('post.0', z)) + x
+
+
+def converted(weights: dict[str, Tensor]) -> NASNet:
+    network = NASNet()
+    source = dict(step=3, model={f'module.{k}': v for k, v in weights.items()})
+    network.load_state_dict(load_tool('model_converters/upstream_to_mmderain').convert('nasnet', source))
+    return network.eval()
+
+
+CASES = [('nasnet_golden_seed1', 1, (2, 48, 64)), ('nasnet_odd_seed4', 4, (1, 45, 70))]
+
+
+@pytest.mark.parametrize('name, seed, size', CASES)
+def test_equals_the_plain_formulas_in_double_precision(name, seed, size):
+    # At a tenth of their size the weights of the residual branches no longer make the network chaotic.
+    weights = {k: v.double() * (0.1 if 'conv2' in k else 1) for k, v in fill(authors_keys('nasnet'), seed).items()}
+    x = image(*size, seed).double()
+    with torch.no_grad():
+        (result,), target = converted(weights).double()(x), plain_nasnet(weights, x)
+    assert (result - target).abs().max() < 1e-6 * target.abs().max()  # float32 weights passed through the converter
+
+
+@pytest.mark.parametrize('name, seed, size', CASES)
+def test_meets_the_authors_outputs(name, seed, size):
+    """The stored weights make the network chaotic: noise of 1e-6 on the input moves the output by most of its range.
+
+    So the authors' outputs can be met only where convolutions round as they did there, which the plain formulas tell.
+    """
+    weights, x, target = fill(authors_keys('nasnet'), seed), image(*size, seed), expected(name)
+    with torch.no_grad():
+        if (plain_nasnet(weights, x) - target).abs().max() > 1e-5 * target.abs().max():
+            pytest.skip('convolutions round otherwise on this machine than where the chaotic outputs were stored')
+        (result,) = converted(weights)(x)
+    assert (result - target).abs().max() < 1e-5 * target.abs().max()
+
+
+@pytest.mark.parametrize(
+    'settings, count',
+    [
+        ({}, 6_508_931),
+        (dict(attention=None), 6_244_931),  # both in the paper's Table 6
+        # 54 + 1 SE blocks of 64 -> 4 -> 64 with biases in place of 55 attentions
+        (dict(attention='se'), 6_244_931 + 55 * (2 * 64 * 4 + 4 + 64)),
+        (dict(fuse_stages=False), 6_508_931 - (192 * 64 * 9 + 64) - (64 * 64 + 64) - 4_800),
+    ],
+)
+def test_parameter_count(settings, count):
+    assert sum(p.numel() for p in NASNet(**settings).parameters()) == count
+
+
+def test_neuron_attention_by_hand():
+    layer = build_attention('neuron', 2)
+    torch.nn.init.zeros_(layer.surroundings.weight)
+    layer.surroundings.bias.data = torch.tensor([1.0, -1.0])  # relu: 1 and 0
+    layer.channels.weight.data = torch.tensor([[2.0, 5.0], [-1.0, 5.0]]).view(2, 2, 1, 1)
+    torch.nn.init.zeros_(layer.channels.bias)
+    x = torch.rand(1, 2, 3, 3)
+    wanted = x * torch.sigmoid(torch.tensor([2.0, -1.0])).view(1, 2, 1, 1)
+    assert torch.allclose(layer(x), wanted)
+    with pytest.raises(ValueError, match="found 'neural'"):
+        build_attention('neural', 2)
+
+
+@pytest.mark.parametrize('size', [(1, 1), (1, 5), (2, 3), (9, 4)])
+def test_any_size(size):
+    x = torch.rand(1, 3, *size)
+    with torch.no_grad():
+        assert NASNet(8, 1, 2)(x)[0].shape == x.shape
+
+
+def test_reads_normalised_and_answers_in_unit_range():
+    mean, std = [0.2, 0.3, 0.4], [0.5, 0.4, 0.2]
+    model = Derainer(dict(type='NASNet', channels=8, num_stages=1, num_blocks=1), mean=mean, std=std)
+    for parameter in model.network.parameters():  # only the skip from the input is left
+        torch.nn.init.zeros_(parameter)
+    x = torch.rand(1, 3, 4, 4)
+    wanted = (x - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    assert torch.allclose(model.stages(x)[-1], wanted, atol=1e-6)
+    assert torch.allclose(model.restore(x), wanted.clamp(0, 1), atol=1e-6)
