@@ -1,5 +1,4 @@
-# Rain100L, 200 training and 100 test pairs
-data_root = 'data/rain100l'
+_base_ = './paired.py'
 source = dict(
     name='Rain100L, 200 training and 100 test pairs',
     published_at='https://www.icst.pku.edu.cn/struct/Projects/joint_rain_removal.html (Yang et al., CVPR 2017)',
@@ -10,40 +9,6 @@ data/rain100l/
 """,
 )
 pairing = dict(type='prefix', img='rain-', gt='norain-')
-train_dataloader = dict(
-    batch_size=8,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DrawSampler'),
-    dataset=dict(
-        type='PairedImageDataset',
-        data_root=f'{data_root}/train',
-        data_prefix=dict(img='rain', gt='norain'),
-        pairing=pairing,
-        source=source,
-        pipeline=[
-            dict(type='LoadPairedImages'),
-            dict(type='PairedRandomCrop', crop_size=128),
-            dict(type='PackDerainInputs'),
-        ],
-    ),
-)
-test_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='PairedImageDataset',
-        data_root=f'{data_root}/test',
-        data_prefix=dict(img='rain', gt='norain'),
-        pairing=pairing,
-        source=source,
-        test_mode=True,
-        pipeline=[dict(type='LoadPairedImages'), dict(type='PackDerainInputs')],
-    ),
-)
-test_evaluator = dict(type='ImageQuality', protocols=['PSNR-Y', 'SSIM-Y(valid)'], with_input=True)
-# Watched while training; no checkpoint is chosen by it.
+train_dataloader = dict(dataset=dict(data_root='data/rain100l/train', pairing=pairing, source=source))
+test_dataloader = dict(dataset=dict(data_root='data/rain100l/test', pairing=pairing, source=source))
 val_dataloader = test_dataloader
-val_evaluator = test_evaluator

@@ -1,0 +1,13 @@
+_base_ = './paired.py'
+source = dict(
+    name="JDNet's own format: one file, clean left half, rainy right half",
+    published_at='https://arxiv.org/abs/2008.02763 (made from Rain200L or Rain200H by its authors)',
+    layout="""
+data/jdnet_pairs/
+    train/rain/1.png   test/rain/1.png
+""",
+)
+pairing = dict(type='side_by_side', clean='left')
+train_dataloader = dict(dataset=dict(data_root='data/jdnet_pairs/train', pairing=pairing, source=source))
+test_dataloader = dict(dataset=dict(data_root='data/jdnet_pairs/test', pairing=pairing, source=source))
+val_dataloader = test_dataloader

@@ -1,0 +1,32 @@
+# What the paired data sets have in common; each adds its root, pairing rule and source.
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DrawSampler'),
+    dataset=dict(
+        type='PairedImageDataset',
+        data_prefix=dict(img='rain', gt='norain'),
+        pipeline=[
+            dict(type='LoadPairedImages'),
+            dict(type='PairedRandomCrop', crop_size=128),
+            dict(type='PackDerainInputs'),
+        ],
+    ),
+)
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='PairedImageDataset',
+        data_prefix=dict(img='rain', gt='norain'),
+        test_mode=True,
+        pipeline=[dict(type='LoadPairedImages'), dict(type='PackDerainInputs')],
+    ),
+)
+# Watched while training; no checkpoint is chosen by it.
+val_dataloader = test_dataloader
+test_evaluator = dict(type='ImageQuality', protocols=['PSNR-Y', 'SSIM-Y(valid)'], with_input=True)
+val_evaluator = test_evaluator

@@ -1,0 +1,6 @@
+# The paper's loss: MAE.
+model = dict(
+    type='Derainer',
+    network=dict(type='MAFNet', channels=64, num_modules=8, num_heads=4),
+    loss=dict(type='L1Loss'),
+)

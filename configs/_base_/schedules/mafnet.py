@@ -1,0 +1,7 @@
+# Adam, halved every 100 of 700 epochs.
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=2e-4))
+param_scheduler = [dict(type='StepLR', step_size=100, gamma=0.5, by_epoch=True)]
+auto_scale_lr = dict(enable=False, base_batch_size=4)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=700, val_interval=50)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')

@@ -1,0 +1,3 @@
+# MAFNet, Table 2, two heads, Rain200H: PSNR-Y 29.77
+_base_ = './mafnet_rain200h.py'
+model = dict(network=dict(num_heads=2))

@@ -1,0 +1,3 @@
+# MAFNet, Table 3, seven modules, Rain200H: PSNR-Y 29.70
+_base_ = './mafnet_rain200h.py'
+model = dict(network=dict(num_modules=7))
