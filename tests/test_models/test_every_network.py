@@ -1,0 +1,71 @@
+"""What all four networks promise: any size, layout and precision through ``restore``."""
+
+import pytest
+import torch
+
+from mmderain.models import Derainer
+
+SMALL = [
+    dict(type='SIAN', channels=4, num_stages=2),
+    dict(type='JDNet', channels=16, num_units=1),
+    dict(type='NASNet', channels=8, num_stages=1, num_blocks=1),
+    dict(type='MAFNet', channels=8, num_modules=1),
+]
+each = pytest.mark.parametrize('network', SMALL, ids=lambda n: n['type'])
+
+
+def build(network) -> Derainer:
+    torch.manual_seed(0)
+    return Derainer(network).eval()
+
+
+@each
+@pytest.mark.parametrize('size', [(1, 1), (1, 4000), (4000, 3), (2, 5), (7, 9), (33, 50), (64, 64)])
+def test_any_size(network, size):
+    batch = torch.rand(1, 3, *size)
+    with torch.inference_mode():
+        out = build(network).restore(batch)
+    assert out.shape == batch.shape and out.isfinite().all() and out.min() >= 0 and out.max() <= 1
+
+
+@each
+def test_a_batch_is_its_pictures(network):
+    batch, model = torch.rand(3, 3, 24, 32), build(network)
+    with torch.inference_mode():
+        together = model.restore(batch)
+        alone = torch.cat([model.restore(one[None]) for one in batch])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+@each
+def test_layout_does_not_matter(network):
+    batch, model = torch.rand(2, 24, 16, 3), build(network)
+    with torch.inference_mode():
+        wanted = model.restore(batch.permute(0, 3, 1, 2).contiguous())
+        for view in (batch.permute(0, 3, 1, 2), batch.repeat(1, 1, 2, 1)[:, :, :16].permute(0, 3, 1, 2)):
+            assert torch.allclose(model.restore(view), wanted, atol=1e-5)
+
+
+@each
+def test_precisions(network):
+    batch, model = torch.rand(1, 3, 24, 24), build(network)
+    with torch.inference_mode():
+        wanted = model.restore(batch)
+        # float64 pictures through a float32 network, and a float64 network
+        assert torch.allclose(model.restore(batch.double()).float(), wanted, atol=1e-5)
+        double = build(network).double().restore(batch.double())
+        assert double.dtype == torch.float64 and torch.allclose(double.float(), wanted, atol=1e-5)
+        half = build(network).bfloat16().restore(batch)
+        assert half.dtype == torch.float32 and (half - wanted).abs().mean() < 0.02
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            mixed = model.restore(batch)
+        assert mixed.dtype == torch.float32 and (mixed - wanted).abs().mean() < 0.02
+
+
+@each
+def test_padding_does_not_reach_pictures_that_need_none(network):
+    model = build(network)
+    side = 8 * max(1, getattr(model.network, 'size_multiple', 1))
+    batch = torch.rand(1, 3, side, side)
+    with torch.inference_mode():
+        assert torch.allclose(model.restore(batch), model.stages(batch)[-1].clamp(0, 1))
