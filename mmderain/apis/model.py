@@ -40,9 +40,9 @@ def init_model(
     # called in a process whose own is mmdet's or mmseg's.
     with DefaultScope.overwrite_default_scope(config.get('default_scope') or 'mmderain'):
         model = MODELS.build(config.model)
-    if checkpoint is None:
-        model.init_weights()
-    else:
+    if checkpoint is not None:
         load_weights(model, checkpoint)
+    elif any(getattr(module, 'init_cfg', None) for module in model.modules()):
+        model.init_weights()  # it logs every parameter, so only where there is something to initialise
     model.cfg = config
     return model.to(device).eval()

@@ -7,6 +7,7 @@ import torch
 from conftest import ROOT, load_tool, write_pairs
 
 from mmderain.models import SIAN
+from mmderain.models.networks.mafnet import SpatialAttention
 
 
 def test_multiply_adds_of_known_layers():
@@ -15,6 +16,12 @@ def test_multiply_adds_of_known_layers():
     assert count(conv, (10, 12)) == 120 * (3 * 8 * 9 + 8 * 3)
     # A convolution at half size counts for a quarter of the pixels.
     assert count(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, stride=2, padding=1)), (8, 8)) == 16 * 3 * 4 * 9
+    # Attention counts: 64 queries in 4 bands against 110 anchors of 4 values, twice, beside the four 1x1 convolutions.
+    attention = SpatialAttention(16)
+    both = torch.nn.Module()
+    both.attention = attention
+    both.forward = lambda x: attention(*[x.repeat(1, 6, 1, 1)[:, :16]] * 2)
+    assert count(both, (8, 8)) == 64 * 4 * 16 * 16 + 2 * 64 * 4 * 110 * 4
     # SIAN's first convolution and its last, once a stage, are what a stage more costs at least.
     one, two = (count(SIAN(4, stages), (16, 16)) for stages in (1, 2))
     assert two - one > 256 * (6 * 4 * 9 + 4 * 3 * 9)

@@ -58,7 +58,8 @@ class PairwiseSelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W), sides of at least ``min_size`` -> (N, out_channels, H, W)."""
         height, width = x.shape[-2:]
-        q, k, v = self.query(x), self.key(x), self.value(x)
+        # Planes, not pixels: the loop below works on single channels.
+        q, k, v = (conv(x).contiguous() for conv in (self.query, self.key, self.value))
         p = self.position(position_grid(height, width, x))
         margin = self.window // 2
         k, v, p_around = (F.pad(t, (margin,) * 4, mode='reflect') for t in (k, v, p))
