@@ -8,6 +8,7 @@ from pathlib import Path
 import mmcv
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from mmderain.errors import InputError
@@ -26,6 +27,27 @@ def read_image(path: str | Path) -> np.ndarray:
     if img is None:
         raise InputError(f'{path}: cannot be read as a picture; it is damaged or of an unknown format')
     return img
+
+
+def image_size(path: str | Path, decode: bool = False) -> tuple[int, int]:
+    """Height and width of a picture as :func:`read_image` gives it; only its header is read.
+
+    Args:
+        decode: read every pixel too, so that a damaged file is found out.
+
+    Raises:
+        InputError: it is not a picture, or a damaged one.
+    """
+    try:
+        with Image.open(path) as img:
+            width, height = img.size
+            if decode:
+                img.load()
+            # EXIF's orientation: from 5 on, the picture is turned by a quarter when it is read.
+            turned = img.getexif().get(0x0112, 1) >= 5
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f'{path}: cannot be read as a picture ({error})') from None
+    return (width, height) if turned else (height, width)
 
 
 def to_rgb_tensor(img: np.ndarray) -> Tensor:

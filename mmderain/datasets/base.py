@@ -34,8 +34,8 @@ class DerainDataset(BaseDataset):
 
     Args:
         source: what the error for missing data says: ``name`` of the data set, ``published_at``, ``layout``
-            (how it must lie), ``ann_file`` (how to make the list). Not part of ``metainfo``, whose strings
-            mmengine takes for files to read, addresses included.
+            (how it must lie), ``prepare`` (the command that puts it there), ``ann_file`` (how to make the list).
+            Not part of ``metainfo``, whose strings mmengine takes for files to read, addresses included.
         kwargs: ``BaseDataset``'s.
     """
 
@@ -85,5 +85,9 @@ class DerainDataset(BaseDataset):
             lines.append(f'Published at: {self.source["published_at"]}')
         if 'layout' in self.source:
             lines.append(f'It must lie like this:\n{self.source["layout"].strip()}')
-        lines.append('Put it there (a link will do), or set `data_root` of the data set in the config.')
+        if 'prepare' in self.source:
+            lines.append(f'Once unpacked to SRC, `{self.source["prepare"]}` finds its pairs and puts it there,')
+            lines.append('or put it there by hand (a link will do), or set `data_root` of the data set in the config.')
+        else:
+            lines.append('Put it there (a link will do), or set `data_root` of the data set in the config.')
         return '\n'.join(lines)

@@ -2,15 +2,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.logging import print_log
-from PIL import Image
 
 from mmderain.errors import InputError
+from mmderain.image import image_size
 from mmderain.registry import DATASETS
 
 from .base import DerainDataset
 from .pairing import pair_by_name
-
-_ORIENTATION = 0x0112  # EXIF tag
 
 
 @DATASETS.register_module()
@@ -118,10 +116,7 @@ class PairedImageDataset(DerainDataset):
     def _cut(self, item: dict) -> list[dict]:
         """One item for each patch of the grid; only the file's header is read."""
         size, stride = self.patches['size'], self.patches['stride']
-        with Image.open(item['img_path']) as img:
-            width, height = img.size
-            if img.getexif().get(_ORIENTATION, 1) >= 5:  # it is turned by a quarter when it is read
-                width, height = height, width
+        height, width = image_size(item['img_path'])
         if 'clean_half' in item:
             width //= 2
         if min(height, width) < size:

@@ -1,0 +1,272 @@
+"""Made-up trees in the layouts that the data sets are published in, each with the traps of the real one."""
+
+import csv
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import ROOT, load_tool, picture
+from mmengine.config import Config
+
+from mmderain.datasets.releases import RELEASES, find_pairs
+from mmderain.image import image_size
+from mmderain.registry import DATASETS
+
+# Of each release: its files, and which rainy file goes with which clean one, below data/<name>.
+TREES = {
+    'rain12': (
+        ['input/001_in.png', 'input/010_in.png', 'input/002_in.png', 'ground truth/001_GT.png']
+        + ['ground truth/002_GT.png', 'ground truth/010_GT.png'],
+        {f'rain/rain-{n}.png': f'norain/norain-{n}.png' for n in ('001', '002', '010')},
+    ),
+    'rain100l': (
+        [f'Rain100L/{f}-{n:03}.png' for n in (2, 10) for f in ('rainy/rain', 'norain/norain')]
+        + [f'RainTrainL/{stem}-{n}.png' for n in (2, 10) for stem in ('rain', 'norain', 'rainmask')]
+        + ['Rain100H/rainy/rain-001.png', 'Rain100H/norain-001.png'],
+        {
+            **{f'test/rain/rain-{n}.png': f'test/norain/norain-{n}.png' for n in ('002', '010')},
+            **{f'train/rain/rain-{n}.png': f'train/norain/norain-{n}.png' for n in (2, 10)},
+        },
+    ),
+    'rain100h': (
+        [f'rain_data_train_Heavy/{f}/{f}-{n}.png' for n in (2, 10, 11) for f in ('rain', 'norain')]
+        + ['rain_data_train_Heavy/rainstreak/rainstreak-2.png']
+        + [f'rain_data_test_Heavy/{stem}-{n:03}.png' for n in (2, 10) for stem in ('rain', 'norain')],
+        {
+            **{f'test/rain/rain-{n}.png': f'test/norain/norain-{n}.png' for n in ('002', '010')},
+            **{f'train/rain/rain-{n}.png': f'train/norain/norain-{n}.png' for n in (2, 10, 11)},
+        },
+    ),
+    **{
+        name: (
+            [f'{split}/rain/X2/norain-{n}x2.png' for split in ('train', 'test') for n in (7, 70)]
+            + [f'{split}/norain/norain-{n}.png' for split in ('train', 'test') for n in (70, 7)],
+            {f'{s}/rain/norain-{n}x2.png': f'{s}/norain/norain-{n}.png' for s in ('train', 'test') for n in (7, 70)},
+        )
+        for name in ('rain200l', 'rain200h')
+    },
+    'rain1400': (
+        [f'rainy_image/{n}_{v}.jpg' for n in (9, 90, 901) for v in (1, 14)]
+        + [f'ground_truth/{n}.jpg' for n in (9, 90, 901)],
+        {
+            f'{split}/rain/{n}_{v}.jpg': f'{split}/norain/{n}.jpg'
+            for n, split in ((9, 'train'), (90, 'train'), (901, 'test'))
+            for v in (1, 14)
+        },
+    ),
+    'did': (
+        [f'DID-MDN-training/Rain_{d}/train2018new/{n}.jpg' for d in ('Heavy', 'Medium', 'Light') for n in (1, 2)]
+        + ['DID-MDN-test/1.jpg'],
+        {f'train/rain/{d}/{n}.jpg': None for d in ('heavy', 'medium', 'light') for n in (1, 2)}
+        | {'test/rain/1.jpg': None},
+    ),
+    'spa': (
+        [f'Training/real_world/012/012-{f}/012-{f}_{x}_0.png' for f in (1, 10) for x in (0, 256)]
+        + [f'Training/real_world_gt/012/012_{x}_0.png' for x in (0, 256)]
+        + ['real_test_1000/rain/7.png', 'real_test_1000/gt/7gt.png', 'real_test_1000/rain/70.png']
+        + ['real_test_1000/gt/70gt.png'],
+        {f'train/rain/012/012-{f}_{x}_0.png': f'train/norain/012/012_{x}_0.png' for f in (1, 10) for x in (0, 256)}
+        | {f'test/rain/{n}.png': f'test/norain/{n}gt.png' for n in (7, 70)},
+    ),
+    'raincityscapes': (
+        [
+            f'leftImg8bit_rain/{s}/{c}/{c}_000001_000019_leftImg8bit_rain_alpha_0.01_beta_{b}_dropsize_0.01_pattern_1.png'
+            for s, c in (('train', 'aachen'), ('val', 'lindau'))
+            for b in ('0.005', '0.01')
+        ]
+        + [f'leftImg8bit/train/aachen/aachen_00000{n}_000019_leftImg8bit.png' for n in (1, 2)]
+        + ['leftImg8bit/val/lindau/lindau_000001_000019_leftImg8bit.png'],
+        {
+            f'{s}/rain/{c}/{c}_000001_000019_leftImg8bit_rain_alpha_0.01_beta_{b}_dropsize_0.01_pattern_1.png':
+            f'{s}/norain/{c}/{c}_000001_000019_leftImg8bit.png'
+            for s, c in (('train', 'aachen'), ('test', 'lindau'))
+            for b in ('0.005', '0.01')
+        },
+    ),
+    'mpid_drop': (
+        [f'rain_drop/{s}/data/{n}_rain.png' for s in ('train', 'test') for n in (1, 10)]
+        + [f'rain_drop/{s}/gt/{n}_clean.png' for s in ('train', 'test') for n in (1, 10)]
+        + ['rain_mist/train/data/1.jpg', 'rain_mist/train/gt/1.jpg'],
+        {f'{s}/rain/{n}_rain.png': f'{s}/norain/{n}_clean.png' for s in ('train', 'test') for n in (1, 10)},
+    ),
+    'mpid_streak': (
+        [f'rain_streak/{s}/data/{n}_rain.png' for s in ('train', 'test') for n in (1, 10)]
+        + [f'rain_streak/{s}/gt/{n}.png' for s in ('train', 'test') for n in (1, 10)],
+        {f'{s}/rain/{n}_rain.png': f'{s}/norain/{n}.png' for s in ('train', 'test') for n in (1, 10)},
+    ),
+    'mpid_mist': (
+        [f'rain_mist/{s}/data/{n}.jpg' for s in ('train', 'test') for n in ('a', 'b-1')]
+        + [f'rain_mist/{s}/gt/{n}.png' for s in ('train', 'test') for n in ('a', 'b-1')],
+        {f'{s}/rain/{n}.jpg': f'{s}/norain/{n}.png' for s in ('train', 'test') for n in ('a', 'b-1')},
+    ),
+    'jdnet_pairs': (
+        [f'{s}/{n}.png' for s in ('train', 'test') for n in (1, 10)],
+        {f'{s}/rain/{n}.png': None for s in ('train', 'test') for n in (1, 10)},
+    ),
+}  # fmt: skip
+
+
+def make(root: Path, files) -> Path:
+    for number, name in enumerate(files):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        # Every picture differs from every other one.
+        cv2.imwrite(str(root / name), picture(12, 16, seed=number))
+    return root
+
+
+def prepare(*arguments) -> int:
+    return load_tool('dataset_converters/prepare_dataset').main([str(a) for a in arguments])
+
+
+@pytest.mark.parametrize('name', RELEASES)
+def test_published_layouts(name, tmp_path, capsys):
+    files, expected = TREES[name]
+    src, dst = make(tmp_path / 'release', files), tmp_path / 'data' / name
+    before = {path: path.stat().st_mtime_ns for path in src.rglob('*')}
+    for _ in range(2):  # and once more: the same again
+        assert prepare(name, src, dst) == 0
+        index = list(csv.DictReader(open(dst / 'index.csv', newline='')))
+        assert {row['img']: row['gt'] or None for row in index} == expected
+        for row in index:  # links, to the right pictures
+            for key in ('img', 'gt'):
+                if row[key]:
+                    assert (dst / row[key]).is_symlink() and os.path.samefile(dst / row[key], row[f'source_{key}'])
+    assert {path: path.stat().st_mtime_ns for path in src.rglob('*')} == before
+    said = capsys.readouterr().out
+    for split, rule in RELEASES[name].splits.items():
+        number = sum(row['split'] == split for row in index)
+        assert f'{name} {split}: {number} pairs found, {rule.pairs} expected   <- differs' in said
+    assert sorted(tmp_path.joinpath('data').iterdir()) == [dst]
+
+
+@pytest.mark.parametrize('name', RELEASES)
+def test_the_configs_read_what_is_prepared(name, tmp_path):
+    files, expected = TREES[name]
+    prepare(name, make(tmp_path / 'release', files), tmp_path / 'data' / name)
+    cfg = Config.fromfile(ROOT / f'configs/_base_/datasets/{name}.py')
+    seen = {}
+    for split, loader in (('train', cfg.train_dataloader), ('test', cfg.test_dataloader)):
+        if loader is None:
+            continue
+        loader.dataset.update(data_root=str(tmp_path / loader.dataset.data_root), pipeline=[])
+        prefix = '' if len(RELEASES[name].splits) == 1 else f'{split}/'
+        for item in DATASETS.build(loader.dataset):
+            gt = item.get('gt_path')
+            seen[f'{prefix}rain/{item["name"]}'] = gt and str(Path(gt).relative_to(tmp_path / 'data' / name))
+    assert seen == expected
+
+
+@pytest.mark.parametrize('name', RELEASES)
+def test_expected_counts_are_the_configs(name):
+    text = Config.fromfile(ROOT / f'configs/_base_/datasets/{name}.py').test_dataloader.dataset.source
+    if name != 'jdnet_pairs':  # its config names no counts: they are those of the set it is made from
+        for split in RELEASES[name].splits.values():
+            assert f'{split.pairs:,}' in text['name']
+
+
+def test_what_does_not_fit_is_named(tmp_path, capsys):
+    files = [f'{s}/{stem}-{n}.png' for s in ('train', 'test') for n in (1, 2, 3, 4) for stem in ('rain', 'norain')]
+    src = make(tmp_path / 'release', [*files, 'train/rainmask-1.png', 'readme.png', 'train/rain-9.png'])
+    (src / 'train/norain-8.png').write_bytes((src / 'train/norain-1.png').read_bytes())
+    cv2.imwrite(str(src / 'train/norain-2.png'), picture(12, 18))
+    whole = (src / 'train/rain-3.png').read_bytes()
+    (src / 'train/rain-3.png').write_bytes(whole[: len(whole) // 2])
+    (src / 'test/norain-4.png').write_text('no picture')
+    assert prepare('rain100l', src, tmp_path / 'out') == 0
+    said = capsys.readouterr().out
+    assert 'rain100l train: 2 pairs found' in said and 'rain100l test: 3 pairs found' in said
+    left_out = {Path(row['file']).name: row['reason'] for row in csv.DictReader(open(tmp_path / 'out/left_out.csv'))}
+    reasons = {
+        'rainmask-1.png': 'its name is none of the set',
+        'readme.png': 'its folders say no split of this set',
+        'rain-9.png': 'no clean partner',
+        'norain-8.png': 'no rainy partner',
+        'rain-2.png': f'12x16 pixels, its clean partner {src / "train/norain-2.png"} 12x18',
+    }
+    for file, reason in reasons.items():
+        assert left_out.pop(file) == reason and file in said and reason in said
+    assert 'rain-3.png: cannot be read as a picture' in left_out.pop('rain-3.png')
+    assert 'norain-4.png: cannot be read as a picture' in left_out.pop('rain-4.png')
+    assert not left_out and 'norain-4.png: cannot be read' in said
+
+
+def test_leaking_backgrounds_are_left_out(tmp_path, capsys):
+    src = make(tmp_path / 'release', TREES['rain100h'][0])
+    # A test background equals training picture 10's; the format does not matter, the pixels do.
+    leak = cv2.imread(str(src / 'rain_data_train_Heavy/norain/norain-10.png'))
+    (src / 'rain_data_test_Heavy/norain-010.png').unlink()
+    cv2.imwrite(str(src / 'rain_data_test_Heavy/norain-010.bmp'), leak)
+    assert prepare('rain100h', src, tmp_path / 'data/rain100h') == 0
+    said = capsys.readouterr().out
+    assert 'background is in the test set: 1, 546 expected   <- differs' in said and 'the 2 others' in said
+    cfg = Config.fromfile(ROOT / 'configs/derain/sian_rain100h.py').train_dataloader.dataset
+    cfg.update(data_root=str(tmp_path / 'data/rain100h/train'), patches=None, pipeline=[])
+    assert [item['name'] for item in DATASETS.build(cfg)] == ['rain-11.png', 'rain-2.png']
+
+
+def test_copies(tmp_path):
+    src = make(tmp_path / 'release', TREES['rain12'][0])
+    assert prepare('rain12', src, tmp_path / 'out', '--copy') == 0
+    copied = tmp_path / 'out/rain/rain-010.png'
+    assert not copied.is_symlink() and copied.read_bytes() == (src / 'input/010_in.png').read_bytes()
+
+
+def test_folders_that_do_not_tell_the_split(tmp_path, capsys):
+    src = make(tmp_path / 'release', [f'{f}/{s}-1.png' for f in ('a', 'b') for s in ('rain', 'norain')])
+    assert prepare('rain100l', src, tmp_path / 'out') == 1
+    said = capsys.readouterr()
+    assert 'no pairs of rain100l found' in said.err and '--train and --test' in said.err
+    assert not (tmp_path / 'out').exists()
+    assert prepare('rain100l', src, tmp_path / 'out', '--train', 'a', '--test', 'b') == 0
+    rows = csv.DictReader(open(tmp_path / 'out/index.csv', newline=''))
+    assert {row['img']: Path(row['source_img']).parent.name for row in rows} == {
+        'train/rain/rain-1.png': 'a',
+        'test/rain/rain-1.png': 'b',
+    }
+
+
+def test_nothing_of_somebody_elses_is_overwritten(tmp_path, capsys):
+    src = make(tmp_path / 'release', TREES['rain12'][0])
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/notes.txt').write_text('mine')
+    assert prepare('rain12', src, tmp_path / 'out') == 1
+    assert 'holds 1 files that were not put there by this tool' in capsys.readouterr().err
+    (tmp_path / 'out/notes.txt').unlink()
+    assert prepare('rain12', src, tmp_path / 'out') == 0
+    (tmp_path / 'out/rain/mine.png').write_text('mine')
+    assert prepare('rain12', src, tmp_path / 'out') == 1 and 'mine.png' in capsys.readouterr().err
+    assert prepare('rain12', src, src / 'out') == 1
+    assert 'must not lie within each other' in capsys.readouterr().err
+    assert prepare('rain12', tmp_path / 'none', tmp_path / 'out') == 1
+    assert 'no such folder' in capsys.readouterr().err
+    assert prepare('rain12', src, tmp_path / 'out', '--train', 'input') == 1
+    assert 'rain12 has no such split, only test' in capsys.readouterr().err
+
+
+def test_two_files_of_one_name_are_refused(tmp_path):
+    src = make(tmp_path / 'release', ['train/a/rain-1.png', 'train/b/rain-01.png'])
+    with pytest.raises(ValueError, match='rain-1.png and .*rain-01.png answer to the same name'):
+        find_pairs('rain100l', src)
+
+
+def test_image_size(tmp_path):
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / 'a.jpg', exif=exif)
+    assert image_size(tmp_path / 'a.jpg') == (30, 20) == cv2.imread(str(tmp_path / 'a.jpg')).shape[:2]
+
+
+@pytest.mark.parametrize('name', RELEASES)
+def test_the_page_says_where_each_set_is_published(name):
+    page = (ROOT / 'docs/en/datasets.md').read_text()
+    (row,) = [line for line in page.splitlines() if line.startswith(f'| `{name}` |')]
+    source = Config.fromfile(ROOT / f'configs/_base_/datasets/{name}.py').test_dataloader.dataset.source
+    url = source['published_at'].split()[0]
+    assert url in row or ('the same' in row and url in page)
+    assert source['prepare'].endswith(f'prepare_dataset.py {name} SRC')
+    for split in RELEASES[name].splits.values():
+        assert f'{split.pairs:,}' in row.split('|')[2]
