@@ -114,8 +114,10 @@ def draw(pictures: dict[str, dict[str, np.ndarray]], path: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
     parser.add_argument('--short', action='store_true', help='a sixth of the training, to see that all works')
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/sample_demo'))
+    parser.add_argument('--work-dir', type=Path, help='default work_dirs/sample_demo, with --short sample_demo_short')
     args = parser.parse_args()
+    if args.work_dir is None:
+        args.work_dir = Path('work_dirs/sample_demo_short' if args.short else 'work_dirs/sample_demo')
 
     print('Training SIAN (width 16, three stages) on 25 free photographs under synthetic heavy rain')
     start = time.monotonic()

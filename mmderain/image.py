@@ -25,7 +25,9 @@ def read_image(path: str | Path) -> np.ndarray:
         raise FileNotFoundError(f'{path}: no such picture')
     img = mmcv.imread(str(path), flag='color')
     if img is None:
-        raise InputError(f'{path}: cannot be read as a picture; it is damaged or of an unknown format')
+        raise InputError(
+            f'{path}: cannot be read as a picture; it is damaged or of an unknown format. Replace it, or take it out.'
+        )
     return img
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmderain.datasets.pairing import list_images, pair_by_name
+from mmderain.datasets.pairing import PAIRING_HELP, list_images, pair_by_name, parse_pairing
 from mmderain.errors import InputError
 from mmderain.evaluation import PROTOCOLS, measure
 from mmderain.evaluation.metrics import write_figures
@@ -25,8 +25,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs='+',
         default=['same_name'],
         metavar='RULE',
-        help="how names correspond: same_name (default); prefix P G, such as 'prefix rain- norain-'; "
-        "template P G, such as 'template {id}_{version} {id}' (names without suffix)",
+        help=PAIRING_HELP,
     )
     parser.add_argument(
         '--protocols',
@@ -38,28 +37,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--crop-border', type=int, default=0, help='pixels cut from each side first')
     parser.add_argument('--out', metavar='DIR', help='write per_image.csv and metrics.json there')
-    args = parser.parse_args(argv)
-    kind, *names = args.pairing
-    if kind == 'same_name' and not names:
-        args.pairing = kind
-    elif kind in ('prefix', 'template') and len(names) == 2:
-        args.pairing = dict(type=kind, img=names[0], gt=names[1])
-    else:
-        parser.error(f'--pairing {" ".join(args.pairing)}: expected same_name, prefix P G or template P G')
-    return args
+    return parser.parse_args(argv)
 
 
 def evaluate(args: argparse.Namespace) -> None:
+    pairing = parse_pairing(args.pairing)
     for folder in (args.pred, args.gt):
         if not folder.is_dir():
             raise FileNotFoundError(f'{folder}: no such folder')
     truths = list_images(args.gt)
-    pairs, foreign, alone = pair_by_name(list_images(args.pred), truths, args.pairing)
+    pairs, foreign, alone = pair_by_name(list_images(args.pred), truths, pairing)
     if alone or not pairs:
         examples = [path.as_posix() for path in (alone or foreign)[:3]]
         raise InputError(
             f'{len(alone or foreign)} pictures in {args.pred} have no partner in {args.gt} by the rule '
-            f'{args.pairing!r}, for example {examples}; see --pairing'
+            f'{pairing!r}, for example {examples}; see --pairing'
         )
     if foreign:
         print(f'passed over {len(foreign)} files that the rule does not fit, for example {foreign[0]}')
@@ -73,7 +65,9 @@ def evaluate(args: argparse.Namespace) -> None:
     for pred_path, gt_path in pairs:
         pred, gt = read_image(str(args.pred / pred_path)), read_image(str(args.gt / gt_path))
         name = pred_path.as_posix()
-        figures = {p + label: measure(pred, gt, p, args.crop_border, name) for p in args.protocols}
+        figures = {
+            p + label: measure(pred, gt, p, args.crop_border, str(args.pred / pred_path)) for p in args.protocols
+        }
         results.append((name, figures))
         print(name, *(f'{key} {value:.4f}' for key, value in figures.items()), sep='  ')
     means = {key: float(np.mean([figures[key] for _, figures in results])) for key in results[0][1]}

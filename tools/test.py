@@ -10,7 +10,7 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from mmderain.apis import load_weights, prepare_config
+from mmderain.apis import load_weights, naming_unknown_arguments, prepare_config, read_checkpoint, require_data
 from mmderain.errors import InputError
 
 
@@ -54,7 +54,10 @@ def main(argv: list[str] | None = None) -> int:
             cfg.default_hooks.visualization = dict(type='mmderain.DerainVisualizationHook', show_dir=args.show_dir)
         # Weights are not loaded by the Runner, which only warns of keys that do not fit, and nothing else is either.
         cfg.load_from, cfg.resume = None, False
-        runner = Runner.from_cfg(cfg)
+        read_checkpoint(args.checkpoint)  # before a Runner starts to log and to make folders
+        with naming_unknown_arguments(args.config):
+            require_data(cfg, 'test_dataloader')
+            runner = Runner.from_cfg(cfg)
         load_weights(getattr(runner.model, 'module', runner.model), args.checkpoint)
         runner.test()
     except (FileNotFoundError, InputError) as error:

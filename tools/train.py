@@ -10,7 +10,7 @@ import sys
 from mmengine.config import DictAction
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from mmderain.apis import prepare_config, read_checkpoint
+from mmderain.apis import naming_unknown_arguments, prepare_config, read_checkpoint, require_data
 from mmderain.errors import InputError
 
 
@@ -52,12 +52,12 @@ def main(argv: list[str] | None = None) -> int:
         resumed = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else cfg.load_from
         if resumed is not None:
             read_checkpoint(resumed)  # mmengine falls back to running whatever code a file holds; this refuses it
-        runner = Runner.from_cfg(cfg)
-        _ = runner.train_loop, runner.val_loop  # build model and data, to say at once what is wrong with them
+        with naming_unknown_arguments(args.config):
+            require_data(cfg, 'train_dataloader', 'val_dataloader')
+            Runner.from_cfg(cfg).train()
     except (FileNotFoundError, InputError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
-    runner.train()
     return 0
 
 

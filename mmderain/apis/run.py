@@ -1,10 +1,86 @@
+import contextlib
+import difflib
+import inspect
+import os
+import re
+import traceback
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from mmderain.compat import init_cpu_distributed
+from mmderain.datasets.base import DerainDataset
 from mmderain.errors import InputError
+from mmderain.registry import DATASETS
+
+#: Entries that a config may have beside the arguments of mmengine's Runner.
+OTHER_ENTRIES = {'custom_imports', 'auto_scale_lr', 'find_unused_parameters', 'model_wrapper_cfg', 'work_dir'}
+
+
+def refuse_unknown_options(cfg: Config, options: dict) -> None:
+    """An option that nothing would read is a slip of the pen.
+
+    Raises:
+        InputError: the first part of a key is neither in the config nor an entry that the Runner reads.
+    """
+    known = set(cfg) | set(inspect.signature(Runner).parameters) | OTHER_ENTRIES
+    for key in options:
+        first = key.split('.')[0]
+        if first not in known:
+            raise InputError(f'--cfg-options {key}: no config has an entry {first!r}{did_you_mean(first, known)}')
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of an error message that names a likely word, '' if there is none."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
+    return f'; did you mean {close[0]!r}?' if close else ''
+
+
+@contextlib.contextmanager
+def naming_unknown_arguments(config: str | Path) -> Iterator[None]:
+    """Around the building of what a config describes: an argument that a class does not take becomes an InputError."""
+    try:
+        yield
+    except TypeError as error:
+        found = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+        if found is None:
+            raise
+        owner, argument = found.groups()
+        # mmengine's builder, in whose frame the call failed, knows the class.
+        frames = [frame.f_locals.get('obj_cls') for frame, _ in traceback.walk_tb(error.__traceback__)]
+        takes = [name for cls in frames if getattr(cls, '__name__', '') == owner for name in signature_of(cls)]
+        raise InputError(
+            f'{config}, or --cfg-options: {owner} takes no argument {argument!r}{did_you_mean(argument, takes)}'
+        ) from error
+
+
+def signature_of(cls: type) -> list[str]:
+    """Names of a class's arguments, those of its parents included."""
+    return [name for base in cls.__mro__ for name in inspect.signature(base.__init__).parameters if name != 'self']
+
+
+def limit_workers(cfg: Config) -> None:
+    """No more loader processes than there are cores; ours give the same batches with any number."""
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg.get(key)
+        if isinstance(loader, dict) and loader.get('num_workers', 0) > (os.cpu_count() or 1):
+            loader['num_workers'] = os.cpu_count() or 1
+
+
+def require_data(cfg: Config, *loaders: str) -> None:
+    """Look whether the folders of our data sets are there, before a Runner starts to log and to make folders.
+
+    Raises:
+        FileNotFoundError: one is not; says where it was sought, where it is published, how it must lie.
+    """
+    for key in loaders:
+        dataset = (cfg.get(key) or {}).get('dataset') or {}
+        cls = DATASETS.get(dataset.get('type', '')) if isinstance(dataset.get('type'), str) else None
+        if isinstance(cls, type) and issubclass(cls, DerainDataset):
+            DATASETS.build({**dataset, 'pipeline': [], 'lazy_init': True}).require_folders()
 
 
 def prepare_config(
@@ -28,9 +104,13 @@ def prepare_config(
     """
     if not Path(config).is_file():
         raise FileNotFoundError(f'{config}: no such config file (sought from {Path.cwd()})')
+    if Path(config).suffix not in ('.py', '.yml', '.yaml', '.json'):
+        raise InputError(f'{config}: a config is a .py, .yml, .yaml or .json file')
     cfg = Config.fromfile(config)
     if cfg_options:
+        refuse_unknown_options(cfg, cfg_options)
         cfg.merge_from_dict(cfg_options)
+    limit_workers(cfg)
     if work_dir is not None:
         cfg.work_dir = str(work_dir)
     elif cfg.get('work_dir') is None:

@@ -40,6 +40,7 @@ class DerainDataset(BaseDataset):
     """
 
     takes_draws = True  # an index may be a Draw
+    needed_prefixes = ('img',)  # folders that must be there
 
     def __init__(self, source: dict | None = None, **kwargs) -> None:
         self.source = source or {}
@@ -64,6 +65,12 @@ class DerainDataset(BaseDataset):
     def folder(self, key: str) -> Path:
         """The folder of a prefix, below the data root."""
         return Path(self.data_root or '.') / self.data_prefix[key]
+
+    def require_folders(self) -> None:
+        """Raise what :meth:`list_folder` would for folders that are not there, without listing any."""
+        for key in self.needed_prefixes:
+            if not self.folder(key).is_dir():
+                raise FileNotFoundError(self._missing_message(self.folder(key)))
 
     def list_folder(self, key: str) -> list[Path]:
         """Pictures of a prefix's folder, relative to it.

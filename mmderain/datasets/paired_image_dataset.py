@@ -59,10 +59,18 @@ class PairedImageDataset(DerainDataset):
             **kwargs,
         )
 
+    @property
+    def side_by_side(self) -> bool:
+        return isinstance(self.pairing, dict) and self.pairing.get('type') == 'side_by_side'
+
+    @property
+    def needed_prefixes(self) -> tuple[str, ...]:
+        return ('img',) if self.side_by_side else ('img', 'gt')
+
     def load_data_list(self) -> list[dict]:
         img_files = self._select(self.list_folder('img'))
         img_folder = self.folder('img')
-        if isinstance(self.pairing, dict) and self.pairing.get('type') == 'side_by_side':
+        if self.side_by_side:
             clean = self.pairing.get('clean')
             if clean not in ('left', 'right'):
                 raise InputError(f"pairing: side_by_side needs clean='left' or 'right', found {clean!r}")

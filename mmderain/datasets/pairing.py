@@ -53,6 +53,22 @@ class NameTemplate:
         return {key: int(value) if self.fields[key] else value for key, value in found.groupdict().items()}
 
 
+PAIRING_HELP = (
+    "how names correspond: same_name (default); prefix P G, such as 'prefix rain- norain-'; "
+    "template P G, such as 'template {id}_{version} {id}' (names without suffix)"
+)
+
+
+def parse_pairing(words: list[str]) -> str | dict:
+    """The rule that the words of a command line mean, see ``PAIRING_HELP``."""
+    kind, *names = words
+    if kind == 'same_name' and not names:
+        return kind
+    if kind in ('prefix', 'template') and len(names) == 2:
+        return dict(type=kind, img=names[0], gt=names[1])
+    raise InputError(f'--pairing {" ".join(words)}: expected same_name, prefix P G or template P G')
+
+
 def templates_of(pairing: str | dict) -> tuple[NameTemplate, NameTemplate]:
     """The rainy and the clean template of a pairing rule.
 

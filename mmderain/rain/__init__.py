@@ -1,3 +1,16 @@
-from .streaks import PRESETS, REFERENCE_HEIGHT, StreakPreset, draw_streaks, synthesize_rain
+from .drops import DropPreset
+from .mist import MistPreset
+from .streaks import StreakPreset
+from .synthesis import PRESETS, REFERENCE_HEIGHT, DrawnRain, draw_rain, parse_rain, synthesize_rain
 
-__all__ = ['PRESETS', 'REFERENCE_HEIGHT', 'StreakPreset', 'draw_streaks', 'synthesize_rain']
+__all__ = [
+    'PRESETS',
+    'REFERENCE_HEIGHT',
+    'DrawnRain',
+    'DropPreset',
+    'MistPreset',
+    'StreakPreset',
+    'draw_rain',
+    'parse_rain',
+    'synthesize_rain',
+]

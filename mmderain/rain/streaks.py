@@ -1,31 +1,56 @@
-"""Rain streaks like those of the Rain100 benchmarks: grey, added to the picture, clipped at white.
+"""Rain streaks like those of the Rain100 benchmarks: grey, added to the picture, clipped at white."""
 
-Pure functions on arrays: the same seed gives the same rain, whatever else has been drawn.
-"""
-
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 Range = tuple[float, float]
 
-#: Lengths and widths below are meant for pictures of this height and scale with it.
-REFERENCE_HEIGHT = 320
+
+@dataclass(frozen=True)
+class StreakLayer:
+    """One layer of a picture's rain, in pixels of that picture.
+
+    Attributes:
+        density: share of pixels in which a streak begins. length, sigma: of a streak and of its Gaussian
+            cross-section, px. angle: degrees from the vertical. amplitude: mean peak brightness on 0..255.
+        variety: each streak's peak is gamma distributed with this coefficient of variation, 1 being exponential.
+    """
+
+    density: float
+    length: float
+    sigma: float
+    angle: float
+    amplitude: float
+    variety: float
+
+
+@dataclass(frozen=True)
+class Streaks:
+    """The streaks of one picture: their layers, and the brightness on 0..255 that overlapping ones approach (None:
+    they add without end).
+    """
+
+    layers: tuple[StreakLayer, ...]
+    ceiling: float | None
 
 
 @dataclass(frozen=True)
 class StreakPreset:
-    """Ranges that the rain of one picture is drawn from, uniformly unless said otherwise.
+    """Ranges that the streaks of one picture are drawn from, uniformly unless said otherwise (NASNet, Eq. 1).
 
     Attributes:
         layers: least and largest number of layers, each with its own length, width, strength and angle.
-        density: share of pixels in which a streak begins, all layers together, at ``REFERENCE_HEIGHT``.
-        length: of a streak, px at ``REFERENCE_HEIGHT``.
-        sigma: half width (of the Gaussian cross-section), px at ``REFERENCE_HEIGHT``.
-        amplitude: mean peak brightness of a streak on 0..255; each streak's is exponentially distributed.
+        density: share of pixels in which a streak begins, all layers together, at the reference height.
+        length: of a streak, px at the reference height.
+        sigma: half width (of the Gaussian cross-section), px at the reference height.
+        amplitude: mean peak brightness of a streak on 0..255.
         angle: standard deviation of the picture's angle from the vertical, normally distributed, degrees.
         layer_angle: how far a layer's angle may be from the picture's, degrees.
+        variety: coefficient of variation of the brightness of single streaks.
+        ceiling: brightness on 0..255 that overlapping streaks approach, as ``ceiling * (1 - exp(-sum / ceiling))``;
+            None lets them add without end. Dense benchmark rain shows it: a high median, few very bright pixels.
     """
 
     layers: tuple[int, int]
@@ -35,29 +60,41 @@ class StreakPreset:
     amplitude: Range
     angle: float
     layer_angle: float
+    variety: float = 1.0
+    ceiling: Range | None = None
 
+    def scaled(self, strength: float) -> 'StreakPreset':
+        """Rain that adds ``strength`` times as much light on average: more streaks and brighter ones, alike."""
+        root = strength**0.5
+        return replace(
+            self,
+            density=tuple(root * d for d in self.density),
+            amplitude=tuple(root * a for a in self.amplitude),
+        )
 
-#: ``light`` is meant to be like Rain100L, ``heavy`` like Rain100H (PSNR-Y and SSIM-Y of their rainy inputs).
-PRESETS = {
-    'light': StreakPreset(
-        layers=(2, 2),
-        density=(0.004, 0.008),
-        length=(15, 40),
-        sigma=(0.6, 0.9),
-        amplitude=(14, 34),
-        angle=8,
-        layer_angle=1,
-    ),
-    'heavy': StreakPreset(
-        layers=(1, 3),
-        density=(0.022, 0.044),
-        length=(15, 60),
-        sigma=(0.5, 0.75),
-        amplitude=(24, 50),
-        angle=6,
-        layer_angle=8,
-    ),
-}
+    def sample(self, rng: np.random.Generator, scale: float) -> Streaks:
+        """The streaks of one picture.
+
+        Args:
+            scale: the picture's height over the reference height, a factor on lengths and widths. Streaks grow
+                in both directions with it; its square divides the density, so that they cover the same share.
+        """
+        number = int(rng.integers(self.layers[0], self.layers[1] + 1))
+        density = float(rng.uniform(*self.density)) / number / scale**2
+        angle = float(rng.normal(0, self.angle))
+        ceiling = None if self.ceiling is None else float(rng.uniform(*self.ceiling))
+        layers = tuple(
+            StreakLayer(
+                density=density,
+                length=float(rng.uniform(*self.length)) * scale,
+                sigma=float(rng.uniform(*self.sigma)) * scale,
+                angle=angle + float(rng.uniform(-self.layer_angle, self.layer_angle)),
+                amplitude=float(rng.uniform(*self.amplitude)),
+                variety=self.variety,
+            )
+            for _ in range(number)
+        )
+        return Streaks(layers, ceiling)
 
 
 def line_kernel(length: float, sigma: float, angle: float) -> np.ndarray:
@@ -78,68 +115,27 @@ def line_kernel(length: float, sigma: float, angle: float) -> np.ndarray:
     return (np.exp(-(across**2) / (2 * sigma**2)) * taper).astype(np.float32)
 
 
-def draw_streaks(
-    height: int, width: int, preset: str | StreakPreset, seed: int, scale: float | None = None
-) -> np.ndarray:
-    """A rain layer to be added to a picture.
+def draw_streaks(height: int, width: int, streaks: Streaks, rng: np.random.Generator) -> np.ndarray:
+    """The light that streaks add.
 
     Args:
         height, width: px.
-        preset: a key of ``PRESETS``, or one's own.
-        seed: the same seed gives the same rain.
-        scale: factor on lengths and widths, whose square divides the density; by default
-            ``height / REFERENCE_HEIGHT``. Give the whole picture's when the layer is for a crop of it.
 
     Returns:
         (height, width) float32, 0 and above, on the scale of 0..255, not clipped at the top.
     """
-    if isinstance(preset, str):
-        if preset not in PRESETS:
-            raise ValueError(f'unknown rain preset {preset!r}; known: {", ".join(PRESETS)}')
-        preset = PRESETS[preset]
-    scale = height / REFERENCE_HEIGHT if scale is None else scale
-    rng = np.random.default_rng(seed)
-    number = rng.integers(preset.layers[0], preset.layers[1] + 1)
-    # Streaks grow in both directions with the scale; fewer of them cover the same share of the picture.
-    density = rng.uniform(*preset.density) / number / scale**2
-    angle = rng.normal(0, preset.angle)
     total = np.zeros((height, width), np.float32)
-    for _ in range(number):
-        kernel = line_kernel(
-            rng.uniform(*preset.length) * scale,
-            rng.uniform(*preset.sigma) * scale,
-            angle + rng.uniform(-preset.layer_angle, preset.layer_angle),
-        )
-        amplitude = rng.uniform(*preset.amplitude)
+    for layer in streaks.layers:
+        kernel = line_kernel(layer.length, layer.sigma, layer.angle)
         # Streaks that begin outside reach in: the field is wider by a kernel's radius on each side.
         margin = kernel.shape[0] // 2
-        shape = (height + 2 * margin, width + 2 * margin)
-        seeds = rng.exponential(1.0, shape) * (rng.random(shape) < density)
-        streaks = cv2.filter2D(seeds.astype(np.float32), -1, kernel, borderType=cv2.BORDER_CONSTANT)
-        total += amplitude * streaks[margin : margin + height, margin : margin + width]
+        field = np.zeros((height + 2 * margin, width + 2 * margin), np.float32)
+        shape = 1 / layer.variety**2
+        # Few pixels begin a streak: draw how many and where, not a number for every pixel.
+        places = rng.integers(field.size, size=rng.binomial(field.size, min(layer.density, 1)))
+        np.add.at(field.reshape(-1), places, rng.gamma(shape, layer.amplitude / shape, places.size).astype(np.float32))
+        light = cv2.filter2D(field, -1, kernel, borderType=cv2.BORDER_CONSTANT)
+        total += light[margin : margin + height, margin : margin + width]
     # filter2D goes through a Fourier transform, which leaves tiny negative values.
-    return np.maximum(total, 0)
-
-
-def synthesize_rain(
-    image: np.ndarray,
-    preset: str | StreakPreset = 'heavy',
-    seed: int = 0,
-    scale: float | None = None,
-    return_layer: bool = False,
-) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-    """Draw rain over a clean picture: ``clip(B + R)`` with a grey R, as in Rain100L and Rain100H.
-
-    Args:
-        image: (H, W, 3), BGR, uint8.
-        preset, seed, scale: as :func:`draw_streaks`.
-        return_layer: also return R.
-
-    Returns:
-        The rainy picture, (H, W, 3), uint8, rounded and clipped; with ``return_layer`` also (H, W) float32.
-    """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f'synthesize_rain takes a BGR uint8 picture (H, W, 3), found {image.dtype} {image.shape}')
-    layer = draw_streaks(*image.shape[:2], preset, seed, scale)
-    rainy = np.clip(np.rint(image + layer[..., None]), 0, 255).astype(np.uint8)
-    return (rainy, layer) if return_layer else rainy
+    total = np.maximum(total, 0)
+    return total if streaks.ceiling is None else -streaks.ceiling * np.expm1(total / -streaks.ceiling)

@@ -157,12 +157,46 @@ def test_the_named_checkpoint_is_tested_whatever_the_config_loads(tmp_path):
             [ROOT / 'configs/derain/sian_sample.py', '--resume', 'none.pth'],
             'none.pth: no such checkpoint file',
         ),
-        ('test', [ROOT / 'configs/derain/sian_sample.py', 'none.pth'], 'error: '),
+        ('test', [ROOT / 'configs/derain/sian_sample.py', 'none.pth'], 'error: none.pth: no such checkpoint file'),
+        ('train', [ROOT / 'README.md'], 'a config is a .py, .yml, .yaml or .json file'),
+        (
+            'train',
+            [ROOT / 'configs/derain/sian_sample.py', '--cfg-options', 'trian_cfg.max_iters=1'],
+            "no config has an entry 'trian_cfg'; did you mean 'train_cfg'?",
+        ),
     ],
 )
 def test_wrong_calls_end_in_one_error(name, arguments, text, tmp_path):
     done = tool(name, *arguments, cwd=tmp_path)
     assert done.returncode == 1 and text in done.stderr and 'Traceback' not in done.stderr
+    assert not list(tmp_path.iterdir())  # no log, no folder
+
+
+@pytest.mark.parametrize(
+    'option, text',
+    [
+        ('train_cfg.max_iter=1', "IterBasedTrainLoop takes no argument 'max_iter'; did you mean 'max_iters'?"),
+        ('model.network.chanels=4', "SIAN takes no argument 'chanels'; did you mean 'channels'?"),
+        ('model.netwrok.channels=4', "Derainer takes no argument 'netwrok'; did you mean 'network'?"),
+    ],
+)
+def test_misspelt_arguments_are_named(option, text, tmp_path):
+    config = ROOT / 'configs/derain/sian_sample.py'
+    done = tool('train', config, '--work-dir', tmp_path, '--cfg-options', option, cwd=ROOT)
+    assert done.returncode == 1 and text in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_a_damaged_picture_is_one_line_even_from_a_worker(tmp_path):
+    write_pairs(tmp_path / 'data', [1, 2])
+    (tmp_path / 'data/rain/rain-2.png').write_text('no picture')
+    (tmp_path / 'tiny.py').write_text(TINY.format(root=ROOT, data=tmp_path / 'data'))
+    save_weights(tmp_path / 'tiny.pth', init_model(tmp_path / 'tiny.py').state_dict(), {})
+    done = tool('test', 'tiny.py', 'tiny.pth', '--cfg-options', 'test_dataloader.num_workers=1', cwd=tmp_path)
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert done.stderr.endswith(
+        f'error: {tmp_path / "data/rain/rain-2.png"}: cannot be read as a picture; it is damaged or of an unknown '
+        'format. Replace it, or take it out.\n'
+    )
 
 
 # --- the authors' own figures ----------------------------------------------------------------------

@@ -51,7 +51,7 @@ def main() -> int:
     pixels = args.size[0] * args.size[1]
     threads = f', {torch.get_num_threads()} threads' if args.device == 'cpu' else ''
     print(f'{args.size[0]}x{args.size[1]} pixels, float32, {args.device}{threads}, torch {torch.__version__}')
-    print(f'{"network":10}{"parameters":>12}{"multiply-adds a pixel":>24}{"seconds":>10}')
+    print(f'{"network":10}{"parameters":>12}{"multiply-adds a pixel":>24}{"seconds":>10}', flush=True)
     for config in args.configs:
         try:
             network = init_model(config, device=args.device).network
@@ -60,7 +60,8 @@ def main() -> int:
             return 1
         count = sum(p.numel() for p in network.parameters())
         adds = multiply_adds(network, args.size) / pixels
-        print(f'{type(network).__name__:10}{count:12,}{adds:24,.0f}{seconds(network, args.size, args.repeats):10.2f}')
+        print(f'{type(network).__name__:10}{count:12,}{adds:24,.0f}', end='', flush=True)
+        print(f'{seconds(network, args.size, args.repeats):10.2f}', flush=True)
     return 0
 
 

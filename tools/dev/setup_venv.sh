@@ -41,7 +41,7 @@ in_range() { case $1 in 3.10.*|3.11.*|3.12.*) return 0 ;; *) return 1 ;; esac }
 choose_python() {  # sets $python
     local candidate version found=
     if [ -n "${PYTHON:-}" ]; then
-        version=$(version_of "$PYTHON") || die "PYTHON=$PYTHON does not run"
+        version=$(version_of "$PYTHON") || die "PYTHON=$PYTHON does not run; name a Python 3.10, 3.11 or 3.12, as in make demo PYTHON=python3.11"
         in_range "$version" ||
             die "PYTHON=$PYTHON is Python $version; mmderain's set-up needs 3.10, 3.11 or 3.12"
         python=$PYTHON

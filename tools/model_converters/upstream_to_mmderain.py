@@ -131,7 +131,7 @@ def convert(name: str, source: object, **settings) -> dict[str, Tensor]:
     problems = [f'unknown key: {key}' for key in sorted(set(source) - used - set(unused))]
     problems += [f'missing key: {key}' for key in sorted(used - set(source))]
     if problems:
-        raise ConversionError('\n'.join(problems))
+        raise ConversionError('\n'.join([*problems, f'{len(problems)} in all']))
 
     def join(tensors: list[Tensor], dim: int) -> Tensor:
         return tensors[0].clone() if len(tensors) == 1 else torch.cat(tensors, dim)
@@ -147,7 +147,7 @@ def convert(name: str, source: object, **settings) -> dict[str, Tensor]:
         if weights[key].shape != tensor.shape:
             problems.append(f'{key}: found shape {tuple(weights[key].shape)}, expected {tuple(tensor.shape)}')
     if problems:
-        raise ConversionError('\n'.join(problems))
+        raise ConversionError('\n'.join([*problems, f'{len(problems)} in all']))
     return weights
 
 
@@ -160,8 +160,11 @@ def main() -> int:
     try:
         source = read_checkpoint(args.src)
         weights = convert(args.network, source)
-    except (FileNotFoundError, InputError) as error:
-        print(f'{args.src} is no {args.network} checkpoint of its authors:\n{error}', file=sys.stderr)
+    except FileNotFoundError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    except InputError as error:
+        print(f'error: {args.src} is no {args.network} checkpoint of its authors:\n{error}', file=sys.stderr)
         return 1
     save_weights(
         args.dst,
