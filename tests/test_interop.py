@@ -45,7 +45,10 @@ def test_prefix_alone_finds_our_types(imports, tmp_path):
         model = MODELS.build(dict(type='mmderain.Derainer', network=dict(type='mmderain.SIAN', channels=4)))
         print(type(model).__name__)
     """
-    assert python(code, tmp_path).split('\n')[:2] == ["SynthesizeRain(preset='light', seed=None)", 'Derainer']
+    assert python(code, tmp_path).split('\n')[:2] == [
+        "SynthesizeRain(preset='light', seed=None, data_root=None)",
+        'Derainer',
+    ]
 
 
 @pytest.mark.parametrize('scope', ['mmdet', 'mmseg'])

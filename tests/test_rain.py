@@ -229,7 +229,7 @@ def test_heavy_rain_is_closer_to_the_real_one_than_the_plain_recipe():
     assert abs(ours['percentile_99'] - 169) < abs(plain['percentile_99'] - 169)
 
 
-@pytest.mark.parametrize('preset, psnr, ssim', [('light', 26.404, 0.8104), ('heavy', 14.514, 0.3843)])
+@pytest.mark.parametrize('preset, psnr, ssim', [('light', 26.672, 0.8152), ('heavy', 14.514, 0.3843)])
 def test_strength_on_the_shipped_pictures(preset, psnr, ssim):
     """The mean figures of the rainy input in the demo's own test."""
     folder = ROOT / 'demo/sample/test'

@@ -27,12 +27,13 @@ STRENGTH = {1: 0.4, 2: 0.7, 3: 1.0, 4: 1.4, 5: 2.0}
 PRESETS: dict[str, Preset] = {
     'light': StreakPreset(
         layers=(2, 2),
-        density=(0.0056, 0.0114),
-        length=(15, 40),
-        sigma=(0.6, 0.9),
-        amplitude=(10.5, 25),
+        density=(0.0026, 0.0052),
+        length=(22, 60),
+        sigma=(0.5, 0.72),
+        amplitude=(16.5, 36),
         angle=8,
         layer_angle=1,
+        variety=0.9,
     ),
     'heavy': StreakPreset(
         layers=(1, 2),

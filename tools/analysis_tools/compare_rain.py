@@ -121,7 +121,7 @@ def plot(results: dict[str, dict], sample: np.ndarray | None, title: str, path: 
     matplotlib.use('Agg')
     from matplotlib import pyplot as plt
 
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(15, 4.6), gridspec_kw=dict(width_ratios=[1, 1, 1.1]))
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(15, 5), gridspec_kw=dict(width_ratios=[1, 1, 1.1]))
     for name, result in results.items():
         left.plot(np.cumsum(result['histogram']), label=name)
         line = result['autocorrelation']
@@ -143,7 +143,7 @@ def plot(results: dict[str, dict], sample: np.ndarray | None, title: str, path: 
         )
     figure.suptitle(title)
     figure.text(0.5, 0.01, '\n'.join(lines), ha='center', va='bottom', fontsize=10)
-    figure.tight_layout(rect=(0, 0.04 + 0.045 * len(lines), 1, 1))
+    figure.tight_layout(rect=(0, 0.02 + 0.045 * len(lines), 1, 1))
     figure.savefig(path, dpi=80)
 
 
@@ -191,9 +191,10 @@ def main(argv: list[str] | None = None) -> int:
     title = f'{args.rain}: {len(pairs)} real pairs, and rain drawn {args.seeds} times over the same clean pictures'
     plot(results, sample, title, args.out / f'rain_{tag}.png')
     if args.show:
-        rows = [np.hstack([real[i][0], drawn['ours'][i][0]]) for i in range(min(4, len(real)))]
-        width = min(row.shape[1] for row in rows)
-        cv2.imwrite(str(args.out / f'pairs_{tag}.png'), np.vstack([row[:, :width] for row in rows]))
+        rows = list(zip(real, drawn['ours'], strict=False))[:4]
+        side = min(min(rainy.shape[:2]) for (rainy, _), _ in rows)
+        sheet = np.vstack([np.hstack([a[:side, :side], b[:side, :side]]) for (a, _), (b, _) in rows])
+        cv2.imwrite(str(args.out / f'pairs_{tag}.png'), sheet)
     print(f'written to {args.out}')
     return 0
 

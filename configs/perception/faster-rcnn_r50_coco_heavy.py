@@ -1,0 +1,5 @@
+# Faster R-CNN R50-FPN, trained on clean COCO (37.4 box AP there: mmdet's model card), tested under heavy rain
+_base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
+test_pipeline = _base_.test_pipeline
+test_pipeline.insert(1, dict(type='mmderain.SynthesizeRain', preset='heavy', seed=0, data_root='data/coco'))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
