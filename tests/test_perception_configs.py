@@ -1,0 +1,93 @@
+"""Configs of detectors and segmentors with our transforms in them."""
+
+import mmcv
+import numpy as np
+import pytest
+from conftest import ROOT, load_tool, picture
+from mmengine.config import Config
+from mmengine.registry import DATASETS, init_default_scope
+
+from mmderain.datasets.samplers import Draw
+from mmderain.rain import synthesize_rain
+
+RAINY = {
+    'faster-rcnn_r50_coco_heavy': ('mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', 'data/coco'),
+    'pspnet_r50_ade20k_heavy': ('mmseg::pspnet/pspnet_r50-d8_4xb4-80k_ade20k-512x512.py', 'data/ade'),
+    'pspnet_r50_camvid_heavy': (str(ROOT / 'configs/perception/pspnet_r50_camvid.py'), 'data/camvid'),
+}
+
+
+@pytest.mark.parametrize('name', RAINY)
+def test_rainy_configs_differ_from_their_base_by_the_rain_alone(name, tmp_path):
+    base_name, root = RAINY[name]
+    pytest.importorskip('mmdet', reason='mmdet is not installed')
+    pytest.importorskip('mmseg', reason='mmseg is not installed')
+    (tmp_path / 'base.py').write_text(f'_base_ = {base_name!r}\n')
+    base, rainy = (Config.fromfile(p) for p in (tmp_path / 'base.py', ROOT / f'configs/perception/{name}.py'))
+    # mmengine notes the scope of what a config takes from another package.
+    load, rain, *rest = ({k: v for k, v in t.items() if k != '_scope_'} for t in rainy.test_dataloader.dataset.pipeline)
+    assert [load, *rest] == base.test_dataloader.dataset.pipeline and load['type'] == 'LoadImageFromFile'
+    assert rain == dict(type='mmderain.SynthesizeRain', preset='heavy', seed=0, data_root=root)
+    for cfg in (base, rainy):
+        cfg.test_dataloader.dataset.pipeline = cfg.test_pipeline = None
+    assert rainy.to_dict() == base.to_dict()
+
+
+@pytest.fixture
+def camvid(tmp_path, monkeypatch):
+    """A made-up CamVid of three pictures below the working directory."""
+    for split in ('train', 'val', 'test'):
+        for number in range(3):
+            mmcv.imwrite(picture(360, 480, number), str(tmp_path / f'data/camvid/images/{split}/{number}.jpg'))
+            labels = np.full((360, 480), 11, np.uint8)
+            labels[:200] = number
+            mmcv.imwrite(labels, str(tmp_path / f'data/camvid/annotations/{split}/{number}.png'))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_rainy_segmentation_data(camvid):
+    pytest.importorskip('mmseg', reason='mmseg is not installed')
+    cfg = Config.fromfile(ROOT / 'configs/perception/pspnet_r50_camvid_heavy.py')
+    init_default_scope('mmseg')
+    data = DATASETS.build(cfg.test_dataloader.dataset)
+    assert len(data) == 3
+    item = data[1]
+    clean = mmcv.imread('data/camvid/images/test/1.jpg')
+    # The rain of its path below the data root, whoever asks: zlib.crc32(b'images/test/1.jpg').
+    rainy = synthesize_rain(clean, 'heavy', [0, 3965692267])
+    assert (item['inputs'].numpy().transpose(1, 2, 0) == rainy).all()
+    labels = item['data_samples'].gt_sem_seg.data[0].numpy()
+    assert (labels[:200] == 1).all() and (labels[200:] == 11).all()
+
+
+@pytest.mark.parametrize('split', ['train', 'test'])
+def test_browse_a_segmentation_config(camvid, split, capsys):
+    pytest.importorskip('mmseg', reason='mmseg is not installed')
+    tool = load_tool('analysis_tools/browse_dataset')
+    config = ROOT / 'configs/perception/pspnet_r50_camvid_heavy.py'
+    assert tool.main([str(config), '--split', split, '--number', '2', '--out', 'sheets']) == 0
+    assert '2 of 3 items of BaseSegDataset' in capsys.readouterr().out
+    sheet = mmcv.imread(f'sheets/pspnet_r50_camvid_heavy_{split}.png')
+    assert sheet.shape[0] > 2 * 200 and sheet.std() > 20
+
+
+def test_browse_our_own(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    tool = load_tool('analysis_tools/browse_dataset')
+    cfg = Config.fromfile('configs/derain/sian_sample.py')
+    init_default_scope('mmderain')
+    data = DATASETS.build(cfg.train_dataloader.dataset)
+    steps = tool.steps_of(data, 3, seed=5)
+    assert [name for name, _ in steps] in (
+        ['LoadPairedImages', 'PairedRandomCrop', 'SynthesizeRain'],
+        ['LoadPairedImages', 'PairedRandomCrop', 'PairedRandomFlip', 'SynthesizeRain'],
+    )
+    # The last step is what the network sees in that visit.
+    seen = data[Draw(3, 0, 5)]
+    rainy, truth = steps[-1][1]
+    assert (rainy == seen['inputs'].numpy().transpose(1, 2, 0)).all()
+    assert (truth == seen['data_samples'].gt_img.numpy().transpose(1, 2, 0)).all()
+    assert (steps[0][1][0] == mmcv.imread(data.get_data_info(3)['img_path'])).all()
+    assert tool.main(['configs/derain/sian_rain12.py', '--out', str(tmp_path)]) == 1
+    assert 'has no train_dataloader' in capsys.readouterr().err
