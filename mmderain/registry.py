@@ -8,11 +8,11 @@ from mmengine import registry as _root
 from mmengine.registry import Registry
 
 _LOCATIONS = {
-    'MODELS': ['mmderain.models'],
+    'MODELS': ['mmderain.models', 'mmderain.perception'],
     'DATASETS': ['mmderain.datasets'],
     'DATA_SAMPLERS': ['mmderain.datasets'],
-    'TRANSFORMS': ['mmderain.datasets.transforms'],
-    'HOOKS': ['mmderain.engine'],
+    'TRANSFORMS': ['mmderain.datasets.transforms', 'mmderain.perception'],
+    'HOOKS': ['mmderain.engine', 'mmderain.perception'],
     'OPTIM_WRAPPERS': ['mmderain.engine'],
     'METRICS': ['mmderain.evaluation'],
     'VISUALIZERS': ['mmderain.visualization'],

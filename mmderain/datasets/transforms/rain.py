@@ -62,7 +62,8 @@ class SynthesizeRain(BaseTransform):
             seed = rain_seed(self.seed, self.name_of(results))
             choice = seed[1] % len(self.choices)
         results['gt_img'] = results['img']
-        scale = results['ori_shape'][0] / REFERENCE_HEIGHT
+        # Of the whole picture, whose crop this may be, as large as a resize before made it.
+        scale = results['ori_shape'][0] * results.get('scale_factor', (1, 1))[1] / REFERENCE_HEIGHT
         results['img'] = draw_rain(results['img'], self.choices[choice], seed, scale).rainy
         return results
 
