@@ -66,9 +66,10 @@ class Derain(BaseTransform):
                 f'mmderain.Derain: {results.get("img_path", "the picture")} is {img.dtype} {img.shape}; expected BGR '
                 '(H, W, 3) of whole numbers from 0 to 255, as loaded: put Derain right after the loading transform'
             )
+        network = self._network()
         batch = torch.from_numpy(np.ascontiguousarray(whole.transpose(2, 0, 1)))[None].to(self.device).float()
         with torch.inference_mode():
-            derained = derain_levels(self._network(), batch, self.skip_when_dry)[0]
+            derained = derain_levels(network, batch, self.skip_when_dry)[0]
         # As loaded: some pipelines ask for float32.
         results['img'] = np.ascontiguousarray(derained.cpu().numpy().transpose(1, 2, 0)).astype(img.dtype)
         return results

@@ -91,8 +91,9 @@ def outputs(cfg: Config, files: list[str]) -> list[dict[str, torch.Tensor]]:
     # The task model's weights are the same with and without a derainer.
     generator = torch.Generator().manual_seed(7)
     for name, parameter in model.named_parameters():
-        if 'derainer' not in name and parameter.dim() > 1:
-            parameter.data = torch.randn(parameter.shape, generator=generator) * (2 / parameter[0].numel()) ** 0.5
+        if 'derainer' not in name:
+            spread = (2 / parameter[0].numel()) ** 0.5 if parameter.dim() > 1 else 0.1
+            parameter.data = torch.randn(parameter.shape, generator=generator) * spread + (parameter.dim() == 1)
     model.cfg = cfg
     model.eval()
     found = []
@@ -140,7 +141,7 @@ def test_all_ways_feed_the_detector_the_same(way, sian, files):
 
     def unresized() -> Config:
         cfg = detector()
-        cfg.test_pipeline = [t for t in cfg.test_pipeline if t.type != 'Resize']
+        cfg.test_pipeline[1] = dict(type='Resize', scale_factor=1.0)
         cfg.test_dataloader.dataset.pipeline = cfg.test_pipeline
         return cfg
 
