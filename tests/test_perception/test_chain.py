@@ -1,5 +1,6 @@
 """A derainer ahead of detectors and segmentors: nothing but the pixels changes, whichever way it is put there."""
 
+import functools
 import json
 import pickle
 
@@ -83,17 +84,21 @@ def chained(cfg: Config, way: str, derainer: dict) -> Config:
     return cfg
 
 
-def outputs(cfg: Config, files: list[str]) -> list[dict[str, torch.Tensor]]:
-    """What a task model says of pictures, by its library's own inference."""
-    init_default_scope(cfg.default_scope)
-    torch.manual_seed(0)
-    model = MODELS.build(cfg.model)
-    # The task model's weights are the same with and without a derainer.
+def fill(model: torch.nn.Module) -> None:
+    """Weights of a task model that are the same with and without a derainer."""
     generator = torch.Generator().manual_seed(7)
     for name, parameter in model.named_parameters():
         if 'derainer' not in name:
             spread = (2 / parameter[0].numel()) ** 0.5 if parameter.dim() > 1 else 0.1
             parameter.data = torch.randn(parameter.shape, generator=generator) * spread + (parameter.dim() == 1)
+
+
+def outputs(cfg: Config, files: list[str]) -> list[dict[str, torch.Tensor]]:
+    """What a task model says of pictures, by its library's own inference."""
+    init_default_scope(cfg.default_scope)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    fill(model)
     model.cfg = cfg
     model.eval()
     found = []
@@ -319,3 +324,62 @@ def test_a_detector_trains_with_a_derainer_ahead(freeze, weight, sian, tmp_path)
 def test_the_restoration_loss_says_what_it_lacks(sian, tmp_path):
     with pytest.raises(ValueError, match='needs a model with data_preprocessor DerainBeforeTask'):
         training_run(tmp_path, sian, True, 1.0).train()
+
+
+def saved(tmp_path, cfg: Config, name: str) -> tuple[str, str]:
+    """A task config and random weights as files, as a user has them."""
+    config, weights = tmp_path / f'{name}.py', tmp_path / 'task.pth'
+    cfg.dump(config)
+    init_default_scope(cfg.default_scope)
+    if not weights.exists():
+        model = MODELS.build(cfg.model)
+        fill(model)
+        meta = dict(CLASSES=('a', 'b', 'c', 'd'), PALETTE=[[0, 0, 0]] * 4, dataset_meta=dict(classes=tuple('abc')))
+        torch.save(dict(state_dict=model.state_dict(), meta=meta), weights)
+    return str(config), str(weights)
+
+
+@pytest.mark.parametrize('way', WAYS)
+@pytest.mark.parametrize('task', [detector, segmentor])
+def test_inferencers_of_the_task_libraries(task, way, files, tmp_path, monkeypatch):
+    """mmdet's and mmseg's own inferencers take the chained config; the identity changes nothing, another one does."""
+    # Their checkpoints hold more than weights; this one is ours.
+    monkeypatch.setattr(torch, 'load', functools.partial(torch.load, weights_only=False))
+    results = []
+    Darker.calls = 0
+    for name, derainer in (('plain', None), ('identity', IDENTITY), ('darker', DARKER)):
+        cfg = task() if derainer is None else chained(task(), way, dict(config=derainer))
+        config, weights = saved(tmp_path, cfg, name)
+        if task is detector:
+            from mmdet.apis import DetInferencer
+
+            inferencer = DetInferencer(config, weights, device='cpu', show_progress=False)
+            results.append(inferencer(files[0], no_save_vis=True)['predictions'][0]['scores'])
+        else:
+            from mmseg.apis import MMSegInferencer
+
+            inferencer = MMSegInferencer(config, weights, device='cpu')
+            results.append(inferencer(files[0], show=False)['predictions'].tolist())
+    assert results[0] == results[1] and Darker.calls == 1
+    # The segmentor's untrained label map is one colour, whatever it sees.
+    assert task is segmentor or results[0] != results[2]
+
+
+def test_test_time_augmentation_derains_once(files):
+    init_default_scope('mmdet')
+    cfg = detector()
+    flips = [[dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]]
+    pack = dict(
+        type='PackDetInputs',
+        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip', 'flip_direction'),
+    )
+    load, resize, _ = cfg.test_pipeline
+    augment = dict(type='TestTimeAug', transforms=[[resize], *flips, [pack]])
+    transforms = [load, dict(type='mmderain.Derain', config=DARKER), augment]
+    Darker.calls = 0
+    pipeline = TRANSFORMS.build(dict(type='Compose', transforms=transforms))
+    views = pipeline(dict(img_path=files[0], img_id=0))['inputs']
+    assert len(views) == 2 and Darker.calls == 1
+    undisturbed = TRANSFORMS.build(dict(type='Compose', transforms=[load, augment]))
+    plain = undisturbed(dict(img_path=files[0], img_id=0))['inputs']
+    assert all((a <= b).all() and not torch.equal(a, b) for a, b in zip(views, plain, strict=True))
