@@ -91,3 +91,29 @@ def test_browse_our_own(tmp_path, capsys, monkeypatch):
     assert (steps[0][1][0] == mmcv.imread(data.get_data_info(3)['img_path'])).all()
     assert tool.main(['configs/derain/sian_rain12.py', '--out', str(tmp_path)]) == 1
     assert 'has no train_dataloader' in capsys.readouterr().err
+
+
+CHAINED = [
+    f'{task}_{network}'
+    for task in ('faster-rcnn_r50_coco', 'rtmdet_s_coco', 'pspnet_r50_ade20k')
+    for network in ('sian', 'jdnet', 'nasnet', 'mafnet')
+]
+
+
+@pytest.mark.parametrize('name', CHAINED)
+def test_chained_configs_name_the_derainers_own_config_and_last_checkpoint(name):
+    pytest.importorskip('mmdet', reason='mmdet is not installed')
+    pytest.importorskip('mmseg', reason='mmseg is not installed')
+    cfg = Config.fromfile(ROOT / f'configs/perception/{name}.py')
+    load, derain, *rest = cfg.test_dataloader.dataset.pipeline
+    assert load['type'] == 'LoadImageFromFile' and rest[0]['type'] == 'Resize'
+    assert derain['type'] == 'mmderain.Derain' and cfg.test_pipeline[1] == derain
+    path = ROOT / 'configs' / derain['config'].removeprefix('mmderain::')
+    loop = Config.fromfile(path).train_cfg
+    last = f'epoch_{loop.max_epochs}' if 'max_epochs' in loop else f'iter_{loop.max_iters}'
+    assert path.stem.startswith(name.split('_')[-1]) and derain['checkpoint'] == f'work_dirs/{path.stem}/{last}.pth'
+
+
+def test_every_perception_config_is_tested():
+    names = {path.stem for path in (ROOT / 'configs/perception').glob('*.py')}
+    assert names == {*RAINY, *CHAINED, 'pspnet_r50_camvid'}

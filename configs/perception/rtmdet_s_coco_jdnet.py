@@ -1,0 +1,10 @@
+# RTMDet-s on COCO, JDNet ahead
+_base_ = 'mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py'
+derain = dict(
+    type='mmderain.Derain',
+    config='mmderain::derain/jdnet_rain200h.py',
+    checkpoint='work_dirs/jdnet_rain200h/epoch_1000.pth',
+)
+test_pipeline = _base_.test_pipeline
+test_pipeline.insert(1, derain)
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
