@@ -37,7 +37,8 @@ soak: full  ## the endurance runs; leaves a dated report in docs/en/reports
 	@set -o pipefail; report=$(REPORTS)/soak_$$(date +%F).txt; \
 	{ echo "Endurance run of $$(date '+%F %H:%M %Z'), mmderain $$($(BIN)/python -c \
 	    'import mmderain; print(mmderain.__version__)')"; echo; \
-	  $(BIN)/python -m pytest -m soak --durations=0 --color=no $(PYTEST_ARGS); } 2>&1 | tee "$$report"
+	  $(BIN)/python -m pytest -m soak -rP --durations=0 --color=no --disable-warnings --no-header $(PYTEST_ARGS); } 2>&1 \
+	| sed -u "s#$(CURDIR)/##g" | tee "$$report"
 
 lock:  ## write requirements/lock.txt anew after a change of lock.in or pyproject.toml
 	tools/dev/update_lock.sh $(LOCK_ARGS)

@@ -5,6 +5,7 @@ Arrays are BGR uint8 (H, W, 3), as everywhere in OpenMMLab; tensors RGB float in
 
 from pathlib import Path
 
+import cv2
 import mmcv
 import numpy as np
 import torch
@@ -23,7 +24,10 @@ def read_image(path: str | Path) -> np.ndarray:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such picture')
-    img = mmcv.imread(str(path), flag='color')
+    try:
+        img = mmcv.imread(str(path), flag='color')
+    except cv2.error:  # an empty file
+        img = None
     if img is None:
         raise InputError(
             f'{path}: cannot be read as a picture; it is damaged or of an unknown format. Replace it, or take it out.'

@@ -159,11 +159,8 @@ def test_severities_are_ordered_and_3_is_the_preset(name):
     assert parse_rain(f'{name}:3') == parse_rain(name) == [PRESETS[name].scaled(1.0)]
 
 
-@pytest.mark.parametrize('rain', ['drizzle', 'heavy:0', 'heavy:6', 'heavy:', 'heavy+', ''])
+@pytest.mark.parametrize('rain', ['drizzle', 'heavy:0', 'heavy:6', 'heavy:', 'heavy:3:3', 'heavy+', ''])
 def test_wrong_names_are_refused(rain):
-    if rain == 'heavy:':  # no severity is severity 3
-        assert parse_rain(rain) == parse_rain('heavy')
-        return
     with pytest.raises(ValueError, match='expected one of light, heavy, mist, drops, with :1 to :5'):
         parse_rain(rain)
 
@@ -171,6 +168,14 @@ def test_wrong_names_are_refused(rain):
 def test_wrong_arrays_are_refused():
     with pytest.raises(ValueError, match='found float64'):
         synthesize_rain(np.zeros((4, 4, 3)))
+    with pytest.raises(ValueError, match=r'found uint8 \(0, 4, 3\)'):
+        synthesize_rain(np.zeros((0, 4, 3), np.uint8))
+    for depth in (np.ones((3, 4)), np.full((4, 4), np.nan), np.full((4, 4), -1.0)):
+        with pytest.raises(ValueError, match=r'depth must be \(4, 4\), finite'):
+            draw_rain(np.zeros((4, 4, 3), np.uint8), 'mist', depth=depth)
+    for rain in (None, 3, ['heavy']):
+        with pytest.raises(ValueError, match='expected a name, a preset, or several presets'):
+            parse_rain(rain)
 
 
 def test_same_bits_in_any_process_and_with_any_threads(tmp_path):
@@ -316,8 +321,13 @@ def test_folder_tool(tmp_path, capsys, monkeypatch):
     assert (dst / 'manifest.jsonl').read_text() == ''.join(text)
     assert (dst / 'rain/sub/0.png').stat().st_mtime_ns == before
 
-    assert tool.main([str(src), str(dst), '--rain', 'light', '--seed', '1']) == 1
-    assert 'is of a run with another rain, seed, presets' in capsys.readouterr().err
+    mmcv.imwrite(picture(40, 50), str(tmp_path / 'other/3.jpg'))
+    for arguments, differs in (
+        ([src, dst, '--rain', 'light', '--seed', '1'], 'rain, seed, presets'),
+        ([tmp_path / 'other', dst, '--rain', 'heavy:2'], 'source'),
+    ):
+        assert tool.main([str(a) for a in arguments]) == 1
+        assert f'is of a run with another {differs};' in capsys.readouterr().err
 
 
 def test_folder_tool_names_what_is_wrong(tmp_path, capsys):
@@ -325,16 +335,20 @@ def test_folder_tool_names_what_is_wrong(tmp_path, capsys):
     src = tmp_path / 'src'
     mmcv.imwrite(picture(40, 50), str(src / 'a.jpg'))
     (src / 'b.png').write_text('no picture')
+    (src / 'c.png').touch()
     assert tool.main([str(src), str(tmp_path / 'dst')]) == 1
     said = capsys.readouterr()
-    assert 'over 1 of 2 pictures' in said.out and f'{src / "b.png"}: cannot be read as a picture' in said.err
+    assert 'over 1 of 3 pictures' in said.out
+    assert all(f'{src / name}: cannot be read as a picture' in said.err for name in ('b.png', 'c.png'))
     cv2.imwrite(str(src / 'a.png'), picture(40, 50))
+    mmcv.imwrite(picture(40, 50), str(tmp_path / 'other/d.jpg'))
     for arguments, error in (
         ([src, tmp_path / 'new'], 'a.jpg and a.png would both be written as a.png'),
         ([src, tmp_path / 'new', '--rain', 'drizzle'], "found 'drizzle'; expected one of light"),
         ([src, src / 'out'], 'name a folder outside it'),
         ([tmp_path / 'none', tmp_path / 'new'], 'no such folder'),
         ([src.parent, src], 'lies in'),
+        ([tmp_path / 'other', src / 'a.jpg'], 'is a file; name a folder'),
     ):
         assert tool.main([str(a) for a in arguments]) == 1 and error in capsys.readouterr().err
     assert not (tmp_path / 'new').exists()

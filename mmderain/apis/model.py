@@ -31,6 +31,8 @@ def init_model(
         FileNotFoundError, InputError: naming the config or checkpoint and what does not fit.
     """
     if not isinstance(config, Config):
+        if not Path(config).is_file():
+            raise FileNotFoundError(f'{config}: no such config file (sought from {Path.cwd()})')
         config = Config.fromfile(config)
     if cfg_options:
         config.merge_from_dict(cfg_options)

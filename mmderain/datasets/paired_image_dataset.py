@@ -90,6 +90,8 @@ class PairedImageDataset(DerainDataset):
                 + self.source.get('ann_file', 'Make it, or set ann_file="" to use every picture.')
             )
         wanted = list_file.read_text(encoding='utf-8').splitlines()
+        if not wanted:
+            raise InputError(f'{list_file}, which `ann_file` of the data set names, lists no picture')
         missing = sorted(set(wanted) - {p.as_posix() for p in img_files})
         if missing:
             raise FileNotFoundError(

@@ -5,6 +5,7 @@ Facts of the releases, none of the pictures: ``prepare`` links what it finds int
 """
 
 import csv
+import filecmp
 import hashlib
 import os
 import re
@@ -255,16 +256,20 @@ def find_pairs(name: str, src: Path, roots: dict[str, Path] | None = None) -> Fo
         roots: the folder of each split, for when folder names do not tell train from test.
 
     Raises:
-        InputError: two files answer to one name.
+        InputError: two pictures that differ answer to one name, or the splits' folders overlap.
     """
     release, found = RELEASES[name], Found()
     if roots:
+        folders = [root.resolve() for root in roots.values()]
+        if any(a.is_relative_to(b) for a in folders for b in folders if a is not b):
+            raise InputError(f'{name}: the folders of train and test must not lie within each other: {src}')
         pictures = [([split], root / path) for split, root in roots.items() for path in list_images(root)]
     else:
         # The source's own name counts: in Rain100H/rain-001.png only the folder says what it is.
         top = Path(src.resolve().name)
         pictures = [(_splits_of(release, top / path), src / path) for path in list_images(src)]
 
+    collisions: list[str] = []
     rainy: dict[tuple, tuple[Path, dict[str, str]]] = {}
     clean: dict[tuple, tuple[Path, dict[str, str]]] = {}
     for splits, path in pictures:
@@ -276,11 +281,18 @@ def find_pairs(name: str, src: Path, roots: dict[str, Path] | None = None) -> Fo
         split, number, is_rainy, fields = role
         table, pattern = rainy if is_rainy else clean, release.splits[split].rules[number][not is_rainy]
         key = (split, number, *_key(pattern, fields))
-        if key in table:
-            raise InputError(
-                f'{name}: {table[key][0]} and {path} answer to the same name; take one of them out of the source'
-            )
-        table[key] = (path, fields)
+        if key not in table:
+            table[key] = (path, fields)
+        elif filecmp.cmp(table[key][0], path, shallow=False):
+            found.left_out.append((path, 'a copy of another one'))
+        else:
+            collisions.append(f'{table[key][0]} and {path}')
+    if collisions:
+        shown = '\n  '.join(collisions[:10]) + (f'\n  ... {len(collisions)} in all' if len(collisions) > 10 else '')
+        raise InputError(
+            f'{name}: pictures that differ answer to the same name:\n  {shown}\nAre these two sets in one source? '
+            'Give a smaller SRC, name the folders of the splits (--train, --test), or take one of each out.'
+        )
 
     found.pairs = {split: [] for split in release.splits}
     used = set()
@@ -325,7 +337,7 @@ def check_files(found: Found, progress: Callable = iter, workers: int | None = N
     sound: dict[str, list] = {name: [] for name in found.pairs}
     for (name, entry), flaw in zip(entries, flaws, strict=True):
         if flaw:
-            found.flawed.append((entry[1], flaw))
+            found.flawed.append((entry[1], flaw.removeprefix(f'{entry[1]}: ')))
         else:
             sound[name].append(entry)
     found.pairs = sound
@@ -355,39 +367,60 @@ def _place(source: Path, target: Path, copy: bool) -> None:
     shutil.copy2(source, target)
 
 
-def _not_ours(folder: Path) -> list[Path]:
-    """Files of a destination that its index does not name."""
-    ours = {folder / INDEX, folder / LEFT_OUT, folder / 'train' / LEAK_FREE}
-    if (folder / INDEX).is_file():
-        with open(folder / INDEX, newline='', encoding='utf-8') as stream:
-            ours |= {folder / row[key] for row in csv.DictReader(stream) for key in ('img', 'gt')}
-    return [path for path in sorted(folder.rglob('*')) if path not in ours and (path.is_symlink() or path.is_file())]
+def check_destination(name: str, src: Path, dst: Path, overwrite: bool = False) -> None:
+    """Whether ``write_layout`` may put a set there: whatever somebody may miss stays where it is.
+
+    Raises:
+        InputError: ``dst`` is a file, lies in the source or around it, or holds what this tool has not put there; or
+            it holds another set, or copies, which may be the only ones, and ``overwrite`` is not given.
+    """
+    here, there = src.resolve(), dst.resolve()
+    if there.is_relative_to(here) or here.is_relative_to(there):
+        raise InputError(f'{dst}: source and destination must not lie within each other (source: {src})')
+    if there.exists() and not there.is_dir():
+        raise InputError(f'{dst} is a file; name a folder')
+    if not there.is_dir():
+        return
+    rows = []
+    if (there / INDEX).is_file():
+        with open(there / INDEX, newline='', encoding='utf-8') as stream:
+            rows = list(csv.DictReader(stream))
+    ours = {there / row[key] for row in rows for key in ('img', 'gt')}
+    ours |= {there / INDEX, there / LEFT_OUT, there / 'train' / LEAK_FREE}
+    files = [path for path in sorted(there.rglob('*')) if path.is_symlink() or path.is_file()]
+    foreign = [path for path in files if path not in ours]
+    if foreign:
+        raise InputError(
+            f'{dst} holds {len(foreign)} files that were not put there by this tool, for example {foreign[0]}; '
+            'move them away, or name another destination'
+        )
+    if overwrite or not rows:
+        return
+    if rows[0]['set'] != name:
+        raise InputError(f'{dst} holds {rows[0]["set"]}; name another destination, or --overwrite it')
+    if not (there / rows[0]['img']).is_symlink():
+        raise InputError(f'{dst} holds copies of {len(rows)} pairs; name another destination, or --overwrite them')
 
 
-def write_layout(name: str, found: Found, src: Path, dst: Path, copy: bool = False) -> list[bool] | None:
+def write_layout(
+    name: str, found: Found, src: Path, dst: Path, copy: bool = False, overwrite: bool = False
+) -> list[bool] | None:
     """Put what was found under ``dst`` as the configs read it, all or nothing.
 
     Args:
         copy: copy files; otherwise they are linked where the file system has links.
+        overwrite: replace another set, or copies, that this tool put there.
 
     Returns:
         What :func:`without_test_backgrounds` says, if the set has such a flaw; also written as the list that
         its configs read.
 
     Raises:
-        InputError: ``dst`` holds what this function has not made, or one folder lies in the other.
+        InputError: as :func:`check_destination`.
     """
-    release = RELEASES[name]
-    here, there = src.resolve(), dst.resolve()
-    if there.is_relative_to(here) or here.is_relative_to(there):
-        raise InputError(f'{dst}: source and destination must not lie within each other (source: {src})')
-    foreign = _not_ours(there)
-    if foreign:
-        raise InputError(
-            f'{dst} holds {len(foreign)} files that were not put there by this tool, for example {foreign[0]}; '
-            'move them away, or name another destination'
-        )
-    part = there.with_name(there.name + '.part')
+    check_destination(name, src, dst, overwrite)
+    release, there = RELEASES[name], dst.resolve()
+    part, old = (there.with_name(f'.{there.name}.prepare_dataset.{state}') for state in ('part', 'old'))
     shutil.rmtree(part, ignore_errors=True)
     single = len(release.splits) == 1
     rows = []
@@ -397,7 +430,7 @@ def write_layout(name: str, found: Found, src: Path, dst: Path, copy: bool = Fal
         placed: set[Path] = set()
         for fields, *files in pairs:
             fields = {key: value.lower() if key == 'density' else value for key, value in fields.items()}
-            row = [split_name]
+            row = [name, split_name]
             for file, template in zip(files, (split.img, split.gt), strict=True):
                 if file is None:
                     row.append('')
@@ -410,7 +443,7 @@ def write_layout(name: str, found: Found, src: Path, dst: Path, copy: bool = Fal
             rows.append([*row, *(str(file.resolve()) if file else '' for file in files)])
     part.mkdir(parents=True, exist_ok=True)
     for file, head, lines in (
-        (INDEX, ['split', 'img', 'gt', 'source_img', 'source_gt'], rows),
+        (INDEX, ['set', 'split', 'img', 'gt', 'source_img', 'source_gt'], rows),
         (LEFT_OUT, ['file', 'reason'], [[str(path), reason] for path, reason in found.left_out + found.flawed]),
     ):
         with open(part / file, 'w', newline='', encoding='utf-8') as stream:
@@ -418,10 +451,9 @@ def write_layout(name: str, found: Found, src: Path, dst: Path, copy: bool = Fal
     kept = None
     if release.test_backgrounds_in_train is not None and found.pairs['train'] and found.pairs['test']:
         kept = without_test_backgrounds(found)
-        names = [Path(row[1]).relative_to('train/rain').as_posix() for row in rows if row[0] == 'train']
+        names = [Path(row[2]).relative_to('train/rain').as_posix() for row in rows if row[1] == 'train']
         text = ''.join(f'{name}\n' for name, keep in zip(names, kept, strict=True) if keep)
         (part / 'train' / LEAK_FREE).write_text(text, encoding='utf-8')
-    old = there.with_name(there.name + '.old')
     shutil.rmtree(old, ignore_errors=True)
     if there.exists():
         there.rename(old)

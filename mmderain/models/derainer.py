@@ -147,8 +147,8 @@ class Derainer(BaseModel):
             )
         if batch.dim() != 4 or batch.shape[1] != 3 or 0 in batch.shape:
             raise ValueError(
-                f'restore takes (N, 3, H, W) with nothing empty, found {tuple(batch.shape)}; '
-                'one picture needs a leading dimension: batch[None]'
+                f'restore takes (N, 3, H, W) with nothing empty, found {tuple(batch.shape)}'
+                + ('; one picture needs a leading dimension: batch[None]' if batch.dim() == 3 else '')
             )
         height, width = batch.shape[-2:]
         padded = pad_to(batch, getattr(self.network, 'min_size', 1), getattr(self.network, 'size_multiple', 1))

@@ -70,15 +70,17 @@ def parse_rain(rain: Rain) -> list[Preset]:
     if isinstance(rain, str):
         presets = []
         for part in rain.split('+'):
-            name, _, severity = part.strip().partition(':')
-            if name not in PRESETS or (severity or '3') not in map(str, STRENGTH):
+            name, *severity = part.strip().split(':')
+            if name not in PRESETS or severity not in ([], *([str(s)] for s in STRENGTH)):
                 raise InputError(
                     f'rain {rain!r}: found {part!r}; expected one of {", ".join(PRESETS)}, with :1 to :5 after it for '
                     "a severity other than 3, several joined by +, for example 'heavy:4+mist'"
                 )
-            presets.append(PRESETS[name].scaled(STRENGTH[int(severity or 3)]))
+            presets.append(PRESETS[name].scaled(STRENGTH[int((severity or [3])[0])]))
     else:
-        presets = [rain] if isinstance(rain, _ORDER) else list(rain)
+        presets = [rain] if isinstance(rain, _ORDER) else rain
+        if not isinstance(presets, Sequence) or not all(isinstance(preset, _ORDER) for preset in presets):
+            raise InputError(f'rain {rain!r}: expected a name, a preset, or several presets')
     return sorted(presets, key=lambda preset: _ORDER.index(type(preset)))
 
 
@@ -117,9 +119,11 @@ def draw_rain(
     Raises:
         InputError: another kind of array, or an unknown rain.
     """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise InputError(f'rain is drawn on a BGR uint8 picture (H, W, 3), found {image.dtype} {image.shape}')
     height, width = image.shape[:2]
+    if depth is not None and (depth.shape != (height, width) or not (np.isfinite(depth).all() and depth.min() >= 0)):
+        raise InputError(f'depth must be ({height}, {width}), finite, in metres from 0; found {depth.shape}')
     scale = height / REFERENCE_HEIGHT if scale is None else scale
     rainy, parameters, drawn_before = image.astype(np.float32), [], Counter()
     for preset in parse_rain(rain):

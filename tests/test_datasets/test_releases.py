@@ -187,7 +187,7 @@ def test_what_does_not_fit_is_named(tmp_path, capsys):
     }
     for file, reason in reasons.items():
         assert left_out.pop(file) == reason and file in said and reason in said
-    assert 'rain-3.png: cannot be read as a picture' in left_out.pop('rain-3.png')
+    assert left_out.pop('rain-3.png').startswith('cannot be read as a picture') and 'train/rain-3.png: cannot' in said
     assert 'norain-4.png: cannot be read as a picture' in left_out.pop('rain-4.png')
     assert not left_out and 'norain-4.png: cannot be read' in said
 
@@ -241,14 +241,49 @@ def test_nothing_of_somebody_elses_is_overwritten(tmp_path, capsys):
     assert 'must not lie within each other' in capsys.readouterr().err
     assert prepare('rain12', tmp_path / 'none', tmp_path / 'out') == 1
     assert 'no such folder' in capsys.readouterr().err
-    assert prepare('rain12', src, tmp_path / 'out', '--train', 'input') == 1
+    assert prepare('rain12', src, tmp_path / 'new', '--train', 'input') == 1
     assert 'rain12 has no such split, only test' in capsys.readouterr().err
+
+
+def test_what_may_be_missed_is_kept(tmp_path, capsys):
+    src, out = make(tmp_path / 'release', TREES['rain12'][0]), tmp_path / 'out'
+    out.write_text('my notes')
+    assert prepare('rain12', src, out) == 1 and 'is a file; name a folder' in capsys.readouterr().err
+    assert out.read_text() == 'my notes'
+    out.unlink()
+    for name in ('out.old', 'out.part'):  # a common name for one's own backup
+        make(tmp_path / name, ['mine.png'])
+    assert prepare('rain12', src, out, '--copy') == 0
+    assert (tmp_path / 'out.old/mine.png').is_file() and (tmp_path / 'out.part/mine.png').is_file()
+    # Copies may be the only ones left.
+    assert prepare('rain12', src, out) == 1 and 'holds copies of 3 pairs' in capsys.readouterr().err
+    assert prepare('rain12', src, out, '--overwrite') == 0 and (out / 'rain/rain-001.png').is_symlink()
+    other = make(tmp_path / 'other', TREES['mpid_mist'][0])
+    assert prepare('mpid_mist', other, out) == 1 and 'holds rain12; name another' in capsys.readouterr().err
+    assert prepare('mpid_mist', other, out, '--overwrite') == 0
+    assert prepare('rain12', src, Path('/dev/null/rain12')) == 1 and 'Traceback' not in capsys.readouterr().err
+
+
+def test_splits_must_not_overlap(tmp_path, capsys):
+    src = make(tmp_path / 'release', TREES['rain100h'][0])
+    folder = 'rain_data_train_Heavy'
+    assert prepare('rain100h', src, tmp_path / 'out', '--train', folder, '--test', folder) == 1
+    assert 'must not lie within each other' in capsys.readouterr().err
+    # Half a set is prepared, with a word on what it cannot do.
+    assert prepare('rain100h', src, tmp_path / 'out', '--train', folder) == 0
+    said = capsys.readouterr().out
+    assert 'no test pairs' in said and 'without_test_backgrounds.txt needs train and test in one SRC' in said
 
 
 def test_two_files_of_one_name_are_refused(tmp_path):
     src = make(tmp_path / 'release', ['train/a/rain-1.png', 'train/b/rain-01.png'])
-    with pytest.raises(ValueError, match='rain-1.png and .*rain-01.png answer to the same name'):
+    with pytest.raises(ValueError, match='(?s)answer to the same name:.*rain-1.png and .*rain-01.png'):
         find_pairs('rain100l', src)
+    # The same picture twice is one.
+    (src / 'train/b/rain-01.png').write_bytes((src / 'train/a/rain-1.png').read_bytes())
+    (src / 'train/norain-1.png').write_bytes((src / 'train/a/rain-1.png').read_bytes())
+    found = find_pairs('rain100l', src)
+    assert len(found.pairs['train']) == 1 and found.left_out == [(src / 'train/b/rain-01.png', 'a copy of another one')]
 
 
 def test_image_size(tmp_path):

@@ -103,7 +103,9 @@ def main(argv: list[str] | None = None) -> int:
         init_default_scope(cfg.get('default_scope') or 'mmderain')
         loader = cfg.get(f'{args.split}_dataloader')
         if loader is None:
-            raise InputError(f'{args.config} has no {args.split}_dataloader')
+            raise InputError(f'{args.config} has no {args.split}_dataloader; try another --split')
+        if args.number < 1:
+            raise InputError(f'--number {args.number}: expected 1 or more')
         with naming_unknown_arguments(args.config):
             dataset = single_pictures(DATASETS.build(loader.dataset))
         if len(dataset) == 0:

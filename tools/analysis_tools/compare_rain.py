@@ -165,6 +165,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         pairing = parse_pairing(args.pairing)
+        free = read_image(args.sample) if args.sample else None
         pairs, _, _ = pair_by_name(list_images(args.rainy), list_images(args.clean), pairing)
         if not pairs:
             raise InputError(f'no pairs in {args.rainy} and {args.clean} by the rule {pairing!r}; see --pairing')
@@ -187,7 +188,7 @@ def main(argv: list[str] | None = None) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     tag = args.rain.replace(':', '').replace('+', '_')
     (args.out / f'rain_{tag}.json').write_text(json.dumps(results, indent=1), encoding='utf-8')
-    sample = synthesize_rain(read_image(args.sample), args.rain, 1) if args.sample else None
+    sample = None if free is None else synthesize_rain(free, args.rain, 1)
     title = f'{args.rain}: {len(pairs)} real pairs, and rain drawn {args.seeds} times over the same clean pictures'
     plot(results, sample, title, args.out / f'rain_{tag}.png')
     if args.show:

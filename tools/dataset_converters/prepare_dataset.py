@@ -15,7 +15,16 @@ from pathlib import Path
 
 from rich.progress import track
 
-from mmderain.datasets.releases import LEAK_FREE, LEFT_OUT, RELEASES, Found, check_files, find_pairs, write_layout
+from mmderain.datasets.releases import (
+    LEAK_FREE,
+    LEFT_OUT,
+    RELEASES,
+    Found,
+    check_destination,
+    check_files,
+    find_pairs,
+    write_layout,
+)
 from mmderain.errors import InputError
 
 
@@ -35,6 +44,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             help=f'folder of the {split} split below SRC, if folder names do not tell',
         )
     parser.add_argument('--copy', action='store_true', help='copy the files instead of linking them')
+    parser.add_argument('--overwrite', action='store_true', help='replace copies, or another set, that this tool made')
     return parser.parse_args(argv)
 
 
@@ -71,6 +81,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if not args.src.is_dir():
             raise FileNotFoundError(f'{args.src}: no such folder; give the folder that the release was unpacked to')
+        check_destination(args.name, args.src, dst, args.overwrite)
         found = find_pairs(args.name, args.src, chosen_roots(args))
         total = sum(map(len, found.pairs.values()))
         check_files(found, lambda results: track(results, 'checking files', total=total))
@@ -80,10 +91,15 @@ def main(argv: list[str] | None = None) -> int:
                 f'{args.src}: no pairs of {args.name} found. docs/en/datasets.md shows how each release lies; '
                 '--train and --test name the folders of the splits if theirs do not say which they are.'
             )
-        kept = write_layout(args.name, found, args.src, dst, args.copy)
-    except (FileNotFoundError, InputError) as error:
+        kept = write_layout(args.name, found, args.src, dst, args.copy, args.overwrite)
+    except (OSError, InputError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
+    for split, pairs in found.pairs.items():
+        if not pairs:
+            print(f'warning: no {split} pairs; configs that read them will say that they are missing')
+    if kept is None and RELEASES[args.name].test_backgrounds_in_train is not None:
+        print(f'warning: {LEAK_FREE} needs train and test in one SRC, and was not written')
     if kept is not None:
         leaks, expected = kept.count(False), RELEASES[args.name].test_backgrounds_in_train
         note = '' if leaks == expected else '   <- differs: part of the release, or another one'

@@ -67,7 +67,13 @@ def names_of(src: Path) -> list[tuple[Path, Path]]:
 def settings_of(args: argparse.Namespace) -> dict:
     """The first line of the manifest: what decides the rain."""
     presets = [{type(p).__name__: dataclasses.asdict(p)} for p in parse_rain(args.rain)]
-    head = dict(version=__version__, rain=args.rain, seed=args.seed, reference_height=REFERENCE_HEIGHT)
+    head = dict(
+        version=__version__,
+        source=str(args.src.resolve()),
+        rain=args.rain,
+        seed=args.seed,
+        reference_height=REFERENCE_HEIGHT,
+    )
     # As it will be read: tuples become lists.
     return json.loads(json.dumps(head | dict(presets=presets)))
 
@@ -80,6 +86,8 @@ def finished(dst: Path, settings: dict) -> list[dict]:
     """
     manifest = dst / MANIFEST
     if not manifest.is_file():
+        if dst.exists() and not dst.is_dir():
+            raise InputError(f'{dst} is a file; name a folder')
         if dst.exists() and any(dst.iterdir()):
             raise InputError(f'{dst} is not empty and holds no {MANIFEST}; name a new folder')
         return []
@@ -139,12 +147,12 @@ def main(argv: list[str] | None = None) -> int:
             raise InputError(f'{args.dst} lies in {args.src}; name a folder outside it')
         settings, names = settings_of(args), names_of(args.src)
         lines = finished(args.dst, settings)
-    except (FileNotFoundError, InputError) as error:
+        args.dst.mkdir(parents=True, exist_ok=True)
+    except (OSError, InputError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     done = {line['name'] for line in lines}
     open_names = [(path, target) for path, target in names if path.as_posix() not in done]
-    args.dst.mkdir(parents=True, exist_ok=True)
     part = args.dst / f'{MANIFEST}.part'
     part.write_text(''.join(f'{json.dumps(line)}\n' for line in [settings, *lines]), encoding='utf-8')
     os.replace(part, args.dst / MANIFEST)
@@ -168,4 +176,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print('interrupted; the same call continues', file=sys.stderr)
+        sys.exit(130)
