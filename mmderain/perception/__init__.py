@@ -1,4 +1,5 @@
+from .measured import MeasuredSteps, MedianBlur, TakeFromFolder
 from .preprocessor import DerainBeforeTask, RestorationLossHook
 from .transform import Derain
 
-__all__ = ['Derain', 'DerainBeforeTask', 'RestorationLossHook']
+__all__ = ['Derain', 'DerainBeforeTask', 'MeasuredSteps', 'MedianBlur', 'RestorationLossHook', 'TakeFromFolder']

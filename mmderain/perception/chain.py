@@ -12,23 +12,28 @@ from mmderain.errors import InputError
 from mmderain.models import Derainer
 
 
+def read_config(config: str | Path | dict) -> Config:
+    """A derainer's config: a file, ``'mmderain::...'`` for one that comes with mmderain, or a dict with ``model``."""
+    if isinstance(config, dict):
+        return Config(dict(config))
+    if '::' in str(config):
+        return get_config(str(config))
+    if not Path(config).is_file():
+        raise FileNotFoundError(f'derainer: {config}: no such config file (sought from {Path.cwd()})')
+    return Config.fromfile(config)
+
+
 def build_derainer(config: str | Path | dict, checkpoint: str | Path | None, device: str = 'cpu') -> Derainer:
     """A derainer for a chain, its weights loaded: nothing later would do that.
 
     Args:
-        config: file; ``'mmderain::derain/sian_rain100h.py'``, one that comes with mmderain; or a dict with ``model``.
+        config: as :func:`read_config`.
         checkpoint: weights; None only for a network without any.
 
     Raises:
         FileNotFoundError, InputError: config or checkpoint are missing or do not fit each other.
     """
-    if isinstance(config, dict):
-        config = Config(dict(config))
-    elif '::' in str(config):
-        config = get_config(str(config))
-    elif not Path(config).is_file():
-        raise FileNotFoundError(f'derainer: {config}: no such config file (sought from {Path.cwd()})')
-    derainer = init_model(config, checkpoint, device)
+    derainer = init_model(read_config(config), checkpoint, device)
     if checkpoint is None and next(derainer.network.parameters(), None) is not None:
         raise InputError(
             f'derainer: {type(derainer.network).__name__} has weights, but no checkpoint is named; '

@@ -1,0 +1,324 @@
+"""Derainers and task models together: one test run of mmdet or mmseg for each condition, with their own metrics."""
+
+import contextlib
+import copy
+import hashlib
+import io
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.runner import Runner, load_checkpoint
+
+import mmderain
+from mmderain.errors import InputError
+
+from .chain import read_config
+from .measured import FIGURES, MeasuredSteps
+
+
+@dataclass(frozen=True)
+class TaskModel:
+    """A detector or segmentor: its config, whose test set is used, and its checkpoint."""
+
+    name: str
+    config: str
+    checkpoint: str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One row of the table.
+
+    Attributes:
+        rain: as :func:`mmderain.rain.parse_rain`; None for pictures as they are.
+        treatment: what is done to the picture before the task model sees it, in words.
+        steps: configs of the transforms that do it. timed: the number of the step that is the treatment.
+        model: which task model looks.
+    """
+
+    rain: str | None
+    treatment: str
+    model: TaskModel
+    steps: tuple[dict, ...] = ()
+    timed: int | None = None
+
+
+@dataclass
+class Result:
+    """What a condition gave.
+
+    Attributes:
+        metrics: of the task library. interval: 95% bootstrap interval over images of the main one, if it can be had.
+        psnr, ssim: means against the clean picture at native resolution; None where nothing was changed.
+        derain_ms, task_ms: milliseconds an image, (median, 95th percentile).
+    """
+
+    metrics: dict[str, float]
+    interval: tuple[float, float] | None
+    psnr: float | None
+    ssim: float | None
+    derain_ms: tuple[float, float] | None
+    task_ms: tuple[float, float]
+    images: int
+
+
+def conditions(
+    model: TaskModel,
+    rains: list[str],
+    derainers: dict[str, dict],
+    rivals: list[TaskModel],
+    folders: dict[str, str],
+    data_root: str,
+    seed: int = 0,
+) -> Iterator[Condition]:
+    """Rows in the order of the table: clean, then each rain; see ``docs/en/perception.md``.
+
+    Args:
+        rains: names of rain; ``'none'`` takes the pictures as they are for rainy ones.
+        derainers: name -> arguments of ``mmderain.Derain``.
+        rivals: other task models, for example one fine-tuned on rain; they look at clean and rainy pictures.
+        folders: name -> folder of pictures that another program derained.
+    """
+    names = [model.name, *(r.name for r in rivals), *derainers, *folders]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise InputError(f'names must differ, found {", ".join(sorted(twice))} twice')
+    derain = {name: dict(type='mmderain.Derain', **arguments) for name, arguments in derainers.items()}
+    if rains != ['none']:
+        yield Condition(None, 'clean', model)
+        for rival in rivals:
+            yield Condition(None, 'clean', rival)
+        for name, step in derain.items():
+            yield Condition(None, f'clean, then {name}', model, (step,), 0)
+    for rain in rains:
+        first = ()
+        if rain != 'none':
+            first = (dict(type='mmderain.SynthesizeRain', preset=rain, seed=seed, data_root=data_root),)
+        yield Condition(rain, 'rainy', model, first)
+        for rival in rivals:
+            yield Condition(rain, 'rainy', rival, first)
+        treatments = {'median blur 5x5': dict(type='mmderain.MedianBlur', size=5), **derain}
+        for name, folder in folders.items():
+            treatments[name] = dict(type='mmderain.TakeFromFolder', folder=folder, data_root=data_root)
+        for name, step in treatments.items():
+            yield Condition(rain, name, model, (*first, step), len(first))
+
+
+# --- one condition ---------------------------------------------------------------------------------
+
+
+def run_condition(condition: Condition, limit: int | None = None, cfg_options: dict | None = None) -> Result:
+    """Run the task library's test loop under a condition.
+
+    Args:
+        limit: use the first so many images only.
+    """
+    cfg = task_config(condition, limit, cfg_options)
+    runner = Runner.from_cfg(cfg)
+    load_checkpoint(runner.model, condition.model.checkpoint, map_location='cpu')
+    loop = runner.test_loop
+    (metric,) = loop.evaluator.metrics
+    captured, task_ms = [], []
+    compute, step = metric.compute_metrics, runner.model.test_step
+
+    def remember(results: list) -> dict:
+        captured.append(copy.deepcopy(results))
+        return compute(results)
+
+    def timed_step(data: dict) -> list:
+        start = time.perf_counter()
+        out = step(data)
+        task_ms.append(1000 * (time.perf_counter() - start) / len(out))
+        return out
+
+    metric.compute_metrics, runner.model.test_step = remember, timed_step
+    metrics = {key: float(value) for key, value in runner.test().items() if np.ndim(value) == 0}
+    records = measured(loop).records
+    finite = [r for r in records if np.isfinite(r[FIGURES[0]])]
+    derain_ms = [r['milliseconds'] for r in records if r['milliseconds'] is not None]
+    return Result(
+        metrics=metrics,
+        interval=bootstrap(metric, captured[0]),
+        psnr=float(np.mean([r[FIGURES[0]] for r in finite])) if finite else None,
+        ssim=float(np.mean([r[FIGURES[1]] for r in records])) if finite else None,
+        derain_ms=median_and_95(derain_ms),
+        task_ms=median_and_95(task_ms),
+        images=len(records),
+    )
+
+
+def task_config(condition: Condition, limit: int | None, cfg_options: dict | None) -> Config:
+    """The task model's config, its test pipeline measured and treated right after loading."""
+    if not Path(condition.model.config).is_file():
+        raise FileNotFoundError(f'{condition.model.config}: no such config file (sought from {Path.cwd()})')
+    cfg = Config.fromfile(condition.model.config)
+    cfg.merge_from_dict(cfg_options or {})
+    cfg.work_dir = cfg.get('work_dir') or 'work_dirs/joint_test'
+    cfg.log_level, cfg.load_from, cfg.resume = 'ERROR', None, False
+    # In this process: times are then those of one picture alone, and a derainer may use the GPU.
+    cfg.test_dataloader.update(num_workers=0, persistent_workers=False, batch_size=1)
+    dataset = cfg.test_dataloader.dataset
+    if limit is not None:
+        dataset.indices = limit
+    kinds = [str(transform.type) for transform in dataset.pipeline]
+    loading = [number for number, kind in enumerate(kinds) if kind.rpartition('.')[2] == 'LoadImageFromFile']
+    if len(loading) != 1:
+        raise InputError(
+            f'{condition.model.config}: expected one LoadImageFromFile in the test pipeline, found {kinds}'
+        )
+    steps = dict(type='mmderain.MeasuredSteps', steps=list(condition.steps), timed=condition.timed)
+    dataset.pipeline.insert(loading[0] + 1, steps)
+    return cfg
+
+
+def measured(loop: object) -> MeasuredSteps:
+    """The ``MeasuredSteps`` in a test loop's pipeline."""
+    (steps,) = [t for t in loop.dataloader.dataset.pipeline.transforms if isinstance(t, MeasuredSteps)]
+    return steps
+
+
+def median_and_95(milliseconds: list[float]) -> tuple[float, float] | None:
+    """None of nothing."""
+    if not milliseconds:
+        return None
+    return float(np.median(milliseconds)), float(np.percentile(milliseconds, 95))
+
+
+def bootstrap(metric: object, results: list, rounds: int = 200, seed: int = 0) -> tuple[float, float] | None:
+    """95% interval of mIoU or box AP over images drawn with replacement, in the metric's own unit.
+
+    None for other metrics. mIoU is summed anew from the areas of each image; AP is accumulated anew by pycocotools
+    from its matches in each image.
+    """
+    rng = np.random.default_rng(seed)
+    kind = type(metric).__name__
+    if kind == 'IoUMetric':
+        areas = np.array([[np.asarray(part) for part in image[:2]] for image in results], dtype=np.float64)
+
+        def figure(chosen: np.ndarray) -> float:
+            intersect, union = areas[chosen].sum(0)
+            with np.errstate(invalid='ignore', divide='ignore'):
+                return 100 * np.nanmean(intersect / union)
+
+    elif kind == 'CocoMetric' and 'bbox' in metric.metrics:
+        figure = coco_figure(metric, results)
+        if figure is None:
+            return None
+    else:
+        return None
+    values = [figure(rng.integers(len(results), size=len(results))) for _ in range(rounds)]
+    return float(np.nanpercentile(values, 2.5)), float(np.nanpercentile(values, 97.5))
+
+
+def coco_figure(metric: object, results: list) -> Callable[[np.ndarray], float] | None:
+    """A function from chosen images to box AP; None if nothing was detected."""
+    from pycocotools.cocoeval import COCOeval
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        files = metric.results2json([pred for _, pred in results], str(Path(folder) / 'results'))
+        detections = json.loads(Path(files['bbox']).read_text())
+        if not detections:
+            return None
+        evaluation = COCOeval(metric._coco_api, metric._coco_api.loadRes(detections), 'bbox')
+        evaluation.params.catIds, evaluation.params.imgIds = metric.cat_ids, [gt['img_id'] for gt, _ in results]
+        evaluation.params.maxDets = list(metric.proposal_nums)
+        evaluation.params.iouThrs = metric.iou_thrs
+        evaluation.evaluate()
+    # pycocotools sorts the images and keeps their matches by category, area range and image.
+    shape = (len(evaluation.params.catIds), len(evaluation.params.areaRng), len(evaluation.params.imgIds))
+    matches = np.empty(len(evaluation.evalImgs), dtype=object)
+    matches[:] = evaluation.evalImgs
+    matches = matches.reshape(shape)
+
+    def figure(chosen: np.ndarray) -> float:
+        evaluation.evalImgs = matches[..., chosen].ravel().tolist()
+        evaluation.params.imgIds = evaluation._paramsEval.imgIds = list(range(len(chosen)))
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluation.accumulate()
+        precision = evaluation.eval['precision'][:, :, :, 0, -1]
+        return float(precision[precision > -1].mean()) if (precision > -1).any() else float('nan')
+
+    return figure
+
+
+# --- all of them, cached ---------------------------------------------------------------------------
+
+
+def file_hash(path: str | Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def code_hash() -> str:
+    """Of every source file of mmderain: a result is of the code that made it."""
+    root = Path(mmderain.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob('*.py')):
+        digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def key_of(condition: Condition, limit: int | None, cfg_options: dict | None) -> str:
+    """What a result depends on, hashed: configs as they resolve, weights, rain, pictures of other programs, code."""
+    parts = [task_config(condition, limit, cfg_options).pretty_text, file_hash(condition.model.checkpoint), code_hash()]
+    for step in condition.steps:
+        if step['type'] == 'mmderain.Derain':
+            parts.append(read_config(step['config']).pretty_text)
+            if step.get('checkpoint'):
+                parts.append(file_hash(step['checkpoint']))
+        if step['type'] == 'mmderain.TakeFromFolder':
+            files = (path for path in sorted(Path(step['folder']).rglob('*')) if path.is_file())
+            parts += [f'{path} {path.stat().st_size} {path.stat().st_mtime_ns}' for path in files]
+    return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:16]
+
+
+def evaluate(
+    rows: list[Condition],
+    cache: Path,
+    limit: int | None = None,
+    cfg_options: dict | None = None,
+    on_result: Callable[[Condition, Result], None] = lambda *_: None,
+) -> list[Result]:
+    """Run the conditions that the cache does not hold, one after the other.
+
+    Args:
+        cache: folder; a file for each result, whole or not at all, so an interrupted evaluation continues.
+        on_result: called after each.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    results = []
+    for row in rows:
+        path = cache / f'{key_of(row, limit, cfg_options)}.json'
+        if path.is_file():
+            result = Result(**json.loads(path.read_text(encoding='utf-8')))
+        else:
+            result = run_condition(row, limit, cfg_options)
+            part = path.with_suffix('.part')
+            part.write_text(json.dumps(asdict(result)), encoding='utf-8')
+            os.replace(part, path)
+        results.append(result)
+        on_result(row, result)
+    return results
+
+
+def recovery(rows: list[Condition], results: list[Result], metric: str) -> list[float | None]:
+    """Of each row the share of what rain took that comes back: (M - M_rainy) / (M_clean - M_rainy), by task model 0."""
+    main = rows[0].model
+    pairs = list(zip(rows, results, strict=True))
+    clean = {r.treatment: x.metrics[metric] for r, x in pairs if r.rain is None and r.model == main}
+    rainy = {
+        r.rain: x.metrics[metric] for r, x in pairs if r.rain is not None and r.treatment == 'rainy' and r.model == main
+    }
+    shares = []
+    for row, result in pairs:
+        lost = clean['clean'] - rainy[row.rain] if row.rain in rainy and 'clean' in clean else 0
+        is_reference = row.rain is None or (row.treatment == 'rainy' and row.model == main)
+        shares.append(None if is_reference or lost <= 0 else (result.metrics[metric] - rainy[row.rain]) / lost)
+    return shares

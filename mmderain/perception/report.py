@@ -1,0 +1,104 @@
+"""The table of a joint evaluation: in the terminal, as Markdown, CSV, JSON and a bar chart."""
+
+import csv
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from .joint_evaluation import Condition, Result, recovery
+
+#: Of each task library's metrics, the main one first.
+MAIN = ('coco/bbox_mAP', 'mIoU')
+SHOWN = {'coco/bbox_mAP': 'AP', 'coco/bbox_mAP_50': 'AP50', 'coco/bbox_mAP_s': 'AP small', 'mIoU': 'mIoU'}
+
+
+def main_metric(result: Result) -> str:
+    """The metric that recovery is counted in."""
+    return next((name for name in MAIN if name in result.metrics), next(iter(result.metrics)))
+
+
+def table(rows: list[Condition], results: list[Result]) -> list[list[str]]:
+    """Head and lines, as text. Metrics that are fractions (AP) are shown in percent, as papers do."""
+    main = main_metric(results[0])
+    shown = [name for name in SHOWN if name in results[0].metrics] or [main]
+    factor = {name: 100 if name.startswith('coco/') else 1 for name in shown}
+    head = ['rain', 'picture', 'task model', 'PSNR-Y', 'SSIM-Y(valid)', SHOWN.get(main, main), '95%']
+    head += [SHOWN.get(name, name) for name in shown if name != main]
+    head += ['recovery', 'derain ms', 'task ms']
+    lines = [head]
+    for row, result, share in zip(rows, results, recovery(rows, results, main), strict=True):
+        interval = result.interval or ()
+        lines.append(
+            [
+                row.rain or '',
+                row.treatment,
+                row.model.name,
+                '' if result.psnr is None else f'{result.psnr:.2f}',
+                '' if result.ssim is None else f'{result.ssim:.3f}',
+                f'{factor.get(main, 1) * result.metrics[main]:.1f}',
+                ' to '.join(f'{factor.get(main, 1) * bound:.1f}' for bound in interval),
+                *(f'{factor[name] * result.metrics[name]:.1f}' for name in shown if name != main),
+                '' if share is None else f'{100 * share:.0f}%',
+                milliseconds(result.derain_ms),
+                milliseconds(result.task_ms),
+            ]
+        )
+    return lines
+
+
+def milliseconds(pair: tuple[float, float] | None) -> str:
+    """Median, and 95th percentile in brackets."""
+    return '' if pair is None else f'{pair[0]:.0f} ({pair[1]:.0f})'
+
+
+def aligned(lines: list[list[str]]) -> str:
+    """For a terminal."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return '\n'.join('  '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def markdown(lines: list[list[str]]) -> str:
+    """For documents."""
+    head, *body = (f'| {" | ".join(line)} |' for line in lines)
+    return '\n'.join([head, '|' + '---|' * len(lines[0]), *body]) + '\n'
+
+
+def chart(rows: list[Condition], results: list[Result], path: Path) -> None:
+    """Bars of the main metric with their intervals, a group for each rain."""
+    import matplotlib
+
+    matplotlib.use('Agg')
+    from matplotlib import pyplot as plt
+
+    main = main_metric(results[0])
+    factor = 100 if main.startswith('coco/') else 1
+    names = [f'{row.treatment}, {row.model.name}' + (f' ({row.rain})' if row.rain else '') for row in rows]
+    values = np.array([factor * result.metrics[main] for result in results])
+    colours = {rain: f'C{number}' for number, rain in enumerate(dict.fromkeys(row.rain for row in rows))}
+    figure, axes = plt.subplots(figsize=(9, 0.34 * len(rows) + 1.2))
+    places = np.arange(len(rows))[::-1]
+    axes.barh(places, values, color=[colours[row.rain] for row in rows])
+    for place, value, result in zip(places, values, results, strict=True):
+        if result.interval is not None:
+            axes.plot([factor * bound for bound in result.interval], [place, place], color='black', linewidth=1)
+        axes.text(value, place, f' {value:.1f}', va='bottom', fontsize=8)
+    axes.set_yticks(places, names, fontsize=8)
+    axes.set_xlabel(f'{SHOWN.get(main, main)}; lines: 95% bootstrap intervals over images')
+    axes.spines[['top', 'right']].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def write(rows: list[Condition], results: list[Result], out: Path, settings: dict) -> None:
+    """``table.md``, ``table.csv``, ``results.json`` and ``chart.png``."""
+    lines = table(rows, results)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / 'table.md').write_text(markdown(lines), encoding='utf-8')
+    with open(out / 'table.csv', 'w', newline='', encoding='utf-8') as stream:
+        csv.writer(stream).writerows(lines)
+    content = [{**asdict(row), **asdict(result)} for row, result in zip(rows, results, strict=True)]
+    (out / 'results.json').write_text(json.dumps(dict(settings=settings, rows=content), indent=1), encoding='utf-8')
+    chart(rows, results, out / 'chart.png')

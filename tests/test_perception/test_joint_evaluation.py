@@ -1,0 +1,188 @@
+"""The joint evaluator: its rows are the task libraries' own test runs, its intervals and cache are what they say."""
+
+import json
+
+import mmcv
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, load_tool, picture
+from mmengine.config import Config
+from mmengine.model import BaseModule
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import Runner
+
+from mmderain.perception import joint_evaluation as joint
+from mmderain.perception import report
+from mmderain.perception.joint_evaluation import Result, TaskModel, bootstrap, coco_figure, conditions, evaluate
+from mmderain.registry import MODELS as OURS
+
+pytest.importorskip('mmdet', reason='mmdet is not installed')
+pytest.importorskip('mmseg', reason='mmseg is not installed')
+
+
+@OURS.register_module(force=True)
+class JointIdentity(BaseModule):
+    def forward(self, x):
+        return [x]
+
+
+IDENTITY = dict(config=dict(model=dict(type='mmderain.Derainer', network=dict(type='JointIdentity'))))
+
+
+@pytest.fixture
+def camvid(tmp_path, monkeypatch):
+    """Six made-up street scenes with labels that follow brightness, and a small PSPNet with fixed random weights."""
+    monkeypatch.chdir(tmp_path)
+    for number in range(6):
+        img = picture(72, 96, number)
+        labels = (img[..., 1] // 64).astype(np.uint8)
+        labels[:5] = 11
+        mmcv.imwrite(img, f'data/camvid/images/test/{number}.jpg')
+        mmcv.imwrite(labels, f'data/camvid/annotations/test/{number}.png')
+    text = (
+        f"_base_ = '{ROOT}/configs/perception/pspnet_r18_camvid_small.py'\n"
+        'model = dict(backbone=dict(base_channels=16), decode_head=dict(in_channels=128, channels=16), '
+        'auxiliary_head=dict(in_channels=64, channels=16))\n'
+    )
+    (tmp_path / 'seg.py').write_text(text)
+    cfg = Config.fromfile('seg.py')
+    init_default_scope('mmseg')
+    torch.manual_seed(2)
+    model = MODELS.build(cfg.model)
+    model.decode_head.conv_seg.weight.data.mul_(60)
+    torch.save(dict(state_dict=model.state_dict(), meta={}), 'seg.pth')
+    return TaskModel('seg', 'seg.py', 'seg.pth')
+
+
+def test_rows_are_test_runs_of_the_task_library(camvid, tmp_path):
+    rows = list(conditions(camvid, ['heavy'], {'identity': IDENTITY}, [], {}, 'data/camvid', seed=4))
+    assert [(r.rain, r.treatment) for r in rows] == [
+        (None, 'clean'),
+        (None, 'clean, then identity'),
+        ('heavy', 'rainy'),
+        ('heavy', 'median blur 5x5'),
+        ('heavy', 'identity'),
+    ]
+    clean, clean_identity, rainy, median, identity = evaluate(rows, tmp_path / 'cache')
+    # What mmseg's own runner says of the same config with the rain in its pipeline.
+    for result, insert in (
+        (clean, []),
+        (rainy, [dict(type='mmderain.SynthesizeRain', preset='heavy', seed=4, data_root='data/camvid')]),
+    ):
+        cfg = Config.fromfile('seg.py')
+        cfg.work_dir, cfg.log_level, cfg.load_from = str(tmp_path / 'w'), 'ERROR', 'seg.pth'
+        cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
+        cfg.test_dataloader.dataset.pipeline[1:1] = insert
+        assert Runner.from_cfg(cfg).test()['mIoU'] == result.metrics['mIoU']
+    assert clean.metrics == clean_identity.metrics != rainy.metrics == identity.metrics
+    assert clean.psnr is None and rainy.psnr == identity.psnr < 25 and rainy.psnr != median.psnr
+    assert rainy.derain_ms is None and len(identity.derain_ms) == 2 and identity.images == 6
+    for result in (clean, rainy):
+        low, high = result.interval
+        assert low < result.metrics['mIoU'] < high
+
+
+def test_finished_rows_are_kept_until_something_changes(camvid, tmp_path, monkeypatch):
+    rows = list(conditions(camvid, ['light:1'], {}, [], {}, 'data/camvid'))
+    first = evaluate(rows[:2], tmp_path / 'cache', limit=2)
+    ran = []
+    real = joint.run_condition
+    monkeypatch.setattr(joint, 'run_condition', lambda row, *rest: ran.append(row.treatment) or real(row, *rest))
+    again = evaluate(rows, tmp_path / 'cache', limit=2)  # an interrupted one goes on
+    assert ran == ['median blur 5x5'] and [r.metrics for r in again[:2]] == [r.metrics for r in first]
+    key = joint.key_of(rows[1], 2, None)
+    assert key == joint.key_of(rows[1], 2, None)
+    other_rain = list(conditions(camvid, ['light:2'], {}, [], {}, 'data/camvid'))[1]
+    changed = {joint.key_of(other_rain, 2, None), joint.key_of(rows[1], 3, None), joint.key_of(rows[0], 2, None)}
+    changed.add(joint.key_of(rows[1], 2, dict(model=dict(test_cfg=dict(mode='slide')))))
+    weights = torch.load('seg.pth')
+    next(iter(weights['state_dict'].values())).add_(1e-3)
+    torch.save(weights, 'seg.pth')
+    changed.add(joint.key_of(rows[1], 2, None))
+    monkeypatch.setattr(joint, 'code_hash', lambda: 'other')
+    changed.add(joint.key_of(rows[1], 2, None))
+    assert len(changed) == 6 and key not in changed
+
+
+def test_tool_writes_the_table(camvid, tmp_path, capsys):
+    done = tmp_path / 'done/images/test'
+    for number in range(6):  # "derained" by a program that knows the truth
+        mmcv.imwrite(mmcv.imread(f'data/camvid/images/test/{number}.jpg'), str(done / f'{number}.png'))
+    tool = load_tool('joint_test')
+    arguments = ['seg.py', 'seg.pth', '--rain', 'heavy', '--folder', 'oracle', str(tmp_path / 'done'), '--out', 'out']
+    arguments += ['--rival', 'same', 'seg.py', 'seg.pth']
+    assert tool.main(arguments) == 0
+    said = capsys.readouterr().out
+    content = json.loads((tmp_path / 'out/results.json').read_text())
+    by = {(r['rain'], r['treatment'], r['model']['name']): r for r in content['rows']}
+    assert by[None, 'clean', 'seg']['metrics'] == by['heavy', 'oracle', 'seg']['metrics']
+    assert by['heavy', 'rainy', 'seg']['metrics'] == by['heavy', 'rainy', 'same']['metrics']
+    table = (tmp_path / 'out/table.md').read_text()
+    lost = by[None, 'clean', 'seg']['metrics']['mIoU'] - by['heavy', 'rainy', 'seg']['metrics']['mIoU']
+    (oracle,) = [line for line in table.splitlines() if '| oracle |' in line]
+    assert ('| 100% |' in oracle) == (lost > 0)
+    assert table in said and mmcv.imread(str(tmp_path / 'out/chart.png')).std() > 10
+
+
+def test_recovery():
+    model, rival = TaskModel('a', '', ''), TaskModel('b', '', '')
+    rows = list(conditions(model, ['heavy'], {'X': {}}, [rival], {}, ''))
+    values = [80, 78, 79, 40, 60, 45, 70]
+    results = [Result({'mIoU': v}, None, None, None, None, (1, 1), 1) for v in values]
+    names = [f'{r.treatment}/{r.model.name}' for r in rows]
+    assert names == ['clean/a', 'clean/b', 'clean, then X/a', 'rainy/a', 'rainy/b', 'median blur 5x5/a', 'X/a']
+    assert joint.recovery(rows, results, 'mIoU') == [None, None, None, None, 0.5, 0.125, 0.75]
+    assert report.table(rows, results)[-1][:6] == ['heavy', 'X', 'a', '', '', '70.0']
+    with pytest.raises(ValueError, match='names must differ, found X twice'):
+        list(conditions(model, ['heavy'], {'X': {}}, [], {'X': 'folder'}, ''))
+
+
+def test_bootstrap_of_box_ap_is_pycocotools_own(tmp_path):
+    """Over each image once it is the AP itself; over the first image alone that of the first image."""
+    from mmdet.evaluation import CocoMetric
+
+    rng = np.random.default_rng(0)
+    metric = CocoMetric(metric='bbox')
+    metric.dataset_meta = dict(classes=('a', 'b'))
+    results = []
+    for image in range(5):
+        boxes = rng.uniform(0, 60, (4, 4))
+        boxes[:, 2:] = boxes[:, :2] + 30
+        labels = rng.integers(0, 2, 4)
+        gt = dict(width=100, height=100, img_id=image)
+        gt['anns'] = [dict(bbox_label=int(c), bbox=b.tolist()) for b, c in zip(boxes, labels, strict=True)]
+        found = boxes + rng.normal(0, 2.5, boxes.shape)
+        scores = rng.uniform(0.2, 1, 4)
+        results.append((gt, dict(img_id=image, bboxes=found, scores=scores, labels=labels)))
+    whole = metric.compute_metrics(results)['bbox_mAP']
+    assert 0.2 < whole < 0.95
+    figure = coco_figure(metric, results)
+    # The metric prints three decimals.
+    assert figure(np.arange(5)) == pytest.approx(whole, abs=6e-4)
+    single = CocoMetric(metric='bbox')
+    single.dataset_meta = metric.dataset_meta
+    assert figure(np.array([3])) == pytest.approx(single.compute_metrics(results[3:4])['bbox_mAP'], abs=6e-4)
+    # Drawn twice, an image counts twice: as if there were two of them.
+    twice = [results[3], ({**results[3][0], 'img_id': 9}, {**results[3][1], 'img_id': 9}), results[1]]
+    doubled = CocoMetric(metric='bbox')
+    doubled.dataset_meta = metric.dataset_meta
+    assert figure(np.array([3, 3, 1])) == pytest.approx(doubled.compute_metrics(twice)['bbox_mAP'], abs=6e-4)
+    low, high = bootstrap(metric, results)
+    assert low < whole < high
+    assert (
+        coco_figure(metric, [(gt, {**p, 'bboxes': np.zeros((0, 4)), 'scores': [], 'labels': []}) for gt, p in results])
+        is None
+    )
+
+
+def test_wrong_calls_are_named(camvid, capsys):
+    tool = load_tool('joint_test')
+    for arguments, error in (
+        (['none.py', 'seg.pth'], 'none.py: no such file'),
+        (['seg.py', 'none.pth'], 'none.pth: no such file'),
+        (['seg.py', 'seg.pth', '--rain', 'drizzle'], "found 'drizzle'"),
+        (['seg.py', 'seg.pth', '--derainer', 'X', 'none.py', 'seg.pth'], 'none.py: no such file'),
+        (['seg.py', 'seg.pth', '--folder', 'X', 'empty', '--limit', '1'], 'no picture 0.* for images/test/0.jpg'),
+    ):
+        assert tool.main(arguments) == 1 and error in capsys.readouterr().err

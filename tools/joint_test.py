@@ -1,0 +1,101 @@
+"""What rain takes from a detector or segmentor, and what derainers give back: one table.
+
+    python tools/joint_test.py CONFIG CHECKPOINT --derainer SIAN sian_rain100h.py sian.pth --rain heavy light:2
+
+CONFIG and CHECKPOINT are mmdet's or mmseg's, as they are. Each row is a run of the library's own test loop: clean
+pictures, rainy ones, a median blur as a control, each derainer, clean pictures derained (does it harm?), pictures that
+another program derained (--folder), and other checkpoints (--rival), such as one fine-tuned on rain. Finished rows are
+kept, so an interrupted evaluation continues, and a row is run anew when anything it depends on has changed.
+"""
+
+import argparse
+import platform
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+
+from mmderain import __version__
+from mmderain.errors import InputError
+from mmderain.perception import report
+from mmderain.perception.joint_evaluation import Condition, Result, TaskModel, conditions, evaluate
+from mmderain.rain import parse_rain
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    summary, _, rest = __doc__.partition('\n\n')
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config of mmdet or mmseg; its test data are used')
+    parser.add_argument('checkpoint', help='its weights')
+    three = dict(nargs=3, action='append', default=[], metavar=('NAME', 'CONFIG', 'CHECKPOINT'))
+    parser.add_argument('--derainer', help='a derainer of mmderain; may be repeated', **three)
+    parser.add_argument('--rival', help='another task model; may be repeated', **three)
+    parser.add_argument(
+        '--folder',
+        nargs=2,
+        action='append',
+        default=[],
+        metavar=('NAME', 'DIR'),
+        help='rainy test pictures that another program derained, under their names; may be repeated',
+    )
+    parser.add_argument(
+        '--rain',
+        nargs='+',
+        default=['heavy'],
+        metavar='RAIN',
+        help='such as heavy:3 light:1 heavy+mist; none for data whose rain is real (default: heavy)',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the rain (default: 0)')
+    parser.add_argument('--limit', type=int, help='use the first so many images')
+    parser.add_argument('--device', default='cpu', help='of the derainers (default: cpu)')
+    parser.add_argument('--out', type=Path, help='default: work_dirs/joint_test/<config>')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='of the task configs')
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    out = args.out or Path('work_dirs/joint_test') / Path(args.config).stem
+    try:
+        for rain in args.rain:
+            if rain != 'none':
+                parse_rain(rain)
+        for path in (args.config, args.checkpoint, *(p for _, c, k in args.derainer + args.rival for p in (c, k))):
+            if '::' not in path and not Path(path).is_file():
+                raise FileNotFoundError(f'{path}: no such file (sought from {Path.cwd()})')
+        data_root = Config.fromfile(args.config).test_dataloader.dataset.get('data_root') or '.'
+        rows = list(
+            conditions(
+                TaskModel(Path(args.config).stem, args.config, args.checkpoint),
+                args.rain,
+                {n: dict(config=c, checkpoint=k, device=args.device) for n, c, k in args.derainer},
+                [TaskModel(*rival) for rival in args.rival],
+                dict(args.folder),
+                data_root,
+                args.seed,
+            )
+        )
+        done: list[Result] = []
+
+        def show(row: Condition, result: Result) -> None:
+            done.append(result)
+            lines = report.aligned(report.table(rows[: len(done)], done)).splitlines()
+            # The head once, then a line a row; recovery is filled in where its references are known.
+            print('\n'.join(lines if len(done) == 1 else lines[-1:]), f'   [{len(done)}/{len(rows)}]', flush=True)
+
+        results = evaluate(rows, out / 'cache', args.limit, args.cfg_options, show)
+    except (FileNotFoundError, InputError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    settings = dict(version=__version__, torch=torch.__version__, machine=platform.processor() or platform.machine())
+    settings.update(threads=torch.get_num_threads(), command=sys.argv, images=results[0].images)
+    report.write(rows, results, out, settings)
+    print(f'\n{report.markdown(report.table(rows, results))}\n{out}: table.md, table.csv, results.json, chart.png')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
