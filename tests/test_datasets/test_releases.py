@@ -10,7 +10,8 @@ import pytest
 from conftest import ROOT, load_tool, picture
 from mmengine.config import Config
 
-from mmderain.datasets.releases import RELEASES, find_pairs
+from mmderain.datasets.preparation import find_pairs
+from mmderain.datasets.releases import RELEASES
 from mmderain.image import image_size
 from mmderain.registry import DATASETS
 

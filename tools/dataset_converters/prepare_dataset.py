@@ -15,16 +15,16 @@ from pathlib import Path
 
 from rich.progress import track
 
-from mmderain.datasets.releases import (
+from mmderain.datasets.preparation import (
     LEAK_FREE,
     LEFT_OUT,
-    RELEASES,
     Found,
     check_destination,
     check_files,
     find_pairs,
     write_layout,
 )
+from mmderain.datasets.releases import RELEASES
 from mmderain.errors import InputError
 
 
