@@ -129,3 +129,29 @@ def test_every_parameter_gets_a_gradient():
     network = JDNet(32, 2)
     network(torch.rand(2, 3, 16, 16))[0].sum().backward()
     assert all(p.grad is not None for p in network.parameters())
+
+
+def test_the_dense_body_equals_its_plain_formulation_with_gradients():
+    """Each unit concatenating everything before it, as published; ten units are a whole block and a part."""
+    torch.manual_seed(0)
+    network = JDNet(channels=16, num_units=10).double().eval()
+    x = torch.rand(2, 3, 12, 17, dtype=torch.float64, requires_grad=True)
+
+    def plain(x):
+        out = F.leaky_relu(network.enter(x), 0.2)
+        features = [out]
+        for unit, gather in zip(network.units, network.gather, strict=True):
+            features.append(unit(out))
+            out = F.leaky_relu(gather(torch.cat(features, dim=1)), 0.2)
+        return x - F.leaky_relu(network.leave(out), 0.2)
+
+    parameters = [x, *network.parameters()]
+    expected, found = plain(x), network(x)[0]
+    assert torch.allclose(found, expected, atol=1e-12)
+    weights = torch.rand_like(expected)
+    for a, b in zip(
+        torch.autograd.grad((expected * weights).sum(), parameters),
+        torch.autograd.grad((found * weights).sum(), parameters),
+        strict=True,
+    ):
+        assert torch.allclose(a, b, atol=1e-10)

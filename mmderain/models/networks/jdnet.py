@@ -2,7 +2,8 @@
 (arXiv 2008.02763).
 
 The authors' operators exist for CUDA only; this runs everywhere. Differences in form, not in result: 1x1 convolutions
-of coarse features are applied before these are upsampled, and the attention is a loop over shifts.
+of coarse features are applied before these are upsampled, those of the dense body take old features for several units
+at once, and the attention is a loop over shifts.
 """
 
 from collections.abc import Sequence
@@ -115,6 +116,7 @@ class JDNet(BaseModule):
     defaults: 4,681,859.
     """
 
+    block = 8  # units that take the features from before them in one product
     channel_order = 'bgr'
     min_size = 4  # of the reflected 7x7 window, and of the pooling by 4
 
@@ -152,7 +154,16 @@ class JDNet(BaseModule):
         """
         out = lrelu(self.enter(x))
         features = [out]
-        for unit, gather in zip(self.units, self.gather, strict=True):
-            features.append(unit(out))
-            out = lrelu(gather(torch.cat(features, dim=1)))
+        for start in range(0, len(self.units), self.block):
+            gathers = self.gather[start : start + self.block]
+            # What every unit of the block takes of the features before it: one product instead of as many
+            # concatenations, each longer than the one before.
+            old = torch.cat(features, dim=1)
+            kernels = torch.cat([gather.weight[:, : old.shape[1]] for gather in gathers])
+            shares = F.conv2d(old, kernels, torch.cat([gather.bias for gather in gathers])).chunk(len(gathers), dim=1)
+            new: list[Tensor] = []
+            for unit, gather, share in zip(self.units[start : start + self.block], gathers, shares, strict=True):
+                new.append(unit(out))
+                out = lrelu(share + F.conv2d(torch.cat(new, dim=1), gather.weight[:, old.shape[1] :]))
+            features += new
         return [x - lrelu(self.leave(out))]
