@@ -82,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
 
         def show(row: Condition, result: Result) -> None:
             done.append(result)
-            lines = report.aligned(report.table(rows[: len(done)], done)).splitlines()
+            lines = report.aligned(report.table(rows[: len(done)], done), rows).splitlines()
             # The head once, then a line a row; recovery is filled in where its references are known.
             print('\n'.join(lines if len(done) == 1 else lines[-1:]), f'   [{len(done)}/{len(rows)}]', flush=True)
 

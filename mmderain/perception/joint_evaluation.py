@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 import hashlib
 import io
 import json
@@ -256,8 +257,9 @@ def file_hash(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+@functools.cache
 def code_hash() -> str:
-    """Of every source file of mmderain: a result is of the code that made it."""
+    """Of every source file of mmderain, as this process found them: a result is of the code that made it."""
     root = Path(mmderain.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob('*.py')):

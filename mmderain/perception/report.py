@@ -53,9 +53,11 @@ def milliseconds(pair: tuple[float, float] | None) -> str:
     return '' if pair is None else f'{pair[0]:.0f} ({pair[1]:.0f})'
 
 
-def aligned(lines: list[list[str]]) -> str:
-    """For a terminal."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+def aligned(lines: list[list[str]], rows: list[Condition]) -> str:
+    """For a terminal, in columns wide enough for what ``rows`` will add."""
+    names = [[row.rain or '', row.treatment, row.model.name] for row in rows]
+    widths = [max(len(line[i]) for line in [*lines, *names] if i < len(line)) for i in range(len(lines[0]))]
+    widths[3:] = [max(width, 12) for width in widths[3:]]
     return '\n'.join('  '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
 
 
