@@ -116,4 +116,4 @@ def test_chained_configs_name_the_derainers_own_config_and_last_checkpoint(name)
 
 def test_every_perception_config_is_tested():
     names = {path.stem for path in (ROOT / 'configs/perception').glob('*.py')}
-    assert names == {*RAINY, *CHAINED, 'pspnet_r50_camvid'}
+    assert names == {*RAINY, *CHAINED, 'pspnet_r50_camvid', 'pspnet_r18_camvid_small'}
