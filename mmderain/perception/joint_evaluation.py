@@ -126,6 +126,8 @@ def run_condition(condition: Condition, limit: int | None = None, cfg_options: d
     load_checkpoint(runner.model, condition.model.checkpoint, map_location='cpu')
     loop = runner.test_loop
     (metric,) = loop.evaluator.metrics
+    if type(metric).__name__ == 'CocoMetric':
+        metric.classwise = True  # persons have a column of their own
     captured, task_ms = [], []
     compute, step = metric.compute_metrics, runner.model.test_step
 
@@ -140,7 +142,8 @@ def run_condition(condition: Condition, limit: int | None = None, cfg_options: d
         return out
 
     metric.compute_metrics, runner.model.test_step = remember, timed_step
-    metrics = {key: float(value) for key, value in runner.test().items() if np.ndim(value) == 0}
+    # Classes without a box in the data have no figure.
+    metrics = {k: float(v) for k, v in runner.test().items() if np.ndim(v) == 0 and np.isfinite(v)}
     records = measured(loop).records
     finite = [r for r in records if np.isfinite(r[FIGURES[0]])]
     derain_ms = [r['milliseconds'] for r in records if r['milliseconds'] is not None]

@@ -11,7 +11,13 @@ from .joint_evaluation import Condition, Result, recovery
 
 #: Of each task library's metrics, the main one first.
 MAIN = ('coco/bbox_mAP', 'mIoU')
-SHOWN = {'coco/bbox_mAP': 'AP', 'coco/bbox_mAP_50': 'AP50', 'coco/bbox_mAP_s': 'AP small', 'mIoU': 'mIoU'}
+SHOWN = {
+    'coco/bbox_mAP': 'AP',
+    'coco/bbox_mAP_50': 'AP50',
+    'coco/bbox_mAP_s': 'AP small',
+    'coco/person_precision': 'person AP',
+    'mIoU': 'mIoU',
+}
 
 
 def main_metric(result: Result) -> str:
@@ -39,13 +45,18 @@ def table(rows: list[Condition], results: list[Result]) -> list[list[str]]:
                 '' if result.ssim is None else f'{result.ssim:.3f}',
                 f'{factor.get(main, 1) * result.metrics[main]:.1f}',
                 ' to '.join(f'{factor.get(main, 1) * bound:.1f}' for bound in interval),
-                *(f'{factor[name] * result.metrics[name]:.1f}' for name in shown if name != main),
+                *(percent(result.metrics.get(name), factor[name]) for name in shown if name != main),
                 '' if share is None else f'{100 * share:.0f}%',
                 milliseconds(result.derain_ms),
                 milliseconds(result.task_ms),
             ]
         )
     return lines
+
+
+def percent(value: float | None, factor: float) -> str:
+    """One decimal; nothing for a metric without data, which pycocotools gives as -1."""
+    return '' if value is None or value < 0 else f'{factor * value:.1f}'
 
 
 def milliseconds(pair: tuple[float, float] | None) -> str:

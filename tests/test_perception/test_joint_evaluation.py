@@ -176,6 +176,53 @@ def test_bootstrap_of_box_ap_is_pycocotools_own(tmp_path):
     )
 
 
+def test_detectors_too(tmp_path, monkeypatch):
+    """A RetinaNet with random weights on boxes that it finds itself: an AP near 1 on clean pictures, less in rain."""
+    from mmdet.apis import inference_detector
+
+    monkeypatch.chdir(tmp_path)
+    names = [f'{number}.png' for number in range(3)]
+    for number, name in enumerate(names):
+        mmcv.imwrite(picture(96, 128, number), f'data/images/{name}')
+    evaluation = dict(type='CocoMetric', ann_file='data/boxes.json', metric='bbox')
+    text = (
+        f"_base_ = '{ROOT}/tests/data/detector.py'\n"
+        "classes = dict(classes=('person', 'car', 'dog'))\n"
+        'test_pipeline = _base_.test_pipeline\n'
+        "test_pipeline.insert(2, dict(type='LoadAnnotations', with_bbox=True))\n"
+        "test_dataloader = dict(dataset=dict(data_root='data', ann_file='boxes.json', metainfo=classes, "
+        "data_prefix=dict(img='images'), pipeline=test_pipeline))\n"
+        f'test_evaluator = {evaluation!r}\n'
+    )
+    (tmp_path / 'det.py').write_text(text)
+    cfg = Config.fromfile('det.py')
+    init_default_scope('mmdet')
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).eval()
+    torch.save(dict(state_dict=model.state_dict(), meta={}), 'det.pth')
+    model.cfg = Config.fromfile(ROOT / 'tests/data/detector.py')
+    images, annotations = [], []
+    for number, name in enumerate(names):
+        images.append(dict(id=number, file_name=name, width=128, height=96))
+        found = inference_detector(model, f'data/images/{name}').pred_instances
+        for (x1, y1, x2, y2), label in zip(found.bboxes[:4].tolist(), found.labels[:4].tolist(), strict=True):
+            box = [x1, y1, x2 - x1, y2 - y1]
+            entry = dict(id=len(annotations) + 1, image_id=number, category_id=label + 1, bbox=box, iscrowd=0)
+            annotations.append(entry | dict(area=box[2] * box[3]))
+    categories = [dict(id=n + 1, name=name) for n, name in enumerate(('person', 'car', 'dog'))]
+    content = dict(images=images, annotations=annotations, categories=categories)
+    (tmp_path / 'data/boxes.json').write_text(json.dumps(content))
+    rows = list(conditions(TaskModel('det', 'det.py', 'det.pth'), ['heavy'], {'identity': IDENTITY}, [], {}, 'data'))
+    clean, clean_identity, rainy, _, identity = evaluate(rows, tmp_path / 'cache')
+    assert clean.metrics['coco/bbox_mAP'] > 0.9 > rainy.metrics['coco/bbox_mAP']
+    assert clean.metrics == clean_identity.metrics and rainy.metrics == identity.metrics and clean.images == 3
+    head, first, *_ = report.table(rows, [clean, clean_identity, rainy, _, identity])
+    # All boxes are persons, so the AP is theirs.
+    assert {annotation['category_id'] for annotation in annotations} == {1}
+    assert first[head.index('person AP')] == first[head.index('AP')]
+    assert float(first[head.index('AP')]) == pytest.approx(100 * clean.metrics['coco/bbox_mAP'])
+
+
 def test_wrong_calls_are_named(camvid, capsys):
     tool = load_tool('joint_test')
     for arguments, error in (
