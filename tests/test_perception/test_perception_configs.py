@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, load_tool, picture
 from mmengine.config import Config
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import DATASETS, MODELS, init_default_scope
 
 from mmderain.datasets.samplers import Draw
 from mmderain.rain import synthesize_rain
@@ -93,9 +93,10 @@ def test_browse_our_own(tmp_path, capsys, monkeypatch):
     assert 'has no train_dataloader' in capsys.readouterr().err
 
 
+PERSONS = ['faster-rcnn_r50_coco-person', 'rtmdet_s_coco-person']
 CHAINED = [
     f'{task}_{network}'
-    for task in ('faster-rcnn_r50_coco', 'rtmdet_s_coco', 'pspnet_r50_ade20k')
+    for task in (*PERSONS, 'faster-rcnn_r50_coco', 'rtmdet_s_coco', 'pspnet_r50_ade20k')
     for network in ('sian', 'jdnet', 'nasnet', 'mafnet')
 ]
 
@@ -114,6 +115,19 @@ def test_chained_configs_name_the_derainers_own_config_and_last_checkpoint(name)
     assert path.stem.startswith(name.split('_')[-1]) and derain['checkpoint'] == f'work_dirs/{path.stem}/{last}.pth'
 
 
+@pytest.mark.parametrize('name', PERSONS)
+def test_persons_only(name):
+    pytest.importorskip('mmdet', reason='mmdet is not installed')
+    cfg = Config.fromfile(ROOT / f'configs/perception/{name}.py')
+    for split in ('train', 'val', 'test'):
+        assert cfg[f'{split}_dataloader'].dataset.metainfo.classes == ('person',)
+    init_default_scope('mmdet')
+    cfg.model.backbone.init_cfg = None
+    model = MODELS.build(cfg.model)
+    head = model.roi_head.bbox_head if hasattr(model, 'roi_head') else model.bbox_head
+    assert head.num_classes == 1
+
+
 def test_every_perception_config_is_tested():
     names = {path.stem for path in (ROOT / 'configs/perception').glob('*.py')}
-    assert names == {*RAINY, *CHAINED, 'pspnet_r50_camvid', 'pspnet_r18_camvid_small'}
+    assert names == {*RAINY, *CHAINED, *PERSONS, 'pspnet_r50_camvid', 'pspnet_r18_camvid_small'}
