@@ -18,6 +18,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner, load_checkpoint
 
 import mmderain
+from mmderain.apis.run import refuse_unknown_options
 from mmderain.errors import InputError
 
 from .chain import read_config
@@ -57,7 +58,8 @@ class Result:
 
     Attributes:
         metrics: of the task library. interval: 95% bootstrap interval over images of the main one, if it can be had.
-        psnr, ssim: means against the clean picture at native resolution; None where nothing was changed.
+        psnr, ssim: means against the clean picture at native resolution; None where nothing was changed, and where the
+            rain is real and no clean picture known.
         derain_ms, task_ms: milliseconds an image, (median, 95th percentile).
     """
 
@@ -82,7 +84,7 @@ def conditions(
     """Rows in the order of the table: clean, then each rain; see ``docs/en/perception.md``.
 
     Args:
-        rains: names of rain; ``'none'`` takes the pictures as they are for rainy ones.
+        rains: names of rain; ``'none'`` alone takes the pictures as they are for rainy ones.
         derainers: name -> arguments of ``mmderain.Derain``.
         rivals: other task models, for example one fine-tuned on rain; they look at clean and rainy pictures.
         folders: name -> folder of pictures that another program derained.
@@ -91,6 +93,8 @@ def conditions(
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise InputError(f'names must differ, found {", ".join(sorted(twice))} twice')
+    if 'none' in rains and rains != ['none']:
+        raise InputError("rain 'none' is for data whose rain is real: name no other rain beside it")
     derain = {name: dict(type='mmderain.Derain', **arguments) for name, arguments in derainers.items()}
     if rains != ['none']:
         yield Condition(None, 'clean', model)
@@ -133,6 +137,9 @@ def run_condition(condition: Condition, limit: int | None = None, cfg_options: d
 
     def remember(results: list) -> dict:
         captured.append(copy.deepcopy(results))
+        if limit is not None and type(metric).__name__ == 'CocoMetric':
+            # Else the images left out would count as ones in which nothing was found.
+            metric.img_ids = [gt['img_id'] for gt, _ in results]
         return compute(results)
 
     def timed_step(data: dict) -> list:
@@ -145,7 +152,8 @@ def run_condition(condition: Condition, limit: int | None = None, cfg_options: d
     # Classes without a box in the data have no figure.
     metrics = {k: float(v) for k, v in runner.test().items() if np.ndim(v) == 0 and np.isfinite(v)}
     records = measured(loop).records
-    finite = [r for r in records if np.isfinite(r[FIGURES[0]])]
+    # Of real rain no clean picture is known.
+    finite = [r for r in records if np.isfinite(r[FIGURES[0]]) and condition.rain != 'none']
     derain_ms = [r['milliseconds'] for r in records if r['milliseconds'] is not None]
     return Result(
         metrics=metrics,
@@ -163,6 +171,7 @@ def task_config(condition: Condition, limit: int | None, cfg_options: dict | Non
     if not Path(condition.model.config).is_file():
         raise FileNotFoundError(f'{condition.model.config}: no such config file (sought from {Path.cwd()})')
     cfg = Config.fromfile(condition.model.config)
+    refuse_unknown_options(cfg, cfg_options or {})
     cfg.merge_from_dict(cfg_options or {})
     cfg.work_dir = cfg.get('work_dir') or 'work_dirs/joint_test'
     cfg.log_level, cfg.load_from, cfg.resume = 'ERROR', None, False

@@ -125,6 +125,16 @@ def test_tool_writes_the_table(camvid, tmp_path, capsys):
     assert table in said and mmcv.imread(str(tmp_path / 'out/chart.png')).std() > 10
 
 
+def test_real_rain_has_no_clean_picture(camvid, tmp_path):
+    rows = list(conditions(camvid, ['none'], {}, [], {}, 'data/camvid'))
+    assert [(row.rain, row.treatment) for row in rows] == [('none', 'rainy'), ('none', 'median blur 5x5')]
+    rainy, median = evaluate(rows, tmp_path / 'cache', limit=2)
+    assert median.psnr is None and median.ssim is None and rainy.metrics['mIoU'] > 0
+    assert joint.recovery(rows, [rainy, median], 'mIoU') == [None, None]
+    with pytest.raises(ValueError, match="'none' is for data whose rain is real"):
+        list(conditions(camvid, ['none', 'heavy'], {}, [], {}, 'data/camvid'))
+
+
 def test_recovery():
     model, rival = TaskModel('a', '', ''), TaskModel('b', '', '')
     rows = list(conditions(model, ['heavy'], {'X': {}}, [rival], {}, ''))
@@ -214,6 +224,9 @@ def test_detectors_too(tmp_path, monkeypatch):
     (tmp_path / 'data/boxes.json').write_text(json.dumps(content))
     rows = list(conditions(TaskModel('det', 'det.py', 'det.pth'), ['heavy'], {'identity': IDENTITY}, [], {}, 'data'))
     clean, clean_identity, rainy, _, identity = evaluate(rows, tmp_path / 'cache')
+    # Images left out do not count as missed.
+    (first_two,) = evaluate(rows[:1], tmp_path / 'cache', limit=2)
+    assert first_two.images == 2 and first_two.metrics['coco/bbox_mAP'] > 0.9
     assert clean.metrics['coco/bbox_mAP'] > 0.9 > rainy.metrics['coco/bbox_mAP']
     assert clean.metrics == clean_identity.metrics and rainy.metrics == identity.metrics and clean.images == 3
     head, first, *_ = report.table(rows, [clean, clean_identity, rainy, _, identity])
@@ -229,6 +242,7 @@ def test_wrong_calls_are_named(camvid, capsys):
         (['none.py', 'seg.pth'], 'none.py: no such file'),
         (['seg.py', 'none.pth'], 'none.pth: no such file'),
         (['seg.py', 'seg.pth', '--rain', 'drizzle'], "found 'drizzle'"),
+        (['seg.py', 'seg.pth', '--cfg-options', 'modle.x=1'], "no config has an entry 'modle'; did you mean 'model'?"),
         (['seg.py', 'seg.pth', '--derainer', 'X', 'none.py', 'seg.pth'], 'none.py: no such file'),
         (['seg.py', 'seg.pth', '--folder', 'X', 'empty', '--limit', '1'], 'no picture 0.* for images/test/0.jpg'),
     ):
