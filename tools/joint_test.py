@@ -93,7 +93,8 @@ def main(argv: list[str] | None = None) -> int:
     settings = dict(version=__version__, torch=torch.__version__, machine=platform.processor() or platform.machine())
     settings.update(threads=torch.get_num_threads(), command=sys.argv, images=results[0].images)
     report.write(rows, results, out, settings)
-    print(f'\n{report.markdown(report.table(rows, results))}\n{out}: table.md, table.csv, results.json, chart.png')
+    written = 'table.md, table.csv, results.json, chart.png, gallery/'
+    print(f'\n{report.markdown(report.table(rows, results))}\n{out}: {written}')
     return 0
 
 

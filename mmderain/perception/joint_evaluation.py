@@ -10,7 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,9 @@ from mmderain.errors import InputError
 
 from .chain import read_config
 from .measured import FIGURES, MeasuredSteps
+
+#: So many pictures of each condition are drawn, spread over the test set.
+DRAWN = 4
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Result:
         psnr, ssim: means against the clean picture at native resolution; None where nothing was changed, and where the
             rain is real and no clean picture known.
         derain_ms, task_ms: milliseconds an image, (median, 95th percentile).
+        drawn: what :func:`draw` drew; from :func:`evaluate` with the folder below the cache.
     """
 
     metrics: dict[str, float]
@@ -70,6 +74,7 @@ class Result:
     derain_ms: tuple[float, float] | None
     task_ms: tuple[float, float]
     images: int
+    drawn: list[str] = field(default_factory=list)
 
 
 def conditions(
@@ -119,11 +124,14 @@ def conditions(
 # --- one condition ---------------------------------------------------------------------------------
 
 
-def run_condition(condition: Condition, limit: int | None = None, cfg_options: dict | None = None) -> Result:
+def run_condition(
+    condition: Condition, limit: int | None = None, cfg_options: dict | None = None, drawings: Path | None = None
+) -> Result:
     """Run the task library's test loop under a condition.
 
     Args:
         limit: use the first so many images only.
+        drawings: folder for a few pictures with the answer drawn on them; None draws nothing.
     """
     cfg = task_config(condition, limit, cfg_options)
     runner = Runner.from_cfg(cfg)
@@ -132,7 +140,11 @@ def run_condition(condition: Condition, limit: int | None = None, cfg_options: d
     (metric,) = loop.evaluator.metrics
     if type(metric).__name__ == 'CocoMetric':
         metric.classwise = True  # persons have a column of their own
-    captured, task_ms = [], []
+    steps, total = measured(loop), len(loop.dataloader.dataset)
+    if drawings is not None:
+        # Across the whole set: neighbours are alike.
+        steps.keep = frozenset((2 * n + 1) * total // (2 * DRAWN) for n in range(DRAWN))
+    answers, captured, task_ms = {}, [], []
     compute, step = metric.compute_metrics, runner.model.test_step
 
     def remember(results: list) -> dict:
@@ -146,12 +158,14 @@ def run_condition(condition: Condition, limit: int | None = None, cfg_options: d
         start = time.perf_counter()
         out = step(data)
         task_ms.append(1000 * (time.perf_counter() - start) / len(out))
+        if len(task_ms) - 1 in steps.keep:
+            answers[len(task_ms) - 1] = copy.deepcopy(out[0])
         return out
 
     metric.compute_metrics, runner.model.test_step = remember, timed_step
     # Classes without a box in the data have no figure.
     metrics = {k: float(v) for k, v in runner.test().items() if np.ndim(v) == 0 and np.isfinite(v)}
-    records = measured(loop).records
+    records = steps.records
     # Of real rain no clean picture is known.
     finite = [r for r in records if np.isfinite(r[FIGURES[0]]) and condition.rain != 'none']
     derain_ms = [r['milliseconds'] for r in records if r['milliseconds'] is not None]
@@ -163,7 +177,43 @@ def run_condition(condition: Condition, limit: int | None = None, cfg_options: d
         derain_ms=median_and_95(derain_ms),
         task_ms=median_and_95(task_ms),
         images=len(records),
+        drawn=draw(runner, steps.kept, answers, drawings) if drawings is not None else [],
     )
+
+
+def draw(runner: Runner, kept: dict, answers: dict, folder: Path) -> list[str]:
+    """Draw answers on the pictures that the task model saw, by the visualizer of its config.
+
+    Args:
+        kept: as :attr:`MeasuredSteps.kept`. answers: number -> data sample of mmdet or mmseg.
+        folder: gets ``<name>.png`` and, where the data set loads annotations, ``<name>.truth.png``.
+
+    Returns:
+        The names.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    options = {}
+    threshold = runner.cfg.get('default_hooks', {}).get('visualization', {}).get('score_thr', 0.3)
+    names = []
+    for number, sample in answers.items():
+        path, img = kept[number]
+        name = f'{number:05d}_{Path(path).stem}'
+        if 'pred_instances' in sample:
+            options['pred_score_thr'] = threshold
+        for suffix, truth in (('', False), ('.truth', True)):
+            if truth and not {'gt_instances', 'gt_sem_seg'} & set(sample.keys()):
+                continue
+            runner.visualizer.add_datasample(
+                name,
+                np.ascontiguousarray(img[..., ::-1]),
+                sample,
+                draw_gt=truth,
+                draw_pred=not truth,
+                out_file=str(folder / f'{name}{suffix}.png'),
+                **options,
+            )
+        names.append(name)
+    return names
 
 
 def task_config(condition: Condition, limit: int | None, cfg_options: dict | None) -> Config:
@@ -303,7 +353,8 @@ def evaluate(
     """Run the conditions that the cache does not hold, one after the other.
 
     Args:
-        cache: folder; a file for each result, whole or not at all, so an interrupted evaluation continues.
+        cache: folder; a file for each result, whole or not at all, so an interrupted evaluation continues, and
+            beside it a folder of its drawings.
         on_result: called after each.
     """
     cache.mkdir(parents=True, exist_ok=True)
@@ -313,7 +364,8 @@ def evaluate(
         if path.is_file():
             result = Result(**json.loads(path.read_text(encoding='utf-8')))
         else:
-            result = run_condition(row, limit, cfg_options)
+            result = run_condition(row, limit, cfg_options, cache / path.stem)
+            result.drawn = [f'{path.stem}/{name}' for name in result.drawn]
             part = path.with_suffix('.part')
             part.write_text(json.dumps(asdict(result)), encoding='utf-8')
             os.replace(part, path)

@@ -69,19 +69,19 @@ class MeasuredSteps(BaseTransform):
     Attributes:
         records: one dict a picture: ``img_path``, ``milliseconds`` of the timed step, and :data:`FIGURES` against the
             picture as it was loaded (infinite PSNR where nothing changed).
+        keep: numbers of pictures, as they come, whose result is put into ``kept``: number -> (img_path, BGR uint8).
 
     Args:
         steps: configs of transforms.
         timed: the number of the step whose time counts; None times nothing.
-        keep: of the first so many pictures the result is kept in ``pictures``, by path.
     """
 
-    def __init__(self, steps: list[dict], timed: int | None = None, keep: int = 0) -> None:
+    def __init__(self, steps: list[dict], timed: int | None = None) -> None:
         self.steps = [TRANSFORMS.build(step) for step in steps]
         self.timed = timed
-        self.keep = keep
+        self.keep: frozenset[int] = frozenset()
+        self.kept: dict[int, tuple[str, np.ndarray]] = {}
         self.records: list[dict] = []
-        self.pictures: dict[str, np.ndarray] = {}
 
     def transform(self, results: dict) -> dict:
         clean = results['img'].copy()
@@ -93,7 +93,7 @@ class MeasuredSteps(BaseTransform):
                 milliseconds = 1000 * (time.perf_counter() - start)
         path, img = str(results['img_path']), results['img']
         figures = {p: measure(img.astype(np.uint8), clean.astype(np.uint8), p, name=path) for p in FIGURES}
+        if len(self.records) in self.keep:
+            self.kept[len(self.records)] = path, img.astype(np.uint8)
         self.records.append(dict(img_path=path, milliseconds=milliseconds, **figures))
-        if len(self.pictures) < self.keep:
-            self.pictures[path] = img.astype(np.uint8)
         return results

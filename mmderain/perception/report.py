@@ -1,11 +1,15 @@
-"""The table of a joint evaluation: in the terminal, as Markdown, CSV, JSON and a bar chart."""
+"""The table of a joint evaluation: in the terminal, as Markdown, CSV, JSON, a bar chart and a gallery."""
 
 import csv
 import json
 from dataclasses import asdict
 from pathlib import Path
 
+import mmcv
 import numpy as np
+
+from mmderain.image import read_image
+from mmderain.visualization import panel
 
 from .joint_evaluation import Condition, Result, recovery
 
@@ -105,8 +109,47 @@ def chart(rows: list[Condition], results: list[Result], path: Path) -> None:
     plt.close(figure)
 
 
+def gallery(rows: list[Condition], results: list[Result], cache: Path, folder: Path, columns: int = 3) -> None:
+    """The same pictures under each condition, with the boxes or label maps that the task model found.
+
+    One PNG for each picture and rain: the truth, if the data set gives it, and the clean picture, then what was seen
+    under that rain; ``clean`` in place of the rain for what became of dry pictures.
+
+    Args:
+        cache: the folder that ``drawn`` of the results lies in.
+    """
+    pairs = list(zip(rows, results, strict=True))
+    first, main = results[0], rows[0].model
+    several = len({row.model for row in rows}) > 1
+    for number, drawn in enumerate(first.drawn):
+        truth = cache / f'{drawn}.truth.png'
+        for rain in dict.fromkeys(row.rain for row in rows):
+            shown = [(row, result) for row, result in pairs if row.rain == rain and number < len(result.drawn)]
+            if rain is not None and rows[0].rain is None:
+                shown.insert(0, pairs[0])
+            tiles = {'truth': truth} if truth.is_file() else {}
+            for row, result in shown:
+                model = f', {row.model.name}' if several and row.model != main else ''
+                tiles[row.treatment + model] = cache / f'{result.drawn[number]}.png'
+            pictures = {caption: read_image(path) for caption, path in tiles.items()}
+            name = f'{Path(drawn).name}_{(rain or "clean").replace(":", "-")}.png'
+            mmcv.imwrite(grid(pictures, columns), str(folder / name))
+
+
+def grid(pictures: dict[str, np.ndarray], columns: int) -> np.ndarray:
+    """Panels below each other, the last one filled up with white; all pictures have one size."""
+    captions = list(pictures)
+    lines = [panel({c: pictures[c] for c in captions[i : i + columns]}) for i in range(0, len(captions), columns)]
+    width = lines[0].shape[1]
+    return np.concatenate([np.pad(x, ((0, 0), (0, width - x.shape[1]), (0, 0)), constant_values=255) for x in lines])
+
+
 def write(rows: list[Condition], results: list[Result], out: Path, settings: dict) -> None:
-    """``table.md``, ``table.csv``, ``results.json`` and ``chart.png``."""
+    """``table.md``, ``table.csv``, ``results.json``, ``chart.png`` and ``gallery/``.
+
+    Args:
+        out: folder that holds ``cache`` as :func:`~mmderain.perception.joint_evaluation.evaluate` filled it.
+    """
     lines = table(rows, results)
     out.mkdir(parents=True, exist_ok=True)
     (out / 'table.md').write_text(markdown(lines), encoding='utf-8')
@@ -115,3 +158,4 @@ def write(rows: list[Condition], results: list[Result], out: Path, settings: dic
     content = [{**asdict(row), **asdict(result)} for row, result in zip(rows, results, strict=True)]
     (out / 'results.json').write_text(json.dumps(dict(settings=settings, rows=content), indent=1), encoding='utf-8')
     chart(rows, results, out / 'chart.png')
+    gallery(rows, results, out / 'cache', out / 'gallery')

@@ -123,6 +123,27 @@ def test_tool_writes_the_table(camvid, tmp_path, capsys):
     (oracle,) = [line for line in table.splitlines() if '| oracle |' in line]
     assert ('| 100% |' in oracle) == (lost > 0)
     assert table in said and mmcv.imread(str(tmp_path / 'out/chart.png')).std() > 10
+    # The gallery: of each picture what was clean, and each rain; the truth first, then every row that it belongs to.
+    names = sorted(path.name for path in (tmp_path / 'out/gallery').iterdir())
+    assert names == [f'{n:05d}_{n}_{rain}.png' for n in (0, 2, 3, 5) for rain in ('clean', 'heavy')]
+    for rain, captions in (
+        ('clean', ['truth', 'clean', 'clean, same']),
+        ('heavy', ['truth', 'clean', 'rainy', 'rainy, same', 'median blur 5x5', 'oracle']),
+    ):
+        sheet = mmcv.imread(str(tmp_path / f'out/gallery/00002_2_{rain}.png'))
+        bar = sheet.shape[0] // (len(captions) // 3) - 72  # above each picture its caption, below a gap
+        tiles = {}
+        for i, caption in enumerate(captions):
+            top, left = i // 3 * (bar + 72) + bar - 6, i % 3 * 108 + 6
+            tiles[caption] = sheet[top : top + 72, left : left + 96]
+        assert (tiles['clean'] != tiles['truth']).any()
+        if rain == 'heavy':
+            assert (tiles['oracle'] == tiles['clean']).all() and (tiles['rainy, same'] == tiles['rainy']).all()
+            assert (tiles['rainy'] != tiles['clean']).any()
+            # As mmseg's own visualizer draws it.
+            key = by['heavy', 'rainy', 'seg']['drawn'][1]
+            assert key.endswith('/00002_2')
+            assert (tiles['rainy'] == mmcv.imread(str(tmp_path / f'out/cache/{key}.png'))).all()
 
 
 def test_real_rain_has_no_clean_picture(camvid, tmp_path):
@@ -230,6 +251,11 @@ def test_detectors_too(tmp_path, monkeypatch):
     assert clean.metrics['coco/bbox_mAP'] > 0.9 > rainy.metrics['coco/bbox_mAP']
     assert clean.metrics == clean_identity.metrics and rainy.metrics == identity.metrics and clean.images == 3
     head, first, *_ = report.table(rows, [clean, clean_identity, rainy, _, identity])
+    # Boxes are drawn on what the detector saw.
+    drawn = mmcv.imread(str(tmp_path / 'cache' / f'{clean.drawn[0]}.png'))
+    changed = (drawn != mmcv.imread('data/images/0.png')).any(-1)
+    assert drawn.shape == (96, 128, 3) and 0.02 < changed.mean() < 0.9
+    assert (drawn != mmcv.imread(str(tmp_path / 'cache' / f'{clean.drawn[0]}.truth.png'))).any()
     # All boxes are persons, so the AP is theirs.
     assert {annotation['category_id'] for annotation in annotations} == {1}
     assert first[head.index('person AP')] == first[head.index('AP')]

@@ -3,9 +3,11 @@
 import mmcv
 import numpy as np
 import pytest
+import torch
 from conftest import ROOT, load_tool, picture
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.utils import import_modules_from_strings
 
 from mmderain.datasets.samplers import Draw
 from mmderain.rain import synthesize_rain
@@ -128,6 +130,52 @@ def test_persons_only(name):
     assert head.num_classes == 1
 
 
+SMALL = ['pspnet_r18_camvid_small', 'atss_r18_camvid_small']
+#: What became of the small models on rain: the treatment of their pictures while they were fine-tuned.
+FINE_TUNED = {
+    'pspnet_r18_camvid_small_rain': None,
+    'pspnet_r18_camvid_small_rain_sian': dict(freeze=True),
+    'pspnet_r18_camvid_small_rain_joint': dict(freeze=False),
+    'atss_r18_camvid_small_rain': None,
+}
+
+
+@pytest.mark.parametrize('name', FINE_TUNED)
+def test_fine_tuned_models_start_from_the_clean_one_and_see_both_rains(name):
+    pytest.importorskip('mmdet', reason='mmdet is not installed')
+    pytest.importorskip('mmseg', reason='mmseg is not installed')
+    clean_name = name.partition('_rain')[0]
+    clean, cfg = (Config.fromfile(ROOT / f'configs/perception/{n}.py') for n in (clean_name, name))
+    assert cfg.load_from == f'work_dirs/{clean_name}/iter_{clean.train_cfg.max_iters}.pth'
+    load, rain, *rest = cfg.train_dataloader.dataset.pipeline
+    assert [load, *rest] == clean.train_dataloader.dataset.pipeline
+    assert rain['prob'] == 0.8 and rain['transforms'][0]['preset'] == ['light', 'heavy']
+    assert cfg.test_dataloader == clean.test_dataloader and cfg.train_dataloader.batch_size == 8
+    preprocessor, plain = cfg.model.pop('data_preprocessor'), clean.model.pop('data_preprocessor')
+    assert cfg.model == clean.model
+    if FINE_TUNED[name] is None:
+        assert preprocessor == plain
+    else:
+        assert preprocessor['type'] == 'mmderain.DerainBeforeTask' and preprocessor.wrapped == plain
+        assert preprocessor.get('freeze', True) is FINE_TUNED[name]['freeze']
+
+
+def test_small_detector_has_a_backbone_of_timm():
+    pytest.importorskip('mmdet', reason='mmdet is not installed')
+    cfg = Config.fromfile(ROOT / 'configs/perception/atss_r18_camvid_small.py')
+    init_default_scope('mmdet')
+    import_modules_from_strings(**cfg.custom_imports)
+    model = MODELS.build(cfg.model).eval()
+    assert type(model.backbone.timm_model).__module__.startswith('timm.')
+    with torch.no_grad():
+        features = model.extract_feat(torch.zeros(1, 3, 352, 480))
+    # An object of 13x38 px covers more than one place of the finest map.
+    assert [tuple(f.shape[1:]) for f in features] == [(64, 44, 60), (64, 22, 30), (64, 11, 15), (64, 6, 8)]
+    # Half of ResNet-18's width.
+    assert [f.shape[1] for f in model.backbone(torch.zeros(1, 3, 32, 32))] == [64, 128, 256]
+
+
 def test_every_perception_config_is_tested():
     names = {path.stem for path in (ROOT / 'configs/perception').glob('*.py')}
-    assert names == {*RAINY, *CHAINED, *PERSONS, 'pspnet_r50_camvid', 'pspnet_r18_camvid_small'}
+    others = {'pspnet_r50_camvid', 'faster-rcnn_r50_camvid'}
+    assert names == {*RAINY, *CHAINED, *PERSONS, *SMALL, *FINE_TUNED, *others}

@@ -1,0 +1,10 @@
+# The small PSPNet fine-tuned on what a frozen SIAN, that of `make demo`, makes of rain
+_base_ = './pspnet_r18_camvid_small_rain.py'
+model = dict(
+    data_preprocessor=dict(
+        _delete_=True,
+        type='mmderain.DerainBeforeTask',
+        derainer=dict(config='mmderain::derain/sian_sample.py', checkpoint='work_dirs/sample_demo/iter_900.pth'),
+        wrapped=_base_.model.data_preprocessor,
+    )
+)

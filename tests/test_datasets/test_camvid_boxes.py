@@ -1,0 +1,87 @@
+"""Boxes from CamVid's label maps."""
+
+import json
+
+import mmcv
+import numpy as np
+import pytest
+from conftest import load_tool, picture
+
+tool = load_tool('dataset_converters/camvid')
+CAR, PEDESTRIAN, BICYCLIST = 8, 9, 10
+
+
+@pytest.fixture
+def camvid(tmp_path):
+    """One scene a split: two cars, a pedestrian in two parts that touch by a corner, a speck of a bicyclist."""
+    labels = np.full((60, 90), 3, np.uint8)
+    labels[10:25, 5:35] = CAR
+    labels[10:25, 40:60] = CAR
+    labels[30:45, 50:58] = PEDESTRIAN
+    labels[45:55, 58:66] = PEDESTRIAN
+    labels[2:6, 80:85] = BICYCLIST
+    for split in tool.SPLITS:
+        mmcv.imwrite(picture(60, 90), str(tmp_path / f'camvid/images/{split}/0001TP.jpg'))
+        mmcv.imwrite(labels, str(tmp_path / f'camvid/annotations/{split}/0001TP.png'))
+    return tmp_path / 'camvid'
+
+
+def test_boxes_are_those_of_connected_regions(camvid, tmp_path, capsys):
+    assert tool.main([str(camvid), str(tmp_path / 'boxes')]) == 0
+    assert 'test.json: 1 pictures, 2 Car, 1 Pedestrian, 0 Bicyclist; 1 smaller regions ignored' in ''.join(
+        capsys.readouterr().out.split('\n')
+    )
+    for split in tool.SPLITS:
+        content = json.loads((tmp_path / f'boxes/{split}.json').read_text())
+        assert content['images'] == [dict(id=1, file_name='0001TP.jpg', height=60, width=90)]
+        found = [(a['category_id'], a['bbox'], a['area'], a['iscrowd']) for a in content['annotations']]
+        # x, y, width, height of each; categories count from 1.
+        assert sorted(found) == [
+            (1, [5, 10, 30, 15], 450, 0),
+            (1, [40, 10, 20, 15], 300, 0),
+            (2, [50, 30, 16, 25], 200, 0),
+            (3, [80, 2, 5, 4], 20, 1),
+        ]
+        assert [c['name'] for c in content['categories']] == ['Car', 'Pedestrian', 'Bicyclist']
+
+
+def test_detectors_read_them_and_skip_what_is_ignored(camvid, tmp_path):
+    CocoDataset = pytest.importorskip('mmdet.datasets', reason='mmdet is not installed').CocoDataset
+    assert tool.main([str(camvid), str(tmp_path / 'boxes'), '--min-area', '250']) == 0
+    metainfo = dict(classes=('Car', 'Pedestrian', 'Bicyclist'))
+    data = CocoDataset(
+        ann_file=str(tmp_path / 'boxes/val.json'),
+        data_prefix=dict(img=str(camvid / 'images/val')),
+        metainfo=metainfo,
+        pipeline=[],
+    )
+    instances = data.get_data_info(0)['instances']
+    assert [(i['bbox_label'], i['ignore_flag'], i['bbox']) for i in instances] == [
+        (0, 0, [5, 10, 35, 25]),
+        (0, 0, [40, 10, 60, 25]),
+        (1, 1, [50, 30, 66, 55]),
+        (2, 1, [80, 2, 85, 6]),
+    ]
+
+
+@pytest.mark.parametrize(
+    'harm, error',
+    [
+        (lambda d: (d / 'annotations/val/0001TP.png').unlink(), 'no label map for'),
+        (lambda d: (d / 'annotations/val/0001TP.png').write_text('x'), 'not a readable label map'),
+        (
+            lambda d: mmcv.imwrite(picture(60, 90), str(d / 'annotations/val/0001TP.png')),
+            'found uint8 of shape (60, 90, 3)',
+        ),
+        (
+            lambda d: mmcv.imwrite(np.zeros((50, 90), np.uint8), str(d / 'annotations/val/0001TP.png')),
+            'is 50x90, its picture 60x90',
+        ),
+        (lambda d: (d / 'images/test/0001TP.jpg').unlink(), 'images/test: no pictures'),
+    ],
+)
+def test_bad_input_is_named_and_nothing_is_written(camvid, tmp_path, capsys, harm, error):
+    harm(camvid)
+    assert tool.main([str(camvid), str(tmp_path / 'boxes')]) == 1
+    assert error in capsys.readouterr().err
+    assert not (tmp_path / 'boxes').exists()
