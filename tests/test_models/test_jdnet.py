@@ -5,8 +5,7 @@ from conftest import load_tool
 from golden import authors_keys, expected, fill, image
 
 from mmderain.models import Derainer, JDNet
-from mmderain.models.layers import PairwiseSelfAttention
-from mmderain.models.layers.pairwise_attention import position_grid
+from mmderain.models.layers import PairwiseSelfAttention, pairwise_attention
 from mmderain.models.networks.jdnet import ScaleAggregation
 
 
@@ -33,6 +32,16 @@ def test_parameter_count(units, count):
     assert sum(p.numel() for p in JDNet(num_units=units).parameters()) == count
 
 
+def position_grid(height: int, width: int) -> torch.Tensor:
+    """(1, 2, H, W): x, then y, each from -1 to 1 over the whole picture."""
+    y, x = torch.meshgrid(
+        torch.linspace(-1, 1, height, dtype=torch.float64),
+        torch.linspace(-1, 1, width, dtype=torch.float64),
+        indexing='ij',
+    )
+    return torch.stack([x, y])[None]
+
+
 def plain_attention(layer: PairwiseSelfAttention, x: torch.Tensor) -> torch.Tensor:
     """Everything unfolded, the two convolutions one after the other, as in the authors' description."""
     n, _, h, w = x.shape
@@ -43,7 +52,7 @@ def plain_attention(layer: PairwiseSelfAttention, x: torch.Tensor) -> torch.Tens
         return F.unfold(t, layer.window).view(t.shape[0], -1, size, h, w)
 
     q, k, v = layer.query(x), layer.key(x), layer.value(x)
-    p = layer.position(position_grid(h, w, x))
+    p = layer.position(position_grid(h, w))
     of_features = q[:, :, None] - around(k)
     of_positions = (p[:, :, None] - around(p)).expand(n, -1, -1, -1, -1)
     relation = F.leaky_relu(torch.cat([of_features, of_positions], 1), layer.slope)
@@ -51,12 +60,14 @@ def plain_attention(layer: PairwiseSelfAttention, x: torch.Tensor) -> torch.Tens
     return (torch.softmax(logits, 2) * around(v)).sum(2)
 
 
-@pytest.mark.parametrize('recompute', [True, False])
+@pytest.mark.parametrize('size', [(9, 10), (4, 4), (5, 17), (12, 6), (7, 7)])
 @pytest.mark.parametrize('chunk_pixels', [10**6, 20, 1])
-def test_attention_equals_the_unfolded_formulation_with_gradients(recompute, chunk_pixels):
-    layer = PairwiseSelfAttention(6, 2, 3, chunk_pixels=chunk_pixels, recompute=recompute).double()
-    x = torch.rand(2, 6, 9, 10, dtype=torch.float64, requires_grad=True)
-    weight = torch.rand(2, 3, 9, 10, dtype=torch.float64)
+def test_attention_equals_the_unfolded_formulation_with_gradients(size, chunk_pixels, monkeypatch):
+    monkeypatch.setattr(pairwise_attention, 'CHUNK_PIXELS', chunk_pixels)
+    torch.manual_seed(0)
+    layer = PairwiseSelfAttention(6, 2, 3).double()
+    x = torch.rand(2, 6, *size, dtype=torch.float64, requires_grad=True)
+    weight = torch.rand(2, 3, *size, dtype=torch.float64)
     inputs = [x, *layer.parameters()]
     ours, plain = layer(x), plain_attention(layer, x)
     assert torch.allclose(ours, plain, atol=1e-12)
@@ -66,16 +77,52 @@ def test_attention_equals_the_unfolded_formulation_with_gradients(recompute, chu
         assert torch.allclose(a, b, atol=1e-10)
     with torch.no_grad():
         assert torch.allclose(layer(x), plain, atol=1e-12)
+        assert torch.allclose(layer(x.contiguous(memory_format=torch.channels_last)), plain, atol=1e-12)
 
 
-def test_attention_weights_are_bounded_by_the_chunk():
-    layer = PairwiseSelfAttention(4, 2, 2, chunk_pixels=64).eval()
-    held = []
-    inner = layer._attend
-    layer._attend = lambda *pieces: held.append(pieces[0].shape[-2] * pieces[0].shape[-1]) or inner(*pieces)
-    with torch.no_grad():
+def test_attention_keeps_no_weights_for_the_backward_pass():
+    layer = PairwiseSelfAttention(4, 2, 2)
+    saved = []
+
+    def pack(t):
+        saved.append(t.numel())
+        return t
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
         layer(torch.rand(1, 4, 40, 16))
-    assert max(held) <= 64 and sum(held) == 40 * 16
+    # A window of 49 weights a pixel would be 31,360; the padded term, key and value are (1 + 2 + 2) 46 x 22.
+    assert max(saved) == 5 * 46 * 22
+
+
+def test_attention_weights_are_bounded_by_the_chunk(monkeypatch):
+    monkeypatch.setattr(pairwise_attention, 'CHUNK_PIXELS', 64)
+    held = []
+    inner = pairwise_attention.attention_weights
+
+    def weights(*arguments):
+        held.append(inner(*arguments).numel())
+        return inner(*arguments)
+
+    monkeypatch.setattr(pairwise_attention, 'attention_weights', weights)
+    with torch.no_grad():
+        PairwiseSelfAttention(4, 2, 2)(torch.rand(1, 4, 40, 16))
+    assert max(held) == 49 * 64 and sum(held) == 49 * 40 * 16
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_attention_computes_in_float32_when_the_model_does_not(dtype):
+    torch.manual_seed(0)
+    layer = PairwiseSelfAttention(6, 2, 3)
+    x = torch.rand(1, 6, 12, 11)
+    with torch.no_grad():
+        wanted = layer(x)
+        with torch.autocast('cpu', dtype=dtype):
+            mixed = layer(x)
+        pure = layer.to(dtype)(x.to(dtype))
+    assert mixed.dtype == torch.float32
+    # What is lost is the rounding of q, k and v (8 or 11 bits).
+    for result in (mixed, pure):
+        assert (result - wanted).abs().max() < (0.01 if dtype == torch.bfloat16 else 0.002) * wanted.abs().max()
 
 
 def test_aggregation_equals_upsampling_first():

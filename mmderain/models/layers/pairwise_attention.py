@@ -1,9 +1,15 @@
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 from .conv import conv1x1
+
+# Pixels (of one picture, whole rows) whose weights are held at once: with a window of 7, 49 x 4 bytes each and the
+# batch, so that they stay in a core's cache.
+CHUNK_PIXELS = 2**13
 
 
 class PairwiseSelfAttention(nn.Module):
@@ -14,8 +20,16 @@ class PairwiseSelfAttention(nn.Module):
         logit_ij = w . lrelu([q_i - k_j ; p_i - p_j]) + b,   y_i = sum_j softmax_j(logit_ij) v_j
 
     Outside the picture neighbours are reflected. The authors apply two 1x1 convolutions in a row where w stands; their
-    product is w. A loop over the window's shifts works on views, so that nothing of size window x picture but the
-    weights is ever held; rows are taken in chunks, which bounds that too.
+    product is w. What is done otherwise, with the same result:
+
+    * lrelu(d) = (1 + slope) / 2 d + (1 - slope) / 2 |d|, and a softmax ignores what is the same for all neighbours: so
+      of the features only ``|q_i - k_j|`` and a term of k_j alone are left;
+    * the positions' term depends on the neighbour's place in the window and on how near the border is, so it is
+      computed for the few cases that there are;
+    * all shifts of the window are views of one padded tensor, rows are taken in chunks that stay in the cache, and the
+      weights are computed again in the backward pass: nothing of size window x picture is ever held.
+
+    It computes in float32 or wider, under autocast too.
 
     Args:
         in_channels: of the input.
@@ -23,9 +37,6 @@ class PairwiseSelfAttention(nn.Module):
         out_channels: of v and of the result.
         window: side of the square footprint, odd.
         slope: of the leaky ReLU.
-        chunk_pixels: pixels (of one picture, whole rows) whose weights are held at once: 49 x 4 bytes each and the
-            batch at the default window.
-        recompute: in training, compute the weights again in the backward pass instead of keeping them.
     """
 
     def __init__(
@@ -35,8 +46,6 @@ class PairwiseSelfAttention(nn.Module):
         out_channels: int,
         window: int = 7,
         slope: float = 0.2,
-        chunk_pixels: int = 2**17,
-        recompute: bool = True,
     ) -> None:
         super().__init__()
         self.query = conv1x1(in_channels, relation_channels)
@@ -47,8 +56,6 @@ class PairwiseSelfAttention(nn.Module):
         self.weigh = conv1x1(relation_channels, 1)
         self.window = window
         self.slope = slope
-        self.chunk_pixels = chunk_pixels
-        self.recompute = recompute
 
     @property
     def min_size(self) -> int:
@@ -58,53 +65,158 @@ class PairwiseSelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W), sides of at least ``min_size`` -> (N, out_channels, H, W)."""
         height, width = x.shape[-2:]
-        # Planes, not pixels: the loop below works on single channels.
-        q, k, v = (conv(x).contiguous() for conv in (self.query, self.key, self.value))
-        p = self.position(position_grid(height, width, x))
+        q, k, v = self.query(x), self.key(x), self.value(x)
+        with torch.autocast(x.device.type, enabled=False):
+            # Planes, not pixels: the work is done channel by channel.
+            q, k, v = (as_planes(t) for t in (q, k, v))
+            # (relation_channels + 2,): the two convolutions in a row, then the odd half of the leaky ReLU.
+            w = (self.weigh.weight.flatten(1) @ self.reduce.weight.flatten(1))[0].to(q.dtype)
+            w_feature, w_position = w[: q.shape[1]], w[q.shape[1] :]
+            of_key = -(1 + self.slope) / 2 * torch.einsum('nchw,c->nhw', k, w_feature)[:, None]
+            around = F.pad(torch.cat([of_key, k, v], dim=1), (self.window // 2,) * 4, mode='reflect')
+            of_position = self._position_term(height, width, w_position)
+            y = WindowAttention.apply(q, around, of_position, (1 - self.slope) / 2 * w_feature, self.window)
+        # What follows is fastest in the layout that x has: a sum of two layouts takes ten times as long.
+        layout = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+        return y.contiguous(memory_format=layout)
+
+    def _position_term(self, height: int, width: int, w: Tensor) -> Tensor:
+        """w . lrelu(p_i - p_j) + b for every shift and case, (window, window, cases of rows, cases of columns)."""
         margin = self.window // 2
-        k, v, p_around = (F.pad(t, (margin,) * 4, mode='reflect') for t in (k, v, p))
-        # (1, relation_channels + 2): the two convolutions in a row.
-        w = (self.weigh.weight.flatten(1) @ self.reduce.weight.flatten(1)).view(1, -1, 1, 1)
+        y, y_around = coordinates(height, margin, self.position.weight)  # (cases,), (window, cases)
+        x, x_around = coordinates(width, margin, self.position.weight)
+        here = torch.stack(torch.meshgrid(x, y, indexing='xy'))
+        there = torch.stack(torch.broadcast_tensors(x_around[None, :, None, :], y_around[:, None, :, None]), dim=0)
+        # As (1, 2, ., .) for the convolution.
+        p_here = self.position(here[None])[0]
+        p_there = self.position(there.reshape(1, 2, self.window**2, -1)).view(there.shape)
+        relation = F.leaky_relu(p_here[:, None, None] - p_there, self.slope)
+        return (relation.to(w.dtype) * w.view(-1, 1, 1, 1, 1)).sum(0) + self.weigh.bias.to(w.dtype)
 
-        rows = max(1, self.chunk_pixels // width)
-        chunks = []
-        for top in range(0, height, rows):
-            end = min(top + rows, height)
-            inner, around = slice(top, end), slice(top, end + 2 * margin)
-            pieces = (q[:, :, inner], k[:, :, around], v[:, :, around], p[:, :, inner], p_around[:, :, around])
-            if self.recompute and torch.is_grad_enabled():
-                chunks.append(checkpoint(self._attend, *pieces, w, self.weigh.bias, use_reentrant=False))
-            else:
-                chunks.append(self._attend(*pieces, w, self.weigh.bias))
-        return chunks[0] if len(chunks) == 1 else torch.cat(chunks, dim=2)
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, p: Tensor, p_around: Tensor, w: Tensor, b: Tensor) -> Tensor:
-        """A chunk of rows: q, p (., ., h, W); k, v, p_around (., ., h + window - 1, W + window - 1)."""
-        height, width = q.shape[-2:]
-        w_feature, w_position = w[:, : q.shape[1]], w[:, q.shape[1] :]
+class WindowAttention(torch.autograd.Function):
+    """The loop over shifts, with a backward pass that computes the weights again."""
 
-        def shifts(around: Tensor) -> list[Tensor]:
-            return [
-                around[:, :, dy : dy + height, dx : dx + width]
-                for dy in range(self.window)
-                for dx in range(self.window)
-            ]
+    @staticmethod
+    def forward(ctx: FunctionCtx, q: Tensor, around: Tensor, of_position: Tensor, w: Tensor, window: int) -> Tensor:
+        """Args:
+            q: (N, R, H, W).
+            around: a term of k, k (R channels) and v (C channels), padded: (N, 1 + R + C, H + window - 1, ...).
+            of_position: (window, window, cases of rows, cases of columns).
+            w: (R,), of ``|q_i - k_j|``.
 
-        logits = []
-        for k_j, p_j in zip(shifts(k), shifts(p_around), strict=True):
-            # Positions are the same for all pictures of the batch, so their term is computed once.
-            of_position = (F.leaky_relu(p - p_j, self.slope) * w_position).sum(1) + b
-            of_feature = (F.leaky_relu(q - k_j, self.slope) * w_feature).sum(1)
-            logits.append(of_feature + of_position)
-        weights = torch.softmax(torch.stack(logits, dim=1), dim=1)
-        out = 0
-        for j, v_j in enumerate(shifts(v)):
-            out = out + weights[:, j : j + 1] * v_j
+        Returns:
+            (N, C, H, W).
+        """
+        ctx.save_for_backward(q, around, of_position, w)
+        ctx.window = window
+        out = q.new_empty(q.shape[0], around.shape[1] - 1 - q.shape[1], *q.shape[2:])
+        for rows, shifts, position in chunks(q, around, of_position, window):
+            weights = attention_weights(q[:, :, rows], shifts, position, w)
+            v, y = shifts[:, 1 + q.shape[1] :], out[:, :, rows]
+            torch.mul(weights[:, None, 0, 0], v[:, :, 0, 0], out=y)
+            for dy in range(window):
+                for dx in range(window):
+                    if dy or dx:
+                        y.addcmul_(weights[:, None, dy, dx], v[:, :, dy, dx])
         return out
 
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, g_out: Tensor) -> tuple[Tensor | None, ...]:
+        q, around, of_position, w = ctx.saved_tensors
+        relations = q.shape[1]
+        g_q, g_around = torch.zeros_like(q), torch.zeros_like(around)
+        g_position, g_w = torch.zeros_like(of_position), torch.zeros_like(w)
+        row_case = border_cases(q.shape[2], ctx.window // 2, q.device)
+        for rows, shifts, position in chunks(q, around, of_position, ctx.window):
+            weights = attention_weights(q[:, :, rows], shifts, position, w)
+            g_y = g_out[:, :, rows]
+            g_logits = torch.zeros_like(weights)
+            for c in range(g_y.shape[1]):
+                g_logits.addcmul_(g_y[:, c, None, None], shifts[:, 1 + relations + c])
+            g_logits.sub_((weights * g_logits).sum((1, 2), keepdim=True)).mul_(weights)
+            # What each shift gives to its term of k and to k.
+            g_shifts = [g_logits]
+            for c in range(relations):
+                difference = q[:, c, rows][:, None, None] - shifts[:, 1 + c]
+                g_w[c] += (g_logits * difference.abs()).sum()
+                g_difference = difference.sign_().mul_(g_logits).mul_(w[c])
+                g_q[:, c, rows] = g_difference.sum((1, 2))
+                g_shifts.append(g_difference.neg_())
+            height, width = g_y.shape[2:]
+            part = g_around[:, :, rows.start : rows.start + height + ctx.window - 1]
+            for dy in range(ctx.window):
+                for dx in range(ctx.window):
+                    place = part[:, :, dy : dy + height, dx : dx + width]
+                    for c, g_shift in enumerate(g_shifts):
+                        place[:, c] += g_shift[:, dy, dx]
+                    place[:, 1 + relations :].addcmul_(weights[:, None, dy, dx], g_y)
+            g_position.index_add_(2, row_case[rows], gather(g_logits.sum(0), of_position.shape[3]))
+        return g_q, g_around, g_position, g_w, None
 
-def position_grid(height: int, width: int, like: Tensor) -> Tensor:
-    """(1, 2, H, W) of ``like``'s dtype and device: x, then y, each from -1 to 1 over the whole picture."""
-    x = torch.linspace(-1, 1, width, dtype=like.dtype, device=like.device)
-    y = torch.linspace(-1, 1, height, dtype=like.dtype, device=like.device)
-    return torch.stack([x.expand(height, width), y[:, None].expand(height, width)])[None]
+
+def chunks(q: Tensor, around: Tensor, of_position: Tensor, window: int) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Rows of the picture, a view of their surroundings (N, ., window, window, h, W), and the positions' term."""
+    height, width = q.shape[2:]
+    row_case = border_cases(height, window // 2, q.device)
+    step = max(1, CHUNK_PIXELS // width)
+    for top in range(0, height, step):
+        rows = slice(top, min(top + step, height))
+        lines = rows.stop - top
+        shifts = around[:, :, top : rows.stop + window - 1].unfold(2, lines, 1).unfold(3, width, 1)
+        yield rows, shifts, spread(of_position.index_select(2, row_case[rows]), width)
+
+
+def attention_weights(q: Tensor, shifts: Tensor, of_position: Tensor, w: Tensor) -> Tensor:
+    """(N, window, window, h, W), sum 1 over the window."""
+    logits = shifts[:, 0] + of_position
+    for c in range(q.shape[1]):
+        logits.addcmul_((q[:, c, None, None] - shifts[:, 1 + c]).abs_(), w[c])
+    return torch.softmax(logits.flatten(1, 2), dim=1).view_as(logits)
+
+
+def as_planes(x: Tensor) -> Tensor:
+    """Each channel in one piece, float32 or wider."""
+    return x.to(torch.promote_types(x.dtype, torch.float32)).contiguous()
+
+
+def border_cases(length: int, margin: int, device: torch.device) -> Tensor:
+    """Which places of a line see the border alike, (length,): the first ``margin``, the last, all in between."""
+    place = torch.arange(length, device=device)
+    cases = min(length, 2 * margin + 1)
+    return torch.maximum(place.clamp(max=margin), place - (length - cases))
+
+
+def coordinates(length: int, margin: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Of one place for each of :func:`border_cases`, the coordinates, from -1 to 1 over the whole line.
+
+    Returns:
+        Its own, (cases,), and those of its neighbours, reflected, (2 margin + 1, cases).
+    """
+    line = torch.linspace(-1, 1, length, dtype=like.dtype, device=like.device)
+    cases = min(length, 2 * margin + 1)
+    place = torch.arange(cases, device=like.device)
+    place = torch.where(place > margin, place + length - cases, place)
+    neighbour = place + torch.arange(-margin, margin + 1, device=like.device)[:, None]
+    neighbour = (length - 1) - ((length - 1) - neighbour.abs()).abs()
+    return line[place], line[neighbour]
+
+
+def spread(of_cases: Tensor, width: int) -> Tensor:
+    """(..., cases of columns) -> (..., W)."""
+    cases = of_cases.shape[-1]
+    if cases == width:
+        return of_cases
+    margin = cases // 2
+    middle = of_cases[..., margin : margin + 1].expand(*of_cases.shape[:-1], width - 2 * margin)
+    return torch.cat([of_cases[..., :margin], middle, of_cases[..., margin + 1 :]], dim=-1)
+
+
+def gather(of_columns: Tensor, cases: int) -> Tensor:
+    """What :func:`spread` does, backwards: (..., W) -> sums, (..., cases of columns)."""
+    margin, width = cases // 2, of_columns.shape[-1]
+    if cases == width:
+        return of_columns
+    middle = of_columns[..., margin : width - margin].sum(-1, keepdim=True)
+    return torch.cat([of_columns[..., :margin], middle, of_columns[..., width - margin :]], dim=-1)

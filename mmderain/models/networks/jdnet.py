@@ -27,12 +27,10 @@ def lrelu(x: Tensor) -> Tensor:
 class SelfAttention(nn.Module):
     """Pre-activation residual around the pairwise attention."""
 
-    def __init__(self, channels: int, relation_channels: int, value_channels: int, recompute: bool) -> None:
+    def __init__(self, channels: int, relation_channels: int, value_channels: int) -> None:
         super().__init__()
         self.norm1 = nn.BatchNorm2d(channels)
-        self.attention = PairwiseSelfAttention(
-            channels, relation_channels, value_channels, slope=SLOPE, recompute=recompute
-        )
+        self.attention = PairwiseSelfAttention(channels, relation_channels, value_channels, slope=SLOPE)
         self.norm2 = nn.BatchNorm2d(value_channels)
         self.conv = conv1x1(value_channels, channels)
 
@@ -108,8 +106,6 @@ class JDNet(BaseModule):
         num_units: 32 in the paper.
         use_attention, use_calibration: False leaves that part of the units out (Table 2: R1 has neither, R2 the
             calibration).
-        recompute: compute attention weights again in the backward pass instead of keeping them (775 instead of 3,900
-            bytes a pixel and unit).
         init_cfg: mmengine's weight initialisation; the paper's is torch's default.
 
     The authors train and test on BGR pictures, so that is what the network reads and returns. Parameters at the
@@ -126,7 +122,6 @@ class JDNet(BaseModule):
         num_units: int = 32,
         use_attention: bool = True,
         use_calibration: bool = True,
-        recompute: bool = True,
         init_cfg: dict | Sequence[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -136,7 +131,7 @@ class JDNet(BaseModule):
         for i in range(num_units):
             parts: list[nn.Module] = [ScaleAggregation(channels)]
             if use_attention:
-                parts.insert(0, SelfAttention(channels, max(1, channels // 16), max(1, channels // 4), recompute))
+                parts.insert(0, SelfAttention(channels, max(1, channels // 16), max(1, channels // 4)))
             if use_calibration:
                 parts.append(SelfCalibratedBottleneck(channels))
             self.units.append(nn.Sequential(*parts))
