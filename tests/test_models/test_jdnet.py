@@ -1,12 +1,12 @@
 import pytest
 import torch
-import torch.nn.functional as F
 from conftest import load_tool
 from golden import authors_keys, expected, fill, image
 
 from mmderain.models import Derainer, JDNet
 from mmderain.models.layers import PairwiseSelfAttention, pairwise_attention
-from mmderain.models.networks.jdnet import ScaleAggregation
+
+plain_networks = load_tool('analysis_tools/plain_networks')
 
 
 def with_authors_weights(name: str, seed: int, **settings) -> JDNet:
@@ -32,34 +32,6 @@ def test_parameter_count(units, count):
     assert sum(p.numel() for p in JDNet(num_units=units).parameters()) == count
 
 
-def position_grid(height: int, width: int) -> torch.Tensor:
-    """(1, 2, H, W): x, then y, each from -1 to 1 over the whole picture."""
-    y, x = torch.meshgrid(
-        torch.linspace(-1, 1, height, dtype=torch.float64),
-        torch.linspace(-1, 1, width, dtype=torch.float64),
-        indexing='ij',
-    )
-    return torch.stack([x, y])[None]
-
-
-def plain_attention(layer: PairwiseSelfAttention, x: torch.Tensor) -> torch.Tensor:
-    """Everything unfolded, the two convolutions one after the other, as in the authors' description."""
-    n, _, h, w = x.shape
-    m, size = layer.window // 2, layer.window**2
-
-    def around(t):
-        t = F.pad(t, (m,) * 4, mode='reflect')
-        return F.unfold(t, layer.window).view(t.shape[0], -1, size, h, w)
-
-    q, k, v = layer.query(x), layer.key(x), layer.value(x)
-    p = layer.position(position_grid(h, w))
-    of_features = q[:, :, None] - around(k)
-    of_positions = (p[:, :, None] - around(p)).expand(n, -1, -1, -1, -1)
-    relation = F.leaky_relu(torch.cat([of_features, of_positions], 1), layer.slope)
-    logits = layer.weigh(layer.reduce(relation.flatten(2, 3))).view(n, 1, size, h, w)
-    return (torch.softmax(logits, 2) * around(v)).sum(2)
-
-
 @pytest.mark.parametrize('size', [(9, 10), (4, 4), (5, 17), (12, 6), (7, 7)])
 @pytest.mark.parametrize('chunk_pixels', [10**6, 20, 1])
 def test_attention_equals_the_unfolded_formulation_with_gradients(size, chunk_pixels, monkeypatch):
@@ -69,7 +41,7 @@ def test_attention_equals_the_unfolded_formulation_with_gradients(size, chunk_pi
     x = torch.rand(2, 6, *size, dtype=torch.float64, requires_grad=True)
     weight = torch.rand(2, 3, *size, dtype=torch.float64)
     inputs = [x, *layer.parameters()]
-    ours, plain = layer(x), plain_attention(layer, x)
+    ours, plain = layer(x), plain_networks.pairwise_attention(layer, x)
     assert torch.allclose(ours, plain, atol=1e-12)
     for a, b in zip(
         torch.autograd.grad((ours * weight).sum(), inputs), torch.autograd.grad((plain * weight).sum(), inputs)
@@ -119,21 +91,10 @@ def test_attention_computes_in_float32_when_the_model_does_not(dtype):
         with torch.autocast('cpu', dtype=dtype):
             mixed = layer(x)
         pure = layer.to(dtype)(x.to(dtype))
-    assert mixed.dtype == torch.float32
-    # What is lost is the rounding of q, k and v (8 or 11 bits).
+    assert mixed.dtype == pure.dtype == dtype
+    # What is lost is the rounding of q, k, v and of the result (8 or 11 bits).
     for result in (mixed, pure):
-        assert (result - wanted).abs().max() < (0.01 if dtype == torch.bfloat16 else 0.002) * wanted.abs().max()
-
-
-def test_aggregation_equals_upsampling_first():
-    part = ScaleAggregation(4).double()
-    x = torch.rand(1, 4, 21, 18, dtype=torch.float64)
-    maps, coarse = [x], x
-    for scale in part.coarser:
-        coarse = scale(coarse)
-        maps.append(F.interpolate(coarse, x.shape[-2:], mode='nearest'))
-    wanted = F.leaky_relu(part.fuse(torch.cat(maps, 1)), 0.2) + x
-    assert torch.allclose(part(x), wanted, atol=1e-12)
+        assert (result.float() - wanted).abs().max() < (0.01 if dtype == torch.bfloat16 else 0.002) * wanted.abs().max()
 
 
 @pytest.mark.parametrize('size', [(4, 4), (4, 11), (7, 5), (8, 8)])
@@ -176,29 +137,3 @@ def test_every_parameter_gets_a_gradient():
     network = JDNet(32, 2)
     network(torch.rand(2, 3, 16, 16))[0].sum().backward()
     assert all(p.grad is not None for p in network.parameters())
-
-
-def test_the_dense_body_equals_its_plain_formulation_with_gradients():
-    """Each unit concatenating everything before it, as published; ten units are a whole block and a part."""
-    torch.manual_seed(0)
-    network = JDNet(channels=16, num_units=10).double().eval()
-    x = torch.rand(2, 3, 12, 17, dtype=torch.float64, requires_grad=True)
-
-    def plain(x):
-        out = F.leaky_relu(network.enter(x), 0.2)
-        features = [out]
-        for unit, gather in zip(network.units, network.gather, strict=True):
-            features.append(unit(out))
-            out = F.leaky_relu(gather(torch.cat(features, dim=1)), 0.2)
-        return x - F.leaky_relu(network.leave(out), 0.2)
-
-    parameters = [x, *network.parameters()]
-    expected, found = plain(x), network(x)[0]
-    assert torch.allclose(found, expected, atol=1e-12)
-    weights = torch.rand_like(expected)
-    for a, b in zip(
-        torch.autograd.grad((expected * weights).sum(), parameters),
-        torch.autograd.grad((found * weights).sum(), parameters),
-        strict=True,
-    ):
-        assert torch.allclose(a, b, atol=1e-10)

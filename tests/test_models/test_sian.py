@@ -1,12 +1,10 @@
 import pytest
 import torch
-import torch.nn.functional as F
 from conftest import load_tool
 from golden import authors_keys, expected, fill, image
-from torch import Tensor
 
 from mmderain.models import SIAN
-from mmderain.models.networks.sian import ConvLSTM, ScaleSpacePyramid
+from mmderain.models.networks.sian import ScaleSpacePyramid
 
 
 def with_authors_weights(seed: int) -> SIAN:
@@ -55,36 +53,6 @@ def test_first_sigma_and_octave_sigmas():
     sigmas = (1 / (2 * torch.log(kernels[:, 1, 1] / kernels[:, 0, 1]))) ** 0.5
     wanted = [1.519868, 1.226274, 1.545008, 1.946588, 2.452547, 3.090016]
     assert torch.allclose(sigmas, torch.tensor(wanted), atol=2e-4)
-
-
-def plain_lstm(cell: ConvLSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """The cell gate by gate, no step left out: f, i, o, j each from a convolution on x and one on h."""
-    n = cell.channels
-    gates = []
-    for g in range(4):
-        rows = slice(g * n, (g + 1) * n)
-        on_x = F.conv2d(x, cell.gates.weight[rows, :n], cell.gates.bias[rows], padding=1)
-        gates.append(on_x + F.conv2d(h, cell.gates.weight[rows, n:], padding=1))
-    f, i, o, j = gates
-    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(j)
-    return torch.sigmoid(o) * torch.tanh(c), c
-
-
-def test_lstm_in_one_convolution_equals_gate_by_gate_with_gradients():
-    cell = ConvLSTM(4).double()
-    x = torch.rand(2, 4, 6, 7, dtype=torch.float64)
-    zeros = torch.zeros_like(x)
-
-    def two_steps(step):
-        cell.zero_grad()
-        h, c = step(*step(None, None))
-        (h * x).sum().backward()
-        return h.detach(), c.detach(), [p.grad.clone() for p in cell.parameters()]
-
-    ours = two_steps(lambda h, c: cell(x, None if h is None else (h, c)))
-    plain = two_steps(lambda h, c: plain_lstm(cell, x, zeros if h is None else h, zeros if c is None else c))
-    for a, b in [*zip(ours[:2], plain[:2]), *zip(ours[2], plain[2])]:
-        assert torch.allclose(a, b, atol=1e-12)
 
 
 def test_without_attention_is_the_network_whose_mask_is_zero():

@@ -29,7 +29,7 @@ class PairwiseSelfAttention(nn.Module):
     * all shifts of the window are views of one padded tensor, rows are taken in chunks that stay in the cache, and the
       weights are computed again in the backward pass: nothing of size window x picture is ever held.
 
-    It computes in float32 or wider, under autocast too.
+    Between the convolutions it computes in float32 or wider, whatever the model and autocast say.
 
     Args:
         in_channels: of the input.
@@ -66,6 +66,7 @@ class PairwiseSelfAttention(nn.Module):
         """(N, in_channels, H, W), sides of at least ``min_size`` -> (N, out_channels, H, W)."""
         height, width = x.shape[-2:]
         q, k, v = self.query(x), self.key(x), self.value(x)
+        dtype = v.dtype
         with torch.autocast(x.device.type, enabled=False):
             # Planes, not pixels: the work is done channel by channel.
             q, k, v = (as_planes(t) for t in (q, k, v))
@@ -78,7 +79,7 @@ class PairwiseSelfAttention(nn.Module):
             y = WindowAttention.apply(q, around, of_position, (1 - self.slope) / 2 * w_feature, self.window)
         # What follows is fastest in the layout that x has: a sum of two layouts takes ten times as long.
         layout = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
-        return y.contiguous(memory_format=layout)
+        return y.to(dtype, memory_format=layout)
 
     def _position_term(self, height: int, width: int, w: Tensor) -> Tensor:
         """w . lrelu(p_i - p_j) + b for every shift and case, (window, window, cases of rows, cases of columns)."""

@@ -21,7 +21,8 @@ SLOPE = 0.2
 
 
 def lrelu(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, SLOPE)
+    """In place: of a tensor that nobody else reads. Autograd tells the slope from the sign of the result."""
+    return F.leaky_relu_(x, SLOPE)
 
 
 class SelfAttention(nn.Module):
@@ -36,7 +37,7 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.attention(lrelu(self.norm1(x)))
-        return x + self.conv(lrelu(self.norm2(y)))
+        return self.conv(lrelu(self.norm2(y))).add_(x)
 
 
 class CoarserScale(nn.Module):
@@ -50,7 +51,7 @@ class CoarserScale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = lrelu(self.down(x))
-        return x + self.conv2(lrelu(self.conv1(x)))
+        return self.conv2(lrelu(self.conv1(x))).add_(x)
 
 
 class ScaleAggregation(nn.Module):
@@ -71,7 +72,7 @@ class ScaleAggregation(nn.Module):
         coarse = x
         for scale, kernel in zip(self.coarser, kernels[1:], strict=True):
             coarse = scale(coarse)
-            total = total + F.interpolate(F.conv2d(coarse, kernel), x.shape[-2:], mode='nearest')
+            total += F.interpolate(F.conv2d(coarse, kernel), x.shape[-2:], mode='nearest')
         return lrelu(total) + x
 
 
@@ -93,8 +94,8 @@ class SelfCalibratedBottleneck(nn.Module):
         u = lrelu(self.plain(lrelu(self.plain_in(x))))
         w = lrelu(self.gated_in(x))
         context = F.interpolate(self.context(F.avg_pool2d(w, 4)), w.shape[-2:], mode='nearest')
-        w = lrelu(self.gated_out(self.gated(w) * torch.sigmoid(w + context)))
-        return lrelu(x + self.out(torch.cat([u, w], dim=1)))
+        w = lrelu(self.gated_out(self.gated(w) * context.add_(w).sigmoid_()))
+        return lrelu(self.out(torch.cat([u, w], dim=1)).add_(x))
 
 
 @MODELS.register_module()
@@ -159,6 +160,6 @@ class JDNet(BaseModule):
             new: list[Tensor] = []
             for unit, gather, share in zip(self.units[start : start + self.block], gathers, shares, strict=True):
                 new.append(unit(out))
-                out = lrelu(share + F.conv2d(torch.cat(new, dim=1), gather.weight[:, old.shape[1] :]))
+                out = lrelu(F.conv2d(torch.cat(new, dim=1), gather.weight[:, old.shape[1] :]).add_(share))
             features += new
         return [x - lrelu(self.leave(out))]

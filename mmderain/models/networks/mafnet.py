@@ -69,7 +69,7 @@ class SpatialAttention(nn.Module):
         # to a slower kernel that keeps the maps.
         q, k, v = (t.flatten(3).transpose(2, 3).contiguous() for t in (q, k, v))
         attended = F.scaled_dot_product_attention(q, k, v, scale=1.0)
-        return large + self.out(attended.transpose(2, 3).reshape(large.shape))
+        return self.out(attended.transpose(2, 3).reshape(large.shape)).add_(large)
 
 
 class ChannelAttention(nn.Module):
@@ -92,7 +92,7 @@ class ChannelAttention(nn.Module):
         # (N, heads, C / heads of k, C / heads of q), every column a mixture of value channels.
         mix = torch.softmax(k @ q.transpose(-1, -2), dim=-2)
         v = self.value(large).flatten(2).unflatten(1, (self.num_heads, -1))
-        return large + (mix.transpose(-1, -2) @ v).reshape(large.shape)
+        return (mix.transpose(-1, -2) @ v).reshape(large.shape).add_(large)
 
 
 def project_anchors(conv: nn.Conv2d, anchors: Tensor) -> Tensor:
@@ -148,11 +148,12 @@ class BasicModule(nn.Module):
     def __init__(self, channels: int, channel: CrossScale, spatial: CrossScale, num_scales: int) -> None:
         super().__init__()
         self.down = nn.ModuleList(
-            nn.Sequential(conv3x3(channels, channels, stride=2), nn.LeakyReLU(SLOPE)) for _ in range(num_scales)
+            nn.Sequential(conv3x3(channels, channels, stride=2), nn.LeakyReLU(SLOPE, inplace=True))
+            for _ in range(num_scales)
         )
         self.channel = channel
         self.up = nn.ModuleList(
-            nn.Sequential(conv3x3(channels, 4 * channels), nn.PixelShuffle(2), nn.LeakyReLU(SLOPE))
+            nn.Sequential(conv3x3(channels, 4 * channels), nn.PixelShuffle(2), nn.LeakyReLU(SLOPE, inplace=True))
             for _ in range(num_scales)
         )
         self.spatial = spatial

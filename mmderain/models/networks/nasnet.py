@@ -5,7 +5,6 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -23,7 +22,7 @@ class NeuronAttention(nn.Module):
         self.channels = conv1x1(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * torch.sigmoid(self.channels(F.relu(self.surroundings(x))))
+        return x * self.channels(self.surroundings(x).relu_()).sigmoid_()
 
 
 def build_attention(kind: str | None, channels: int) -> nn.Module:
@@ -49,8 +48,8 @@ class Block(nn.Module):
         self.attention = build_attention(attention, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        inner = F.relu(self.conv1(x))
-        return x + self.attention(self.conv2(torch.cat([x, inner], dim=1)))
+        inner = self.conv1(x).relu_()
+        return self.attention(self.conv2(torch.cat([x, inner], dim=1))).add_(x)
 
 
 class Stage(nn.Module):
@@ -62,7 +61,7 @@ class Stage(nn.Module):
         self.conv = conv3x3(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv(self.blocks(x))
+        return self.conv(self.blocks(x)).add_(x)
 
 
 @MODELS.register_module()

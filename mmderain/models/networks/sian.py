@@ -82,8 +82,8 @@ class ScaleAttention(nn.Module):
         """features (N, C, h, w), dog (N, 5 C, h, w) or None without attention -> (N, C, h, w)."""
         features = self.conv_f(features)
         if self.conv_m is not None:
-            features = features + features * torch.sigmoid(self.conv_m(dog))
-        return F.relu(self.conv_z(features))
+            features = torch.addcmul(features, features, self.conv_m(dog).sigmoid_())
+        return self.conv_z(features).relu_()
 
 
 class ConvLSTM(nn.Module):
@@ -124,7 +124,7 @@ class Fusion(nn.Module):
         down, right = fine.shape[-2] - up.shape[-2], fine.shape[-1] - up.shape[-1]
         if down or right:
             up = F.pad(up, (right // 2, right - right // 2, down // 2, down - down // 2))
-        return F.relu(self.conv(torch.cat([fine, up], dim=1)))
+        return self.conv(torch.cat([fine, up], dim=1)).relu_()
 
 
 class ResBlock(nn.Module):
@@ -134,7 +134,7 @@ class ResBlock(nn.Module):
         self.conv2 = conv3x3(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + F.relu(self.conv2(F.relu(self.conv1(x)))))
+        return (x + self.conv2(self.conv1(x).relu_()).relu_()).relu_()
 
 
 @MODELS.register_module()

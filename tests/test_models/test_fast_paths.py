@@ -1,0 +1,53 @@
+"""The networks give what their plain formulations give, gradients included."""
+
+import pytest
+import torch
+from conftest import load_tool
+
+from mmderain.models import SIAN, JDNet, MAFNet, NASNet
+
+PLAIN = load_tool('analysis_tools/plain_networks').PLAIN
+CASES = [
+    (SIAN, dict(channels=4, num_stages=3), (2, 13, 18)),
+    (SIAN, dict(channels=4, num_stages=2, use_attention=False), (1, 9, 16)),
+    (JDNet, dict(channels=16, num_units=10), (2, 12, 17)),
+    (JDNet, dict(channels=16, num_units=2, use_attention=False, use_calibration=False), (1, 20, 9)),
+    (NASNet, dict(channels=8, num_stages=2, num_blocks=2), (2, 7, 10)),
+    (NASNet, dict(channels=8, num_stages=2, num_blocks=2, attention=None, fuse_stages=False), (1, 8, 8)),
+    (MAFNet, dict(channels=8, num_modules=2, num_heads=2), (2, 16, 24)),
+    (MAFNet, dict(channels=8, num_modules=1, interaction='none', pyramid='gaussian'), (1, 32, 16)),
+]
+
+
+@pytest.mark.parametrize('kind, settings, size', CASES)
+@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
+def test_equals_the_plain_formulation_with_gradients(kind, settings, size, layout):
+    torch.manual_seed(0)
+    fast, plain = kind(**settings).double(), PLAIN[kind](**settings).double()
+    plain.load_state_dict(fast.state_dict())
+    n, h, w = size
+    x = torch.rand(n, 3, h, w, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
+    weight = torch.rand(n, 3, h, w, dtype=torch.float64)
+    results = []
+    for network in (fast, plain):
+        stages = network(x)
+        inputs = [x, *(p for p in network.parameters() if p.requires_grad)]
+        loss = sum((stage * weight).sum() for stage in stages)
+        results.append([*stages, *torch.autograd.grad(loss, inputs)])
+    for ours, wanted in zip(*results, strict=True):
+        assert torch.allclose(ours, wanted, rtol=1e-8, atol=1e-10)
+    # And without gradients, as pictures are derained.
+    with torch.inference_mode():
+        for ours, wanted in zip(fast.eval()(x), plain.eval()(x), strict=True):
+            assert torch.allclose(ours, wanted, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize('kind', list(PLAIN), ids=lambda kind: kind.__name__)
+def test_at_full_size_in_float32(kind):
+    torch.manual_seed(0)
+    fast, plain = kind().eval(), PLAIN[kind]().eval()
+    plain.load_state_dict(fast.state_dict())
+    x = torch.rand(1, 3, 40, 48)
+    with torch.inference_mode():
+        ours, wanted = fast(x.contiguous(memory_format=torch.channels_last))[-1], plain(x)[-1]
+    assert (ours - wanted).abs().max() < 2e-5 * wanted.abs().max()
