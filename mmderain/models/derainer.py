@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from mmengine.model import BaseModel
@@ -8,6 +9,9 @@ from mmderain.registry import MODELS
 from mmderain.structures import DerainDataSample
 
 from .tiling import pad_to
+
+#: What :meth:`Derainer.restore` may compute in.
+PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
 @MODELS.register_module()
@@ -27,6 +31,8 @@ class Derainer(BaseModel):
         supervise: ``'all'`` sums a loss over all stages, ``'last'`` takes the answer only.
         mean, std: per channel in R, G, B order on [0, 1]; the network then reads ``(x - mean) / std``. What it
             returns is taken as it is.
+        precision: what :meth:`restore` computes in: ``'fp32'``, or by autocast ``'bf16'`` or ``'fp16'``. Training has
+            its own setting, the optimizer wrapper.
         data_preprocessor: config, by default :class:`DerainDataPreprocessor`.
         init_cfg: mmengine's weight initialisation.
     """
@@ -38,12 +44,16 @@ class Derainer(BaseModel):
         supervise: str = 'all',
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        precision: str = 'fp32',
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor or dict(type='mmderain.DerainDataPreprocessor'), init_cfg)
         if supervise not in ('all', 'last'):
             raise ValueError(f"Derainer: supervise must be 'all' or 'last', found {supervise!r}")
+        if precision not in PRECISIONS:
+            raise ValueError(f'Derainer: precision must be one of {", ".join(PRECISIONS)}, found {precision!r}')
+        self.precision = precision
         # Bare names are ours also where another library's scope is the default.
         self.network = MODELS.build(dict(network, _scope_='mmderain'))
         self.supervise = supervise
@@ -153,7 +163,11 @@ class Derainer(BaseModel):
         height, width = batch.shape[-2:]
         padded = pad_to(batch, getattr(self.network, 'min_size', 1), getattr(self.network, 'size_multiple', 1))
         parameter = next(self.network.parameters(), batch)
-        restored = self.stages(padded.to(parameter.dtype))[-1]
+        lower = nullcontext()
+        if self.precision != 'fp32':
+            lower = torch.autocast(batch.device.type, PRECISIONS[self.precision])
+        with lower:
+            restored = self.stages(padded.to(parameter.dtype))[-1]
         return restored[..., :height, :width].clamp(0, 1).to(batch.dtype)
 
 

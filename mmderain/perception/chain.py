@@ -23,17 +23,21 @@ def read_config(config: str | Path | dict) -> Config:
     return Config.fromfile(config)
 
 
-def build_derainer(config: str | Path | dict, checkpoint: str | Path | None, device: str = 'cpu') -> Derainer:
+def build_derainer(
+    config: str | Path | dict, checkpoint: str | Path | None, device: str = 'cpu', precision: str | None = None
+) -> Derainer:
     """A derainer for a chain, its weights loaded: nothing later would do that.
 
     Args:
         config: as :func:`read_config`.
         checkpoint: weights; None only for a network without any.
+        precision: as :class:`~mmderain.models.Derainer`; None takes the config's.
 
     Raises:
         FileNotFoundError, InputError: config or checkpoint are missing or do not fit each other.
     """
-    derainer = init_model(read_config(config), checkpoint, device)
+    options = None if precision is None else {'model.precision': precision}
+    derainer = init_model(read_config(config), checkpoint, device, options)
     if checkpoint is None and next(derainer.network.parameters(), None) is not None:
         raise InputError(
             f'derainer: {type(derainer.network).__name__} has weights, but no checkpoint is named; '

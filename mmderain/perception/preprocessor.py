@@ -32,14 +32,21 @@ class DerainBeforeTask(BaseDataPreprocessor):
         wrapped: config of the preprocessor that stood here.
         freeze: True keeps the derainer as it was loaded: out of the optimizer, out of the checkpoints, always in
             ``eval()``. False makes it part of the model, trained by the task's loss and saved with it.
-        skip_when_dry: as :class:`~mmderain.perception.Derain`.
+        skip_when_dry, precision: as :class:`~mmderain.perception.Derain`.
     """
 
-    def __init__(self, derainer: dict, wrapped: dict, freeze: bool = True, skip_when_dry: float | None = None) -> None:
+    def __init__(
+        self,
+        derainer: dict,
+        wrapped: dict,
+        freeze: bool = True,
+        skip_when_dry: float | None = None,
+        precision: str | None = None,
+    ) -> None:
         super().__init__()
         if not isinstance(derainer, dict) or set(derainer) - {'config', 'checkpoint'} or 'config' not in derainer:
             raise InputError(f'DerainBeforeTask: derainer must be dict(config=..., checkpoint=...), found {derainer!r}')
-        built = build_derainer(derainer['config'], derainer.get('checkpoint'))
+        built = build_derainer(derainer['config'], derainer.get('checkpoint'), precision=precision)
         self.freeze = freeze
         self.skip_when_dry = skip_when_dry
         # A frozen one is no submodule: neither optimizer, checkpoint nor train() get at it.

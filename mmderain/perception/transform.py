@@ -23,6 +23,7 @@ class Derain(BaseTransform):
         device: ``'cpu'``, or a GPU, which works in the main process only (``num_workers=0``).
         skip_when_dry: leave a picture alone that the derainer would change by less than this, the mean absolute
             change in levels of 255. None, the default, derains all.
+        precision: ``'bf16'`` or ``'fp16'`` for speed, see :class:`~mmderain.models.Derainer`; None takes the config's.
 
     Raises:
         FileNotFoundError, InputError: when built: config or checkpoint are missing or do not fit. When called: a
@@ -35,13 +36,15 @@ class Derain(BaseTransform):
         checkpoint: str | Path | None = None,
         device: str = 'cpu',
         skip_when_dry: float | None = None,
+        precision: str | None = None,
     ) -> None:
         self.config = config
         self.checkpoint = checkpoint
         self.device = device
         self.skip_when_dry = skip_when_dry
+        self.precision = precision
         # Built on the CPU even for a GPU: a process that has touched CUDA cannot fork its loaders.
-        self._derainer = build_derainer(config, checkpoint)
+        self._derainer = build_derainer(config, checkpoint, precision=precision)
 
     def __getstate__(self) -> dict:
         """Pickled without the network, which a worker builds anew."""
@@ -55,7 +58,7 @@ class Derain(BaseTransform):
                 'runs on the device of the model'
             )
         if self._derainer is None:
-            self._derainer = build_derainer(self.config, self.checkpoint)
+            self._derainer = build_derainer(self.config, self.checkpoint, precision=self.precision)
         return self._derainer.to(self.device)
 
     def transform(self, results: dict) -> dict:
@@ -77,5 +80,5 @@ class Derain(BaseTransform):
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(config={self.config!r}, checkpoint={self.checkpoint!r}, device={self.device!r}, '
-            f'skip_when_dry={self.skip_when_dry})'
+            f'skip_when_dry={self.skip_when_dry}, precision={self.precision!r})'
         )

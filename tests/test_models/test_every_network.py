@@ -69,3 +69,24 @@ def test_padding_does_not_reach_pictures_that_need_none(network):
     batch = torch.rand(1, 3, side, side)
     with torch.inference_mode():
         assert torch.allclose(model.restore(batch), model.stages(batch)[-1].clamp(0, 1))
+
+
+@each
+@pytest.mark.parametrize('precision', ['bf16', 'fp16'])
+def test_lower_precision_on_demand(network, precision):
+    torch.manual_seed(0)
+    model = Derainer(network, precision=precision).eval()
+    seen = []
+    model.network.register_forward_hook(lambda *_: seen.append(torch.get_autocast_dtype('cpu')))
+    batch = torch.rand(1, 3, 24, 24)
+    with torch.inference_mode():
+        wanted, ours = build(network).restore(batch), model.restore(batch)
+    assert seen == [torch.bfloat16 if precision == 'bf16' else torch.float16]
+    assert ours.dtype == torch.float32 and not torch.equal(ours, wanted)
+    psnr = -10 * torch.log10((ours - wanted).square().mean())
+    assert psnr > (40 if precision == 'bf16' else 55)
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ValueError, match="one of fp32, bf16, fp16, found 'int8'"):
+        Derainer(SMALL[0], precision='int8')
