@@ -15,7 +15,6 @@ import argparse
 import importlib
 import json
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -61,7 +60,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--threads', type=int, help="default: torch's own choice")
     parser.add_argument('--repeats', type=int, default=5, help='timed passes of each (default: 5)')
     parser.add_argument('--reference', metavar='MODULE:CLASS', help='default: the plain formulation of the network')
-    parser.add_argument('--no-memory', action='store_true', help='do not measure memory (a process for each row)')
+    parser.add_argument(
+        '--no-memory', action='store_true', help='do not measure memory (Linux only; a process for each row)'
+    )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), help='default: %(default)s')
     parser.add_argument('--only-memory', action='store_true', help=argparse.SUPPRESS)
     return parser.parse_args(argv)
@@ -143,9 +144,15 @@ def peak_memory(network: nn.Module, picture: torch.Tensor, precision: str, devic
             network(picture)
             return torch.cuda.max_memory_allocated(device) - before
         network(picture[..., :32, :32])  # what is set up once, whatever the size
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = most_resident()
         network(picture)
-        return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+        return most_resident() - before
+
+
+def most_resident() -> int:
+    """Bytes that this process has held at most. Linux only: what getrusage tells is inherited from the parent."""
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith('VmHWM'))
 
 
 def memory_in_a_fresh_process(args: argparse.Namespace, config: str, row: dict) -> int:

@@ -149,17 +149,33 @@ class JDNet(BaseModule):
             One result, (N, 3, H, W), BGR.
         """
         out = lrelu(self.enter(x))
-        features = [out]
+        blocks = [out]  # the features of each block of units in one tensor
         for start in range(0, len(self.units), self.block):
             gathers = self.gather[start : start + self.block]
-            # What every unit of the block takes of the features before it: one product instead of as many
-            # concatenations, each longer than the one before.
-            old = torch.cat(features, dim=1)
-            kernels = torch.cat([gather.weight[:, : old.shape[1]] for gather in gathers])
-            shares = F.conv2d(old, kernels, torch.cat([gather.bias for gather in gathers])).chunk(len(gathers), dim=1)
+            shares = self._shares(blocks, gathers).chunk(len(gathers), dim=1)
+            if start + self.block >= len(self.units):
+                blocks.clear()  # nobody reads them any more
             new: list[Tensor] = []
             for unit, gather, share in zip(self.units[start : start + self.block], gathers, shares, strict=True):
                 new.append(unit(out))
-                out = lrelu(F.conv2d(torch.cat(new, dim=1), gather.weight[:, old.shape[1] :]).add_(share))
-            features += new
+                together = torch.cat(new, dim=1)
+                kernel = gather.weight[:, -together.shape[1] :]
+                out = lrelu(F.conv2d(together, kernel).add_(share))
+            blocks.append(together)
         return [x - lrelu(self.leave(out))]
+
+    @staticmethod
+    def _shares(blocks: list[Tensor], gathers: nn.ModuleList) -> Tensor:
+        """What the units of a block take of all features before it: a sum of one product for each earlier block, in
+        place of as many concatenations as units, each longer than the one before.
+
+        Returns:
+            (N, units C, H, W).
+        """
+        bias = torch.cat([gather.bias for gather in gathers])
+        total, end = None, 0
+        for features in blocks:
+            start, end = end, end + features.shape[1]
+            product = F.conv2d(features, torch.cat([gather.weight[:, start:end] for gather in gathers]), bias)
+            total, bias = product if total is None else total.add_(product), None
+        return total

@@ -48,8 +48,8 @@ class Block(nn.Module):
         self.attention = build_attention(attention, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        inner = self.conv1(x).relu_()
-        return self.attention(self.conv2(torch.cat([x, inner], dim=1))).add_(x)
+        both = torch.cat([x, self.conv1(x).relu_()], dim=1)
+        return self.attention(self.conv2(both)).add_(x)
 
 
 class Stage(nn.Module):
@@ -113,10 +113,11 @@ class NASNet(BaseModule):
         Returns:
             One result, (N, 3, H, W), RGB in [0, 1] once trained.
         """
-        results = [self.enter(x)]
+        z, results = self.enter(x), []
         for stage in self.stages:
-            results.append(stage(results[-1]))
-        z = results[-1]
+            z = stage(z)
+            if self.fuse_stages:
+                results.append(z)
         if self.fuse_stages:
-            z = self.attention(self.fuse2(self.fuse1(torch.cat(results[1:], dim=1))))
+            z = self.attention(self.fuse2(self.fuse1(torch.cat(results, dim=1))))
         return [self.leave2(self.leave1(z)) + x]

@@ -7,7 +7,7 @@ a ConvLSTM's eight convolutions are one; the first stage, whose states are zero,
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -31,10 +31,10 @@ def gaussian_kernel3x3(sigma: float) -> Tensor:
 
 
 class ScaleSpacePyramid(nn.Module):
-    """Differences of Gaussians of the features, at scales 1, 1/2 and 1/4.
+    """The features blurred by Gaussians, at scales 1, 1/2 and 1/4.
 
-    An octave is six successive 3x3 blurs; the next octave starts from the pooled fourth of them. The kernels
-    are fixed and no part of the checkpoint.
+    An octave is six successive 3x3 blurs, whose differences are the DoG; the next octave starts from the pooled fourth
+    of them. The kernels are fixed and no part of the checkpoint.
     """
 
     layers = 6
@@ -55,18 +55,16 @@ class ScaleSpacePyramid(nn.Module):
         channels = x.shape[1]
         return F.conv2d(x, self.kernels[layer : layer + 1].expand(channels, -1, -1, -1), padding=1, groups=channels)
 
-    def forward(self, features: Tensor) -> list[Tensor]:
-        """(N, C, H, W) -> DoG of each scale, (N, 5 C, H // s, W // s) for s = 1, 2, 4."""
-        dogs = []
+    def forward(self, features: Tensor) -> Iterator[list[Tensor]]:
+        """(N, C, H, W) -> an octave for each scale s = 1, 2, 4, six of (N, C, H // s, W // s), one octave at a time."""
         start = self._blur(features, 0)
-        for _ in SCALES:
+        for scale in SCALES:
             octave = [start]
             for i in range(1, self.layers):
                 octave.append(self._blur(octave[-1], i))
-            dogs.append(torch.cat([b - a for a, b in pairwise(octave)], dim=1))
-            if len(dogs) < len(SCALES):
+            if scale != SCALES[-1]:
                 start = F.max_pool2d(octave[3], 2)
-        return dogs
+            yield octave
 
 
 class ScaleAttention(nn.Module):
@@ -78,12 +76,21 @@ class ScaleAttention(nn.Module):
         self.conv_m = conv3x3(5 * channels, channels) if use_attention else None
         self.conv_z = conv3x3(channels, channels)
 
-    def forward(self, features: Tensor, dog: Tensor | None) -> Tensor:
-        """features (N, C, h, w), dog (N, 5 C, h, w) or None without attention -> (N, C, h, w)."""
+    def forward(self, features: Tensor, octave: list[Tensor] | None) -> Tensor:
+        """features (N, C, h, w), octave six of that shape or None without attention -> (N, C, h, w)."""
         features = self.conv_f(features)
         if self.conv_m is not None:
-            features = torch.addcmul(features, features, self.conv_m(dog).sigmoid_())
+            features = torch.addcmul(features, features, self._of_dogs(octave).sigmoid_())
         return self.conv_z(features).relu_()
+
+    def _of_dogs(self, octave: list[Tensor]) -> Tensor:
+        """``conv_m`` of the concatenated differences as a sum over them: nothing five times as wide is held."""
+        kernels = self.conv_m.weight.chunk(len(octave) - 1, dim=1)
+        total, bias = None, self.conv_m.bias
+        for (blurred, further), kernel in zip(pairwise(octave), kernels, strict=True):
+            product = F.conv2d(further - blurred, kernel, bias, padding=1)
+            total, bias = product if total is None else total.add_(product), None
+        return total
 
 
 class ConvLSTM(nn.Module):
@@ -106,7 +113,7 @@ class ConvLSTM(nn.Module):
         else:
             h, c = state
             f, i, o, j = self.gates(torch.cat([x, h], dim=1)).chunk(4, dim=1)
-            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(j)
+            c = torch.addcmul(torch.sigmoid(f) * c, torch.sigmoid(i), torch.tanh(j))
         return torch.sigmoid(o) * torch.tanh(c), c
 
 
@@ -189,11 +196,11 @@ class SIAN(BaseModule):
         return results
 
     def _stage(self, features: Tensor, states: list[State | None]) -> tuple[Tensor, list[State]]:
-        dogs = self.pyramid(features) if self.pyramid is not None else [None] * len(SCALES)
+        octaves = self.pyramid(features) if self.pyramid is not None else [None] * len(SCALES)
         new_states = []
-        for scale, dog, attention, lstm, state in zip(SCALES, dogs, self.attention, self.lstm, states, strict=True):
+        for scale, octave, attention, lstm, state in zip(SCALES, octaves, self.attention, self.lstm, states):
             scaled = features if scale == 1 else F.avg_pool2d(features, scale)
-            new_states.append(lstm(attention(scaled, dog), state))
+            new_states.append(lstm(attention(scaled, octave), state))
         full, half, quarter = (h for h, _ in new_states)
         to_full, to_half = self.fusion
         return self.reconstruct(to_full(to_half(quarter, half), full)), new_states
