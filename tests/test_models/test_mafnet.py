@@ -1,6 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import load_tool
 from torch import Tensor
 
 from mmderain.models import Derainer, MAFNet
@@ -9,10 +10,11 @@ from mmderain.models.networks.mafnet import (
     CrossScale,
     Pyramid,
     SpatialAttention,
-    haar,
     pool_anchors,
-    rearrange_bands,
 )
+
+plain_networks = load_tool('analysis_tools/plain_networks')
+haar, rearrange_bands = plain_networks.haar, plain_networks.rearrange_bands
 
 
 @pytest.mark.parametrize('channels, count', [(64, 5_298_085), (32, 1_331_237), (96, 11_900_709)])

@@ -186,10 +186,36 @@ def interact(cross: mafnet.CrossScale, scales: list[Tensor]) -> list[Tensor]:
     return out
 
 
+def haar(x: Tensor) -> Tensor:
+    """One level of the orthonormal Haar wavelet.
+
+    Args:
+        x: (N, C, H, W), H and W even.
+
+    Returns:
+        (N, 4, C, H / 2, W / 2): the bands LL, HL (differences along x), LH (along y), HH.
+    """
+    a, b = x[..., ::2, ::2], x[..., ::2, 1::2]
+    c, d = x[..., 1::2, ::2], x[..., 1::2, 1::2]
+    return torch.stack([a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d], dim=1) / 2
+
+
+def rearrange_bands(x: Tensor) -> Tensor:
+    """FRCB: the Haar bands, each brought back to full size by pixel-shuffle.
+
+    Args:
+        x: (N, C, H, W), H and W even, C a multiple of 4.
+
+    Returns:
+        (N, 4, C / 4, H, W): group g holds band LL, HL, LH, HH.
+    """
+    return F.pixel_shuffle(haar(x), 2)
+
+
 def spatial_attention(part: mafnet.SpatialAttention, large: Tensor, small: Tensor) -> Tensor:
-    q = mafnet.rearrange_bands(part.query(large))
-    k = mafnet.pool_anchors(mafnet.rearrange_bands(part.key(small)))
-    v = mafnet.pool_anchors(mafnet.rearrange_bands(part.value(small)))
+    q = rearrange_bands(part.query(large))
+    k = mafnet.pool_anchors(rearrange_bands(part.key(small)))
+    v = mafnet.pool_anchors(rearrange_bands(part.value(small)))
     per_pixel = q.flatten(3).transpose(2, 3)  # (N, bands, H W, C / 4)
     weights = torch.softmax(per_pixel @ k, dim=-1)  # over 110 anchors, no scaling
     return large + part.out((weights @ v.transpose(2, 3)).transpose(2, 3).reshape(large.shape))

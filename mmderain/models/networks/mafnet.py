@@ -18,32 +18,6 @@ ANCHOR_GRIDS = (1, 3, 6, 8)
 SLOPE = 0.2
 
 
-def haar(x: Tensor) -> Tensor:
-    """One level of the orthonormal Haar wavelet.
-
-    Args:
-        x: (N, C, H, W), H and W even.
-
-    Returns:
-        (N, 4, C, H / 2, W / 2): the bands LL, HL (differences along x), LH (along y), HH.
-    """
-    a, b = x[..., ::2, ::2], x[..., ::2, 1::2]
-    c, d = x[..., 1::2, ::2], x[..., 1::2, 1::2]
-    return torch.stack([a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d], dim=1) / 2
-
-
-def rearrange_bands(x: Tensor) -> Tensor:
-    """FRCB: the Haar bands, each brought back to full size by pixel-shuffle.
-
-    Args:
-        x: (N, C, H, W), H and W even, C a multiple of 4.
-
-    Returns:
-        (N, 4, C / 4, H, W): group g holds band LL, HL, LH, HH.
-    """
-    return F.pixel_shuffle(haar(x), 2)
-
-
 def pool_anchors(x: Tensor) -> Tensor:
     """SPP: averages over grids of 1x1, 3x3, 6x6 and 8x8, (..., C, H, W) -> (..., C, 110)."""
     maps = x.flatten(0, -4)
@@ -63,13 +37,40 @@ class SpatialAttention(nn.Module):
 
     def forward(self, large: Tensor, small: Tensor) -> Tensor:
         """large (N, C, H, W), small (N, C, h, w), even sides -> (N, C, H, W)."""
-        q = rearrange_bands(self.query(large))
-        k, v = (pool_anchors(rearrange_bands(conv(small))) for conv in (self.key, self.value))
+        n, c, height, width = large.shape
+        # Pixels of a 2x2 block in turn, block after block; each with its bands beside each other.
+        q = to_bands(self.query, large).permute(0, 2, 3, 1).reshape(n, height * width, 4, c // 4).transpose(1, 2)
+        k, v = (pool_anchors(rearranged(to_bands(conv, small))) for conv in (self.key, self.value))
         # Bands stand where attention heads usually do; the paper has no scaling. Contiguous rows, or torch falls back
         # to a slower kernel that keeps the maps.
-        q, k, v = (t.flatten(3).transpose(2, 3).contiguous() for t in (q, k, v))
-        attended = F.scaled_dot_product_attention(q, k, v, scale=1.0)
-        return self.out(attended.transpose(2, 3).reshape(large.shape)).add_(large)
+        k, v = (t.transpose(2, 3).contiguous() for t in (k, v))
+        attended = F.scaled_dot_product_attention(q, k, v, scale=1.0).transpose(1, 2)
+        blocks = attended.reshape(n, height // 2, width // 2, 2, 2, c).transpose(2, 3)
+        # (N, H, W, C) in memory: channels_last.
+        return self.out(blocks.reshape(n, height, width, c).permute(0, 3, 1, 2)).add_(large)
+
+
+def to_bands(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """FRCB: a 1x1 convolution and one level of the orthonormal Haar wavelet, its bands LL, HL (differences along x), LH
+    (along y) and HH; in one convolution of stride 2, its kernel put together here.
+
+    Args:
+        x: (N, C, H, W), sides even.
+
+    Returns:
+        (N, 4 C, H / 2, W / 2), the channels in the order (place in the 2x2 block, band, channel of the group).
+    """
+    # (band, row, column) of the wavelet; of the convolution, channel 4 c + place becomes the place in the block.
+    wavelet = conv.weight.new_tensor([[[1, 1], [1, 1]], [[1, -1], [1, -1]], [[1, 1], [-1, -1]], [[1, -1], [-1, 1]]]) / 2
+    kernel = torch.einsum('brk,cpi->pbcirk', wavelet, conv.weight.flatten(1).unflatten(0, (-1, 4)))
+    bias = torch.einsum('b,cp->pbc', wavelet.sum((1, 2)), conv.bias.unflatten(0, (-1, 4)))
+    return F.conv2d(x, kernel.flatten(0, 2), bias.flatten(), stride=2)
+
+
+def rearranged(bands: Tensor) -> Tensor:
+    """Each band of :func:`to_bands` brought back to full size by pixel-shuffle: (N, 4, C / 4, H, W)."""
+    n, _, h, w = bands.shape
+    return bands.view(n, 2, 2, 4, -1, h, w).permute(0, 3, 4, 5, 1, 6, 2).reshape(n, 4, -1, 2 * h, 2 * w)
 
 
 class ChannelAttention(nn.Module):
@@ -91,8 +92,12 @@ class ChannelAttention(nn.Module):
         k = project_anchors(self.key, pool_anchors(small)).unflatten(1, (self.num_heads, -1))
         # (N, heads, C / heads of k, C / heads of q), every column a mixture of value channels.
         mix = torch.softmax(k @ q.transpose(-1, -2), dim=-2)
-        v = self.value(large).flatten(2).unflatten(1, (self.num_heads, -1))
-        return (mix.transpose(-1, -2) @ v).reshape(large.shape).add_(large)
+        # To mix the values' channels is a 1x1 convolution after a 1x1 convolution: one, with a kernel for each picture.
+        weight, bias = (t.unflatten(0, (self.num_heads, -1)) for t in (self.value.weight.flatten(1), self.value.bias))
+        kernels = (mix.transpose(-1, -2) @ weight).flatten(1, 2)[..., None, None]
+        biases = (mix.transpose(-1, -2) @ bias[..., None]).flatten(1)
+        mixed = [F.conv2d(x[None], kernel, b) for x, kernel, b in zip(large, kernels, biases, strict=True)]
+        return torch.cat(mixed).add_(large) if len(mixed) > 1 else mixed[0].add_(large)
 
 
 def project_anchors(conv: nn.Conv2d, anchors: Tensor) -> Tensor:
