@@ -161,6 +161,12 @@ def chunks(q: Tensor, around: Tensor, of_position: Tensor, window: int) -> Itera
     """Rows of the picture, a view of their surroundings (N, ., window, window, h, W), and the positions' term."""
     height, width = q.shape[2:]
     row_case = border_cases(height, window // 2, q.device)
+    if torch.compiler.is_exporting():
+        # A graph for any size has neither loops over rows nor such views.
+        along_x = torch.stack([around[..., x : x + width] for x in range(window)], dim=2)
+        shifts = torch.stack([along_x[..., y : y + height, :] for y in range(window)], dim=2)
+        yield slice(0, height), shifts, spread(of_position.index_select(2, row_case), width)
+        return
     step = max(1, CHUNK_PIXELS // width)
     for top in range(0, height, step):
         rows = slice(top, min(top + step, height))
@@ -195,7 +201,8 @@ def coordinates(length: int, margin: int, like: Tensor) -> tuple[Tensor, Tensor]
     Returns:
         Its own, (cases,), and those of its neighbours, reflected, (2 margin + 1, cases).
     """
-    line = torch.linspace(-1, 1, length, dtype=like.dtype, device=like.device)
+    # As linspace does it, which an export with a variable length cannot.
+    line = torch.arange(length, dtype=like.dtype, device=like.device) / (length - 1) * 2 - 1
     cases = min(length, 2 * margin + 1)
     place = torch.arange(cases, device=like.device)
     place = torch.where(place > margin, place + length - cases, place)

@@ -1,0 +1,75 @@
+"""Exported derainers answer as PyTorch does, at the size they were exported at and at another."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import load_tool
+
+from mmderain.apis import init_model, save_weights
+
+NETWORKS = dict(
+    SIAN="type='SIAN', channels=4, num_stages=2",
+    JDNet="type='JDNet', channels=16, num_units=1",
+    NASNet="type='NASNet', channels=8, num_stages=1, num_blocks=1",
+    MAFNet="type='MAFNet', channels=8, num_modules=1",
+)
+export = load_tool('deployment/export')
+
+
+@pytest.fixture
+def trained(tmp_path, request):
+    torch.manual_seed(0)
+    mean = ', mean=[0.5, 0.4, 0.3], std=[0.2, 0.3, 0.4]' if request.param == 'NASNet' else ''
+    text = f"model = dict(type='Derainer', network=dict({NETWORKS[request.param]}){mean})\n"
+    (tmp_path / 'net.py').write_text(text + "default_scope = 'mmderain'\n")
+    model = init_model(tmp_path / 'net.py')
+    save_weights(tmp_path / 'net.pth', model.state_dict(), {})
+    return model
+
+
+@pytest.mark.parametrize('trained', NETWORKS, indirect=True)
+@pytest.mark.parametrize('suffix', ['.pt2', '.onnx'])
+def test_answers_as_pytorch(trained, suffix, tmp_path, capsys):
+    if suffix == '.onnx':
+        for name in ('onnx', 'onnxruntime', 'onnxscript'):
+            pytest.importorskip(name, reason=f'{name} is not installed')
+    out = tmp_path / f'net{suffix}'
+    arguments = [str(tmp_path / 'net.py'), str(tmp_path / 'net.pth'), str(out), '--size', '64', '96']
+    assert export.main(arguments) == 0, capsys.readouterr().err
+    said = capsys.readouterr().out
+    fixed = type(trained.network).__name__ == 'MAFNet'
+    run = export.load(out)
+    multiple = export.MULTIPLES.get(type(trained.network).__name__, getattr(trained.network, 'size_multiple', 1))
+    assert ('64x96 only' if fixed else f'multiples of {multiple}') in said
+    for size in [(64, 96)] if fixed else [(64, 96), (17 * multiple, 9 * multiple)]:
+        rainy = torch.rand(1, 3, *size)
+        with torch.no_grad():
+            wanted, found = trained.restore(rainy), run(rainy)
+        assert (found - wanted).abs().max() < 1e-5
+    assert not list(tmp_path.glob('*.part*'))
+    if suffix == '.onnx':
+        import onnx
+
+        model = onnx.load(out)
+        assert [o.version for o in model.opset_import if o.domain == ''] == [20]
+        assert [i.name for i in model.graph.input] == ['rainy'] and [o.name for o in model.graph.output] == ['derained']
+
+
+@pytest.mark.parametrize('trained', ['SIAN'], indirect=True)
+def test_a_file_that_differs_is_not_kept(trained, tmp_path, capsys, monkeypatch):
+    (tmp_path / 'net.pt2').write_text('what was there')
+    monkeypatch.setattr(export, 'load', lambda path: lambda rainy: rainy * np.nan)
+    assert export.main([str(tmp_path / n) for n in ('net.py', 'net.pth', 'net.pt2')] + ['--size', '32', '32']) == 1
+    assert 'differs from PyTorch by more than' in capsys.readouterr().err
+    assert (tmp_path / 'net.pt2').read_text() == 'what was there' and len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize('trained', ['SIAN'], indirect=True)
+def test_wrong_calls_are_named(trained, tmp_path, capsys):
+    files = [str(tmp_path / 'net.py'), str(tmp_path / 'net.pth')]
+    for arguments, error in (
+        ([*files, 'net.trt'], 'expected a file that ends in .onnx or .pt2'),
+        ([*files, 'net.pt2', '--size', '30', '64'], 'SIAN is exported for multiples of 4 from 32 on'),
+        (['none.py', files[1], 'net.pt2'], 'none.py: no such config file'),
+    ):
+        assert export.main(arguments) == 1 and error in capsys.readouterr().err
