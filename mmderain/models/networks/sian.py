@@ -200,7 +200,10 @@ class SIAN(BaseModule):
         new_states = []
         for scale, octave, attention, lstm, state in zip(SCALES, octaves, self.attention, self.lstm, states):
             scaled = features if scale == 1 else F.avg_pool2d(features, scale)
-            new_states.append(lstm(attention(scaled, octave), state))
+            attended = attention(scaled, octave)
+            if octave is not None:
+                octave.clear()  # six maps that nobody reads any more
+            new_states.append(lstm(attended, state))
         full, half, quarter = (h for h, _ in new_states)
         to_full, to_half = self.fusion
         return self.reconstruct(to_full(to_half(quarter, half), full)), new_states
