@@ -3,6 +3,7 @@
 import pytest
 import torch
 from conftest import load_tool
+from mmengine.runner.activation_checkpointing import turn_on_activation_checkpointing
 
 from mmderain.models import SIAN, JDNet, MAFNet, NASNet
 
@@ -51,3 +52,36 @@ def test_at_full_size_in_float32(kind):
     with torch.inference_mode():
         ours, wanted = fast(x.contiguous(memory_format=torch.channels_last))[-1], plain(x)[-1]
     assert (ours - wanted).abs().max() < 2e-5 * wanted.abs().max()
+
+
+@pytest.mark.parametrize(
+    'kind, settings, modules',
+    [
+        (NASNet, dict(channels=8, num_stages=1, num_blocks=2), ['stages.0.blocks.0', 'stages.0.blocks.1']),
+        (JDNet, dict(channels=16, num_units=2), ['units.0', 'units.1']),
+    ],
+)
+@pytest.mark.filterwarnings('ignore')
+def test_recomputing_in_the_backward_pass_changes_no_gradient(kind, settings, modules):
+    """By mmengine's ``activation_checkpointing``, as docs/en/performance.md has it."""
+    torch.manual_seed(0)
+    kept, recomputed = kind(**settings), kind(**settings)
+    recomputed.load_state_dict(kept.state_dict())
+    turn_on_activation_checkpointing(recomputed, modules)
+    x, gradients = torch.rand(2, 3, 16, 16), []
+    saved = []
+    for network in (kept, recomputed):
+        count = [0]
+
+        def pack(t, count=count):
+            count[0] += t.numel()
+            return t
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+            result = network(x)[0]
+        result.square().sum().backward()
+        saved.append(count[0])
+        gradients.append([p.grad for p in network.parameters()])
+    for a, b in zip(*gradients, strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
+    assert saved[1] < 0.6 * saved[0]
