@@ -29,6 +29,7 @@ def load_tool(path: str):
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, ROOT / 'tools' / f'{path}.py')
         sys.modules[name] = importlib.util.module_from_spec(spec)
+        sys.path.append(str(Path(spec.origin).parent))  # a tool may import its neighbours, as when it is run
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
 

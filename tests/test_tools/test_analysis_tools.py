@@ -16,12 +16,13 @@ def test_multiply_adds_of_known_layers():
     assert count(conv, (10, 12)) == 120 * (3 * 8 * 9 + 8 * 3)
     # A convolution at half size counts for a quarter of the pixels.
     assert count(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, stride=2, padding=1)), (8, 8)) == 16 * 3 * 4 * 9
-    # Attention counts: 64 queries in 4 bands against 110 anchors of 4 values, twice, beside the four 1x1 convolutions.
+    # Attention counts: 64 queries in 4 bands against 110 anchors of 4 values, twice, beside the 1x1
+    # convolution of the result and those of queries, keys and values, which have the wavelet in them: four bands each.
     attention = SpatialAttention(16)
     both = torch.nn.Module()
     both.attention = attention
     both.forward = lambda x: attention(*[x.repeat(1, 6, 1, 1)[:, :16]] * 2)
-    assert count(both, (8, 8)) == 64 * 4 * 16 * 16 + 2 * 64 * 4 * 110 * 4
+    assert count(both, (8, 8)) == 64 * (3 * 4 + 1) * 16 * 16 + 2 * 64 * 4 * 110 * 4
     # SIAN's first convolution and its last, once a stage, are what a stage more costs at least.
     one, two = (count(SIAN(4, stages), (16, 16)) for stages in (1, 2))
     assert two - one > 256 * (6 * 4 * 9 + 4 * 3 * 9)

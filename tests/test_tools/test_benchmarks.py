@@ -1,0 +1,107 @@
+"""The benchmarks say what they measured; how fast it was is no test."""
+
+import json
+import os
+import subprocess
+import sys
+
+import mmcv
+import pytest
+import torch
+from conftest import ROOT, load_tool
+
+TINY = """
+_base_ = ['{root}/configs/derain/sian_sample.py']
+model = dict(network=dict(channels=4, num_stages=2))
+train_dataloader = dict(batch_size=2, dataset=dict(data_root='{root}/demo/sample/train'))
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    (tmp_path / 'tiny.py').write_text(TINY.format(root=ROOT))
+    return tmp_path / 'tiny.py'
+
+
+def test_benchmark(config, tmp_path, capsys, monkeypatch):
+    tool = load_tool('analysis_tools/benchmark')
+    # Passes that take 4 s, 2 s and 1 s by a clock of our own: plain, ours in fp32, ours in bf16.
+    monkeypatch.setattr(
+        tool, 'milliseconds', lambda calls, *_: [[float(call() is None) + t] for call, t in zip(calls, (4e3, 2e3, 1e3))]
+    )
+    monkeypatch.setattr(tool, 'convolution_peak', lambda precision, device: dict(fp32=1e9, bf16=4e9)[precision])
+    arguments = [str(config), '--sizes', '32x48', '--batches', '1', '3', '--precision', 'fp32', 'bf16']
+    assert tool.main([*arguments, '--out', str(tmp_path / 'out')]) == 0
+    content = json.loads((tmp_path / 'out/benchmark.json').read_text())
+    assert content['settings']['reference'] == 'plain' and len(content['rows']) == 4
+    adds = load_tool('analysis_tools/get_complexity').multiply_adds(
+        load_tool('analysis_tools/benchmark').init_model(config).network, (32, 48)
+    )
+    for row, (batch, precision, ms) in zip(
+        content['rows'], [(1, 'fp32', 2e3), (1, 'bf16', 1e3), (3, 'fp32', 2e3), (3, 'bf16', 1e3)], strict=True
+    ):
+        assert (row['network'], row['size'], row['batch'], row['precision']) == ('SIAN', '32x48', batch, precision)
+        assert row['least_ms'] == row['median_ms'] == ms and row['ratio'] == 4e3 / ms
+        peak = 1e9 if precision == 'fp32' else 4e9
+        assert row['peak_share'] == pytest.approx(100 * batch * adds / (ms / 1000) / peak)
+        assert row['parameters'] == sum(p.numel() for p in tool.init_model(config).network.parameters())
+        # A feature map of four channels is 16 bytes a pixel, and several are held.
+        assert row['memory_kb_a_pixel'] >= 0
+        assert (row['psnr'] is None) == (precision == 'fp32') and (row['psnr'] is None or row['psnr'] > 40)
+    assert '| SIAN | 32x48 | 3 | bf16 | 1000.0 | 1000.0 | 4.00 |' in (tmp_path / 'out/benchmark.md').read_text()
+    assert mmcv.imread(str(tmp_path / 'out/benchmark.png')).std() > 10
+
+
+def test_peak_memory_is_what_a_pass_holds(tmp_path):
+    """A network whose one layer gives 400 channels at full size."""
+    tool = load_tool('analysis_tools/benchmark')
+    text = "default_scope = 'mmderain'\ncustom_imports = dict(imports=['wide'])\n"
+    (tmp_path / 'wide.py').write_text(
+        'import torch\nfrom mmengine.model import BaseModule\nfrom mmderain.registry import MODELS\n'
+        '@MODELS.register_module()\nclass Wide(BaseModule):\n'
+        '    def forward(self, x):\n        return [x + x.repeat(1, 200, 1, 1)[:, :3]]\n'
+    )
+    (tmp_path / 'net.py').write_text(text + "model = dict(type='Derainer', network=dict(type='Wide'))\n")
+    command = [sys.executable, tool.__file__, str(tmp_path / 'net.py'), '--only-memory', '--sizes', '256x256']
+    environment = {**os.environ, 'PYTHONPATH': str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    # 600 channels of float32.
+    assert int(done.stdout.split()[-1]) == pytest.approx(600 * 4 * 256 * 256, rel=0.15)
+
+
+def test_another_network_in_place_of_the_plain_one(config, tmp_path, capsys, monkeypatch):
+    tool = load_tool('analysis_tools/benchmark')
+    (tmp_path / 'theirs.py').write_text(
+        'import torch\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        return x\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    arguments = [str(config), '--sizes', '16x16', '--repeats', '1', '--no-memory', '--out', 'out']
+    assert tool.main([*arguments, '--reference', 'theirs:Net']) == 0
+    assert 'times as fast as theirs:Net' in capsys.readouterr().out
+    for reference in ('theirs:Nett', 'nowhere:Net'):
+        assert tool.main([*arguments, '--reference', reference]) == 1
+        assert f'--reference {reference}' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        tool.main([*arguments, '--sizes', '16'])
+    assert "expected HEIGHTxWIDTH such as 320x480, found '16'" in capsys.readouterr().err
+
+
+def test_feeding(config, tmp_path, capsys):
+    tool = load_tool('analysis_tools/benchmark_feeding')
+    arguments = [str(config), '--workers', '0', '1', '--batches', '2', '--steps', '1', '--out', str(tmp_path / 'out')]
+    assert tool.main(arguments) == 0
+    content = json.loads((tmp_path / 'out/feeding.json').read_text())
+    assert content['settings']['batch_size'] == 2
+    for workers, row in enumerate(content['rows']):
+        assert row['workers'] == workers
+        assert row['pictures a second'] == pytest.approx(2000 / row['ms a batch'])
+    assert mmcv.imread(str(tmp_path / 'out/feeding.png')).std() > 10
+    # Ten pictures in half a second, a step of a fifth.
+    assert list(tool.row(0, 0.5, 0.2, 10).values()) == [0, 20, 500, 200, 500]
+    assert list(tool.row(2, 0.5, 0.2, 10).values()) == [2, 20, 500, 200, 300]
+    assert tool.row(2, 0.1, 0.2, 10)['a step waits, ms'] == 0
+    (tmp_path / 'none.py').write_text("model = dict(type='Derainer', network=dict(type='SIAN'))\n")
+    assert tool.main([str(tmp_path / 'none.py')]) == 1
+    assert 'has no train_dataloader' in capsys.readouterr().err
+    assert torch.is_grad_enabled()
