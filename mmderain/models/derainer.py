@@ -31,8 +31,9 @@ class Derainer(BaseModel):
         supervise: ``'all'`` sums a loss over all stages, ``'last'`` takes the answer only.
         mean, std: per channel in R, G, B order on [0, 1]; the network then reads ``(x - mean) / std``. What it
             returns is taken as it is.
-        precision: what :meth:`restore` computes in: ``'fp32'``, or by autocast ``'bf16'`` or ``'fp16'``. Training has
-            its own setting, the optimizer wrapper.
+        precision: what :meth:`restore` computes in: ``'fp32'``, or by autocast ``'bf16'`` or ``'fp16'``. None leaves it
+            to the autocast around, which is off unless somebody has turned it on. Training has its own setting, the
+            optimizer wrapper.
         data_preprocessor: config, by default :class:`DerainDataPreprocessor`.
         init_cfg: mmengine's weight initialisation.
     """
@@ -44,14 +45,14 @@ class Derainer(BaseModel):
         supervise: str = 'all',
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
-        precision: str = 'fp32',
+        precision: str | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor or dict(type='mmderain.DerainDataPreprocessor'), init_cfg)
         if supervise not in ('all', 'last'):
             raise ValueError(f"Derainer: supervise must be 'all' or 'last', found {supervise!r}")
-        if precision not in PRECISIONS:
+        if precision is not None and precision not in PRECISIONS:
             raise ValueError(f'Derainer: precision must be one of {", ".join(PRECISIONS)}, found {precision!r}')
         self.precision = precision
         # Bare names are ours also where another library's scope is the default.
@@ -163,10 +164,10 @@ class Derainer(BaseModel):
         height, width = batch.shape[-2:]
         padded = pad_to(batch, getattr(self.network, 'min_size', 1), getattr(self.network, 'size_multiple', 1))
         parameter = next(self.network.parameters(), batch)
-        lower = nullcontext()
-        if self.precision != 'fp32':
-            lower = torch.autocast(batch.device.type, PRECISIONS[self.precision])
-        with lower:
+        within = nullcontext()
+        if self.precision is not None:
+            within = torch.autocast(batch.device.type, PRECISIONS[self.precision], enabled=self.precision != 'fp32')
+        with within:
             restored = self.stages(padded.to(parameter.dtype))[-1]
         return restored[..., :height, :width].clamp(0, 1).to(batch.dtype)
 

@@ -49,6 +49,8 @@ class DerainBeforeTask(BaseDataPreprocessor):
         built = build_derainer(derainer['config'], derainer.get('checkpoint'), precision=precision)
         self.freeze = freeze
         self.skip_when_dry = skip_when_dry
+        if freeze and built.precision is None:
+            built.precision = 'fp32'  # as in testing, though the task model may train under autocast
         # A frozen one is no submodule: neither optimizer, checkpoint nor train() get at it.
         self._frozen = (built.requires_grad_(False),) if freeze else ()
         if not freeze:

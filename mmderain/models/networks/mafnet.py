@@ -16,6 +16,8 @@ from ..layers import conv1x1, conv3x3
 
 ANCHOR_GRIDS = (1, 3, 6, 8)
 SLOPE = 0.2
+#: The orthonormal Haar wavelet: (band, row, column), bands LL, HL (differences along x), LH (along y), HH.
+HAAR = torch.tensor([[[1, 1], [1, 1]], [[1, -1], [1, -1]], [[1, 1], [-1, -1]], [[1, -1], [-1, 1]]]) / 2
 
 
 def pool_anchors(x: Tensor) -> Tensor:
@@ -34,13 +36,19 @@ class SpatialAttention(nn.Module):
         self.key = conv1x1(channels, channels)
         self.value = conv1x1(channels, channels)
         self.out = conv1x1(channels, channels)
+        self.register_buffer('wavelet', HAAR.clone(), persistent=False)
 
     def forward(self, large: Tensor, small: Tensor) -> Tensor:
         """large (N, C, H, W), small (N, C, h, w), even sides -> (N, C, H, W)."""
         n, c, height, width = large.shape
         # Pixels of a 2x2 block in turn, block after block; each with its bands beside each other.
-        q = to_bands(self.query, large).permute(0, 2, 3, 1).reshape(n, height * width, 4, c // 4).transpose(1, 2)
-        k, v = (pool_anchors(rearranged(to_bands(conv, small))) for conv in (self.key, self.value))
+        q = (
+            to_bands(self.query, self.wavelet, large)
+            .permute(0, 2, 3, 1)
+            .reshape(n, height * width, 4, c // 4)
+            .transpose(1, 2)
+        )
+        k, v = (pool_anchors(rearranged(to_bands(conv, self.wavelet, small))) for conv in (self.key, self.value))
         # Bands stand where attention heads usually do; the paper has no scaling. Contiguous rows, or torch falls back
         # to a slower kernel that keeps the maps.
         k, v = (t.transpose(2, 3).contiguous() for t in (k, v))
@@ -50,18 +58,18 @@ class SpatialAttention(nn.Module):
         return self.out(blocks.reshape(n, height, width, c).permute(0, 3, 1, 2)).add_(large)
 
 
-def to_bands(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """FRCB: a 1x1 convolution and one level of the orthonormal Haar wavelet, its bands LL, HL (differences along x), LH
-    (along y) and HH; in one convolution of stride 2, its kernel put together here.
+def to_bands(conv: nn.Conv2d, wavelet: Tensor, x: Tensor) -> Tensor:
+    """FRCB: a 1x1 convolution and one level of the Haar wavelet in one convolution of stride 2, its kernel put together
+    here.
 
     Args:
+        wavelet: :data:`HAAR`.
         x: (N, C, H, W), sides even.
 
     Returns:
         (N, 4 C, H / 2, W / 2), the channels in the order (place in the 2x2 block, band, channel of the group).
     """
-    # (band, row, column) of the wavelet; of the convolution, channel 4 c + place becomes the place in the block.
-    wavelet = conv.weight.new_tensor([[[1, 1], [1, 1]], [[1, -1], [1, -1]], [[1, 1], [-1, -1]], [[1, -1], [-1, 1]]]) / 2
+    # Of the convolution's channels, number 4 c + place becomes the place in the block.
     kernel = torch.einsum('brk,cpi->pbcirk', wavelet, conv.weight.flatten(1).unflatten(0, (-1, 4)))
     bias = torch.einsum('b,cp->pbc', wavelet.sum((1, 2)), conv.bias.unflatten(0, (-1, 4)))
     return F.conv2d(x, kernel.flatten(0, 2), bias.flatten(), stride=2)

@@ -198,7 +198,8 @@ class SIAN(BaseModule):
     def _stage(self, features: Tensor, states: list[State | None]) -> tuple[Tensor, list[State]]:
         octaves = self.pyramid(features) if self.pyramid is not None else [None] * len(SCALES)
         new_states = []
-        for scale, octave, attention, lstm, state in zip(SCALES, octaves, self.attention, self.lstm, states):
+        parts = zip(SCALES, octaves, self.attention, self.lstm, states, strict=True)
+        for scale, octave, attention, lstm, state in parts:
             scaled = features if scale == 1 else F.avg_pool2d(features, scale)
             attended = attention(scaled, octave)
             if octave is not None:
