@@ -87,12 +87,14 @@ def main(argv: list[str] | None = None) -> int:
             print('\n'.join(lines if len(done) == 1 else lines[-1:]), f'   [{len(done)}/{len(rows)}]', flush=True)
 
         results = evaluate(rows, out / 'cache', args.limit, args.cfg_options, show)
+        settings = dict(
+            version=__version__, torch=torch.__version__, machine=platform.processor() or platform.machine()
+        )
+        settings.update(threads=torch.get_num_threads(), command=sys.argv, images=results[0].images)
+        report.write(rows, results, out, settings)
     except (FileNotFoundError, InputError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
-    settings = dict(version=__version__, torch=torch.__version__, machine=platform.processor() or platform.machine())
-    settings.update(threads=torch.get_num_threads(), command=sys.argv, images=results[0].images)
-    report.write(rows, results, out, settings)
     written = 'table.md, table.csv, results.json, chart.png, gallery/'
     print(f'\n{report.markdown(report.table(rows, results))}\n{out}: {written}')
     return 0

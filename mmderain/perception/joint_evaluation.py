@@ -4,6 +4,7 @@ import contextlib
 import copy
 import functools
 import hashlib
+import inspect
 import io
 import json
 import os
@@ -141,7 +142,9 @@ def run_condition(
     if type(metric).__name__ == 'CocoMetric':
         metric.classwise = True  # persons have a column of their own
     steps, total = measured(loop), len(loop.dataloader.dataset)
-    if drawings is not None:
+    # mmengine's own visualizer, which a config without one gets, cannot draw answers.
+    can_draw = 'out_file' in inspect.signature(runner.visualizer.add_datasample).parameters
+    if drawings is not None and can_draw:
         # Across the whole set: neighbours are alike.
         steps.keep = frozenset((2 * n + 1) * total // (2 * DRAWN) for n in range(DRAWN))
     answers, captured, task_ms = {}, [], []
@@ -177,12 +180,13 @@ def run_condition(
         derain_ms=median_and_95(derain_ms),
         task_ms=median_and_95(task_ms),
         images=len(records),
-        drawn=draw(runner, steps.kept, answers, drawings) if drawings is not None else [],
+        drawn=draw(runner, steps.kept, answers, drawings) if steps.keep else [],
     )
 
 
 def draw(runner: Runner, kept: dict, answers: dict, folder: Path) -> list[str]:
-    """Draw answers on the pictures that the task model saw, by the visualizer of its config.
+    """Draw answers on the pictures that the pipeline gave, by the visualizer of the config. What a preprocessor of the
+    task model makes of them, a derainer in it included, is not shown.
 
     Args:
         kept: as :attr:`MeasuredSteps.kept`. answers: number -> data sample of mmdet or mmseg.
@@ -330,17 +334,34 @@ def code_hash() -> str:
 
 
 def key_of(condition: Condition, limit: int | None, cfg_options: dict | None) -> str:
-    """What a result depends on, hashed: configs as they resolve, weights, rain, pictures of other programs, code."""
-    parts = [task_config(condition, limit, cfg_options).pretty_text, file_hash(condition.model.checkpoint), code_hash()]
+    """What a result depends on, hashed: configs as they resolve, weights, rain, annotations, other programs' pictures,
+    code.
+    """
+    cfg = task_config(condition, limit, cfg_options)
+    parts = [cfg.pretty_text, file_hash(condition.model.checkpoint), code_hash()]
+    parts += contents(dict(model=cfg.model, data=cfg.test_dataloader, evaluator=cfg.test_evaluator))
     for step in condition.steps:
-        if step['type'] == 'mmderain.Derain':
-            parts.append(read_config(step['config']).pretty_text)
-            if step.get('checkpoint'):
-                parts.append(file_hash(step['checkpoint']))
         if step['type'] == 'mmderain.TakeFromFolder':
             files = (path for path in sorted(Path(step['folder']).rglob('*')) if path.is_file())
             parts += [f'{path} {path.stat().st_size} {path.stat().st_mtime_ns}' for path in files]
     return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:16]
+
+
+def contents(node: object, data_root: str = '') -> Iterator[str]:
+    """Of the files that a config names, derainers ahead and annotations, what is in them: names alone do not tell."""
+    if isinstance(node, list | tuple):
+        for entry in node:
+            yield from contents(entry, data_root)
+    if not isinstance(node, dict):
+        return
+    data_root = node.get('data_root') or data_root
+    if 'config' in node and 'checkpoint' in node:
+        yield read_config(node['config']).pretty_text
+    for key in ('checkpoint', 'ann_file'):
+        names = [node[key], str(Path(data_root) / node[key])] if isinstance(node.get(key), str) else []
+        yield from (file_hash(name) for name in names if Path(name).is_file())
+    for entry in node.values():
+        yield from contents(entry, data_root)
 
 
 def evaluate(
@@ -361,9 +382,8 @@ def evaluate(
     results = []
     for row in rows:
         path = cache / f'{key_of(row, limit, cfg_options)}.json'
-        if path.is_file():
-            result = Result(**json.loads(path.read_text(encoding='utf-8')))
-        else:
+        result = Result(**json.loads(path.read_text(encoding='utf-8'))) if path.is_file() else None
+        if result is None or not all((cache / f'{name}.png').is_file() for name in result.drawn):
             result = run_condition(row, limit, cfg_options, cache / path.stem)
             result.drawn = [f'{path.stem}/{name}' for name in result.drawn]
             part = path.with_suffix('.part')

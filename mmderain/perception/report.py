@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -121,19 +122,22 @@ def gallery(rows: list[Condition], results: list[Result], cache: Path, folder: P
     pairs = list(zip(rows, results, strict=True))
     first, main = results[0], rows[0].model
     several = len({row.model for row in rows}) > 1
-    for number, drawn in enumerate(first.drawn):
-        truth = cache / f'{drawn}.truth.png'
+    shutil.rmtree(folder, ignore_errors=True)  # pictures of another call would stand beside these
+    for drawn in first.drawn:
+        truth, name = cache / f'{drawn}.truth.png', Path(drawn).name
         for rain in dict.fromkeys(row.rain for row in rows):
-            shown = [(row, result) for row, result in pairs if row.rain == rain and number < len(result.drawn)]
+            shown = [pair for pair in pairs if pair[0].rain == rain]
             if rain is not None and rows[0].rain is None:
                 shown.insert(0, pairs[0])
             tiles = {'truth': truth} if truth.is_file() else {}
             for row, result in shown:
                 model = f', {row.model.name}' if several and row.model != main else ''
-                tiles[row.treatment + model] = cache / f'{result.drawn[number]}.png'
+                found = [other for other in result.drawn if Path(other).name == name]  # a rival may have other data
+                if found:
+                    tiles[row.treatment + model] = cache / f'{found[0]}.png'
             pictures = {caption: read_image(path) for caption, path in tiles.items()}
-            name = f'{Path(drawn).name}_{(rain or "clean").replace(":", "-")}.png'
-            mmcv.imwrite(grid(pictures, columns), str(folder / name))
+            path = folder / f'{name}_{(rain or "clean").replace(":", "-")}.png'
+            mmcv.imwrite(grid(pictures, columns), str(path))
 
 
 def grid(pictures: dict[str, np.ndarray], columns: int) -> np.ndarray:

@@ -87,6 +87,17 @@ def test_lower_precision_on_demand(network, precision):
     assert psnr > (40 if precision == 'bf16' else 55)
 
 
+@each
+def test_an_explicit_precision_holds_under_autocast(network):
+    torch.manual_seed(0)
+    model, batch = Derainer(network, precision='fp32').eval(), torch.rand(1, 3, 24, 24)
+    with torch.inference_mode():
+        wanted = build(network).restore(batch)
+        with torch.autocast('cpu', torch.bfloat16):
+            assert torch.equal(model.restore(batch), wanted)
+            assert not torch.equal(build(network).restore(batch), wanted)
+
+
 def test_an_unknown_precision_is_refused():
     with pytest.raises(ValueError, match="one of fp32, bf16, fp16, found 'int8'"):
         Derainer(SMALL[0], precision='int8')

@@ -17,6 +17,8 @@ CASES = [
     (NASNet, dict(channels=8, num_stages=2, num_blocks=2, attention=None, fuse_stages=False), (1, 8, 8)),
     (MAFNet, dict(channels=8, num_modules=2, num_heads=2), (2, 16, 24)),
     (MAFNet, dict(channels=8, num_modules=1, interaction='none', pyramid='gaussian'), (1, 32, 16)),
+    (MAFNet, dict(channels=8, num_modules=1, interaction='conv', pyramid='bilinear'), (1, 16, 16)),
+    (MAFNet, dict(channels=8, num_modules=1, interaction='channel'), (1, 16, 16)),
 ]
 
 

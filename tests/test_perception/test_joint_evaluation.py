@@ -105,6 +105,39 @@ def test_finished_rows_are_kept_until_something_changes(camvid, tmp_path, monkey
     assert len(changed) == 6 and key not in changed
 
 
+def test_files_that_a_config_only_names_count_too(camvid, tmp_path):
+    """A derainer in the preprocessor, annotations: other contents under the same name, another key."""
+    (tmp_path / 'derainer.py').write_text("model = dict(type='mmderain.Derainer', network=dict(type='SIAN'))\n")
+    (tmp_path / 'derainer.pth').write_bytes(b'1')
+    (tmp_path / 'boxes.json').write_text('{}')
+    node = dict(
+        model=dict(data_preprocessor=dict(derainer=dict(config='derainer.py', checkpoint='derainer.pth'))),
+        data=dict(dataset=dict(datasets=[dict(data_root=str(tmp_path), ann_file='boxes.json')])),
+    )
+    keys = {tuple(joint.contents(node))}
+    for path, text in (('derainer.pth', '2'), ('boxes.json', '[]'), ('derainer.py', "model = dict(type='A')\n")):
+        (tmp_path / path).write_text(text)
+        keys.add(tuple(joint.contents(node)))
+    assert len(keys) == 4
+
+
+def test_lost_drawings_are_drawn_again_and_models_without_a_visualizer_have_none(camvid, tmp_path):
+    row = next(conditions(camvid, ['light'], {}, [], {}, 'data/camvid'))
+    (first,) = evaluate([row], tmp_path / 'cache', limit=2)
+    assert len(first.drawn) == 2
+    for name in first.drawn:
+        (tmp_path / 'cache' / f'{name}.png').unlink()
+    evaluate([row], tmp_path / 'cache', limit=2)
+    assert all((tmp_path / 'cache' / f'{name}.png').is_file() for name in first.drawn)
+    (tmp_path / 'seg.py').write_text(
+        (tmp_path / 'seg.py').read_text() + "visualizer = dict(_delete_=True, type='mmengine.Visualizer')\n"
+    )
+    (bare,) = evaluate([row], tmp_path / 'cache', limit=2)
+    assert bare.drawn == [] and bare.metrics == first.metrics
+    report.gallery([row], [bare], tmp_path / 'cache', tmp_path / 'gallery')
+    assert not (tmp_path / 'gallery').exists()
+
+
 def test_tool_writes_the_table(camvid, tmp_path, capsys):
     done = tmp_path / 'done/images/test'
     for number in range(6):  # "derained" by a program that knows the truth

@@ -40,6 +40,7 @@ def test_benchmark(config, tmp_path, capsys, monkeypatch):
     for row, (batch, precision, ms) in zip(
         content['rows'], [(1, 'fp32', 2e3), (1, 'bf16', 1e3), (3, 'fp32', 2e3), (3, 'bf16', 1e3)], strict=True
     ):
+        assert row['config'] == 'tiny'
         assert (row['network'], row['size'], row['batch'], row['precision']) == ('SIAN', '32x48', batch, precision)
         assert row['least_ms'] == row['median_ms'] == ms and row['ratio'] == 4e3 / ms
         peak = 1e9 if precision == 'fp32' else 4e9
@@ -48,7 +49,7 @@ def test_benchmark(config, tmp_path, capsys, monkeypatch):
         # A feature map of four channels is 16 bytes a pixel, and several are held.
         assert row['memory_kb_a_pixel'] >= 0
         assert (row['psnr'] is None) == (precision == 'fp32') and (row['psnr'] is None or row['psnr'] > 40)
-    assert '| SIAN | 32x48 | 3 | bf16 | 1000.0 | 1000.0 | 4.00 |' in (tmp_path / 'out/benchmark.md').read_text()
+    assert '| tiny | 32x48 | 3 | bf16 | 1000.0 | 1000.0 | 4.00 |' in (tmp_path / 'out/benchmark.md').read_text()
     assert mmcv.imread(str(tmp_path / 'out/benchmark.png')).std() > 10
 
 
@@ -82,6 +83,8 @@ def test_another_network_in_place_of_the_plain_one(config, tmp_path, capsys, mon
     for reference in ('theirs:Nett', 'nowhere:Net'):
         assert tool.main([*arguments, '--reference', reference]) == 1
         assert f'--reference {reference}' in capsys.readouterr().err
+    assert tool.main([*arguments, '--sizes', '3x16']) == 1
+    assert '--sizes 3x16: SIAN takes sides from 4 on that are multiples of 1' in capsys.readouterr().err
     with pytest.raises(SystemExit):
         tool.main([*arguments, '--sizes', '16'])
     assert "expected HEIGHTxWIDTH such as 320x480, found '16'" in capsys.readouterr().err

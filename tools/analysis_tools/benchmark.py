@@ -14,11 +14,12 @@ are random, which changes no time. benchmark.json, benchmark.md and benchmark.pn
 import argparse
 import importlib
 import json
+import math
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from mmderain.errors import InputError
 from mmderain.models.derainer import PRECISIONS
 
 COLUMNS = {
-    'network': 'network',
+    'config': 'config',
     'size': 'size',
     'batch': 'batch',
     'precision': 'precision',
@@ -144,15 +145,16 @@ def peak_memory(network: nn.Module, picture: torch.Tensor, precision: str, devic
             network(picture)
             return torch.cuda.max_memory_allocated(device) - before
         network(picture[..., :32, :32])  # what is set up once, whatever the size
-        before = most_resident()
+        Path('/proc/self/clear_refs').write_text('5')  # the peak so far is forgotten
+        before = resident('VmRSS')
         network(picture)
-        return most_resident() - before
+        return resident('VmHWM') - before
 
 
-def most_resident() -> int:
-    """Bytes that this process has held at most. Linux only: what getrusage tells is inherited from the parent."""
+def resident(which: str) -> int:
+    """Bytes that this process holds (``VmRSS``) or has held at most (``VmHWM``). Linux only."""
     lines = Path('/proc/self/status').read_text().splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith('VmHWM'))
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(which))
 
 
 def memory_in_a_fresh_process(args: argparse.Namespace, config: str, row: dict) -> int:
@@ -161,7 +163,10 @@ def memory_in_a_fresh_process(args: argparse.Namespace, config: str, row: dict) 
     command += ['--sizes', row['size'], '--batches', str(row['batch']), '--precision', row['precision']]
     if args.threads:
         command += ['--threads', str(args.threads)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ['nothing was said'])[-1]
+        raise InputError(f'{config}: memory could not be measured ({said}); --no-memory does without')
     return int(done.stdout.split()[-1])
 
 
@@ -171,14 +176,28 @@ def inputs(shape: tuple[int, int], batch: int, device: str) -> torch.Tensor:
     return picture.contiguous(memory_format=torch.channels_last)
 
 
-def measure(args: argparse.Namespace, config: str, peaks: dict[str, float]) -> list[dict]:
-    """The rows of one network."""
+def networks(args: argparse.Namespace, config: str) -> tuple[nn.Module, nn.Module]:
+    """A network and its reference.
+
+    Raises:
+        FileNotFoundError, InputError: one of them cannot be had, or the network does not take a size.
+    """
     network = init_model(config, args.checkpoint, args.device).network
+    least, multiple = (getattr(network, name, 1) for name in ('min_size', 'size_multiple'))
+    for height, width in args.sizes:
+        if min(height, width) < least or height % multiple or width % multiple:
+            raise InputError(
+                f'--sizes {height}x{width}: {type(network).__name__} takes sides from {least} on that are multiples of '
+                f'{multiple}'
+            )
     if args.reference:
-        reference = load_reference(args.reference, args.device)
-    else:
-        reference = plain_of(network, config, args.device)
-    rows = []
+        return network, load_reference(args.reference, args.device)
+    return network, plain_of(network, config, args.device)
+
+
+def measure(args: argparse.Namespace, config: str, peaks: dict[str, float]) -> Iterator[dict]:
+    """The rows of one network, one by one."""
+    network, reference = networks(args, config)
     for height, width in args.sizes:
         adds = multiply_adds(network, (height, width))
         for batch in args.batches:
@@ -199,7 +218,7 @@ def measure(args: argparse.Namespace, config: str, peaks: dict[str, float]) -> l
                 error = (fast(precision) - exact).square().mean().item()
                 row = dict(
                     network=type(network).__name__,
-                    config=config,
+                    config=Path(config).stem,
                     size=f'{height}x{width}',
                     batch=batch,
                     precision=precision,
@@ -209,15 +228,14 @@ def measure(args: argparse.Namespace, config: str, peaks: dict[str, float]) -> l
                     reference_median_ms=torch.tensor(of_plain).median().item(),
                     ratio=torch.tensor(of_plain).median().item() / torch.tensor(times).median().item(),
                     peak_share=100 * batch * adds / (min(times) / 1000) / peaks[precision],
-                    psnr=None if precision == 'fp32' else -10 * torch.tensor(error).log10().item(),
+                    psnr=None if error == 0 else -10 * math.log10(error),
                     parameters=sum(p.numel() for p in network.parameters()),
                     multiply_adds_a_pixel=adds / (height * width),
                 )
                 memory = None if args.no_memory else memory_in_a_fresh_process(args, config, row)
                 row['memory_kb_a_pixel'] = None if memory is None else memory / 1024 / (batch * height * width)
-                rows.append(row)
                 print(line(row), flush=True)
-    return rows
+                yield row
 
 
 def cells(row: dict) -> list[str]:
@@ -228,7 +246,7 @@ def cells(row: dict) -> list[str]:
 
 
 def line(row: dict) -> str:
-    return '  '.join(cell.rjust(9) for cell in cells(row))
+    return '  '.join(cell.rjust(14) for cell in cells(row))
 
 
 def markdown(rows: list[dict], settings: dict) -> str:
@@ -254,9 +272,9 @@ def plot(rows: list[dict], path: Path, reference: str) -> None:
         return height * width
 
     for axis, x_of, fixed in ((axes[0], pixels, lambda r: r['batch']), (axes[1], lambda r: r['batch'], pixels)):
-        for number, name in enumerate(dict.fromkeys(row['network'] for row in rows)):
+        for number, name in enumerate(dict.fromkeys(row['config'] for row in rows)):
             for precision, style in zip(dict.fromkeys(row['precision'] for row in rows), ('-', ':', '-.')):
-                own = [r for r in rows if (r['network'], r['precision']) == (name, precision)]
+                own = [r for r in rows if (r['config'], r['precision']) == (name, precision)]
                 own = sorted((r for r in own if fixed(r) == min(map(fixed, own))), key=x_of)
                 x = [x_of(r) for r in own]
                 label = f'{name}, {precision}'
@@ -272,6 +290,14 @@ def plot(rows: list[dict], path: Path, reference: str) -> None:
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+def write(rows: list[dict], settings: dict, out: Path) -> None:
+    """``benchmark.json``, ``benchmark.md`` and ``benchmark.png`` of the rows so far."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / 'benchmark.json').write_text(json.dumps(dict(settings=settings, rows=rows), indent=1), encoding='utf-8')
+    (out / 'benchmark.md').write_text(markdown(rows, settings), encoding='utf-8')
+    plot(rows, out / 'benchmark.png', settings['reference'])
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -290,24 +316,32 @@ def main(argv: list[str] | None = None) -> int:
         settings = dict(
             reference=args.reference or 'plain',
             machine=machine(),
-            device=torch.cuda.get_device_name(args.device) if args.device != 'cpu' else 'cpu',
+            device=device_name(args.device),
             threads=torch.get_num_threads(),
             torch=torch.__version__,
             mmderain=__version__,
             peaks=peaks,
         )
         head = [title.format(reference=settings['reference']) for title in COLUMNS.values()]
-        print('  '.join(title.rjust(9) for title in head), flush=True)
-        rows = [row for config in args.configs for row in measure(args, config, peaks)]
+        print('  '.join(title.rjust(14) for title in head), flush=True)
+        for config in args.configs:
+            networks(args, config)  # a wrong one is found before hours have gone into the others
+        rows = []
+        for row in (row for config in args.configs for row in measure(args, config, peaks)):
+            rows.append(row)
+            write(rows, settings, args.out)
     except (FileNotFoundError, InputError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / 'benchmark.json').write_text(json.dumps(dict(settings=settings, rows=rows), indent=1), encoding='utf-8')
-    (args.out / 'benchmark.md').write_text(markdown(rows, settings), encoding='utf-8')
-    plot(rows, args.out / 'benchmark.png', settings['reference'])
     print(f'\n{markdown(rows, settings)}\n{args.out}: benchmark.json, benchmark.md, benchmark.png')
     return 0
+
+
+def device_name(device: str) -> str:
+    """With what its convolutions do to float32, where that is not what the name says."""
+    if device == 'cpu':
+        return 'cpu'
+    return torch.cuda.get_device_name(device) + (', fp32 as TF32' if torch.backends.cudnn.allow_tf32 else '')
 
 
 def machine() -> str:

@@ -159,7 +159,7 @@ def neuron_attention(part: torch.nn.Module, x: Tensor) -> Tensor:
 
 
 class PlainMAFNet(MAFNet):
-    """Attention maps written out; keys and values for every pixel, then pooled. ``interaction`` 'both' or 'none'."""
+    """Attention maps written out; keys and values for every pixel, then pooled."""
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = x.contiguous()
@@ -181,8 +181,10 @@ def interact(cross: mafnet.CrossScale, scales: list[Tensor]) -> list[Tensor]:
         source = out if cross.coarse_to_fine else scales
         coarser = scales[s] if cross.isolated else source[min(s + 1, len(scales) - 1)]
         part = cross.interactions[s]
-        attend = spatial_attention if isinstance(part, mafnet.SpatialAttention) else channel_attention
-        out[s] = attend(part, scales[s], coarser)
+        attend = {mafnet.SpatialAttention: spatial_attention, mafnet.ChannelAttention: channel_attention}.get(
+            type(part)
+        )
+        out[s] = part(scales[s], coarser) if attend is None else attend(part, scales[s], coarser)
     return out
 
 

@@ -2,8 +2,9 @@
 
     python tools/dataset_converters/camvid.py data/camvid data/camvid_boxes
 
-SRC is CamVid as SegNet's authors share it: images and annotations, each with train, val and test, label maps with the
-class as the grey level. Writes DST/{train,val,test}.json; the pictures stay where they are.
+SRC holds images and annotations, each with train, val and test; docs/en/datasets.md says how to make it of CamVid as
+SegNet's authors share it. Label maps have the class as their grey level. Writes DST/{train,val,test}.json; the pictures
+stay where they are.
 
 CamVid says what a pixel shows, not which object it belongs to: a box is put around each connected region of a class.
 So two people side by side are one box, and a car behind a pole is two. Regions of fewer than --min-area pixels are
@@ -74,7 +75,9 @@ def read_labels(path: Path, size: tuple[int, int]) -> np.ndarray:
             f"channel with classes 0 to {LABELS - 1}, as SegNet's authors share CamVid (not the coloured maps)"
         )
     if labels.shape != size:
-        raise InputError(f'{path} is {labels.shape[0]}x{labels.shape[1]}, its picture {size[0]}x{size[1]}')
+        raise InputError(
+            f'{path} is {labels.shape[0]}x{labels.shape[1]}, its picture {size[0]}x{size[1]}: are both of one release?'
+        )
     return labels
 
 
@@ -92,7 +95,7 @@ def annotate(src: Path, split: str, min_area: int) -> dict:
     for number, path in enumerate(track(pictures, split), start=1):
         label_path = src / 'annotations' / split / f'{path.stem}.png'
         if not label_path.is_file():
-            raise FileNotFoundError(f'{label_path}: no label map for {path}')
+            raise FileNotFoundError(f'{label_path}: no label map for {path}; add it, or take the picture away')
         height, width = size = image_size(path)
         images.append(dict(id=number, file_name=path.name, height=height, width=width))
         for box in boxes(read_labels(label_path, size), min_area):

@@ -79,10 +79,12 @@ def export(model: Exported, out: Path, size: tuple[int, int], multiple: int | No
             torch.export.save(program, out)
             return
         logging.disable(logging.WARNING)  # of the exporter, which logs each constant that it does not fold
-        onnx = torch.onnx.export(
-            program, (rainy,), input_names=['rainy'], output_names=['derained'], opset_version=OPSET, verbose=False
-        )
-        logging.disable(logging.NOTSET)
+        try:
+            onnx = torch.onnx.export(
+                program, (rainy,), input_names=['rainy'], output_names=['derained'], opset_version=OPSET, verbose=False
+            )
+        finally:
+            logging.disable(logging.NOTSET)
         onnx.save(out, external_data=False)
 
 
@@ -134,7 +136,13 @@ def main(argv: list[str] | None = None) -> int:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         part = args.out.with_name(f'{args.out.stem}.part{args.out.suffix}')
         try:
-            export(model, part, args.size, None if fixed else multiple)
+            try:
+                export(model, part, args.size, None if fixed else multiple)
+            except Exception as error:  # torch's exporters raise errors of many kinds
+                raise InputError(
+                    f'{args.config}: torch cannot export {kind}: {str(error).strip().splitlines()[0]}'
+                    + ('' if fixed else '; --fixed asks less of it')
+                ) from error
             exported = load(part)
             sizes = [args.size] if fixed else [args.size, (12 * multiple, 8 * multiple)]
             for size in sizes:
