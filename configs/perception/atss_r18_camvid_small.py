@@ -53,6 +53,7 @@ test_cfg = dict(type='TestLoop')
 default_hooks = dict(
     logger=dict(interval=50),
     checkpoint=dict(by_epoch=False, interval=400, max_keep_ckpts=1),
+    visualization=dict(score_thr=0.15),  # twenty minutes of training make few scores above mmdet's 0.3
 )
 log_processor = dict(by_epoch=False)
 randomness = dict(seed=0)
