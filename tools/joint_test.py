@@ -19,7 +19,7 @@ from mmengine.config import Config, DictAction
 from mmderain import __version__
 from mmderain.errors import InputError
 from mmderain.perception import report
-from mmderain.perception.joint_evaluation import Condition, Result, TaskModel, conditions, evaluate
+from mmderain.perception.joint_evaluation import Condition, Result, TaskModel, conditions, evaluate, refuse_repeated
 from mmderain.rain import parse_rain
 
 
@@ -49,17 +49,27 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='such as heavy:3 light:1 heavy+mist; none for data whose rain is real (default: heavy)',
     )
     parser.add_argument('--seed', type=int, default=0, help='of the rain (default: 0)')
-    parser.add_argument('--limit', type=int, help='use the first so many images')
+    parser.add_argument('--limit', type=at_least_one, help='use the first so many images')
     parser.add_argument('--device', default='cpu', help='of the derainers (default: cpu)')
     parser.add_argument('--out', type=Path, help='default: work_dirs/joint_test/<config>')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='of the task configs')
     return parser.parse_args(argv)
 
 
+def at_least_one(text: str) -> int:
+    """A number of images."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'expected a whole number from 1 on, found {text!r}')
+    return int(text)
+
+
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    out = args.out or Path('work_dirs/joint_test') / Path(args.config).stem
+    part = '' if args.limit is None else f'_first{args.limit}'  # its table must not replace that of all images
+    out = args.out or Path('work_dirs/joint_test') / f'{Path(args.config).stem}{part}'
     try:
+        refuse_repeated('--derainer', [name for name, *_ in args.derainer])
+        refuse_repeated('--folder', [name for name, _ in args.folder])
         for rain in args.rain:
             if rain != 'none':
                 parse_rain(rain)
@@ -96,7 +106,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f'error: {error}', file=sys.stderr)
         return 1
     written = 'table.md, table.csv, results.json, chart.png, gallery/'
-    print(f'\n{report.markdown(report.table(rows, results))}\n{out}: {written}')
+    print(f'\n{report.markdown(report.table(rows, results))}\n{results[0].images} images. {out}: {written}')
     return 0
 
 

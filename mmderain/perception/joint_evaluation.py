@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 from mmengine.config import Config
 from mmengine.runner import Runner, load_checkpoint
 
@@ -25,6 +26,8 @@ from mmderain.errors import InputError
 from .chain import read_config
 from .measured import FIGURES, MeasuredSteps
 
+#: What the table calls its own rows: names that nobody else may have.
+OWN_NAMES = ('clean', 'rainy', 'median blur 5x5')
 #: So many pictures of each condition are drawn, spread over the test set.
 DRAWN = 4
 
@@ -95,10 +98,9 @@ def conditions(
         rivals: other task models, for example one fine-tuned on rain; they look at clean and rainy pictures.
         folders: name -> folder of pictures that another program derained.
     """
-    names = [model.name, *(r.name for r in rivals), *derainers, *folders]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise InputError(f'names must differ, found {", ".join(sorted(twice))} twice')
+    names = [model.name, *(r.name for r in rivals), *derainers, *folders, *OWN_NAMES]
+    refuse_repeated('names', names)
+    refuse_repeated('rains', rains)
     if 'none' in rains and rains != ['none']:
         raise InputError("rain 'none' is for data whose rain is real: name no other rain beside it")
     derain = {name: dict(type='mmderain.Derain', **arguments) for name, arguments in derainers.items()}
@@ -115,11 +117,20 @@ def conditions(
         yield Condition(rain, 'rainy', model, first)
         for rival in rivals:
             yield Condition(rain, 'rainy', rival, first)
-        treatments = {'median blur 5x5': dict(type='mmderain.MedianBlur', size=5), **derain}
+        treatments = {OWN_NAMES[-1]: dict(type='mmderain.MedianBlur', size=5), **derain}
         for name, folder in folders.items():
             treatments[name] = dict(type='mmderain.TakeFromFolder', folder=folder, data_root=data_root)
         for name, step in treatments.items():
             yield Condition(rain, name, model, (*first, step), len(first))
+
+
+def refuse_repeated(what: str, values: list[str]) -> None:
+    """Raises:
+    InputError: one of them is there twice.
+    """
+    twice = {value for value in values if values.count(value) > 1}
+    if twice:
+        raise InputError(f'{what} must differ, found {", ".join(sorted(twice))} twice ({", ".join(values)})')
 
 
 # --- one condition ---------------------------------------------------------------------------------
@@ -136,7 +147,7 @@ def run_condition(
     """
     cfg = task_config(condition, limit, cfg_options)
     runner = Runner.from_cfg(cfg)
-    load_checkpoint(runner.model, condition.model.checkpoint, map_location='cpu')
+    load_task_weights(runner.model, condition.model)
     loop = runner.test_loop
     (metric,) = loop.evaluator.metrics
     if type(metric).__name__ == 'CocoMetric':
@@ -182,6 +193,24 @@ def run_condition(
         images=len(records),
         drawn=draw(runner, steps.kept, answers, drawings) if steps.keep else [],
     )
+
+
+def load_task_weights(model: torch.nn.Module, task: TaskModel) -> None:
+    """mmengine only warns of weights that do not fit, and the table would be that of an untrained model.
+
+    Raises:
+        InputError: a parameter is missing or has another shape. What a checkpoint holds beyond is let pass, for
+            published ones do.
+    """
+    checkpoint = load_checkpoint(model, task.checkpoint, map_location='cpu', logger='silent')
+    weights = checkpoint.get('state_dict', checkpoint)
+    found = {name.removeprefix('module.'): tuple(value.shape) for name, value in weights.items()}
+    missing = [name for name, value in model.named_parameters() if found.get(name) != tuple(value.shape)]
+    if missing:
+        raise InputError(
+            f'{task.checkpoint} does not fit {task.config}: {missing[0]} is missing or has another shape, '
+            f'{len(missing)} parameters in all; is it a checkpoint of this model?'
+        )
 
 
 def draw(runner: Runner, kept: dict, answers: dict, folder: Path) -> list[str]:
@@ -395,16 +424,22 @@ def evaluate(
 
 
 def recovery(rows: list[Condition], results: list[Result], metric: str) -> list[float | None]:
-    """Of each row the share of what rain took that comes back: (M - M_rainy) / (M_clean - M_rainy), by task model 0."""
+    """Of each row the share of what rain took that comes back: (M - M_rainy) / (M_clean - M_rainy), by task model 0.
+
+    None where rain took nothing for certain: where the intervals of clean and rainy overlap.
+    """
     main = rows[0].model
     pairs = list(zip(rows, results, strict=True))
-    clean = {r.treatment: x.metrics[metric] for r, x in pairs if r.rain is None and r.model == main}
-    rainy = {
-        r.rain: x.metrics[metric] for r, x in pairs if r.rain is not None and r.treatment == 'rainy' and r.model == main
-    }
+    clean = {r.treatment: x for r, x in pairs if r.rain is None and r.model == main}.get('clean')
+    rainy = {r.rain: x for r, x in pairs if r.rain is not None and r.treatment == 'rainy' and r.model == main}
     shares = []
     for row, result in pairs:
-        lost = clean['clean'] - rainy[row.rain] if row.rain in rainy and 'clean' in clean else 0
-        is_reference = row.rain is None or (row.treatment == 'rainy' and row.model == main)
-        shares.append(None if is_reference or lost <= 0 else (result.metrics[metric] - rainy[row.rain]) / lost)
+        reference = rainy.get(row.rain)
+        if clean is None or reference is None or reference is result:
+            shares.append(None)
+            continue
+        low, high = ((x.metrics[metric],) * 2 if x.interval is None else x.interval for x in (reference, clean))
+        lost = clean.metrics[metric] - reference.metrics[metric]
+        certain = lost > 0 and low[1] < high[0]
+        shares.append((result.metrics[metric] - reference.metrics[metric]) / lost if certain else None)
     return shares

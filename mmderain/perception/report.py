@@ -156,7 +156,7 @@ def write(rows: list[Condition], results: list[Result], out: Path, settings: dic
     """
     lines = table(rows, results)
     out.mkdir(parents=True, exist_ok=True)
-    (out / 'table.md').write_text(markdown(lines), encoding='utf-8')
+    (out / 'table.md').write_text(f'{markdown(lines)}\n{results[0].images} images.\n', encoding='utf-8')
     with open(out / 'table.csv', 'w', newline='', encoding='utf-8') as stream:
         csv.writer(stream).writerows(lines)
     content = [{**asdict(row), **asdict(result)} for row, result in zip(rows, results, strict=True)]

@@ -151,7 +151,8 @@ def test_tool_writes_the_table(camvid, tmp_path, capsys):
     by = {(r['rain'], r['treatment'], r['model']['name']): r for r in content['rows']}
     assert by[None, 'clean', 'seg']['metrics'] == by['heavy', 'oracle', 'seg']['metrics']
     assert by['heavy', 'rainy', 'seg']['metrics'] == by['heavy', 'rainy', 'same']['metrics']
-    table = (tmp_path / 'out/table.md').read_text()
+    table, _, images = (tmp_path / 'out/table.md').read_text().rpartition('\n6 images.')
+    assert images == '\n'
     lost = by[None, 'clean', 'seg']['metrics']['mIoU'] - by['heavy', 'rainy', 'seg']['metrics']['mIoU']
     (oracle,) = [line for line in table.splitlines() if '| oracle |' in line]
     assert ('| 100% |' in oracle) == (lost > 0)
@@ -198,6 +199,14 @@ def test_recovery():
     assert names == ['clean/a', 'clean/b', 'clean, then X/a', 'rainy/a', 'rainy/b', 'median blur 5x5/a', 'X/a']
     assert joint.recovery(rows, results, 'mIoU') == [None, None, None, None, 0.5, 0.125, 0.75]
     assert report.table(rows, results)[-1][:6] == ['heavy', 'X', 'a', '', '', '70.0']
+    # Rain that may have taken nothing: the intervals overlap.
+    for (low, high), certain in (((30, 78), False), ((30, 50), True)):
+        results[3].interval, results[0].interval = (low, high), (75, 85)
+        assert (joint.recovery(rows, results, 'mIoU')[4] is not None) == certain
+    for wrong in (['heavy', 'heavy'], ['clean', 'light']):
+        names = dict(rains=wrong) if wrong[0] == 'heavy' else dict(rains=['light'], derainers={'clean': {}})
+        with pytest.raises(ValueError, match=f'must differ, found {wrong[0]} twice'):
+            list(conditions(model, names['rains'], names.get('derainers', {}), [], {}, ''))
     with pytest.raises(ValueError, match='names must differ, found X twice'):
         list(conditions(model, ['heavy'], {'X': {}}, [], {'X': 'folder'}, ''))
 
@@ -297,9 +306,12 @@ def test_detectors_too(tmp_path, monkeypatch):
 
 def test_wrong_calls_are_named(camvid, capsys):
     tool = load_tool('joint_test')
+    torch.save(dict(state_dict={'backbone.other': torch.zeros(3)}), 'other.pth')
     for arguments, error in (
         (['none.py', 'seg.pth'], 'none.py: no such file'),
         (['seg.py', 'none.pth'], 'none.pth: no such file'),
+        (['seg.py', 'other.pth', '--limit', '1'], 'other.pth does not fit seg.py: backbone.'),
+        (['seg.py', 'seg.pth', *['--derainer', 'X', 'seg.py', 'seg.pth'] * 2], '--derainer must differ, found X twice'),
         (['seg.py', 'seg.pth', '--rain', 'drizzle'], "found 'drizzle'"),
         (['seg.py', 'seg.pth', '--cfg-options', 'modle.x=1'], "no config has an entry 'modle'; did you mean 'model'?"),
         (['seg.py', 'seg.pth', '--derainer', 'X', 'none.py', 'seg.pth'], 'none.py: no such file'),

@@ -64,7 +64,10 @@ class SynthesizeRain(BaseTransform):
         results['gt_img'] = results['img']
         # Of the whole picture, whose crop this may be, as large as a resize before made it.
         scale = results['ori_shape'][0] * results.get('scale_factor', (1, 1))[1] / REFERENCE_HEIGHT
-        results['img'] = draw_rain(results['img'], self.choices[choice], seed, scale).rainy
+        img = results['img']
+        if np.issubdtype(img.dtype, np.floating):  # as mmdet's and mmseg's photometric distortion leaves it
+            img = np.rint(img).clip(0, 255).astype(np.uint8)
+        results['img'] = draw_rain(img, self.choices[choice], seed, scale).rainy.astype(results['img'].dtype)
         return results
 
     def __repr__(self) -> str:
