@@ -63,6 +63,18 @@ def test_synthetic_rain_keeps_the_clean_picture():
     assert (out['img'].astype(int) >= out['gt_img']).all() and (out['img'] != out['gt_img']).any()
 
 
+def test_rain_on_what_photometric_distortion_leaves():
+    """mmdet and mmseg distort in float32; values that are no levels are rounded and cut first."""
+    exact = picture(20, 24)
+    results = dict(img=exact.astype(np.float32) + 0.3, img_path='7.png', ori_shape=(20, 24))
+    results['img'][0, 0] = [-9, 300, 7]
+    exact[0, 0] = [0, 255, 7]
+    step = SynthesizeRain('heavy', seed=0)
+    wanted = step(dict(img=exact, img_path='7.png', ori_shape=(20, 24)))['img']
+    found = step(results)['img']
+    assert found.dtype == np.float32 and (found == wanted).all()
+
+
 def test_rain_of_an_evaluation_depends_on_seed_and_name_only():
     def rain(seed, name='7.png'):
         np.random.seed(np.random.randint(1000))
