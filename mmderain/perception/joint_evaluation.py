@@ -1,14 +1,11 @@
 """Derainers and task models together: one test run of mmdet or mmseg for each condition, with their own metrics."""
 
-import contextlib
 import copy
 import functools
 import hashlib
 import inspect
-import io
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -23,6 +20,7 @@ import mmderain
 from mmderain.apis.run import refuse_unknown_options
 from mmderain.errors import InputError
 
+from .bootstrap import bootstrap
 from .chain import read_config
 from .measured import FIGURES, MeasuredSteps
 
@@ -285,63 +283,6 @@ def median_and_95(milliseconds: list[float]) -> tuple[float, float] | None:
     if not milliseconds:
         return None
     return float(np.median(milliseconds)), float(np.percentile(milliseconds, 95))
-
-
-def bootstrap(metric: object, results: list, rounds: int = 200, seed: int = 0) -> tuple[float, float] | None:
-    """95% interval of mIoU or box AP over images drawn with replacement, in the metric's own unit.
-
-    None for other metrics. mIoU is summed anew from the areas of each image; AP is accumulated anew by pycocotools
-    from its matches in each image.
-    """
-    rng = np.random.default_rng(seed)
-    kind = type(metric).__name__
-    if kind == 'IoUMetric':
-        areas = np.array([[np.asarray(part) for part in image[:2]] for image in results], dtype=np.float64)
-
-        def figure(chosen: np.ndarray) -> float:
-            intersect, union = areas[chosen].sum(0)
-            with np.errstate(invalid='ignore', divide='ignore'):
-                return 100 * np.nanmean(intersect / union)
-
-    elif kind == 'CocoMetric' and 'bbox' in metric.metrics:
-        figure = coco_figure(metric, results)
-        if figure is None:
-            return None
-    else:
-        return None
-    values = [figure(rng.integers(len(results), size=len(results))) for _ in range(rounds)]
-    return float(np.nanpercentile(values, 2.5)), float(np.nanpercentile(values, 97.5))
-
-
-def coco_figure(metric: object, results: list) -> Callable[[np.ndarray], float] | None:
-    """A function from chosen images to box AP; None if nothing was detected."""
-    from pycocotools.cocoeval import COCOeval
-
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        files = metric.results2json([pred for _, pred in results], str(Path(folder) / 'results'))
-        detections = json.loads(Path(files['bbox']).read_text())
-        if not detections:
-            return None
-        evaluation = COCOeval(metric._coco_api, metric._coco_api.loadRes(detections), 'bbox')
-        evaluation.params.catIds, evaluation.params.imgIds = metric.cat_ids, [gt['img_id'] for gt, _ in results]
-        evaluation.params.maxDets = list(metric.proposal_nums)
-        evaluation.params.iouThrs = metric.iou_thrs
-        evaluation.evaluate()
-    # pycocotools sorts the images and keeps their matches by category, area range and image.
-    shape = (len(evaluation.params.catIds), len(evaluation.params.areaRng), len(evaluation.params.imgIds))
-    matches = np.empty(len(evaluation.evalImgs), dtype=object)
-    matches[:] = evaluation.evalImgs
-    matches = matches.reshape(shape)
-
-    def figure(chosen: np.ndarray) -> float:
-        evaluation.evalImgs = matches[..., chosen].ravel().tolist()
-        evaluation.params.imgIds = evaluation._paramsEval.imgIds = list(range(len(chosen)))
-        with contextlib.redirect_stdout(io.StringIO()):
-            evaluation.accumulate()
-        precision = evaluation.eval['precision'][:, :, :, 0, -1]
-        return float(precision[precision > -1].mean()) if (precision > -1).any() else float('nan')
-
-    return figure
 
 
 # --- all of them, cached ---------------------------------------------------------------------------

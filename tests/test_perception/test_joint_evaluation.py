@@ -14,7 +14,8 @@ from mmengine.runner import Runner
 
 from mmderain.perception import joint_evaluation as joint
 from mmderain.perception import report
-from mmderain.perception.joint_evaluation import Result, TaskModel, bootstrap, coco_figure, conditions, evaluate
+from mmderain.perception.bootstrap import bootstrap, coco_figure
+from mmderain.perception.joint_evaluation import Result, TaskModel, conditions, evaluate
 from mmderain.registry import MODELS as OURS
 
 pytest.importorskip('mmdet', reason='mmdet is not installed')
