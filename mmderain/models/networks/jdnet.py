@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mmderain.registry import MODELS
 
-from ..layers import PairwiseSelfAttention, conv1x1, conv3x3
+from ..layers import PairwiseSelfAttention, conv1x1, conv3x3, conv_of_parts, recompute
 
 SLOPE = 0.2
 
@@ -107,6 +107,8 @@ class JDNet(BaseModule):
         num_units: 32 in the paper.
         use_attention, use_calibration: False leaves that part of the units out (Table 2: R1 has neither, R2 the
             calibration).
+        with_cp: less memory in training: the insides of scale aggregation and calibration are computed again in the
+            backward pass.
         init_cfg: mmengine's weight initialisation; the paper's is torch's default.
 
     The authors train and test on BGR pictures, so that is what the network reads and returns. Parameters at the
@@ -123,9 +125,11 @@ class JDNet(BaseModule):
         num_units: int = 32,
         use_attention: bool = True,
         use_calibration: bool = True,
+        with_cp: bool = False,
         init_cfg: dict | Sequence[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        self.with_cp = with_cp
         self.enter = conv3x3(3, channels)
         self.units = nn.ModuleList()
         self.gather = nn.ModuleList()
@@ -151,16 +155,20 @@ class JDNet(BaseModule):
         out = lrelu(self.enter(x))
         blocks = [out]  # the features of each block of units in one tensor
         for start in range(0, len(self.units), self.block):
-            gathers = self.gather[start : start + self.block]
-            shares = self._shares(blocks, gathers).chunk(len(gathers), dim=1)
+            units, gathers = (part[start : start + self.block] for part in (self.units, self.gather))
+            shares = list(self._shares(blocks, gathers).chunk(len(gathers), dim=1))
             if start + self.block >= len(self.units):
                 blocks.clear()  # nobody reads them any more
-            new: list[Tensor] = []
-            for unit, gather, share in zip(self.units[start : start + self.block], gathers, shares, strict=True):
-                new.append(unit(out))
-                together = torch.cat(new, dim=1)
-                kernel = gather.weight[:, -together.shape[1] :]
-                out = lrelu(F.conv2d(together, kernel).add_(share))
+            together = None
+            for unit, gather in zip(units, gathers, strict=True):
+                new = out
+                for part in unit:
+                    # Not the attention: computed twice, its normalisations would count a batch twice.
+                    again = self.with_cp and not isinstance(part, SelfAttention)
+                    new = recompute(part, new, enabled=again)
+                together = new if together is None else torch.cat([together, new], dim=1)
+                out = F.conv2d(together, gather.weight[:, -together.shape[1] :])
+                out = lrelu(out.add_(shares.pop(0)))
             blocks.append(together)
         return [x - lrelu(self.leave(out))]
 
@@ -172,10 +180,6 @@ class JDNet(BaseModule):
         Returns:
             (N, units C, H, W).
         """
-        bias = torch.cat([gather.bias for gather in gathers])
-        total, end = None, 0
-        for features in blocks:
-            start, end = end, end + features.shape[1]
-            product = F.conv2d(features, torch.cat([gather.weight[:, start:end] for gather in gathers]), bias)
-            total, bias = product if total is None else total.add_(product), None
-        return total
+        old = sum(features.shape[1] for features in blocks)
+        weight = torch.cat([gather.weight[:, :old] for gather in gathers])
+        return conv_of_parts(blocks, weight, torch.cat([gather.bias for gather in gathers]))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmderain.registry import MODELS
 
-from ..layers import conv1x1, conv3x3
+from ..layers import conv1x1, conv3x3, recompute
 
 ANCHOR_GRIDS = (1, 3, 6, 8)
 SLOPE = 0.2
@@ -42,20 +42,19 @@ class SpatialAttention(nn.Module):
         """large (N, C, H, W), small (N, C, h, w), even sides -> (N, C, H, W)."""
         n, c, height, width = large.shape
         # Pixels of a 2x2 block in turn, block after block; each with its bands beside each other.
-        q = (
-            to_bands(self.query, self.wavelet, large)
-            .permute(0, 2, 3, 1)
-            .reshape(n, height * width, 4, c // 4)
-            .transpose(1, 2)
-        )
+        q = to_bands(self.query, self.wavelet, large).permute(0, 2, 3, 1)
+        q = q.reshape(n, height * width, 4, c // 4).transpose(1, 2)
         k, v = (pool_anchors(rearranged(to_bands(conv, self.wavelet, small))) for conv in (self.key, self.value))
         # Bands stand where attention heads usually do; the paper has no scaling. Contiguous rows, or torch falls back
         # to a slower kernel that keeps the maps.
         k, v = (t.transpose(2, 3).contiguous() for t in (k, v))
         attended = F.scaled_dot_product_attention(q, k, v, scale=1.0).transpose(1, 2)
+        del q
         blocks = attended.reshape(n, height // 2, width // 2, 2, 2, c).transpose(2, 3)
         # (N, H, W, C) in memory: channels_last.
-        return self.out(blocks.reshape(n, height, width, c).permute(0, 3, 1, 2)).add_(large)
+        mixed = blocks.reshape(n, height, width, c).permute(0, 3, 1, 2)
+        del attended, blocks
+        return self.out(mixed).add_(large)
 
 
 def to_bands(conv: nn.Conv2d, wavelet: Tensor, x: Tensor) -> Tensor:
@@ -173,7 +172,9 @@ class BasicModule(nn.Module):
 
     def forward(self, scales: list[Tensor]) -> list[Tensor]:
         halved = self.channel([down(x) for down, x in zip(self.down, scales, strict=True)])
-        return self.spatial([x + up(y) for up, x, y in zip(self.up, scales, halved, strict=True)])
+        lifted = [x + up(y) for up, x, y in zip(self.up, scales, halved, strict=True)]
+        del halved
+        return self.spatial(lifted)
 
 
 class Pyramid(nn.Module):
@@ -213,6 +214,7 @@ class MAFNet(BaseModule):
         pyramid: ``'adaptive'`` (learnt kernels), ``'gaussian'`` or ``'bilinear'`` (Table 1).
         interaction: between scales (Table 1): ``'both'`` attentions, ``'spatial'`` or ``'channel'`` only, ``'conv'``
             in their place, or ``'none'``: every scale attends to itself.
+        with_cp: less memory in training: a module's insides are computed again in the backward pass.
         init_cfg: mmengine's weight initialisation.
 
     The paper fixes three scales, the pyramid's learnable kernels, the two attentions with their Haar bands and 110
@@ -243,6 +245,7 @@ class MAFNet(BaseModule):
         num_heads: int = 4,
         pyramid: str = 'adaptive',
         interaction: str = 'both',
+        with_cp: bool = False,
         init_cfg: dict | Sequence[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -252,6 +255,7 @@ class MAFNet(BaseModule):
         if channels % 4:
             raise ValueError(f'MAFNet: channels must be a multiple of 4 (four Haar bands), found {channels}')
         num_scales = 3
+        self.with_cp = with_cp
 
         def spatial() -> nn.Module:
             if interaction == 'conv':
@@ -288,6 +292,8 @@ class MAFNet(BaseModule):
             One result, (N, 3, H, W).
         """
         scales = [conv(level) for conv, level in zip(self.enter, self.pyramid(x), strict=True)]
-        scales = self.body(self.enter_spatial(scales))
+        scales = self.enter_spatial(scales)
+        for module in self.body:
+            scales = recompute(module, scales, enabled=self.with_cp)
         fused = self.fuse(torch.cat([upsample_to(scales[0], scale) for scale in scales], dim=1))
         return [x - self.leave(F.leaky_relu(fused, SLOPE))]

@@ -2,15 +2,14 @@
 1912.03151). Nothing to do with architecture search.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmderain.registry import MODELS
 
-from ..layers import conv1x1, conv3x3
+from ..layers import conv1x1, conv3x3, conv_of_parts, recompute
 
 
 class NeuronAttention(nn.Module):
@@ -48,20 +47,24 @@ class Block(nn.Module):
         self.attention = build_attention(attention, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        both = torch.cat([x, self.conv1(x).relu_()], dim=1)
-        return self.attention(self.conv2(both)).add_(x)
+        y = conv_of_parts((x, self.conv1(x).relu_()), self.conv2.weight, self.conv2.bias, padding=1)
+        return self.attention(y).add_(x)
 
 
 class Stage(nn.Module):
     """Blocks and a convolution, with a skip around all."""
 
-    def __init__(self, channels: int, num_blocks: int, attention: str | None) -> None:
+    def __init__(self, channels: int, num_blocks: int, attention: str | None, with_cp: bool) -> None:
         super().__init__()
+        self.with_cp = with_cp
         self.blocks = nn.Sequential(*(Block(channels, attention) for _ in range(num_blocks)))
         self.conv = conv3x3(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(self.blocks(x)).add_(x)
+        y = x
+        for block in self.blocks:
+            y = recompute(block, y, enabled=self.with_cp)
+        return self.conv(y).add_(x)
 
 
 @MODELS.register_module()
@@ -74,6 +77,7 @@ class NASNet(BaseModule):
         num_blocks: of a stage, 18 in the paper.
         attention: ``'neuron'``, ``'se'`` (SENet of Table 7) or None (PlainNet).
         fuse_stages: False lets the last stage go straight to the two last convolutions (DirectNet of Table 9).
+        with_cp: less memory in training: a block's insides are computed again in the backward pass.
         init_cfg: mmengine's weight initialisation; the paper's is torch's default.
 
     It reads normalised pictures: mean and standard deviation, per data set, belong to the ``Derainer`` around it. What
@@ -91,12 +95,13 @@ class NASNet(BaseModule):
         num_blocks: int = 18,
         attention: str | None = 'neuron',
         fuse_stages: bool = True,
+        with_cp: bool = False,
         init_cfg: dict | Sequence[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.fuse_stages = fuse_stages
         self.enter = conv3x3(3, channels)
-        self.stages = nn.ModuleList(Stage(channels, num_blocks, attention) for _ in range(num_stages))
+        self.stages = nn.ModuleList(Stage(channels, num_blocks, attention, with_cp) for _ in range(num_stages))
         if fuse_stages:
             self.fuse1 = conv3x3(num_stages * channels, channels)
             self.fuse2 = conv1x1(channels, channels)
@@ -113,11 +118,16 @@ class NASNet(BaseModule):
         Returns:
             One result, (N, 3, H, W), RGB in [0, 1] once trained.
         """
-        z, results = self.enter(x), []
+        if self.fuse_stages:
+            fused = conv_of_parts(self._results(x), self.fuse1.weight, self.fuse1.bias, padding=1)
+            z = self.attention(self.fuse2(fused))
+        else:
+            *_, z = self._results(x)
+        return [self.leave2(self.leave1(z)) + x]
+
+    def _results(self, x: Tensor) -> Iterator[Tensor]:
+        """Of each stage in turn, (N, channels, H, W)."""
+        z = self.enter(x)
         for stage in self.stages:
             z = stage(z)
-            if self.fuse_stages:
-                results.append(z)
-        if self.fuse_stages:
-            z = self.attention(self.fuse2(self.fuse1(torch.cat(results, dim=1))))
-        return [self.leave2(self.leave1(z)) + x]
+            yield z

@@ -8,7 +8,6 @@ a ConvLSTM's eight convolutions are one; the first stage, whose states are zero,
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from mmderain.registry import MODELS
 
-from ..layers import conv3x3
+from ..layers import conv3x3, conv_of_parts, recompute
 
 SCALES = (1, 2, 4)
 State = tuple[Tensor, Tensor]
@@ -31,10 +30,10 @@ def gaussian_kernel3x3(sigma: float) -> Tensor:
 
 
 class ScaleSpacePyramid(nn.Module):
-    """The features blurred by Gaussians, at scales 1, 1/2 and 1/4.
+    """The differences of Gaussians (DoG) of the features, at scales 1, 1/2 and 1/4.
 
-    An octave is six successive 3x3 blurs, whose differences are the DoG; the next octave starts from the pooled fourth
-    of them. The kernels are fixed and no part of the checkpoint.
+    An octave is six successive 3x3 blurs, whose five differences are the DoG; the next octave starts from the pooled
+    fourth of them. The kernels are fixed and no part of the checkpoint.
     """
 
     layers = 6
@@ -55,16 +54,23 @@ class ScaleSpacePyramid(nn.Module):
         channels = x.shape[1]
         return F.conv2d(x, self.kernels[layer : layer + 1].expand(channels, -1, -1, -1), padding=1, groups=channels)
 
-    def forward(self, features: Tensor) -> Iterator[list[Tensor]]:
-        """(N, C, H, W) -> an octave for each scale s = 1, 2, 4, six of (N, C, H // s, W // s), one octave at a time."""
-        start = self._blur(features, 0)
+    def forward(self, features: Tensor) -> Iterator[Iterator[Tensor]]:
+        """(N, C, H, W) -> for each scale s = 1, 2, 4 in turn its DoG, five of (N, C, H // s, W // s), which are made
+        as they are asked for: all five of a scale before the next scale.
+        """
+        start = [self._blur(features, 0)]
         for scale in SCALES:
-            octave = [start]
-            for i in range(1, self.layers):
-                octave.append(self._blur(octave[-1], i))
-            if scale != SCALES[-1]:
-                start = F.max_pool2d(octave[3], 2)
-            yield octave
+            yield self._differences(start, scale == SCALES[-1])
+
+    def _differences(self, start: list[Tensor], last: bool) -> Iterator[Tensor]:
+        """Takes the octave's first layer from ``start`` and, unless it is the last, leaves the next octave's there."""
+        blurred = start.pop()
+        for i in range(1, self.layers):
+            further = self._blur(blurred, i)
+            if i == 3 and not last:
+                start.append(F.max_pool2d(further, 2))
+            yield further - blurred
+            blurred = further
 
 
 class ScaleAttention(nn.Module):
@@ -76,21 +82,13 @@ class ScaleAttention(nn.Module):
         self.conv_m = conv3x3(5 * channels, channels) if use_attention else None
         self.conv_z = conv3x3(channels, channels)
 
-    def forward(self, features: Tensor, octave: list[Tensor] | None) -> Tensor:
-        """features (N, C, h, w), octave six of that shape or None without attention -> (N, C, h, w)."""
+    def forward(self, features: Tensor, dogs: Iterator[Tensor] | None) -> Tensor:
+        """features (N, C, h, w), dogs five of that shape or None without attention -> (N, C, h, w)."""
         features = self.conv_f(features)
         if self.conv_m is not None:
-            features = torch.addcmul(features, features, self._of_dogs(octave).sigmoid_())
+            mask = conv_of_parts(dogs, self.conv_m.weight, self.conv_m.bias, padding=1).sigmoid_()
+            features = torch.addcmul(features, features, mask)
         return self.conv_z(features).relu_()
-
-    def _of_dogs(self, octave: list[Tensor]) -> Tensor:
-        """``conv_m`` of the concatenated differences as a sum over them: nothing five times as wide is held."""
-        kernels = self.conv_m.weight.chunk(len(octave) - 1, dim=1)
-        total, bias = None, self.conv_m.bias
-        for (blurred, further), kernel in zip(pairwise(octave), kernels, strict=True):
-            product = F.conv2d(further - blurred, kernel, bias, padding=1)
-            total, bias = product if total is None else total.add_(product), None
-        return total
 
 
 class ConvLSTM(nn.Module):
@@ -108,13 +106,17 @@ class ConvLSTM(nn.Module):
         if state is None:
             # h = 0 feeds nothing and c = 0 leaves nothing to forget.
             weight, bias = self.gates.weight[n:, :n], self.gates.bias[n:]
-            i, o, j = F.conv2d(x, weight, bias, padding=1).chunk(3, dim=1)
-            c = torch.sigmoid(i) * torch.tanh(j)
+            gates = F.conv2d(x, weight, bias, padding=1)
+            (i, o), j = torch.sigmoid(gates[:, : 2 * n]).chunk(2, dim=1), torch.tanh(gates[:, 2 * n :])
+            del gates
+            c = i * j
         else:
             h, c = state
-            f, i, o, j = self.gates(torch.cat([x, h], dim=1)).chunk(4, dim=1)
-            c = torch.addcmul(torch.sigmoid(f) * c, torch.sigmoid(i), torch.tanh(j))
-        return torch.sigmoid(o) * torch.tanh(c), c
+            gates = self.gates(torch.cat([x, h], dim=1))
+            (f, i, o), j = torch.sigmoid(gates[:, : 3 * n]).chunk(3, dim=1), torch.tanh(gates[:, 3 * n :])
+            del gates
+            c = (f * c).addcmul_(i, j)
+        return o * torch.tanh(c), c
 
 
 class Fusion(nn.Module):
@@ -152,6 +154,7 @@ class SIAN(BaseModule):
         channels: width, 32 in the paper.
         num_stages: K, 6 in the paper; 1 is the baseline of its Table V.
         use_attention: False sets the mask M to 0 (rows "baseline" and "+ LSTM" of Table V).
+        with_cp: less memory in training: a stage's insides are computed again in the backward pass.
         init_cfg: mmengine's weight initialisation; the paper's is torch's default.
 
     Parameters at the defaults: 491,939 (the authors' checkpoint holds 18,496 more that are never used).
@@ -165,12 +168,14 @@ class SIAN(BaseModule):
         channels: int = 32,
         num_stages: int = 6,
         use_attention: bool = True,
+        with_cp: bool = False,
         init_cfg: dict | Sequence[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if num_stages < 1:
             raise ValueError(f'SIAN needs num_stages >= 1, found {num_stages}')
         self.num_stages = num_stages
+        self.with_cp = with_cp
         self.embed = conv3x3(6, channels)
         self.pyramid = ScaleSpacePyramid() if use_attention else None
         self.attention = nn.ModuleList(ScaleAttention(channels, use_attention) for _ in SCALES)
@@ -191,20 +196,18 @@ class SIAN(BaseModule):
         states: list[State | None] = [None] * len(SCALES)
         for _ in range(self.num_stages):
             features = self.embed(torch.cat([x, results[-1] if results else x], dim=1))
-            rain, states = self._stage(features, states)
+            rain, states = recompute(self._stage, features, states, enabled=self.with_cp)
             results.append(x - rain)
         return results
 
     def _stage(self, features: Tensor, states: list[State | None]) -> tuple[Tensor, list[State]]:
-        octaves = self.pyramid(features) if self.pyramid is not None else [None] * len(SCALES)
+        # The zip asks for a scale's DoG after the scale before it has used its own up.
+        dogs = self.pyramid(features) if self.pyramid is not None else [None] * len(SCALES)
         new_states = []
-        parts = zip(SCALES, octaves, self.attention, self.lstm, states, strict=True)
-        for scale, octave, attention, lstm, state in parts:
+        parts = zip(SCALES, dogs, self.attention, self.lstm, states, strict=True)
+        for scale, of_scale, attention, lstm, state in parts:
             scaled = features if scale == 1 else F.avg_pool2d(features, scale)
-            attended = attention(scaled, octave)
-            if octave is not None:
-                octave.clear()  # six maps that nobody reads any more
-            new_states.append(lstm(attended, state))
+            new_states.append(lstm(attention(scaled, of_scale), state))
         full, half, quarter = (h for h, _ in new_states)
         to_full, to_half = self.fusion
         return self.reconstruct(to_full(to_half(quarter, half), full)), new_states
