@@ -53,6 +53,23 @@ def test_benchmark(config, tmp_path, capsys, monkeypatch):
     assert mmcv.imread(str(tmp_path / 'out/benchmark.png')).std() > 10
 
 
+def test_benchmark_of_training(config, tmp_path, monkeypatch):
+    tool = load_tool('analysis_tools/benchmark')
+    losses, model = [], tool.Derainer.loss
+    monkeypatch.setattr(
+        tool.Derainer, 'loss', lambda self, *args: losses.append(self.network.with_cp) or model(self, *args)
+    )
+    arguments = [str(config), '--train', '--sizes', '32x48', '--repeats', '2', '--no-memory']
+    arguments += ['--cfg-options', 'model.network.with_cp=True', '--out', str(tmp_path / 'out')]
+    assert tool.main(arguments) == 0
+    assert losses == [False, True] * 3  # the reference and ours by turns, once to warm up
+    (row,) = json.loads((tmp_path / 'out/benchmark.json').read_text())['rows']
+    assert row['of'] == 'training step' and row['psnr'] is None
+    adds = load_tool('analysis_tools/get_complexity').multiply_adds(tool.init_model(config).network, (32, 48))
+    assert row['multiply_adds_a_pixel'] == pytest.approx(3 * adds / (32 * 48))
+    assert row['ratio'] == pytest.approx(row['reference_median_ms'] / row['median_ms'])
+
+
 def test_peak_memory_is_what_a_pass_holds(tmp_path):
     """A network whose one layer gives 400 channels at full size."""
     tool = load_tool('analysis_tools/benchmark')

@@ -2,8 +2,10 @@
 
     python tools/analysis_tools/benchmark.py configs/derain/sian_rain100h.py --precision fp32 bf16
     python tools/analysis_tools/benchmark.py configs/derain/*_bsds.py --sizes 160x240 320x480 640x960 --batches 1 2 4
+    python tools/analysis_tools/benchmark.py configs/derain/*_bsds.py --train --sizes 64x64 --batches 4
 
-For each network, size, batch and precision: milliseconds of a forward pass (least and median), the ratio to the plain
+For each network, size, batch and precision: milliseconds of a forward pass, or with --train of a training step with the
+config's loss and optimizer (forward, backward, update), least and median; the ratio to the plain
 formulation of the network in float32, run by turns with it in this process on the same threads, the share of the
 machine's convolution peak (a 3x3 convolution of 64 channels, measured first), peak memory above the weights, and the
 PSNR against float32. --reference MODULE:CLASS puts another network in the place of the plain formulation, for
@@ -15,22 +17,32 @@ import argparse
 import importlib
 import json
 import math
-import platform
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
 from get_complexity import multiply_adds
+from measuring import (
+    Call,
+    convolution_peak,
+    device_name,
+    forward_pass,
+    machine,
+    milliseconds,
+    peak_memory,
+    training_step,
+)
+from mmengine.config import DictAction
 from plain_networks import PLAIN
 from torch import nn
 
 from mmderain import __version__
 from mmderain.apis import init_model
 from mmderain.errors import InputError
+from mmderain.models import Derainer
 from mmderain.models.derainer import PRECISIONS
 
 COLUMNS = {
@@ -57,6 +69,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--sizes', nargs='+', type=size, default=[(320, 480)], metavar='HxW', help='default: 320x480')
     parser.add_argument('--batches', nargs='+', type=int, default=[1], metavar='N', help='default: 1')
     parser.add_argument('--precision', nargs='+', default=['fp32'], choices=PRECISIONS, help='default: fp32')
+    parser.add_argument('--train', action='store_true', help='training steps instead of forward passes')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override entries of the configs for ours, not for the reference: model.network.with_cp=True',
+    )
     parser.add_argument('--device', default='cpu', help='default: cpu')
     parser.add_argument('--threads', type=int, help="default: torch's own choice")
     parser.add_argument('--repeats', type=int, default=5, help='timed passes of each (default: 5)')
@@ -105,64 +125,16 @@ def plain_of(network: nn.Module, config: str, device: str) -> nn.Module:
     return plain
 
 
-def milliseconds(calls: list[Callable[[], object]], repeats: int, device: str) -> list[list[float]]:
-    """Of each call, run by turns, after one pass to warm up."""
-    times = [[] for _ in calls]
-    for turn in range(repeats + 1):
-        for call, own in zip(calls, times, strict=True):
-            start = time.perf_counter()
-            call()
-            if device != 'cpu':
-                torch.cuda.synchronize(device)
-            if turn:
-                own.append(1000 * (time.perf_counter() - start))
-    return times
-
-
-def convolution_peak(precision: str, device: str) -> float:
-    """Multiply-adds a second of a 3x3 convolution, 64 to 64 channels, channels_last: the best of a few passes."""
-    dtype = PRECISIONS[precision]
-    conv = nn.Conv2d(64, 64, 3, padding=1).to(device, dtype, memory_format=torch.channels_last)
-    x = torch.rand(1, 64, 256, 256, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode():
-        (times,) = milliseconds([lambda: conv(x)], 20, device)
-    return 64 * 64 * 9 * 256 * 256 / (min(times) / 1000)
-
-
-def lower(precision: str, device: str) -> object:
-    """The context that a derainer of that precision computes in."""
-    if precision == 'fp32':
-        return nullcontext()
-    return torch.autocast(torch.device(device).type, PRECISIONS[precision])
-
-
-def peak_memory(network: nn.Module, picture: torch.Tensor, precision: str, device: str) -> int:
-    """Bytes above what was there before a forward pass: allocated on a GPU, resident on a CPU (of this process)."""
-    with torch.inference_mode(), lower(precision, device):
-        if device != 'cpu':
-            torch.cuda.reset_peak_memory_stats(device)
-            before = torch.cuda.memory_allocated(device)
-            network(picture)
-            return torch.cuda.max_memory_allocated(device) - before
-        network(picture[..., :32, :32])  # what is set up once, whatever the size
-        Path('/proc/self/clear_refs').write_text('5')  # the peak so far is forgotten
-        before = resident('VmRSS')
-        network(picture)
-        return resident('VmHWM') - before
-
-
-def resident(which: str) -> int:
-    """Bytes that this process holds (``VmRSS``) or has held at most (``VmHWM``). Linux only."""
-    lines = Path('/proc/self/status').read_text().splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(which))
-
-
 def memory_in_a_fresh_process(args: argparse.Namespace, config: str, row: dict) -> int:
     """Resident memory never shrinks back, so each figure needs its own process."""
     command = [sys.executable, __file__, config, '--only-memory', '--device', args.device]
     command += ['--sizes', row['size'], '--batches', str(row['batch']), '--precision', row['precision']]
     if args.threads:
         command += ['--threads', str(args.threads)]
+    if args.train:
+        command.append('--train')
+    if args.cfg_options:
+        command += ['--cfg-options', *(f'{key}={value}' for key, value in args.cfg_options.items())]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ['nothing was said'])[-1]
@@ -176,13 +148,14 @@ def inputs(shape: tuple[int, int], batch: int, device: str) -> torch.Tensor:
     return picture.contiguous(memory_format=torch.channels_last)
 
 
-def networks(args: argparse.Namespace, config: str) -> tuple[nn.Module, nn.Module]:
-    """A network and its reference.
+def models(args: argparse.Namespace, config: str) -> tuple[Derainer, nn.Module]:
+    """A model, and the reference for its network, or, with --train, a model around that.
 
     Raises:
         FileNotFoundError, InputError: one of them cannot be had, or the network does not take a size.
     """
-    network = init_model(config, args.checkpoint, args.device).network
+    model = init_model(config, args.checkpoint, args.device, args.cfg_options)
+    network = model.network
     least, multiple = (getattr(network, name, 1) for name in ('min_size', 'size_multiple'))
     for height, width in args.sizes:
         if min(height, width) < least or height % multiple or width % multiple:
@@ -190,43 +163,52 @@ def networks(args: argparse.Namespace, config: str) -> tuple[nn.Module, nn.Modul
                 f'--sizes {height}x{width}: {type(network).__name__} takes sides from {least} on that are multiples of '
                 f'{multiple}'
             )
+    if args.train and not (model.losses and 'optim_wrapper' in model.cfg):
+        raise InputError(f'{config}: --train needs a config that trains, with a loss and an optim_wrapper')
     if args.reference:
-        return network, load_reference(args.reference, args.device)
-    return network, plain_of(network, config, args.device)
+        reference = load_reference(args.reference, args.device)
+    else:
+        reference = plain_of(network, config, args.device)
+    if args.train:
+        around = init_model(config, device=args.device)
+        around.network = reference
+        reference = around
+    return model, reference
+
+
+def call_of(args: argparse.Namespace, model: nn.Module, precision: str) -> Call:
+    """What is timed, of a model, or of a bare network without --train."""
+    return (training_step if args.train else forward_pass)(model, precision, args.device)
 
 
 def measure(args: argparse.Namespace, config: str, peaks: dict[str, float]) -> Iterator[dict]:
     """The rows of one network, one by one."""
-    network, reference = networks(args, config)
+    model, reference = models(args, config)
+    network = model.network
+    exact = forward_pass(network, 'fp32', args.device)
+    of_reference = call_of(args, reference, 'fp32')
+    ours = {precision: call_of(args, model if args.train else network, precision) for precision in args.precision}
     for height, width in args.sizes:
-        adds = multiply_adds(network, (height, width))
+        # A backward pass takes the products of the forward pass twice: for the inputs and for the weights.
+        adds = multiply_adds(network, (height, width)) * (3 if args.train else 1)
         for batch in args.batches:
             picture = inputs((height, width), batch, args.device)
-
-            def fast(precision: str, picture: torch.Tensor = picture) -> torch.Tensor:
-                with torch.inference_mode(), lower(precision, args.device):
-                    return network(picture)[-1].float()
-
-            def plain(picture: torch.Tensor = picture) -> object:
-                with torch.inference_mode():
-                    return reference(picture.contiguous())
-
-            calls = [plain, *(lambda p=p: fast(p) for p in args.precision)]
-            of_plain, *of_ours = milliseconds(calls, args.repeats, args.device)
-            exact = fast('fp32')
-            for precision, times in zip(args.precision, of_ours, strict=True):
-                error = (fast(precision) - exact).square().mean().item()
+            calls = [partial(of_reference, picture.contiguous()), *(partial(call, picture) for call in ours.values())]
+            reference_times, *our_times = milliseconds(calls, args.repeats, args.device)
+            for (precision, call), times in zip(ours.items(), our_times, strict=True):
+                error = 0 if args.train else (call(picture) - exact(picture)).square().mean().item()
                 row = dict(
                     network=type(network).__name__,
                     config=Path(config).stem,
                     size=f'{height}x{width}',
                     batch=batch,
                     precision=precision,
+                    of='training step' if args.train else 'forward pass',
                     least_ms=min(times),
                     median_ms=torch.tensor(times).median().item(),
-                    reference_least_ms=min(of_plain),
-                    reference_median_ms=torch.tensor(of_plain).median().item(),
-                    ratio=torch.tensor(of_plain).median().item() / torch.tensor(times).median().item(),
+                    reference_least_ms=min(reference_times),
+                    reference_median_ms=torch.tensor(reference_times).median().item(),
+                    ratio=torch.tensor(reference_times).median().item() / torch.tensor(times).median().item(),
                     peak_share=100 * batch * adds / (min(times) / 1000) / peaks[precision],
                     psnr=None if error == 0 else -10 * math.log10(error),
                     parameters=sum(p.numel() for p in network.parameters()),
@@ -254,7 +236,7 @@ def markdown(rows: list[dict], settings: dict) -> str:
     lines = [head, ['---'] * len(head), *(cells(row) for row in rows)]
     peak = ', '.join(f'{name} {2 * value / 1e9:.0f} GFLOP/s' for name, value in settings['peaks'].items())
     text = f'{settings["machine"]}, {settings["device"]}, {settings["threads"]} threads, torch {settings["torch"]}; '
-    text += f'convolution peak: {peak}.\n\n'
+    text += f'a {settings["of"]}; convolution peak: {peak}.\n\n'
     return text + '\n'.join(f'| {" | ".join(cells)} |' for cells in lines) + '\n'
 
 
@@ -306,9 +288,9 @@ def main(argv: list[str] | None = None) -> int:
         torch.set_num_threads(args.threads)
     try:
         if args.only_memory:
-            network = init_model(args.configs[0], device=args.device).network
-            picture = inputs(args.sizes[0], args.batches[0], args.device)
-            print(peak_memory(network, picture, args.precision[0], args.device))
+            model = init_model(args.configs[0], device=args.device, cfg_options=args.cfg_options)
+            call = call_of(args, model if args.train else model.network, args.precision[0])
+            print(peak_memory(call, inputs(args.sizes[0], args.batches[0], args.device), args.device))
             return 0
         if args.checkpoint and len(args.configs) > 1:
             raise InputError(f'--checkpoint belongs to one config, found {len(args.configs)}')
@@ -318,6 +300,7 @@ def main(argv: list[str] | None = None) -> int:
             machine=machine(),
             device=device_name(args.device),
             threads=torch.get_num_threads(),
+            of='training step' if args.train else 'forward pass',
             torch=torch.__version__,
             mmderain=__version__,
             peaks=peaks,
@@ -325,7 +308,7 @@ def main(argv: list[str] | None = None) -> int:
         head = [title.format(reference=settings['reference']) for title in COLUMNS.values()]
         print('  '.join(title.rjust(14) for title in head), flush=True)
         for config in args.configs:
-            networks(args, config)  # a wrong one is found before hours have gone into the others
+            models(args, config)  # a wrong one is found before hours have gone into the others
         rows = []
         for row in (row for config in args.configs for row in measure(args, config, peaks)):
             rows.append(row)
@@ -335,21 +318,6 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     print(f'\n{markdown(rows, settings)}\n{args.out}: benchmark.json, benchmark.md, benchmark.png')
     return 0
-
-
-def device_name(device: str) -> str:
-    """With what its convolutions do to float32, where that is not what the name says."""
-    if device == 'cpu':
-        return 'cpu'
-    return torch.cuda.get_device_name(device) + (', fp32 as TF32' if torch.backends.cudnn.allow_tf32 else '')
-
-
-def machine() -> str:
-    """The processor's name, as Linux gives it."""
-    info = Path('/proc/cpuinfo')
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [x.partition(':')[2].strip() for x in lines if x.startswith('model name')]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == '__main__':

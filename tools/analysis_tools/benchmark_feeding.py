@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import torch
-from benchmark import machine
+from measuring import machine
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 

@@ -1,0 +1,109 @@
+"""What the benchmarks time and how: passes and steps, memory, the machine."""
+
+import platform
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from mmderain.models import Derainer
+from mmderain.models.derainer import PRECISIONS
+from mmderain.structures import DerainDataSample
+
+Call = Callable[[torch.Tensor], object]
+
+
+def lower(precision: str, device: str) -> object:
+    """The context that a derainer of that precision computes in."""
+    if precision == 'fp32':
+        return nullcontext()
+    return torch.autocast(torch.device(device).type, PRECISIONS[precision])
+
+
+def forward_pass(network: nn.Module, precision: str, device: str) -> Call:
+    def call(picture: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode(), lower(precision, device):
+            return network(picture)[-1].float()
+
+    return call
+
+
+def training_step(model: Derainer, precision: str, device: str) -> Call:
+    """With the loss and the optimizer of the model's config; the truth is a random picture."""
+    settings = dict(model.cfg.optim_wrapper.optimizer)
+    optimizer = getattr(torch.optim, settings.pop('type'))(model.parameters(), **settings)
+
+    def call(picture: torch.Tensor) -> None:
+        model.train()
+        samples = [DerainDataSample() for _ in picture]
+        for sample, truth in zip(samples, picture.flip(0, 3), strict=True):
+            sample.gt_img = truth
+        optimizer.zero_grad()
+        with lower(precision, device):
+            losses = model.loss(picture, samples)
+        sum(losses.values()).backward()
+        optimizer.step()
+
+    return call
+
+
+def milliseconds(calls: list[Callable[[], object]], repeats: int, device: str) -> list[list[float]]:
+    """Of each call, run by turns, after one pass to warm up."""
+    times = [[] for _ in calls]
+    for turn in range(repeats + 1):
+        for call, own in zip(calls, times, strict=True):
+            start = time.perf_counter()
+            call()
+            if device != 'cpu':
+                torch.cuda.synchronize(device)
+            if turn:
+                own.append(1000 * (time.perf_counter() - start))
+    return times
+
+
+def convolution_peak(precision: str, device: str) -> float:
+    """Multiply-adds a second of a 3x3 convolution, 64 to 64 channels, channels_last: the best of a few passes."""
+    dtype = PRECISIONS[precision]
+    conv = nn.Conv2d(64, 64, 3, padding=1).to(device, dtype, memory_format=torch.channels_last)
+    x = torch.rand(1, 64, 256, 256, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        (times,) = milliseconds([lambda: conv(x)], 20, device)
+    return 64 * 64 * 9 * 256 * 256 / (min(times) / 1000)
+
+
+def peak_memory(call: Call, picture: torch.Tensor, device: str) -> int:
+    """Bytes above what was there before a call: allocated on a GPU, resident on a CPU (of this process)."""
+    call(picture[..., :32, :32])  # what is set up once, whatever the size: the optimizer's moments too
+    if device != 'cpu':
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        call(picture)
+        return torch.cuda.max_memory_allocated(device) - before
+    Path('/proc/self/clear_refs').write_text('5')  # the peak so far is forgotten
+    before = resident('VmRSS')
+    call(picture)
+    return resident('VmHWM') - before
+
+
+def resident(which: str) -> int:
+    """Bytes that this process holds (``VmRSS``) or has held at most (``VmHWM``). Linux only."""
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(which))
+
+
+def machine() -> str:
+    """The processor's name, as Linux gives it."""
+    info = Path('/proc/cpuinfo')
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [x.partition(':')[2].strip() for x in lines if x.startswith('model name')]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def device_name(device: str) -> str:
+    """With what its convolutions do to float32, where that is not what the name says."""
+    if device == 'cpu':
+        return 'cpu'
+    return torch.cuda.get_device_name(device) + (', fp32 as TF32' if torch.backends.cudnn.allow_tf32 else '')
