@@ -12,6 +12,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmderain.apis import naming_unknown_arguments, prepare_config, read_checkpoint, require_data
 from mmderain.errors import InputError
+from mmderain.models.memory import reused_memory
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -54,7 +55,9 @@ def main(argv: list[str] | None = None) -> int:
             read_checkpoint(resumed)  # mmengine falls back to running whatever code a file holds; this refuses it
         with naming_unknown_arguments(args.config):
             require_data(cfg, 'train_dataloader', 'val_dataloader')
-            Runner.from_cfg(cfg).train()
+            runner = Runner.from_cfg(cfg)
+            with reused_memory():
+                runner.train()
     except (FileNotFoundError, InputError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

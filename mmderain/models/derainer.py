@@ -8,6 +8,7 @@ from torch import Tensor
 from mmderain.registry import MODELS
 from mmderain.structures import DerainDataSample
 
+from .memory import reused_memory
 from .tiling import pad_to
 
 #: What :meth:`Derainer.restore` may compute in.
@@ -167,7 +168,7 @@ class Derainer(BaseModel):
         within = nullcontext()
         if self.precision is not None:
             within = torch.autocast(batch.device.type, PRECISIONS[self.precision], enabled=self.precision != 'fp32')
-        with within:
+        with within, reused_memory() if batch.device.type == 'cpu' else nullcontext():
             restored = self.stages(padded.to(parameter.dtype))[-1]
         return restored[..., :height, :width].clamp(0, 1).to(batch.dtype)
 

@@ -176,9 +176,9 @@ def models(args: argparse.Namespace, config: str) -> tuple[Derainer, nn.Module]:
     return model, reference
 
 
-def call_of(args: argparse.Namespace, model: nn.Module, precision: str) -> Call:
+def call_of(args: argparse.Namespace, model: nn.Module, precision: str, plainly: bool = False) -> Call:
     """What is timed, of a model, or of a bare network without --train."""
-    return (training_step if args.train else forward_pass)(model, precision, args.device)
+    return (training_step if args.train else forward_pass)(model, precision, args.device, plainly)
 
 
 def measure(args: argparse.Namespace, config: str, peaks: dict[str, float]) -> Iterator[dict]:
@@ -186,7 +186,7 @@ def measure(args: argparse.Namespace, config: str, peaks: dict[str, float]) -> I
     model, reference = models(args, config)
     network = model.network
     exact = forward_pass(network, 'fp32', args.device)
-    of_reference = call_of(args, reference, 'fp32')
+    of_reference = call_of(args, reference, 'fp32', plainly=True)
     ours = {precision: call_of(args, model if args.train else network, precision) for precision in args.precision}
     for height, width in args.sizes:
         # A backward pass takes the products of the forward pass twice: for the inputs and for the weights.
@@ -257,6 +257,8 @@ def plot(rows: list[dict], path: Path, reference: str) -> None:
         for number, name in enumerate(dict.fromkeys(row['config'] for row in rows)):
             for precision, style in zip(dict.fromkeys(row['precision'] for row in rows), ('-', ':', '-.')):
                 own = [r for r in rows if (r['config'], r['precision']) == (name, precision)]
+                if not own:
+                    continue  # not measured yet
                 own = sorted((r for r in own if fixed(r) == min(map(fixed, own))), key=x_of)
                 x = [x_of(r) for r in own]
                 label = f'{name}, {precision}'

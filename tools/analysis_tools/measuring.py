@@ -11,6 +11,7 @@ from torch import nn
 
 from mmderain.models import Derainer
 from mmderain.models.derainer import PRECISIONS
+from mmderain.models.memory import reused_memory
 from mmderain.structures import DerainDataSample
 
 Call = Callable[[torch.Tensor], object]
@@ -23,16 +24,20 @@ def lower(precision: str, device: str) -> object:
     return torch.autocast(torch.device(device).type, PRECISIONS[precision])
 
 
-def forward_pass(network: nn.Module, precision: str, device: str) -> Call:
+def forward_pass(network: nn.Module, precision: str, device: str, plainly: bool = False) -> Call:
+    """As ``Derainer.restore`` runs a network, or plainly as anybody would."""
+    memory = nullcontext if plainly or device != 'cpu' else reused_memory
+
     def call(picture: torch.Tensor) -> torch.Tensor:
-        with torch.inference_mode(), lower(precision, device):
+        with torch.inference_mode(), lower(precision, device), memory():
             return network(picture)[-1].float()
 
     return call
 
 
-def training_step(model: Derainer, precision: str, device: str) -> Call:
-    """With the loss and the optimizer of the model's config; the truth is a random picture."""
+def training_step(model: Derainer, precision: str, device: str, plainly: bool = False) -> Call:
+    """As tools/train.py takes it, or plainly, with the loss and the optimizer of the config; the truth is random."""
+    memory = nullcontext if plainly or device != 'cpu' else reused_memory
     settings = dict(model.cfg.optim_wrapper.optimizer)
     optimizer = getattr(torch.optim, settings.pop('type'))(model.parameters(), **settings)
 
@@ -42,9 +47,11 @@ def training_step(model: Derainer, precision: str, device: str) -> Call:
         for sample, truth in zip(samples, picture.flip(0, 3), strict=True):
             sample.gt_img = truth
         optimizer.zero_grad()
-        with lower(precision, device):
-            losses = model.loss(picture, samples)
-        sum(losses.values()).backward()
+        with memory():
+            with lower(precision, device):
+                losses = model.loss(picture, samples)
+            sum(losses.values()).backward()
+            del losses
         optimizer.step()
 
     return call
