@@ -67,7 +67,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='of derainers')
     parser.add_argument('--checkpoint', help='weights; with one CONFIG only')
     parser.add_argument('--sizes', nargs='+', type=size, default=[(320, 480)], metavar='HxW', help='default: 320x480')
-    parser.add_argument('--batches', nargs='+', type=int, default=[1], metavar='N', help='default: 1')
+    parser.add_argument(
+        '--batches',
+        nargs='+',
+        type=int,
+        default=[1],
+        metavar='N',
+        help='at the first size; others take the first of these (default: 1)',
+    )
     parser.add_argument('--precision', nargs='+', default=['fp32'], choices=PRECISIONS, help='default: fp32')
     parser.add_argument('--train', action='store_true', help='training steps instead of forward passes')
     parser.add_argument(
@@ -191,7 +198,7 @@ def measure(args: argparse.Namespace, config: str, peaks: dict[str, float]) -> I
     for height, width in args.sizes:
         # A backward pass takes the products of the forward pass twice: for the inputs and for the weights.
         adds = multiply_adds(network, (height, width)) * (3 if args.train else 1)
-        for batch in args.batches:
+        for batch in args.batches if (height, width) == args.sizes[0] else args.batches[:1]:
             picture = inputs((height, width), batch, args.device)
             calls = [partial(of_reference, picture.contiguous()), *(partial(call, picture) for call in ours.values())]
             reference_times, *our_times = milliseconds(calls, args.repeats, args.device)
