@@ -67,5 +67,6 @@ def to_bgr_uint8(img: Tensor) -> np.ndarray:
     Rounding matters: truncating would change PSNR (38.977 to 39.018 dB on Rain100L's first pair). NaN is the
     caller's to find.
     """
-    array = (img.detach().float().clamp(0, 1) * 255).round().cpu().numpy()
-    return np.ascontiguousarray(array.transpose(1, 2, 0)[..., ::-1]).astype(np.uint8)
+    # One copy, and the rest in place: pictures may be large.
+    levels = img.detach().float().clamp(0, 1).mul_(255).round_().byte().cpu().numpy()
+    return np.ascontiguousarray(levels.transpose(1, 2, 0)[..., ::-1])

@@ -9,12 +9,14 @@ IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 _FIELD = re.compile(r'{(\w+)(:d)?}')
 
 
-def list_images(folder: Path) -> list[Path]:
-    """Paths of all pictures below a folder, relative to it, sorted; hidden files are passed over."""
+def list_images(folder: Path, also: tuple[str, ...] = ()) -> list[Path]:
+    """Paths of all pictures, and of files that end in ``also``, below a folder: relative to it, sorted; hidden files
+    are passed over.
+    """
     return sorted(
         path.relative_to(folder)
         for path in folder.rglob('*')
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith('.')
+        if path.suffix.lower() in (*IMAGE_SUFFIXES, *also) and not path.name.startswith('.')
     )
 
 

@@ -9,10 +9,14 @@ from mmderain.registry import MODELS
 from mmderain.structures import DerainDataSample
 
 from .memory import reused_memory
-from .tiling import pad_to
+from .tiling import available_memory, cut, pad_to, side_within, within
 
 #: What :meth:`Derainer.restore` may compute in.
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+#: Of a network that does not say; see :class:`Derainer`.
+HALO, BYTES_PER_PIXEL = 64, 8192
+#: The most that a tile may take, bytes.
+TILE_MEMORY = 2**31
 
 
 @MODELS.register_module()
@@ -22,7 +26,8 @@ class Derainer(BaseModel):
     A network is any module that maps (N, 3, H, W) to a list of stage results of that shape, the last one the
     answer. What it needs it declares as attributes; those it lacks have these defaults: ``channel_order``
     (``'rgb'``, or ``'bgr'``: of what it reads and returns), ``min_size`` (1, the least side in pixels),
-    ``size_multiple`` (1).
+    ``size_multiple`` (1), ``halo`` (64, the surroundings in pixels that a tile is seen with), ``bytes_per_pixel``
+    (8192, what a pass holds at most, in float32).
 
     Args:
         network: config of the network.
@@ -35,6 +40,8 @@ class Derainer(BaseModel):
         precision: what :meth:`restore` computes in: ``'fp32'``, or by autocast ``'bf16'`` or ``'fp16'``. None leaves it
             to the autocast around, which is off unless somebody has turned it on. Training has its own setting, the
             optimizer wrapper.
+        tile: side in pixels of the tiles that :meth:`restore` cuts pictures into; 0 never cuts; None does where a whole
+            picture would take more than half of the memory that is free, and cuts to 2 GiB a tile at most.
         data_preprocessor: config, by default :class:`DerainDataPreprocessor`.
         init_cfg: mmengine's weight initialisation.
     """
@@ -47,6 +54,7 @@ class Derainer(BaseModel):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         precision: str | None = None,
+        tile: int | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -55,7 +63,10 @@ class Derainer(BaseModel):
             raise ValueError(f"Derainer: supervise must be 'all' or 'last', found {supervise!r}")
         if precision is not None and precision not in PRECISIONS:
             raise ValueError(f'Derainer: precision must be one of {", ".join(PRECISIONS)}, found {precision!r}')
+        if tile is not None and (not isinstance(tile, int) or tile < 0):
+            raise ValueError(f'Derainer: tile must be None or a whole number of pixels from 0 on, found {tile!r}')
         self.precision = precision
+        self.tile = tile
         # Bare names are ours also where another library's scope is the default.
         self.network = MODELS.build(dict(network, _scope_='mmderain'))
         self.supervise = supervise
@@ -136,18 +147,21 @@ class Derainer(BaseModel):
             sample.pred_img = restored
         return data_samples
 
-    def restore(self, batch: Tensor) -> Tensor:
+    def restore(self, batch: Tensor, tile: int | None = None) -> Tensor:
         """Derain pictures of any size; whatever derains, the test loop first of all, calls this.
 
         Gradients flow if they are enabled: put ``torch.inference_mode()`` around it where none are wanted, and
         the model into ``eval()``.
 
         Args:
-            batch: (N, 3, H, W), RGB in [0, 1], a floating type; on the model's device.
+            batch: (N, 3, H, W), RGB in [0, 1], a floating type; on the model's device or another, from which each tile
+                is moved there and back.
+            tile: None takes the model's own setting, see :class:`Derainer`; otherwise as there.
 
         Returns:
-            (N, 3, H, W), RGB clamped to [0, 1], not rounded, of the batch's dtype (the network computes in its
-            own).
+            (N, 3, H, W), RGB clamped to [0, 1], not rounded, of the batch's dtype and device (the network computes in
+            its own). Cut into tiles, SIAN and NASNet give what they give of the whole picture, to float rounding;
+            JDNet and MAFNet, which see all of a picture at once, something close to it (docs/en/performance.md).
 
         Raises:
             TypeError, ValueError: the batch is not what is described above.
@@ -162,15 +176,43 @@ class Derainer(BaseModel):
                 f'restore takes (N, 3, H, W) with nothing empty, found {tuple(batch.shape)}'
                 + ('; one picture needs a leading dimension: batch[None]' if batch.dim() == 3 else '')
             )
+        device = next(self.network.parameters(), batch).device
+        with reused_memory() if device.type == 'cpu' else nullcontext():
+            side = self._tile_side(batch, device) if tile is None else tile
+            if not side:
+                return self._restore_at_once(batch, device)
+            restored = torch.empty_like(batch)
+            for part in cut(*batch.shape[-2:], side, getattr(self.network, 'halo', HALO)):
+                with within(part):
+                    seen = self._restore_at_once(batch[..., part.rows, part.columns], device)
+                restored[..., part.core_rows, part.core_columns] = part.core_of(seen)
+            return restored
+
+    def _restore_at_once(self, batch: Tensor, device: torch.device) -> Tensor:
         height, width = batch.shape[-2:]
-        padded = pad_to(batch, getattr(self.network, 'min_size', 1), getattr(self.network, 'size_multiple', 1))
-        parameter = next(self.network.parameters(), batch)
-        within = nullcontext()
+        dtype = next(self.network.parameters(), batch).dtype
+        padded = pad_to(
+            batch.to(device, dtype), getattr(self.network, 'min_size', 1), getattr(self.network, 'size_multiple', 1)
+        )
+        precision = nullcontext()
         if self.precision is not None:
-            within = torch.autocast(batch.device.type, PRECISIONS[self.precision], enabled=self.precision != 'fp32')
-        with within, reused_memory() if batch.device.type == 'cpu' else nullcontext():
-            restored = self.stages(padded.to(parameter.dtype))[-1]
-        return restored[..., :height, :width].clamp(0, 1).to(batch.dtype)
+            precision = torch.autocast(device.type, PRECISIONS[self.precision], enabled=self.precision != 'fp32')
+        with precision:
+            restored = self.stages(padded)[-1]
+        return restored[..., :height, :width].clamp(0, 1).to(batch)
+
+    def _tile_side(self, batch: Tensor, device: torch.device) -> int:
+        """Of :func:`~mmderain.models.tiling.cut`; 0 if the pictures can be worked on whole."""
+        if self.tile is not None:
+            return self.tile
+        available = available_memory(device)
+        if available is None or (torch.is_grad_enabled() and batch.requires_grad):
+            return 0
+        n, _, height, width = batch.shape
+        of_pixel = getattr(self.network, 'bytes_per_pixel', BYTES_PER_PIXEL) * n
+        if of_pixel * height * width <= available // 2:
+            return 0
+        return side_within(min(available // 4, TILE_MEMORY), of_pixel, getattr(self.network, 'halo', HALO))
 
 
 def _per_channel(name: str, values: Sequence[float] | None) -> Tensor | None:

@@ -1,7 +1,17 @@
-"""Bringing pictures to a size that a network can work on."""
+"""Bringing pictures to sizes that a network, and the memory, can take."""
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+#: Tiles begin at multiples of this, so that coarser scales fall on the same pixels as in the whole picture.
+GRID = 16
 
 
 def pad_to(batch: Tensor, min_size: int = 1, multiple: int = 1) -> Tensor:
@@ -29,3 +39,83 @@ def pad_to(batch: Tensor, min_size: int = 1, multiple: int = 1) -> Tensor:
             side = width if sides[1] else height
             batch = F.pad(batch, sides, mode='reflect' if amount < side else 'replicate')
     return batch
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of a picture that a network sees alone.
+
+    Attributes:
+        rows, columns: of the picture, what the network sees; they begin at multiples of :data:`GRID`.
+        core_rows, core_columns: of the picture, what is kept of the result; the cores cover the picture once.
+        picture: height and width of the whole.
+    """
+
+    rows: slice
+    columns: slice
+    core_rows: slice
+    core_columns: slice
+    picture: tuple[int, int]
+
+    def core_of(self, result: Tensor) -> Tensor:
+        """(..., h, w) of what the network saw -> the core."""
+        top, left = self.core_rows.start - self.rows.start, self.core_columns.start - self.columns.start
+        height, width = (part.stop - part.start for part in (self.core_rows, self.core_columns))
+        return result[..., top : top + height, left : left + width]
+
+
+_current: ContextVar[Tile | None] = ContextVar('tile', default=None)
+
+
+def current_tile() -> Tile | None:
+    """The tile that is being worked on, for layers whose answer depends on where a pixel lies in the picture."""
+    return _current.get()
+
+
+@contextmanager
+def within(tile: Tile) -> Iterator[None]:
+    """Makes a tile the current one."""
+    token = _current.set(tile)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def cut(height: int, width: int, side: int, halo: int) -> Iterator[Tile]:
+    """The tiles of a picture, row by row.
+
+    Args:
+        side: of the cores, rounded up to a multiple of :data:`GRID`; those at the right and bottom may be smaller.
+        halo: pixels of surroundings that a core is seen with, rounded up likewise.
+    """
+    side, halo = (-(-n // GRID) * GRID for n in (side, halo))
+
+    def lines(length: int) -> list[tuple[slice, slice]]:
+        # A last core of a few pixels is left to the one before it.
+        starts = range(0, max(1, length - GRID), side)
+        ends = [*starts[1:], length]
+        return [(slice(max(0, a - halo), min(length, b + halo)), slice(a, b)) for a, b in zip(starts, ends)]
+
+    for rows, core_rows in lines(height):
+        for columns, core_columns in lines(width):
+            yield Tile(rows, columns, core_rows, core_columns, (height, width))
+
+
+def side_within(memory: int, bytes_per_pixel: int, halo: int) -> int:
+    """The largest core, px, whose tile needs no more than ``memory`` bytes; at least four times :data:`GRID`."""
+    side = math.isqrt(memory // bytes_per_pixel) - 2 * halo
+    return max(side // GRID, 4) * GRID
+
+
+def available_memory(device: torch.device) -> int | None:
+    """Bytes that can be had on a device; None if that cannot be told."""
+    if device.type == 'cuda':
+        free, _ = torch.cuda.mem_get_info(device)
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    try:
+        with open('/proc/meminfo', encoding='ascii') as file:
+            found = [line.split() for line in file if line.startswith('MemAvailable:')]
+    except OSError:
+        return None
+    return 1024 * int(found[0][1]) if found else None

@@ -3,24 +3,11 @@
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
-from mmengine.hub import get_config
 from torch import Tensor
 
-from mmderain.apis import init_model
+from mmderain.apis import trained_derainer
 from mmderain.errors import InputError
 from mmderain.models import Derainer
-
-
-def read_config(config: str | Path | dict) -> Config:
-    """A derainer's config: a file, ``'mmderain::...'`` for one that comes with mmderain, or a dict with ``model``."""
-    if isinstance(config, dict):
-        return Config(dict(config))
-    if '::' in str(config):
-        return get_config(str(config))
-    if not Path(config).is_file():
-        raise FileNotFoundError(f'derainer: {config}: no such config file (sought from {Path.cwd()})')
-    return Config.fromfile(config)
 
 
 def build_derainer(
@@ -29,21 +16,17 @@ def build_derainer(
     """A derainer for a chain, its weights loaded: nothing later would do that.
 
     Args:
-        config: as :func:`read_config`.
-        checkpoint: weights; None only for a network without any.
+        config: as :func:`~mmderain.apis.find_derainer`: a name such as ``'sian'``, a file, or a dict with ``model``.
+        checkpoint: weights; None takes those that come along, and is right for a network without any.
         precision: as :class:`~mmderain.models.Derainer`; None takes the config's.
 
     Raises:
         FileNotFoundError, InputError: config or checkpoint are missing or do not fit each other.
     """
-    options = None if precision is None else {'model.precision': precision}
-    derainer = init_model(read_config(config), checkpoint, device, options)
-    if checkpoint is None and next(derainer.network.parameters(), None) is not None:
-        raise InputError(
-            f'derainer: {type(derainer.network).__name__} has weights, but no checkpoint is named; '
-            'set `checkpoint`, for an untrained derainer only harms'
-        )
-    return derainer
+    try:
+        return trained_derainer(config, checkpoint, device, {'model.precision': precision})
+    except (FileNotFoundError, InputError) as error:
+        raise type(error)(f'derainer: {error}') from None
 
 
 def derain_levels(derainer: Derainer, batch: Tensor, skip_when_dry: float | None = None) -> Tensor:

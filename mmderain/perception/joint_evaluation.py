@@ -17,11 +17,11 @@ from mmengine.config import Config
 from mmengine.runner import Runner, load_checkpoint
 
 import mmderain
+from mmderain.apis import find_derainer
 from mmderain.apis.run import refuse_unknown_options
 from mmderain.errors import InputError
 
 from .bootstrap import bootstrap
-from .chain import read_config
 from .measured import FIGURES, MeasuredSteps
 
 #: What the table calls its own rows: names that nobody else may have.
@@ -326,7 +326,7 @@ def contents(node: object, data_root: str = '') -> Iterator[str]:
         return
     data_root = node.get('data_root') or data_root
     if 'config' in node and 'checkpoint' in node:
-        yield read_config(node['config']).pretty_text
+        yield find_derainer(node['config'])[0].pretty_text
     for key in ('checkpoint', 'ann_file'):
         names = [node[key], str(Path(data_root) / node[key])] if isinstance(node.get(key), str) else []
         yield from (file_hash(name) for name in names if Path(name).is_file())

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from ..tiling import current_tile
 from .conv import conv1x1
 
 # Pixels (of all pictures together, whole rows) whose weights are held at once, with a window of 7 at 49 x 4 bytes each:
@@ -85,8 +86,11 @@ class PairwiseSelfAttention(nn.Module):
     def _position_term(self, height: int, width: int, w: Tensor) -> Tensor:
         """w . lrelu(p_i - p_j) + b for every shift and case, (window, window, cases of rows, cases of columns)."""
         margin = self.window // 2
-        y, y_around = coordinates(height, margin, w)  # (cases,), (window, cases)
-        x, x_around = coordinates(width, margin, w)
+        # Of a tile, steps are as small as the whole picture makes them.
+        tile = current_tile()
+        whole = (height, width) if tile is None else tile.picture
+        y, y_around = coordinates(height, margin, w, whole[0])  # (cases,), (window, cases)
+        x, x_around = coordinates(width, margin, w, whole[1])
         here = torch.stack(torch.meshgrid(x, y, indexing='xy'))
         there = torch.stack(torch.broadcast_tensors(x_around[None, :, None, :], y_around[:, None, :, None]), dim=0)
         # As (1, 2, ., .) for the convolution; in w's precision, for half of it cannot tell neighbours' places.
@@ -198,14 +202,14 @@ def border_cases(length: int, margin: int, device: torch.device) -> Tensor:
     return torch.maximum(place.clamp(max=margin), place - (length - cases))
 
 
-def coordinates(length: int, margin: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Of one place for each of :func:`border_cases`, the coordinates, from -1 to 1 over the whole line.
+def coordinates(length: int, margin: int, like: Tensor, whole: int) -> tuple[Tensor, Tensor]:
+    """Of one place for each of :func:`border_cases`, the coordinates, from -1 to 1 over ``whole`` places.
 
     Returns:
         Its own, (cases,), and those of its neighbours, reflected, (2 margin + 1, cases).
     """
     # As linspace does it, which an export with a variable length cannot.
-    line = torch.arange(length, dtype=like.dtype, device=like.device) / (length - 1) * 2 - 1
+    line = torch.arange(length, dtype=like.dtype, device=like.device) / (whole - 1) * 2 - 1
     cases = min(length, 2 * margin + 1)
     place = torch.arange(cases, device=like.device)
     place = torch.where(place > margin, place + length - cases, place)

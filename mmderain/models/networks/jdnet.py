@@ -130,6 +130,7 @@ class JDNet(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         self.with_cp = with_cp
+        self.bytes_per_pixel = 256 * channels
         self.enter = conv3x3(3, channels)
         self.units = nn.ModuleList()
         self.gather = nn.ModuleList()

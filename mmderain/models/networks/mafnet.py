@@ -256,6 +256,7 @@ class MAFNet(BaseModule):
             raise ValueError(f'MAFNet: channels must be a multiple of 4 (four Haar bands), found {channels}')
         num_scales = 3
         self.with_cp = with_cp
+        self.bytes_per_pixel = 48 * channels
 
         def spatial() -> nn.Module:
             if interaction == 'conv':

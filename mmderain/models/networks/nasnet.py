@@ -100,6 +100,9 @@ class NASNet(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         self.fuse_stages = fuse_stages
+        self.bytes_per_pixel = 40 * channels
+        # Convolutions from end to end, depthwise ones included: a tile's core is then the whole picture's.
+        self.halo = num_stages * (num_blocks * (3 if attention == 'neuron' else 2) + 1) + 6
         self.enter = conv3x3(3, channels)
         self.stages = nn.ModuleList(Stage(channels, num_blocks, attention, with_cp) for _ in range(num_stages))
         if fuse_stages:

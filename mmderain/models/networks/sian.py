@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from mmderain.registry import MODELS
 
 from ..layers import conv3x3, conv_of_parts, recompute
+from ..tiling import current_tile
 
 SCALES = (1, 2, 4)
 State = tuple[Tensor, Tensor]
@@ -122,18 +123,42 @@ class ConvLSTM(nn.Module):
 class Fusion(nn.Module):
     """Brings a coarse scale to the next finer one: upsample, concatenate, convolve."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, coarse_scale: int) -> None:
         super().__init__()
         self.conv = conv3x3(2 * channels, channels)
+        self.coarse_scale = coarse_scale
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
         """coarse (N, C, h // 2, w // 2), fine (N, C, h, w) -> (N, C, h, w)."""
-        up = F.interpolate(coarse, scale_factor=2, mode='bilinear', align_corners=True)
+        tile = current_tile()
+        if tile is None:
+            up = F.interpolate(coarse, scale_factor=2, mode='bilinear', align_corners=True)
+        else:
+            up = upsample_lines(coarse, 2, tile.rows.start, tile.picture[0], self.coarse_scale)
+            up = upsample_lines(up, 3, tile.columns.start, tile.picture[1], self.coarse_scale)
         # Pooling dropped an odd row or column; zeros take its place.
         down, right = fine.shape[-2] - up.shape[-2], fine.shape[-1] - up.shape[-1]
         if down or right:
             up = F.pad(up, (right // 2, right - right // 2, down // 2, down - down // 2))
         return self.conv(torch.cat([fine, up], dim=1)).relu_()
+
+
+def upsample_lines(coarse: Tensor, dim: int, start: int, whole: int, scale: int) -> Tensor:
+    """The part of a linear upsampling by 2 (``align_corners=True``) of a whole picture that falls on a tile: where a
+    line comes from depends on the size of the whole.
+
+    Args:
+        coarse: lines of a tile, along ``dim``.
+        start, whole: where the tile begins, and the side of the picture, px of the picture.
+        scale: pixels of the picture a line of ``coarse``.
+    """
+    lines, first, last = coarse.shape[dim], start // scale, whole // scale - 1
+    place = torch.arange(2 * lines, dtype=torch.float64, device=coarse.device)
+    place = ((place + 2 * first) * (last / (2 * last + 1)) - first).clamp(0, lines - 1)
+    before = place.long()
+    share = (place - before).to(coarse.dtype).view([-1 if d == dim else 1 for d in range(4)])
+    a, b = (coarse.index_select(dim, line) for line in (before, (before + 1).clamp(max=lines - 1)))
+    return torch.lerp(a, b, share)
 
 
 class ResBlock(nn.Module):
@@ -162,6 +187,7 @@ class SIAN(BaseModule):
 
     channel_order = 'rgb'
     min_size = 4  # the quarter scale must keep a pixel; padding to a multiple would change the answer
+    halo = 64  # a tile's core is then the whole picture's to rounding
 
     def __init__(
         self,
@@ -175,12 +201,13 @@ class SIAN(BaseModule):
         if num_stages < 1:
             raise ValueError(f'SIAN needs num_stages >= 1, found {num_stages}')
         self.num_stages = num_stages
+        self.bytes_per_pixel = 112 * channels
         self.with_cp = with_cp
         self.embed = conv3x3(6, channels)
         self.pyramid = ScaleSpacePyramid() if use_attention else None
         self.attention = nn.ModuleList(ScaleAttention(channels, use_attention) for _ in SCALES)
         self.lstm = nn.ModuleList(ConvLSTM(channels) for _ in SCALES)
-        self.fusion = nn.ModuleList(Fusion(channels) for _ in SCALES[1:])
+        self.fusion = nn.ModuleList(Fusion(channels, scale) for scale in SCALES[1:])
         self.reconstruct = nn.Sequential(ResBlock(channels), ResBlock(channels), conv3x3(channels, 3))
 
     def forward(self, x: Tensor) -> list[Tensor]:

@@ -1,0 +1,125 @@
+"""The command ``mmderain``: thin fronts of what the package and its tools do."""
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmderain import __version__
+from mmderain.errors import InputError
+
+TOOLS = Path(__file__).resolve().parent / '.mim' / 'tools'
+#: Commands that are a tool of their own: where it lies, and what it does.
+FRONTS = {
+    'rain': ('dataset_converters/synthesize_rain.py', 'draw synthetic rain over a folder of pictures'),
+    'joint-test': ('joint_test.py', 'measure what rain takes from a detector or segmentor, and what comes back'),
+}
+EPILOG = """exit status: 0 all done, 1 something could not be done (said on the last lines), 2 wrong arguments
+
+examples:
+  mmderain derain rainy.jpg --out derained
+  mmderain derain holiday/ video.mp4 --out derained --precision bf16
+  mmderain rain photos rainy --rain light+drops:2
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Of the commands that are not a tool of their own."""
+    parser = argparse.ArgumentParser(
+        prog='mmderain',
+        description='Take rain out of pictures and videos, draw it, and measure what that does to detectors.',
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--version', action='version', version=f'mmderain {__version__}')
+    commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
+
+    derain = commands.add_parser('derain', help='take the rain out of pictures, folders and videos')
+    derain.add_argument('inputs', nargs='+', metavar='INPUT', help='picture, video, or folder of them')
+    derain.add_argument('--out', required=True, metavar='FOLDER', help='where the results go, under the same names')
+    derain.add_argument(
+        '--model', default='sian', help='one of `mmderain models`, or a config file (default: %(default)s)'
+    )
+    derain.add_argument('--weights', help='a checkpoint; default: those that come along with the model')
+    derain.add_argument('--device', help='cpu, cuda:0, ... (default: a GPU if there is one)')
+    derain.add_argument(
+        '--precision', choices=['fp32', 'bf16', 'fp16'], help='less is faster on many machines (default: fp32)'
+    )
+    derain.add_argument(
+        '--tile',
+        type=int,
+        metavar='PIXELS',
+        help='cut pictures into tiles of this side; 0 never (default: where memory asks for it)',
+    )
+    derain.add_argument('--batch-size', type=int, default=1, metavar='N', help='pictures at a time (default: 1)')
+    derain.add_argument(
+        '--existing',
+        choices=['refuse', 'skip', 'replace'],
+        default='refuse',
+        help='what to do with results that are there already (default: refuse, before anything is done)',
+    )
+    derain.set_defaults(run=run_derain)
+
+    models = commands.add_parser('models', help='list the models that can be named')
+    models.set_defaults(run=run_models)
+    for name, (_, summary) in FRONTS.items():
+        commands.add_parser(name, help=summary, add_help=False)
+    return parser
+
+
+def run_derain(args: argparse.Namespace) -> int:
+    """``mmderain derain``."""
+    from mmderain.apis import DerainInferencer  # torch takes seconds to import
+
+    inferencer = DerainInferencer(args.model, args.weights, args.device, args.precision, args.tile)
+    result = inferencer(
+        args.inputs, batch_size=args.batch_size, out_dir=args.out, existing=args.existing, progress=sys.stderr.isatty()
+    )
+    done = sum(prediction is not None for prediction in result.predictions)
+    print(f'{done} of {len(result.predictions)} derained, in {args.out}')
+    for reason in result.failures.values():
+        print(f'error: {reason}', file=sys.stderr)
+    return 1 if result.failures else 0
+
+
+def run_models(args: argparse.Namespace) -> int:
+    """``mmderain models``."""
+    from mmderain.apis import config_names, shipped_models
+
+    print('with weights, ready to use:')
+    for entry in shipped_models().values():
+        print(f'  {entry.name:12} {entry.about}')
+    print("\nwithout weights (train them, or convert their authors'; then --weights FILE):")
+    names = config_names()
+    for network in dict.fromkeys(name.split('_')[0] for name in names):
+        print(f'  {network}: ' + ', '.join(name for name in names if name.split('_')[0] == network))
+    return 0
+
+
+def run_tool(path: Path, argv: Sequence[str]) -> int:
+    """A script of the tools, as if it had been started itself."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    tool = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = tool
+    sys.path.append(str(path.parent))  # a tool may import its neighbours, as when it is run
+    spec.loader.exec_module(tool)
+    return tool.main(list(argv))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console entry; returns the exit status."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv and argv[0] in FRONTS:
+        sys.argv[0] = f'mmderain {argv[0]}'  # what argparse shows
+        return run_tool(TOOLS / FRONTS[argv[0]][0], argv[1:])
+    args = build_parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except (OSError, InputError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
