@@ -67,7 +67,7 @@ def test_rows_are_complete_and_the_page_is_current():
     assert tool.PAGE.read_text() == tool.page(), 'run python tools/dev/paper_tables.py'
     # Every config is a row, but for the demo's, JDNet on the other Rain100H, one without a published figure, and those
     # that train on synthetic rain.
-    others = {'sian_sample', 'jdnet_rain100h', 'nasnet_mpid_mist'}
+    others = {'sian_sample', 'sian_compact', 'jdnet_rain100h', 'nasnet_mpid_mist'}
     others |= {f'{network}_bsds' for network in ('sian', 'jdnet', 'nasnet', 'mafnet')}
     assert {Path(name).stem for name in CONFIGS} == set(ROWS) | others
 

@@ -93,7 +93,7 @@ class DerainInferencer:
             raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
         if batch_size < 1:
             raise InputError(f'batch_size must be at least 1, found {batch_size}')
-        single = isinstance(inputs, (str, Path, np.ndarray, Tensor))
+        single = not isinstance(inputs, Sequence) or isinstance(inputs, str)
         sources = list(expand([inputs] if single else inputs))
         targets = targets_of(sources, out_dir, existing)
         result = Inference(predictions=[None] * len(sources))

@@ -95,9 +95,7 @@ def derain_video(
                         raise InputError(f'{target}: OpenCV cannot write MP4 videos of {size[0]}x{size[1]} here')
                 writer.write(derained)
                 if last is not None:
-                    changes.append(
-                        [np.abs(np.subtract(a, b, dtype=np.float32)).mean() for a, b in zip(last, (frame, derained))]
-                    )
+                    changes.append([change(a, b) for a, b in zip(last, (frame, derained))])
                 last, number = (frame, derained), number + 1
         writer.release()
         audio = _add_sound(part, source)

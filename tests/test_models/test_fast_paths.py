@@ -55,6 +55,15 @@ def test_at_full_size_in_float32(kind):
     assert (ours - wanted).abs().max() < 2e-5 * wanted.abs().max()
 
 
+@pytest.mark.parametrize('kind, kilobytes', [(SIAN, 2.0), (JDNet, 6.0), (NASNet, 1.6), (MAFNet, 2.5)])
+def test_what_a_pass_holds(kind, kilobytes):
+    """Tensors, a pixel, in float32: a map of 32 channels is 0.125."""
+    measuring = load_tool('analysis_tools/measuring')
+    network, picture = kind().eval(), torch.rand(1, 3, 64, 96).contiguous(memory_format=torch.channels_last)
+    held = measuring.held_by_tensors(measuring.forward_pass(network, 'fp32', 'cpu'), picture)
+    assert 0.5 < held / 1024 / (64 * 96) < kilobytes
+
+
 @pytest.mark.parametrize(
     'kind, settings, at_most',
     [

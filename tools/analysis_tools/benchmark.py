@@ -5,12 +5,12 @@
     python tools/analysis_tools/benchmark.py configs/derain/*_bsds.py --train --sizes 64x64 --batches 4
 
 For each network, size, batch and precision: milliseconds of a forward pass, or with --train of a training step with the
-config's loss and optimizer (forward, backward, update), least and median; the ratio to the plain
-formulation of the network in float32, run by turns with it in this process on the same threads, the share of the
-machine's convolution peak (a 3x3 convolution of 64 channels, measured first), peak memory above the weights, and the
-PSNR against float32. --reference MODULE:CLASS puts another network in the place of the plain formulation, for
-example the authors' own: it is built without arguments and must take (N, 3, H, W). Without --checkpoint the weights
-are random, which changes no time. benchmark.json, benchmark.md and benchmark.png go to --out.
+config's loss and optimizer (forward, backward, update), least and median; the ratio to the plain formulation of the
+network in float32, run by turns with it in this process on the same threads; the share of the machine's convolution
+peak (a 3x3 convolution of 64 channels, measured first); peak memory above the weights (on a CPU what tensors hold, and
+what is resident); and the PSNR against float32. --reference MODULE:CLASS puts another network in the place of the plain
+formulation, for example the authors' own: it is built without arguments and must take (N, 3, H, W). Without
+--checkpoint the weights are random, which changes no time. benchmark.json, benchmark.md and benchmark.png go to --out.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from measuring import (
     convolution_peak,
     device_name,
     forward_pass,
+    held_by_tensors,
     machine,
     milliseconds,
     peak_memory,
@@ -54,7 +55,8 @@ COLUMNS = {
     'median_ms': 'median ms',
     'ratio': 'times as fast as {reference}',
     'peak_share': '% of conv peak',
-    'memory_kb_a_pixel': 'peak KB a pixel',
+    'tensors_kb_a_pixel': 'tensors KB a pixel',
+    'memory_kb_a_pixel': 'resident KB a pixel',
     'psnr': 'PSNR to fp32, dB',
 }
 
@@ -221,14 +223,17 @@ def measure(args: argparse.Namespace, config: str, peaks: dict[str, float]) -> I
                     parameters=sum(p.numel() for p in network.parameters()),
                     multiply_adds_a_pixel=adds / (height * width),
                 )
+                of_pixels = 1024 * batch * height * width
+                tensors = held_by_tensors(call, picture) if args.device == 'cpu' else None
+                row['tensors_kb_a_pixel'] = None if tensors is None else tensors / of_pixels
                 memory = None if args.no_memory else memory_in_a_fresh_process(args, config, row)
-                row['memory_kb_a_pixel'] = None if memory is None else memory / 1024 / (batch * height * width)
+                row['memory_kb_a_pixel'] = None if memory is None else memory / of_pixels
                 print(line(row), flush=True)
                 yield row
 
 
 def cells(row: dict) -> list[str]:
-    digits = dict(least_ms=1, median_ms=1, ratio=2, peak_share=0, memory_kb_a_pixel=2, psnr=1)
+    digits = dict(least_ms=1, median_ms=1, ratio=2, peak_share=0, memory_kb_a_pixel=2, tensors_kb_a_pixel=2, psnr=1)
     return [
         '' if row[key] is None else f'{row[key]:.{digits[key]}f}' if key in digits else str(row[key]) for key in COLUMNS
     ]
@@ -274,6 +279,9 @@ def plot(rows: list[dict], path: Path, reference: str) -> None:
                     y = [r['reference_median_ms'] / r['batch'] for r in own]
                     axis.plot(x, y, 'x--', color=f'C{number}', alpha=0.5, label=f'{name}, {reference}')
         axis.set(xscale='log', yscale='log', ylabel='ms a picture')
+        values = sorted({x_of(row) for row in rows})
+        axis.set_xticks(values, [str(value) for value in values])
+        axis.minorticks_off()
         axis.grid(alpha=0.3)
     axes[0].set_xlabel('pixels')
     axes[1].set_xlabel('batch')

@@ -78,7 +78,7 @@ class PairwiseSelfAttention(nn.Module):
             of_key = -(1 + self.slope) / 2 * torch.einsum('nchw,c->nhw', k, w_feature)[:, None]
             around = F.pad(torch.cat([of_key, k, v], dim=1), (self.window // 2,) * 4, mode='reflect')
             of_position = self._position_term(height, width, w_position)
-            y = WindowAttention.apply(q, around, of_position, (1 - self.slope) / 2 * w_feature, self.window)
+            y = window_attention(q).apply(q, around, of_position, (1 - self.slope) / 2 * w_feature, self.window)
         # What follows is fastest in the layout that x has: a sum of two layouts takes ten times as long.
         layout = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
         return y.to(dtype, memory_format=layout)
@@ -99,6 +99,17 @@ class PairwiseSelfAttention(nn.Module):
         p_there = F.conv2d(there.reshape(1, 2, self.window**2, -1), weight, bias).view(there.shape)
         relation = F.leaky_relu(p_here[:, None, None] - p_there, self.slope)
         return (relation * w.view(-1, 1, 1, 1, 1)).sum(0) + self.weigh.bias.to(w.dtype)
+
+
+def window_attention(q: Tensor) -> type[torch.autograd.Function]:
+    """Triton's kernels on an NVIDIA GPU, where Triton is; the loop below anywhere else."""
+    if q.is_cuda and q.dtype == torch.float32 and not torch.compiler.is_exporting():
+        try:
+            from .pairwise_attention_triton import TritonWindowAttention
+        except ImportError:
+            return WindowAttention
+        return TritonWindowAttention
+    return WindowAttention
 
 
 class WindowAttention(torch.autograd.Function):

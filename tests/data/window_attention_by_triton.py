@@ -1,0 +1,26 @@
+"""Started by test_pairwise_attention_triton.py: Triton reads TRITON_INTERPRET when a kernel is defined."""
+
+import os
+import sys
+
+import torch
+
+if sys.argv[1] == 'cpu':
+    os.environ['TRITON_INTERPRET'] = '1'
+from mmderain.models.layers import pairwise_attention_triton as kernels
+from mmderain.models.layers.pairwise_attention import WindowAttention, coordinates
+
+kernels.BLOCK = 8  # several pieces a row
+for number, (n, r, c, h, w, window) in enumerate([(2, 2, 3, 6, 11, 3), (1, 1, 4, 3, 9, 5)]):
+    torch.manual_seed(number)
+    cases = [len(coordinates(length, window // 2, torch.zeros(1), length)[0]) for length in (h, w)]
+    shapes = [(n, r, h, w), (n, 1 + r + c, h + window - 1, w + window - 1), (window, window, *cases), (r,)]
+    inputs = [torch.randn(*shape, device=sys.argv[1]) for shape in shapes]
+    g = torch.randn(n, c, h, w, device=sys.argv[1])
+    results = []
+    for function in (kernels.TritonWindowAttention, WindowAttention):
+        own = [t.clone().requires_grad_() for t in inputs]
+        out = function.apply(*own, window)
+        results.append([out, *torch.autograd.grad(out, own, g)])
+    for name, ours, wanted in zip(('result', 'q', 'around', 'position', 'w'), *results):
+        print(number, name, float((ours - wanted).abs().max() / wanted.abs().max()))

@@ -1,0 +1,204 @@
+"""The inferencer: every kind of input, names of results, and failures that stop nothing."""
+
+import cv2
+import mmcv
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, picture
+
+from mmderain.apis import DerainInferencer, derain_video
+from mmderain.cli import main
+from mmderain.errors import InputError
+from mmderain.models import Derainer
+from mmderain.registry import MODELS
+
+
+@MODELS.register_module()
+class Darken(torch.nn.Module):
+    """Takes 20 levels away; no weights."""
+
+    def forward(self, x):
+        return [x - 20 / 255]
+
+
+CONFIG = dict(model=dict(type='Derainer', network=dict(type='Darken')), default_scope='mmderain')
+
+
+@pytest.fixture
+def inferencer():
+    return DerainInferencer(CONFIG)
+
+
+def darker(img: np.ndarray) -> np.ndarray:
+    return cv2.subtract(img, np.full_like(img, 20))
+
+
+def write(path, seed=0, size=(24, 30)):
+    img = picture(*size, seed)
+    mmcv.imwrite(img, str(path))
+    return img
+
+
+def test_path_array_and_tensor(inferencer, tmp_path):
+    img = write(tmp_path / 'a.png')
+    for given in (tmp_path / 'a.png', str(tmp_path / 'a.png'), img):
+        (out,) = inferencer(given).predictions
+        assert np.array_equal(out, darker(img))
+    tensor = torch.rand(2, 3, 9, 7)
+    (out,) = inferencer(tensor).predictions
+    assert torch.allclose(out, (tensor - 20 / 255).clamp(0), atol=1e-6)
+    (out,) = inferencer(tensor[0]).predictions
+    assert out.shape == (3, 9, 7)
+
+
+def test_lists_keep_their_order_and_batches_hold_one_size(inferencer, tmp_path, monkeypatch):
+    sizes = []
+    restore = Derainer.restore
+    monkeypatch.setattr(Derainer, 'restore', lambda self, b: sizes.append(tuple(b.shape)) or restore(self, b))
+    imgs = [picture(10, 12, 0), picture(10, 12, 1), picture(10, 12, 2), picture(8, 8, 3), picture(10, 12, 4)]
+    out = inferencer(imgs, batch_size=2).predictions
+    assert [s[0] for s in sizes] == [2, 1, 1, 1] and sizes[2] == (1, 3, 8, 8)
+    assert all(np.array_equal(a, darker(b)) for a, b in zip(out, imgs, strict=True))
+
+
+def test_a_folder_with_sub_folders(inferencer, tmp_path):
+    img = write(tmp_path / 'in/day/a.png'), write(tmp_path / 'in/night/a.jpg', 1)
+    result = inferencer(tmp_path / 'in', out_dir=tmp_path / 'out')
+    assert result.predictions == [tmp_path / 'out/day/a.png', tmp_path / 'out/night/a.jpg']
+    assert np.array_equal(mmcv.imread(str(tmp_path / 'out/day/a.png')), darker(img[0]))
+    assert np.array_equal(mmcv.imread(str(tmp_path / 'in/day/a.png')), img[0])
+
+
+def test_one_bad_file_stops_nothing(inferencer, tmp_path):
+    write(tmp_path / 'in/a.png'), write(tmp_path / 'in/c.png')
+    (tmp_path / 'in/b.png').write_text('no picture')
+    result = inferencer(tmp_path / 'in', out_dir=tmp_path / 'out', batch_size=4)
+    assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == ['a.png', 'c.png']
+    assert list(result.failures) == [str(tmp_path / 'in/b.png')] and result.predictions[1] is None
+    result = inferencer([tmp_path / 'in/a.png', tmp_path / 'gone.png'])
+    assert 'no such picture' in result.failures[str(tmp_path / 'gone.png')]
+    with pytest.raises(InputError, match='b.png: cannot be read'):
+        inferencer(tmp_path / 'in/b.png')
+
+
+def test_never_over_an_input_nor_two_into_one(inferencer, tmp_path):
+    write(tmp_path / 'in/a.png'), write(tmp_path / 'other/a.png')
+    for inputs in (tmp_path / 'in', [tmp_path / 'in/a.png'], [tmp_path / 'other/a.png', tmp_path / 'in/a.png']):
+        with pytest.raises(InputError, match='a.png: its result would overwrite'):
+            inferencer(inputs, out_dir=tmp_path / 'in')
+    with pytest.raises(InputError, match=r'other/a.png and .*in/a.png: both would be written to'):
+        inferencer([tmp_path / 'in/a.png', tmp_path / 'other/a.png'], out_dir=tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_existing_results(inferencer, tmp_path):
+    write(tmp_path / 'in/a.png'), write(tmp_path / 'in/b.png')
+    out = tmp_path / 'out'
+    marked = write(out / 'a.png', 7)
+    with pytest.raises(InputError, match='a.png: is there already'):
+        inferencer(tmp_path / 'in', out_dir=out)
+    assert not (out / 'b.png').exists()
+    result = inferencer(tmp_path / 'in', out_dir=out, existing='skip')
+    assert result.predictions == [out / 'a.png', out / 'b.png']
+    assert np.array_equal(mmcv.imread(str(out / 'a.png')), marked) and (out / 'b.png').exists()
+    inferencer(tmp_path / 'in', out_dir=out, existing='replace')
+    assert not np.array_equal(mmcv.imread(str(out / 'a.png')), marked)
+
+
+@pytest.mark.parametrize(
+    'inputs, settings, said',
+    [
+        ('nowhere.png', {}, 'nowhere.png: no such picture'),
+        (3, {}, 'input 0: int; expected a path'),
+        ([3], {}, 'input 0: int; expected a path'),
+        (np.zeros((4, 4)), {}, 'float64 of shape'),
+        (torch.zeros(1, 4, 4), {}, 'expected RGB'),
+        (np.zeros((4, 4, 3), np.uint8), dict(existing='maybe'), "found 'maybe'"),
+        (np.zeros((4, 4, 3), np.uint8), dict(batch_size=0), 'found 0'),
+    ],
+)
+def test_wrong_calls(inferencer, inputs, settings, said):
+    with pytest.raises((InputError, FileNotFoundError), match=said):
+        inferencer(inputs, **settings)
+
+
+def test_models_by_name_and_their_weights():
+    with pytest.raises(InputError, match="no model is called 'sain'; did you mean 'sian'"):
+        DerainInferencer('sain')
+    with pytest.raises(InputError, match='SIAN has weights, but no checkpoint is named and none comes along'):
+        DerainInferencer('sian_rain100h')
+    with pytest.raises(FileNotFoundError, match='my/config.py: no such config file'):
+        DerainInferencer('my/config.py')
+
+
+@pytest.fixture
+def video(tmp_path):
+    """12 frames of a square that moves, with noise that does not stay."""
+    rng = np.random.default_rng(0)
+    frames = []
+    for t in range(12):
+        frame = np.full((48, 64, 3), 120, np.uint8)
+        frame[10:20, 3 * t : 3 * t + 10] = 200
+        frames.append(np.clip(frame + rng.integers(-9, 10, frame.shape), 0, 255).astype(np.uint8))
+    path = tmp_path / 'clip.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, (64, 48))
+    for frame in frames:
+        writer.write(frame)
+    writer.release()
+    return path
+
+
+def test_video(inferencer, video, tmp_path):
+    (target,) = inferencer(video, out_dir=tmp_path / 'out', batch_size=5).predictions
+    assert target == tmp_path / 'out/clip.mp4'
+    capture, source = cv2.VideoCapture(str(target)), cv2.VideoCapture(str(video))
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+    for _ in range(12):
+        (done, frame), (_, before) = capture.read(), source.read()
+        assert done and abs(np.mean(darker(before).astype(float) - frame)) < 3
+    assert not capture.read()[0]
+    with pytest.raises(InputError, match='clip.avi: what comes of a video is written'):
+        inferencer(video)
+
+
+def test_flicker_is_the_mean_change_between_frames(inferencer, video, tmp_path):
+    capture = cv2.VideoCapture(str(video))
+    frames = [capture.read()[1].astype(float) for _ in range(5)]
+    report = derain_video(inferencer.model, video, tmp_path / 'o.mp4', limit=5)
+    assert report.frames == 5
+    assert report.flicker[0] == pytest.approx(np.mean([np.abs(a - b).mean() for a, b in zip(frames, frames[1:])]), 1e-5)
+    assert report.flicker[1] == pytest.approx(report.flicker[0], rel=0.05)  # a constant less changes nothing
+    (tmp_path / 'no.mp4').write_text('no video')
+    with pytest.raises(InputError, match='no.mp4: cannot be read as a video'):
+        derain_video(inferencer.model, tmp_path / 'no.mp4', tmp_path / 'p.mp4')
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['clip.avi', 'no.mp4', 'o.mp4']
+
+
+def test_command_line(tmp_path, capsys, monkeypatch):
+    (tmp_path / 'net.py').write_text(
+        "default_scope = 'mmderain'\nmodel = dict(type='Derainer', network=dict(type='Darken'))\n"
+    )
+    img = write(tmp_path / 'in/a.png')
+    (tmp_path / 'in/b.png').touch()
+    arguments = ['derain', str(tmp_path / 'in'), '--model', str(tmp_path / 'net.py'), '--out', str(tmp_path / 'out')]
+    assert main(arguments) == 1
+    said = capsys.readouterr()
+    assert '1 of 2 derained' in said.out and 'b.png: cannot be read' in said.err
+    assert np.array_equal(mmcv.imread(str(tmp_path / 'out/a.png')), darker(img))
+    assert main(arguments) == 1 and 'is there already' in capsys.readouterr().err
+    (tmp_path / 'in/b.png').unlink()
+    assert main([*arguments, '--existing', 'replace', '--tile', '64']) == 0
+    with pytest.raises(SystemExit) as exit:
+        main(['derain'])
+    assert exit.value.code == 2
+    assert main(['rain', str(tmp_path / 'in'), str(tmp_path / 'rainy')]) == 0
+    assert (tmp_path / 'rainy/rain/a.png').is_file()
+    assert main(['rain', str(tmp_path / 'gone'), str(tmp_path / 'rainy')]) == 1
+
+
+def test_list_of_models(capsys):
+    assert main(['models']) == 0
+    said = capsys.readouterr().out
+    assert '\n  sian ' in said and 'nasnet_rain100h_1stage' in said
+    assert all(path.stem in said for path in (ROOT / 'configs/derain').glob('*.py'))

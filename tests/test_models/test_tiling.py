@@ -1,0 +1,106 @@
+"""Pictures cut into tiles: what is exact, and that the tiles cover."""
+
+import math
+
+import pytest
+import torch
+
+from mmderain.models import tiling
+from mmderain.models.derainer import Derainer
+from mmderain.registry import MODELS
+
+
+@pytest.mark.parametrize('size', [(1, 1), (16, 17), (100, 90), (129, 300), (48, 500)])
+@pytest.mark.parametrize('side, halo', [(16, 0), (32, 16), (50, 5), (64, 64)])
+def test_cores_cover_once_and_tiles_hold_their_halo(size, side, halo):
+    times = torch.zeros(size, dtype=torch.int)
+    for tile in tiling.cut(*size, side, halo):
+        times[tile.core_rows, tile.core_columns] += 1
+        for seen, core, length in zip((tile.rows, tile.columns), (tile.core_rows, tile.core_columns), size):
+            assert seen.start % tiling.GRID == 0
+            assert seen.start == 0 or core.start - seen.start >= halo
+            assert seen.stop == length or seen.stop - core.stop >= halo
+        picture = torch.arange(size[0] * size[1]).view(size)
+        assert torch.equal(tile.core_of(picture[tile.rows, tile.columns]), picture[tile.core_rows, tile.core_columns])
+    assert (times == 1).all()
+
+
+def tiled_against_whole(network: dict, size: tuple[int, int], tile: int) -> tuple[float, float]:
+    """Largest difference, and PSNR in dB (infinite if none)."""
+    torch.manual_seed(0)
+    model = MODELS.build(dict(type='Derainer', network=network)).eval()
+    picture = torch.rand(1, 3, *size)
+    with torch.inference_mode():
+        whole, tiled = model.restore(picture, tile=0), model.restore(picture, tile=tile)
+        seen = [
+            part.rows.stop - part.rows.start for part in tiling.cut(*size, tile, getattr(model.network, 'halo', 64))
+        ]
+    assert max(seen) < size[0]  # or nothing would be cut
+    error = (whole - tiled).square().mean().item()
+    return (whole - tiled).abs().max().item(), math.inf if error == 0 else -10 * math.log10(error)
+
+
+@pytest.mark.parametrize('size', [(256, 176), (259, 181)])
+def test_sian_is_exact(size):
+    """At the paper's halo of 64 to 144 dB; the answer depends on the whole picture's size, which a tile is told."""
+    largest, psnr = tiled_against_whole(dict(type='SIAN', channels=8), size, 64)
+    assert largest < 2e-5 and psnr > 110
+
+
+@pytest.mark.parametrize('halo, exact', [(None, True), (16, False)])
+def test_nasnet_is_exact(halo, exact):
+    """In double precision, with kernels so large that what is far away counts; with a smaller halo it is not."""
+    torch.manual_seed(0)
+    network = dict(type='NASNet', channels=8, num_stages=2, num_blocks=3)
+    model = MODELS.build(dict(type='Derainer', network=network)).double().eval()
+    for parameter in model.network.parameters():
+        parameter.data *= 2
+    if halo is not None:
+        model.network.halo = halo
+    picture = torch.rand(1, 3, 160, 130, dtype=torch.float64)
+    with torch.inference_mode():
+        whole, tiled = model.stages(picture)[-1], model.restore(picture, tile=32)
+    error = (whole.clamp(0, 1) - tiled).abs().max()
+    assert error < 1e-12 if exact else error > 1e-9
+
+
+@pytest.mark.parametrize(
+    'network, least',
+    [
+        (dict(type='JDNet', channels=16, num_units=2), 60),
+        (dict(type='MAFNet', channels=16, num_modules=2), 40),
+    ],
+)
+def test_networks_that_see_all_come_close(network, least):
+    assert tiled_against_whole(network, (320, 176), 64)[1] > least
+
+
+def test_batches_and_multiples():
+    model = MODELS.build(dict(type='Derainer', network=dict(type='MAFNet', channels=8, num_modules=1))).eval()
+    with torch.inference_mode():
+        assert model.restore(torch.rand(2, 3, 203, 70), tile=64).shape == (2, 3, 203, 70)
+
+
+@pytest.mark.parametrize('free, cut', [(10**9, 0), (10**7, 1)])
+def test_cuts_where_memory_would_not_do(monkeypatch, free, cut):
+    """A pass of SIAN, 8 channels, holds 896 bytes a pixel by its own word; half of what is free may be taken."""
+    monkeypatch.setattr('mmderain.models.derainer.available_memory', lambda device: free)
+    sizes = []
+    monkeypatch.setattr(
+        Derainer, '_restore_at_once', lambda self, batch, device: sizes.append(batch.shape[-2:]) or batch
+    )
+    model = MODELS.build(dict(type='Derainer', network=dict(type='SIAN', channels=8))).eval()
+    picture = torch.rand(1, 3, 300, 400)
+    assert torch.equal(model.restore(picture), picture)
+    assert (len(sizes) > 1) == bool(cut)
+    # A picture that gradients are wanted of is never cut behind one's back.
+    sizes.clear()
+    model.restore(picture.clone().requires_grad_())
+    assert len(sizes) == 1
+
+
+def test_settings():
+    with pytest.raises(ValueError, match='tile must be None or a whole number .* found -3'):
+        MODELS.build(dict(type='Derainer', network=dict(type='SIAN', channels=4), tile=-3))
+    assert tiling.side_within(896 * 1000**2, 896, 64) == 864  # 1000 less two halos, a multiple of 16
+    assert tiling.side_within(1, 896, 64) == 64
