@@ -23,7 +23,8 @@ REFERENCE_HEIGHT = 320
 STRENGTH = {1: 0.4, 2: 0.7, 3: 1.0, 4: 1.4, 5: 2.0}
 
 #: Streaks are calibrated: ``light`` on Rain100L, ``heavy`` on Rain100H (docs/en/rain.md says how close they come).
-#: ``mist`` has RainCityscapes' ranges; ``drops`` are of our choosing.
+#: ``varied-light`` and ``varied-heavy`` are wider than either benchmark, for training what is to meet rain of any
+#: slant, width and strength; they and ``drops`` are of our choosing. ``mist`` has RainCityscapes' ranges.
 PRESETS: dict[str, Preset] = {
     'light': StreakPreset(
         layers=(2, 2),
@@ -45,6 +46,27 @@ PRESETS: dict[str, Preset] = {
         layer_angle=3,
         variety=0.87,
         ceiling=(140, 320),
+    ),
+    'varied-light': StreakPreset(
+        layers=(1, 2),
+        density=(0.0006, 0.004),
+        length=(15, 70),
+        sigma=(0.5, 2.2),
+        amplitude=(15, 150),
+        angle=22,
+        layer_angle=3,
+        variety=0.6,
+    ),
+    'varied-heavy': StreakPreset(
+        layers=(1, 3),
+        density=(0.004, 0.024),
+        length=(15, 90),
+        sigma=(0.45, 1.4),
+        amplitude=(15, 76),
+        angle=14,
+        layer_angle=10,
+        variety=0.87,
+        ceiling=(100, 320),
     ),
     'mist': MistPreset(beta=(0.005, 0.015), airlight=(0.8, 1.0), horizon=(0.35, 0.55)),
     'drops': DropPreset(
