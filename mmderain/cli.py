@@ -20,6 +20,8 @@ EPILOG = """exit status: 0 all done, 1 something could not be done (said on the 
 examples:
   mmderain derain rainy.jpg --out derained
   mmderain derain holiday/ video.mp4 --out derained --precision bf16
+  mmderain detect demo/street --out detected
+  mmderain segment rainy_street.jpg --rain none --out segmented
   mmderain rain photos rainy --rain light+drops:2
 """
 
@@ -39,33 +41,67 @@ def build_parser() -> argparse.ArgumentParser:
     derain.add_argument('inputs', nargs='+', metavar='INPUT', help='picture, video, or folder of them')
     derain.add_argument('--out', required=True, metavar='FOLDER', help='where the results go, under the same names')
     derain.add_argument(
-        '--model', default='sian', help='one of `mmderain models`, or a config file (default: %(default)s)'
-    )
-    derain.add_argument('--weights', help='a checkpoint; default: those that come along with the model')
-    derain.add_argument('--device', help='cpu, cuda:0, ... (default: a GPU if there is one)')
-    derain.add_argument(
-        '--precision', choices=['fp32', 'bf16', 'fp16'], help='less is faster on many machines (default: fp32)'
-    )
-    derain.add_argument(
         '--tile',
         type=int,
         metavar='PIXELS',
         help='cut pictures into tiles of this side; 0 never (default: where memory asks for it)',
     )
     derain.add_argument('--batch-size', type=int, default=1, metavar='N', help='pictures at a time (default: 1)')
-    derain.add_argument(
-        '--existing',
-        choices=['refuse', 'skip', 'replace'],
-        default='refuse',
-        help='what to do with results that are there already (default: refuse, before anything is done)',
-    )
+    add_common_arguments(derain)
     derain.set_defaults(run=run_derain)
+
+    for name, kind in (('detect', 'detector'), ('segment', 'segmentor')):
+        look = commands.add_parser(
+            name,
+            help=f'show what a {kind} finds in a scene clean, rainy and derained',
+            description=f'Draw what a {kind} finds in the same scene clean, rainy and derained, with figures below.',
+        )
+        look.add_argument('inputs', nargs='+', metavar='INPUT', help='picture, or folder of them')
+        look.add_argument('--out', required=True, metavar='FOLDER', help='where the figures go, under the same names')
+        look.add_argument(
+            '--rain',
+            default='heavy:2',
+            help="drawn over the picture, for example 'light' or 'heavy:4+mist'; none if it rains already "
+            '(default: %(default)s)',
+        )
+        look.add_argument('--seed', type=int, default=0, help='of the rain (default: 0)')
+        look.add_argument(
+            f'--{kind}',
+            dest='task',
+            default=f'street-{kind}',
+            metavar='MODEL',
+            help='one of `mmderain models`, or a config of mmdet or mmseg: a file, or mmdet::... '
+            '(default: %(default)s)',
+        )
+        look.add_argument(
+            '--task-weights', metavar='FILE', help=f'checkpoint of the {kind}; default: the one that comes along'
+        )
+        add_common_arguments(look)
+        look.set_defaults(run=run_scene, kind=kind)
 
     models = commands.add_parser('models', help='list the models that can be named')
     models.set_defaults(run=run_models)
     for name, (_, summary) in FRONTS.items():
         commands.add_parser(name, help=summary, add_help=False)
     return parser
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those of every command that derains."""
+    parser.add_argument(
+        '--model', default='sian', help='one of `mmderain models`, or a config file (default: %(default)s)'
+    )
+    parser.add_argument('--weights', help='a checkpoint; default: those that come along with the model')
+    parser.add_argument('--device', help='cpu, cuda:0, ... (default: a GPU if there is one)')
+    parser.add_argument(
+        '--precision', choices=['fp32', 'bf16', 'fp16'], help='less is faster on many machines (default: fp32)'
+    )
+    parser.add_argument(
+        '--existing',
+        choices=['refuse', 'skip', 'replace'],
+        default='refuse',
+        help='what to do with results that are there already (default: refuse, before anything is done)',
+    )
 
 
 def run_derain(args: argparse.Namespace) -> int:
@@ -83,13 +119,39 @@ def run_derain(args: argparse.Namespace) -> int:
     return 1 if result.failures else 0
 
 
+def run_scene(args: argparse.Namespace) -> int:
+    """``mmderain detect`` and ``mmderain segment``."""
+    import torch
+
+    from mmderain.apis import load_task_model, show_scenes, trained_derainer
+    from mmderain.rain import parse_rain
+
+    rain = None if args.rain == 'none' else args.rain
+    parse_rain(rain or 'heavy')  # a wrong name is said before models are loaded
+    device = args.device or ('cuda:0' if torch.cuda.is_available() else 'cpu')
+    task = load_task_model(args.task, args.task_weights, device)
+    if task.kind != args.kind:
+        raise InputError(f'{args.task}: is a {task.kind}; expected a {args.kind}')
+    derainer = trained_derainer(args.model, args.weights, device, {'model.precision': args.precision})
+    results = show_scenes(args.inputs, args.out, derainer, task, rain, args.seed, args.existing)
+    for name, views in results.items():
+        if isinstance(views, str):
+            print(f'error: {views}', file=sys.stderr)
+            continue
+        print(name)
+        for view in views:
+            print(f'  {view.title:9} {"; ".join(view.notes)}')
+    print(f'figures in {args.out}')
+    return int(any(isinstance(views, str) for views in results.values()))
+
+
 def run_models(args: argparse.Namespace) -> int:
     """``mmderain models``."""
     from mmderain.apis import config_names, shipped_models
 
     print('with weights, ready to use:')
     for entry in shipped_models().values():
-        print(f'  {entry.name:12} {entry.about}')
+        print(f'  {entry.name:16} {entry.kind:10} {entry.about}')
     print("\nwithout weights (train them, or convert their authors'; then --weights FILE):")
     names = config_names()
     for network in dict.fromkeys(name.split('_')[0] for name in names):

@@ -1,16 +1,9 @@
 # A PSPNet that trains on two cores: ResNet-18 of half width, from nothing, CamVid at 240x180
-_base_ = [
-    'mmseg::_base_/models/pspnet_r50-d8.py',
-    './_base_/camvid_segmentation.py',
-    'mmseg::_base_/default_runtime.py',
-]
-norm_cfg = dict(type='BN', requires_grad=True)
+_base_ = ['./_base_/pspnet_r18.py', './_base_/camvid_segmentation.py']
 model = dict(
-    pretrained=None,
     data_preprocessor=dict(size=(180, 240), seg_pad_val=11),
-    backbone=dict(type='ResNet', depth=18, base_channels=32, norm_cfg=norm_cfg),
-    decode_head=dict(in_channels=256, channels=64, num_classes=11, ignore_index=11, norm_cfg=norm_cfg),
-    auxiliary_head=dict(in_channels=128, channels=32, num_classes=11, ignore_index=11, norm_cfg=norm_cfg),
+    decode_head=dict(num_classes=11, ignore_index=11),
+    auxiliary_head=dict(num_classes=11, ignore_index=11),
 )
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -29,15 +22,3 @@ test_pipeline = [
 train_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=2e-3, weight_decay=1e-4))
-param_scheduler = [dict(type='PolyLR', eta_min=1e-5, power=0.9, begin=0, end=1000, by_epoch=False)]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=1000, val_interval=1000)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-default_hooks = dict(
-    timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=50),
-    param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1000, max_keep_ckpts=1),
-)
-randomness = dict(seed=0)

@@ -2,6 +2,8 @@ from .checkpoint import load_weights, read_checkpoint, save_weights
 from .inferencer import DerainInferencer, Inference
 from .model import init_model
 from .run import naming_unknown_arguments, prepare_config, require_data
+from .scene import View, figure, show_scenes, view_scene
+from .task import TaskInferencer, load_task_model, load_task_weights
 from .video import VideoReport, derain_video
 from .zoo import ShippedModel, config_names, find_derainer, shipped_models, trained_derainer
 
@@ -9,11 +11,16 @@ __all__ = [
     'DerainInferencer',
     'Inference',
     'ShippedModel',
+    'TaskInferencer',
     'VideoReport',
+    'View',
     'config_names',
     'derain_video',
+    'figure',
     'find_derainer',
     'init_model',
+    'load_task_model',
+    'load_task_weights',
     'load_weights',
     'naming_unknown_arguments',
     'prepare_config',
@@ -21,5 +28,7 @@ __all__ = [
     'require_data',
     'save_weights',
     'shipped_models',
+    'show_scenes',
     'trained_derainer',
+    'view_scene',
 ]

@@ -24,11 +24,12 @@ class ShippedModel:
     """A model whose weights come along.
 
     Attributes:
-        name: what it is called by. config: its config, below ``configs``. file: its weights, below
-            ``mmderain/weights``. sha256: of that file. about: a line for people.
+        name: what it is called by. kind: ``'derainer'``, ``'detector'`` or ``'segmentor'``. config: its config, below
+            ``configs``. file: its weights, below ``mmderain/weights``. sha256: of that file. about: a line for people.
     """
 
     name: str
+    kind: str
     config: str
     file: str
     sha256: str
@@ -75,7 +76,8 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
     weights = None if weights is None else Path(weights)
     if isinstance(model, dict):
         return Config(dict(model)), weights
-    name, shipped = str(model), shipped_models()
+    name = str(model)
+    shipped = {key: entry for key, entry in shipped_models().items() if entry.kind == 'derainer'}
     if name in shipped:
         entry = shipped[name]
         return get_config(f'mmderain::{entry.config}'), weights or entry.weights()

@@ -12,12 +12,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 from mmengine.config import Config
-from mmengine.runner import Runner, load_checkpoint
+from mmengine.runner import Runner
 
 import mmderain
-from mmderain.apis import find_derainer
+from mmderain.apis import find_derainer, load_task_weights
 from mmderain.apis.run import refuse_unknown_options
 from mmderain.errors import InputError
 
@@ -145,7 +144,7 @@ def run_condition(
     """
     cfg = task_config(condition, limit, cfg_options)
     runner = Runner.from_cfg(cfg)
-    load_task_weights(runner.model, condition.model)
+    load_task_weights(runner.model, condition.model.checkpoint, condition.model.config)
     loop = runner.test_loop
     (metric,) = loop.evaluator.metrics
     if type(metric).__name__ == 'CocoMetric':
@@ -191,24 +190,6 @@ def run_condition(
         images=len(records),
         drawn=draw(runner, steps.kept, answers, drawings) if steps.keep else [],
     )
-
-
-def load_task_weights(model: torch.nn.Module, task: TaskModel) -> None:
-    """mmengine only warns of weights that do not fit, and the table would be that of an untrained model.
-
-    Raises:
-        InputError: a parameter is missing or has another shape. What a checkpoint holds beyond is let pass, for
-            published ones do.
-    """
-    checkpoint = load_checkpoint(model, task.checkpoint, map_location='cpu', logger='silent')
-    weights = checkpoint.get('state_dict', checkpoint)
-    found = {name.removeprefix('module.'): tuple(value.shape) for name, value in weights.items()}
-    missing = [name for name, value in model.named_parameters() if found.get(name) != tuple(value.shape)]
-    if missing:
-        raise InputError(
-            f'{task.checkpoint} does not fit {task.config}: {missing[0]} is missing or has another shape, '
-            f'{len(missing)} parameters in all; is it a checkpoint of this model?'
-        )
 
 
 def draw(runner: Runner, kept: dict, answers: dict, folder: Path) -> list[str]:

@@ -55,8 +55,8 @@ def test_equals_the_plain_formulas_in_double_precision(name, seed, size):
 def test_the_plain_formulas_are_the_authors(name, seed, size):
     """The stored weights make the network chaotic: noise of 1e-6 on the input moves the output by most of its range.
 
-    So the authors' outputs are met only where each convolution rounds as it did there. The plain formulas, which
-    the test above holds the network to, can do so; the network itself cannot: it sums its convolutions in another order.
+    So the authors' outputs are met only where each convolution rounds as it did there. The plain formulas can,
+    and the test above holds the network to them; the network itself cannot: it sums its convolutions in another order.
     """
     weights, x, target = fill(authors_keys('nasnet'), seed), image(*size, seed), expected(name)
     with torch.no_grad():

@@ -1,0 +1,150 @@
+"""The same scene clean, rainy and derained, and what a detector or segmentor finds in each.
+
+As the papers show it (Figures 9 and 10 of SIAN and of MAFNet).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmderain.errors import InputError
+from mmderain.evaluation import measure
+from mmderain.image import to_bgr_uint8, to_rgb_tensor
+from mmderain.models import Derainer
+from mmderain.rain import Rain, draw_rain
+
+from .inferencer import Source, expand, targets_of
+from .pictures import Picture, read_picture, write_picture
+from .task import TaskInferencer
+
+
+@dataclass
+class View:
+    """A scene under one condition.
+
+    Attributes:
+        title: ``'clean'``, ``'rainy'`` or ``'derained'``.
+        picture: (H, W, 3) BGR uint8, what the task model saw.
+        drawn: the same with boxes or labels, or ``picture`` without a task model.
+        notes: lines about it: counts and scores, agreement with the clean view, PSNR and SSIM.
+    """
+
+    title: str
+    picture: np.ndarray
+    drawn: np.ndarray
+    notes: list[str]
+
+
+def view_scene(
+    img: np.ndarray,
+    derainer: Derainer | None,
+    task: TaskInferencer | None = None,
+    rain: Rain | None = 'heavy',
+    seed: int | Sequence[int] = 0,
+) -> list[View]:
+    """Look at a scene under each condition.
+
+    Args:
+        img: (H, W, 3) BGR uint8: the clean picture if ``rain`` is drawn over it, else the rainy one.
+        derainer: None leaves the derained view out.
+        task: what looks at each view.
+        rain: as :func:`mmderain.rain.parse_rain`; None for a picture that is rainy (or dry) as it is.
+        seed: of the rain.
+
+    Returns:
+        Clean (if rain is drawn), rainy, derained (if there is a derainer).
+    """
+    pictures = {'rainy': img} if rain is None else {'clean': img, 'rainy': draw_rain(img, rain, seed).rainy}
+    if derainer is not None:
+        device = next(derainer.parameters(), torch.empty(0)).device
+        with torch.inference_mode():
+            pictures['derained'] = to_bgr_uint8(derainer.restore(to_rgb_tensor(pictures['rainy'])[None].to(device))[0])
+    views, reference = [], None
+    for title, picture in pictures.items():
+        drawn, notes = picture, []
+        if task is not None:
+            found = task(picture)
+            drawn, notes = task.draw(picture, found), [task.caption(found)]
+            if title == 'clean':
+                reference = found
+            elif reference is not None:
+                notes.append(task.agreement(found, reference))
+        if 'clean' in pictures and title != 'clean':
+            psnr, ssim = (measure(picture, img, protocol) for protocol in ('PSNR-Y', 'SSIM-Y(valid)'))
+            notes.append(f'PSNR-Y {psnr:.2f} dB, SSIM-Y {ssim:.3f}')
+        views.append(View(title, picture, drawn, notes))
+    return views
+
+
+def figure(views: list[View], width: int = 2000) -> np.ndarray:
+    """The views side by side, titles above and notes below: (about a third, width, 3) BGR uint8."""
+    import matplotlib
+
+    matplotlib.use('Agg')
+    from matplotlib import pyplot as plt
+
+    height, breadth = views[0].drawn.shape[:2]
+    inches = width / 100
+    lines = max(len(view.notes) for view in views)
+    tall = (inches / len(views)) * height / breadth + 0.45 + 0.3 * lines
+    sheet, axes = plt.subplots(1, len(views), figsize=(inches, tall), dpi=100, squeeze=False)
+    for view, axis in zip(views, axes[0], strict=True):
+        axis.imshow(view.drawn[..., ::-1], interpolation='antialiased')
+        axis.set_title(view.title, fontsize=17)
+        axis.set_xticks([]), axis.set_yticks([])
+        for spine in axis.spines.values():
+            spine.set_visible(False)
+        axis.set_xlabel('\n'.join(view.notes), fontsize=15, linespacing=1.35)
+    sheet.subplots_adjust(left=0.004, right=0.996, wspace=0.012, top=1 - 0.4 / tall, bottom=(0.3 * lines + 0.05) / tall)
+    sheet.canvas.draw()
+    image = np.asarray(sheet.canvas.buffer_rgba())[..., :3]
+    plt.close(sheet)
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+def show_scenes(
+    inputs: Sequence[Source],
+    out_dir: str | Path,
+    derainer: Derainer | None,
+    task: TaskInferencer,
+    rain: Rain | None = 'heavy',
+    seed: int = 0,
+    existing: str = 'refuse',
+) -> dict[str, list[View] | str]:
+    """:func:`figure` of :func:`view_scene`, for pictures and folders of them.
+
+    Args:
+        inputs: picture files and folders. The rain of each follows from ``seed`` and its place in the list.
+        out_dir: gets a figure of each, under its name.
+        existing: as :class:`~mmderain.apis.DerainInferencer`.
+
+    Returns:
+        By input, its views, or why there are none.
+
+    Raises:
+        FileNotFoundError, InputError: before anything is done, if inputs and ``out_dir`` cannot go together.
+    """
+    sources = list(expand(inputs))
+    results = {}
+    for number, (source, target) in enumerate(zip(sources, targets_of(sources, out_dir, existing), strict=True)):
+        try:
+            if source.is_video:
+                raise InputError(f'{source.name}: is a video; expected a picture')
+            if existing == 'skip' and target.exists():
+                continue
+            picture = read_picture(source.content)
+            views = view_scene(eight_bits(picture), derainer, task, rain, [seed, number])
+            write_picture(figure(views), target)
+            results[source.name] = views
+        except (OSError, InputError) as error:
+            results[source.name] = str(error)
+    return results
+
+
+def eight_bits(picture: Picture) -> np.ndarray:
+    """Its colour, (H, W, 3) BGR uint8."""
+    colour = picture.colour
+    return colour if colour.dtype == np.uint8 else (colour / 257 + 0.5).astype(np.uint8)
