@@ -72,7 +72,8 @@ class TaskInferencer:
             part.update({key: None for key in ('init_cfg', 'pretrained') if part.get(key)})
         with DefaultScope.overwrite_default_scope(scope):
             self.model = MODELS.build(config.model)
-            meta = dict(DATASETS.get(_dataset(config).type).METAINFO)
+            with DATASETS.switch_scope_and_registry(scope) as datasets:
+                meta = dict(datasets.get(_dataset(config).type).METAINFO)
             self._visualizer = VISUALIZERS.build(
                 {**config.visualizer, 'name': f'mmderain{id(self)}', 'vis_backends': None, 'save_dir': None}
             )
