@@ -17,7 +17,7 @@ SETUP := tools/dev/setup_venv.sh
 REPORTS := docs/en/reports
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint soak lock clean base full
+.PHONY: help demo test lint soak docs lock clean base full
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -40,11 +40,15 @@ soak: full  ## the endurance runs; leaves a dated report in docs/en/reports
 	  $(BIN)/python -m pytest -m soak -rP --durations=0 --color=no --disable-warnings --no-header $(PYTEST_ARGS); } 2>&1 \
 	| sed -u "s#$(CURDIR)/##g" | tee "$$report"
 
+docs: full  ## build the documentation site; it begins at site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet -f docs/mkdocs.yml
+	@echo '$(CURDIR)/site/index.html'
+
 lock:  ## write requirements/lock.txt anew after a change of lock.in or pyproject.toml
 	tools/dev/update_lock.sh $(LOCK_ARGS)
 
 clean:  ## remove build results and caches; .venv, data and work_dirs stay
-	rm -rf build dist .pytest_cache .ruff_cache
+	rm -rf build dist site .pytest_cache .ruff_cache
 	find . \( -name .venv -o -name .git \) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 base full:

@@ -111,11 +111,15 @@ def draw(pictures: dict[str, dict[str, np.ndarray]], path: Path) -> None:
     mmcv.imwrite(np.concatenate(rows), str(path))
 
 
-def main() -> int:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
     parser.add_argument('--short', action='store_true', help='a sixth of the training, to see that all works')
     parser.add_argument('--work-dir', type=Path, help='default work_dirs/sample_demo, with --short sample_demo_short')
-    args = parser.parse_args()
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
     if args.work_dir is None:
         args.work_dir = Path('work_dirs/sample_demo_short' if args.short else 'work_dirs/sample_demo')
 

@@ -1,7 +1,4 @@
-"""The same scene clean, rainy and derained, and what a detector or segmentor finds in each.
-
-As the papers show it (Figures 9 and 10 of SIAN and of MAFNet).
-"""
+"""The same scene clean, rainy and derained, and what a detector or segmentor finds in each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +11,8 @@ from mmderain.errors import InputError
 from mmderain.evaluation import measure
 from mmderain.image import to_bgr_uint8, to_rgb_tensor
 from mmderain.models import Derainer
-from mmderain.rain import Rain, draw_rain
+from mmderain.rain import draw_rain
+from mmderain.rain.synthesis import Rain
 
 from .inferencer import Source, expand, targets_of
 from .pictures import Picture, read_picture, write_picture

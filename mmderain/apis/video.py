@@ -1,7 +1,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -58,6 +58,35 @@ def read_frames(path: str | Path) -> tuple[Iterator[np.ndarray], float]:
     return frames(), capture.get(cv2.CAP_PROP_FPS) or 25.0
 
 
+def write_frames(frames: Iterable[np.ndarray], path: str | Path, rate: float) -> Path:
+    """Write an MP4 video, complete or not at all; the folder is made if missing.
+
+    Args:
+        frames: (H, W, 3) BGR uint8, all of one size, at least one. rate: of them a second.
+
+    Raises:
+        InputError: the name does not end in ``.mp4``, or OpenCV cannot write such a video.
+    """
+    path = named_mp4(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part, writer = path.with_name(f'.{path.stem}.part.mp4'), None
+    try:
+        for frame in frames:
+            if writer is None:
+                size = frame.shape[1::-1]
+                writer = cv2.VideoWriter(str(part), cv2.VideoWriter_fourcc(*'mp4v'), rate, size)
+                if not writer.isOpened():
+                    raise InputError(f'{path}: OpenCV cannot write MP4 videos of {size[0]}x{size[1]} here')
+            writer.write(frame)
+        if writer is None:
+            raise InputError(f'{path}: no frames to write')
+        writer.release()
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
 def derain_video(
     model: Derainer, source: str | Path, target: str | Path, batch_size: int = 1, limit: int | None = None
 ) -> VideoReport:
@@ -72,38 +101,41 @@ def derain_video(
     Raises:
         FileNotFoundError, InputError: the source cannot be read, or the target not written.
     """
-    target = Path(target)
-    if target.suffix.lower() != '.mp4':
-        raise InputError(f'{target}: expected a name that ends in .mp4')
+    target = named_mp4(target)
     if target.resolve() == Path(source).resolve():
         raise InputError(f'{source}: its result would overwrite it; name another target')
     frames, rate = read_frames(source)
-    frames = islice(frames, limit)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f'.{target.stem}.part.mp4')
-    writer, last, changes, number = None, None, [], 0
-    try:
-        while batch := list(islice(frames, batch_size)):
-            device = next(model.parameters(), torch.empty(0)).device
+    changes, number, last = [], 0, None
+
+    def derained() -> Iterator[np.ndarray]:
+        nonlocal number, last
+        device = next(model.parameters(), torch.empty(0)).device
+        taken = islice(frames, limit)
+        while batch := list(islice(taken, batch_size)):
             with torch.inference_mode():
                 restored = model.restore(torch.stack([to_rgb_tensor(frame) for frame in batch]).to(device))
-            for frame, derained in zip(batch, map(to_bgr_uint8, restored), strict=True):
-                if writer is None:
-                    size = frame.shape[1::-1]
-                    writer = cv2.VideoWriter(str(part), cv2.VideoWriter_fourcc(*'mp4v'), rate, size)
-                    if not writer.isOpened():
-                        raise InputError(f'{target}: OpenCV cannot write MP4 videos of {size[0]}x{size[1]} here')
-                writer.write(derained)
+            for pair in zip(batch, map(to_bgr_uint8, restored), strict=True):
+                yield pair[1]
                 if last is not None:
-                    changes.append([change(a, b) for a, b in zip(last, (frame, derained))])
-                last, number = (frame, derained), number + 1
-        writer.release()
-        audio = _add_sound(part, source)
-        os.replace(part, target)
+                    changes.append([change(a, b) for a, b in zip(last, pair, strict=True)])
+                last, number = pair, number + 1
+
+    silent = write_frames(derained(), target.with_name(f'.{target.stem}.silent{target.suffix}'), rate)
+    try:
+        audio = _add_sound(silent, source)
+        os.replace(silent, target)
     finally:
-        part.unlink(missing_ok=True)
+        silent.unlink(missing_ok=True)
     flicker = tuple(float(value) for value in np.mean(changes, axis=0)) if changes else None
     return VideoReport(target, number, flicker, audio)
+
+
+def named_mp4(path: str | Path) -> Path:
+    """The path, if its name ends so; else an InputError."""
+    path = Path(path)
+    if path.suffix.lower() != '.mp4':
+        raise InputError(f'{path}: expected a name that ends in .mp4')
+    return path
 
 
 def change(one: np.ndarray, other: np.ndarray) -> float:

@@ -91,7 +91,7 @@ def draw(results: dict[str, dict], path: Path) -> None:
     figure.savefig(path, dpi=80)
 
 
-def main() -> int:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
     parser.add_argument('--rain-free', type=Path, required=True, help='folder of clean photographs')
     parser.add_argument('--test', type=Path, required=True, help='folder with rain/ and norain/ like Rain100H')
@@ -99,7 +99,11 @@ def main() -> int:
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument('--lr', type=float, default=1e-3)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/learning'))
-    args = parser.parse_args()
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
     results = {}
     try:
         for name in NETWORKS:

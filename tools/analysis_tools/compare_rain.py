@@ -147,7 +147,7 @@ def plot(results: dict[str, dict], sample: np.ndarray | None, title: str, path: 
     figure.savefig(path, dpi=80)
 
 
-def main(argv: list[str] | None = None) -> int:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n\n')
     parser = argparse.ArgumentParser(
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -162,7 +162,11 @@ def main(argv: list[str] | None = None) -> int:
         '--out', type=Path, default=Path('work_dirs/compare_rain'), help='folder (default: %(default)s)'
     )
     parser.add_argument('--show', action='store_true', help='also write pairs_<name>.png')
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
     try:
         pairing = parse_pairing(args.pairing)
         free = read_image(args.sample) if args.sample else None

@@ -41,13 +41,17 @@ def seconds(network: torch.nn.Module, size: tuple[int, int], repeats: int) -> fl
     return min(times[1:])
 
 
-def main() -> int:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
     parser.add_argument('configs', nargs='+', metavar='CONFIG')
     parser.add_argument('--size', type=int, nargs=2, default=(320, 480), metavar=('HEIGHT', 'WIDTH'))
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--repeats', type=int, default=3, help='timed passes; the least time is printed')
-    args = parser.parse_args()
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
     pixels = args.size[0] * args.size[1]
     threads = f', {torch.get_num_threads()} threads' if args.device == 'cpu' else ''
     print(f'{args.size[0]}x{args.size[1]} pixels, float32, {args.device}{threads}, torch {torch.__version__}')

@@ -8,9 +8,9 @@ DST/annotations (0 background, 1 person, 255 uncertain), DST/{train,test}.json (
 DST/labels.jpg: every second test picture with its labels drawn, to be looked at.
 
 The background is the median of the frames. What differs from it in lightness or colour is closed over small gaps, and
-each connected region is an object. So people who overlap are one box, and a part of a person that hides behind a pole is cut
-off. Regions that are too small, not upright or within --uncertain (a car that moves off, in vtest.avi) are uncertain:
-marked iscrowd, they count neither for nor against.
+each connected region is an object. So people who overlap are one box, and a part of a person that hides behind a pole
+is cut off. Regions that are too small, not upright or within --uncertain (a car that moves off, in vtest.avi) are
+uncertain: marked iscrowd, they count neither for nor against.
 """
 
 import argparse

@@ -151,12 +151,16 @@ def convert(name: str, source: object, **settings) -> dict[str, Tensor]:
     return weights
 
 
-def main() -> int:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
     parser.add_argument('network', choices=sorted(NETWORKS), help='whose checkpoint it is')
     parser.add_argument('src', type=Path, help="the authors' file")
     parser.add_argument('dst', type=Path, help='the file to write')
-    args = parser.parse_args()
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
     try:
         source = read_checkpoint(args.src)
         weights = convert(args.network, source)

@@ -1,0 +1,120 @@
+"""Code blocks of the Markdown files, and whether the commands in them can be given."""
+
+import argparse
+import itertools
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from string import Template
+from unittest import mock
+
+from conftest import ROOT, load_tool
+
+from mmderain import cli
+
+PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs/en').rglob('*.md')), ROOT / 'configs/derain/README.md']
+BLOCK = re.compile(r'^( *)```(\w+)\n(.*?)^\1```$', re.M | re.S)
+LINK = re.compile(r'(?<=]\()(?!\w+:|#)([^)\s#]+)(?=[)\s#])')
+ASSIGNMENT = re.compile(r'(\w+)=(.*)', re.S)
+#: Commands that are the shell's or the system's.
+ALLOWED = {'source', 'cd', 'git', 'export'}
+#: Launchers -> the tool that gets their arguments, and which of these is the launcher's own.
+LAUNCHERS = {
+    'tools/dist_train.sh': ('train', [1]),
+    'tools/dist_test.sh': ('test', [2]),
+    'tools/slurm_train.sh': ('train', [0, 1]),
+}
+check_choice = argparse.ArgumentParser._check_value
+
+
+class WrongCommand(Exception):
+    """A command that would not be understood."""
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The code blocks of a language."""
+    return [code for _, kind, code in BLOCK.findall(page.read_text(encoding='utf-8')) if kind == language]
+
+
+def commands(script: str) -> Iterator[list[str]]:
+    """The words of each command: comments taken off, lines joined, the script's own variables put in."""
+    variables: dict[str, str] = {}
+    for line in script.replace('\\\n', ' ').splitlines():
+        words = shlex.split(Template(line).substitute(variables), comments=True)
+        assigned = list(itertools.takewhile(ASSIGNMENT.fullmatch, words))
+        if assigned == words:
+            variables |= dict(ASSIGNMENT.fullmatch(word).groups() for word in words)
+        else:
+            yield words[len(assigned) :]
+
+
+def placeholder_or_choice(parser: argparse.ArgumentParser, action: argparse.Action, value: object) -> None:
+    """argparse's own check, but a word in capitals may stand for a choice."""
+    if not (isinstance(value, str) and value.isupper()):
+        check_choice(parser, action, value)
+
+
+def check(words: list[str]) -> None:
+    """Let the parser of what a command starts parse it. Words in capitals are taken as they stand.
+
+    Raises:
+        WrongCommand: an option, target, extra or file is not there, or nobody knows the command.
+    """
+    for word in words:
+        if re.match(r'(configs|demo|tools)/', word) and not list(ROOT.glob(word)):
+            raise WrongCommand(f'{word}: no such file')
+    command, *arguments = words
+    if command in ALLOWED:
+        return
+    checks = dict(python=check_python, bash=check_bash, mmderain=check_mmderain, make=check_make, pip=check_pip)
+    if command not in checks:
+        raise WrongCommand(f'{command}: unknown command')
+    try:
+        with mock.patch.object(argparse.ArgumentParser, '_check_value', placeholder_or_choice):
+            checks[command](*arguments)
+    except (SystemExit, argparse.ArgumentError) as error:
+        raise WrongCommand(f'{shlex.join(words)}: its parser refuses it') from error
+
+
+def check_python(script: str, *arguments: str) -> None:
+    if not re.fullmatch(r'tools/.+\.py', script):
+        raise WrongCommand(f'python {script}: expected a script of tools/')
+    load_tool(script.removeprefix('tools/').removesuffix('.py')).parse_args(list(arguments))
+
+
+def check_bash(script: str, *arguments: str) -> None:
+    if script not in LAUNCHERS:
+        raise WrongCommand(f'bash {script}: expected one of {", ".join(LAUNCHERS)}')
+    tool, own = LAUNCHERS[script]
+    load_tool(tool).parse_args([word for i, word in enumerate(arguments) if i not in own])
+
+
+def check_mmderain(*arguments: str) -> None:
+    name, *rest = arguments
+    if name in cli.FRONTS:
+        load_tool(cli.FRONTS[name][0].removesuffix('.py')).parse_args(rest)
+    else:
+        cli.build_parser().parse_args(list(arguments))
+
+
+def check_make(*arguments: str) -> None:
+    makefile = (ROOT / 'Makefile').read_text()
+    for word in arguments:
+        name, is_variable, _ = word.partition('=')
+        if not re.search(rf'^{name} \?=' if is_variable else rf'^{name}:.*##', makefile, re.M):
+            raise WrongCommand(f'make {word}: neither a target nor a variable of the Makefile')
+
+
+def check_pip(action: str, *arguments: str) -> None:
+    if action not in ('install', 'wheel', 'download'):
+        raise WrongCommand(f'pip {action}: unknown')
+    project = (ROOT / 'pyproject.toml').read_text()
+    lock = (ROOT / 'requirements/lock.txt').read_text()
+    for word in arguments:
+        if extras := re.fullmatch(r'(?:\.|mmderain)\[(.+)\]', word):
+            for extra in extras[1].split(','):
+                if not re.search(rf'^{extra} = \[', project, re.M):
+                    raise WrongCommand(f'pip {action} {word}: pyproject.toml has no extra {extra!r}')
+        elif '==' in word and not re.search(rf'^{re.escape(word)}(?: ;|$)', lock, re.M):
+            raise WrongCommand(f'pip {action} {word}: not the version of requirements/lock.txt')

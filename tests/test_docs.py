@@ -1,0 +1,200 @@
+"""The site builds, its links lead somewhere, and what its pages tell a person to type is understood."""
+
+import importlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import ROOT
+from mmengine.config import Config
+from snippets import LINK, PAGES, WrongCommand, blocks, check, commands
+
+from mmderain.apis import init_model, save_weights
+
+
+def name_of(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+# --- the site ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope='module')
+def site(tmp_path_factory):
+    """The site, built as `make docs` does, where a warning is an error."""
+    out = tmp_path_factory.mktemp('site')
+    command = [sys.executable, '-m', 'mkdocs', 'build', '--strict', '-f', 'docs/mkdocs.yml', '-d', str(out)]
+    environment = os.environ | {'NO_MKDOCS_2_WARNING': '1'}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and 'WARNING' not in done.stderr, done.stderr
+    return out
+
+
+@pytest.mark.parametrize('module', ['apis', 'models', 'rain', 'evaluation', 'perception', 'datasets'])
+def test_the_reference_has_every_public_name(site, module):
+    page = (site / f'api/{module}.html').read_text()
+    for name in importlib.import_module(f'mmderain.{module}').__all__:
+        assert f'id="mmderain.{module}.{name}"' in page, name
+
+
+def test_docstrings_are_said_in_markdown(site):
+    page = (site / 'api/apis.html').read_text()
+    assert ':func:' not in page and ':class:' not in page
+    assert 'href="#mmderain.apis.read_checkpoint"' in page  # a role of load_weights
+
+
+def test_links_out_of_the_pages_lead_to_pages_of_the_site(site):
+    page = (site / 'paper_tables.html').read_text()
+    assert 'href="source/configs/derain/sian_rain100l.py.html"' in page
+    assert 'SIAN, Tables III and IV' in (site / 'source/configs/derain/sian_rain100l.py.html').read_text()
+    readme = (site / 'source/index.html').read_text()  # of the README, and it is followed
+    assert 'href="../metrics.html"' in readme and 'src="../images/demo_panel.jpg"' in readme
+    assert (site / 'source/CONTRIBUTING.html').is_file()
+
+
+def test_the_site_fetches_nothing_from_elsewhere(site):
+    for page in site.rglob('*.html'):
+        text = page.read_text()
+        fetched = re.findall(r'<(?:script|img|iframe)[^>]+src="(https?:[^"]+)', text)
+        fetched += re.findall(r'<link[^>]+(?:stylesheet|preconnect|icon)[^>]+href="(https?:[^"]+)', text)
+        assert not fetched, f'{page}: {fetched}'
+
+
+# --- links and snippets --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('page', [*PAGES, ROOT / 'CONTRIBUTING.md', ROOT / 'CHANGELOG.md'], ids=name_of)
+def test_links_and_pictures_are_there(page):
+    missing = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize('page', PAGES, ids=name_of)
+def test_commands_are_understood(page):
+    for script in blocks(page, 'bash'):
+        for words in commands(script):
+            check(words)
+
+
+@pytest.mark.parametrize(
+    'script',
+    [
+        'python tools/train.py configs/derain/sian_rain100l.py --ressume',
+        'python tools/train.py configs/derain/sian_rain100m.py',
+        'python tools/trian.py configs/derain/sian_rain100l.py',
+        'python tools/joint_test.py CONFIG CHECKPOINT --derainer SIAN sian.py',
+        'python -m mmderain.cli models',
+        'size=320,480\npython tools/analysis_tools/benchmark.py configs/derain/sian_sample.py --sizes $size',
+        'bash tools/dist_train.sh configs/derain/sian_rain100l.py 2 --out work_dirs/figures',
+        'mmderain derain rainy.jpg',
+        'mmderain rain pictures rainy --strength 3',
+        'mmderain snow pictures',
+        'make demmo',
+        'make demo PYTON=python3.12',
+        "pip install '.[onnx]'",
+        'pip install torch==1.0.0',
+        'mim install mmcv',
+    ],
+)
+def test_what_is_wrong_is_found(script):
+    with pytest.raises(WrongCommand):
+        for words in commands(script):
+            check(words)
+
+
+def test_what_is_right_is_passed():
+    script = """
+        # a remark
+        model=configs/derain/sian work=work_dirs   # variables
+        OMP_NUM_THREADS=1 python tools/train.py ${model}_rain100l.py \\
+            --work-dir "$work/my run" --amp
+        bash tools/dist_test.sh ${model}_rain100l.py CHECKPOINT 2 --out OUT
+        mmderain models
+        make demo PYTHON=python3.12
+        pip install '.[export,docs]'
+    """
+    train, launched, *others = commands(script)
+    assert train[1:] == ['tools/train.py', 'configs/derain/sian_rain100l.py', '--work-dir', 'work_dirs/my run', '--amp']
+    for words in (train, launched, *others):
+        check(words)
+    assert len(others) == 3
+
+
+@pytest.mark.parametrize('page', PAGES, ids=name_of)
+def test_python_blocks_compile_and_configs_load(page, tmp_path):
+    for number, code in enumerate(blocks(page, 'python')):
+        compile(code, f'{name_of(page)}, block {number}', 'exec')
+        if re.search('^_base_ = ', code, re.M):
+            path = tmp_path / f'block{number}.py'
+            path.write_text(code.replace("'./", f"'{ROOT}/"))
+            assert Config.fromfile(path, import_custom_modules=False)
+
+
+def test_the_five_lines_derain_what_was_loaded(tmp_path):
+    code = blocks(ROOT / 'docs/en/perception.md', 'python')[0]
+    assert len(code.splitlines()) == 5
+    (tmp_path / 'five.py').write_text(code)
+    cfg = Config.fromfile(tmp_path / 'five.py')
+    kinds = [step.type for step in cfg.test_dataloader.dataset.pipeline]
+    assert kinds[:3] == ['LoadImageFromFile', 'mmderain.Derain', 'Resize']
+
+
+# --- the README's commands, for good -------------------------------------------------------------
+
+#: What a command of "Use" names that does not come along: data sets, others' weights, packages.
+NOT_HERE = ('sian_rain100l', 'prepare_dataset', 'TASK_CONFIG', 'data/', 'source')
+#: What the others leave behind.
+PROMISED = {
+    'mmderain rain': ['work_dirs/rainy/rain/home.png', 'work_dirs/rainy/manifest.jsonl'],
+    'mmderain derain': ['work_dirs/derained/home.png', 'work_dirs/derained/coffee.png'],
+    'python tools/dataset_converters/synthesize_rain.py': ['work_dirs/rainy2/layer/china.png'],
+    'python tools/analysis_tools/browse_dataset.py': ['work_dirs/browse'],
+    'python tools/deployment/export.py': ['work_dirs/sian.onnx'],
+    'python tools/analysis_tools/benchmark.py': ['work_dirs/benchmark'],
+}
+
+
+@pytest.mark.soak
+def test_what_the_readme_says_to_type_works(tmp_path):
+    """The commands of "Use" that need nothing else, in their order, and its Python, in a copy of the checkout.
+
+    In place of the weights of `make demo`, which is tested by itself, stand untrained ones.
+    """
+    checkout = tmp_path / 'mmderain'
+    left_out = shutil.ignore_patterns('.git', '.venv*', 'work_dirs', 'data', 'site', 'build', 'dist', '__pycache__')
+    shutil.copytree(ROOT, checkout, symlinks=True, ignore=left_out)
+    demo = init_model(ROOT / 'configs/derain/sian_sample.py').state_dict()
+    save_weights(checkout / 'work_dirs/sample_demo/iter_900.pth', demo, {})
+    use = re.search(r'^## Use\n.*?(?=^## )', (ROOT / 'README.md').read_text(), re.M | re.S)[0]
+    (checkout / 'use.md').write_text(use)
+    heads = {'python': [sys.executable], 'mmderain': [sys.executable, '-m', 'mmderain.cli']}
+    environment = {
+        'PYTHONPATH': str(checkout),
+        'PATH': '/usr/bin:/bin',
+        'OMP_NUM_THREADS': str(torch.get_num_threads()),
+    }
+
+    def run(*command):
+        done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, f'{command}: {done.stdout[-1000:]}{done.stderr[-2000:]}'
+
+    met = set()
+    for script in blocks(checkout / 'use.md', 'bash'):
+        for command, *arguments in commands(script):
+            line = shlex.join([command, *arguments])
+            if any(word in line for word in NOT_HERE):
+                continue
+            run(*heads[command], *arguments)
+            print(f'ran: {line}')
+            for start, files in PROMISED.items():
+                if line.startswith(start):
+                    met.add(start)
+                    assert not [file for file in files if not (checkout / file).exists()], line
+    assert met == set(PROMISED)
+    for code in blocks(checkout / 'use.md', 'python'):
+        run(sys.executable, '-c', code)
