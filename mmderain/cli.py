@@ -1,8 +1,11 @@
 """The command ``mmderain``: thin fronts of what the package and its tools do."""
 
 import argparse
+import contextlib
 import importlib.util
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +26,7 @@ examples:
   mmderain detect demo/street --out detected
   mmderain segment rainy_street.jpg --rain none --out segmented
   mmderain rain photos rainy --rain light+drops:2
+  mmderain web
 """
 
 
@@ -81,6 +85,17 @@ def build_parser() -> argparse.ArgumentParser:
 
     models = commands.add_parser('models', help='list the models that can be named')
     models.set_defaults(run=run_models)
+
+    web = commands.add_parser('web', help='serve a page where one drops a picture and sees it derained')
+    web.add_argument(
+        '--host', default='127.0.0.1', help='address to listen at (default: %(default)s, this machine only)'
+    )
+    web.add_argument('--port', type=int, default=7860, help='default: %(default)s')
+    web.add_argument('--max-upload', type=int, default=20, metavar='MB', help='of a picture (default: %(default)s)')
+    web.add_argument('--model', help='a derainer beside those that come along: a name or a config file')
+    web.add_argument('--weights', help='its checkpoint')
+    web.add_argument('--device', help='cpu, cuda:0, ... (default: a GPU if there is one)')
+    web.set_defaults(run=run_web)
     for name, (_, summary) in FRONTS.items():
         commands.add_parser(name, help=summary, add_help=False)
     return parser
@@ -156,6 +171,27 @@ def run_models(args: argparse.Namespace) -> int:
     names = config_names()
     for network in dict.fromkeys(name.split('_')[0] for name in names):
         print(f'  {network}: ' + ', '.join(name for name in names if name.split('_')[0] == network))
+    return 0
+
+
+def run_web(args: argparse.Namespace) -> int:
+    """``mmderain web``: until Ctrl+C."""
+    from mmderain.apis import DerainInferencer
+    from mmderain.apis.web import serving, shipped_loaders
+
+    derainers, tasks = shipped_loaders(args.device)
+    if args.model:
+        own = DerainInferencer(args.model, args.weights, args.device)  # now: what is wrong with it is said here
+        name = Path(args.model).stem
+        derainers.pop(name, None)
+        derainers = {name: lambda: own, **derainers}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that uploads are deleted then too
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        serving(derainers, tasks, args.host, args.port, args.max_upload) as url,
+    ):
+        print(f'{url}  (Ctrl+C ends it)', flush=True)
+        threading.Event().wait()
     return 0
 
 

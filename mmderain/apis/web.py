@@ -1,0 +1,234 @@
+"""The page of ``mmderain web``: what a derainer makes of a picture, and what a task model finds before and after."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+
+import cv2
+import numpy as np
+import torch
+
+from mmderain.errors import InputError
+from mmderain.rain.synthesis import PRESETS
+
+from .comparison import compare, read_upload
+from .inferencer import DerainInferencer
+from .task import load_task_model
+from .zoo import shipped_models
+
+#: How a figure is written, and its unit.
+FORMS = {'PSNR-Y': ('.2f', ' dB'), 'SSIM-Y(valid)': ('.4f', '')}
+#: A name to what loads the model of that name.
+Loaders = dict[str, Callable[[], Callable]]
+
+CSS = """
+.gradio-container { max-width: 1240px !important; width: 100%; margin: 0 auto !important; }
+#title h1 { font-size: 1.75rem; margin: .5rem 0 0; }
+#title p, #hint { color: var(--block-label-text-color); }
+#hint { height: 500px; display: flex; align-items: center; justify-content: center;
+  border: 1px solid var(--border-color-primary); border-radius: var(--block-radius); }
+#figures div:has(> .cards), #figures div:has(> div > .cards) { height: 100%; padding: 0; }
+#figures .cards { display: flex; flex-direction: column; gap: var(--layout-gap); height: 100%; }
+#figures .card { flex: 1; display: flex; flex-direction: column; justify-content: center; padding: 1rem 1.25rem;
+  border: 1px solid var(--border-color-primary); border-radius: var(--block-radius); }
+#figures .card span { color: var(--block-label-text-color); font-size: var(--text-sm); }
+#figures .card div { font-size: 1.5rem; font-variant-numeric: tabular-nums; }
+"""
+
+
+def shipped_loaders(device: str | None = None) -> tuple[Loaders, Loaders]:
+    """Of the derainers and of the task models that come along with their weights.
+
+    Args:
+        device: ``'cpu'``, ``'cuda:0'`` ...; None takes a GPU if there is one.
+    """
+    device = device or ('cuda:0' if torch.cuda.is_available() else 'cpu')
+    derainers, tasks = {}, {}
+    for name, entry in shipped_models().items():
+        if entry.kind == 'derainer':
+            derainers[name] = partial(DerainInferencer, name, device=device)
+        else:
+            tasks[name] = partial(load_task_model, name, device=device)
+    return derainers, tasks
+
+
+def require_gradio():
+    """The module; it takes seconds to import, and is an extra.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        import gradio
+    except ImportError:
+        raise InputError('mmderain web needs gradio: pip install "mmderain[demo]"') from None
+    return gradio
+
+
+def build_page(derainers: Loaders, tasks: Loaders):
+    """The page, a ``gradio.Blocks``. A model is loaded when it is first asked for, and kept; requests are worked on one
+    after the other.
+
+    Args:
+        derainers: name -> what loads the ``DerainInferencer``; the first one is picked to begin with.
+        tasks: name -> what loads the ``TaskInferencer``; may be empty.
+
+    Raises:
+        InputError: gradio is not installed, or there is no derainer.
+    """
+    gr = require_gradio()
+    if not derainers:
+        raise InputError('no derainer comes along with its weights; name one: --model CONFIG --weights CHECKPOINT')
+    derainer, task = cache(lambda name: derainers[name]()), cache(lambda name: tasks[name]())
+
+    def run(path, clean_path, derainer_name, task_name, kinds, severity, seed):
+        try:
+            if path is None:
+                raise InputError('Drop a picture first.')
+            result = compare(
+                read_upload(path),
+                derainer(derainer_name),
+                '+'.join(f'{kind}:{severity:g}' for kind in kinds),
+                int(seed or 0),
+                read_upload(clean_path) if clean_path else None,
+                task(task_name) if task_name else None,
+            )
+        except (OSError, InputError) as error:
+            raise gr.Error(str(error), duration=None, print_exception=False) from None
+        found = [part for drawn, caption in result.found for part in (rgb(drawn), caption)]
+        return [
+            gr.HTML(visible=False),
+            gr.ImageSlider((rgb(result.rainy), rgb(result.derained)), visible=True),
+            gr.Image(rgb(result.layer), visible=True),
+            gr.HTML(cards(result.figures), visible=bool(result.figures)),
+            gr.Row(visible=bool(found)),
+            *(found or [None, ''] * 2),
+        ]
+
+    # Uploads and results are deleted when they are an hour old.
+    with gr.Blocks(title='mmderain', analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as page:
+        gr.Markdown(
+            '# mmderain\nTake the rain out of a picture, and see what a detector makes of it before and after.',
+            elem_id='title',
+        )
+        upload = dict(sources=['upload'], type='filepath', buttons=['fullscreen'])
+        output = dict(format='png', buttons=['download', 'fullscreen'])
+        with gr.Row():
+            with gr.Column(scale=4, min_width=320):
+                given = gr.Image(label='Picture', height=240, elem_id='given', **upload)
+                with gr.Group():
+                    derainer_name = gr.Dropdown(list(derainers), label='Derainer', elem_id='derainer')
+                    task_name = gr.Dropdown(
+                        [('none', ''), *((name, name) for name in tasks)], label='Task model', elem_id='task'
+                    )
+                    kinds = gr.CheckboxGroup(list(PRESETS), label='Draw rain over it, if it has none', elem_id='kinds')
+                    with gr.Row():
+                        severity = gr.Slider(1, 5, 3, step=1, label='Severity', buttons=[])
+                        seed = gr.Number(0, label='Seed', precision=0, minimum=0, min_width=80)
+                with gr.Accordion('Its clean picture, if you have it', open=False):
+                    clean = gr.Image(show_label=False, height=160, elem_id='clean', **upload)
+                button = gr.Button('Derain', variant='primary', elem_id='run')
+            with gr.Column(scale=8, min_width=480):
+                hint = gr.HTML('Before and after are shown here.', elem_id='hint')
+                both = gr.ImageSlider(label='Rainy | derained', visible=False, elem_id='both', **output)
+                with gr.Row(equal_height=True):
+                    layer = gr.Image(label='What was removed (grey: nothing)', visible=False, elem_id='layer', **output)
+                    figures = gr.HTML(visible=False, padding=False, elem_id='figures')
+                with gr.Row(visible=False) as found:
+                    seen = []
+                    for label in ('Rainy', 'Derained'):
+                        with gr.Column(min_width=160, elem_id=label.lower()):
+                            seen += [gr.Image(label=label, **output), gr.Markdown()]
+        for component in (given, clean):
+            # gradio's own opens the file, and what it says of one that is no picture helps nobody.
+            component.preprocess = lambda payload: payload and payload.path
+        button.click(
+            run,
+            [given, clean, derainer_name, task_name, kinds, severity, seed],
+            [hint, both, layer, figures, found, *seen],
+            show_progress_on=[hint, both],
+            concurrency_limit=1,
+            api_visibility='private',
+        )
+    return page
+
+
+def rgb(img: np.ndarray) -> np.ndarray:
+    """BGR -> RGB, as gradio has it."""
+    return cv2.cvtColor(img, cv2.COLOR_BGR2RGB)
+
+
+def cards(figures: dict[str, tuple[float, float]]) -> str:
+    """HTML of ``Comparison.figures``."""
+    cards = [
+        f'<div class="card"><span>{name}</span><div>{rainy:{form}} → <b>{derained:{form}}</b>{unit}</div></div>'
+        for name, (rainy, derained) in figures.items()
+        for form, unit in [FORMS[name]]
+    ]
+    return f'<div class="cards">{"".join(cards)}</div>'
+
+
+@contextmanager
+def serving(
+    derainers: Loaders, tasks: Loaders, host: str = '127.0.0.1', port: int = 7860, max_upload: int = 20
+) -> Iterator[str]:
+    """Serve the page while the context lasts; nothing is asked of any other server, and no file outlives it.
+
+    Args:
+        derainers, tasks: as :func:`build_page`.
+        host: the address to listen at; the default is reached from this machine alone.
+        max_upload: MB.
+
+    Yields:
+        The page's address.
+
+    Raises:
+        InputError: as :func:`build_page`, or there is nothing to listen at.
+    """
+    if max_upload < 1:
+        raise InputError(f'--max-upload must be at least 1 MB, found {max_upload}')
+    # No tunnel, no history kept in the browser, no fonts from elsewhere, no links.
+    private = dict(share=False, ssr_mode=False, mcp_server=False, enable_monitoring=False, run_history=False)
+    fonts = dict(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
+    # gradio keeps files where the first says, and asks its own server whether it is up, which no proxy can tell.
+    with (
+        tempfile.TemporaryDirectory(prefix='mmderain_web_') as folder,
+        environment(GRADIO_TEMP_DIR=folder, no_proxy='*'),
+    ):
+        page = build_page(derainers, tasks)
+        try:
+            page.launch(
+                server_name=host,
+                server_port=port,
+                max_file_size=max_upload * 2**20,
+                prevent_thread_lock=True,
+                quiet=True,
+                inline=False,
+                footer_links=[],
+                theme=require_gradio().themes.Default(primary_hue='blue', **fonts),
+                css=CSS,
+                **private,
+            )
+        except (OSError, OverflowError):
+            raise InputError(
+                f'{host}:{port}: no page can be served there; the port is taken, or the address is not one of this '
+                'machine. Name others with --port and --host.'
+            ) from None
+        try:
+            yield page.local_url
+        finally:
+            page.close(verbose=False)
+
+
+@contextmanager
+def environment(**values: str) -> Iterator[None]:
+    """Environment variables, for a while."""
+    before = {key: os.environ.get(key) for key in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            os.environ.pop(key) if value is None else os.environ.update({key: value})

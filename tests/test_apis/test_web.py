@@ -1,0 +1,329 @@
+"""The page: its logic without gradio, and the page itself in a browser."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import unquote
+from urllib.request import urlopen
+
+import cv2
+import mmcv
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, picture
+from PIL import Image
+
+from mmderain import cli
+from mmderain.apis import DerainInferencer, comparison
+from mmderain.apis.comparison import compare, read_upload
+from mmderain.apis.web import build_page, serving, shipped_loaders
+from mmderain.errors import InputError
+from mmderain.evaluation import measure
+from mmderain.rain import draw_rain
+from mmderain.registry import MODELS
+
+
+@MODELS.register_module()
+class Dim(torch.nn.Module):
+    """Takes 12 levels away; no weights."""
+
+    def forward(self, x):
+        return [x - 12 / 255]
+
+
+class Spotter:
+    """Finds the brightest pixel."""
+
+    kind = 'detector'
+
+    def __call__(self, img):
+        return np.unravel_index(img.sum(2).argmax(), img.shape[:2])
+
+    def draw(self, img, found):
+        drawn = img.copy()
+        drawn[found] = 0, 0, 255
+        return drawn
+
+    def caption(self, found):
+        return f'1 lamp at {found[0]}, {found[1]}'
+
+
+@pytest.fixture(scope='module')
+def derainer():
+    config = dict(model=dict(type='Derainer', network=dict(type='Dim')), default_scope='mmderain')
+    return DerainInferencer(config, device='cpu')
+
+
+def free_port() -> int:
+    with socket.create_server(('127.0.0.1', 0)) as free:
+        return free.getsockname()[1]
+
+
+def dim(img: np.ndarray) -> np.ndarray:
+    return cv2.subtract(img, np.full_like(img, 12))
+
+
+# --- the comparison ------------------------------------------------------------------------------
+
+
+def test_a_rainy_picture_as_it_is(derainer):
+    img = picture(40, 50)
+    result = compare(img, derainer)
+    assert np.array_equal(result.rainy, img) and np.array_equal(result.derained, dim(img))
+    assert np.array_equal(result.layer, 128 + (img - dim(img)))
+    assert result.figures == {} and result.found == []
+
+
+def test_rain_is_drawn_over_what_then_is_the_clean_picture(derainer):
+    img = picture(40, 50)
+    result = compare(img, derainer, 'heavy:2+mist:2', seed=7)
+    rainy = draw_rain(img, 'heavy:2+mist:2', 7).rainy
+    assert np.array_equal(result.rainy, rainy) and np.array_equal(result.derained, dim(rainy))
+    for protocol in ('PSNR-Y', 'SSIM-Y(valid)'):
+        assert result.figures[protocol] == (measure(rainy, img, protocol), measure(dim(rainy), img, protocol))
+
+
+def test_a_clean_picture_beside_the_rainy_one(derainer):
+    img, clean = picture(40, 50), picture(40, 50, 1)
+    result = compare(img, derainer, clean=clean)
+    assert result.figures['PSNR-Y'] == (measure(img, clean, 'PSNR-Y'), measure(dim(img), clean, 'PSNR-Y'))
+    with pytest.raises(InputError, match='clean picture has 50x41 pixels, the rainy one 50x40'):
+        compare(img, derainer, clean=picture(41, 50))
+    with pytest.raises(InputError, match='take the second picture away, or draw no rain'):
+        compare(img, derainer, 'heavy', clean=clean)
+
+
+def test_the_task_model_looks_at_both(derainer):
+    img = np.zeros((20, 30, 3), np.uint8)
+    img[3, 4] = 200
+    (before, said), (after, said_after) = compare(img, derainer, task=Spotter()).found
+    assert said == said_after == '1 lamp at 3, 4'
+    assert before[3, 4].tolist() == after[3, 4].tolist() == [0, 0, 255] and not after[3, 5].any()
+
+
+# --- uploads -------------------------------------------------------------------------------------
+
+
+def test_uploads_of_every_form_become_eight_bits_in_colour(tmp_path):
+    img = picture(10, 12)
+    mmcv.imwrite(img, str(tmp_path / 'a.png'))
+    assert np.array_equal(read_upload(tmp_path / 'a.png'), img)
+    grey = img[..., 0]
+    cv2.imwrite(str(tmp_path / 'grey16.png'), grey.astype(np.uint16) * 257)
+    assert np.array_equal(read_upload(tmp_path / 'grey16.png'), np.repeat(grey[..., None], 3, 2))
+    cv2.imwrite(str(tmp_path / 'alpha.png'), np.dstack([img, grey]))
+    assert np.array_equal(read_upload(tmp_path / 'alpha.png'), img)
+
+
+def test_uploads_that_are_refused_are_named_without_their_folder(tmp_path, monkeypatch):
+    (tmp_path / 'notes.png').write_text('no picture')
+    mmcv.imwrite(picture(64, 64), str(tmp_path / 'cut.jpg'))
+    content = (tmp_path / 'cut.jpg').read_bytes()
+    (tmp_path / 'cut.jpg').write_bytes(content[: len(content) // 2])
+    frames = [Image.fromarray(picture(8, 8, seed)) for seed in range(3)]
+    frames[0].save(tmp_path / 'moving.gif', save_all=True, append_images=frames[1:])
+    mmcv.imwrite(picture(30, 41), str(tmp_path / 'large.png'))
+    monkeypatch.setattr(comparison, 'MAX_PIXELS', 1200)
+    for name, said in {
+        'notes.png': 'cannot be read as a picture',
+        'cut.jpg': 'truncated',
+        'moving.gif': 'has 3 frames',
+        'large.png': 'has 41x30 pixels, this page takes up to 0.0012 million',
+    }.items():
+        monkeypatch.setattr(comparison, 'MAX_PIXELS', 1200 if name == 'large.png' else 10_000)
+        with pytest.raises(InputError, match=said) as error:
+            read_upload(tmp_path / name)
+        assert str(error.value).startswith(name) and str(tmp_path) not in str(error.value)
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+def test_what_comes_along_is_loaded_when_it_is_asked_for(monkeypatch):
+    from mmderain.apis import ShippedModel, web
+
+    entries = [ShippedModel(name, kind, 'c.py', 'f', '', '') for name, kind in (('a', 'derainer'), ('b', 'detector'))]
+    monkeypatch.setattr(web, 'shipped_models', lambda: {entry.name: entry for entry in entries})
+    derainers, tasks = shipped_loaders('cpu')
+    assert list(derainers) == ['a'] and list(tasks) == ['b']
+    assert tasks['b'].args == ('b',) and tasks['b'].keywords == {'device': 'cpu'}
+
+
+def test_wrong_calls(monkeypatch, capsys):
+    from mmderain.apis import web
+
+    monkeypatch.setattr(web, 'shipped_models', dict)
+    with pytest.raises(InputError, match='--max-upload must be at least 1 MB, found 0'), serving({}, {}, max_upload=0):
+        pass
+    assert cli.main(['web', '--model', 'sain']) == 1
+    assert "no model is called 'sain'" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, 'gradio', None)
+    assert cli.main(['web']) == 1
+    assert capsys.readouterr().err == 'error: mmderain web needs gradio: pip install "mmderain[demo]"\n'
+
+
+def test_no_derainer_and_a_port_that_is_taken(derainer):
+    pytest.importorskip('gradio')
+    with pytest.raises(InputError, match='no derainer comes along with its weights; name one: --model'):
+        build_page({}, {})
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f'127.0.0.1:{port}: no page can be served'):
+            with serving({'dim': lambda: derainer}, {}, port=port):
+                pass
+
+
+def test_the_command_serves_until_it_is_ended_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+    pytest.importorskip('gradio')
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
+    (tmp_path / 'net.py').write_text(
+        "default_scope = 'mmderain'\nmodel = dict(type='Derainer', network=dict(type='Dim'))"
+    )
+    port, seen = free_port(), []
+
+    class Meanwhile:
+        def wait(self):
+            with urlopen(f'http://127.0.0.1:{port}/') as answer:
+                seen.extend([answer.status, *tmp_path.glob('mmderain_web_*')])
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(cli, 'threading', SimpleNamespace(Event=Meanwhile))
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        assert cli.main(['web', '--model', str(tmp_path / 'net.py'), '--port', str(port), '--device', 'cpu']) == 0
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    assert capsys.readouterr().out == f'http://127.0.0.1:{port}/  (Ctrl+C ends it)\n'
+    assert seen[0] == 200 and len(seen) == 2 and not seen[1].exists()
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """A headless Chromium, or a reason why there is none."""
+    pytest.importorskip('gradio')
+    webdriver = pytest.importorskip('selenium.webdriver')
+    chromium = shutil.which('chromium') or shutil.which('google-chrome')
+    chromedriver = shutil.which('chromedriver')
+    if not chromium or not chromedriver:
+        pytest.skip('needs chromium (or google-chrome) and chromedriver on the PATH')
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for switch in ('headless=new', 'no-sandbox', 'disable-gpu', 'disable-quic', 'no-first-run', 'disable-sync'):
+        options.add_argument(f'--{switch}')
+    for switch in ('disable-background-networking', 'disable-component-update', 'window-size=1280,1300'):
+        options.add_argument(f'--{switch}')
+    options.add_argument(f'--user-data-dir={tmp_path / "profile"}')
+    options.set_capability('goog:loggingPrefs', {'performance': 'ALL'})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(chromedriver))
+    yield driver
+    driver.quit()
+
+
+def wait_for(browser, css: str, text: str = '', seconds: float = 30):
+    """The first visible element that a selector finds and whose text contains ``text``."""
+    from selenium.common.exceptions import StaleElementReferenceException
+
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            for element in browser.find_elements('css selector', css):
+                if element.is_displayed() and text in element.text:
+                    return element
+        except StaleElementReferenceException:
+            pass  # the page has drawn it anew
+        time.sleep(0.1)
+    shown = browser.find_element('css selector', 'body').text
+    raise AssertionError(f'no {css} with {text!r} within {seconds} s; the page shows:\n{shown}')
+
+
+def upload(browser, place: str, path: Path) -> None:
+    """Into an empty place; the page has it when it shows a picture."""
+    wait_for(browser, f'{place} button')
+    browser.find_element('css selector', f'{place} input[type=file]').send_keys(str(path))
+
+
+def hosts(browser) -> set[str]:
+    """Whom the page has asked for anything."""
+    messages = (json.loads(entry['message'])['message'] for entry in browser.get_log('performance'))
+    sent = [m['params']['request']['url'] for m in messages if m['method'] == 'Network.requestWillBeSent']
+    return {url.split('/')[2] for url in sent if url.startswith('http')}
+
+
+def test_the_page(browser, derainer, tmp_path, monkeypatch):
+    (tmp_path / 'notes.png').write_text('no picture')
+    (tmp_path / 'notes.txt').write_text('no picture')
+    (tmp_path / 'vast.png').write_bytes(bytes((1 << 20) + 1))
+    source = ROOT / 'demo/sample/test/home.jpg'
+    loaded = []
+    derainers = {'dim': lambda: loaded.append('dim') or derainer, 'other': lambda: loaded.append('other')}
+    port = free_port()
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
+    with serving(derainers, {'spotter': Spotter}, port=port, max_upload=1) as address:
+        (folder,) = tmp_path.glob('mmderain_web_*')
+        assert address == f'http://127.0.0.1:{port}/'
+        browser.get(address)
+        wait_for(browser, 'h1', 'mmderain')
+
+        # What is no picture is said in a sentence.
+        wait_for(browser, '#run').click()
+        wait_for(browser, '.toast-body', 'Drop a picture first.')
+        upload(browser, '#given', tmp_path / 'notes.txt')
+        wait_for(browser, '.toast-body', 'notes.txt')
+        upload(browser, '#given', tmp_path / 'vast.png')
+        wait_for(browser, '.toast-body', 'exceed the maximum allowed size of 1.0 Mb: "vast.png"')
+        upload(browser, '#given', tmp_path / 'notes.png')
+        wait_for(browser, '#given img')
+        wait_for(browser, '#run').click()
+        assert str(tmp_path) not in wait_for(browser, '.toast-body', 'notes.png: cannot be read as a picture').text
+        assert loaded == []
+
+        browser.get(address)
+        upload(browser, '#given', source)
+        wait_for(browser, '#given img')
+        for label in browser.find_elements('css selector', '#kinds label'):
+            if label.text in ('light', 'mist'):
+                label.click()
+        wait_for(browser, '#task input').click()
+        wait_for(browser, '[role=option]', 'spotter').click()
+        wait_for(browser, '#run').click()
+        expected = compare(mmcv.imread(str(source)), derainer, 'light:3+mist:3', 0, task=Spotter())
+        psnr = '{:.2f} → {:.2f} dB'.format(*expected.figures['PSNR-Y'])
+        ssim = '{:.4f} → {:.4f}'.format(*expected.figures['SSIM-Y(valid)'])
+        wait_for(browser, '#figures .card', psnr)
+        wait_for(browser, '#figures .card', ssim)
+        wait_for(browser, '#rainy', expected.found[0][1])
+        wait_for(browser, '#derained', expected.found[1][1])
+        assert loaded == ['dim']
+        for place, wanted in {
+            '#both': [expected.rainy, expected.derained],
+            '#layer': [expected.layer],
+            '#rainy': [expected.found[0][0]],
+            '#derained': [expected.found[1][0]],
+        }.items():
+            shown = browser.find_elements('css selector', f'{place} img')
+            assert len(shown) == len(wanted)
+            for element, array in zip(shown, wanted):
+                assert browser.execute_script('return arguments[0].naturalWidth', element) == array.shape[1]
+                file = Path(unquote(element.get_attribute('src').split('file=')[1]))
+                assert folder in file.parents and np.array_equal(mmcv.imread(str(file)), array)
+
+        # Whose clean picture is given is not rained on.
+        wait_for(browser, 'button.label-wrap').click()
+        upload(browser, '#clean', source)
+        wait_for(browser, '#clean img')
+        wait_for(browser, '#run').click()
+        wait_for(browser, '.toast-body', 'take the second picture away, or draw no rain')
+        assert loaded == ['dim']
+        assert hosts(browser) == {f'127.0.0.1:{port}'}
+    assert not folder.exists()
