@@ -24,6 +24,7 @@ help:  ## this list
 
 demo: base  ## derain a sample picture and show what comes back
 	$(BIN)/python demo/sample_demo.py $(DEMO_ARGS)
+	$(BIN)/python demo/scene_demo.py --if-possible
 
 test: full lint  ## lint, then every test but the endurance runs
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -147,10 +147,12 @@ def test_the_five_lines_derain_what_was_loaded(tmp_path):
 # --- the README's commands, for good -------------------------------------------------------------
 
 #: What a command of "Use" names that does not come along: data sets, others' weights, packages.
-NOT_HERE = ('sian_rain100l', 'prepare_dataset', 'TASK_CONFIG', 'data/', 'source')
+NOT_HERE = ('sian_rain100l', 'prepare_dataset', 'TASK_CONFIG', 'data/', 'source', 'mmderain web')
 #: What the others leave behind.
 PROMISED = {
     'mmderain rain': ['work_dirs/rainy/rain/home.png', 'work_dirs/rainy/manifest.jsonl'],
+    'mmderain detect': ['work_dirs/detected/00670.jpg'],
+    'mmderain segment': ['work_dirs/segmented/00670.jpg'],
     'mmderain derain': ['work_dirs/derained/home.png', 'work_dirs/derained/coffee.png'],
     'python tools/dataset_converters/synthesize_rain.py': ['work_dirs/rainy2/layer/china.png'],
     'python tools/analysis_tools/browse_dataset.py': ['work_dirs/browse'],

@@ -66,6 +66,12 @@ def test_wheel_holds_configs_and_tools_once_byte_for_byte(wheel):
         assert not any(name.split('/')[0] in ('configs', 'tools', 'tests') for name in names)
 
 
+def test_wheel_holds_the_weights(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        for path in (ROOT / 'mmderain/weights').iterdir():
+            assert archive.read(f'mmderain/weights/{path.name}') == path.read_bytes(), path
+
+
 def test_source_archive_builds_the_same_wheel(wheel, tmp_path):
     through_sdist = build(tmp_path)  # without --wheel: the archive first, the wheel out of that
     with zipfile.ZipFile(wheel) as ours, zipfile.ZipFile(through_sdist) as theirs:
