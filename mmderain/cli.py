@@ -136,14 +136,12 @@ def run_derain(args: argparse.Namespace) -> int:
 
 def run_scene(args: argparse.Namespace) -> int:
     """``mmderain detect`` and ``mmderain segment``."""
-    import torch
-
-    from mmderain.apis import load_task_model, show_scenes, trained_derainer
+    from mmderain.apis import default_device, load_task_model, show_scenes, trained_derainer
     from mmderain.rain import parse_rain
 
     rain = None if args.rain == 'none' else args.rain
     parse_rain(rain or 'heavy')  # a wrong name is said before models are loaded
-    device = args.device or ('cuda:0' if torch.cuda.is_available() else 'cpu')
+    device = args.device or default_device()
     task = load_task_model(args.task, args.task_weights, device)
     if task.kind != args.kind:
         raise InputError(f'{args.task}: is a {task.kind}; expected a {args.kind}')
@@ -176,12 +174,13 @@ def run_models(args: argparse.Namespace) -> int:
 
 def run_web(args: argparse.Namespace) -> int:
     """``mmderain web``: until Ctrl+C."""
-    from mmderain.apis import DerainInferencer
+    from mmderain.apis import default_device, trained_derainer
     from mmderain.apis.web import serving, shipped_loaders
 
-    derainers, tasks = shipped_loaders(args.device)
+    device = args.device or default_device()
+    derainers, tasks = shipped_loaders(device)
     if args.model:
-        own = DerainInferencer(args.model, args.weights, args.device)  # now: what is wrong with it is said here
+        own = trained_derainer(args.model, args.weights, device)  # now: what is wrong with it is said here
         name = Path(args.model).stem
         derainers.pop(name, None)
         derainers = {name: lambda: own, **derainers}

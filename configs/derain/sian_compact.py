@@ -1,6 +1,6 @@
-# The derainer that comes along (mmderain/weights/README.md): SIAN of width 24 with three stages, for streaks from light to
-# heavy at any slant. It is trained on the free photographs of demo/sample alone: 1.8 hours on two cores with --amp. The
-# weights that come along took as many steps, in four legs.
+# The derainer that comes along (mmderain/weights/README.md): SIAN of width 24 with three stages, for streaks from light
+# to heavy at any slant. It is trained on the free photographs of demo/sample alone: 1.8 hours on two cores with --amp.
+# The weights that come along took as many steps, in four legs.
 _base_ = './sian_sample.py'
 rain = ['light:1', 'light', 'light', 'varied-light', 'varied-light', 'heavy:2', 'heavy', 'varied-heavy', 'varied-heavy']
 model = dict(

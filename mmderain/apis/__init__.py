@@ -1,6 +1,6 @@
 from .checkpoint import load_weights, read_checkpoint, save_weights
 from .inferencer import DerainInferencer, Inference
-from .model import init_model
+from .model import default_device, init_model
 from .run import naming_unknown_arguments, prepare_config, require_data
 from .scene import View, figure, show_scenes, view_scene
 from .task import TaskInferencer, load_task_model, load_task_weights
@@ -15,6 +15,7 @@ __all__ = [
     'VideoReport',
     'View',
     'config_names',
+    'default_device',
     'derain_video',
     'figure',
     'find_derainer',

@@ -10,6 +10,7 @@ from torch import Tensor
 from mmderain.datasets.pairing import list_images
 from mmderain.errors import InputError
 
+from .model import default_device
 from .pictures import WRITABLE, Picture, read_picture, write_picture
 from .video import VIDEO_SUFFIXES, derain_video
 from .zoo import trained_derainer
@@ -60,10 +61,8 @@ class DerainInferencer:
         precision: str | None = None,
         tile: int | None = None,
     ) -> None:
-        if device is None:
-            device = 'cuda:0' if torch.cuda.is_available() else 'cpu'
         options = {'model.precision': precision, 'model.tile': tile}
-        self.model = trained_derainer(model, weights, device, options)
+        self.model = trained_derainer(model, weights, device or default_device(), options)
 
     def __call__(
         self,

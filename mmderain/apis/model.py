@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
@@ -8,6 +9,11 @@ from mmderain.models import Derainer
 from mmderain.registry import MODELS
 
 from .checkpoint import load_weights
+
+
+def default_device() -> str:
+    """The first GPU, if there is one, else the CPU."""
+    return 'cuda:0' if torch.cuda.is_available() else 'cpu'
 
 
 def init_model(

@@ -1,7 +1,7 @@
 """The same scene clean, rainy and derained, and what a detector or segmentor finds in each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ from .inferencer import Source, expand, targets_of
 from .pictures import Picture, read_picture, write_picture
 from .task import TaskInferencer
 
+PROTOCOLS = {'PSNR-Y': 'PSNR-Y {:.2f} dB', 'SSIM-Y(valid)': 'SSIM-Y {:.3f}'}
+
 
 @dataclass
 class View:
@@ -27,13 +29,23 @@ class View:
         title: ``'clean'``, ``'rainy'`` or ``'derained'``.
         picture: (H, W, 3) BGR uint8, what the task model saw.
         drawn: the same with boxes or labels, or ``picture`` without a task model.
-        notes: lines about it: counts and scores, agreement with the clean view, PSNR and SSIM.
+        caption: what the task model found: counts and scores, or shares.
+        agreement: how much of what is found in the clean view is found in this one.
+        figures: protocol -> value of ``picture`` against the clean one, where that is known.
     """
 
     title: str
     picture: np.ndarray
     drawn: np.ndarray
-    notes: list[str]
+    caption: str = ''
+    agreement: str = ''
+    figures: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> list[str]:
+        """Lines to stand below it."""
+        quality = ', '.join(form.format(self.figures[name]) for name, form in PROTOCOLS.items() if name in self.figures)
+        return [line for line in (self.caption, self.agreement, quality) if line]
 
 
 def view_scene(
@@ -42,6 +54,7 @@ def view_scene(
     task: TaskInferencer | None = None,
     rain: Rain | None = 'heavy',
     seed: int | Sequence[int] = 0,
+    clean: np.ndarray | None = None,
 ) -> list[View]:
     """Look at a scene under each condition.
 
@@ -51,29 +64,38 @@ def view_scene(
         task: what looks at each view.
         rain: as :func:`mmderain.rain.parse_rain`; None for a picture that is rainy (or dry) as it is.
         seed: of the rain.
+        clean: the clean picture of a rainy ``img``, if there is one.
 
     Returns:
-        Clean (if rain is drawn), rainy, derained (if there is a derainer).
+        Clean (if it is known), rainy, derained (if there is a derainer).
+
+    Raises:
+        InputError: both ``rain`` and ``clean`` are given, or ``clean`` has another size.
     """
-    pictures = {'rainy': img} if rain is None else {'clean': img, 'rainy': draw_rain(img, rain, seed).rainy}
+    if rain is not None and clean is not None:
+        raise InputError('rain is drawn over a clean picture: take the second picture away, or draw no rain')
+    if clean is not None and clean.shape != img.shape:
+        sizes = ['{1}x{0}'.format(*array.shape) for array in (clean, img)]
+        raise InputError('the clean picture has {} pixels, the rainy one {}; they must be of one size'.format(*sizes))
+    rainy, clean = (img, clean) if rain is None else (draw_rain(img, rain, seed).rainy, img)
+    pictures = {'rainy': rainy} if clean is None else {'clean': clean, 'rainy': rainy}
     if derainer is not None:
         device = next(derainer.parameters(), torch.empty(0)).device
         with torch.inference_mode():
-            pictures['derained'] = to_bgr_uint8(derainer.restore(to_rgb_tensor(pictures['rainy'])[None].to(device))[0])
+            pictures['derained'] = to_bgr_uint8(derainer.restore(to_rgb_tensor(rainy)[None].to(device))[0])
     views, reference = [], None
     for title, picture in pictures.items():
-        drawn, notes = picture, []
+        view = View(title, picture, picture)
         if task is not None:
             found = task(picture)
-            drawn, notes = task.draw(picture, found), [task.caption(found)]
+            view.drawn, view.caption = task.draw(picture, found), task.caption(found)
             if title == 'clean':
                 reference = found
-            elif reference is not None:
-                notes.append(task.agreement(found, reference))
-        if 'clean' in pictures and title != 'clean':
-            psnr, ssim = (measure(picture, img, protocol) for protocol in ('PSNR-Y', 'SSIM-Y(valid)'))
-            notes.append(f'PSNR-Y {psnr:.2f} dB, SSIM-Y {ssim:.3f}')
-        views.append(View(title, picture, drawn, notes))
+            elif clean is not None:
+                view.agreement = task.agreement(found, reference)
+        if clean is not None and title != 'clean':
+            view.figures = {protocol: measure(picture, clean, protocol) for protocol in PROTOCOLS}
+        views.append(view)
     return views
 
 

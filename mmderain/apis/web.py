@@ -5,19 +5,22 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
+from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
 from mmderain.errors import InputError
+from mmderain.image import image_size
 from mmderain.rain.synthesis import PRESETS
 
-from .comparison import compare, read_upload
-from .inferencer import DerainInferencer
+from .pictures import read_picture
+from .scene import View, eight_bits, view_scene
 from .task import load_task_model
-from .zoo import shipped_models
+from .zoo import shipped_models, trained_derainer
 
+#: Of an upload. More would keep the page waiting for minutes; ``mmderain derain`` takes any size.
+MAX_PIXELS = 16_000_000
 #: How a figure is written, and its unit.
 FORMS = {'PSNR-Y': ('.2f', ' dB'), 'SSIM-Y(valid)': ('.4f', '')}
 #: A name to what loads the model of that name.
@@ -38,17 +41,16 @@ CSS = """
 """
 
 
-def shipped_loaders(device: str | None = None) -> tuple[Loaders, Loaders]:
+def shipped_loaders(device: str) -> tuple[Loaders, Loaders]:
     """Of the derainers and of the task models that come along with their weights.
 
     Args:
-        device: ``'cpu'``, ``'cuda:0'`` ...; None takes a GPU if there is one.
+        device: ``'cpu'``, ``'cuda:0'`` and so on.
     """
-    device = device or ('cuda:0' if torch.cuda.is_available() else 'cpu')
     derainers, tasks = {}, {}
     for name, entry in shipped_models().items():
         if entry.kind == 'derainer':
-            derainers[name] = partial(DerainInferencer, name, device=device)
+            derainers[name] = partial(trained_derainer, name, device=device)
         else:
             tasks[name] = partial(load_task_model, name, device=device)
     return derainers, tasks
@@ -72,7 +74,7 @@ def build_page(derainers: Loaders, tasks: Loaders):
     after the other.
 
     Args:
-        derainers: name -> what loads the ``DerainInferencer``; the first one is picked to begin with.
+        derainers: name -> what loads the ``Derainer``; the first one is picked to begin with.
         tasks: name -> what loads the ``TaskInferencer``; may be empty.
 
     Raises:
@@ -87,22 +89,24 @@ def build_page(derainers: Loaders, tasks: Loaders):
         try:
             if path is None:
                 raise InputError('Drop a picture first.')
-            result = compare(
+            *_, rainy, derained = view_scene(
                 read_upload(path),
                 derainer(derainer_name),
-                '+'.join(f'{kind}:{severity:g}' for kind in kinds),
+                task(task_name) if task_name else None,
+                '+'.join(f'{kind}:{severity:g}' for kind in kinds) or None,
                 int(seed or 0),
                 read_upload(clean_path) if clean_path else None,
-                task(task_name) if task_name else None,
             )
         except (OSError, InputError) as error:
             raise gr.Error(str(error), duration=None, print_exception=False) from None
-        found = [part for drawn, caption in result.found for part in (rgb(drawn), caption)]
+        found = []
+        if task_name:
+            found = [part for view in (rainy, derained) for part in (rgb(view.drawn), said(view))]
         return [
             gr.HTML(visible=False),
-            gr.ImageSlider((rgb(result.rainy), rgb(result.derained)), visible=True),
-            gr.Image(rgb(result.layer), visible=True),
-            gr.HTML(cards(result.figures), visible=bool(result.figures)),
+            gr.ImageSlider((rgb(rainy.picture), rgb(derained.picture)), visible=True),
+            gr.Image(rgb(difference(rainy.picture, derained.picture)), visible=True),
+            gr.HTML(cards(rainy.figures, derained.figures), visible=bool(rainy.figures)),
             gr.Row(visible=bool(found)),
             *(found or [None, ''] * 2),
         ]
@@ -160,14 +164,45 @@ def rgb(img: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(img, cv2.COLOR_BGR2RGB)
 
 
-def cards(figures: dict[str, tuple[float, float]]) -> str:
-    """HTML of ``Comparison.figures``."""
+def said(view: View) -> str:
+    """What a task model found in it, in a line."""
+    return f'{view.caption}; {view.agreement}' if view.agreement else view.caption
+
+
+def difference(rainy: np.ndarray, derained: np.ndarray) -> np.ndarray:
+    """``rainy - derained`` around mid-grey: 128 is nothing, brighter was removed, darker was added."""
+    return cv2.addWeighted(rainy, 1, derained, -1, 128)
+
+
+def cards(before: dict[str, float], after: dict[str, float]) -> str:
+    """HTML of the figures of both."""
     cards = [
-        f'<div class="card"><span>{name}</span><div>{rainy:{form}} → <b>{derained:{form}}</b>{unit}</div></div>'
-        for name, (rainy, derained) in figures.items()
-        for form, unit in [FORMS[name]]
+        f'<div class="card"><span>{name}</span>'
+        f'<div>{before[name]:{form}} → <b>{after[name]:{form}}</b>{unit}</div></div>'
+        for name, (form, unit) in FORMS.items()
+        if name in before
     ]
     return f'<div class="cards">{"".join(cards)}</div>'
+
+
+def read_upload(path: str | Path) -> np.ndarray:
+    """A picture that somebody sent, BGR uint8 (H, W, 3): 16 bits become 8, grey becomes colour, alpha is dropped.
+
+    Raises:
+        InputError: it is no picture, a damaged one, too large, or of a kind that :func:`read_picture` refuses; in a
+            sentence that names the file without its folder.
+    """
+    try:
+        height, width = image_size(path)
+        if height * width > MAX_PIXELS:
+            raise InputError(
+                f'{path}: has {width}x{height} pixels, this page takes up to {MAX_PIXELS / 1e6:g} million. Make it '
+                'smaller, or use `mmderain derain`.'
+            )
+        image_size(path, decode=True)  # OpenCV fills what is missing with grey
+        return np.ascontiguousarray(eight_bits(read_picture(path)))
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), Path(path).name)) from None
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def test_deraining_brings_persons_back():
     again = {'rainy': 0, 'derained': 0}
     for number, path in enumerate(sorted(STREET.glob('*.jpg'))):
         for view in view_scene(read_image(path), derainer, task, 'heavy:2', [0, number])[1:]:
-            again[view.title] += int(view.notes[1].split()[0])
+            again[view.title] += int(view.agreement.split()[0])
     assert again['derained'] >= again['rainy'] + 4, again
 
 
@@ -178,6 +178,17 @@ def test_views_are_of_what_the_task_model_saw(darken):
     assert np.array_equal(rainy.picture, img) and len(rainy.notes) == len(derained.notes) == 1
     (rainy,) = view_scene(img, None, rain=None)
     assert rainy.notes == [] and rainy.drawn is rainy.picture
+
+
+def test_a_clean_picture_beside_the_rainy_one(darken):
+    img, other = picture(40, 50), picture(40, 50, 1)
+    clean, rainy, derained = view_scene(img, darken, Spot(), rain=None, clean=other)
+    assert np.array_equal(clean.picture, other) and np.array_equal(rainy.picture, img)
+    assert rainy.figures['PSNR-Y'] == measure(img, other, 'PSNR-Y') and derained.agreement
+    with pytest.raises(InputError, match='clean picture has 50x41 pixels, the rainy one 50x40'):
+        view_scene(img, darken, rain=None, clean=picture(41, 50))
+    with pytest.raises(InputError, match='take the second picture away, or draw no rain'):
+        view_scene(img, darken, rain='heavy', clean=other)
 
 
 def test_figure_shows_the_views_side_by_side(darken):

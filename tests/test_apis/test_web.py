@@ -22,12 +22,10 @@ from conftest import ROOT, picture
 from PIL import Image
 
 from mmderain import cli
-from mmderain.apis import DerainInferencer, comparison
-from mmderain.apis.comparison import compare, read_upload
-from mmderain.apis.web import build_page, serving, shipped_loaders
+from mmderain.apis import view_scene, web
+from mmderain.apis.web import build_page, difference, read_upload, serving, shipped_loaders
 from mmderain.errors import InputError
-from mmderain.evaluation import measure
-from mmderain.rain import draw_rain
+from mmderain.models import Derainer
 from mmderain.registry import MODELS
 
 
@@ -55,11 +53,13 @@ class Spotter:
     def caption(self, found):
         return f'1 lamp at {found[0]}, {found[1]}'
 
+    def agreement(self, found, reference):
+        return 'the same' if found == reference else 'another'
+
 
 @pytest.fixture(scope='module')
 def derainer():
-    config = dict(model=dict(type='Derainer', network=dict(type='Dim')), default_scope='mmderain')
-    return DerainInferencer(config, device='cpu')
+    return Derainer(dict(type='Dim'))
 
 
 def free_port() -> int:
@@ -67,46 +67,9 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-def dim(img: np.ndarray) -> np.ndarray:
-    return cv2.subtract(img, np.full_like(img, 12))
-
-
-# --- the comparison ------------------------------------------------------------------------------
-
-
-def test_a_rainy_picture_as_it_is(derainer):
-    img = picture(40, 50)
-    result = compare(img, derainer)
-    assert np.array_equal(result.rainy, img) and np.array_equal(result.derained, dim(img))
-    assert np.array_equal(result.layer, 128 + (img - dim(img)))
-    assert result.figures == {} and result.found == []
-
-
-def test_rain_is_drawn_over_what_then_is_the_clean_picture(derainer):
-    img = picture(40, 50)
-    result = compare(img, derainer, 'heavy:2+mist:2', seed=7)
-    rainy = draw_rain(img, 'heavy:2+mist:2', 7).rainy
-    assert np.array_equal(result.rainy, rainy) and np.array_equal(result.derained, dim(rainy))
-    for protocol in ('PSNR-Y', 'SSIM-Y(valid)'):
-        assert result.figures[protocol] == (measure(rainy, img, protocol), measure(dim(rainy), img, protocol))
-
-
-def test_a_clean_picture_beside_the_rainy_one(derainer):
-    img, clean = picture(40, 50), picture(40, 50, 1)
-    result = compare(img, derainer, clean=clean)
-    assert result.figures['PSNR-Y'] == (measure(img, clean, 'PSNR-Y'), measure(dim(img), clean, 'PSNR-Y'))
-    with pytest.raises(InputError, match='clean picture has 50x41 pixels, the rainy one 50x40'):
-        compare(img, derainer, clean=picture(41, 50))
-    with pytest.raises(InputError, match='take the second picture away, or draw no rain'):
-        compare(img, derainer, 'heavy', clean=clean)
-
-
-def test_the_task_model_looks_at_both(derainer):
-    img = np.zeros((20, 30, 3), np.uint8)
-    img[3, 4] = 200
-    (before, said), (after, said_after) = compare(img, derainer, task=Spotter()).found
-    assert said == said_after == '1 lamp at 3, 4'
-    assert before[3, 4].tolist() == after[3, 4].tolist() == [0, 0, 255] and not after[3, 5].any()
+def test_what_was_removed_lies_around_mid_grey():
+    rainy, derained = np.array([[[10, 200, 255]]], np.uint8), np.array([[[10, 190, 0]]], np.uint8)
+    assert difference(rainy, derained).tolist() == [[[128, 138, 255]]]
 
 
 # --- uploads -------------------------------------------------------------------------------------
@@ -131,14 +94,14 @@ def test_uploads_that_are_refused_are_named_without_their_folder(tmp_path, monke
     frames = [Image.fromarray(picture(8, 8, seed)) for seed in range(3)]
     frames[0].save(tmp_path / 'moving.gif', save_all=True, append_images=frames[1:])
     mmcv.imwrite(picture(30, 41), str(tmp_path / 'large.png'))
-    monkeypatch.setattr(comparison, 'MAX_PIXELS', 1200)
+    monkeypatch.setattr(web, 'MAX_PIXELS', 1200)
     for name, said in {
         'notes.png': 'cannot be read as a picture',
         'cut.jpg': 'truncated',
         'moving.gif': 'has 3 frames',
         'large.png': 'has 41x30 pixels, this page takes up to 0.0012 million',
     }.items():
-        monkeypatch.setattr(comparison, 'MAX_PIXELS', 1200 if name == 'large.png' else 10_000)
+        monkeypatch.setattr(web, 'MAX_PIXELS', 1200 if name == 'large.png' else 10_000)
         with pytest.raises(InputError, match=said) as error:
             read_upload(tmp_path / name)
         assert str(error.value).startswith(name) and str(tmp_path) not in str(error.value)
@@ -148,7 +111,7 @@ def test_uploads_that_are_refused_are_named_without_their_folder(tmp_path, monke
 
 
 def test_what_comes_along_is_loaded_when_it_is_asked_for(monkeypatch):
-    from mmderain.apis import ShippedModel, web
+    from mmderain.apis import ShippedModel
 
     entries = [ShippedModel(name, kind, 'c.py', 'f', '', '') for name, kind in (('a', 'derainer'), ('b', 'detector'))]
     monkeypatch.setattr(web, 'shipped_models', lambda: {entry.name: entry for entry in entries})
@@ -158,8 +121,6 @@ def test_what_comes_along_is_loaded_when_it_is_asked_for(monkeypatch):
 
 
 def test_wrong_calls(monkeypatch, capsys):
-    from mmderain.apis import web
-
     monkeypatch.setattr(web, 'shipped_models', dict)
     with pytest.raises(InputError, match='--max-upload must be at least 1 MB, found 0'), serving({}, {}, max_upload=0):
         pass
@@ -297,19 +258,18 @@ def test_the_page(browser, derainer, tmp_path, monkeypatch):
         wait_for(browser, '#task input').click()
         wait_for(browser, '[role=option]', 'spotter').click()
         wait_for(browser, '#run').click()
-        expected = compare(mmcv.imread(str(source)), derainer, 'light:3+mist:3', 0, task=Spotter())
-        psnr = '{:.2f} → {:.2f} dB'.format(*expected.figures['PSNR-Y'])
-        ssim = '{:.4f} → {:.4f}'.format(*expected.figures['SSIM-Y(valid)'])
-        wait_for(browser, '#figures .card', psnr)
-        wait_for(browser, '#figures .card', ssim)
-        wait_for(browser, '#rainy', expected.found[0][1])
-        wait_for(browser, '#derained', expected.found[1][1])
+        _, rainy, derained = view_scene(mmcv.imread(str(source)), derainer, Spotter(), 'light:3+mist:3', 0)
+        pairs = [(rainy.figures[name], derained.figures[name]) for name in ('PSNR-Y', 'SSIM-Y(valid)')]
+        wait_for(browser, '#figures .card', '{:.2f} → {:.2f} dB'.format(*pairs[0]))
+        wait_for(browser, '#figures .card', '{:.4f} → {:.4f}'.format(*pairs[1]))
+        wait_for(browser, '#rainy', f'{rainy.caption}; {rainy.agreement}')
+        wait_for(browser, '#derained', f'{derained.caption}; {derained.agreement}')
         assert loaded == ['dim']
         for place, wanted in {
-            '#both': [expected.rainy, expected.derained],
-            '#layer': [expected.layer],
-            '#rainy': [expected.found[0][0]],
-            '#derained': [expected.found[1][0]],
+            '#both': [rainy.picture, derained.picture],
+            '#layer': [difference(rainy.picture, derained.picture)],
+            '#rainy': [rainy.drawn],
+            '#derained': [derained.drawn],
         }.items():
             shown = browser.find_elements('css selector', f'{place} img')
             assert len(shown) == len(wanted)
