@@ -2,9 +2,13 @@
 
 import math
 
+import mmcv
 import pytest
 import torch
+from conftest import load_tool, picture
 
+from mmderain.apis import init_model
+from mmderain.image import read_image, to_rgb_tensor
 from mmderain.models import tiling
 from mmderain.models.derainer import Derainer
 from mmderain.registry import MODELS
@@ -104,3 +108,26 @@ def test_settings():
         MODELS.build(dict(type='Derainer', network=dict(type='SIAN', channels=4), tile=-3))
     assert tiling.side_within(896 * 1000**2, 896, 64) == 864  # 1000 less two halos, a multiple of 16
     assert tiling.side_within(1, 896, 64) == 64
+
+
+def test_the_tool_that_compares_tiles(tmp_path, capsys):
+    tool = load_tool('analysis_tools/compare_tiles')
+    mmcv.imwrite(picture(200, 176), str(tmp_path / 'a.png'))
+    (tmp_path / 'net.py').write_text(
+        "default_scope = 'mmderain'\n"
+        "model = dict(type='Derainer', network=dict(type='MAFNet', channels=8, num_modules=1))\n"
+    )
+    call = [str(tmp_path / 'net.py'), '--untrained', '--picture', str(tmp_path / 'a.png')]
+    assert tool.main([*call, '--tile', '32']) == 0
+    torch.manual_seed(0)
+    model = init_model(tmp_path / 'net.py')
+    batch = to_rgb_tensor(read_image(tmp_path / 'a.png'))[None]
+    with torch.inference_mode():
+        error = 255 * (model.restore(batch, tile=0) - model.restore(batch, tile=32)).abs().max().item()
+    assert error > 0
+    assert f'MAFNet, 176x200, tiles of 32: largest difference {error:.5f} of 255' in capsys.readouterr().out
+    assert tool.main([*call, '--size', '300x250']) == 0
+    assert capsys.readouterr().out.startswith('300x250: ')
+    with pytest.raises(SystemExit):
+        tool.main([*call, '--size', '300'])
+    assert "found '300'" in capsys.readouterr().err

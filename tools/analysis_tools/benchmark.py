@@ -98,14 +98,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def size(text: str) -> tuple[int, int]:
-    """``'320x480'`` -> (320, 480)."""
-    height, _, width = text.partition('x')
-    if not (height.isdecimal() and width.isdecimal() and int(height) > 0 and int(width) > 0):
-        raise argparse.ArgumentTypeError(f'expected HEIGHTxWIDTH such as 320x480, found {text!r}')
-    return int(height), int(width)
-
-
 def load_reference(text: str, device: str) -> nn.Module:
     """``'module:Class'``, sought in the working directory too, built without arguments.
 

@@ -2,7 +2,7 @@
 
     python tools/analysis_tools/compare_tiles.py sian --tile 256 --picture photo.jpg
     python tools/analysis_tools/compare_tiles.py configs/derain/sian_rain100h.py --weights sian_rain100h.pth --tile 256
-    python tools/analysis_tools/compare_tiles.py sian --size 8000x6000
+    python tools/analysis_tools/compare_tiles.py sian --size 6000x8000
 
 Prints the largest difference, on 0..255, and the PSNR of RGB. With --size the picture is repeated to that size and
 derained as `mmderain derain` would do it, by tiles where memory asks for it; printed are the time and what the process
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import resident
+from measuring import resident, size
 
 from mmderain.apis import find_derainer, init_model, trained_derainer
 from mmderain.errors import InputError
@@ -38,17 +38,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--picture', type=Path, default=ROOT / 'demo/sample/test/china.jpg', help='default: %(default)s'
     )
     parser.add_argument('--tile', type=int, default=256, metavar='PIXELS', help='side of a tile (default: 256)')
-    parser.add_argument('--size', metavar='WIDTHxHEIGHT', help='repeat the picture to this size, and derain that once')
-    args = parser.parse_args(argv)
-    if args.size is not None:
-        try:
-            args.size = tuple(int(side) for side in args.size.split('x'))
-            width, height = args.size
-            if min(width, height) < 1:
-                raise ValueError
-        except ValueError:
-            parser.error(f'--size: found {args.size!r}; expected WIDTHxHEIGHT, for example 8000x6000')
-    return args
+    parser.add_argument(
+        '--size', type=size, metavar='HxW', help='repeat the picture to this size, and derain that once'
+    )
+    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -63,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f'error: {error}', file=sys.stderr)
         return 1
     if args.size:
-        width, height = args.size
+        height, width = args.size
         repeats = (-(-height // img.shape[0]), -(-width // img.shape[1]), 1)
         picture = to_rgb_tensor(np.tile(img, repeats)[:height, :width])[None]
         with torch.inference_mode():
@@ -72,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
             before, start = resident('VmRSS'), time.monotonic()
             model.restore(picture)
         spent, held = time.monotonic() - start, resident('VmHWM') - before
-        print(f'{width}x{height}: {spent:.0f} s, at most {held / 2**30:.2f} GiB above what was held before')
+        print(f'{height}x{width}: {spent:.0f} s, at most {held / 2**30:.2f} GiB above what was held before')
         return 0
     picture = to_rgb_tensor(img)[None]
     with torch.inference_mode():

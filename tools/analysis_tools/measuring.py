@@ -1,5 +1,6 @@
 """What the benchmarks time and how: passes and steps, memory, the machine."""
 
+import argparse
 import platform
 import time
 from collections.abc import Callable
@@ -16,6 +17,14 @@ from mmderain.models.memory import reused_memory
 from mmderain.structures import DerainDataSample
 
 Call = Callable[[torch.Tensor], object]
+
+
+def size(text: str) -> tuple[int, int]:
+    """``'320x480'`` -> (320, 480)."""
+    height, _, width = text.partition('x')
+    if not (height.isdecimal() and width.isdecimal() and int(height) > 0 and int(width) > 0):
+        raise argparse.ArgumentTypeError(f'expected HEIGHTxWIDTH such as 320x480, found {text!r}')
+    return int(height), int(width)
 
 
 def lower(precision: str, device: str) -> object:
