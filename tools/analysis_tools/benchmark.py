@@ -34,6 +34,7 @@ from measuring import (
     machine,
     milliseconds,
     peak_memory,
+    size,
     training_step,
 )
 from mmengine.config import DictAction
