@@ -204,6 +204,8 @@ class SIAN(BaseModule):
             raise ValueError(f'SIAN needs num_stages >= 1, found {num_stages}')
         self.num_stages = num_stages
         self.bytes_per_pixel = 112 * channels
+        # A tile's core is then the whole picture's to rounding; each stage carries what it saw on to the next.
+        self.halo = 64 * -(-num_stages // 3)
         self.with_cp = with_cp
         self.embed = conv3x3(6, channels)
         self.pyramid = ScaleSpacePyramid() if use_attention else None
