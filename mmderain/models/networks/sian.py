@@ -187,9 +187,6 @@ class SIAN(BaseModule):
 
     channel_order = 'rgb'
     min_size = 4  # the quarter scale must keep a pixel; padding to a multiple would change the answer
-    halo = (
-        128  # a tile's core is then the whole picture's to rounding; with 64 and the authors' weights it is 87 dB off
-    )
 
     def __init__(
         self,
