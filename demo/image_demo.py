@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('picture', nargs='?', type=Path, default=ROOT / 'demo/sample/test/china.jpg')
+    parser.add_argument(
+        'picture', nargs='?', type=Path, default=ROOT / 'demo/sample/test/china.jpg', help='default: a sample picture'
+    )
     parser.add_argument('--model', default='sian', help='one of `mmderain models` (default: sian)')
     parser.add_argument('--weights', help='a checkpoint; default: those that come along')
     parser.add_argument('--rain', default='heavy', help='drawn over it; none for a rainy picture (default: heavy)')

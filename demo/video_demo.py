@@ -24,13 +24,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('video', nargs='?', type=Path, default=ROOT / 'demo/street/street.mp4')
+    parser.add_argument(
+        'video', nargs='?', type=Path, default=ROOT / 'demo/street/street.mp4', help='default: demo/street/street.mp4'
+    )
     parser.add_argument('--model', default='sian', help='one of `mmderain models` (default: sian)')
     parser.add_argument('--weights', help='a checkpoint; default: those that come along')
     parser.add_argument('--rain', default='heavy:2', help='drawn over it; none for a rainy video (default: heavy:2)')
     parser.add_argument('--frames', type=int, help='so many from the start (default: all)')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/video_demo'), help='folder (default: %(default)s)')
     args = parser.parse_args(argv)
+    if args.frames is not None and args.frames < 1:
+        parser.error(f'--frames: expected at least 1, found {args.frames}')
     try:
         derainer, rainy = trained_derainer(args.model, args.weights), args.video
         if args.rain != 'none':

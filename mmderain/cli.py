@@ -46,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     derain.add_argument('--out', required=True, metavar='FOLDER', help='where the results go, under the same names')
     derain.add_argument(
         '--tile',
-        type=int,
+        type=natural,
         metavar='PIXELS',
         help='cut pictures into tiles of this side; 0 never (default: where memory asks for it)',
     )
@@ -101,6 +101,13 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def natural(text: str) -> int:
+    """A whole number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'expected a whole number from 0, found {text!r}')
+    return int(text)
+
+
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Those of every command that derains."""
     parser.add_argument(
@@ -128,7 +135,7 @@ def run_derain(args: argparse.Namespace) -> int:
         args.inputs, batch_size=args.batch_size, out_dir=args.out, existing=args.existing, progress=sys.stderr.isatty()
     )
     done = sum(prediction is not None for prediction in result.predictions)
-    print(f'{done} of {len(result.predictions)} derained, in {args.out}')
+    print(f'{done} of {len(result.predictions)} derained' + (f', in {args.out}' if done else ''))
     for reason in result.failures.values():
         print(f'error: {reason}', file=sys.stderr)
     return 1 if result.failures else 0
@@ -137,10 +144,12 @@ def run_derain(args: argparse.Namespace) -> int:
 def run_scene(args: argparse.Namespace) -> int:
     """``mmderain detect`` and ``mmderain segment``."""
     from mmderain.apis import default_device, load_task_model, show_scenes, trained_derainer
+    from mmderain.apis.inferencer import expand, targets_of
     from mmderain.rain import parse_rain
 
     rain = None if args.rain == 'none' else args.rain
     parse_rain(rain or 'heavy')  # a wrong name is said before models are loaded
+    targets_of(list(expand(args.inputs)), args.out, args.existing)  # and wrong paths
     device = args.device or default_device()
     task = load_task_model(args.task, args.task_weights, device)
     if task.kind != args.kind:
@@ -154,8 +163,10 @@ def run_scene(args: argparse.Namespace) -> int:
         print(name)
         for view in views:
             print(f'  {view.title:9} {"; ".join(view.notes)}')
-    print(f'figures in {args.out}')
-    return int(any(isinstance(views, str) for views in results.values()))
+    failed = [views for views in results.values() if isinstance(views, str)]
+    if len(failed) < len(results):
+        print(f'figures in {args.out}')
+    return int(bool(failed))
 
 
 def run_models(args: argparse.Namespace) -> int:
@@ -166,7 +177,8 @@ def run_models(args: argparse.Namespace) -> int:
     for entry in shipped_models().values():
         print(f'  {entry.name:16} {entry.kind:10} {entry.about}')
     print("\nwithout weights (train them, or convert their authors'; then --weights FILE):")
-    names = config_names()
+    shipped = {Path(entry.config).stem for entry in shipped_models().values()}
+    names = [name for name in config_names() if name not in shipped]
     for network in dict.fromkeys(name.split('_')[0] for name in names):
         print(f'  {network}: ' + ', '.join(name for name in names if name.split('_')[0] == network))
     return 0

@@ -233,6 +233,8 @@ def targets_of(sources: list[_Source], out_dir: str | Path | None, existing: str
                 raise InputError(f'{source.name}: what comes of a video is written, not returned: name out_dir')
         return [None] * len(sources)
     out_dir, targets, taken = Path(out_dir), [], {}
+    if out_dir.exists() and not out_dir.is_dir():
+        raise InputError(f'{out_dir}: is a file; expected a folder for the results')
     inputs = {s.content.resolve(): s.name for s in sources if isinstance(s.content, Path)}
     for source in sources:
         if isinstance(source.content, Path):
@@ -249,12 +251,14 @@ def targets_of(sources: list[_Source], out_dir: str | Path | None, existing: str
         place = target.resolve()
         if place in inputs:
             raise InputError(
-                f'{source.name}: its result would overwrite the input {inputs[place]}; name another out_dir'
+                f'{source.name}: its result would overwrite the input {inputs[place]}; name another folder'
             )
         if place in taken:
             raise InputError(f'{source.name} and {taken[place]}: both would be written to {target}; call twice')
         if existing == 'refuse' and target.exists():
-            raise InputError(f"{target}: is there already; existing='replace' or 'skip', or another out_dir")
+            raise InputError(
+                f'{target}: is there already; replace or skip it (existing, --existing), or name another folder'
+            )
         taken[place] = source.name
         targets.append(target)
     return targets

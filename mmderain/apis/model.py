@@ -16,6 +16,18 @@ def default_device() -> str:
     return 'cuda:0' if torch.cuda.is_available() else 'cpu'
 
 
+def require_device(device: str) -> None:
+    """
+    Raises:
+        InputError: it is no name of a device, or not one of this machine.
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        found = ['cpu', *(f'cuda:{number}' for number in range(torch.cuda.device_count()))]
+        raise InputError(f'device: found {device!r}; expected one that is here: {", ".join(found)}') from None
+
+
 def init_model(
     config: str | Path | Config,
     checkpoint: str | Path | None = None,
@@ -36,6 +48,7 @@ def init_model(
     Raises:
         FileNotFoundError, InputError: naming the config or checkpoint and what does not fit.
     """
+    require_device(device)
     if not isinstance(config, Config):
         if not Path(config).is_file():
             raise FileNotFoundError(f'{config}: no such config file (sought from {Path.cwd()})')

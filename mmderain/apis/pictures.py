@@ -113,6 +113,10 @@ def write_picture(array: np.ndarray, path: Path) -> None:
     Raises:
         InputError: the format cannot hold such a picture, or the disk took no more.
     """
+    if path.suffix.lower() not in WRITABLE:
+        raise InputError(
+            f'{path}: pictures are not written as {path.suffix!r}; expected one of {", ".join(sorted(WRITABLE))}'
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     options = [cv2.IMWRITE_JPEG_QUALITY, 95] if path.suffix.lower() in ('.jpg', '.jpeg') else []
     part = path.with_name(f'.{path.name}.part')

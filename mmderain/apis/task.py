@@ -12,6 +12,7 @@ from mmengine.runner import load_checkpoint
 
 from mmderain.errors import InputError
 
+from .model import require_device
 from .run import did_you_mean
 from .zoo import shipped_models
 
@@ -66,6 +67,7 @@ class TaskInferencer:
         self.kind = 'detector' if scope == 'mmdet' else 'segmentor'
         if not str(checkpoint).startswith(('http://', 'https://')) and not Path(checkpoint).is_file():
             raise FileNotFoundError(f'{checkpoint}: no such checkpoint file')
+        require_device(device)
         self._import_library()
         config = copy.deepcopy(config)
         for part in (config.model, config.model.get('backbone', {})):  # weights to start from are not needed
@@ -173,6 +175,8 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
     """
     name = str(model)
     shipped = {key: entry for key, entry in shipped_models().items() if entry.kind != 'derainer'}
+    if name in shipped_models() and name not in shipped:
+        raise InputError(f'{name}: is a derainer; expected a detector or segmentor')
     if name in shipped:
         config, weights = get_config(f'mmderain::{shipped[name].config}'), weights or shipped[name].weights()
     elif '::' in name:
@@ -183,11 +187,11 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
         raise FileNotFoundError(f'{model}: no such config file (sought from {Path.cwd()})')
     else:
         raise InputError(
-            f'no detector or segmentor is called {name!r}{did_you_mean(name, shipped)}; `mmderain models` lists them, '
-            'and a path to a config file will do too'
+            f'no detector or segmentor is called {name!r}{did_you_mean(name, shipped) or "."} `mmderain models` lists '
+            'them, and a path to a config file will do too'
         )
     if weights is None:
-        raise InputError(f'{name}: no checkpoint is named and none comes along; give its weights')
+        raise InputError(f'{name}: no checkpoint is named and none comes along; name one (weights, --task-weights)')
     return TaskInferencer(config, weights, device)
 
 

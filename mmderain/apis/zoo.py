@@ -77,7 +77,11 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
     if isinstance(model, dict):
         return Config(dict(model)), weights
     name = str(model)
-    shipped = {key: entry for key, entry in shipped_models().items() if entry.kind == 'derainer'}
+    shipped = shipped_models()
+    if name in shipped and shipped[name].kind != 'derainer':
+        raise InputError(f'{name}: is a {shipped[name].kind}; expected a derainer')
+    shipped = {key: entry for key, entry in shipped.items() if entry.kind == 'derainer'}
+    shipped |= {Path(entry.config).stem: entry for entry in shipped.values()}  # its config's name means it too
     if name in shipped:
         entry = shipped[name]
         return get_config(f'mmderain::{entry.config}'), weights or entry.weights()
@@ -91,8 +95,8 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
         raise FileNotFoundError(f'{model}: no such config file (sought from {Path.cwd()})')
     known = [*shipped, *config_names()]
     raise InputError(
-        f'no model is called {name!r}{did_you_mean(name, known)}; `mmderain models` lists them, and a path to a config '
-        'file will do too'
+        f'no model is called {name!r}{did_you_mean(name, known) or "."} `mmderain models` lists them, and a path '
+        'to a config file will do too'
     )
 
 
@@ -116,8 +120,9 @@ def trained_derainer(
     options = {key: value for key, value in (cfg_options or {}).items() if value is not None}
     derainer = init_model(config, weights, device, options)
     if weights is None and next(derainer.network.parameters(), None) is not None:
+        name = type(derainer.network).__name__ if isinstance(model, dict) else model
         raise InputError(
-            f'{type(derainer.network).__name__} has weights, but no checkpoint is named and none comes along: '
-            'an untrained derainer only harms. `mmderain models` lists what comes along.'
+            f'{name}: no checkpoint is named and none comes along, and an untrained derainer only harms: name one '
+            '(weights, --weights). `mmderain models` lists what comes along.'
         )
     return derainer

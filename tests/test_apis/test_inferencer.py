@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import ROOT, picture
 
-from mmderain.apis import DerainInferencer, derain_video
+from mmderain.apis import DerainInferencer, derain_video, find_derainer
 from mmderain.cli import main
 from mmderain.errors import InputError
 from mmderain.models import Derainer
@@ -126,10 +126,14 @@ def test_wrong_calls(inferencer, inputs, settings, said):
 def test_models_by_name_and_their_weights():
     with pytest.raises(InputError, match="no model is called 'sain'; did you mean 'sian'"):
         DerainInferencer('sain')
-    with pytest.raises(InputError, match='SIAN has weights, but no checkpoint is named and none comes along'):
+    with pytest.raises(InputError, match='sian_rain100h: no checkpoint is named and none comes along'):
         DerainInferencer('sian_rain100h')
     with pytest.raises(FileNotFoundError, match='my/config.py: no such config file'):
         DerainInferencer('my/config.py')
+    with pytest.raises(InputError, match="device: found 'gpu'; expected one that is here: cpu"):
+        DerainInferencer(CONFIG, device='gpu')
+    weights = find_derainer('sian')[1]
+    assert weights is not None and find_derainer('sian_compact')[1] == weights  # its config's name means it too
 
 
 @pytest.fixture
@@ -201,4 +205,5 @@ def test_list_of_models(capsys):
     assert main(['models']) == 0
     said = capsys.readouterr().out
     assert '\n  sian ' in said and 'nasnet_rain100h_1stage' in said
-    assert all(path.stem in said for path in (ROOT / 'configs/derain').glob('*.py'))
+    names = {path.stem for path in (ROOT / 'configs/derain').glob('*.py')}
+    assert {name for name in names if name not in said} == {'sian_compact'}  # that is what `sian` is

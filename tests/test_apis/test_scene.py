@@ -228,7 +228,7 @@ def test_sixteen_bits_become_eight():
             None,
             "no detector or segmentor is called 'street-detecter'; did you mean 'street-detector'",
         ),
-        ('sian', None, "no detector or segmentor is called 'sian'"),
+        ('sian', None, 'sian: is a derainer; expected a detector or segmentor'),
         ('gone.py', None, 'gone.py: no such config file'),
         ('mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py', None, 'no checkpoint is named and none comes along'),
         ('mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py', 'gone.pth', 'gone.pth: no such checkpoint file'),
@@ -244,7 +244,7 @@ def test_weights_of_another_model_are_refused():
     other = shipped_models()['street-segmentor'].weights()
     with pytest.raises(InputError, match='street_segmentor.pth does not fit .*atss_r18_street.py'):
         load_task_model(ROOT / 'configs/perception/atss_r18_street.py', other)
-    with pytest.raises(InputError, match="no model is called 'street-detector'"):
+    with pytest.raises(InputError, match='street-detector: is a detector; expected a derainer'):
         find_derainer('street-detector')
 
 
