@@ -16,7 +16,7 @@ from mmderain.image import read_image
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def main(argv: list[str] | None = None) -> int:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         'picture', nargs='?', type=Path, default=ROOT / 'demo/sample/test/china.jpg', help='default: a sample picture'
@@ -25,7 +25,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--weights', help='a checkpoint; default: those that come along')
     parser.add_argument('--rain', default='heavy', help='drawn over it; none for a rainy picture (default: heavy)')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/image_demo.png'), help='default: %(default)s')
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
     try:
         derainer = trained_derainer(args.model, args.weights)
         views = view_scene(read_image(args.picture), derainer, rain=None if args.rain == 'none' else args.rain)

@@ -20,7 +20,7 @@ from mmderain.errors import InputError
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def main(argv: list[str] | None = None) -> int:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('pictures', nargs='*', type=Path, default=sorted((ROOT / 'demo/street').glob('*.jpg')))
     parser.add_argument('--model', default='sian', help='derainer, one of `mmderain models` (default: sian)')
@@ -35,7 +35,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         '--if-possible', action='store_true', help='do nothing, and no harm, without mmdet or operators'
     )
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
     if args.if_possible and any(importlib.util.find_spec(name) is None for name in ('mmcv._ext', 'mmdet', 'mmseg')):
         print(
             'Left out: a detector in the rain, which needs mmdet, mmseg and mmcv with its operators; `make test` sets'

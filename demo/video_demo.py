@@ -22,7 +22,7 @@ from mmderain.rain import draw_rain
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def main(argv: list[str] | None = None) -> int:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         'video', nargs='?', type=Path, default=ROOT / 'demo/street/street.mp4', help='default: demo/street/street.mp4'
@@ -35,6 +35,11 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.frames is not None and args.frames < 1:
         parser.error(f'--frames: expected at least 1, found {args.frames}')
+    return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
     try:
         derainer, rainy = trained_derainer(args.model, args.weights), args.video
         if args.rain != 'none':

@@ -78,9 +78,10 @@ def check(words: list[str]) -> None:
 
 
 def check_python(script: str, *arguments: str) -> None:
-    if not re.fullmatch(r'tools/.+\.py', script):
-        raise WrongCommand(f'python {script}: expected a script of tools/')
-    load_tool(script.removeprefix('tools/').removesuffix('.py')).parse_args(list(arguments))
+    if not re.fullmatch(r'(tools|demo)/.+\.py', script):
+        raise WrongCommand(f'python {script}: expected a script of tools/ or demo/')
+    path = script.removesuffix('.py')
+    load_tool(path.removeprefix('tools/') if path.startswith('tools/') else f'../{path}').parse_args(list(arguments))
 
 
 def check_bash(script: str, *arguments: str) -> None:
