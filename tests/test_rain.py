@@ -323,11 +323,14 @@ def test_folder_tool(tmp_path, capsys, monkeypatch):
 
     mmcv.imwrite(picture(40, 50), str(tmp_path / 'other/3.jpg'))
     for arguments, differs in (
-        ([src, dst, '--rain', 'light', '--seed', '1'], 'rain, seed, presets'),
-        ([tmp_path / 'other', dst, '--rain', 'heavy:2'], 'source'),
+        (
+            [src, dst, '--rain', 'light', '--seed', '1'],
+            'rain: found heavy:2, expected light; seed: found 0, expected 1',
+        ),
+        ([tmp_path / 'other', dst, '--rain', 'heavy:2'], f'source: found {src}, expected {tmp_path / "other"}'),
     ):
         assert tool.main([str(a) for a in arguments]) == 1
-        assert f'is of a run with another {differs};' in capsys.readouterr().err
+        assert f'is of a run with other settings ({differs});' in capsys.readouterr().err
 
 
 def test_folder_tool_names_what_is_wrong(tmp_path, capsys):
@@ -347,6 +350,7 @@ def test_folder_tool_names_what_is_wrong(tmp_path, capsys):
         ([src, tmp_path / 'new', '--rain', 'drizzle'], "found 'drizzle'; expected one of light"),
         ([src, src / 'out'], 'name a folder outside it'),
         ([tmp_path / 'none', tmp_path / 'new'], 'no such folder'),
+        ([src / 'a.jpg', tmp_path / 'new'], 'a.jpg: is a file; expected a folder'),
         ([src.parent, src], 'lies in'),
         ([tmp_path / 'other', src / 'a.jpg'], 'is a file; name a folder'),
     ):

@@ -1,6 +1,6 @@
 """What rain takes from a detector or segmentor, and what derainers give back: one table.
 
-    python tools/joint_test.py CONFIG CHECKPOINT --derainer SIAN sian_rain100h.py sian.pth --rain heavy light:2
+    mmderain joint-test CONFIG CHECKPOINT --derainer SIAN sian_rain100h.py sian.pth --rain heavy light:2
 
 CONFIG and CHECKPOINT are mmdet's or mmseg's, as they are. Each row is a run of the library's own test loop: clean
 pictures, rainy ones, a median blur as a control, each derainer, clean pictures derained (does it harm?), pictures that

@@ -64,14 +64,24 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
         )
     state_dict = {key.removeprefix('module.'): value for key, value in state_dict.items()}
     expected = model.state_dict()
-    problems = [f'unknown key: {key}' for key in state_dict if key not in expected]
-    problems += [f'missing key: {key}' for key in expected if key not in state_dict]
-    problems += [
-        f'{key}: found shape {tuple(state_dict[key].shape)}, expected {tuple(value.shape)}'
-        for key, value in expected.items()
-        if key in state_dict and state_dict[key].shape != value.shape
-    ]
+    kinds = (
+        [
+            f'{key}: found shape {tuple(state_dict[key].shape)}, expected {tuple(value.shape)}'
+            for key, value in expected.items()
+            if key in state_dict and state_dict[key].shape != value.shape
+        ],
+        [f'missing key: {key}' for key in expected if key not in state_dict],
+        [f'unknown key: {key}' for key in state_dict if key not in expected],
+    )
+    problems = sum(map(len, kinds))
     if problems:
-        shown = '\n'.join(problems[:20]) + ('' if len(problems) <= 20 else f'\n... {len(problems)} in all')
-        raise InputError(f'{path} does not fit the model of the config:\n{shown}')
+        shown = [line for kind in kinds for line in kind[:3]]
+        if len(shown) < problems:
+            shown.append(f'... {problems} in all')
+        network = type(getattr(model, 'network', model)).__name__
+        raise InputError(
+            f'{path} does not fit the model of the config, a {network} of {len(expected)} entries. Take the config '
+            'that it was trained with (a run keeps it beside its checkpoints), or override what differs '
+            '(model.network.channels=...).\n  ' + '\n  '.join(shown)
+        )
     model.load_state_dict(state_dict)

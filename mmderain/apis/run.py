@@ -71,16 +71,25 @@ def limit_workers(cfg: Config) -> None:
 
 
 def require_data(cfg: Config, *loaders: str) -> None:
-    """Look whether the folders of our data sets are there, before a Runner starts to log and to make folders.
+    """Look whether the folders of the data sets are there, before a Runner starts to log and to make folders.
 
     Raises:
-        FileNotFoundError: one is not; says where it was sought, where it is published, how it must lie.
+        FileNotFoundError: one is not; says where it was sought and, of our own data sets, where it is published and how
+            it must lie.
     """
     for key in loaders:
         dataset = (cfg.get(key) or {}).get('dataset') or {}
         cls = DATASETS.get(dataset.get('type', '')) if isinstance(dataset.get('type'), str) else None
         if isinstance(cls, type) and issubclass(cls, DerainDataset):
             DATASETS.build({**dataset, 'pipeline': [], 'lazy_init': True}).require_folders()
+            continue
+        for inner in (dataset, dataset.get('dataset') or {}):  # as it is, or in a wrapper that repeats it
+            root = inner.get('data_root') or ''
+            if root and '://' not in root and not Path(root).is_dir():
+                raise FileNotFoundError(
+                    f'{root} does not exist (sought from {Path.cwd()}), the data_root of {key}. Where the data sets of '
+                    'the detectors and segmentors are published and how they must lie: docs/en/datasets.md'
+                )
 
 
 def prepare_config(

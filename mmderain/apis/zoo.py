@@ -94,9 +94,10 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
     if Path(model).suffix or len(Path(model).parts) > 1:
         raise FileNotFoundError(f'{model}: no such config file (sought from {Path.cwd()})')
     known = [*shipped, *config_names()]
+    family = [config for config in config_names() if config.split('_')[0] == name.lower()]
+    hint = f'; its configs are {", ".join(family)}.' if family else did_you_mean(name, known) or '.'
     raise InputError(
-        f'no model is called {name!r}{did_you_mean(name, known) or "."} `mmderain models` lists them, and a path '
-        'to a config file will do too'
+        f'no model is called {name!r}{hint} `mmderain models` lists them, and a path to a config file will do too'
     )
 
 

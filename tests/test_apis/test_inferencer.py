@@ -126,6 +126,8 @@ def test_wrong_calls(inferencer, inputs, settings, said):
 def test_models_by_name_and_their_weights():
     with pytest.raises(InputError, match="no model is called 'sain'; did you mean 'sian'"):
         DerainInferencer('sain')
+    with pytest.raises(InputError, match="no model is called 'jdnet'; its configs are jdnet_bsds, .*`mmderain models`"):
+        DerainInferencer('jdnet')
     with pytest.raises(InputError, match='sian_rain100h: no checkpoint is named and none comes along'):
         DerainInferencer('sian_rain100h')
     with pytest.raises(FileNotFoundError, match='my/config.py: no such config file'):

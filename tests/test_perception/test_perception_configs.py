@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.utils import import_modules_from_strings
 
+from mmderain.apis import require_data
 from mmderain.datasets.samplers import Draw
 from mmderain.rain import synthesize_rain
 
@@ -175,7 +176,42 @@ def test_small_detector_has_a_backbone_of_timm():
     assert [f.shape[1] for f in model.backbone(torch.zeros(1, 3, 32, 32))] == [64, 128, 256]
 
 
+#: The models that come along: their classes, and how many values their card says.
+STREET = {
+    'atss_r18_street': (('person',), 1_033_439),
+    'pspnet_r18_street': (('background', 'person'), 819_903),
+}
+
+
+@pytest.mark.parametrize('name', STREET)
+def test_street_models_are_what_their_card_says(name):
+    pytest.importorskip('mmdet', reason='mmdet is not installed')
+    pytest.importorskip('mmseg', reason='mmseg is not installed')
+    classes, values = STREET[name]
+    cfg = Config.fromfile(ROOT / f'configs/perception/{name}.py')
+    for split in ('train', 'test'):
+        data = cfg[f'{split}_dataloader'].dataset
+        assert data.data_root.rstrip('/') == 'data/street' and tuple(data.metainfo['classes']) == classes
+        assert split in str(data.get('ann_file') or data.data_prefix)
+    init_default_scope(cfg.default_scope)
+    import_modules_from_strings(**cfg.get('custom_imports', {'imports': []}))
+    assert sum(value.numel() for value in MODELS.build(cfg.model).state_dict().values()) == values
+    assert f'{values:,} values' in (ROOT / 'mmderain/weights/README.md').read_text(encoding='utf-8')
+
+
 def test_every_perception_config_is_tested():
     names = {path.stem for path in (ROOT / 'configs/perception').glob('*.py')}
     others = {'pspnet_r50_camvid', 'faster-rcnn_r50_camvid'}
-    assert names == {*RAINY, *CHAINED, *PERSONS, *SMALL, *FINE_TUNED, *others}
+    assert names == {*RAINY, *CHAINED, *PERSONS, *SMALL, *FINE_TUNED, *STREET, *others}
+
+
+@pytest.mark.parametrize('wrapper', [None, 'mmdet.RepeatDataset'])
+def test_missing_data_are_named_before_anything_runs(wrapper, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cfg = Config.fromfile(ROOT / 'configs/perception/atss_r18_street.py')
+    if wrapper:
+        cfg.test_dataloader.dataset = dict(type=wrapper, times=2, dataset=cfg.test_dataloader.dataset)
+    with pytest.raises(FileNotFoundError, match='data/street/ does not exist .*of test_dataloader.*docs/en/datasets'):
+        require_data(cfg, 'test_dataloader')
+    (tmp_path / 'data/street').mkdir(parents=True)
+    require_data(cfg, 'test_dataloader')

@@ -1,6 +1,6 @@
 """Draw rain over every picture of a folder, the same in every run.
 
-    python tools/dataset_converters/synthesize_rain.py photos rainy_photos --rain heavy:4+mist
+    mmderain rain photos rainy_photos --rain heavy:4+mist
 
 Writes DST/rain and DST/layer (what the rain adds; of mist and drops the absolute difference) as PNG under the names of
 the source, links to the clean pictures in DST/norain, and DST/manifest.jsonl: the settings, then for each picture its
@@ -99,7 +99,13 @@ def finished(dst: Path, settings: dict) -> list[dict]:
             break
     if lines and lines[0] != settings:
         differing = [key for key in settings if lines[0].get(key) != settings[key]]
-        raise InputError(f'{manifest} is of a run with another {", ".join(differing)}; name a new folder')
+        if 'rain' in differing:  # the parameters follow from it
+            differing.remove('presets')
+        found = '; '.join(
+            'its parameters' if key == 'presets' else f'{key}: found {lines[0].get(key)}, expected {settings[key]}'
+            for key in differing
+        )
+        raise InputError(f'{manifest} is of a run with other settings ({found}); name a new folder')
     return [line for line in lines[1:] if (dst / line['rainy']).is_file()]
 
 
@@ -142,7 +148,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         if not args.src.is_dir():
-            raise FileNotFoundError(f'{args.src}: no such folder')
+            found = 'is a file' if args.src.exists() else 'no such folder'
+            raise InputError(f'{args.src}: {found}; expected a folder of pictures')
         if args.dst.resolve().is_relative_to(args.src.resolve()):
             raise InputError(f'{args.dst} lies in {args.src}; name a folder outside it')
         settings, names = settings_of(args), names_of(args.src)
