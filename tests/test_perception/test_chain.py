@@ -236,7 +236,7 @@ def test_wrong_input_is_named(sian, tmp_path, monkeypatch):
         Derain(sian['config'], 'none.pth')
     with pytest.raises(FileNotFoundError, match='none.py: no such config file'):
         Derain('none.py', sian['checkpoint'])
-    with pytest.raises(ValueError, match='SIAN has weights, but no checkpoint is named'):
+    with pytest.raises(ValueError, match='derainer: .*sian.py: no checkpoint is named'):
         DerainBeforeTask(dict(config=sian['config']), dict(type='mmdet.DetDataPreprocessor'))
     with pytest.raises(ValueError, match='does not fit the model of the config'):
         Derain(str(ROOT / 'configs/derain/jdnet_rain200h.py'), sian['checkpoint'])
