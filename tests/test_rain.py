@@ -287,6 +287,22 @@ def test_transform_takes_one_of_several(tmp_path):
     assert seen == {True, False}
 
 
+def test_transform_leaves_some_pictures_dry():
+    clean, dry = picture(40, 50), 0
+    rain = SynthesizeRain(['none', 'light:5', 'none', 'none'])
+    np.random.seed(0)
+    for _ in range(40):
+        results = rain(dict(img=clean, ori_shape=(40, 50)))
+        assert (results['gt_img'] == clean).all()
+        dry += bool((results['img'] == clean).all())
+    assert 22 <= dry <= 38  # three of four; the bounds are 3 standard deviations
+    # In an evaluation the name decides: zlib.crc32 of b'a' is odd, of b'd' even.
+    rain = SynthesizeRain(['none', 'light:5'], seed=0)
+    for name, is_dry in (('a', False), ('d', True)):
+        results = rain(dict(img=clean, ori_shape=(40, 50), name=name))
+        assert (results['img'] == clean).all() == is_dry
+
+
 def test_folder_tool(tmp_path, capsys, monkeypatch):
     tool = load_tool('dataset_converters/synthesize_rain')
     src, dst = tmp_path / 'src', tmp_path / 'dst'

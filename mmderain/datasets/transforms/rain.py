@@ -25,7 +25,7 @@ class SynthesizeRain(BaseTransform):
 
     Args:
         preset: as :func:`mmderain.rain.parse_rain`, for example ``'heavy'``, ``'light:1'`` or ``'heavy:4+mist'``.
-            Several of them in a list: each visit takes one, each as likely.
+            Several of them in a list: each visit takes one, each as likely; ``'none'`` among them leaves the picture dry.
         seed: None draws other rain at each visit (training). A number draws the same rain over a picture in
             every run, from the number and the picture's path relative to its data root.
         data_root: of pictures of other libraries' data sets, which do not say their path relative to it (ours do, as
@@ -38,7 +38,7 @@ class SynthesizeRain(BaseTransform):
     def __init__(self, preset: Rain | list[str] = 'heavy', seed: int | None = None, data_root: str | None = None):
         choices = preset if isinstance(preset, list) else [preset]
         self.preset = preset
-        self.choices = [parse_rain(choice) for choice in choices]
+        self.choices = [None if choice == 'none' else parse_rain(choice) for choice in choices]
         self.seed = seed
         self.data_root = data_root
 
@@ -62,6 +62,8 @@ class SynthesizeRain(BaseTransform):
             seed = rain_seed(self.seed, self.name_of(results))
             choice = seed[1] % len(self.choices)
         results['gt_img'] = results['img']
+        if self.choices[choice] is None:
+            return results
         # Of the whole picture, whose crop this may be, as large as a resize before made it.
         scale = results['ori_shape'][0] * results.get('scale_factor', (1, 1))[1] / REFERENCE_HEIGHT
         img = results['img']
