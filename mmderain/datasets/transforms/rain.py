@@ -25,7 +25,8 @@ class SynthesizeRain(BaseTransform):
 
     Args:
         preset: as :func:`mmderain.rain.parse_rain`, for example ``'heavy'``, ``'light:1'`` or ``'heavy:4+mist'``.
-            Several of them in a list: each visit takes one, each as likely; ``'none'`` among them leaves the picture dry.
+            Several of them in a list: each visit takes one, each as likely; ``'none'`` among them leaves the
+            picture dry.
         seed: None draws other rain at each visit (training). A number draws the same rain over a picture in
             every run, from the number and the picture's path relative to its data root.
         data_root: of pictures of other libraries' data sets, which do not say their path relative to it (ours do, as
