@@ -347,6 +347,10 @@ def test_folder_tool(tmp_path, capsys, monkeypatch):
     ):
         assert tool.main([str(a) for a in arguments]) == 1
         assert f'is of a run with other settings ({differs});' in capsys.readouterr().err
+    # The same parameters under another name are another run too.
+    assert tool.main([str(tmp_path / 'other'), str(tmp_path / 'three'), '--rain', 'light']) == 0
+    assert tool.main([str(tmp_path / 'other'), str(tmp_path / 'three'), '--rain', 'light:3']) == 1
+    assert 'settings (rain: found light, expected light:3);' in capsys.readouterr().err
 
 
 def test_folder_tool_names_what_is_wrong(tmp_path, capsys):

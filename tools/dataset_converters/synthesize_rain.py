@@ -100,7 +100,7 @@ def finished(dst: Path, settings: dict) -> list[dict]:
     if lines and lines[0] != settings:
         differing = [key for key in settings if lines[0].get(key) != settings[key]]
         if 'rain' in differing:  # the parameters follow from it
-            differing.remove('presets')
+            differing = [key for key in differing if key != 'presets']
         found = '; '.join(
             'its parameters' if key == 'presets' else f'{key}: found {lines[0].get(key)}, expected {settings[key]}'
             for key in differing
