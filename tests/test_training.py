@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -46,8 +47,14 @@ def losses(work_dir) -> list[float]:
     return [run[step] for step in sorted(run)]
 
 
+def start(cfg: Config) -> Runner:
+    """A runner in a second of its own, by which mmengine names a run's log folder and its visualizer."""
+    time.sleep(1)
+    return Runner.from_cfg(cfg)
+
+
 def run(cfg: Config) -> dict:
-    runner = Runner.from_cfg(cfg)
+    runner = start(cfg)
     runner.train()
     return runner.model.state_dict()
 
@@ -67,7 +74,7 @@ def test_an_interrupted_run_continues_as_if_it_had_not_been(tmp_path, loop, work
     whole = run(config(tmp_path / 'whole', **options))
 
     # Interrupted after half: what comes later is lost, the checkpoint stays.
-    stopped = Runner.from_cfg(config(tmp_path / 'parts', **options))
+    stopped = start(config(tmp_path / 'parts', **options))
 
     class Interrupt(Hook):
         def before_train_iter(self, runner, batch_idx, data_batch=None):
@@ -127,7 +134,7 @@ def test_bfloat16_training_follows_float32(tmp_path):
 
 def test_checkpoint_of_a_run_loads_weights_only(tmp_path):
     state = run(config(tmp_path))
-    other = Runner.from_cfg(config(tmp_path / 'other', **{'randomness.seed': 9})).model
+    other = start(config(tmp_path / 'other', **{'randomness.seed': 9})).model
     load_weights(other, tmp_path / 'iter_6.pth')
     for key, value in other.state_dict().items():
         assert torch.equal(value, state[key])
