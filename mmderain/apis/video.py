@@ -122,7 +122,7 @@ def derain_video(
 
     silent = write_frames(derained(), target.with_name(f'.{target.stem}.silent{target.suffix}'), rate)
     try:
-        audio = _add_sound(silent, source)
+        audio = _add_sound(silent, source, number / rate)
         os.replace(silent, target)
     finally:
         silent.unlink(missing_ok=True)
@@ -143,14 +143,14 @@ def change(one: np.ndarray, other: np.ndarray) -> float:
     return np.abs(np.subtract(one, other, dtype=np.float32)).mean()
 
 
-def _add_sound(video: Path, source: str | Path) -> bool:
-    """The sound of ``source`` into ``video``, by ffmpeg; False if there is none, or no ffmpeg."""
+def _add_sound(video: Path, source: str | Path, seconds: float) -> bool:
+    """So much of the sound of ``source`` into ``video``, by ffmpeg; False if there is none, or no ffmpeg."""
     ffmpeg = shutil.which('ffmpeg')
     if ffmpeg is None:
         return False
     both = video.with_name(f'{video.name}.sound.mp4')
     command = [ffmpeg, '-loglevel', 'error', '-y', '-i', video, '-i', source]
-    command += ['-map', '0:v', '-map', '1:a', '-c:v', 'copy', '-shortest', both]
+    command += ['-map', '0:v', '-map', '1:a', '-c:v', 'copy', '-t', f'{seconds:.6f}', both]
     done = subprocess.run([str(word) for word in command], capture_output=True, stdin=subprocess.DEVNULL)
     if done.returncode == 0:
         os.replace(both, video)

@@ -32,6 +32,7 @@ CSS = """
 #title p, #hint { color: var(--block-label-text-color); }
 #hint { height: 500px; display: flex; align-items: center; justify-content: center;
   border: 1px solid var(--border-color-primary); border-radius: var(--block-radius); }
+#figures { min-width: min(240px, 100%) !important; }
 #figures div:has(> .cards), #figures div:has(> div > .cards) { height: 100%; padding: 0; }
 #figures .cards { display: flex; flex-direction: column; gap: var(--layout-gap); height: 100%; }
 #figures .card { flex: 1; display: flex; flex-direction: column; justify-content: center; padding: 1rem 1.25rem;
@@ -138,7 +139,9 @@ def build_page(derainers: Loaders, tasks: Loaders):
                 hint = gr.HTML('Before and after are shown here.', elem_id='hint')
                 both = gr.ImageSlider(label='Rainy | derained', visible=False, elem_id='both', **output)
                 with gr.Row(equal_height=True):
-                    layer = gr.Image(label='What was removed (grey: nothing)', visible=False, elem_id='layer', **output)
+                    layer = gr.Image(
+                        label='Removed (grey: nothing)', visible=False, elem_id='layer', min_width=240, **output
+                    )
                     figures = gr.HTML(visible=False, padding=False, elem_id='figures')
                 with gr.Row(visible=False) as found:
                     seen = []

@@ -1,5 +1,9 @@
 """The inferencer: every kind of input, names of results, and failures that stop nothing."""
 
+import json
+import shutil
+import subprocess
+
 import cv2
 import mmcv
 import numpy as np
@@ -179,6 +183,46 @@ def test_flicker_is_the_mean_change_between_frames(inferencer, video, tmp_path):
     with pytest.raises(InputError, match='no.mp4: cannot be read as a video'):
         derain_video(inferencer.model, tmp_path / 'no.mp4', tmp_path / 'p.mp4')
     assert sorted(p.name for p in tmp_path.iterdir()) == ['clip.avi', 'no.mp4', 'o.mp4']
+
+
+def ffmpeg(*words) -> str:
+    """What a command of ffmpeg or ffprobe prints; without them the test is skipped."""
+    if shutil.which(words[0]) is None:
+        pytest.skip(f'needs {words[0]} on the PATH')
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def streams(path) -> dict[str, tuple[int, float]]:
+    """Kind of each stream -> its packets and the seconds they last."""
+    shown = ['-show_entries', 'stream=codec_type,duration,nb_read_packets', '-count_packets', '-of', 'json']
+    found = json.loads(ffmpeg('ffprobe', '-loglevel', 'error', *shown, path))['streams']
+    return {entry['codec_type']: (int(entry['nb_read_packets']), float(entry['duration'])) for entry in found}
+
+
+@pytest.mark.parametrize('limit, sound', [(None, 1.2), (None, 0.5), (5, 1.2)])
+def test_the_sound_comes_along_where_ffmpeg_is(inferencer, video, tmp_path, limit, sound):
+    """Of a video of 1.2 s; a sound that ends early takes no frame with it, and one of a part is cut."""
+    tone, loud = f'sine=frequency=440:duration={sound}', tmp_path / 'loud.avi'
+    ffmpeg('ffmpeg', '-i', video, '-f', 'lavfi', '-i', tone, '-c:v', 'copy', loud)
+    report = derain_video(inferencer.model, loud, tmp_path / 'o/loud.mp4', limit=limit)
+    frames = limit or 12
+    assert report.audio and report.frames == frames
+    found = streams(report.path)
+    assert found['video'] == (frames, pytest.approx(frames / 10, abs=0.01))
+    assert found['audio'][1] == pytest.approx(min(sound, frames / 10), abs=0.06)  # in frames of 1024 samples
+    silent = derain_video(inferencer.model, video, tmp_path / 'o/silent.mp4', limit=limit)
+    assert not silent.audio and list(streams(silent.path)) == ['video']
+    pictures = [cv2.VideoCapture(str(entry.path)) for entry in (report, silent)]
+    for _ in range(frames):
+        assert np.array_equal(*(capture.read()[1] for capture in pictures))
+    assert sorted(path.name for path in (tmp_path / 'o').iterdir()) == ['loud.mp4', 'silent.mp4']
+
+
+def test_without_ffmpeg_a_video_is_silent(inferencer, video, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, 'which', lambda name: None)
+    assert not derain_video(inferencer.model, video, tmp_path / 'o.mp4').audio
 
 
 def test_command_line(tmp_path, capsys, monkeypatch):

@@ -278,6 +278,17 @@ def test_the_page(browser, derainer, tmp_path, monkeypatch):
                 file = Path(unquote(element.get_attribute('src').split('file=')[1]))
                 assert folder in file.parents and np.array_equal(mmcv.imread(str(file)), array)
 
+        # As wide as a phone, everything stands below each other and nothing juts out.
+        phone = {'width': 390, 'height': 844, 'deviceScaleFactor': 1, 'mobile': True}
+        browser.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', phone)
+        assert browser.execute_script('return document.documentElement.scrollWidth') == 390
+        places = [
+            browser.find_element('css selector', place).rect for place in ('#both', '#layer', '#figures', '#rainy')
+        ]
+        assert all(place['width'] > 300 for place in places)
+        assert all(a['y'] + a['height'] <= b['y'] for a, b in zip(places, places[1:]))
+        browser.execute_cdp_cmd('Emulation.clearDeviceMetricsOverride', {})
+
         # Whose clean picture is given is not rained on.
         wait_for(browser, 'button.label-wrap').click()
         upload(browser, '#clean', source)
