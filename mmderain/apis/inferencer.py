@@ -127,6 +127,9 @@ class DerainInferencer:
             except (OSError, InputError) as error:
                 result.failures[source.name] = str(error)
                 continue
+            except torch.OutOfMemoryError:
+                result.failures[source.name] = too_large(source.name)
+                continue
             if batch and (len(batch) == batch_size or shape(next(iter(batch.values()))) != shape(loaded)):
                 yield batch
                 batch = {}
@@ -147,8 +150,7 @@ class DerainInferencer:
             with torch.inference_mode():
                 derained = self.model.restore(torch.cat(pictures)).split(sizes)
         except torch.OutOfMemoryError:
-            reason = 'the memory of the device does not suffice; set a smaller batch_size, or tile=512'
-            result.failures.update({sources[number].name: f'{sources[number].name}: {reason}' for number in batch})
+            result.failures.update({sources[number].name: too_large(sources[number].name) for number in batch})
             return
         for (number, picture), own in zip(batch.items(), derained, strict=True):
             if isinstance(picture, Tensor):
@@ -189,6 +191,11 @@ class _Source:
                 '(3, H, W) or (N, 3, H, W)'
             )
         return tensor if tensor.dim() == 4 else tensor[None]
+
+
+def too_large(name: str) -> str:
+    """What is said of an input that the device's memory does not suffice for."""
+    return f'{name}: the memory of the device does not suffice; set a smaller batch_size, or tile=512'
 
 
 def shape(loaded: Picture | Tensor) -> tuple[int, ...]:

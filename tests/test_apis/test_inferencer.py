@@ -225,6 +225,25 @@ def test_without_ffmpeg_a_video_is_silent(inferencer, video, tmp_path, monkeypat
     assert not derain_video(inferencer.model, video, tmp_path / 'o.mp4').audio
 
 
+def test_too_little_memory_for_one_stops_nothing(inferencer, video, tmp_path, monkeypatch):
+    large, small = tmp_path / 'large.png', tmp_path / 'small.png'
+    mmcv.imwrite(picture(60, 50), str(large))
+    mmcv.imwrite(picture(20, 30), str(small))
+    restore = inferencer.model.restore
+
+    def narrow(batch):
+        if batch.shape[-2] > 40:
+            raise torch.OutOfMemoryError
+        return restore(batch)
+
+    monkeypatch.setattr(inferencer.model, 'restore', narrow)
+    result = inferencer([video, large, small], out_dir=tmp_path / 'out')
+    assert result.predictions == [None, None, tmp_path / 'out/small.png']
+    said = 'the memory of the device does not suffice; set a smaller batch_size, or tile=512'
+    assert result.failures == {str(path): f'{path}: {said}' for path in (video, large)}
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['small.png']
+
+
 def test_command_line(tmp_path, capsys, monkeypatch):
     (tmp_path / 'net.py').write_text(
         "default_scope = 'mmderain'\nmodel = dict(type='Derainer', network=dict(type='Darken'))\n"
