@@ -1,0 +1,51 @@
+"""Photographs shrunk and quartered for training under synthetic rain."""
+
+import mmcv
+import numpy as np
+import pytest
+from conftest import load_tool, picture
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    for name, size in {'large': (160, 210), 'small': (50, 40), 'kept': (90, 90)}.items():
+        mmcv.imwrite(picture(*size), str(tmp_path / f'src/{name}.png'))
+    return tmp_path / 'src'
+
+
+def run(*arguments) -> int:
+    return load_tool('dataset_converters/photographs').main([str(word) for word in arguments])
+
+
+def test_large_ones_come_in_quarters_too(photographs, tmp_path, capsys):
+    assert run(photographs, '--dst', tmp_path / 'dst', '--side', 80, '--without', 'kept') == 0
+    assert f'{tmp_path / "dst"}: 6 pictures of 2 photographs' in capsys.readouterr().out
+    written = {path.name: mmcv.imread(str(path)) for path in (tmp_path / 'dst').iterdir()}
+    quarters = [f'large_{row}{column}.png' for row in range(2) for column in range(2)]
+    assert sorted(written) == sorted(['large.png', 'small.png', *quarters])
+    assert np.array_equal(written['small.png'], picture(50, 40))
+    large = picture(160, 210)
+    for row in range(2):
+        for column in range(2):
+            quarter = large[80 * row : 80 * (row + 1), 105 * column : 105 * (column + 1)]
+            assert np.array_equal(written[f'large_{row}{column}.png'], quarter)
+    means = large.reshape(80, 2, 105, 2, 3).mean((1, 3))
+    assert abs(written['large.png'] - means).max() <= 0.5
+
+
+def test_wrong_calls_write_nothing(photographs, tmp_path, capsys):
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'full').mkdir()
+    (tmp_path / 'full/a.txt').write_text('mine')
+    for arguments, said in [
+        ([photographs, '--without', 'kpet'], '--without kpet: no picture is called so'),
+        ([photographs, photographs / 'small.png'], 'both would be written as small.png'),
+        ([tmp_path / 'empty'], 'empty: no picture in this folder'),
+        ([tmp_path / 'none.png'], 'none.png: no such picture'),
+        ([photographs, '--side', '0'], '--side must be at least 1 px, found 0'),
+    ]:
+        assert run(*arguments, '--dst', tmp_path / 'dst') == 1
+        assert said in capsys.readouterr().err and not (tmp_path / 'dst').exists()
+    assert run(photographs, '--dst', tmp_path / 'full') == 1
+    assert 'full: is there already; name another folder, or remove it' in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / 'full').iterdir()] == ['a.txt']
