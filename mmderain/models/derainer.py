@@ -16,7 +16,7 @@ PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float
 #: Of a network that does not say; see :class:`Derainer`.
 HALO, BYTES_PER_PIXEL = 64, 8192
 #: The most that the tensors of a tile may take, bytes; the process holds up to twice as much.
-TILE_MEMORY = 3 * 2**29
+TILE_MEMORY = 2**30
 
 
 @MODELS.register_module()
@@ -41,7 +41,7 @@ class Derainer(BaseModel):
             to the autocast around, which is off unless somebody has turned it on. Training has its own setting, the
             optimizer wrapper.
         tile: side in pixels of the tiles that :meth:`restore` cuts pictures into; 0 never cuts; None does where a whole
-            picture would take more than half of the memory that is free, and cuts to 1.5 GiB a tile at most.
+            picture would take more than half of the memory that is free, and cuts to 1 GiB a tile at most.
         data_preprocessor: config, by default :class:`DerainDataPreprocessor`.
         init_cfg: mmengine's weight initialisation.
     """
