@@ -1,6 +1,7 @@
 """The site builds, its links lead somewhere, and what its pages tell a person to type is understood."""
 
 import importlib
+import itertools
 import os
 import re
 import shlex
@@ -8,13 +9,16 @@ import shutil
 import subprocess
 import sys
 
+import mmcv
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, picture
+from golden import authors_keys, fill
 from mmengine.config import Config
 from snippets import LINK, PAGES, WrongCommand, blocks, check, commands
 
 from mmderain.apis import init_model, save_weights
+from mmderain.apis.video import write_frames
 
 
 def name_of(page):
@@ -144,36 +148,75 @@ def test_the_five_lines_derain_what_was_loaded(tmp_path):
     assert kinds[:3] == ['LoadImageFromFile', 'mmderain.Derain', 'Resize']
 
 
-# --- the README's commands, for good -------------------------------------------------------------
+# --- the commands, for good ----------------------------------------------------------------------
 
-#: What a command of "Use" names that does not come along: data sets, others' weights, packages.
-NOT_HERE = ('sian_rain100l', 'prepare_dataset', 'TASK_CONFIG', 'data/', 'source', 'mmderain web')
-#: What the others leave behind.
-PROMISED = {
-    'mmderain rain': ['work_dirs/rainy/rain/home.png', 'work_dirs/rainy/manifest.jsonl'],
-    'mmderain detect': ['work_dirs/detected/00670.jpg'],
-    'mmderain segment': ['work_dirs/segmented/00670.jpg'],
-    'mmderain derain': ['work_dirs/derained/home.png', 'work_dirs/derained/coffee.png'],
-    'python tools/dataset_converters/synthesize_rain.py': ['work_dirs/rainy2/layer/china.png'],
-    'python tools/analysis_tools/browse_dataset.py': ['work_dirs/browse'],
-    'python tools/deployment/export.py': ['work_dirs/sian.onnx'],
-    'python tools/analysis_tools/benchmark.py': ['work_dirs/benchmark'],
+#: Of commands that are not run: they name what does not come along (data sets, others' weights, packages, a word in
+#: capitals for the reader's own), set up or serve something, or take minutes and gigabytes.
+NOT_RUN = re.compile(
+    r'~/|data/|sian_rain100l|_bsds|camvid|rtmdet|my_pairs|/mine/|Tensorboard|6000x8000|\b[A-Z][A-Z_]{3,}\b'
+    r'|^(?:make|pip|source|bash|mmderain web)\b'
+)
+#: Page -> beginning of a command -> what it leaves behind. A page's commands are run in their order.
+RUN = {
+    'README.md': {
+        'mmderain rain': ['work_dirs/rainy/rain/home.png', 'work_dirs/rainy/manifest.jsonl'],
+        'mmderain detect': ['work_dirs/detected/00670.jpg'],
+        'mmderain segment': ['work_dirs/segmented/00670.jpg'],
+        'mmderain derain': ['work_dirs/derained/home.png', 'work_dirs/derained/coffee.png'],
+        'python tools/dataset_converters/synthesize_rain.py': ['work_dirs/rainy2/layer/china.png'],
+        'python tools/analysis_tools/browse_dataset.py': ['work_dirs/browse'],
+        'python tools/deployment/export.py': ['work_dirs/sian.onnx'],
+        'python tools/analysis_tools/benchmark.py': ['work_dirs/benchmark'],
+    },
+    'docs/en/index.md': {
+        'mmderain derain work_dirs/rainy/rain --out work_dirs/derained_': ['work_dirs/derained_by_demo/home.png'],
+        'python tools/evaluate_folder.py': [],
+    },
+    'docs/en/inference.md': {
+        'mmderain derain rainy.jpg': ['derained/rainy.jpg'],
+        'mmderain derain holiday/': ['derained/beach.png', 'derained/late/night.jpg', 'derained/clip.mp4'],
+        'mmderain detect rainy.jpg': ['work_dirs/detected_rainy/rainy.jpg'],
+        'mmderain segment demo/street': ['work_dirs/segmented/00610.jpg', 'work_dirs/segmented/00740.jpg'],
+        'python demo/image_demo.py': ['work_dirs/image_demo.png'],
+        'python demo/video_demo.py': [],
+        'python demo/scene_demo.py': [],
+        'python tools/analysis_tools/compare_tiles.py sian': [],
+    },
+    'docs/en/model_zoo.md': {
+        'python tools/model_converters/upstream_to_mmderain.py': ['sian_rain100h.pth'],
+        'mmderain derain': ['derained/rainy.png'],
+    },
+    'docs/en/networks.md': {'python tools/analysis_tools/get_complexity.py': []},
+    'docs/en/deployment.md': {'python tools/analysis_tools/benchmark.py': ['work_dirs/benchmark']},
+    'docs/en/rain.md': {'python tools/analysis_tools/browse_dataset.py': ['work_dirs/browse']},
+    'docs/en/training.md': {'python tools/analysis_tools/benchmark_feeding.py': []},
 }
 
 
+def write_what_readers_have(checkout):
+    """Pictures, a video of three frames and weights by the names that the pages give to the reader's own."""
+    demo = init_model(ROOT / 'configs/derain/sian_sample.py').state_dict()
+    save_weights(checkout / 'work_dirs/sample_demo/iter_900.pth', demo, {})
+    torch.save(fill(authors_keys('sian'), 1), checkout / 'rain100h.pth')
+    for name in ('rainy.jpg', 'rainy.png', 'street.jpg', 'holiday/beach.png', 'holiday/late/night.jpg'):
+        mmcv.imwrite(picture(96, 128), str(checkout / name))
+    write_frames([picture(48, 64, seed) for seed in range(3)], checkout / 'clip.mp4', 10)
+
+
 @pytest.mark.soak
-def test_what_the_readme_says_to_type_works(tmp_path):
-    """The commands of "Use" that need nothing else, in their order, and its Python, in a copy of the checkout.
+@pytest.mark.parametrize('page', RUN)
+def test_what_a_page_says_to_type_works(page, tmp_path):
+    """Its commands, and the README's Python, in a copy of the checkout; of the README those of "Use".
 
     In place of the weights of `make demo`, which is tested by itself, stand untrained ones.
     """
     checkout = tmp_path / 'mmderain'
     left_out = shutil.ignore_patterns('.git', '.venv*', 'work_dirs', 'data', 'site', 'build', 'dist', '__pycache__')
     shutil.copytree(ROOT, checkout, symlinks=True, ignore=left_out)
-    demo = init_model(ROOT / 'configs/derain/sian_sample.py').state_dict()
-    save_weights(checkout / 'work_dirs/sample_demo/iter_900.pth', demo, {})
-    use = re.search(r'^## Use\n.*?(?=^## )', (ROOT / 'README.md').read_text(), re.M | re.S)[0]
-    (checkout / 'use.md').write_text(use)
+    write_what_readers_have(checkout)
+    told = checkout / page
+    if page == 'README.md':
+        told.write_text(re.search(r'^## Use\n.*?(?=^## )', told.read_text(), re.M | re.S)[0])
     heads = {'python': [sys.executable], 'mmderain': [sys.executable, '-m', 'mmderain.cli']}
     environment = {
         'PYTHONPATH': str(checkout),
@@ -186,17 +229,19 @@ def test_what_the_readme_says_to_type_works(tmp_path):
         assert done.returncode == 0, f'{command}: {done.stdout[-1000:]}{done.stderr[-2000:]}'
 
     met = set()
-    for script in blocks(checkout / 'use.md', 'bash'):
+    for script in blocks(told, 'bash'):
         for command, *arguments in commands(script):
             line = shlex.join([command, *arguments])
-            if any(word in line for word in NOT_HERE):
+            if NOT_RUN.search(line):
                 continue
-            run(*heads[command], *arguments)
+            globbed = [sorted(map(str, checkout.glob(word))) if '*' in word else [word] for word in arguments]
+            run(*heads[command], *itertools.chain(*globbed))
             print(f'ran: {line}')
-            for start, files in PROMISED.items():
+            for start, files in RUN[page].items():
                 if line.startswith(start):
                     met.add(start)
                     assert not [file for file in files if not (checkout / file).exists()], line
-    assert met == set(PROMISED)
-    for code in blocks(checkout / 'use.md', 'python'):
-        run(sys.executable, '-c', code)
+    assert met == set(RUN[page])
+    if page == 'README.md':
+        for code in blocks(told, 'python'):
+            run(sys.executable, '-c', code)
