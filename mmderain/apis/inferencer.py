@@ -190,6 +190,9 @@ class _Source:
                 f'{self.name}: {tensor.dtype} of shape {tuple(tensor.shape)}; expected RGB in [0, 1], floating, '
                 '(3, H, W) or (N, 3, H, W)'
             )
+        low, high = (end.item() for end in tensor.aminmax())
+        if not (low > -1 and high < 2):  # a little beyond [0, 1] is what resizing leaves; NaN is neither
+            raise InputError(f'{self.name}: values from {low:g} to {high:g}; expected RGB in [0, 1]')
         return tensor if tensor.dim() == 4 else tensor[None]
 
 
@@ -217,7 +220,7 @@ def expand(inputs: Sequence[Source]) -> Iterator[_Source]:
             raise InputError(f'input {number}: {type(item).__name__}; expected a path, an array or a tensor')
         path = Path(item)
         if path.is_dir():
-            found = list_images(path, also=VIDEO_SUFFIXES)
+            found = list_images(path, also=(*VIDEO_SUFFIXES, '.gif'))
             if not found:
                 raise InputError(f'{path}: no picture or video in this folder')
             yield from (_Source(str(path / name), path / name, path) for name in found)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT, picture
+from PIL import Image
 
 from mmderain.apis import DerainInferencer, derain_video, find_derainer
 from mmderain.cli import main
@@ -86,6 +87,16 @@ def test_one_bad_file_stops_nothing(inferencer, tmp_path):
         inferencer(tmp_path / 'in/b.png')
 
 
+def test_gifs_in_a_folder_are_taken_or_named(inferencer, tmp_path):
+    (tmp_path / 'in').mkdir()
+    frames = [Image.fromarray(picture(8, 8, seed)) for seed in range(2)]
+    frames[0].save(tmp_path / 'in/still.gif')
+    frames[0].save(tmp_path / 'in/moving.gif', save_all=True, append_images=frames[1:])
+    result = inferencer(tmp_path / 'in', out_dir=tmp_path / 'out')
+    assert result.predictions == [None, tmp_path / 'out/still.png']
+    assert 'has 2 frames' in result.failures[str(tmp_path / 'in/moving.gif')]
+
+
 def test_never_over_an_input_nor_two_into_one(inferencer, tmp_path):
     write(tmp_path / 'in/a.png'), write(tmp_path / 'other/a.png')
     for inputs in (tmp_path / 'in', [tmp_path / 'in/a.png'], [tmp_path / 'other/a.png', tmp_path / 'in/a.png']):
@@ -118,6 +129,8 @@ def test_existing_results(inferencer, tmp_path):
         ([3], {}, 'input 0: int; expected a path'),
         (np.zeros((4, 4)), {}, 'float64 of shape'),
         (torch.zeros(1, 4, 4), {}, 'expected RGB'),
+        (torch.full((3, 4, 4), 255.0), {}, r'input 0: values from 255 to 255; expected RGB in \[0, 1\]'),
+        (torch.full((3, 4, 4), torch.nan), {}, 'values from nan to nan'),
         (np.zeros((4, 4, 3), np.uint8), dict(existing='maybe'), "found 'maybe'"),
         (np.zeros((4, 4, 3), np.uint8), dict(batch_size=0), 'found 0'),
     ],
