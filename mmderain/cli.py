@@ -98,6 +98,8 @@ def build_parser() -> argparse.ArgumentParser:
     web.set_defaults(run=run_web)
     for name, (_, summary) in FRONTS.items():
         commands.add_parser(name, help=summary, add_help=False)
+    for command in commands.choices.values():
+        command.set_defaults(parser=command)
     return parser
 
 
@@ -149,7 +151,7 @@ def run_scene(args: argparse.Namespace) -> int:
 
     rain = None if args.rain == 'none' else args.rain
     parse_rain(rain or 'heavy')  # a wrong name is said before models are loaded
-    targets_of(list(expand(args.inputs)), args.out, args.existing)  # and wrong paths
+    targets_of(list(expand(args.inputs, args.out)), args.out, args.existing)  # and wrong paths
     device = args.device or default_device()
     task = load_task_model(args.task, args.task_weights, device)
     if task.kind != args.kind:
@@ -191,6 +193,8 @@ def run_web(args: argparse.Namespace) -> int:
 
     device = args.device or default_device()
     derainers, tasks = shipped_loaders(device)
+    if args.weights and not args.model:
+        raise InputError(f'--weights {args.weights}: the checkpoint of which model? Name it by --model')
     if args.model:
         own = trained_derainer(args.model, args.weights, device)  # now: what is wrong with it is said here
         name = Path(args.model).stem
@@ -222,7 +226,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv and argv[0] in FRONTS:
         sys.argv[0] = f'mmderain {argv[0]}'  # what argparse shows
         return run_tool(TOOLS / FRONTS[argv[0]][0], argv[1:])
-    args = build_parser().parse_args(argv)
+    args, unknown = build_parser().parse_known_args(argv)
+    if unknown:
+        args.parser.error(f'unrecognized arguments: {" ".join(unknown)}')  # of the command, whose usage is shown
     try:
         return args.run(args)
     except (OSError, InputError) as error:

@@ -1,7 +1,7 @@
 # The derainer that comes along (mmderain/weights/README.md): SIAN of width 24 with three stages, for streaks from light
 # to heavy at any slant, trained on free photographs alone: three hours on two cores with --amp. The weights that come
 # along took as many steps, in five legs; the last of them saw more photographs than those of demo/sample, by
-# train_dataloader.dataset.data_root=data/photographs (their list, and how they are prepared: in the README named above).
+# train_dataloader.dataset.data_root=data/photographs (which, and how they are prepared: in the README named above).
 _base_ = './sian_sample.py'
 rain = ['light:1', *['light'] * 3, *['varied-light'] * 2, 'heavy:2', 'heavy', *['varied-heavy'] * 2]
 model = dict(

@@ -93,7 +93,7 @@ class DerainInferencer:
         if batch_size < 1:
             raise InputError(f'batch_size must be at least 1, found {batch_size}')
         single = not isinstance(inputs, Sequence) or isinstance(inputs, str)
-        sources = list(expand([inputs] if single else inputs))
+        sources = list(expand([inputs] if single else inputs, out_dir))
         targets = targets_of(sources, out_dir, existing)
         result = Inference(predictions=[None] * len(sources))
         numbers = track(range(len(sources)), 'deraining', disable=not progress)
@@ -206,8 +206,8 @@ def shape(loaded: Picture | Tensor) -> tuple[int, ...]:
     return tuple(loaded.shape[-2:]) if isinstance(loaded, Tensor) else loaded.colour.shape[:2]
 
 
-def expand(inputs: Sequence[Source]) -> Iterator[_Source]:
-    """Folders become their pictures and videos.
+def expand(inputs: Sequence[Source], out_dir: str | Path | None = None) -> Iterator[_Source]:
+    """Folders become their pictures and videos; those in ``out_dir`` below them, results of an earlier call, do not.
 
     Raises:
         FileNotFoundError, InputError: a folder without any, a path that is not there, or no path, array or tensor.
@@ -221,6 +221,8 @@ def expand(inputs: Sequence[Source]) -> Iterator[_Source]:
         path = Path(item)
         if path.is_dir():
             found = list_images(path, also=(*VIDEO_SUFFIXES, '.gif'))
+            if out_dir is not None and path.resolve() in Path(out_dir).resolve().parents:
+                found = [name for name in found if Path(out_dir).resolve() not in (path / name).resolve().parents]
             if not found:
                 raise InputError(f'{path}: no picture or video in this folder')
             yield from (_Source(str(path / name), path / name, path) for name in found)

@@ -147,7 +147,7 @@ def show_scenes(
     Raises:
         FileNotFoundError, InputError: before anything is done, if inputs and ``out_dir`` cannot go together.
     """
-    sources = list(expand(inputs))
+    sources = list(expand(inputs, out_dir))
     results = {}
     for number, (source, target) in enumerate(zip(sources, targets_of(sources, out_dir, existing), strict=True)):
         try:

@@ -227,6 +227,8 @@ def serving(
     """
     if max_upload < 1:
         raise InputError(f'--max-upload must be at least 1 MB, found {max_upload}')
+    if not 1 <= port <= 65535:
+        raise InputError(f'--port must be from 1 to 65535, found {port}')
     # No tunnel, no history kept in the browser, no fonts from elsewhere, no links.
     private = dict(share=False, ssr_mode=False, mcp_server=False, enable_monitoring=False, run_history=False)
     fonts = dict(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
@@ -249,7 +251,7 @@ def serving(
                 css=CSS,
                 **private,
             )
-        except (OSError, OverflowError):
+        except OSError:
             raise InputError(
                 f'{host}:{port}: no page can be served there; the port is taken, or the address is not one of this '
                 'machine. Name others with --port and --host.'

@@ -107,6 +107,14 @@ def test_never_over_an_input_nor_two_into_one(inferencer, tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
+def test_results_below_the_inputs_are_no_inputs(inferencer, tmp_path):
+    write(tmp_path / 'a.png')
+    assert inferencer(tmp_path, out_dir=tmp_path / 'out').predictions == [tmp_path / 'out/a.png']
+    write(tmp_path / 'b.png')
+    again = inferencer(tmp_path, out_dir=tmp_path / 'out', existing='skip')
+    assert again.predictions == [tmp_path / 'out/a.png', tmp_path / 'out/b.png']
+
+
 def test_existing_results(inferencer, tmp_path):
     write(tmp_path / 'in/a.png'), write(tmp_path / 'in/b.png')
     out = tmp_path / 'out'

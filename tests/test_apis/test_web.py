@@ -124,6 +124,17 @@ def test_wrong_calls(monkeypatch, capsys):
     monkeypatch.setattr(web, 'shipped_models', dict)
     with pytest.raises(InputError, match='--max-upload must be at least 1 MB, found 0'), serving({}, {}, max_upload=0):
         pass
+    for port in (0, 65536):
+        with (
+            pytest.raises(InputError, match=f'--port must be from 1 to 65535, found {port}'),
+            serving({}, {}, port=port),
+        ):
+            pass
+    assert cli.main(['web', '--weights', 'w.pth']) == 1
+    assert 'error: --weights w.pth: the checkpoint of which model? Name it by --model' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(['web', '--prot', '7'])
+    assert 'usage: mmderain web [-h] [--host' in capsys.readouterr().err
     assert cli.main(['web', '--model', 'sain']) == 1
     assert "no model is called 'sain'" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, 'gradio', None)

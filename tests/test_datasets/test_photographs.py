@@ -35,17 +35,23 @@ def test_large_ones_come_in_quarters_too(photographs, tmp_path, capsys):
 
 def test_wrong_calls_write_nothing(photographs, tmp_path, capsys):
     (tmp_path / 'empty').mkdir()
+    mmcv.imwrite(picture(20, 20), str(tmp_path / 'other/large_00.png'))
+    mmcv.imwrite(picture(20, 20), str(tmp_path / 'cut/half.png'))
+    content = (tmp_path / 'cut/half.png').read_bytes()
+    (tmp_path / 'cut/half.png').write_bytes(content[:40])  # its header is whole
     (tmp_path / 'full').mkdir()
     (tmp_path / 'full/a.txt').write_text('mine')
     for arguments, said in [
         ([photographs, '--without', 'kpet'], '--without kpet: no picture is called so'),
         ([photographs, photographs / 'small.png'], 'both would be written as small.png'),
+        ([photographs, tmp_path / 'other', '--side', '80'], 'both would be written as large_00.png; rename one'),
+        ([photographs, tmp_path / 'cut'], 'half.png: cannot be read as a picture'),
         ([tmp_path / 'empty'], 'empty: no picture in this folder'),
         ([tmp_path / 'none.png'], 'none.png: no such picture'),
         ([photographs, '--side', '0'], '--side must be at least 1 px, found 0'),
     ]:
         assert run(*arguments, '--dst', tmp_path / 'dst') == 1
-        assert said in capsys.readouterr().err and not (tmp_path / 'dst').exists()
+        assert said in capsys.readouterr().err and not list(tmp_path.glob('*dst*'))
     assert run(photographs, '--dst', tmp_path / 'full') == 1
     assert 'full: is there already; name another folder, or remove it' in capsys.readouterr().err
     assert [path.name for path in (tmp_path / 'full').iterdir()] == ['a.txt']

@@ -9,6 +9,8 @@ train_dataloader.dataset.data_root.
 """
 
 import argparse
+import itertools
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from rich.progress import track
 from mmderain.apis.pictures import write_picture
 from mmderain.datasets.pairing import list_images
 from mmderain.errors import InputError
-from mmderain.image import read_image
+from mmderain.image import image_size, read_image
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -45,33 +47,38 @@ def shrink(img: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(img, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def parts(img: np.ndarray, side: int) -> dict[str, np.ndarray]:
-    """Suffix of the name -> picture: the whole, and the quarters of a large one."""
-    found = {'': shrink(img, side)}
-    height, width = img.shape[:2]
-    if min(height, width) >= 2 * side:
-        for row in range(2):
-            for column in range(2):
-                rows = slice(row * height // 2, (row + 1) * height // 2)
-                columns = slice(column * width // 2, (column + 1) * width // 2)
-                found[f'_{row}{column}'] = shrink(img[rows, columns], side)
+def regions(size: tuple[int, int], side: int) -> dict[str, tuple[slice, slice]]:
+    """Suffix of the name -> rows and columns: of the whole, and of the quarters of a large one."""
+    found = {'': (slice(None), slice(None))}
+    if min(size) >= 2 * side:
+        halves = [(slice(length // 2), slice(length // 2, length)) for length in size]
+        for row, column in itertools.product(range(2), repeat=2):
+            found[f'_{row}{column}'] = halves[0][row], halves[1][column]
     return found
 
 
-def sources(given: list[Path], without: list[str]) -> dict[str, Path]:
+def sources(given: list[Path], without: list[str], side: int) -> dict[str, Path]:
     """Name without suffix -> file.
 
     Raises:
-        InputError: two of one name, a folder without pictures, or a name to leave out that is not among them.
+        FileNotFoundError, InputError: two would be written under one name, a folder without pictures, no picture, or a
+            name to leave out that is not among them.
     """
     found: dict[str, Path] = {}
+    taken: dict[str, Path] = {}
     for entry in given:
         files = [entry / name for name in list_images(entry)] if entry.is_dir() else [entry]
+        if not entry.exists():
+            raise FileNotFoundError(f'{entry}: no such picture or folder')
         if not files:
             raise InputError(f'{entry}: no picture in this folder')
         for path in files:
-            if path.stem in found:
-                raise InputError(f'{path} and {found[path.stem]}: both would be written as {path.stem}.png')
+            if path.stem not in without:
+                for suffix in regions(image_size(path), side):
+                    name = path.stem + suffix
+                    if name in taken:
+                        raise InputError(f'{path} and {taken[name]}: both would be written as {name}.png; rename one')
+                    taken[name] = path
             found[path.stem] = path
     missing = sorted(set(without) - set(found))
     if missing:
@@ -81,19 +88,24 @@ def sources(given: list[Path], without: list[str]) -> dict[str, Path]:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
+    part = args.dst.with_name(f'.{args.dst.name}.part')  # DST comes whole or not at all
     try:
         if args.side < 1:
             raise InputError(f'--side must be at least 1 px, found {args.side}')
         if args.dst.exists() and (not args.dst.is_dir() or any(args.dst.iterdir())):
             raise InputError(f'{args.dst}: is there already; name another folder, or remove it')
-        photographs, number = sources(args.src, args.without), 0
+        photographs, number = sources(args.src, args.without, args.side), 0
         for name, path in track(photographs.items(), 'shrinking', transient=True):
-            for suffix, part in parts(read_image(path), args.side).items():
-                write_picture(part, args.dst / f'{name}{suffix}.png')
+            img = read_image(path)
+            for suffix, region in regions(img.shape[:2], args.side).items():
+                write_picture(shrink(img[region], args.side), part / f'{name}{suffix}.png')
                 number += 1
+        part.replace(args.dst)
     except (OSError, InputError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     print(f'{args.dst}: {number} pictures of {len(photographs)} photographs')
     return 0
 

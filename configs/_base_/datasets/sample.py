@@ -2,7 +2,8 @@
 source = dict(
     name='the sample pictures of mmderain',
     published_at='demo/sample in the checkout of mmderain (not part of the wheel)',
-    layout='demo/sample/train/*.jpg   demo/sample/test/*.jpg   (run from the top of the checkout)',
+    layout='demo/sample/train/*.jpg   demo/sample/test/*.jpg   (run from the top of the checkout)\n'
+    'Any other folder of rain-free pictures will do: docs/en/training.md',
 )
 train_dataloader = dict(
     batch_size=8,
