@@ -23,7 +23,7 @@ EPILOG = """exit status: 0 all done, 1 something could not be done (said on the 
 examples:
   mmderain derain rainy.jpg --out derained
   mmderain derain holiday/ video.mp4 --out derained --precision bf16
-  mmderain detect demo/street --out detected
+  mmderain detect demo/street/*.jpg --out detected
   mmderain segment rainy_street.jpg --rain none --out segmented
   mmderain rain photos rainy --rain light+drops:2
   mmderain web

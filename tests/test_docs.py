@@ -176,7 +176,7 @@ RUN = {
         'mmderain derain rainy.jpg': ['derained/rainy.jpg'],
         'mmderain derain holiday/': ['derained/beach.png', 'derained/late/night.jpg', 'derained/clip.mp4'],
         'mmderain detect rainy.jpg': ['work_dirs/detected_rainy/rainy.jpg'],
-        'mmderain segment demo/street': ['work_dirs/segmented/00610.jpg', 'work_dirs/segmented/00740.jpg'],
+        'mmderain segment': ['work_dirs/segmented/00610.jpg', 'work_dirs/segmented/00740.jpg'],
         'python demo/image_demo.py': ['work_dirs/image_demo.png'],
         'python demo/video_demo.py': [],
         'python demo/scene_demo.py': [],
