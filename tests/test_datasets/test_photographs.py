@@ -48,6 +48,7 @@ def test_wrong_calls_write_nothing(photographs, tmp_path, capsys):
         ([photographs, tmp_path / 'cut'], 'half.png: cannot be read as a picture'),
         ([tmp_path / 'empty'], 'empty: no picture in this folder'),
         ([tmp_path / 'none.png'], 'none.png: no such picture'),
+        ([photographs / 'small.png', '--without', 'small'], '--without small: leaves no picture'),
         ([photographs, '--side', '0'], '--side must be at least 1 px, found 0'),
     ]:
         assert run(*arguments, '--dst', tmp_path / 'dst') == 1

@@ -61,8 +61,8 @@ def sources(given: list[Path], without: list[str], side: int) -> dict[str, Path]
     """Name without suffix -> file.
 
     Raises:
-        FileNotFoundError, InputError: two would be written under one name, a folder without pictures, no picture, or a
-            name to leave out that is not among them.
+        FileNotFoundError, InputError: two would be written under one name, a folder without pictures, no picture, a
+            name to leave out that is not among them, or all of them left out.
     """
     found: dict[str, Path] = {}
     taken: dict[str, Path] = {}
@@ -83,7 +83,10 @@ def sources(given: list[Path], without: list[str], side: int) -> dict[str, Path]
     missing = sorted(set(without) - set(found))
     if missing:
         raise InputError(f'--without {" ".join(missing)}: no picture is called so')
-    return {name: path for name, path in found.items() if name not in without}
+    kept = {name: path for name, path in found.items() if name not in without}
+    if not kept:
+        raise InputError(f'--without {" ".join(without)}: leaves no picture')
+    return kept
 
 
 def main(argv: list[str] | None = None) -> int:
