@@ -42,6 +42,8 @@ class Derainer(BaseModel):
             optimizer wrapper.
         tile: side in pixels of the tiles that :meth:`restore` cuts pictures into; 0 never cuts; None does where a whole
             picture would take more than half of the memory that is free, and cuts to 1 GiB a tile at most.
+        compile: arguments of ``torch.compile`` for the network, True for its defaults, None or False to run it as it is.
+            Checkpoints stay the same. It is compiled anew for other sizes; tiles are worked on uncompiled.
         data_preprocessor: config, by default :class:`DerainDataPreprocessor`.
         init_cfg: mmengine's weight initialisation.
     """
@@ -55,6 +57,7 @@ class Derainer(BaseModel):
         std: Sequence[float] | None = None,
         precision: str | None = None,
         tile: int | None = None,
+        compile: dict | bool | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -75,6 +78,8 @@ class Derainer(BaseModel):
             raise ValueError(
                 f"{type(self.network).__name__}.channel_order must be 'rgb' or 'bgr', found {self.channel_order!r}"
             )
+        if compile:
+            self.network.compile(**({} if compile is True else compile))
         self.register_buffer('mean', _per_channel('mean', mean), persistent=False)
         self.register_buffer('std', _per_channel('std', std), persistent=False)
         self.losses = torch.nn.ModuleDict()

@@ -117,61 +117,93 @@ class WindowAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, q: Tensor, around: Tensor, of_position: Tensor, w: Tensor, window: int) -> Tensor:
-        """Args:
-            q: (N, R, H, W).
-            around: a term of k, k (R channels) and v (C channels), padded: (N, 1 + R + C, H + window - 1, ...).
-            of_position: (window, window, cases of rows, cases of columns).
-            w: (R,), of ``|q_i - k_j|``.
-
-        Returns:
-            (N, C, H, W).
-        """
         ctx.save_for_backward(q, around, of_position, w)
         ctx.window = window
-        out = q.new_empty(q.shape[0], around.shape[1] - 1 - q.shape[1], *q.shape[2:])
-        for rows, shifts, position in chunks(q, around, of_position, window):
-            weights = attention_weights(q[:, :, rows], shifts, position, w)
-            v, y = shifts[:, 1 + q.shape[1] :], out[:, :, rows]
-            torch.mul(weights[:, None, 0, 0], v[:, :, 0, 0], out=y)
-            for dy in range(window):
-                for dx in range(window):
-                    if dy or dx:
-                        y.addcmul_(weights[:, None, dy, dx], v[:, :, dy, dx])
-        return out
+        if torch.compiler.is_exporting() and not torch.compiler.is_dynamo_compiling():
+            return attend(q, around, of_position, w, window)  # an exported file knows no operator of ours
+        return attend_operator(q, around, of_position, w, window)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, g_out: Tensor) -> tuple[Tensor | None, ...]:
-        q, around, of_position, w = ctx.saved_tensors
-        relations = q.shape[1]
-        g_q, g_around = torch.zeros_like(q), torch.zeros_like(around)
-        g_position, g_w = torch.zeros_like(of_position), torch.zeros_like(w)
-        row_case = border_cases(q.shape[2], ctx.window // 2, q.device)
-        for rows, shifts, position in chunks(q, around, of_position, ctx.window):
-            weights = attention_weights(q[:, :, rows], shifts, position, w)
-            g_y = g_out[:, :, rows]
-            g_logits = torch.zeros_like(weights)
-            for c in range(g_y.shape[1]):
-                g_logits.addcmul_(g_y[:, c, None, None], shifts[:, 1 + relations + c])
-            g_logits.sub_((weights * g_logits).sum((1, 2), keepdim=True)).mul_(weights)
-            # What each shift gives to its term of k and to k.
-            g_shifts = [g_logits]
-            for c in range(relations):
-                difference = q[:, c, rows][:, None, None] - shifts[:, 1 + c]
-                g_w[c] += (g_logits * difference.abs()).sum()
-                g_difference = difference.sign_().mul_(g_logits).mul_(w[c])
-                g_q[:, c, rows] = g_difference.sum((1, 2))
-                g_shifts.append(g_difference.neg_())
-            height, width = g_y.shape[2:]
-            part = g_around[:, :, rows.start : rows.start + height + ctx.window - 1]
-            for dy in range(ctx.window):
-                for dx in range(ctx.window):
-                    place = part[:, :, dy : dy + height, dx : dx + width]
-                    for c, g_shift in enumerate(g_shifts):
-                        place[:, c] += g_shift[:, dy, dx]
-                    place[:, 1 + relations :].addcmul_(weights[:, None, dy, dx], g_y)
-            g_position.index_add_(2, row_case[rows], gather(g_logits.sum(0), of_position.shape[3]))
-        return g_q, g_around, g_position, g_w, None
+        return *attend_backward_operator(g_out, *ctx.saved_tensors, ctx.window), None
+
+
+def attend(q: Tensor, around: Tensor, of_position: Tensor, w: Tensor, window: int) -> Tensor:
+    """The loop.
+
+    Args:
+        q: (N, R, H, W).
+        around: a term of k, k (R channels) and v (C channels), padded: (N, 1 + R + C, H + window - 1, ...).
+        of_position: (window, window, cases of rows, cases of columns).
+        w: (R,), of ``|q_i - k_j|``.
+
+    Returns:
+        (N, C, H, W).
+    """
+    out = empty_result(q, around)
+    for rows, shifts, position in chunks(q, around, of_position, window):
+        weights = attention_weights(q[:, :, rows], shifts, position, w)
+        v, y = shifts[:, 1 + q.shape[1] :], out[:, :, rows]
+        torch.mul(weights[:, None, 0, 0], v[:, :, 0, 0], out=y)
+        for dy in range(window):
+            for dx in range(window):
+                if dy or dx:
+                    y.addcmul_(weights[:, None, dy, dx], v[:, :, dy, dx])
+    return out
+
+
+def attend_backward(
+    g_out: Tensor, q: Tensor, around: Tensor, of_position: Tensor, w: Tensor, window: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of ``q``, ``around``, ``of_position`` and ``w`` from that of the result."""
+    relations = q.shape[1]
+    g_q, g_around, g_position, g_w = (torch.zeros_like(t) for t in (q, around, of_position, w))
+    row_case = border_cases(q.shape[2], window // 2, q.device)
+    for rows, shifts, position in chunks(q, around, of_position, window):
+        weights = attention_weights(q[:, :, rows], shifts, position, w)
+        g_y = g_out[:, :, rows]
+        g_logits = torch.zeros_like(weights)
+        for c in range(g_y.shape[1]):
+            g_logits.addcmul_(g_y[:, c, None, None], shifts[:, 1 + relations + c])
+        g_logits.sub_((weights * g_logits).sum((1, 2), keepdim=True)).mul_(weights)
+        # What each shift gives to its term of k and to k.
+        g_shifts = [g_logits]
+        for c in range(relations):
+            difference = q[:, c, rows][:, None, None] - shifts[:, 1 + c]
+            g_w[c] += (g_logits * difference.abs()).sum()
+            g_difference = difference.sign_().mul_(g_logits).mul_(w[c])
+            g_q[:, c, rows] = g_difference.sum((1, 2))
+            g_shifts.append(g_difference.neg_())
+        height, width = g_y.shape[2:]
+        part = g_around[:, :, rows.start : rows.start + height + window - 1]
+        for dy in range(window):
+            for dx in range(window):
+                place = part[:, :, dy : dy + height, dx : dx + width]
+                for c, g_shift in enumerate(g_shifts):
+                    place[:, c] += g_shift[:, dy, dx]
+                place[:, 1 + relations :].addcmul_(weights[:, None, dy, dx], g_y)
+        g_position.index_add_(2, row_case[rows], gather(g_logits.sum(0), of_position.shape[3]))
+    return g_q, g_around, g_position, g_w
+
+
+# Operators, for torch.compile to call them as they are: unrolled, the loop would be thousands of operations a layer.
+attend_operator = torch.library.custom_op('mmderain::window_attention', attend, mutates_args=())
+attend_backward_operator = torch.library.custom_op(
+    'mmderain::window_attention_backward', attend_backward, mutates_args=()
+)
+
+
+@attend_operator.register_fake
+def empty_result(q: Tensor, around: Tensor, *_: Tensor | int) -> Tensor:
+    """Of the shape of :func:`attend`'s."""
+    return q.new_empty(q.shape[0], around.shape[1] - 1 - q.shape[1], *q.shape[2:])
+
+
+@attend_backward_operator.register_fake
+def empty_gradients(g_out: Tensor, *of: Tensor | int) -> tuple[Tensor, ...]:
+    """Of the shapes of :func:`attend_backward`'s."""
+    return tuple(torch.empty_like(t) for t in of[:4])
 
 
 def chunks(q: Tensor, around: Tensor, of_position: Tensor, window: int) -> Iterator[tuple[slice, Tensor, Tensor]]:

@@ -70,8 +70,9 @@ def to_bands(conv: nn.Conv2d, wavelet: Tensor, x: Tensor) -> Tensor:
     """
     # Of the convolution's channels, number 4 c + place becomes the place in the block.
     kernel = torch.einsum('brk,cpi->pbcirk', wavelet, conv.weight.flatten(1).unflatten(0, (-1, 4)))
-    bias = torch.einsum('b,cp->pbc', wavelet.sum((1, 2)), conv.bias.unflatten(0, (-1, 4)))
-    return F.conv2d(x, kernel.flatten(0, 2), bias.flatten(), stride=2)
+    of_band = wavelet.sum((1, 2)).repeat_interleave(conv.out_channels // 4)
+    bias = of_band.repeat(4) * conv.bias.unflatten(0, (-1, 4)).T.repeat(1, 4).flatten()
+    return F.conv2d(x, kernel.flatten(0, 2), bias, stride=2)
 
 
 def rearranged(bands: Tensor) -> Tensor:
@@ -100,9 +101,9 @@ class ChannelAttention(nn.Module):
         # (N, heads, C / heads of k, C / heads of q), every column a mixture of value channels.
         mix = torch.softmax(k @ q.transpose(-1, -2), dim=-2)
         # To mix the values' channels is a 1x1 convolution after a 1x1 convolution: one, with a kernel for each picture.
-        weight, bias = (t.unflatten(0, (self.num_heads, -1)) for t in (self.value.weight.flatten(1), self.value.bias))
-        kernels = (mix.transpose(-1, -2) @ weight).flatten(1, 2)[..., None, None]
-        biases = (mix.transpose(-1, -2) @ bias[..., None]).flatten(1)
+        of_value = torch.cat([self.value.weight.flatten(1), self.value.bias[:, None]], dim=1)
+        mixing = (mix.transpose(-1, -2) @ of_value.unflatten(0, (self.num_heads, -1))).flatten(1, 2)
+        kernels, biases = mixing[..., :-1, None, None], mixing[..., -1]
         mixed = [F.conv2d(x[None], kernel, b) for x, kernel, b in zip(large, kernels, biases, strict=True)]
         return torch.cat(mixed).add_(large) if len(mixed) > 1 else mixed[0].add_(large)
 
