@@ -51,6 +51,12 @@ def build_parser() -> argparse.ArgumentParser:
         help='cut pictures into tiles of this side; 0 never (default: where memory asks for it)',
     )
     derain.add_argument('--batch-size', type=int, default=1, metavar='N', help='pictures at a time (default: 1)')
+    derain.add_argument(
+        '--compile',
+        action='store_true',
+        help='by torch.compile: a minute or more for each new size, then less time a picture: for videos and many '
+        'pictures of one size',
+    )
     add_common_arguments(derain)
     derain.set_defaults(run=run_derain)
 
@@ -132,7 +138,7 @@ def run_derain(args: argparse.Namespace) -> int:
     """``mmderain derain``."""
     from mmderain.apis import DerainInferencer  # torch takes seconds to import
 
-    inferencer = DerainInferencer(args.model, args.weights, args.device, args.precision, args.tile)
+    inferencer = DerainInferencer(args.model, args.weights, args.device, args.precision, args.tile, args.compile)
     result = inferencer(
         args.inputs, batch_size=args.batch_size, out_dir=args.out, existing=args.existing, progress=sys.stderr.isatty()
     )

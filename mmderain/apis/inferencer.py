@@ -10,7 +10,7 @@ from torch import Tensor
 from mmderain.datasets.pairing import list_images
 from mmderain.errors import InputError
 
-from .model import default_device
+from .model import default_device, require_compiler
 from .pictures import WRITABLE, Picture, read_picture, write_picture
 from .video import VIDEO_SUFFIXES, derain_video
 from .zoo import trained_derainer
@@ -42,9 +42,11 @@ class DerainInferencer:
         device: ``'cpu'``, ``'cuda:0'`` ...; None takes a GPU if there is one.
         precision: ``'fp32'``, ``'bf16'`` or ``'fp16'``; None takes the config's, float32 as a rule.
         tile: side in pixels of the tiles that pictures are cut into; 0 never cuts, None does where memory asks for it.
+        compile: by ``torch.compile``, once for each new size, a minute or more; from then on a picture takes less.
 
     Raises:
-        FileNotFoundError, InputError: model or weights cannot be had or do not fit each other.
+        FileNotFoundError, InputError: model or weights cannot be had or do not fit each other, or torch cannot compile
+            here.
 
     Example::
 
@@ -60,9 +62,13 @@ class DerainInferencer:
         device: str | None = None,
         precision: str | None = None,
         tile: int | None = None,
+        compile: bool = False,
     ) -> None:
-        options = {'model.precision': precision, 'model.tile': tile}
-        self.model = trained_derainer(model, weights, device or default_device(), options)
+        device = device or default_device()
+        options = {'model.precision': precision, 'model.tile': tile, 'model.compile': compile or None}
+        self.model = trained_derainer(model, weights, device, options)
+        if compile:
+            require_compiler(device)
 
     def __call__(
         self,

@@ -28,6 +28,21 @@ def require_device(device: str) -> None:
         raise InputError(f'device: found {device!r}; expected one that is here: {", ".join(found)}') from None
 
 
+def require_compiler(device: str) -> None:
+    """
+    Raises:
+        InputError: ``torch.compile`` does not work here.
+    """
+    try:
+        torch.compile(torch.exp)(torch.zeros(8, device=device))
+    except Exception as error:  # of many kinds, by what is missing
+        reason = str(error).strip().partition('\n')[0]
+        raise InputError(
+            f'compile: torch cannot compile for {device} here ({reason}); it needs a C++ compiler, on Linux g++ and '
+            'the headers of Python, and for a GPU Triton; go on without it'
+        ) from error
+
+
 def init_model(
     config: str | Path | Config,
     checkpoint: str | Path | None = None,

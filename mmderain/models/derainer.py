@@ -42,8 +42,8 @@ class Derainer(BaseModel):
             optimizer wrapper.
         tile: side in pixels of the tiles that :meth:`restore` cuts pictures into; 0 never cuts; None does where a whole
             picture would take more than half of the memory that is free, and cuts to 1 GiB a tile at most.
-        compile: arguments of ``torch.compile`` for the network, True for its defaults, None or False to run it as it is.
-            Checkpoints stay the same. It is compiled anew for other sizes; tiles are worked on uncompiled.
+        compile: arguments of ``torch.compile`` for the network, or True for its defaults; None or False runs it as it
+            is. Checkpoints stay the same. It is compiled anew for other sizes; tiles are worked on uncompiled.
         data_preprocessor: config, by default :class:`DerainDataPreprocessor`.
         init_cfg: mmengine's weight initialisation.
     """

@@ -49,7 +49,7 @@ def test_benchmark(config, tmp_path, capsys, monkeypatch):
         # A feature map of four channels is 16 bytes a pixel, and several are held.
         assert row['memory_kb_a_pixel'] >= 0
         assert (row['psnr'] is None) == (precision == 'fp32') and (row['psnr'] is None or row['psnr'] > 40)
-    assert '| tiny | 32x48 | 3 | bf16 | 1000.0 | 1000.0 | 4.00 |' in (tmp_path / 'out/benchmark.md').read_text()
+    assert '| tiny | 32x48 | 3 | bf16 | eager | 1000.0 | 1000.0 | 4.00 |' in (tmp_path / 'out/benchmark.md').read_text()
     assert mmcv.imread(str(tmp_path / 'out/benchmark.png')).std() > 10
 
 
@@ -69,6 +69,23 @@ def test_benchmark_of_training(config, tmp_path, monkeypatch):
     adds = load_tool('analysis_tools/get_complexity').multiply_adds(tool.init_model(config).network, (32, 48))
     assert row['multiply_adds_a_pixel'] == pytest.approx(3 * adds / (32 * 48))
     assert row['ratio'] == pytest.approx(row['reference_median_ms'] / row['median_ms'])
+
+
+def test_compiled_beside_eager(config, tmp_path):
+    """By a backend of torch's that needs no compiler."""
+    tool = load_tool('analysis_tools/benchmark')
+    arguments = [str(config), '--sizes', '32x48', '--repeats', '1', '--out', str(tmp_path / 'out')]
+    arguments += ['--cfg-options', 'model.compile.backend=aot_eager', '--paths', 'eager', 'compiled']
+    assert tool.main(arguments) == 0
+    eager, compiled = json.loads((tmp_path / 'out/benchmark.json').read_text())['rows']
+    assert (eager['path'], compiled['path']) == ('eager', 'compiled')
+    assert eager['psnr'] is None and (compiled['psnr'] is None or compiled['psnr'] > 100)  # the same weights
+    assert compiled['tensors_kb_a_pixel'] < 2 * eager['tensors_kb_a_pixel'] and compiled['memory_kb_a_pixel'] >= 0
+    args = tool.parse_args([str(config)])
+    assert args.paths == ['eager'] and tool.build(args, config, 'eager').network._compiled_call_impl is None
+    args = tool.parse_args([str(config), '--cfg-options', 'model.compile.backend=aot_eager'])
+    assert args.paths == ['compiled'] and tool.build(args, config, 'compiled').network._compiled_call_impl is not None
+    assert tool.build(args, config, 'eager').network._compiled_call_impl is None
 
 
 def test_peak_memory_is_what_a_pass_holds(tmp_path):

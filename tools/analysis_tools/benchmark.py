@@ -3,14 +3,16 @@
     python tools/analysis_tools/benchmark.py configs/derain/sian_rain100h.py --precision fp32 bf16
     python tools/analysis_tools/benchmark.py configs/derain/*_bsds.py --sizes 160x240 320x480 640x960 --batches 1 2 4
     python tools/analysis_tools/benchmark.py configs/derain/*_bsds.py --train --sizes 64x64 --batches 4
+    python tools/analysis_tools/benchmark.py configs/derain/sian_rain100h.py --paths eager compiled
 
-For each network, size, batch and precision: milliseconds of a forward pass, or with --train of a training step with the
-config's loss and optimizer (forward, backward, update), least and median; the ratio to the plain formulation of the
-network in float32, run by turns with it in this process on the same threads; the share of the machine's convolution
-peak (a 3x3 convolution of 64 channels, measured first); peak memory above the weights (on a CPU what tensors hold, and
-what is resident); and the PSNR against float32. --reference MODULE:CLASS puts another network in the place of the plain
-formulation, for example the authors' own: it is built without arguments and must take (N, 3, H, W). Without
---checkpoint the weights are random, which changes no time. benchmark.json, benchmark.md and benchmark.png go to --out.
+For each network, size, batch, precision and path (eager: as it is; compiled: by torch.compile): milliseconds of a
+forward pass, or with --train of a training step with the config's loss and optimizer (forward, backward, update),
+least and median; the ratio to the plain formulation of the network in float32, run by turns with it in this process
+on the same threads; the share of the machine's convolution peak (a 3x3 convolution of 64 channels, measured first);
+peak memory above the weights (on a CPU what tensors hold, and what is resident); and the PSNR against float32.
+--reference MODULE:CLASS puts another network in the place of the plain formulation, for example the authors' own: it
+is built without arguments and must take (N, 3, H, W). Without --checkpoint the weights are random, which changes no
+time. benchmark.json, benchmark.md and benchmark.png go to --out.
 """
 
 import argparse
@@ -21,6 +23,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 import torch
@@ -52,6 +55,7 @@ COLUMNS = {
     'size': 'size',
     'batch': 'batch',
     'precision': 'precision',
+    'path': 'path',
     'least_ms': 'least ms',
     'median_ms': 'median ms',
     'ratio': 'times as fast as {reference}',
@@ -79,6 +83,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='at the first size; others take the first of these (default: 1)',
     )
     parser.add_argument('--precision', nargs='+', default=['fp32'], choices=PRECISIONS, help='default: fp32')
+    parser.add_argument(
+        '--paths',
+        nargs='+',
+        choices=['eager', 'compiled'],
+        help='default: eager, or compiled if --cfg-options has a model.compile; that is how it is compiled',
+    )
     parser.add_argument('--train', action='store_true', help='training steps instead of forward passes')
     parser.add_argument(
         '--cfg-options',
@@ -96,7 +106,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), help='default: %(default)s')
     parser.add_argument('--only-memory', action='store_true', help=argparse.SUPPRESS)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.paths = args.paths or ['compiled' if any(map(of_compile, args.cfg_options or ())) else 'eager']
+    return args
+
+
+def of_compile(key: str) -> bool:
+    """Whether an entry of a config says how a network is compiled."""
+    return key.startswith('model.compile')
 
 
 def load_reference(text: str, device: str) -> nn.Module:
@@ -130,7 +147,8 @@ def plain_of(network: nn.Module, config: str, device: str) -> nn.Module:
 def memory_in_a_fresh_process(args: argparse.Namespace, config: str, row: dict) -> int:
     """Resident memory never shrinks back, so each figure needs its own process."""
     command = [sys.executable, __file__, config, '--only-memory', '--device', args.device]
-    command += ['--sizes', row['size'], '--batches', str(row['batch']), '--precision', row['precision']]
+    command += ['--sizes', row['size'], '--batches', str(row['batch'])]
+    command += ['--precision', row['precision'], '--paths', row['path']]
     if args.threads:
         command += ['--threads', str(args.threads)]
     if args.train:
@@ -150,13 +168,24 @@ def inputs(shape: tuple[int, int], batch: int, device: str) -> torch.Tensor:
     return picture.contiguous(memory_format=torch.channels_last)
 
 
+def build(args: argparse.Namespace, config: str, path: str) -> Derainer:
+    """A model that takes a path, of the same weights each time."""
+    options = dict(args.cfg_options or {})
+    if path == 'eager':
+        options = {key: value for key, value in options.items() if not of_compile(key)} | {'model.compile': None}
+    elif not any(map(of_compile, options)):
+        options['model.compile'] = True
+    torch.manual_seed(0)
+    return init_model(config, args.checkpoint, args.device, options)
+
+
 def models(args: argparse.Namespace, config: str) -> tuple[Derainer, nn.Module]:
-    """A model, and the reference for its network, or, with --train, a model around that.
+    """An eager model, and the reference for its network, or, with --train, a model around that.
 
     Raises:
         FileNotFoundError, InputError: one of them cannot be had, or the network does not take a size.
     """
-    model = init_model(config, args.checkpoint, args.device, args.cfg_options)
+    model = build(args, config, 'eager')
     network = model.network
     least, multiple = (getattr(network, name, 1) for name in ('min_size', 'size_multiple'))
     for height, width in args.sizes:
@@ -189,7 +218,12 @@ def measure(args: argparse.Namespace, config: str, peaks: dict[str, float]) -> I
     network = model.network
     exact = forward_pass(network, 'fp32', args.device)
     of_reference = call_of(args, reference, 'fp32', plainly=True)
-    ours = {precision: call_of(args, model if args.train else network, precision) for precision in args.precision}
+    taken = {path: model if path == 'eager' else build(args, config, path) for path in args.paths}
+    ours = {
+        (precision, path): call_of(args, m if args.train else m.network, precision)
+        for precision in args.precision
+        for path, m in taken.items()
+    }
     for height, width in args.sizes:
         # A backward pass takes the products of the forward pass twice: for the inputs and for the weights.
         adds = multiply_adds(network, (height, width)) * (3 if args.train else 1)
@@ -197,7 +231,7 @@ def measure(args: argparse.Namespace, config: str, peaks: dict[str, float]) -> I
             picture = inputs((height, width), batch, args.device)
             calls = [partial(of_reference, picture.contiguous()), *(partial(call, picture) for call in ours.values())]
             reference_times, *our_times = milliseconds(calls, args.repeats, args.device)
-            for (precision, call), times in zip(ours.items(), our_times, strict=True):
+            for ((precision, path), call), times in zip(ours.items(), our_times, strict=True):
                 error = 0 if args.train else (call(picture) - exact(picture)).square().mean().item()
                 row = dict(
                     network=type(network).__name__,
@@ -205,6 +239,7 @@ def measure(args: argparse.Namespace, config: str, peaks: dict[str, float]) -> I
                     size=f'{height}x{width}',
                     batch=batch,
                     precision=precision,
+                    path=path,
                     of='training step' if args.train else 'forward pass',
                     least_ms=min(times),
                     median_ms=torch.tensor(times).median().item(),
@@ -245,7 +280,7 @@ def markdown(rows: list[dict], settings: dict) -> str:
     return text + '\n'.join(f'| {" | ".join(cells)} |' for cells in lines) + '\n'
 
 
-def plot(rows: list[dict], path: Path, reference: str) -> None:
+def plot(rows: list[dict], out: Path, reference: str) -> None:
     """Milliseconds a picture against pixels (at the least batch) and against the batch (at the least size)."""
     import matplotlib
 
@@ -260,15 +295,17 @@ def plot(rows: list[dict], path: Path, reference: str) -> None:
 
     for axis, x_of, fixed in ((axes[0], pixels, lambda r: r['batch']), (axes[1], lambda r: r['batch'], pixels)):
         for number, name in enumerate(dict.fromkeys(row['config'] for row in rows)):
-            for precision, style in zip(dict.fromkeys(row['precision'] for row in rows), ('-', ':', '-.')):
-                own = [r for r in rows if (r['config'], r['precision']) == (name, precision)]
+            kinds = dict.fromkeys((row['precision'], row['path']) for row in rows)
+            for (precision, path), style in zip(kinds, cycle(('-', ':', '-.', (0, (5, 1, 1, 1))))):
+                own = [r for r in rows if (r['config'], r['precision'], r['path']) == (name, precision, path)]
                 if not own:
                     continue  # not measured yet
                 own = sorted((r for r in own if fixed(r) == min(map(fixed, own))), key=x_of)
                 x = [x_of(r) for r in own]
-                label = f'{name}, {precision}'
-                axis.plot(x, [r['median_ms'] / r['batch'] for r in own], f'o{style}', color=f'C{number}', label=label)
-                if precision == own[0]['precision'] == rows[0]['precision']:
+                label = f'{name}, {precision}' + (', compiled' if path == 'compiled' else '')
+                y = [r['median_ms'] / r['batch'] for r in own]
+                axis.plot(x, y, marker='o', linestyle=style, color=f'C{number}', label=label)
+                if (precision, path) == next(iter(kinds)):
                     y = [r['reference_median_ms'] / r['batch'] for r in own]
                     axis.plot(x, y, 'x--', color=f'C{number}', alpha=0.5, label=f'{name}, {reference}')
         axis.set(xscale='log', yscale='log', ylabel='ms a picture')
@@ -280,7 +317,7 @@ def plot(rows: list[dict], path: Path, reference: str) -> None:
     axes[1].set_xlabel('batch')
     axes[0].legend(fontsize=7)
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    figure.savefig(out, dpi=110)
     plt.close(figure)
 
 
@@ -298,9 +335,12 @@ def main(argv: list[str] | None = None) -> int:
         torch.set_num_threads(args.threads)
     try:
         if args.only_memory:
-            model = init_model(args.configs[0], device=args.device, cfg_options=args.cfg_options)
+            model = build(args, args.configs[0], args.paths[0])
             call = call_of(args, model if args.train else model.network, args.precision[0])
-            print(peak_memory(call, inputs(args.sizes[0], args.batches[0], args.device), args.device))
+            picture = inputs(args.sizes[0], args.batches[0], args.device)
+            # What is set up once is no part of it: the optimizer's moments, whatever the size; or a compiled network.
+            call(picture if args.paths[0] == 'compiled' else picture[..., :32, :32])
+            print(peak_memory(call, picture, args.device))
             return 0
         if args.checkpoint and len(args.configs) > 1:
             raise InputError(f'--checkpoint belongs to one config, found {len(args.configs)}')

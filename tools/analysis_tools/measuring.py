@@ -93,7 +93,6 @@ def convolution_peak(precision: str, device: str) -> float:
 
 def peak_memory(call: Call, picture: torch.Tensor, device: str) -> int:
     """Bytes above what was there before a call: allocated on a GPU, resident on a CPU (of this process)."""
-    call(picture[..., :32, :32])  # what is set up once, whatever the size: the optimizer's moments too
     if device != 'cpu':
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)

@@ -1,0 +1,113 @@
+"""Compiled networks give what they give uncompiled, in training too; by a backend of torch's that needs no compiler."""
+
+import copy
+import shutil
+
+import pytest
+import torch
+from torch._dynamo.utils import counters
+
+from mmderain.apis import DerainInferencer
+from mmderain.apis.model import require_compiler
+from mmderain.errors import InputError
+from mmderain.models import Derainer
+from mmderain.structures import DerainDataSample
+
+SMALL = [
+    dict(type='SIAN', channels=4, num_stages=2),
+    dict(type='JDNet', channels=16, num_units=2),
+    dict(type='NASNet', channels=4, num_stages=2, num_blocks=1),
+    dict(type='MAFNet', channels=8, num_modules=1, num_heads=2),
+]
+
+
+def pair(network: dict, **options) -> tuple[Derainer, Derainer]:
+    """One as it is, and one compiled, of the same weights."""
+    torch.manual_seed(0)
+    torch.compiler.reset()
+    counters.clear()
+    kept = Derainer(network, loss=dict(type='SSIMLoss'))
+    compiled = Derainer(network, loss=dict(type='SSIMLoss'), compile=dict(backend='aot_eager', **options))
+    compiled.load_state_dict(kept.state_dict())
+    return kept, compiled
+
+
+@pytest.mark.parametrize('network', SMALL, ids=lambda network: network['type'])
+def test_same_answers_and_gradients(network):
+    kept, compiled = pair(network, dynamic=False)
+    samples = [DerainDataSample(), DerainDataSample()]
+    batch, truth = torch.rand(2, 2, 3, 24, 32)
+    for sample, clean in zip(samples, truth, strict=True):
+        sample.gt_img = clean
+    for model in (kept, compiled):
+        model.train()
+        model.loss(batch, samples)['loss_SSIMLoss'].backward()
+        model.eval()
+    for one, other in zip(kept.parameters(), compiled.parameters(), strict=True):
+        assert one.grad is None and other.grad is None or torch.allclose(one.grad, other.grad, rtol=1e-4, atol=1e-6)
+    for one, other in zip(kept.buffers(), compiled.buffers(), strict=True):
+        assert torch.equal(one, other)  # running statistics
+    with torch.inference_mode():
+        wanted = kept.restore(batch)
+        assert torch.allclose(compiled.restore(batch), wanted, atol=1e-6)
+        # A tile's answer depends on its place, of which compiled code knows nothing.
+        assert torch.equal(compiled.restore(batch, tile=16), kept.restore(batch, tile=16))
+    # In one graph each: of the training step and of the restoring.
+    assert not counters['graph_break'] and counters['stats']['unique_graphs'] == 2
+    # A copy, as of the moving average of weights, still derains.
+    with torch.inference_mode():
+        assert torch.allclose(copy.deepcopy(compiled).restore(batch), wanted, atol=1e-6)
+
+
+def test_other_sizes():
+    kept, compiled = pair(SMALL[0])
+    with torch.inference_mode():
+        for size in ((16, 24), (20, 16), (28, 24)):
+            batch = torch.rand(1, 3, *size)
+            assert torch.allclose(compiled.restore(batch), kept.restore(batch), atol=1e-6)
+    assert counters['stats']['unique_graphs'] == 2  # one for the first size, one for any
+
+
+def test_checkpoints_are_the_same():
+    kept, compiled = pair(SMALL[0])
+    assert list(kept.state_dict()) == list(compiled.state_dict())
+
+
+@pytest.mark.parametrize(
+    'network',
+    [
+        dict(type='JDNet', channels=16, num_units=1, use_calibration=False),
+        *(pytest.param(network, marks=pytest.mark.soak) for network in SMALL),
+    ],
+    ids=lambda network: network['type'],
+)
+def test_by_torch_s_own_compiler(network):
+    if shutil.which('g++') is None:
+        pytest.skip('needs a C++ compiler')
+    torch.manual_seed(0)
+    torch.compiler.reset()
+    kept, compiled = (Derainer(network, compile=how).eval() for how in (None, True))
+    compiled.load_state_dict(kept.state_dict())
+    batch = torch.rand(1, 3, 16, 24)
+    with torch.inference_mode():
+        assert torch.allclose(compiled.restore(batch), kept.restore(batch), atol=1e-5)
+
+
+def test_without_a_compiler(monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError('No working C++ compiler found\nand a long story')
+
+    monkeypatch.setattr(torch, 'compile', lambda function: fail)
+    with pytest.raises(
+        InputError, match=r'^compile: torch cannot compile for cpu here \(No working C\+\+ compiler found\);'
+    ):
+        require_compiler('cpu')
+
+
+def test_the_inferencer_compiles(monkeypatch):
+    calls = []
+    monkeypatch.setattr('mmderain.apis.inferencer.require_compiler', calls.append)
+    assert DerainInferencer('sian', device='cpu', compile=True).model.network._compiled_call_impl is not None
+    assert calls == ['cpu']
+    assert DerainInferencer('sian', device='cpu').model.network._compiled_call_impl is None
+    assert calls == ['cpu']
