@@ -175,6 +175,7 @@ RUN = {
     'docs/en/inference.md': {
         'mmderain derain rainy.jpg': ['derained/rainy.jpg'],
         'mmderain derain holiday/': ['derained/beach.png', 'derained/late/night.jpg', 'derained/clip.mp4'],
+        'mmderain derain demo/street/street.mp4': ['derained/street.mp4'],
         'mmderain detect rainy.jpg': ['work_dirs/detected_rainy/rainy.jpg'],
         'mmderain segment': ['work_dirs/segmented/00610.jpg', 'work_dirs/segmented/00740.jpg'],
         'python demo/image_demo.py': ['work_dirs/image_demo.png'],

@@ -68,6 +68,8 @@ class Derainer(BaseModel):
             raise ValueError(f'Derainer: precision must be one of {", ".join(PRECISIONS)}, found {precision!r}')
         if tile is not None and (not isinstance(tile, int) or tile < 0):
             raise ValueError(f'Derainer: tile must be None or a whole number of pixels from 0 on, found {tile!r}')
+        if compile is not None and not isinstance(compile, bool | dict):
+            raise TypeError(f'Derainer: compile must be True or arguments of torch.compile, found {compile!r}')
         self.precision = precision
         self.tile = tile
         # Bare names are ours also where another library's scope is the default.
@@ -78,6 +80,7 @@ class Derainer(BaseModel):
             raise ValueError(
                 f"{type(self.network).__name__}.channel_order must be 'rgb' or 'bgr', found {self.channel_order!r}"
             )
+        self.compiled = bool(compile)
         if compile:
             self.network.compile(**({} if compile is True else compile))
         self.register_buffer('mean', _per_channel('mean', mean), persistent=False)
@@ -188,7 +191,7 @@ class Derainer(BaseModel):
                 return self._restore_at_once(batch, device)
             restored = torch.empty_like(batch)
             for part in cut(*batch.shape[-2:], side, getattr(self.network, 'halo', HALO)):
-                with within(part):
+                with within(part), torch.compiler.set_stance('force_eager') if self.compiled else nullcontext():
                     seen = self._restore_at_once(batch[..., part.rows, part.columns], device)
                 restored[..., part.core_rows, part.core_columns] = part.core_of(seen)
             return restored

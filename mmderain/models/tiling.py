@@ -69,17 +69,16 @@ _current: ContextVar[Tile | None] = ContextVar('tile', default=None)
 
 def current_tile() -> Tile | None:
     """The tile that is being worked on, for layers whose answer depends on where a pixel lies in the picture."""
-    # Of which compiled code knows nothing, see ``within``.
+    # Compiled code knows nothing of it: Derainer works on tiles without.
     return None if torch.compiler.is_dynamo_compiling() else _current.get()
 
 
 @contextmanager
 def within(tile: Tile) -> Iterator[None]:
-    """Makes a tile the current one; compiled networks run uncompiled, or each place would be compiled by itself."""
+    """Makes a tile the current one."""
     token = _current.set(tile)
     try:
-        with torch.compiler.set_stance('force_eager'):
-            yield
+        yield
     finally:
         _current.reset(token)
 

@@ -68,6 +68,11 @@ def test_other_sizes():
     assert counters['stats']['unique_graphs'] == 2  # one for the first size, one for any
 
 
+def test_what_is_no_setting():
+    with pytest.raises(TypeError, match="compile must be True or arguments of torch.compile, found 'fast'"):
+        Derainer(SMALL[0], compile='fast')
+
+
 def test_checkpoints_are_the_same():
     kept, compiled = pair(SMALL[0])
     assert list(kept.state_dict()) == list(compiled.state_dict())
