@@ -172,11 +172,14 @@ def build(args: argparse.Namespace, config: str, path: str) -> Derainer:
     """A model that takes a path, of the same weights each time."""
     options = dict(args.cfg_options or {})
     if path == 'eager':
-        options = {key: value for key, value in options.items() if not of_compile(key)} | {'model.compile': None}
+        options = {key: value for key, value in options.items() if not of_compile(key)}
     elif not any(map(of_compile, options)):
         options['model.compile'] = True
     torch.manual_seed(0)
-    return init_model(config, args.checkpoint, args.device, options)
+    model = init_model(config, args.checkpoint, args.device, options)
+    if path == 'eager' and getattr(model, 'compiled', False):  # by the config itself
+        model = init_model(config, args.checkpoint, args.device, options | {'model.compile': None})
+    return model
 
 
 def models(args: argparse.Namespace, config: str) -> tuple[Derainer, nn.Module]:

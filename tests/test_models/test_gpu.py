@@ -1,0 +1,79 @@
+"""A GPU gives what the CPU gives. Left out, and said so, where there is none."""
+
+import copy
+
+import pytest
+import torch
+
+from mmderain.models import Derainer
+from mmderain.structures import DerainDataSample
+
+DEVICE = 'cuda'
+SMALL = [
+    dict(type='SIAN', channels=8, num_stages=2),
+    dict(type='JDNet', channels=16, num_units=3),
+    dict(type='NASNet', channels=8, num_stages=2, num_blocks=2),
+    dict(type='MAFNet', channels=16, num_modules=1),
+]
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an NVIDIA GPU'),
+    pytest.mark.parametrize('network', SMALL, ids=lambda network: network['type']),
+]
+
+
+@pytest.fixture(autouse=True)
+def _float32_as_such(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, 'allow_tf32', False)
+
+
+def pair(network: dict, **options) -> tuple[Derainer, Derainer]:
+    """On the CPU as it is, and on the GPU with options, of the same weights."""
+    torch.manual_seed(0)
+    torch.compiler.reset()
+    ours = Derainer(network, loss=dict(type='SSIMLoss')).eval()
+    theirs = Derainer(network, loss=dict(type='SSIMLoss'), **options).eval()
+    theirs.load_state_dict(ours.state_dict())
+    return ours, theirs.to(DEVICE)
+
+
+@torch.inference_mode()
+def test_restores_as_the_cpu_does(network):
+    cpu, gpu = pair(network)
+    batch = torch.rand(3, 3, 48, 72)
+    wanted = cpu.restore(batch)
+    assert torch.allclose(gpu.restore(batch.to(DEVICE)).cpu(), wanted, atol=1e-4)
+    assert torch.allclose(gpu.restore(batch), wanted, atol=1e-4)  # moved there and back
+    assert torch.allclose(torch.cat([gpu.restore(picture[None]) for picture in batch]), wanted, atol=1e-4)
+    assert torch.allclose(gpu.restore(batch, tile=32), cpu.restore(batch, tile=32), atol=1e-4)
+
+
+def test_trains_as_the_cpu_does(network):
+    models = pair(network)
+    batch, truth = torch.rand(2, 2, 3, 32, 48)
+    for model, device in zip(models, ('cpu', DEVICE), strict=True):
+        samples = [DerainDataSample(), DerainDataSample()]
+        for sample, clean in zip(samples, truth.to(device), strict=True):
+            sample.gt_img = clean
+        model.train().loss(batch.to(device), samples)['loss_SSIMLoss'].backward()
+    for one, other in zip(*(model.parameters() for model in models), strict=True):
+        if one.grad is not None:
+            assert (one.grad - other.grad.cpu()).abs().max() < 1e-3 * one.grad.abs().max() + 1e-7
+
+
+@pytest.mark.parametrize('precision', ['bf16', 'fp16'])
+@torch.inference_mode()
+def test_lower_precision(network, precision):
+    cpu, gpu = pair(network, precision=precision)
+    batch = torch.rand(2, 3, 48, 72)
+    error = (gpu.restore(batch) - cpu.restore(batch)).square().mean()
+    assert error < 10 ** (-40 / 10)
+
+
+@pytest.mark.parametrize('how', [dict(backend='cudagraphs'), dict(mode='reduce-overhead', dynamic=False)])
+@torch.inference_mode()
+def test_by_cuda_graphs(network, how):
+    _, gpu = pair(network)
+    compiled = copy.deepcopy(gpu)
+    compiled.network.compile(**how)
+    for batch in torch.rand(3, 2, 3, 48, 72, device=DEVICE):  # recorded, then replayed
+        assert torch.allclose(compiled.restore(batch), gpu.restore(batch), atol=1e-4)
