@@ -80,6 +80,9 @@ class Derainer(BaseModel):
             raise ValueError(
                 f"{type(self.network).__name__}.channel_order must be 'rgb' or 'bgr', found {self.channel_order!r}"
             )
+        for weight in self.network.parameters():
+            if weight.dim() == 4:  # the layout that pictures come in, or each call would turn each kernel over
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         self.compiled = bool(compile)
         if compile:
             self.network.compile(**({} if compile is True else compile))
@@ -120,7 +123,7 @@ class Derainer(BaseModel):
 
         The only place where channel order, mean and standard deviation are applied.
         """
-        # Convolutions on a CPU are a sixth to a third faster in this layout; the answer is the same.
+        # Convolutions are faster in this layout, on a CPU by a sixth to a third; the answer is the same.
         x = inputs.contiguous(memory_format=torch.channels_last)
         if self.mean is not None:
             x = x - self.mean.to(x.dtype)
