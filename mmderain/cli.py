@@ -138,7 +138,9 @@ def run_derain(args: argparse.Namespace) -> int:
     """``mmderain derain``."""
     from mmderain.apis import DerainInferencer  # torch takes seconds to import
 
-    inferencer = DerainInferencer(args.model, args.weights, args.device, args.precision, args.tile, args.compile)
+    inferencer = DerainInferencer(
+        args.model, args.weights, args.device, args.precision, args.tile, args.compile or None
+    )
     result = inferencer(
         args.inputs, batch_size=args.batch_size, out_dir=args.out, existing=args.existing, progress=sys.stderr.isatty()
     )

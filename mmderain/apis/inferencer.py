@@ -42,7 +42,8 @@ class DerainInferencer:
         device: ``'cpu'``, ``'cuda:0'`` ...; None takes a GPU if there is one.
         precision: ``'fp32'``, ``'bf16'`` or ``'fp16'``; None takes the config's, float32 as a rule.
         tile: side in pixels of the tiles that pictures are cut into; 0 never cuts, None does where memory asks for it.
-        compile: by ``torch.compile``, once for each new size, a minute or more; from then on a picture takes less.
+        compile: the network by ``torch.compile``, which takes a minute or more for a new size, of which a smaller batch
+            at the end is one; from then on a picture takes less. None takes the config's, as a rule not to.
 
     Raises:
         FileNotFoundError, InputError: model or weights cannot be had or do not fit each other, or torch cannot compile
@@ -62,10 +63,10 @@ class DerainInferencer:
         device: str | None = None,
         precision: str | None = None,
         tile: int | None = None,
-        compile: bool = False,
+        compile: bool | None = None,
     ) -> None:
         device = device or default_device()
-        options = {'model.precision': precision, 'model.tile': tile, 'model.compile': compile or None}
+        options = {'model.precision': precision, 'model.tile': tile, 'model.compile': compile}
         self.model = trained_derainer(model, weights, device, options)
         if compile:
             require_compiler(device)

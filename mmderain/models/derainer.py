@@ -9,7 +9,7 @@ from mmderain.registry import MODELS
 from mmderain.structures import DerainDataSample
 
 from .memory import reused_memory
-from .tiling import available_memory, cut, pad_to, side_within, within
+from .tiling import available_memory, current_tile, cut, pad_to, side_within, within
 
 #: What :meth:`Derainer.restore` may compute in.
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -43,7 +43,8 @@ class Derainer(BaseModel):
         tile: side in pixels of the tiles that :meth:`restore` cuts pictures into; 0 never cuts; None does where a whole
             picture would take more than half of the memory that is free, and cuts to 1 GiB a tile at most.
         compile: arguments of ``torch.compile`` for the network, or True for its defaults; None or False runs it as it
-            is. Checkpoints stay the same. It is compiled anew for other sizes; tiles are worked on uncompiled.
+            is. Checkpoints stay the same. It is compiled anew for new sizes, at most eight times; later new ones, and
+            tiles in any case, are worked on uncompiled.
         data_preprocessor: config, by default :class:`DerainDataPreprocessor`.
         init_cfg: mmengine's weight initialisation.
     """
@@ -80,12 +81,14 @@ class Derainer(BaseModel):
             raise ValueError(
                 f"{type(self.network).__name__}.channel_order must be 'rgb' or 'bgr', found {self.channel_order!r}"
             )
-        for weight in self.network.parameters():
-            if weight.dim() == 4:  # the layout that pictures come in, or each call would turn each kernel over
-                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
-        self.compiled = bool(compile)
-        if compile:
-            self.network.compile(**({} if compile is True else compile))
+        for module in self.network.modules():
+            if isinstance(module, torch.nn.Conv2d):  # the layout of the pictures, or each call would convert the kernel
+                module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
+        if compile is not None and compile is not False:
+            try:
+                self.network.compile(**({} if compile is True else compile))
+            except (RuntimeError, TypeError) as error:
+                raise ValueError(f'Derainer: compile={compile!r} are no arguments of torch.compile: {error}') from error
         self.register_buffer('mean', _per_channel('mean', mean), persistent=False)
         self.register_buffer('std', _per_channel('std', std), persistent=False)
         self.losses = torch.nn.ModuleDict()
@@ -129,9 +132,11 @@ class Derainer(BaseModel):
             x = x - self.mean.to(x.dtype)
         if self.std is not None:
             x = x / self.std.to(x.dtype)
+        # What a network does to a tile depends on where that lies: compiled, each would be compiled by itself.
+        network = self.network if current_tile() is None else self.network._call_impl
         if self.channel_order == 'rgb':
-            return list(self.network(x))
-        return [result.flip(1) for result in self.network(x.flip(1))]
+            return list(network(x))
+        return [result.flip(1) for result in network(x.flip(1))]
 
     def loss(self, inputs: Tensor, data_samples: list[DerainDataSample]) -> dict[str, Tensor]:
         """Each configured loss, summed over the supervised stages."""
@@ -194,7 +199,7 @@ class Derainer(BaseModel):
                 return self._restore_at_once(batch, device)
             restored = torch.empty_like(batch)
             for part in cut(*batch.shape[-2:], side, getattr(self.network, 'halo', HALO)):
-                with within(part), torch.compiler.set_stance('force_eager') if self.compiled else nullcontext():
+                with within(part):
                     seen = self._restore_at_once(batch[..., part.rows, part.columns], device)
                 restored[..., part.core_rows, part.core_columns] = part.core_of(seen)
             return restored

@@ -1,6 +1,7 @@
 """Bringing pictures to sizes that a network, and the memory, can take."""
 
 import math
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -65,21 +66,27 @@ class Tile:
 
 
 _current: ContextVar[Tile | None] = ContextVar('tile', default=None)
+_lock = threading.Lock()
+_in_flight = 0  # tiles, in all threads: what torch.compile can see, as it cannot see a context variable
 
 
 def current_tile() -> Tile | None:
     """The tile that is being worked on, for layers whose answer depends on where a pixel lies in the picture."""
-    # Compiled code knows nothing of it: Derainer works on tiles without.
-    return None if torch.compiler.is_dynamo_compiling() else _current.get()
+    return _current.get() if _in_flight else None
 
 
 @contextmanager
 def within(tile: Tile) -> Iterator[None]:
     """Makes a tile the current one."""
+    global _in_flight
     token = _current.set(tile)
+    with _lock:
+        _in_flight += 1
     try:
         yield
     finally:
+        with _lock:
+            _in_flight -= 1
         _current.reset(token)
 
 

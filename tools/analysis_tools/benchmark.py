@@ -107,7 +107,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), help='default: %(default)s')
     parser.add_argument('--only-memory', action='store_true', help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    args.paths = args.paths or ['compiled' if any(map(of_compile, args.cfg_options or ())) else 'eager']
+    if not args.paths:
+        asked = any(of_compile(k) for k, v in (args.cfg_options or {}).items() if k != 'model.compile' or v)
+        args.paths = ['compiled' if asked else 'eager']
     return args
 
 
@@ -177,7 +179,7 @@ def build(args: argparse.Namespace, config: str, path: str) -> Derainer:
         options['model.compile'] = True
     torch.manual_seed(0)
     model = init_model(config, args.checkpoint, args.device, options)
-    if path == 'eager' and getattr(model, 'compiled', False):  # by the config itself
+    if path == 'eager' and model.cfg.model.get('compile'):  # by the config itself
         model = init_model(config, args.checkpoint, args.device, options | {'model.compile': None})
     return model
 

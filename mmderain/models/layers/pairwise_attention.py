@@ -119,14 +119,14 @@ class WindowAttention(torch.autograd.Function):
     def forward(ctx: FunctionCtx, q: Tensor, around: Tensor, of_position: Tensor, w: Tensor, window: int) -> Tensor:
         ctx.save_for_backward(q, around, of_position, w)
         ctx.window = window
-        if torch.compiler.is_exporting() and not torch.compiler.is_dynamo_compiling():
-            return attend(q, around, of_position, w, window)  # an exported file knows no operator of ours
-        return attend_operator(q, around, of_position, w, window)
+        compute = attend_operator if torch.compiler.is_dynamo_compiling() else attend
+        return compute(q, around, of_position, w, window)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, g_out: Tensor) -> tuple[Tensor | None, ...]:
-        return *attend_backward_operator(g_out, *ctx.saved_tensors, ctx.window), None
+        compute = attend_backward_operator if torch.compiler.is_dynamo_compiling() else attend_backward
+        return *compute(g_out, *ctx.saved_tensors, ctx.window), None
 
 
 def attend(q: Tensor, around: Tensor, of_position: Tensor, w: Tensor, window: int) -> Tensor:
