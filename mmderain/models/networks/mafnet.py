@@ -70,6 +70,7 @@ def to_bands(conv: nn.Conv2d, wavelet: Tensor, x: Tensor) -> Tensor:
     """
     # Of the convolution's channels, number 4 c + place becomes the place in the block.
     kernel = torch.einsum('brk,cpi->pbcirk', wavelet, conv.weight.flatten(1).unflatten(0, (-1, 4)))
+    # As a product of two rows, not as a view of a table: torch's compiler for CPUs takes no view for a bias.
     of_band = wavelet.sum((1, 2)).repeat_interleave(conv.out_channels // 4)
     bias = of_band.repeat(4) * conv.bias.unflatten(0, (-1, 4)).T.repeat(1, 4).flatten()
     return F.conv2d(x, kernel.flatten(0, 2), bias, stride=2)
