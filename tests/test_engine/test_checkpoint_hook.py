@@ -1,0 +1,59 @@
+"""A checkpoint that cannot be written costs nothing that was saved before."""
+
+import pytest
+from conftest import ROOT
+from mmengine.hooks import Hook
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from mmderain.apis import prepare_config, read_checkpoint
+
+
+def runner_of(work_dir, max_keep_ckpts: int, *hooks: Hook) -> Runner:
+    """Return a runner of six steps of a tiny network, with a checkpoint after each."""
+    cfg = prepare_config(ROOT / 'configs/derain/sian_sample.py', work_dir)
+    cfg.model.network.update(channels=4, num_stages=1)
+    cfg.train_dataloader.dataset.data_root = str(ROOT / 'demo/sample/train')
+    cfg.train_dataloader.update(num_workers=0, persistent_workers=False, batch_size=1)
+    cfg.train_dataloader.dataset.pipeline[1].crop_size = 16
+    cfg.train_cfg.update(max_iters=6, val_interval=100)
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=max_keep_ckpts)
+    cfg.experiment_name = str(work_dir)  # mmengine's default is the second, which two tests may share
+    runner = Runner.from_cfg(cfg)
+    for hook in hooks:
+        runner.register_hook(hook)
+    return runner
+
+
+def saved(work_dir) -> list[str]:
+    return sorted(path.name for path in work_dir.iterdir() if '.pth' in path.name)
+
+
+def test_the_newest_are_kept(tmp_path):
+    runner_of(tmp_path, 2).train()
+    assert saved(tmp_path) == ['iter_5.pth', 'iter_6.pth']
+    assert find_latest_checkpoint(str(tmp_path)) == str(tmp_path / 'iter_6.pth')
+
+
+def test_all_are_kept_on_demand(tmp_path):
+    runner_of(tmp_path, -1).train()
+    assert saved(tmp_path) == [f'iter_{step}.pth' for step in range(1, 7)]
+
+
+def test_a_failed_write_keeps_the_checkpoint_before_it(tmp_path, monkeypatch):
+    """The disk takes no more at the fourth checkpoint, in the middle of the file."""
+    runner = runner_of(tmp_path, 1)
+    write = type(runner).save_checkpoint
+
+    def fail_at_fourth(self, out_dir, filename, *args, **kwargs):
+        write(self, out_dir, filename, *args, **kwargs)
+        if 'iter_4' in filename:
+            (tmp_path / filename).write_bytes(b'half')
+            raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(type(runner), 'save_checkpoint', fail_at_fourth)
+    with pytest.raises(OSError, match='No space left'):
+        runner.train()
+    assert saved(tmp_path) == ['iter_3.pth']
+    assert find_latest_checkpoint(str(tmp_path)) == str(tmp_path / 'iter_3.pth')
+    assert read_checkpoint(tmp_path / 'iter_3.pth')['meta']['iter'] == 3
