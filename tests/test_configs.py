@@ -30,13 +30,21 @@ SMALL = {
     'JDNet': dict(channels=16, num_units=2),
     'NASNet': dict(channels=16, num_blocks=1),
     'MAFNet': dict(channels=16, num_modules=2),
+    'NAFNet': dict(width=8),
 }
+
+
+def make_small(cfg: Config) -> None:
+    network = cfg.model.network
+    if network.type == 'PixelUnshuffled':
+        network = network.network
+    network.update(SMALL[network.type])
 
 
 @pytest.mark.parametrize('name', CONFIGS)
 def test_reduced_model_builds_and_restores(name):
     cfg = load(name)
-    cfg.model.network.update(SMALL[cfg.model.network.type])
+    make_small(cfg)
     model = init_model(cfg)
     batch = torch.rand(1, 3, 17, 13)
     with torch.inference_mode():
@@ -69,6 +77,7 @@ def test_rows_are_complete_and_the_page_is_current():
     # that train on synthetic rain.
     others = {'sian_sample', 'sian_compact', 'jdnet_rain100h', 'nasnet_mpid_mist'}
     others |= {f'{network}_bsds' for network in ('sian', 'jdnet', 'nasnet', 'mafnet')}
+    others |= {Path(name).stem for name in CONFIGS if '_photographs' in name}
     assert {Path(name).stem for name in CONFIGS} == set(ROWS) | others
 
 
@@ -120,7 +129,7 @@ def test_the_papers_recipe(name, stride, hflip, epochs):
 def reduced(name: str, root) -> Config:
     """The config on two made-up pairs, a small network, one epoch or two steps."""
     cfg = load(name)
-    cfg.model.network.update(SMALL[cfg.model.network.type])
+    make_small(cfg)
     cfg.work_dir, cfg.log_level = str(root / 'work'), 'ERROR'
     for split, loader in (('train', cfg.train_dataloader), ('test', cfg.test_dataloader)):
         loader.update(num_workers=0, persistent_workers=False)
@@ -138,6 +147,7 @@ def reduced(name: str, root) -> Config:
         cfg.train_cfg.update(max_epochs=1, val_interval=1)
     else:
         cfg.train_cfg.update(max_iters=2, val_interval=2)
+        cfg.param_scheduler = []
     cfg.val_dataloader = cfg.test_dataloader
     return cfg
 
@@ -151,7 +161,7 @@ TRAINED = [
     'sian_sample',
 ]
 TRAINED += ['jdnet_rain200h', 'jdnet_rain200h_r1', 'nasnet_rain100h', 'nasnet_spa_200k_senet', 'mafnet_rain200h']
-TRAINED += ['mafnet_rain200h_conv', 'sian_bsds', 'nasnet_bsds']
+TRAINED += ['mafnet_rain200h_conv', 'sian_bsds', 'nasnet_bsds', 'nafnet_photographs', 'sian_photographs_unshuffled']
 
 
 @pytest.mark.parametrize('name', TRAINED)

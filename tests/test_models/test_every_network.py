@@ -1,4 +1,4 @@
-"""What all four networks promise: any size, layout and precision through ``restore``."""
+"""What all networks promise: any size, layout and precision through ``restore``."""
 
 import pytest
 import torch
@@ -10,6 +10,7 @@ SMALL = [
     dict(type='JDNet', channels=16, num_units=1),
     dict(type='NASNet', channels=8, num_stages=1, num_blocks=1),
     dict(type='MAFNet', channels=8, num_modules=1),
+    dict(type='NAFNet', width=8, encoder_blocks=(1, 1), decoder_blocks=(1, 1)),
 ]
 each = pytest.mark.parametrize('network', SMALL, ids=lambda n: n['type'])
 

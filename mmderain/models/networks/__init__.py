@@ -1,6 +1,8 @@
 from .jdnet import JDNet
 from .mafnet import MAFNet
+from .nafnet import NAFNet
 from .nasnet import NASNet
+from .pixel_unshuffled import PixelUnshuffled
 from .sian import SIAN
 
-__all__ = ['SIAN', 'JDNet', 'MAFNet', 'NASNet']
+__all__ = ['SIAN', 'JDNet', 'MAFNet', 'NAFNet', 'NASNet', 'PixelUnshuffled']

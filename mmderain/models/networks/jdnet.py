@@ -107,6 +107,7 @@ class JDNet(BaseModule):
         num_units: 32 in the paper.
         use_attention, use_calibration: False leaves that part of the units out (Table 2: R1 has neither, R2 the
             calibration).
+        image_channels: channels of the image, 3; more behind :class:`PixelUnshuffled`.
         with_cp: less memory in training: the insides of scale aggregation and calibration are computed again in the
             backward pass.
         init_cfg: mmengine's weight initialisation; the paper's is torch's default.
@@ -125,13 +126,14 @@ class JDNet(BaseModule):
         num_units: int = 32,
         use_attention: bool = True,
         use_calibration: bool = True,
+        image_channels: int = 3,
         with_cp: bool = False,
         init_cfg: dict | Sequence[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.with_cp = with_cp
         self.bytes_per_pixel = 256 * channels
-        self.enter = conv3x3(3, channels)
+        self.enter = conv3x3(image_channels, channels)
         self.units = nn.ModuleList()
         self.gather = nn.ModuleList()
         for i in range(num_units):
@@ -142,7 +144,7 @@ class JDNet(BaseModule):
                 parts.append(SelfCalibratedBottleneck(channels))
             self.units.append(nn.Sequential(*parts))
             self.gather.append(conv1x1((i + 2) * channels, channels))
-        self.leave = conv3x3(channels, 3)
+        self.leave = conv3x3(channels, image_channels)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Derain a batch.

@@ -182,7 +182,7 @@ class BasicModule(nn.Module):
 class Pyramid(nn.Module):
     """The rainy picture at scales 1, 1/2, 1/4: by learnt 3x3 kernels, a fixed Gaussian, or plain bilinear."""
 
-    def __init__(self, kind: str, num_scales: int) -> None:
+    def __init__(self, kind: str, num_scales: int, image_channels: int = 3) -> None:
         super().__init__()
         if kind not in ('adaptive', 'gaussian', 'bilinear'):
             raise ValueError(f"MAFNet: pyramid must be 'adaptive', 'gaussian' or 'bilinear', found {kind!r}")
@@ -191,7 +191,7 @@ class Pyramid(nn.Module):
         if kind != 'bilinear':
             line = torch.exp(-(torch.arange(-1.0, 2.0) ** 2) / 2)  # sigma 1
             gaussian = line[:, None] * line[None] / line.sum() ** 2
-            start = torch.eye(3)[:, :, None, None] * gaussian
+            start = torch.eye(image_channels)[:, :, None, None] * gaussian
             learn = kind == 'adaptive'
             self.kernels.extend(nn.Parameter(start.clone(), requires_grad=learn) for _ in range(num_scales - 1))
 
@@ -216,6 +216,7 @@ class MAFNet(BaseModule):
         pyramid: ``'adaptive'`` (learnt kernels), ``'gaussian'`` or ``'bilinear'`` (Table 1).
         interaction: between scales (Table 1): ``'both'`` attentions, ``'spatial'`` or ``'channel'`` only, ``'conv'``
             in their place, or ``'none'``: every scale attends to itself.
+        image_channels: channels of the image, 3; more behind :class:`PixelUnshuffled`.
         with_cp: less memory in training: a module's insides are computed again in the backward pass.
         init_cfg: mmengine's weight initialisation.
 
@@ -247,6 +248,7 @@ class MAFNet(BaseModule):
         num_heads: int = 4,
         pyramid: str = 'adaptive',
         interaction: str = 'both',
+        image_channels: int = 3,
         with_cp: bool = False,
         init_cfg: dict | Sequence[dict] | None = None,
     ) -> None:
@@ -273,8 +275,8 @@ class MAFNet(BaseModule):
         def cross(make: Callable[[], nn.Module], coarse_to_fine: bool) -> CrossScale:
             return CrossScale(make, num_scales, interaction == 'none', coarse_to_fine)
 
-        self.pyramid = Pyramid(pyramid, num_scales)
-        self.enter = nn.ModuleList(conv3x3(3, channels) for _ in range(num_scales))
+        self.pyramid = Pyramid(pyramid, num_scales, image_channels)
+        self.enter = nn.ModuleList(conv3x3(image_channels, channels) for _ in range(num_scales))
         self.enter_spatial = cross(spatial, True)
         self.body = nn.Sequential(
             *(
@@ -283,7 +285,7 @@ class MAFNet(BaseModule):
             )
         )
         self.fuse = conv3x3(num_scales * channels, channels)
-        self.leave = conv3x3(channels, 3)
+        self.leave = conv3x3(channels, image_channels)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Derain a batch.

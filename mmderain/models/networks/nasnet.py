@@ -77,6 +77,7 @@ class NASNet(BaseModule):
         num_blocks: of a stage, 18 in the paper.
         attention: ``'neuron'``, ``'se'`` (SENet of Table 7) or None (PlainNet).
         fuse_stages: False lets the last stage go straight to the two last convolutions (DirectNet of Table 9).
+        image_channels: channels of the image, 3; more behind :class:`PixelUnshuffled`.
         with_cp: less memory in training: a block's insides are computed again in the backward pass.
         init_cfg: mmengine's weight initialisation; the paper's is torch's default.
 
@@ -95,6 +96,7 @@ class NASNet(BaseModule):
         num_blocks: int = 18,
         attention: str | None = 'neuron',
         fuse_stages: bool = True,
+        image_channels: int = 3,
         with_cp: bool = False,
         init_cfg: dict | Sequence[dict] | None = None,
     ) -> None:
@@ -103,14 +105,14 @@ class NASNet(BaseModule):
         self.bytes_per_pixel = 40 * channels
         # Convolutions from end to end, depthwise ones included: a tile's core is then the whole picture's.
         self.halo = num_stages * (num_blocks * (3 if attention == 'neuron' else 2) + 1) + 6
-        self.enter = conv3x3(3, channels)
+        self.enter = conv3x3(image_channels, channels)
         self.stages = nn.ModuleList(Stage(channels, num_blocks, attention, with_cp) for _ in range(num_stages))
         if fuse_stages:
             self.fuse1 = conv3x3(num_stages * channels, channels)
             self.fuse2 = conv1x1(channels, channels)
             self.attention = build_attention(attention, channels)
         self.leave1 = conv3x3(channels, channels)
-        self.leave2 = conv3x3(channels, 3)
+        self.leave2 = conv3x3(channels, image_channels)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Derain a batch.

@@ -179,6 +179,7 @@ class SIAN(BaseModule):
         channels: width, 32 in the paper.
         num_stages: K, 6 in the paper; 1 is the baseline of its Table V.
         use_attention: False sets the mask M to 0 (rows "baseline" and "+ LSTM" of Table V).
+        image_channels: channels of the image, 3; more behind :class:`PixelUnshuffled`.
         with_cp: less memory in training: a stage's insides are computed again in the backward pass.
         init_cfg: mmengine's weight initialisation; the paper's is torch's default.
 
@@ -193,6 +194,7 @@ class SIAN(BaseModule):
         channels: int = 32,
         num_stages: int = 6,
         use_attention: bool = True,
+        image_channels: int = 3,
         with_cp: bool = False,
         init_cfg: dict | Sequence[dict] | None = None,
     ) -> None:
@@ -204,12 +206,12 @@ class SIAN(BaseModule):
         # A tile's core is then the whole picture's to rounding; each stage carries what it saw on to the next.
         self.halo = 64 * -(-num_stages // 3)
         self.with_cp = with_cp
-        self.embed = conv3x3(6, channels)
+        self.embed = conv3x3(2 * image_channels, channels)
         self.pyramid = ScaleSpacePyramid() if use_attention else None
         self.attention = nn.ModuleList(ScaleAttention(channels, use_attention) for _ in SCALES)
         self.lstm = nn.ModuleList(ConvLSTM(channels) for _ in SCALES)
         self.fusion = nn.ModuleList(Fusion(channels, scale) for scale in SCALES[1:])
-        self.reconstruct = nn.Sequential(ResBlock(channels), ResBlock(channels), conv3x3(channels, 3))
+        self.reconstruct = nn.Sequential(ResBlock(channels), ResBlock(channels), conv3x3(channels, image_channels))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Derain a batch.

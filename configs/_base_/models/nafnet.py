@@ -1,0 +1,6 @@
+# A small NAFNet of 2.0 M parameters. The paper has no deraining model: depth and loss are our choice.
+model = dict(
+    type='Derainer',
+    network=dict(type='NAFNet', width=16, encoder_blocks=(1, 1, 2, 4), middle_blocks=2, decoder_blocks=(1, 1, 1, 1)),
+    loss=[dict(type='SSIMLoss'), dict(type='L1Loss', loss_weight=2)],
+)

@@ -1,0 +1,12 @@
+# A compact MAFNet (width 16, two modules) on free photographs under light to heavy rain; no paper's row
+_base_ = [
+    '../_base_/models/mafnet.py',
+    '../_base_/datasets/photographs.py',
+    '../_base_/schedules/photographs.py',
+]
+model = dict(
+    network=dict(channels=16, num_modules=2),
+    loss=[dict(type='SSIMLoss'), dict(type='L1Loss', loss_weight=2)],
+)
+param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], T_max=3800)]
+train_cfg = dict(max_iters=4000)

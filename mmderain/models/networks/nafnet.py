@@ -1,0 +1,154 @@
+"""NAFNet: Chen et al., "Simple Baselines for Image Restoration", ECCV 2022 (arXiv 2204.04676).
+
+Written from the paper's equations. The authors' code is https://github.com/megvii-research/NAFNet. Module names follow
+that code, so that its checkpoints fit without a conversion.
+
+Differences from the authors' code:
+
+* Sides that are not a multiple of ``2 ** levels`` are padded by :meth:`mmderain.models.Derainer.restore`, which
+  reflects the image. The authors pad with zeros.
+* ``num_blocks`` is a required part of a config: the paper has no deraining model, so there are no paper's values.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmderain.registry import MODELS
+
+from ..layers import conv1x1, conv3x3, recompute
+
+
+class LayerNorm2d(nn.Module):
+    """Normalize each pixel over its channels (Ba et al., 2016): zero mean, unit variance, then scale and shift."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the normalized features, (N, C, H, W) as the input."""
+        # In channels_last the channels of a pixel lie side by side, so neither permutation copies.
+        return F.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias, 1e-6).permute(0, 3, 1, 2)
+
+
+class SimpleGate(nn.Module):
+    """Multiply the first half of the channels by the second (Eq. 4)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C / 2, H, W) for (N, C, H, W)."""
+        first, second = x.chunk(2, dim=1)
+        return first * second
+
+
+class NAFBlock(nn.Module):
+    """Nonlinear activation free block (Figure 3d): a convolutional part and a feed-forward part, each a residual.
+
+    Args:
+        channels: number of input and output channels, C.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm1 = LayerNorm2d(channels)
+        self.conv1 = conv1x1(channels, 2 * channels)
+        self.conv2 = nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels)
+        self.sca = nn.Sequential(nn.AdaptiveAvgPool2d(1), conv1x1(channels, channels))
+        self.conv3 = conv1x1(channels, channels)
+        self.norm2 = LayerNorm2d(channels)
+        self.conv4 = conv1x1(channels, 2 * channels)
+        self.conv5 = conv1x1(channels, channels)
+        self.sg = SimpleGate()
+        # Both parts start switched off, so that a new network is the identity in each block.
+        self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.gamma = nn.Parameter(torch.zeros(1, channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the refined features, (N, C, H, W) as the input."""
+        y = self.sg(self.conv2(self.conv1(self.norm1(x))))
+        y = y * self.sca(y)  # simplified channel attention (Eq. 5)
+        x = torch.addcmul(x, self.conv3(y), self.beta)
+        y = self.conv5(self.sg(self.conv4(self.norm2(x))))
+        return torch.addcmul(x, y, self.gamma)
+
+
+@MODELS.register_module()
+class NAFNet(BaseModule):
+    """Nonlinear activation free network: a U-Net of :class:`NAFBlock` that predicts what to add to the image.
+
+    Args:
+        width: channels at full resolution; each level of the encoder doubles them.
+        encoder_blocks: number of blocks of each level, from full resolution on.
+        middle_blocks: number of blocks at the coarsest resolution.
+        decoder_blocks: number of blocks of each level, from the coarsest on; as many levels as the encoder.
+        image_channels: channels of the image, 3; more behind :class:`PixelUnshuffled`.
+        with_cp: save memory in training: the backward pass computes the insides of each block again.
+        init_cfg: mmengine's weight initialization; the authors' is torch's default.
+
+    Raises:
+        ValueError: encoder and decoder differ in the number of levels.
+    """
+
+    channel_order = 'rgb'
+
+    def __init__(
+        self,
+        width: int = 16,
+        encoder_blocks: Sequence[int] = (1, 1, 2, 4),
+        middle_blocks: int = 2,
+        decoder_blocks: Sequence[int] = (1, 1, 1, 1),
+        image_channels: int = 3,
+        with_cp: bool = False,
+        init_cfg: dict | Sequence[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if len(encoder_blocks) != len(decoder_blocks):
+            raise ValueError(
+                f'NAFNet needs as many decoder levels as encoder levels, found encoder_blocks={list(encoder_blocks)} '
+                f'and decoder_blocks={list(decoder_blocks)}'
+            )
+        self.with_cp = with_cp
+        self.min_size = self.size_multiple = 2 ** len(encoder_blocks)
+        self.bytes_per_pixel = 64 * width
+        self.intro = conv3x3(image_channels, width)
+        self.ending = conv3x3(width, image_channels)
+        self.encoders, self.downs = nn.ModuleList(), nn.ModuleList()
+        self.ups, self.decoders = nn.ModuleList(), nn.ModuleList()
+        channels = width
+        for number in encoder_blocks:
+            self.encoders.append(nn.Sequential(*(NAFBlock(channels) for _ in range(number))))
+            self.downs.append(nn.Conv2d(channels, 2 * channels, 2, stride=2))
+            channels *= 2
+        self.middle_blks = nn.Sequential(*(NAFBlock(channels) for _ in range(middle_blocks)))
+        for number in decoder_blocks:
+            self.ups.append(nn.Sequential(conv1x1(channels, 2 * channels, bias=False), nn.PixelShuffle(2)))
+            channels //= 2
+            self.decoders.append(nn.Sequential(*(NAFBlock(channels) for _ in range(number))))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Derain a batch.
+
+        Args:
+            x: rainy images (N, 3, H, W), RGB in [0, 1]; H and W are multiples of ``size_multiple``.
+
+        Returns:
+            One result, (N, 3, H, W).
+        """
+        features, skips = self.intro(x), []
+        for encoder, down in zip(self.encoders, self.downs, strict=True):
+            features = self._run(encoder, features)
+            skips.append(features)
+            features = down(features)
+        features = self._run(self.middle_blks, features)
+        for up, decoder in zip(self.ups, self.decoders, strict=True):
+            features = self._run(decoder, up(features) + skips.pop())
+        return [x + self.ending(features)]
+
+    def _run(self, blocks: nn.Sequential, features: Tensor) -> Tensor:
+        for block in blocks:
+            features = recompute(block, features, enabled=self.with_cp)
+        return features

@@ -1,0 +1,65 @@
+"""A network behind a pixel-unshuffle sees blocks of pixels as channels, tiles included."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmderain.models import Derainer, PixelUnshuffled
+from mmderain.registry import MODELS
+
+NETWORKS = [
+    dict(type='SIAN', channels=4, num_stages=2),
+    dict(type='JDNet', channels=16, num_units=1),
+    dict(type='NASNet', channels=8, num_stages=1, num_blocks=1),
+    dict(type='MAFNet', channels=8, num_modules=1),
+    dict(type='NAFNet', width=4, encoder_blocks=(1, 1), decoder_blocks=(1, 1)),
+]
+each = pytest.mark.parametrize('network', NETWORKS, ids=lambda network: network['type'])
+
+
+@each
+@pytest.mark.parametrize('factor', [2, 4])
+def test_is_the_network_on_folded_images(network, factor):
+    torch.manual_seed(0)
+    folded = PixelUnshuffled(network, factor).eval()
+    plain = MODELS.build(dict(network, image_channels=3 * factor**2)).eval()
+    plain.load_state_dict(folded.network.state_dict())
+    x = torch.rand(1, 3, 64, 96)
+    with torch.inference_mode():
+        expected = [F.pixel_shuffle(result, factor) for result in plain(F.pixel_unshuffle(x, factor))]
+        results = folded(x)
+    assert len(results) == len(expected)
+    assert all(torch.equal(a, b) and a.shape == x.shape for a, b in zip(results, expected))
+
+
+@each
+def test_any_size_is_restored(network):
+    model = Derainer(dict(type='PixelUnshuffled', network=network)).eval()
+    for size in ((1, 1), (33, 50)):
+        batch = torch.rand(1, 3, *size)
+        with torch.inference_mode():
+            assert model.restore(batch).shape == batch.shape
+
+
+def test_size_requirements_are_those_of_the_network_times_the_factor():
+    network = PixelUnshuffled(dict(type='MAFNet', channels=8, num_modules=1), factor=4)
+    assert (network.min_size, network.size_multiple, network.channel_order) == (32, 32, 'rgb')
+    assert PixelUnshuffled(dict(type='JDNet', channels=16, num_units=1)).channel_order == 'bgr'
+
+
+@pytest.mark.parametrize('size', [(352, 176), (354, 180)])
+def test_tiles_of_sian_are_exact(size):
+    """SIAN's answer depends on where a tile lies: it is told the place in the folded image."""
+    torch.manual_seed(0)
+    model = Derainer(dict(type='PixelUnshuffled', network=dict(type='SIAN', channels=8, num_stages=2))).eval()
+    image = torch.rand(1, 3, *size)
+    with torch.inference_mode():
+        whole, tiled = model.restore(image, tile=0), model.restore(image, tile=64)
+    assert not torch.equal(whole, tiled)  # it was cut into tiles
+    assert (whole - tiled).abs().max() < 2e-5
+
+
+@pytest.mark.parametrize('factor', [0, 1, 3, 32])
+def test_other_factors_are_refused(factor):
+    with pytest.raises(ValueError, match='factor must be 2, 4, 8 or 16'):
+        PixelUnshuffled(NETWORKS[0], factor)
