@@ -33,6 +33,14 @@ def test_large_ones_come_in_quarters_too(photographs, tmp_path, capsys):
     assert abs(written['large.png'] - means).max() <= 0.5
 
 
+def test_only_the_named_ones_are_taken(photographs, tmp_path, capsys):
+    arguments = (photographs, '--dst', tmp_path / 'dst', '--side', 80, '--no-quarters', '--only', 'large', 'kept')
+    assert run(*arguments) == 0
+    assert sorted(path.name for path in (tmp_path / 'dst').iterdir()) == ['kept.png', 'large.png']
+    assert run(photographs, '--dst', tmp_path / 'other', '--only', 'lagre') == 1
+    assert '--only lagre: no picture is called so' in capsys.readouterr().err
+
+
 def test_wrong_calls_write_nothing(photographs, tmp_path, capsys):
     (tmp_path / 'empty').mkdir()
     mmcv.imwrite(picture(20, 20), str(tmp_path / 'other/large_00.png'))

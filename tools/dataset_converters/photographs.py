@@ -35,6 +35,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--without', nargs='+', default=[], metavar='NAME', help='names without suffix, kept aside for testing'
     )
+    parser.add_argument('--only', nargs='+', default=[], metavar='NAME', help='take these names only, without suffix')
+    parser.add_argument('--no-quarters', action='store_true', help='write each photograph as a whole only')
     return parser.parse_args(argv)
 
 
@@ -47,45 +49,46 @@ def shrink(img: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(img, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def regions(size: tuple[int, int], side: int) -> dict[str, tuple[slice, slice]]:
+def regions(size: tuple[int, int], side: int, quarters: bool = True) -> dict[str, tuple[slice, slice]]:
     """Suffix of the name -> rows and columns: of the whole, and of the quarters of a large one."""
     found = {'': (slice(None), slice(None))}
-    if min(size) >= 2 * side:
+    if quarters and min(size) >= 2 * side:
         halves = [(slice(length // 2), slice(length // 2, length)) for length in size]
         for row, column in itertools.product(range(2), repeat=2):
             found[f'_{row}{column}'] = halves[0][row], halves[1][column]
     return found
 
 
-def sources(given: list[Path], without: list[str], side: int) -> dict[str, Path]:
-    """Name without suffix -> file.
+def sources(args: argparse.Namespace) -> dict[str, Path]:
+    """Find the photographs to write: name without suffix -> file.
 
     Raises:
-        FileNotFoundError, InputError: two would be written under one name, a folder without pictures, no picture, a
-            name to leave out that is not among them, or all of them left out.
+        FileNotFoundError, InputError: two would be written under one name, a folder without images, no image, a name
+            of --without or --only that is not among them, or nothing is left.
     """
     found: dict[str, Path] = {}
     taken: dict[str, Path] = {}
-    for entry in given:
+    for entry in args.src:
         files = [entry / name for name in list_images(entry)] if entry.is_dir() else [entry]
         if not entry.exists():
             raise FileNotFoundError(f'{entry}: no such picture or folder')
         if not files:
             raise InputError(f'{entry}: no picture in this folder')
         for path in files:
-            if path.stem not in without:
-                for suffix in regions(image_size(path), side):
+            if path.stem not in args.without and (not args.only or path.stem in args.only):
+                for suffix in regions(image_size(path), args.side, not args.no_quarters):
                     name = path.stem + suffix
                     if name in taken:
                         raise InputError(f'{path} and {taken[name]}: both would be written as {name}.png; rename one')
                     taken[name] = path
             found[path.stem] = path
-    missing = sorted(set(without) - set(found))
-    if missing:
-        raise InputError(f'--without {" ".join(missing)}: no picture is called so')
-    kept = {name: path for name, path in found.items() if name not in without}
+    for option, names in (('--without', args.without), ('--only', args.only)):
+        missing = sorted(set(names) - set(found))
+        if missing:
+            raise InputError(f'{option} {" ".join(missing)}: no picture is called so')
+    kept = {name: path for name, path in found.items() if path in taken.values()}
     if not kept:
-        raise InputError(f'--without {" ".join(without)}: leaves no picture')
+        raise InputError(f'--without {" ".join(args.without)}: leaves no picture')
     return kept
 
 
@@ -97,10 +100,10 @@ def main(argv: list[str] | None = None) -> int:
             raise InputError(f'--side must be at least 1 px, found {args.side}')
         if args.dst.exists() and (not args.dst.is_dir() or any(args.dst.iterdir())):
             raise InputError(f'{args.dst}: is there already; name another folder, or remove it')
-        photographs, number = sources(args.src, args.without, args.side), 0
+        photographs, number = sources(args), 0
         for name, path in track(photographs.items(), 'shrinking', transient=True):
             img = read_image(path)
-            for suffix, region in regions(img.shape[:2], args.side).items():
+            for suffix, region in regions(img.shape[:2], args.side, not args.no_quarters).items():
                 write_picture(shrink(img[region], args.side), part / f'{name}{suffix}.png')
                 number += 1
         part.replace(args.dst)
