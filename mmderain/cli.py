@@ -22,7 +22,7 @@ EPILOG = """exit status: 0 all done, 1 something could not be done (said on the 
 
 examples:
   mmderain derain rainy.jpg --out derained
-  mmderain derain holiday/ video.mp4 --out derained --precision bf16
+  mmderain derain holiday/ video.mp4 --out derained --precision fp32
   mmderain detect demo/street/*.jpg --out detected
   mmderain segment rainy_street.jpg --rain none --out segmented
   mmderain rain photos rainy --rain light+drops:2
@@ -124,7 +124,11 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--weights', help='a checkpoint; default: those that come along with the model')
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: a GPU if there is one)')
     parser.add_argument(
-        '--precision', choices=['fp32', 'bf16', 'fp16'], help='less is faster on many machines (default: fp32)'
+        '--precision',
+        choices=['auto', 'fp32', 'bf16', 'fp16'],
+        default='auto',
+        help='auto: bf16 where the device has it in hardware and it is measured to be faster, else fp32 '
+        '(default: %(default)s)',
     )
     parser.add_argument(
         '--existing',

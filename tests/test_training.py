@@ -6,15 +6,17 @@ import re
 import subprocess
 import sys
 import time
+import warnings
+from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, load_tool
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmderain.apis import load_weights, prepare_config, read_checkpoint
+from mmderain.apis import decide_amp, load_weights, prepare_config, read_checkpoint, use_amp
 
 
 def config(work_dir, **options) -> Config:
@@ -130,6 +132,110 @@ def test_bfloat16_training_follows_float32(tmp_path):
     assert all(value.dtype == torch.float32 for value in state.values())
     a, b = losses(tmp_path / 'plain'), losses(tmp_path / 'mixed')
     assert a != b and b == pytest.approx(a, abs=0.05)
+
+
+@pytest.fixture
+def cpu(monkeypatch):
+    """Take the machine for one without a GPU; a test says what its processor has and what is measured."""
+
+    def say(hardware: bool, speedup: float | None = None) -> None:
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+        for module in ('mmderain.models.precision', 'mmderain.apis.run'):
+            monkeypatch.setattr(f'{module}.has_bf16', lambda device: hardware)
+        if speedup is not None:
+            monkeypatch.setattr('mmderain.apis.run.training_speedup', lambda model, device: speedup)
+
+    return say
+
+
+MEASURED = 'a training step on a small batch is {} times as fast in bfloat16 as in float32'
+NO_BF16 = 'this processor has neither AMX nor AVX-512-BF16'
+
+
+@pytest.mark.parametrize(
+    'amp, hardware, speedup, mixed, said',
+    [
+        ([], True, 2, False, ''),
+        (['--amp'], True, 0.5, True, ''),
+        (['--amp=on'], True, 0.5, True, ''),
+        (['--amp=auto'], True, 1.831, True, f'--amp=auto: {MEASURED.format("1.83")}; mixed precision is used\n'),
+        (['--amp=auto'], True, 1.04, False, f'--amp=auto: {MEASURED.format("1.04")}; mixed precision is not used\n'),
+        (['--amp=auto'], False, 2, False, f'--amp=auto: {NO_BF16}; mixed precision is not used\n'),
+    ],
+)
+def test_amp_of_the_training_tool(tmp_path, monkeypatch, capsys, cpu, amp, hardware, speedup, mixed, said):
+    cpu(hardware, speedup)
+    tool, trained = load_tool('train'), []
+    monkeypatch.setattr(tool.Runner, 'from_cfg', lambda cfg: trained.append(cfg) or SimpleNamespace(train=bool))
+    monkeypatch.chdir(ROOT)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert tool.main(['configs/derain/sian_sample.py', '--work-dir', str(tmp_path), *amp]) == 0
+    assert capsys.readouterr().out == said
+    assert trained[0].optim_wrapper.type == ('mmderain.BFloat16OptimWrapper' if mixed else 'OptimWrapper')
+
+
+def test_amp_without_hardware_warns_with_the_ratio(tmp_path, cpu):
+    cpu(hardware=False, speedup=1 / 12.7)
+    with pytest.warns(UserWarning) as said:
+        assert decide_amp(config(tmp_path), 'on')
+    assert [str(warning.message) for warning in said] == [
+        f'--amp: {NO_BF16}; bfloat16 took 12.7 times as long as float32 in a measurement of a small image; '
+        'use --amp=auto, or leave it out'
+    ]
+
+
+def test_amp_auto_measures_the_model_of_the_config(tmp_path, capsys, cpu):
+    cpu(hardware=True)
+    cfg = config(tmp_path)
+    before = cfg.pretty_text
+    decided = decide_amp(cfg, 'auto')
+    said = re.fullmatch(
+        f'--amp=auto: {MEASURED.format("([0-9.]+)")}; mixed precision is (not )?used\n', capsys.readouterr().out
+    )
+    assert float(said[1]) > 0 and bool(said[2]) != decided
+    assert cfg.pretty_text == before
+
+
+@pytest.mark.parametrize(
+    'wrapper, hardware, mixed',
+    [
+        ('BFloat16OptimWrapper', True, True),
+        ('OptimWrapper', True, False),
+        ('BFloat16OptimWrapper', False, False),
+    ],
+)
+def test_amp_auto_keeps_the_precision_of_a_resumed_run(tmp_path, monkeypatch, capsys, cpu, wrapper, hardware, mixed):
+    cpu(hardware=hardware)
+    monkeypatch.setattr('mmderain.apis.run.training_speedup', None)  # nothing is measured
+    resumed = dict(meta=dict(cfg=f"optim_wrapper = dict(type='{wrapper}')"))
+    assert decide_amp(config(tmp_path), 'auto', resumed) is mixed
+    assert f'mixed precision is {"" if mixed else "not "}used' in capsys.readouterr().out
+
+
+def test_amp_auto_on_a_gpu_is_amp(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr('mmderain.apis.run.training_speedup', None)
+    cfg = config(tmp_path)
+    assert decide_amp(cfg, 'auto') and decide_amp(cfg, 'on') and not decide_amp(cfg, None)
+    use_amp(cfg)
+    assert cfg.optim_wrapper.type == 'AmpOptimWrapper' and cfg.optim_wrapper.loss_scale == 'dynamic'
+
+
+@pytest.mark.parametrize('of_process_0', [True, False])
+def test_process_0_decides_for_all(tmp_path, monkeypatch, capsys, cpu, of_process_0):
+    cpu(hardware=not of_process_0, speedup=2)
+    monkeypatch.setattr('mmderain.apis.run.get_rank', lambda: 1)
+    monkeypatch.setattr('mmderain.apis.run.broadcast_object_list', lambda data: data.__setitem__(0, of_process_0))
+    assert decide_amp(config(tmp_path), 'auto') is of_process_0 and capsys.readouterr().out == ''
+
+
+def test_unknown_values_of_amp_are_refused(tmp_path, capsys):
+    with pytest.raises(ValueError, match="amp must be None, 'on' or 'auto', found True"):
+        decide_amp(config(tmp_path), True)
+    with pytest.raises(SystemExit):
+        load_tool('train').parse_args(['config.py', '--amp=off'])
+    assert "argument --amp: invalid choice: 'off'" in capsys.readouterr().err
 
 
 def test_checkpoint_of_a_run_loads_weights_only(tmp_path):

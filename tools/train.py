@@ -10,7 +10,7 @@ import sys
 from mmengine.config import DictAction
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from mmderain.apis import naming_unknown_arguments, prepare_config, read_checkpoint, require_data
+from mmderain.apis import decide_amp, naming_unknown_arguments, prepare_config, read_checkpoint, require_data, use_amp
 from mmderain.errors import InputError
 from mmderain.models.memory import reused_memory
 
@@ -26,7 +26,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='CHECKPOINT',
         help='continue from this checkpoint, or, if none is named, from the latest one in the work dir',
     )
-    parser.add_argument('--amp', action='store_true', help='mixed precision: fp16 on a GPU, bfloat16 on a CPU')
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='on',
+        choices=['on', 'auto'],
+        help='mixed precision: fp16 on a GPU, bfloat16 on a CPU; auto: on a CPU only if a measurement finds it faster',
+    )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
@@ -46,15 +52,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
-        cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher, args.amp, args.auto_scale_lr)
+        cfg = prepare_config(
+            args.config, args.work_dir, args.cfg_options, args.launcher, auto_scale_lr=args.auto_scale_lr
+        )
         if args.resume is not None:
             cfg.resume = True
             cfg.load_from = None if args.resume == 'auto' else args.resume
         resumed = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else cfg.load_from
-        if resumed is not None:
-            read_checkpoint(resumed)  # mmengine falls back to running whatever code a file holds; this refuses it
+        # mmengine falls back to running whatever code a file holds; read_checkpoint refuses such a file.
+        checkpoint = None if resumed is None else read_checkpoint(resumed)
         with naming_unknown_arguments(args.config):
             require_data(cfg, 'train_dataloader', 'val_dataloader')
+            if decide_amp(cfg, args.amp, checkpoint):
+                use_amp(cfg)
             runner = Runner.from_cfg(cfg)
             with reused_memory():
                 runner.train()

@@ -1,7 +1,7 @@
 from .checkpoint import load_weights, read_checkpoint, save_weights
 from .inferencer import DerainInferencer, Inference
 from .model import default_device, init_model
-from .run import naming_unknown_arguments, prepare_config, require_data
+from .run import decide_amp, naming_unknown_arguments, prepare_config, require_data, use_amp
 from .scene import View, figure, show_scenes, view_scene
 from .task import TaskInferencer, load_task_model, load_task_weights
 from .video import VideoReport, derain_video
@@ -15,6 +15,7 @@ __all__ = [
     'VideoReport',
     'View',
     'config_names',
+    'decide_amp',
     'default_device',
     'derain_video',
     'figure',
@@ -31,5 +32,6 @@ __all__ = [
     'shipped_models',
     'show_scenes',
     'trained_derainer',
+    'use_amp',
     'view_scene',
 ]

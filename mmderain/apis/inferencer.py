@@ -40,7 +40,8 @@ class DerainInferencer:
             comes along (``'sian_rain100h'``), or a config file.
         weights: a checkpoint; None takes the one that comes along.
         device: ``'cpu'``, ``'cuda:0'`` ...; None takes a GPU if there is one.
-        precision: ``'fp32'``, ``'bf16'`` or ``'fp16'``; None takes the config's, float32 as a rule.
+        precision: ``'fp32'``, ``'bf16'``, ``'fp16'`` or ``'auto'``, see :class:`~mmderain.models.Derainer`; None takes
+            the config's, float32 as a rule.
         tile: side in pixels of the tiles that pictures are cut into; 0 never cuts, None does where memory asks for it.
         compile: the network by ``torch.compile``, which takes a minute or more for a new size, of which a smaller batch
             at the end is one; from then on a picture takes less. None takes the config's, as a rule not to.

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import broadcast_object_list, get_rank
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from mmderain.compat import init_cpu_distributed
 from mmderain.datasets.base import DerainDataset
+from mmderain.engine import BFloat16OptimWrapper
 from mmderain.errors import InputError
-from mmderain.registry import DATASETS
+from mmderain.models.precision import NO_CPU_BF16, choose_precision, has_bf16, training_speedup, warn_of_slow_bf16
+from mmderain.registry import DATASETS, MODELS
 
 #: Entries that a config may have beside the arguments of mmengine's Runner.
 OTHER_ENTRIES = {'custom_imports', 'auto_scale_lr', 'find_unused_parameters', 'model_wrapper_cfg', 'work_dir'}
@@ -109,7 +113,7 @@ def prepare_config(
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``; ``'pytorch'`` without a GPU runs on gloo.
         auto_scale_lr: scale the learning rate with the batch of all processes, as against
             ``auto_scale_lr.base_batch_size`` of the config.
-        amp: train in mixed precision, fp16 with loss scaling on a GPU, bfloat16 on a CPU.
+        amp: train in mixed precision, as :func:`use_amp`; :func:`decide_amp` decides it for ``--amp=auto``.
     """
     if not Path(config).is_file():
         raise FileNotFoundError(f'{config}: no such config file (sought from {Path.cwd()})')
@@ -130,12 +134,67 @@ def prepare_config(
         wrapper['find_unused_parameters'] = cfg.get('find_unused_parameters', False)
         cfg.model_wrapper_cfg = {**wrapper, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
     if amp:
-        on_gpu = torch.cuda.is_available()
-        cfg.optim_wrapper.type = 'AmpOptimWrapper' if on_gpu else 'mmderain.BFloat16OptimWrapper'
-        if on_gpu:
-            cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        use_amp(cfg)
     if auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             raise InputError(f'{config}: --auto-scale-lr needs `auto_scale_lr.base_batch_size` in the config')
         cfg.auto_scale_lr.enable = True
     return cfg
+
+
+def use_amp(cfg: Config) -> None:
+    """Set a config to train in mixed precision: fp16 with loss scaling on a GPU, bfloat16 on a CPU.
+
+    Args:
+        cfg: config of a run; its ``optim_wrapper`` is changed.
+    """
+    if torch.cuda.is_available():
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    else:
+        cfg.optim_wrapper.type = 'mmderain.BFloat16OptimWrapper'
+
+
+def decide_amp(cfg: Config, amp: str | None, resumed: dict | None = None) -> bool:
+    """Decide whether a run trains in mixed precision; on a CPU, process 0 decides for all processes.
+
+    Args:
+        cfg: config of the run, as :func:`prepare_config` returns it.
+        amp: value of ``--amp``. None never uses mixed precision. ``'on'`` uses it, and warns if that is slow.
+            ``'auto'`` uses it on a GPU; on a CPU, only if the CPU has bfloat16 in hardware and a measurement of the
+            config's network and losses on two small images finds it faster. It prints the decision.
+        resumed: the checkpoint that the run continues, None for a new run. ``'auto'`` keeps its precision without a
+            measurement, which could come out otherwise and change the result; but it never takes bfloat16 on a CPU
+            without the hardware.
+    """
+    if amp not in (None, 'on', 'auto'):
+        raise ValueError(f"amp must be None, 'on' or 'auto', found {amp!r}")
+    if amp is None or torch.cuda.is_available():
+        return amp is not None
+    decision = [amp == 'on']
+    if get_rank() == 0:
+        decision = [_decide_amp_on_cpu(cfg, amp, resumed)]
+    broadcast_object_list(decision)
+    return decision[0]
+
+
+def _decide_amp_on_cpu(cfg: Config, amp: str, resumed: dict | None) -> bool:
+    cpu = torch.device('cpu')
+
+    def measure() -> float:
+        with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmderain'):
+            return training_speedup(MODELS.build(cfg.model), cpu)
+
+    if amp == 'on':
+        warn_of_slow_bf16(cpu, measure, '--amp', '--amp=auto, or leave it out')
+        return True
+    if resumed is not None and has_bf16(cpu):
+        mixed = BFloat16OptimWrapper.__name__ in resumed.get('meta', {}).get('cfg', '')
+        reason = f'the checkpoint was trained {"in" if mixed else "without"} mixed precision'
+    else:
+        precision, speedup = choose_precision(cpu, measure)
+        mixed, reason = precision == 'bf16', NO_CPU_BF16
+        if speedup is not None:
+            reason = f'a training step on a small batch is {speedup:.2f} times as fast in bfloat16 as in float32'
+    print(f'--amp=auto: {reason}; mixed precision is {"used" if mixed else "not used"}', flush=True)
+    return mixed

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import torch
 from mmengine.model import BaseModel
@@ -9,6 +10,7 @@ from mmderain.registry import MODELS
 from mmderain.structures import DerainDataSample
 
 from .memory import reused_memory
+from .precision import choose_precision, inference_speedup, warn_of_slow_bf16
 from .tiling import available_memory, current_tile, cut, pad_to, side_within, within
 
 #: What :meth:`Derainer.restore` may compute in.
@@ -37,9 +39,10 @@ class Derainer(BaseModel):
         supervise: ``'all'`` sums a loss over all stages, ``'last'`` takes the answer only.
         mean, std: per channel in R, G, B order on [0, 1]; the network then reads ``(x - mean) / std``. What it
             returns is taken as it is.
-        precision: what :meth:`restore` computes in: ``'fp32'``, or by autocast ``'bf16'`` or ``'fp16'``. None leaves it
-            to the autocast around, which is off unless somebody has turned it on. Training has its own setting, the
-            optimizer wrapper.
+        precision: what :meth:`restore` computes in: ``'fp32'``, or by autocast ``'bf16'`` or ``'fp16'``. ``'auto'``
+            takes bf16 where the device has it in hardware and the first call measures on a small image that it is
+            faster, else fp32; results then depend on the machine. None leaves it to the autocast around, which is off
+            unless somebody has turned it on. Training has its own setting, the optimizer wrapper.
         tile: side in pixels of the tiles that :meth:`restore` cuts pictures into; 0 never cuts; None does where a whole
             picture would take more than half of the memory that is free, and cuts to 1 GiB a tile at most.
         compile: arguments of ``torch.compile`` for the network, or True for its defaults; None or False runs it as it
@@ -65,13 +68,16 @@ class Derainer(BaseModel):
         super().__init__(data_preprocessor or dict(type='mmderain.DerainDataPreprocessor'), init_cfg)
         if supervise not in ('all', 'last'):
             raise ValueError(f"Derainer: supervise must be 'all' or 'last', found {supervise!r}")
-        if precision is not None and precision not in PRECISIONS:
-            raise ValueError(f'Derainer: precision must be one of {", ".join(PRECISIONS)}, found {precision!r}')
+        if precision not in (None, 'auto', *PRECISIONS):
+            raise ValueError(
+                f"Derainer: precision must be None, 'auto' or one of {', '.join(PRECISIONS)}, found {precision!r}"
+            )
         if tile is not None and (not isinstance(tile, int) or tile < 0):
             raise ValueError(f'Derainer: tile must be None or a whole number of pixels from 0 on, found {tile!r}')
         if compile is not None and not isinstance(compile, bool | dict):
             raise TypeError(f'Derainer: compile must be True or arguments of torch.compile, found {compile!r}')
         self.precision = precision
+        self._checked_precisions: dict[tuple[str, str], str] = {}  # (setting, device) -> what it came to
         self.tile = tile
         # Bare names are ours also where another library's scope is the default.
         self.network = MODELS.build(dict(network, _scope_='mmderain'))
@@ -193,7 +199,7 @@ class Derainer(BaseModel):
                 + ('; one picture needs a leading dimension: batch[None]' if batch.dim() == 3 else '')
             )
         device = next(self.network.parameters(), batch).device
-        with reused_memory() if device.type == 'cpu' else nullcontext():
+        with reused_memory() if device.type == 'cpu' else nullcontext(), self._autocast(device):
             side = self._tile_side(batch, device) if tile is None else tile
             if not side:
                 return self._restore_at_once(batch, device)
@@ -210,12 +216,27 @@ class Derainer(BaseModel):
         padded = pad_to(
             batch.to(device, dtype), getattr(self.network, 'min_size', 1), getattr(self.network, 'size_multiple', 1)
         )
-        precision = nullcontext()
-        if self.precision is not None:
-            precision = torch.autocast(device.type, PRECISIONS[self.precision], enabled=self.precision != 'fp32')
-        with precision:
-            restored = self.stages(padded)[-1]
+        restored = self.stages(padded)[-1]
         return restored[..., :height, :width].clamp(0, 1).to(batch)
+
+    def _autocast(self, device: torch.device) -> AbstractContextManager:
+        """Return the context of :attr:`precision`; the first call for a device measures where that is needed."""
+        precision = self.precision
+        if precision in ('auto', 'bf16'):
+            if (precision, str(device)) not in self._checked_precisions:
+                self._checked_precisions[precision, str(device)] = self._check_precision(device)
+            precision = self._checked_precisions[precision, str(device)]
+        if precision is None:
+            return nullcontext()
+        return torch.autocast(device.type, PRECISIONS[precision], enabled=precision != 'fp32')
+
+    def _check_precision(self, device: torch.device) -> str:
+        """Return what ``'auto'`` comes to on a device, or warn if ``'bf16'`` is slow there."""
+        measure = partial(inference_speedup, self.network, device)
+        if self.precision == 'auto':
+            return choose_precision(device, measure)[0]
+        warn_of_slow_bf16(device, measure, "precision='bf16'", "precision='auto' or 'fp32'")
+        return 'bf16'
 
     def _tile_side(self, batch: Tensor, device: torch.device) -> int:
         """Of :func:`~mmderain.models.tiling.cut`; 0 if the pictures can be worked on whole."""

@@ -23,7 +23,8 @@ class Derain(BaseTransform):
         device: ``'cpu'``, or a GPU, which works in the main process only (``num_workers=0``).
         skip_when_dry: leave a picture alone that the derainer would change by less than this, the mean absolute
             change in levels of 255. None, the default, derains all.
-        precision: ``'bf16'`` or ``'fp16'`` for speed, see :class:`~mmderain.models.Derainer`; None takes the config's.
+        precision: ``'bf16'``, ``'fp16'`` or ``'auto'`` for speed, see :class:`~mmderain.models.Derainer`; None takes
+            the config's.
 
     Raises:
         FileNotFoundError, InputError: when built: config or checkpoint are missing or do not fit. When called: a

@@ -1,0 +1,277 @@
+"""``precision='auto'``: flags of processors, the choice, and a measurement that changes nothing. No test takes time."""
+
+import contextlib
+import copy
+import warnings
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from mmderain import cli
+from mmderain.models import Derainer, precision
+from mmderain.models import derainer as derainer_module
+from mmderain.models.precision import choose_precision, cpu_flags, has_bf16, inference_speedup, training_speedup
+from mmderain.models.tiling import current_tile
+from mmderain.registry import MODELS
+
+CPU = torch.device('cpu')
+SMALL = [
+    dict(type='SIAN', channels=4, num_stages=2),
+    dict(type='JDNet', channels=16, num_units=1),
+    dict(type='NASNet', channels=8, num_stages=1, num_blocks=1),
+    dict(type='MAFNet', channels=8, num_modules=1),
+]
+EPYC = """processor\t: 0
+model name\t: AMD EPYC 7763 64-Core Processor
+flags\t\t: fpu vme sse2 fma avx avx2 vaes vpclmulqdq
+bugs\t\t: sysret_ss_attrs bf16
+processor\t: 1
+flags\t\t: fpu vme sse2 fma avx avx2 vaes vpclmulqdq
+"""
+SAPPHIRE_RAPIDS = 'model name\t: Intel(R) Xeon(R)\nflags\t\t: fpu avx2 avx512f amx_bf16 avx512_fp16 amx_tile\n'
+GENOA = 'flags\t\t: fpu avx2 avx512f avx512_bf16\n'
+SKYLAKE = 'flags\t\t: fpu avx2 avx512f avx512bw\n'
+GRAVITON_3 = 'processor\t: 0\nFeatures\t: fp asimd evtstrm bf16 i8mm\nCPU implementer\t: 0x41\n'
+GRAVITON_2 = 'processor\t: 0\nFeatures\t: fp asimd evtstrm asimddp\n'
+
+
+def must_not_measure(*_) -> float:
+    raise AssertionError('a measurement that is not needed')
+
+
+@pytest.fixture
+def measured(monkeypatch) -> list:
+    """Let each test say what the hardware has and what a measurement finds; list what was measured."""
+    calls: list[torch.device] = []
+    said = SimpleNamespace(hardware=True, speedup=2.0, calls=calls)
+
+    def measure(network: nn.Module, device: torch.device) -> float:
+        assert current_tile() is None
+        calls.append(device)
+        return said.speedup
+
+    monkeypatch.setattr(precision, 'has_bf16', lambda device: said.hardware)
+    monkeypatch.setattr(derainer_module, 'inference_speedup', measure)
+    return said
+
+
+def build(network: dict = SMALL[0], **options) -> tuple[Derainer, list]:
+    """A derainer, and the list of what its network computed in, one entry a call."""
+    torch.manual_seed(0)
+    model, seen = Derainer(network, **options).eval(), []
+
+    def note(*_) -> None:
+        seen.append(torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else torch.float32)
+
+    model.network.register_forward_hook(note)
+    return model, seen
+
+
+# --- the hardware --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    'cpuinfo, wanted',
+    [(EPYC, False), (SAPPHIRE_RAPIDS, True), (GENOA, True), (SKYLAKE, False), (GRAVITON_3, True), (GRAVITON_2, False)]
+    + [('', False), ('model name\t: bf16\n', False)],
+)
+def test_flags_of_processors(cpuinfo, wanted):
+    assert has_bf16('cpu', cpuinfo) is wanted
+
+
+def test_flags_are_those_of_the_first_processor():
+    assert {'avx2', 'vaes'} <= cpu_flags(EPYC) and 'bf16' not in cpu_flags(EPYC)
+
+
+def test_torch_is_asked_where_there_is_no_cpuinfo(monkeypatch, tmp_path):
+    monkeypatch.setattr(precision, 'Path', lambda path: tmp_path / 'none')
+    known = dict(architecture='aarch64', neon=True, bf16=True, sme=False)
+    monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: known, raising=False)
+    assert cpu_flags() == {'neon', 'bf16'} and has_bf16('cpu')
+    monkeypatch.delattr(torch.cpu, 'get_capabilities')  # torch 2.7
+    assert cpu_flags() == set() and not has_bf16('cpu')
+
+
+def test_other_devices(monkeypatch):
+    assert not has_bf16('meta', SAPPHIRE_RAPIDS)
+    monkeypatch.setattr(torch.cuda, 'device', contextlib.nullcontext)
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda including_emulation=True: including_emulation)
+    assert not has_bf16('cuda:0', SAPPHIRE_RAPIDS)  # emulated only
+
+
+# --- the choice ----------------------------------------------------------------------------------
+
+
+def test_without_hardware_nothing_is_measured(monkeypatch):
+    monkeypatch.setattr(precision, 'has_bf16', lambda device: False)
+    assert choose_precision(CPU, must_not_measure) == ('fp32', None)
+
+
+@pytest.mark.parametrize('speedup, wanted', [(0.08, 'fp32'), (1.0, 'fp32'), (1.05, 'fp32'), (1.06, 'bf16')])
+def test_with_hardware_the_measurement_decides(monkeypatch, speedup, wanted):
+    monkeypatch.setattr(precision, 'has_bf16', lambda device: True)
+    assert choose_precision(CPU, lambda: speedup) == (wanted, speedup)
+
+
+@pytest.mark.parametrize(
+    'hardware, speedup, wanted', [(True, 2.0, torch.bfloat16), (True, 0.9, torch.float32), (False, 2.0, torch.float32)]
+)
+@torch.inference_mode()
+def test_a_derainer_chooses_once_and_remembers(measured, hardware, speedup, wanted):
+    measured.hardware, measured.speedup = hardware, speedup
+    model, seen = build(precision='auto')
+    keys = set(model.state_dict())
+    assert not measured.calls  # not before the first image
+    for size in (16, 24):
+        model.restore(torch.rand(1, 3, size, size))
+    measured.hardware = measured.speedup = None
+    model.restore(torch.rand(1, 3, 40, 24), tile=16)
+    copy.deepcopy(model).restore(torch.rand(1, 3, 16, 16))
+    assert set(seen) == {wanted} and len(measured.calls) == hardware
+    assert set(model.state_dict()) == keys
+
+
+@torch.inference_mode()
+def test_the_first_image_may_be_cut_into_tiles(measured):
+    model, seen = build(precision='auto')
+    model.restore(torch.rand(1, 3, 40, 24), tile=16)
+    assert len(seen) > 1 and set(seen) == {torch.bfloat16} and measured.calls == [CPU]
+
+
+@torch.inference_mode()
+def test_the_choice_of_float32_holds_under_autocast(measured):
+    measured.speedup = 1.0
+    model, seen = build(precision='auto')
+    with torch.autocast('cpu', torch.bfloat16):
+        model.restore(torch.rand(1, 3, 16, 16))
+    assert seen == [torch.float32]
+
+
+@torch.inference_mode()
+def test_an_explicit_bf16_without_hardware_warns_once(measured):
+    measured.hardware, measured.speedup = False, 1 / 12.7
+    model, seen = build(precision='bf16')
+    with pytest.warns(UserWarning) as said:
+        for _ in range(2):
+            model.restore(torch.rand(1, 3, 16, 16))
+    assert [str(warning.message) for warning in said] == [
+        "precision='bf16': this processor has neither AMX nor AVX-512-BF16; bfloat16 took 12.7 times as long as "
+        "float32 in a measurement of a small image; use precision='auto' or 'fp32'"
+    ]
+    assert seen == 2 * [torch.bfloat16] and measured.calls == [CPU]  # it is done all the same
+
+
+@pytest.mark.parametrize(
+    'setting, hardware, speedup',
+    [('bf16', True, 0.5), ('bf16', False, 1.5), ('auto', False, 0.5), ('fp32', False, 0.5)],
+)
+@torch.inference_mode()
+def test_nothing_else_warns(measured, setting, hardware, speedup):
+    measured.hardware, measured.speedup = hardware, speedup
+    model, _ = build(precision=setting)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        model.restore(torch.rand(1, 3, 16, 16))
+    assert bool(measured.calls) == (setting == 'bf16' and not hardware)
+
+
+def test_wrong_settings_are_refused():
+    for wrong in ('Auto', 'int8', True):
+        with pytest.raises(ValueError, match="must be None, 'auto' or one of fp32, bf16, fp16, found"):
+            Derainer(SMALL[0], precision=wrong)
+
+
+def test_the_command_line_takes_auto_and_python_float32():
+    parse = cli.build_parser().parse_args
+    for command in ('derain', 'detect', 'segment'):
+        assert parse([command, 'a.jpg', '--out', 'b']).precision == 'auto'
+        assert parse([command, 'a.jpg', '--out', 'b', '--precision', 'fp32']).precision == 'fp32'
+    assert Derainer(SMALL[0]).precision is None
+
+
+# --- the measurement -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('network', SMALL, ids=lambda network: network['type'])
+@pytest.mark.parametrize('training', [False, True])
+def test_a_measurement_changes_nothing(monkeypatch, network, training):
+    monkeypatch.setattr(precision, 'ROUNDS', 1)
+    model, seen = build(network, loss=[dict(type='SSIMLoss'), dict(type='L1Loss')])
+    model.train(training)
+    model.network.eval()  # a part that is frozen
+    list(model.network.children())[0].train()
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    modes = [module.training for module in model.modules()]
+    random, grad = torch.get_rng_state(), torch.is_grad_enabled()
+    assert inference_speedup(model.network, CPU) > 0
+    with torch.inference_mode():
+        assert inference_speedup(model.network, CPU) > 0
+    assert not seen  # no hook was called
+    assert training_speedup(model, CPU) > 0
+    assert torch.equal(torch.get_rng_state(), random) and torch.is_grad_enabled() is grad
+    assert not torch.is_autocast_enabled('cpu')
+    assert [module.training for module in model.modules()] == modes
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+    assert all(value.grad is None and not value.is_inference() for value in model.parameters())
+
+
+def test_gradients_flow_after_a_measurement_under_autocast(monkeypatch):
+    monkeypatch.setattr(precision, 'ROUNDS', 1)
+    monkeypatch.setattr(precision, 'has_bf16', lambda device: True)
+    model, _ = build(precision='auto')
+    with torch.autocast('cpu', torch.bfloat16):
+        model.restore(torch.rand(1, 3, 32, 32)).mean().backward()
+    assert model.network.embed.weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize('dtype', [torch.float64, torch.bfloat16])
+@torch.inference_mode()
+def test_networks_of_other_types_are_measured_too(monkeypatch, dtype):
+    monkeypatch.setattr(precision, 'ROUNDS', 1)
+    monkeypatch.setattr(precision, 'has_bf16', lambda device: True)
+    model, _ = build(precision='auto')
+    assert model.to(dtype).restore(torch.rand(1, 3, 32, 32)).isfinite().all()
+
+
+def test_a_compiled_network_is_measured_uncompiled(monkeypatch):
+    monkeypatch.setattr(precision, 'ROUNDS', 1)
+    monkeypatch.setattr(precision, 'has_bf16', lambda device: True)
+    torch.compiler.reset()
+    graphs = []
+    model = Derainer(
+        SMALL[0], precision='auto', compile=dict(backend=lambda graph, inputs: graphs.append(1) or graph.forward)
+    ).eval()
+    with torch.inference_mode():
+        model.restore(torch.rand(1, 3, 32, 32))
+    assert len(graphs) == 1  # of the image
+
+
+@MODELS.register_module()
+class SlowInBf16(nn.Module):
+    """Takes 4 s a pass in bfloat16 and 1 s in float32, by a clock of its own; warming up takes 10 s more."""
+
+    min_size, size_multiple = 162, 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock, self.shapes = SimpleNamespace(now=0.0), []
+
+    def __deepcopy__(self, memo) -> 'SlowInBf16':
+        return self
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        self.clock.now += 4 if torch.is_autocast_enabled('cpu') else 1
+        self.clock.now += 10 if len(self.shapes) < 2 else 0
+        self.shapes.append(tuple(x.shape))
+        return [x]
+
+
+@pytest.mark.parametrize('limit, rounds, wanted', [(100, 4, 1 / 4), (10, 1, 11 / 14), (30, 2, 1 / 4)])
+def test_the_best_times_are_compared(monkeypatch, limit, rounds, wanted):
+    network = SlowInBf16()
+    monkeypatch.setattr(precision, 'time', SimpleNamespace(perf_counter=lambda: network.clock.now))
+    monkeypatch.setattr(precision, 'INFERENCE_LIMIT', limit)
+    assert inference_speedup(network, CPU) == pytest.approx(wanted)
+    assert network.shapes == 2 * rounds * [(1, 3, 168, 168)]
