@@ -5,14 +5,15 @@
     python tools/analysis_tools/benchmark.py configs/derain/*_bsds.py --train --sizes 64x64 --batches 4
     python tools/analysis_tools/benchmark.py configs/derain/sian_rain100h.py --paths eager compiled
 
-For each network, size, batch, precision and path (eager: as it is; compiled: by torch.compile): milliseconds of a
-forward pass, or with --train of a training step with the config's loss and optimizer (forward, backward, update),
-least and median; the ratio to the plain formulation of the network in float32, run by turns with it in this process
-on the same threads; the share of the machine's convolution peak (a 3x3 convolution of 64 channels, measured first);
-peak memory above the weights (on a CPU what tensors hold, and what is resident); and the PSNR against float32.
---reference MODULE:CLASS puts another network in the place of the plain formulation, for example the authors' own: it
-is built without arguments and must take (N, 3, H, W). Without --checkpoint the weights are random, which changes no
-time. benchmark.json, benchmark.md and benchmark.png go to --out.
+For each network, size, batch, precision and path (eager: as it is; compiled: by torch.compile; graphs: by
+torch.compile with CUDA graphs, mode reduce-overhead): milliseconds of a forward pass, or with --train of a training
+step with the config's loss and optimizer (forward, backward, update), least and median; the ratio to the plain
+formulation of the network in float32, run by turns with it in this process on the same threads; the share of the
+machine's convolution peak (a 3x3 convolution of 64 channels, measured first); peak memory above the weights (on a CPU
+what tensors hold, and what is resident); and the PSNR against float32. --reference MODULE:CLASS puts another network
+in the place of the plain formulation, for example the authors' own: it is built without arguments and must take
+(N, 3, H, W). --reference eager puts the network itself there, eager and in float32. Without --checkpoint the weights
+are random, which changes no time. benchmark.json, benchmark.md and benchmark.png go to --out.
 """
 
 import argparse
@@ -86,8 +87,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--paths',
         nargs='+',
-        choices=['eager', 'compiled'],
-        help='default: eager, or compiled if --cfg-options has a model.compile; that is how it is compiled',
+        choices=['eager', 'compiled', 'graphs'],
+        help='default: eager, or compiled if --cfg-options has a model.compile; that is how it is compiled. '
+        'graphs: compiled, with CUDA graphs on a GPU',
     )
     parser.add_argument('--train', action='store_true', help='training steps instead of forward passes')
     parser.add_argument(
@@ -100,7 +102,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--device', default='cpu', help='default: cpu')
     parser.add_argument('--threads', type=int, help="default: torch's own choice")
     parser.add_argument('--repeats', type=int, default=5, help='timed passes of each (default: 5)')
-    parser.add_argument('--reference', metavar='MODULE:CLASS', help='default: the plain formulation of the network')
+    parser.add_argument(
+        '--reference', metavar='MODULE:CLASS', help='or eager; default: the plain formulation of the network'
+    )
     parser.add_argument(
         '--no-memory', action='store_true', help='do not measure memory (Linux only; a process for each row)'
     )
@@ -164,9 +168,16 @@ def memory_in_a_fresh_process(args: argparse.Namespace, config: str, row: dict) 
     return int(done.stdout.split()[-1])
 
 
-def inputs(shape: tuple[int, int], batch: int, device: str) -> torch.Tensor:
+def padded_size(network: nn.Module, shape: tuple[int, int]) -> tuple[int, int]:
+    """Return the height and width that ``Derainer.restore`` pads an image to before the network."""
+    multiple = getattr(network, 'size_multiple', 1)
+    return tuple(math.ceil(side / multiple) * multiple for side in shape)
+
+
+def inputs(network: nn.Module, shape: tuple[int, int], batch: int, device: str) -> torch.Tensor:
+    """Return random images of a size, padded to what the network takes."""
     torch.manual_seed(0)
-    picture = torch.rand(batch, 3, *shape, device=device)
+    picture = torch.rand(batch, 3, *padded_size(network, shape), device=device)
     return picture.contiguous(memory_format=torch.channels_last)
 
 
@@ -175,6 +186,9 @@ def build(args: argparse.Namespace, config: str, path: str) -> Derainer:
     options = dict(args.cfg_options or {})
     if path == 'eager':
         options = {key: value for key, value in options.items() if not of_compile(key)}
+    elif path == 'graphs':
+        options = {key: value for key, value in options.items() if not of_compile(key)}
+        options['model.compile'] = dict(mode='reduce-overhead', dynamic=False)
     elif not any(map(of_compile, options)):
         options['model.compile'] = True
     torch.manual_seed(0)
@@ -192,16 +206,15 @@ def models(args: argparse.Namespace, config: str) -> tuple[Derainer, nn.Module]:
     """
     model = build(args, config, 'eager')
     network = model.network
-    least, multiple = (getattr(network, name, 1) for name in ('min_size', 'size_multiple'))
+    least = getattr(network, 'min_size', 1)
     for height, width in args.sizes:
-        if min(height, width) < least or height % multiple or width % multiple:
-            raise InputError(
-                f'--sizes {height}x{width}: {type(network).__name__} takes sides from {least} on that are multiples of '
-                f'{multiple}'
-            )
+        if min(height, width) < least:
+            raise InputError(f'--sizes {height}x{width}: {type(network).__name__} takes sides from {least} on')
     if args.train and not (model.losses and 'optim_wrapper' in model.cfg):
         raise InputError(f'{config}: --train needs a config that trains, with a loss and an optim_wrapper')
-    if args.reference:
+    if args.reference == 'eager':
+        reference = build(args, config, 'eager').network
+    elif args.reference:
         reference = load_reference(args.reference, args.device)
     else:
         reference = plain_of(network, config, args.device)
@@ -231,9 +244,9 @@ def measure(args: argparse.Namespace, config: str, peaks: dict[str, float]) -> I
     }
     for height, width in args.sizes:
         # A backward pass takes the products of the forward pass twice: for the inputs and for the weights.
-        adds = multiply_adds(network, (height, width)) * (3 if args.train else 1)
+        adds = multiply_adds(network, padded_size(network, (height, width))) * (3 if args.train else 1)
         for batch in args.batches if (height, width) == args.sizes[0] else args.batches[:1]:
-            picture = inputs((height, width), batch, args.device)
+            picture = inputs(network, (height, width), batch, args.device)
             calls = [partial(of_reference, picture.contiguous()), *(partial(call, picture) for call in ours.values())]
             reference_times, *our_times = milliseconds(calls, args.repeats, args.device)
             for ((precision, path), call), times in zip(ours.items(), our_times, strict=True):
@@ -307,7 +320,7 @@ def plot(rows: list[dict], out: Path, reference: str) -> None:
                     continue  # not measured yet
                 own = sorted((r for r in own if fixed(r) == min(map(fixed, own))), key=x_of)
                 x = [x_of(r) for r in own]
-                label = f'{name}, {precision}' + (', compiled' if path == 'compiled' else '')
+                label = f'{name}, {precision}' + ('' if path == 'eager' else f', {path}')
                 y = [r['median_ms'] / r['batch'] for r in own]
                 axis.plot(x, y, marker='o', linestyle=style, color=f'C{number}', label=label)
                 if (precision, path) == next(iter(kinds)):
@@ -342,9 +355,9 @@ def main(argv: list[str] | None = None) -> int:
         if args.only_memory:
             model = build(args, args.configs[0], args.paths[0])
             call = call_of(args, model if args.train else model.network, args.precision[0])
-            picture = inputs(args.sizes[0], args.batches[0], args.device)
+            picture = inputs(model.network, args.sizes[0], args.batches[0], args.device)
             # What is set up once is no part of it: the optimizer's moments, whatever the size; or a compiled network.
-            call(picture if args.paths[0] == 'compiled' else picture[..., :32, :32])
+            call(picture[..., :32, :32] if args.paths[0] == 'eager' else picture)
             print(peak_memory(call, picture, args.device))
             return 0
         if args.checkpoint and len(args.configs) > 1:

@@ -1,0 +1,92 @@
+"""Make the checkpoint of an interrupted training small enough to store or to send, and make it a checkpoint again."""
+
+import io
+
+import torch
+from mmengine.utils import apply_to
+from torch import Tensor
+
+from mmderain.errors import InputError
+
+
+def compact_checkpoint(checkpoint: dict, max_bytes: int) -> dict:
+    """Return a smaller checkpoint that training can continue from.
+
+    Weights are stored in float16 and the optimizer's moments in bfloat16, which has the range of float32. Integers,
+    single numbers and tensors that float16 cannot hold stay as they are. The message hub (the history of the log) is
+    left out. If the result is still too large, the optimizer's moments are left out, and then the weights in training;
+    the averaged weights (EMA) are always kept, and so are the step, the learning rate and the schedulers' state.
+
+    Args:
+        checkpoint: a checkpoint of mmengine's runner, on any device. It is not changed.
+        max_bytes: size of the file that ``torch.save`` writes of the result, at most.
+
+    Returns:
+        The smaller checkpoint, which ``restore_checkpoint`` takes. It can be saved and read with ``weights_only=True``.
+
+    Raises:
+        InputError: not even the averaged weights fit.
+    """
+    compact = {key: value for key, value in checkpoint.items() if key != 'message_hub'}
+    compact['compact'] = True
+    for name in ('state_dict', 'ema_state_dict'):
+        if name in compact:
+            compact[name] = apply_to(compact[name], _is_float32_array, _to_float16)
+    if 'optimizer' in compact:
+        compact['optimizer'] = apply_to(compact['optimizer'], _is_float32_array, lambda x: x.bfloat16())
+    compact = apply_to(compact, torch.is_tensor, lambda x: x.cpu())
+    if _size(compact) > max_bytes and 'optimizer' in compact:
+        # The parameter groups stay: mmengine's schedulers compute each learning rate from the one before.
+        compact['optimizer'] = dict(compact['optimizer'], state={})
+    if _size(compact) > max_bytes and 'ema_state_dict' in compact:
+        own = {key: value for key, value in compact['ema_state_dict'].items() if not key.startswith('module.')}
+        compact['ema_state_dict'] = own  # the number of steps that were averaged
+    if _size(compact) > max_bytes:
+        raise InputError(
+            f'the weights alone take {_size(compact)} bytes; expected at most {max_bytes}. Allow more bytes.'
+        )
+    return compact
+
+
+def restore_checkpoint(compact: dict) -> dict:
+    """Return a checkpoint that mmengine's ``Runner.resume`` loads.
+
+    Args:
+        compact: a result of ``compact_checkpoint``. It is not changed.
+
+    Returns:
+        The checkpoint in float32. If the weights in training were left out, they are a copy of the averaged weights.
+        If the optimizer's moments were left out, the optimizer begins new ones.
+
+    Raises:
+        InputError: ``compact`` is no result of ``compact_checkpoint``.
+    """
+    if not compact.get('compact'):
+        raise InputError('not a compact checkpoint; expected a result of compact_checkpoint')
+    checkpoint = {key: value for key, value in compact.items() if key != 'compact'}
+    checkpoint = apply_to(checkpoint, _is_low_precision, lambda x: x.float())
+    if 'ema_state_dict' in checkpoint:
+        for key, value in checkpoint['state_dict'].items():
+            checkpoint['ema_state_dict'].setdefault(f'module.{key}', value.clone())
+    checkpoint['message_hub'] = dict(log_scalars={}, runtime_info={}, resumed_keys={})  # resuming asks for them
+    return checkpoint
+
+
+def _is_float32_array(value: object) -> bool:
+    return isinstance(value, Tensor) and value.dtype == torch.float32 and value.ndim > 0
+
+
+def _is_low_precision(value: object) -> bool:
+    return isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
+
+
+def _to_float16(value: Tensor) -> Tensor:
+    half = value.half()
+    return half if half.isfinite().all() else value
+
+
+def _size(checkpoint: dict) -> int:
+    """Return the size in bytes of the file that ``torch.save`` writes."""
+    file = io.BytesIO()
+    torch.save(checkpoint, file)
+    return file.tell()

@@ -1,0 +1,250 @@
+"""Run everything that waits for a GPU, in commands of at most nine minutes each.
+
+    tools/dev/gpu_queue.sh list
+    tools/dev/gpu_queue.sh run [STEP ...]
+    tools/dev/gpu_queue.sh status
+    tools/dev/gpu_queue.sh recipe configs/derain/nafnet_photographs.py
+
+run takes the named steps, or all, one after the other, and skips those that are done. A step leaves in $OUT/STEP its
+log.txt, the measured values as JSON, state.pth of a recipe (less than 16 MiB), and one of these files:
+
+    done     date and device; the step is not run again
+    part     how far a recipe is; the next run continues it from state.pth, on this machine or another
+    failed   exit code and last line of the log; the next run tries again
+
+recipe trains one part of any config; the steps named recipe-... call it. DEFAULTS are environment variables.
+"""
+
+import argparse
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULTS = dict(
+    DEVICE='cuda',  # cpu: try the queue without a GPU
+    OUT='work_dirs/gpu_queue',  # the results of this run
+    EARLIER='work_dirs/gpu_queue',  # the results of earlier runs: what is done, and where recipes continue
+    LIMIT='540',  # seconds for each step
+    TRAIN_SECONDS='480',  # seconds of training in one part of a recipe
+    TESTS='tests/test_models/test_gpu.py tests/test_models/test_pairwise_attention_triton.py',
+    ATTENTION_ARGS='--sizes 128x128 540x960 1080x1920',
+    CONFIGS='configs/derain/sian_rain100h.py configs/derain/jdnet_rain100h.py configs/derain/nasnet_bsds.py '
+    'configs/derain/mafnet_rain200h.py configs/derain/nafnet_photographs.py',
+    PATHS='eager compiled graphs',
+    BENCHMARK_ARGS='--sizes 1080x1920 --precision fp32 bf16 --repeats 10',
+    TRAINING_ARGS='--sizes 128x128 --batches 8 32 --precision fp32 bf16 --repeats 10',
+    RECIPES='configs/derain/nafnet_photographs.py configs/derain/sian_photographs.py '
+    'configs/derain/jdnet_photographs.py configs/derain/nasnet_photographs.py configs/derain/mafnet_photographs.py',
+    RECIPE_ARGS='--cfg-options train_dataloader.num_workers=12',  # further arguments of tools/train.py
+    RECIPE_WORK_DIR='work_dirs/gpu_recipes',
+)
+#: Largest size of state.pth in bytes: 16 MiB, which a lent machine sends back, less a margin.
+STATE_BYTES = 16 * 2**20 - 2**16
+TIMED_OUT = 124  # exit code of the command timeout when the time is up
+PART_DONE = 75  # exit code of recipe when a part is done and the training is not
+THIS = [sys.executable, 'tools/dev/gpu_queue.py']
+
+
+def setting(name: str) -> str:
+    """Return a setting from the environment, or its default."""
+    return os.environ.get(name, DEFAULTS[name])
+
+
+@dataclass
+class Step:
+    """A step of the queue: the name of its folder, what it does, and its commands.
+
+    The keys of the commands name their JSON files. If a command fails, the others are still run.
+    """
+
+    name: str
+    purpose: str
+    commands: dict[str, list[str]]
+
+    @property
+    def folder(self) -> Path:
+        return ROOT / setting('OUT') / self.name
+
+    def find(self, *files: str) -> Path | None:
+        """Return the path of the first of these files that is there, of this run or else of an earlier one."""
+        folders = (self.folder, ROOT / setting('EARLIER') / self.name)
+        return next((folder / file for folder in folders for file in files if (folder / file).exists()), None)
+
+    def state(self) -> str:
+        """Return one line: done, part or failed with what that file says, or to do."""
+        path = self.find('done', 'part', 'failed')
+        return f'{path.name}: {path.read_text().strip()}' if path else 'to do'
+
+
+def tool(name: str, out: str, *options: str) -> list[str]:
+    """Return the command of a tool that measures, with the folder in $OUT that it writes to."""
+    path = f'tools/analysis_tools/{name}.py'
+    return [sys.executable, path, '--device', setting('DEVICE'), *options, '--out', f'{setting("OUT")}/{out}']
+
+
+def all_steps() -> Iterator[Step]:
+    """Yield the steps in their order."""
+    configs = {Path(config).stem: config for config in setting('CONFIGS').split()}
+    yield Step('check', 'print the GPU and the version of torch', {'check': [*THIS, 'check']})
+    tests = [sys.executable, '-m', 'pytest', *setting('TESTS').split()]
+    yield Step('tests', 'run the tests that need a GPU', {'tests': tests})
+    attention = tool('benchmark_attention', 'attention/attention', *setting('ATTENTION_ARGS').split())
+    yield Step('attention', 'compare the Triton kernels with the loop: results and speed', {'attention': attention})
+    for name, config in configs.items():
+        commands = {}
+        for path in setting('PATHS').split():
+            options = ['--reference', 'eager', '--paths', path, *setting('BENCHMARK_ARGS').split()]
+            # Memory is measured in another process, which would compile again.
+            options += ['--no-memory'] if path != 'eager' else []
+            commands[path] = tool('benchmark', f'benchmark-{name}/{path}', config, *options)
+        yield Step(f'benchmark-{name}', 'measure the speed of the network', commands)
+    options = ['--train', '--reference', 'eager', '--no-memory', *setting('TRAINING_ARGS').split()]
+    commands = {name: tool('benchmark', f'training/{name}', config, *options) for name, config in configs.items()}
+    yield Step('training', 'measure the speed of training steps of all networks', commands)
+    for config in setting('RECIPES').split():
+        name = f'recipe-{Path(config).stem}'
+        yield Step(name, 'train for one part', {name: [*THIS, 'recipe', config]})
+
+
+def run_step(step: Step, device: str) -> bool:
+    """Run the commands of a step, each in the time that the ones before it left; return whether all succeeded."""
+    step.folder.mkdir(parents=True, exist_ok=True)
+    for name in ('done', 'part', 'failed'):
+        (step.folder / name).unlink(missing_ok=True)
+    deadline = time.monotonic() + float(setting('LIMIT'))
+    codes = []
+    with open(step.folder / 'log.txt', 'w', encoding='utf-8') as log:
+        for label, command in step.commands.items():
+            if codes and codes[-1] == TIMED_OUT:
+                break
+            print(f'$ {shlex.join(command)}', file=log, flush=True)
+            codes.append(run_limited(command, deadline - time.monotonic(), log))
+            for file in (step.folder / label).glob('*.json'):
+                file.replace(step.folder / f'{label}.json')
+            shutil.rmtree(step.folder / label, ignore_errors=True)  # a lent machine sends back few files
+    code = next(filter(None, codes), 0)
+    lines = (step.folder / 'log.txt').read_text(encoding='utf-8', errors='replace').splitlines()
+    last_line = next(line for line in reversed(lines) if line.strip())
+    if code == 0:
+        (step.folder / 'done').write_text(f'{time.strftime("%F %T")} {device}\n')
+    elif code == PART_DONE:
+        (step.folder / 'part').write_text(f'{last_line}\n')
+    else:
+        reason = f'exit code {code}' + (' (time is up)' if code == TIMED_OUT else '')
+        (step.folder / 'failed').write_text(f'{reason}: {last_line}\n')
+    return code in (0, PART_DONE)
+
+
+def run_limited(command: list[str], seconds: float, output: object = None) -> int:
+    """Run a command and return its exit code, 124 if it was ended because the time was up.
+
+    The command timeout ends the whole process group, so that data loaders and tests end too.
+    """
+    end = time.monotonic() + seconds
+    command = ['timeout', '--kill-after=10', f'{seconds:.1f}', *command]
+    code = subprocess.run(command, cwd=ROOT, stdout=output, stderr=output and subprocess.STDOUT).returncode
+    return TIMED_OUT if time.monotonic() > end else code
+
+
+def check() -> int:
+    """Print what the machine has, the device last; return 1 if there is no GPU and DEVICE is not cpu."""
+    import torch
+
+    print(f'Python {platform.python_version()}, torch {torch.__version__}, CUDA {torch.version.cuda}')
+    if setting('DEVICE') == 'cpu':
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+        print(next((line.partition(': ')[2] for line in lines if line.startswith('model name')), platform.machine()))
+    elif torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+        print(f'{torch.cuda.get_device_name()}, {memory:.0f} GiB')
+    else:
+        print('error: torch sees no GPU; DEVICE=cpu tries the queue without one')
+        return 1
+    return 0
+
+
+def train_part(config: str) -> int:
+    """Train a config for one part and write state.pth, from which the next part continues."""
+    import torch
+
+    from mmderain.apis import read_checkpoint
+    from mmderain.engine.compact_state import compact_checkpoint, restore_checkpoint
+    from mmderain.io import atomic_path
+
+    step = Step(f'recipe-{Path(config).stem}', '', {})
+    work_dir = ROOT / setting('RECIPE_WORK_DIR') / Path(config).stem
+    latest, state = work_dir / 'last_checkpoint', step.find('state.pth')
+    if state and not latest.exists():  # the part before was trained on another machine
+        with atomic_path(work_dir / 'restored.pth') as part:
+            torch.save(restore_checkpoint(read_checkpoint(state)), part)
+        latest.write_text(str(work_dir / 'restored.pth'))
+    before = latest.read_text() if latest.exists() else None
+    command = [sys.executable, 'tools/train.py', config, '--work-dir', str(work_dir), '--resume']
+    code = run_limited([*command, *shlex.split(setting('RECIPE_ARGS'))], float(setting('TRAIN_SECONDS')))
+    after = latest.read_text() if latest.exists() else None
+    if code == TIMED_OUT and after == before:
+        print('error: the time was up before the next checkpoint; set a smaller default_hooks.checkpoint.interval')
+        return TIMED_OUT
+    if after:
+        checkpoint = read_checkpoint(after)
+        with atomic_path(step.folder / 'state.pth') as part, open(part, 'wb') as file:
+            torch.save(compact_checkpoint(checkpoint, STATE_BYTES), file)
+        if code in (0, TIMED_OUT):
+            print(f'epoch {checkpoint["meta"]["epoch"]}, iteration {checkpoint["meta"]["iter"]}')
+    return PART_DONE if code == TIMED_OUT else code
+
+
+def run(steps: dict[str, Step]) -> int:
+    """Run the steps that are not done; return 1 if one of them failed or there is no GPU."""
+    to_do = [step for step in steps.values() if not step.find('done')]
+    checked = subprocess.run([*THIS, 'check'], cwd=ROOT, capture_output=True, text=True) if to_do else None
+    if checked and checked.returncode:
+        print(checked.stdout + checked.stderr, file=sys.stderr)
+        return 1
+    failed = False
+    for name, step in steps.items():
+        if step in to_do:
+            failed |= not run_step(step, checked.stdout.splitlines()[-1])
+        print(f'{name}: {step.state()}', flush=True)
+    return int(failed)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest='command', required=True)
+    commands.add_parser('list', help='print the steps and their commands')
+    commands.add_parser('status', help='print which steps are done')
+    commands.add_parser('check', help='print what the machine has')
+    commands.add_parser('run', help='run steps').add_argument('steps', nargs='*', metavar='STEP', help='default: all')
+    commands.add_parser('recipe', help='train one part of a config').add_argument('config')
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    if args.command == 'check':
+        return check()
+    if args.command == 'recipe':
+        return train_part(args.config)
+    steps = {step.name: step for step in all_steps()}
+    if args.command == 'run':
+        if unknown := set(args.steps) - set(steps):
+            sys.exit(f'error: no step {", ".join(sorted(unknown))}; the steps are {", ".join(steps)}')
+        return run({name: steps[name] for name in args.steps or steps})
+    for number, step in enumerate(steps.values(), 1):
+        print(f'{number:2} {step.name}: {step.purpose if args.command == "list" else step.state()}')
+        if args.command == 'list':
+            print(*(f'     {shlex.join(command)}' for command in step.commands.values()), sep='\n')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
