@@ -1,5 +1,5 @@
 # Free photographs with rain drawn over 96x96 crops as they are loaded: light to heavy, and a sixth of them left dry.
-# Held-out photographs under heavy rain show how the training goes. How both folders are made: docs/en/training_queue.md.
+# Held-out photographs under heavy rain show how the training goes. docs/en/training_queue.md: how they are made.
 rain = ['light:1', *['light'] * 3, *['varied-light'] * 2, 'heavy:2', 'heavy', *['varied-heavy'] * 2, *['none'] * 2]
 source = dict(
     name='rain-free photographs',

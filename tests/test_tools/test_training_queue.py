@@ -1,0 +1,244 @@
+"""Killed at any moment, the queue gives the weights of an undisturbed run; its state moves to a new machine."""
+
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+import torch
+from conftest import ROOT, load_tool
+from mmengine.config import Config
+
+from mmderain.apis import read_checkpoint
+
+CONFIG = """
+_base_ = {base!r}
+model = dict(network=dict(width=4, encoder_blocks=(1,), middle_blocks=1, decoder_blocks=(1,)))
+train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(data_root={train!r}))
+test_dataloader = dict(dataset=dict(data_root={test!r}, indices=1))
+val_dataloader = test_dataloader
+train_cfg = dict(max_iters={steps}, val_interval={steps})
+param_scheduler = [dict(type='CosineAnnealingLR', T_max={steps}, by_epoch=False)]
+default_hooks = dict(checkpoint=dict(interval=1, by_epoch=False), logger=dict(interval=1))
+"""
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    """Wait for something that another process does, two minutes at most."""
+    end = time.monotonic() + 120
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+class Queue:
+    """A queue of tiny recipes in a folder of its own, driven by its commands."""
+
+    def __init__(self, root, steps: int, names=('a',)):
+        self.root, self.steps = root, steps
+        self.tool = load_tool('dev/training_queue')
+        (root / 'configs').mkdir(parents=True)
+        (root / 'queue.yml').write_text(''.join(f'- {name}\n' for name in names))
+        text = CONFIG.format(
+            base=str(ROOT / 'configs/derain/nafnet_photographs.py'),
+            train=str(ROOT / 'demo/sample/train'),
+            test=str(ROOT / 'demo/sample/test'),
+            steps=steps,
+        )
+        for name in names:
+            (root / f'configs/{name}.py').write_text(text)
+        self.options = [f'--recipes={root}/queue.yml', f'--configs={root}/configs', f'--work-dir={root}/work']
+        self.options += [f'--state-dir={root}/state', '--jobs=1', f'--photographs={ROOT}/demo/sample/train']
+
+    def call(self, command: str) -> int:
+        """Run a command; return its exit code."""
+        return self.tool.main([command, *self.options])
+
+    def train(self) -> None:
+        """Train all recipes to their end."""
+        assert self.call('start') == 0
+        wait_until(lambda: 'queue ended' in self.log())
+
+    def kill(self) -> int:
+        """Kill all processes at once; return the step of the last checkpoint."""
+        pid = int((self.root / 'work/pid').read_text())
+        os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        return self.step()
+
+    def step(self) -> int:
+        """Return the step of the newest checkpoint, 0 if there is none."""
+        steps = [int(path.stem.removeprefix('iter_')) for path in (self.root / 'work/a').glob('iter_*.pth')]
+        return max(steps, default=0)
+
+    def log(self) -> str:
+        """Return the log, empty before the queue has begun."""
+        path = self.root / 'work/queue.log'
+        return path.read_text() if path.is_file() else ''
+
+    def result(self) -> dict:
+        """Return the last checkpoint of the recipe ``a``."""
+        return read_checkpoint(self.root / f'work/a/iter_{self.steps}.pth')
+
+
+@pytest.fixture(autouse=True)
+def photographs(monkeypatch):
+    """The tiny recipes read demo/sample: nothing is made of photographs."""
+    monkeypatch.setattr(load_tool('dev/training_queue'), 'prepare_photographs', lambda photographs: None)
+
+
+def leaves(value, path=''):
+    """Yield (path, tensor or plain value) of nested dictionaries and lists."""
+    if isinstance(value, dict | list | tuple):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(item, f'{path}/{key}')
+    else:
+        yield path, value
+
+
+def assert_equal_training(first: dict, second: dict) -> None:
+    """Assert that weights, averaged weights, optimizer and schedule are equal bit by bit."""
+    for part in ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers'):
+        ours, theirs = dict(leaves(first[part])), dict(leaves(second[part]))
+        assert ours.keys() == theirs.keys()
+        for path, value in ours.items():
+            same = torch.equal(value, theirs[path]) if isinstance(value, torch.Tensor) else value == theirs[path]
+            assert same, f'{part}{path}'
+
+
+@pytest.fixture(scope='module')
+def undisturbed(tmp_path_factory):
+    """Six steps without a disturbance, after a recipe that fails."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(load_tool('dev/training_queue'), 'prepare_photographs', lambda photographs: None)
+        queue = Queue(tmp_path_factory.mktemp('undisturbed'), 6, names=('broken', 'a'))
+        (queue.root / 'configs/broken.py').write_text('train_cfg = dict(max_iters=6)\n')
+        queue.train()
+    return queue
+
+
+def test_a_failed_recipe_does_not_stop_the_others(undisturbed):
+    log = undisturbed.log()
+    assert 'broken: failed, exit code 1, see' in log and 'a: finished; step 6 of 6, loss' in log
+    assert 'queue ended: 1 failed' in log
+
+
+def test_a_curve_is_stored_and_tells_another_machine_what_is_finished(undisturbed, tmp_path, capsys):
+    assert undisturbed.call('store') == 0
+    curve = json.loads((undisturbed.root / 'state/a.json').read_text())
+    assert curve['step'] == curve['steps'] == 6 and curve['cpu_seconds'] > 0.5
+    (point,) = curve['validations']
+    assert point['step'] == 6 and 5 < point['PSNR-Y'] < 40 and -1 < point['SSIM-Y(valid)'] < 1
+    other = Queue(tmp_path, 6)
+    (undisturbed.root / 'state').rename(tmp_path / 'state')
+    other.train()
+    assert '0 of 1 recipes to train' in other.log()
+    capsys.readouterr()
+    assert other.call('status') == 0
+    assert 'the queue does not run' in (said := capsys.readouterr().out) and 'finished' in said
+
+
+def test_pause_kill_store_and_continue(undisturbed, tmp_path, capsys):
+    """One run is paused, continued, killed and ended; its stored state is ended elsewhere."""
+    queue = Queue(tmp_path / 'here', 6)
+    assert queue.call('start') == 0
+    wait_until(lambda: queue.step() >= 1)
+    assert queue.call('pause') == 0
+    assert queue.call('start') == 1
+    assert queue.call('status') == 0
+    said = capsys.readouterr()
+    assert 'the queue runs already (process' in said.err and 'the queue is paused (process' in said.out
+    step = queue.step()
+    time.sleep(1)
+    assert queue.step() == step < 6
+    assert queue.call('resume') == 0
+    wait_until(lambda: queue.step() > step)
+    step = queue.kill()
+    assert step < 6
+    assert queue.call('store') == 0
+
+    elsewhere = Queue(tmp_path / 'elsewhere', 6)
+    (queue.root / 'state').rename(elsewhere.root / 'state')
+    elsewhere.train()
+    queue.train()
+    assert_equal_training(undisturbed.result(), queue.result())
+    assert f'a: starts at step {step}\n' in elsewhere.log()
+    moved, expected = elsewhere.result(), undisturbed.result()
+    assert moved['meta']['iter'] == 6 and moved['param_schedulers'] == expected['param_schedulers']
+    for key, value in expected['state_dict'].items():
+        assert (moved['state_dict'][key] - value).abs().max() < 0.01, key
+
+
+@pytest.mark.soak
+def test_ten_kills_at_random_moments_change_nothing(tmp_path):
+    """A checkpoint is written at each of the 60 steps, so that kills hit writing as well as training."""
+    calm, killed = Queue(tmp_path / 'calm', 60), Queue(tmp_path / 'killed', 60)
+    calm.train()
+    steps = []
+    for number in range(1, 11):
+        assert killed.call('start') == 0
+        goal = random.randint(6 * number - 8, 6 * number - 3)
+        wait_until(lambda goal=goal: (killed.root / 'work/pid').is_file() and killed.step() >= goal)
+        time.sleep(random.uniform(0, 0.5))
+        steps.append(killed.kill())
+    killed.train()
+    print(f'killed at steps {steps} of 60; left beside the checkpoints: {list((killed.root / "work/a").glob(".*"))}')
+    assert max(steps) < 60
+    assert_equal_training(calm.result(), killed.result())
+
+
+@pytest.mark.parametrize('command', ['pause', 'resume', 'stop'])
+def test_without_a_queue_there_is_nothing_to_stop(tmp_path, capsys, command):
+    assert Queue(tmp_path, 1).call(command) == 1
+    assert 'error: the queue does not run; `tools/dev/train_bundled.sh start` starts it' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'content, said',
+    [
+        ('- nosuch\n', "found 'nosuch', expected the name of a config in"),
+        ('a: 1\n', 'expected a YAML list of names of configs'),
+        ('', 'expected a YAML list of names of configs'),
+        ('- [a\n', 'is not YAML'),
+    ],
+)
+def test_a_wrong_list_of_recipes_is_refused(tmp_path, capsys, content, said):
+    queue = Queue(tmp_path, 1)
+    (tmp_path / 'queue.yml').write_text(content)
+    assert queue.call('status') == 1
+    assert f'error: {tmp_path}/queue.yml: ' in (error := capsys.readouterr().err) and said in error
+
+
+def test_missing_photographs_are_named(tmp_path, monkeypatch):
+    tool = load_tool('dev/training_queue')
+    monkeypatch.undo()
+    monkeypatch.setattr(tool, 'ROOT', tmp_path)
+    (tmp_path / 'tools/dev').mkdir(parents=True)
+    (tmp_path / 'tools/dev/held_out_photographs.txt').write_text('a\n')
+    with pytest.raises(
+        tool.InputError, match='data/photographs and data/photographs_held_out: missing, .*--photographs'
+    ):
+        tool.prepare_photographs([tmp_path / 'nowhere'])
+
+
+def test_the_schedules_of_the_recipes_end_with_them():
+    paths = (ROOT / 'tools/dev/training_queue.yml', ROOT / 'configs/derain', ROOT / 'work_dirs/queue', ROOT / 'state')
+    for recipe in load_tool('dev/training_queue').read_recipes(*paths):
+        warm_up, cosine = Config.fromfile(recipe.config).param_scheduler
+        assert warm_up.end == cosine.begin and cosine.begin + cosine.T_max == recipe.total_steps()
+
+
+def test_curves_are_drawn_and_tabulated(tmp_path, capsys):
+    tool = load_tool('dev/training_curves')
+    curve = dict(recipe='a', step=2000, steps=4000, cpu_seconds=3600, processor='x')
+    points = [dict(step=1000, **{'PSNR-Y': 20.0, 'SSIM-Y(valid)': 0.5})]
+    points.append(dict(step=2000, **{'PSNR-Y': 21.004, 'SSIM-Y(valid)': 0.61234}))
+    (tmp_path / 'a.json').write_text(json.dumps(dict(curve, validations=points)))
+    out = tmp_path / 'images/curves.png'
+    assert tool.main([f'--curves={tmp_path}', f'--out={out}']) == 0 and out.stat().st_size > 1000
+    assert capsys.readouterr().out.splitlines()[-1] == '| `a` | 2,000 of 4,000 | 1.00 | 21.00 | 0.6123 |'
+    assert tool.main(['b', f'--curves={tmp_path}', f'--out={out}']) == 1
+    assert 'no curve of b; `train_bundled.sh store` writes it' in capsys.readouterr().err

@@ -1,0 +1,275 @@
+"""Train the recipes of training_queue.yml in the background; see train_bundled.sh.
+
+Every process of the queue may be killed at any moment: a recipe continues from its latest checkpoint, with the same
+result as a run that was not interrupted (tests/test_tools/test_training_queue.py).
+"""
+
+import argparse
+import fcntl
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from training_recipes import Recipe, process_cpu_seconds, read_recipes, store, unpack_stored_state
+
+from mmderain.errors import InputError
+from mmderain.io import atomic_path
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Folders of photographs that data/photographs is made from, where the research data lie beside the checkout.
+PHOTOGRAPHS = ('free_photos', 'free_photos_more', 'free_photos_360')
+#: Seconds between two lines of progress in the log.
+PROGRESS_INTERVAL = 60
+
+
+def prepare_photographs(photographs: list[Path]) -> None:
+    """Make data/photographs and data/photographs_held_out, each if it is missing.
+
+    Args:
+        photographs: folders of rain-free photographs.
+
+    Raises:
+        InputError: there are no photographs to make them from, or the tool failed.
+    """
+    held_out = (ROOT / 'tools/dev/held_out_photographs.txt').read_text().split()
+    parts = {
+        'data/photographs': ['--without', *held_out],
+        'data/photographs_held_out': ['--side', '240', '--no-quarters', '--only', *held_out],
+    }
+    missing = {name: options for name, options in parts.items() if not (ROOT / name).is_dir()}
+    if missing and not all(folder.is_dir() for folder in photographs):
+        raise InputError(
+            f'{" and ".join(missing)}: missing, and so are photographs to make them from (sought in '
+            f'{", ".join(map(str, photographs))}); name folders of them by --photographs'
+        )
+    for name, options in missing.items():
+        tool = ROOT / 'tools/dataset_converters/photographs.py'
+        if subprocess.run([sys.executable, tool, *photographs, '--dst', ROOT / name, *options]).returncode:
+            raise InputError(f'{name}: could not be made')
+
+
+class Training:
+    """A recipe that is being trained, in a process of its own."""
+
+    def __init__(self, recipe: Recipe, threads: int) -> None:
+        self.recipe = recipe
+        recipe.folder.mkdir(parents=True, exist_ok=True)
+        # The process inherits the lock. If only the queue's process is killed, the next one waits here for its heir.
+        self.lock = open(recipe.folder / 'lock', 'w')
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        unpack_stored_state(recipe)
+        self.cpu_seconds_before = recipe.cpu_seconds()
+        command = [sys.executable, ROOT / 'tools/train.py', recipe.config, '--work-dir', recipe.folder]
+        with open(recipe.folder / 'train.log', 'ab') as log:
+            self.process = subprocess.Popen(
+                [*command, '--resume', '--amp=auto'],
+                cwd=ROOT,
+                # Threads that wait for each other must not keep a processor busy that somebody else needs.
+                env=os.environ | {'OMP_NUM_THREADS': str(threads), 'OMP_WAIT_POLICY': 'PASSIVE'},
+                pass_fds=[self.lock.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def record_cpu_seconds(self) -> None:
+        """Add the processor time of the running process to the recipe's total."""
+        self.recipe.write_cpu_seconds(self.cpu_seconds_before + process_cpu_seconds(self.process.pid))
+
+    def poll(self) -> int | None:
+        """Return the exit code, None while the process runs."""
+        before = ended_children_cpu_seconds()
+        code = self.process.poll()
+        if code is not None:
+            self.lock.close()
+            used = ended_children_cpu_seconds() - before  # this process is the one that ended in between
+            self.recipe.write_cpu_seconds(self.cpu_seconds_before + used)
+        return code
+
+
+def ended_children_cpu_seconds() -> float:
+    """Return the processor time of all children whose end this process has seen, in seconds."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+class Queue:
+    """All recipes, and the process that trains them.
+
+    Args:
+        recipes: in the order of training.
+        work_dir: folder for the log, the lock and the process id.
+    """
+
+    def __init__(self, recipes: list[Recipe], work_dir: Path) -> None:
+        self.recipes = recipes
+        self.work_dir = work_dir
+        self.log = work_dir / 'queue.log'
+        self.pid_file = work_dir / 'pid'
+
+    def say(self, text: str) -> None:
+        """Append a dated line to the log."""
+        with open(self.log, 'a', encoding='utf-8') as log:
+            log.write(f'{time.strftime("%F %T")} {text}\n')
+
+    def run(self, jobs: int, threads: int) -> int:
+        """Train all recipes that are not finished; return the number of those that failed.
+
+        Args:
+            jobs: recipes that are trained at the same time.
+            threads: threads of each; its data loader is a process more.
+
+        Raises:
+            InputError: another process runs the queue.
+        """
+        self.work_dir.mkdir(parents=True, exist_ok=True)
+        with open(self.work_dir / 'lock', 'w') as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(f'{self.work_dir}: the queue runs already (process {self.pid()})') from None
+            if os.getpgrp() != os.getpid():
+                os.setpgid(0, 0)  # so that a signal to the group reaches this process and its children alone
+            with atomic_path(self.pid_file) as part:
+                part.write_text(f'{os.getpid()}\n')
+            failed = self._train_all(jobs, threads)
+            self.pid_file.unlink()
+        return failed
+
+    def _train_all(self, jobs: int, threads: int) -> int:
+        waiting = [recipe for recipe in self.recipes if not recipe.finished()]
+        self.say(f'queue started: {len(waiting)} of {len(self.recipes)} recipes to train, {jobs} at a time')
+        active: list[Training] = []
+        failed, next_progress = 0, time.monotonic() + PROGRESS_INTERVAL
+        while waiting or active:
+            while waiting and len(active) < jobs:
+                active.append(Training(waiting.pop(0), threads))
+                self.say(f'{active[-1].recipe.name}: starts at step {active[-1].recipe.step()}')
+            time.sleep(0.5)
+            if time.monotonic() > next_progress:
+                next_progress = time.monotonic() + PROGRESS_INTERVAL
+                for training in active:
+                    training.record_cpu_seconds()
+                    hours = training.recipe.cpu_seconds() / 3600
+                    self.say(f'{training.recipe.name}: {training.recipe.progress()}, {hours:.2f} h of processor time')
+            for training in list(active):
+                code = training.poll()
+                if code is not None:
+                    active.remove(training)
+                    failed += code != 0
+                    end = (
+                        'finished' if code == 0 else f'failed, exit code {code}, see {training.recipe.folder}/train.log'
+                    )
+                    self.say(f'{training.recipe.name}: {end}; {training.recipe.progress()}')
+        self.say(f'queue ended: {failed} failed')
+        return failed
+
+    def pid(self) -> int | None:
+        """Return the id of the process that runs the queue, None if it does not run."""
+        try:
+            pid = int(self.pid_file.read_text())
+            command = Path(f'/proc/{pid}/cmdline').read_text()
+        except (OSError, ValueError):
+            return None
+        return pid if Path(__file__).name in command else None
+
+    def send(self, number: signal.Signals) -> int:
+        """Send a signal to all processes of the queue; return the id of the one that runs it.
+
+        Raises:
+            InputError: the queue does not run.
+        """
+        pid = self.pid()
+        if pid is None:
+            raise InputError('the queue does not run; `tools/dev/train_bundled.sh start` starts it')
+        os.killpg(pid, number)
+        return pid
+
+    def print_status(self) -> None:
+        """Print whether the queue runs, and how far each recipe is."""
+        pid = self.pid()
+        paused = pid is not None and Path(f'/proc/{pid}/stat').read_text().rpartition(') ')[2].startswith('T')
+        state = 'does not run' if pid is None else f'{"is paused" if paused else "runs"} (process {pid})'
+        print(f'the queue {state}; its log is {self.log}')
+        width = max(len(recipe.name) for recipe in self.recipes)
+        for recipe in self.recipes:
+            words = 'finished' if recipe.finished() else recipe.progress() if recipe.folder.is_dir() else 'waiting'
+            print(f'  {recipe.name:{width}}  {recipe.cpu_seconds() / 3600:6.2f} h  {words}')
+
+
+def start(queue: Queue, args: argparse.Namespace) -> None:
+    """Start the queue in the background, at the lowest priority."""
+    if queue.pid() is not None:
+        raise InputError(f'the queue runs already (process {queue.pid()}); see `tools/dev/train_bundled.sh status`')
+    prepare_photographs(args.photographs)
+    queue.work_dir.mkdir(parents=True, exist_ok=True)
+    options = [f'--recipes={args.recipes}', f'--configs={args.configs}', f'--work-dir={args.work_dir}']
+    options += [f'--state-dir={args.state_dir}', f'--jobs={args.jobs}', f'--threads={args.threads}']
+    with open(queue.work_dir / 'errors.log', 'ab') as log:
+        process = subprocess.Popen(
+            ['nice', '-n', '19', sys.executable, __file__, 'run', *options],
+            cwd=ROOT,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    print(f'the queue runs as process {process.pid}; its log is {queue.log}')
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    shared = Path(os.environ.get('MMDERAIN_SHARED', ROOT.parent / 'shared')) / 'data'
+    parser = argparse.ArgumentParser(prog='train_bundled.sh', description=__doc__.split('\n\n')[0])
+    parser.add_argument('command', choices=['start', 'run', 'status', 'pause', 'resume', 'stop', 'store'])
+    parser.add_argument('--jobs', type=int, default=2, help='recipes trained at the same time; default: %(default)s')
+    parser.add_argument('--threads', type=int, default=1, help='threads of each; default: %(default)s')
+    parser.add_argument(
+        '--photographs',
+        type=Path,
+        nargs='+',
+        metavar='DIR',
+        default=[shared / name for name in PHOTOGRAPHS],
+        help='folders of rain-free photographs that data/photographs is made from if it is missing',
+    )
+    parser.add_argument('--recipes', type=Path, default=ROOT / 'tools/dev/training_queue.yml')
+    parser.add_argument('--configs', type=Path, default=ROOT / 'configs/derain')
+    parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs/queue')
+    parser.add_argument('--state-dir', type=Path, default=ROOT / 'tools/dev/training_state')
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command of the queue; return its exit code."""
+    args = parse_args(argv)
+    try:
+        queue = Queue(read_recipes(args.recipes, args.configs, args.work_dir, args.state_dir), args.work_dir)
+        if args.command == 'start':
+            start(queue, args)
+        elif args.command == 'run':
+            return 1 if queue.run(args.jobs, args.threads) else 0
+        elif args.command == 'status':
+            queue.print_status()
+        elif args.command == 'pause':
+            print(f'process {queue.send(signal.SIGSTOP)} and its children are paused')
+        elif args.command == 'resume':
+            print(f'process {queue.send(signal.SIGCONT)} and its children continue')
+        elif args.command == 'stop':
+            print(f'process {queue.send(signal.SIGKILL)} and its children are stopped; `start` continues')
+            queue.pid_file.unlink()
+            queue.say('queue stopped')
+        else:
+            for path in (path for recipe in queue.recipes for path in store(recipe)):
+                print(f'{path}: {path.stat().st_size:,} bytes')
+    except (InputError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

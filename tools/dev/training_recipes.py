@@ -1,0 +1,181 @@
+"""The recipes of the training queue: where they lie, how far they are, and what of them is stored."""
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import yaml
+from mmengine.config import Config
+
+from mmderain.apis import read_checkpoint
+from mmderain.engine.compact_state import compact_checkpoint, restore_checkpoint
+from mmderain.errors import InputError
+from mmderain.io import atomic_path
+
+#: The largest file that :func:`store` writes for a recipe.
+MAX_STORED_BYTES = 5 * 2**20
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One network to train.
+
+    Attributes:
+        name: name of its config.
+        config: the config.
+        folder: work directory with checkpoints and logs.
+        state: file of the stored state, to be committed.
+        curve: file of the stored curve, to be committed.
+    """
+
+    name: str
+    config: Path
+    folder: Path
+    state: Path
+    curve: Path
+
+    def total_steps(self) -> int:
+        """Return the number of steps that the recipe takes."""
+        return Config.fromfile(self.config).train_cfg.max_iters
+
+    def checkpoint(self) -> Path | None:
+        """Return the latest checkpoint, None if there is none."""
+        path = self.folder / 'last_checkpoint'
+        # Only the name counts: the folder may have been moved since.
+        return self.folder / Path(path.read_text()).name if path.is_file() else None
+
+    def step(self) -> int:
+        """Return the step of the latest checkpoint, 0 if there is none."""
+        checkpoint = self.checkpoint()
+        return int(checkpoint.stem.removeprefix('iter_')) if checkpoint else 0
+
+    def finished(self) -> bool:
+        """Tell whether the recipe has been trained to its end, here or, by its stored curve, on another machine."""
+        stored = json.loads(self.curve.read_text())['step'] if self.curve.is_file() else 0
+        return max(self.step(), stored) >= self.total_steps()
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that the recipe has taken so far, in seconds."""
+        path = self.folder / 'cpu_seconds'
+        return float(path.read_text()) if path.is_file() else 0.0
+
+    def write_cpu_seconds(self, seconds: float) -> None:
+        """Record the processor time that the recipe has taken so far, in seconds."""
+        with atomic_path(self.folder / 'cpu_seconds') as part:
+            part.write_text(f'{seconds:.1f}\n')
+
+    def progress(self) -> str:
+        """Return the last training step and the last validation of the log, in a few words."""
+        path = self.folder / 'train.log'
+        text = path.read_text(errors='replace') if path.is_file() else ''
+        trained = re.findall(r'Iter\(train\) \[ *(\d+)/(\d+)\].*? loss: ([-\d.]+)', text)
+        validated = re.findall(r'Iter\(val\) .*?PSNR-Y: ([\d.]+)', text)
+        words = 'step {} of {}, loss {}'.format(*trained[-1]) if trained else f'step {self.step()}'
+        return f'{words}, held-out PSNR-Y {validated[-1]} dB' if validated else words
+
+
+def read_recipes(path: Path, configs: Path, work_dir: Path, state_dir: Path) -> list[Recipe]:
+    """Read the list of recipes.
+
+    Args:
+        path: YAML list of names of configs.
+        configs: folder of the configs.
+        work_dir: folder of the work directories.
+        state_dir: folder of the stored files.
+
+    Raises:
+        FileNotFoundError, InputError: the file is missing, or not a list of names of configs.
+    """
+    try:
+        names = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except yaml.YAMLError as error:
+        raise InputError(f'{path}: is not YAML ({error}); expected a list of names of configs in {configs}') from None
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise InputError(f'{path}: expected a YAML list of names of configs in {configs}')
+    for name in names:
+        if not (configs / f'{name}.py').is_file():
+            raise InputError(f'{path}: found {name!r}, expected the name of a config in {configs}')
+    return [
+        Recipe(name, configs / f'{name}.py', work_dir / name, state_dir / f'{name}.pth', state_dir / f'{name}.json')
+        for name in names
+    ]
+
+
+def unpack_stored_state(recipe: Recipe) -> None:
+    """Turn the stored state into a checkpoint of the work directory, unless a later one is there."""
+    if not recipe.state.is_file():
+        return
+    compact = read_checkpoint(recipe.state)
+    step = compact['meta']['iter']
+    if step <= recipe.step():
+        return
+    checkpoint = recipe.folder / f'iter_{step}.pth'
+    with atomic_path(checkpoint) as part:
+        torch.save(restore_checkpoint(compact), part)
+    with atomic_path(recipe.folder / 'last_checkpoint') as part:
+        part.write_text(str(checkpoint))
+    recipe.write_cpu_seconds(json.loads(recipe.curve.read_text())['cpu_seconds'])
+
+
+def store(recipe: Recipe) -> list[Path]:
+    """Write the state and the curve of a recipe; return the files, none if it has no checkpoint.
+
+    The state holds the averaged weights in half precision, step, seed and schedule, and the optimizer if it is small.
+    """
+    checkpoint = recipe.checkpoint()
+    if checkpoint is None:
+        return []
+    content = curve(recipe)
+    with atomic_path(recipe.state) as part:
+        torch.save(compact_checkpoint(read_checkpoint(checkpoint), MAX_STORED_BYTES), part)
+    with atomic_path(recipe.curve) as part:
+        part.write_text(json.dumps(content, indent=1) + '\n')
+    return [recipe.state, recipe.curve]
+
+
+def curve(recipe: Recipe) -> dict:
+    """Return the step, the processor time and each validation of a recipe.
+
+    Validations of an earlier machine are taken from the stored file.
+    """
+    points = {}
+    if recipe.curve.is_file():
+        points = {point['step']: point for point in json.loads(recipe.curve.read_text())['validations']}
+    for path in sorted(recipe.folder.glob('*/vis_data/scalars.json')):
+        step = 0
+        for line in map(json.loads, path.read_text().splitlines()):
+            if 'PSNR-Y' in line:  # a validation: its own `step` is the epoch, so take that of the training line before
+                points[step] = dict(step=step, **{key: round(line[key], 4) for key in ('PSNR-Y', 'SSIM-Y(valid)')})
+            step = line.get('iter', step)
+    return dict(
+        recipe=recipe.name,
+        step=recipe.step(),
+        steps=recipe.total_steps(),
+        cpu_seconds=recipe.cpu_seconds(),
+        processor=processor(),
+        validations=[points[step] for step in sorted(points)],
+    )
+
+
+def processor() -> str:
+    """Return the name of the processor and those of its instructions that matter for bfloat16."""
+    text = Path('/proc/cpuinfo').read_text()
+    name, flags = (re.search(rf'{key}\s*: (.*)', text) for key in ('model name', 'flags'))
+    known = ('avx2', 'avx512f', 'avx512_bf16', 'amx_bf16')
+    found = [flag for flag in known if flags and flag in flags[1].split()]
+    return f'{name[1] if name else "unknown"} ({", ".join(found)})'
+
+
+def process_cpu_seconds(pid: int) -> float:
+    """Return the processor time of a process and of its children, in seconds; 0 if it has ended."""
+    try:
+        fields = Path(f'/proc/{pid}/stat').read_text().rpartition(') ')[2].split()
+        children = Path(f'/proc/{pid}/task/{pid}/children').read_text().split()
+    except OSError:
+        return 0.0
+    # User and system time, of the process itself and of its children that have ended (proc(5), fields 14 to 17).
+    ticks = sum(map(int, fields[11:15]))
+    return ticks / os.sysconf('SC_CLK_TCK') + sum(process_cpu_seconds(int(child)) for child in children)
