@@ -1,0 +1,67 @@
+"""Weights of a run become a model that can be named."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from conftest import ROOT, load_tool
+
+from mmderain.apis import find_derainer, init_model, read_checkpoint, zoo
+from mmderain.models import Derainer
+
+NAME, CONFIG = 'mine', 'derain/nafnet_photographs.py'
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """The end of a run: averaged weights in ``state_dict``, and what a model does not need."""
+    torch.manual_seed(1)
+    model = init_model(ROOT / 'configs' / CONFIG)
+    content = dict(meta=dict(iter=17, epoch=0), state_dict=model.state_dict(), optimizer=dict(state={}))
+    torch.save(content, tmp_path / 'iter_17.pth')
+    return tmp_path / 'iter_17.pth'
+
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """A folder of weights with the entry of another model."""
+    folder = tmp_path / 'weights'
+    folder.mkdir()
+    shutil.copy(ROOT / 'mmderain/weights/index.json', folder)
+    monkeypatch.setattr(zoo, 'WEIGHTS', folder)
+    return folder
+
+
+def bundle(*arguments) -> int:
+    return load_tool('dev/bundle_weights').main([str(word) for word in arguments])
+
+
+def test_bundled_weights_are_those_of_the_run_in_half_precision(checkpoint, weights, capsys):
+    before = json.loads((weights / 'index.json').read_text())
+    assert bundle(NAME, CONFIG, checkpoint, '--about', 'a test', '--weights', weights) == 0
+    assert 'mine.pth: ' in capsys.readouterr().out
+    index = json.loads((weights / 'index.json').read_text())
+    assert index.pop(NAME)['about'] == 'a test' and index == {k: v for k, v in before.items() if k != NAME}
+    config, path = find_derainer(NAME)
+    loaded, trained = init_model(config, path), read_checkpoint(checkpoint)['state_dict']
+    assert isinstance(loaded, Derainer) and path.stat().st_size < 4.2e6
+    for key, value in loaded.state_dict().items():
+        assert value.dtype == torch.float32 and torch.equal(value, trained[key].half().float())
+    assert read_checkpoint(path)['meta'] == dict(config=CONFIG, steps=17)
+
+
+def test_what_does_not_fit_is_refused_and_nothing_is_written(checkpoint, weights, capsys):
+    before = (weights / 'index.json').read_bytes()
+    wrong = torch.load(checkpoint)
+    wrong['state_dict']['network.intro.weight'][0] = 1e6
+    torch.save(wrong, checkpoint.with_name('large.pth'))
+    for arguments, said in [
+        ([NAME, 'derain/sian_compact.py', checkpoint], 'the weights do not fit the network'),
+        ([NAME, CONFIG, checkpoint.with_name('large.pth')], 'network.intro.weight: float16 cannot hold its values'),
+        ([NAME, CONFIG, checkpoint.with_name('none.pth')], 'none.pth: no such checkpoint file'),
+        ([NAME, 'derain/none.py', checkpoint], 'none.py'),
+    ]:
+        assert bundle(*arguments, '--about', 'x', '--weights', weights) == 1
+        assert said in capsys.readouterr().err
+    assert (weights / 'index.json').read_bytes() == before and not list(weights.glob('*.pth'))
