@@ -15,6 +15,16 @@ GOLDEN = Path(__file__).parent / 'data' / 'golden'
 SHARED = Path(os.environ.get('MMDERAIN_SHARED', ROOT.parent / 'shared'))
 
 
+#: Every network, as small as a test can use it.
+SMALL_NETWORKS = [
+    dict(type='SIAN', channels=4, num_stages=2),
+    dict(type='JDNet', channels=16, num_units=1),
+    dict(type='NASNet', channels=8, num_stages=1, num_blocks=1),
+    dict(type='MAFNet', channels=8, num_modules=1),
+    dict(type='NAFNet', width=4, encoder_blocks=(1, 1), decoder_blocks=(1, 1)),
+]
+
+
 def shared(path: str) -> Path:
     """A file or folder of the research data; skips the test, saying so, where they are not."""
     found = SHARED / path

@@ -55,15 +55,14 @@ def main(argv: list[str] | None = None) -> int:
         cfg = prepare_config(
             args.config, args.work_dir, args.cfg_options, args.launcher, auto_scale_lr=args.auto_scale_lr
         )
-        if args.resume is not None:
-            cfg.resume = True
-            cfg.load_from = None if args.resume == 'auto' else args.resume
-        resumed = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else cfg.load_from
+        resumed = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
+        if resumed is not None:
+            cfg.resume, cfg.load_from = True, str(resumed)
         # mmengine falls back to running whatever code a file holds; read_checkpoint refuses such a file.
-        checkpoint = None if resumed is None else read_checkpoint(resumed)
+        checkpoint = None if cfg.get('load_from') is None else read_checkpoint(cfg.load_from)
         with naming_unknown_arguments(args.config):
             require_data(cfg, 'train_dataloader', 'val_dataloader')
-            if decide_amp(cfg, args.amp, checkpoint):
+            if decide_amp(cfg, args.amp, checkpoint if cfg.get('resume') else None):
                 use_amp(cfg)
             runner = Runner.from_cfg(cfg)
             with reused_memory():

@@ -1,4 +1,3 @@
-import os
 import re
 from pathlib import Path
 
@@ -7,6 +6,7 @@ from torch import Tensor, nn
 
 from mmderain.compat import allow_resuming
 from mmderain.errors import InputError
+from mmderain.io import atomic_path
 
 
 def read_checkpoint(path: str | Path) -> object:
@@ -40,11 +40,8 @@ def save_weights(path: str | Path, state_dict: dict[str, Tensor], meta: dict) ->
         state_dict: the ``Derainer``'s, names beginning with ``network.``.
         meta: plain values that say where the weights come from.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + '.part')
-    torch.save(dict(meta=meta, state_dict=state_dict), part)
-    os.replace(part, path)
+    with atomic_path(path) as part:
+        torch.save(dict(meta=meta, state_dict=state_dict), part)
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:

@@ -156,7 +156,7 @@ def use_amp(cfg: Config) -> None:
 
 
 def decide_amp(cfg: Config, amp: str | None, resumed: dict | None = None) -> bool:
-    """Decide whether a run trains in mixed precision; on a CPU, process 0 decides for all processes.
+    """Decide whether a run trains in mixed precision; on CPUs launched by ``'pytorch'``, process 0 decides for all.
 
     Args:
         cfg: config of the run, as :func:`prepare_config` returns it.
@@ -190,7 +190,7 @@ def _decide_amp_on_cpu(cfg: Config, amp: str, resumed: dict | None) -> bool:
         return True
     if resumed is not None and has_bf16(cpu):
         mixed = BFloat16OptimWrapper.__name__ in resumed.get('meta', {}).get('cfg', '')
-        reason = f'the checkpoint was trained {"in" if mixed else "without"} mixed precision'
+        reason = f'the checkpoint was {"" if mixed else "not "}trained in bfloat16'
     else:
         precision, speedup = choose_precision(cpu, measure)
         mixed, reason = precision == 'bf16', NO_CPU_BF16

@@ -15,8 +15,8 @@ class SafeCheckpointHook(CheckpointHook):
 
     mmengine's ``CheckpointHook`` writes into the final file and deletes the oldest checkpoint first. This hook writes a
     temporary file, renames it, records its name in ``last_checkpoint`` in the same way, and only then deletes
-    checkpoints beyond ``max_keep_ckpts``. It takes the arguments of ``CheckpointHook``. Storage other than local files
-    is left to mmengine.
+    checkpoints beyond ``max_keep_ckpts``. It takes the arguments of ``CheckpointHook``. Storage other than local files,
+    and the checkpoints of ``save_best``, are left to mmengine.
     """
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:

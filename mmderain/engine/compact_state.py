@@ -1,12 +1,14 @@
 """Make the checkpoint of an interrupted training small enough to store or to send, and make it a checkpoint again."""
 
 import io
+from pathlib import Path
 
 import torch
 from mmengine.utils import apply_to
 from torch import Tensor
 
 from mmderain.errors import InputError
+from mmderain.io import atomic_path
 
 
 def compact_checkpoint(checkpoint: dict, max_bytes: int) -> dict:
@@ -59,7 +61,7 @@ def restore_checkpoint(compact: dict) -> dict:
         If the optimizer's moments were left out, the optimizer begins new ones.
 
     Raises:
-        InputError: ``compact`` is no result of ``compact_checkpoint``.
+        InputError: ``compact`` is not a result of ``compact_checkpoint``.
     """
     if not compact.get('compact'):
         raise InputError('not a compact checkpoint; expected a result of compact_checkpoint')
@@ -68,8 +70,28 @@ def restore_checkpoint(compact: dict) -> dict:
     if 'ema_state_dict' in checkpoint:
         for key, value in checkpoint['state_dict'].items():
             checkpoint['ema_state_dict'].setdefault(f'module.{key}', value.clone())
-    checkpoint['message_hub'] = dict(log_scalars={}, runtime_info={}, resumed_keys={})  # resuming asks for them
+    # Resuming asks for these entries. The hook of the checkpoints deletes what is listed as kept once it is outdated.
+    kept = dict(keep_ckpt_ids=[checkpoint['meta']['iter']])
+    checkpoint['message_hub'] = dict(log_scalars={}, runtime_info=kept, resumed_keys=dict(keep_ckpt_ids=True))
     return checkpoint
+
+
+def write_restored(compact: dict, work_dir: Path) -> Path:
+    """Write the checkpoint of a compact state into a work directory, as its latest one.
+
+    Args:
+        compact: a result of ``compact_checkpoint``.
+        work_dir: work directory of the training that continues from it.
+
+    Returns:
+        The checkpoint, ``iter_<step>.pth``.
+    """
+    path = work_dir / f'iter_{compact["meta"]["iter"]}.pth'
+    with atomic_path(path) as part:
+        torch.save(restore_checkpoint(compact), part)
+    with atomic_path(work_dir / 'last_checkpoint') as part:
+        part.write_text(str(path))
+    return path
 
 
 def _is_float32_array(value: object) -> bool:

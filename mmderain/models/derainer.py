@@ -11,12 +11,10 @@ from mmderain.structures import DerainDataSample
 
 from .memory import reused_memory
 from .precision import choose_precision, inference_speedup, warn_of_slow_bf16
-from .tiling import available_memory, current_tile, cut, pad_to, side_within, within
+from .tiling import BYTES_PER_PIXEL, HALO, available_memory, current_tile, cut, pad_to, side_within, within
 
 #: What :meth:`Derainer.restore` may compute in.
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
-#: Of a network that does not say; see :class:`Derainer`.
-HALO, BYTES_PER_PIXEL = 64, 8192
 #: The most that the tensors of a tile may take, bytes; the process holds up to twice as much.
 TILE_MEMORY = 2**30
 
@@ -77,7 +75,7 @@ class Derainer(BaseModel):
         if compile is not None and not isinstance(compile, bool | dict):
             raise TypeError(f'Derainer: compile must be True or arguments of torch.compile, found {compile!r}')
         self.precision = precision
-        self._checked_precisions: dict[tuple[str, str], str] = {}  # (setting, device) -> what it came to
+        self._checked_precisions: dict[tuple[str, str], str] = {}  # (setting, device) -> chosen precision
         self.tile = tile
         # Bare names are ours also where another library's scope is the default.
         self.network = MODELS.build(dict(network, _scope_='mmderain'))
@@ -183,7 +181,8 @@ class Derainer(BaseModel):
         Returns:
             (N, 3, H, W), RGB clamped to [0, 1], not rounded, of the batch's dtype and device (the network computes in
             its own). Cut into tiles, SIAN and NASNet give what they give of the whole picture, to float rounding;
-            JDNet and MAFNet, which see all of a picture at once, something close to it (docs/en/performance.md).
+            JDNet, MAFNet and NAFNet, which see all of a picture at once, something close to it
+            (docs/en/performance.md).
 
         Raises:
             TypeError, ValueError: the batch is not what is described above.
@@ -231,7 +230,7 @@ class Derainer(BaseModel):
         return torch.autocast(device.type, PRECISIONS[precision], enabled=precision != 'fp32')
 
     def _check_precision(self, device: torch.device) -> str:
-        """Return what ``'auto'`` comes to on a device, or warn if ``'bf16'`` is slow there."""
+        """Return the precision that ``'auto'`` chooses for a device, or warn if ``'bf16'`` is slow there."""
         measure = partial(inference_speedup, self.network, device)
         if self.precision == 'auto':
             return choose_precision(device, measure)[0]

@@ -15,15 +15,15 @@ from .tiling import pad_to
 
 #: Names of bfloat16 instructions, as Linux and torch spell them: AMX and AVX-512 on x86, the last one on ARM.
 BF16_FLAGS = {'amx_bf16', 'avx512_bf16', 'bf16'}
-#: What is said of a CPU without them.
+#: Reason given for a CPU without them.
 NO_CPU_BF16 = 'this processor has neither AMX nor AVX-512-BF16'
 #: bfloat16 is less exact than float32. It is chosen if it is more than this many times as fast.
 MIN_SPEEDUP = 1.05
 #: Rounds of a measurement. The first one warms up; it is the slowest, so the best time leaves it out.
 ROUNDS = 4
-#: No further round begins after this many seconds; without bfloat16 instructions a single one can take longer.
+#: Time limits in seconds, after which no new round starts. One round can take longer.
 INFERENCE_LIMIT, TRAINING_LIMIT = 5.0, 30.0
-#: Side in pixels of the measured images. In smaller ones, what does not depend on the size hides what bfloat16 gains.
+#: Side in pixels of the measured images. Smaller images would hide the gain, because fixed costs dominate.
 INFERENCE_SIDE, GPU_INFERENCE_SIDE, TRAINING_SIDE = 160, 384, 128
 
 

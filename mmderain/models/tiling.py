@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+#: Surroundings that a tile is seen with, px, and the memory of a pass, bytes a pixel, of a network that declares none.
+HALO, BYTES_PER_PIXEL = 64, 8192
 #: Tiles begin at multiples of this, so that coarser scales fall on the same pixels as in the whole picture.
 GRID = 16
 

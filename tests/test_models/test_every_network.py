@@ -2,17 +2,11 @@
 
 import pytest
 import torch
+from conftest import SMALL_NETWORKS
 
 from mmderain.models import Derainer
 
-SMALL = [
-    dict(type='SIAN', channels=4, num_stages=2),
-    dict(type='JDNet', channels=16, num_units=1),
-    dict(type='NASNet', channels=8, num_stages=1, num_blocks=1),
-    dict(type='MAFNet', channels=8, num_modules=1),
-    dict(type='NAFNet', width=8, encoder_blocks=(1, 1), decoder_blocks=(1, 1)),
-]
-each = pytest.mark.parametrize('network', SMALL, ids=lambda n: n['type'])
+each = pytest.mark.parametrize('network', SMALL_NETWORKS, ids=lambda n: n['type'])
 
 
 def build(network) -> Derainer:
@@ -101,4 +95,4 @@ def test_an_explicit_precision_holds_under_autocast(network):
 
 def test_an_unknown_precision_is_refused():
     with pytest.raises(ValueError, match="one of fp32, bf16, fp16, found 'int8'"):
-        Derainer(SMALL[0], precision='int8')
+        Derainer(SMALL_NETWORKS[0], precision='int8')

@@ -15,6 +15,7 @@ SMALL = [
     dict(type='JDNet', channels=16, num_units=3),
     dict(type='NASNet', channels=8, num_stages=2, num_blocks=2),
     dict(type='MAFNet', channels=16, num_modules=1),
+    dict(type='NAFNet', width=8, encoder_blocks=(1, 1), decoder_blocks=(1, 1)),
 ]
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an NVIDIA GPU'),

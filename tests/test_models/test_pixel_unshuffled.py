@@ -3,18 +3,12 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import SMALL_NETWORKS
 
 from mmderain.models import Derainer, PixelUnshuffled
 from mmderain.registry import MODELS
 
-NETWORKS = [
-    dict(type='SIAN', channels=4, num_stages=2),
-    dict(type='JDNet', channels=16, num_units=1),
-    dict(type='NASNet', channels=8, num_stages=1, num_blocks=1),
-    dict(type='MAFNet', channels=8, num_modules=1),
-    dict(type='NAFNet', width=4, encoder_blocks=(1, 1), decoder_blocks=(1, 1)),
-]
-each = pytest.mark.parametrize('network', NETWORKS, ids=lambda network: network['type'])
+each = pytest.mark.parametrize('network', SMALL_NETWORKS, ids=lambda network: network['type'])
 
 
 @each
@@ -62,4 +56,4 @@ def test_tiles_of_sian_are_exact(size):
 @pytest.mark.parametrize('factor', [0, 1, 3, 32])
 def test_other_factors_are_refused(factor):
     with pytest.raises(ValueError, match='factor must be 2, 4, 8 or 16'):
-        PixelUnshuffled(NETWORKS[0], factor)
+        PixelUnshuffled(SMALL_NETWORKS[0], factor)

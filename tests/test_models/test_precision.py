@@ -1,4 +1,4 @@
-"""``precision='auto'``: flags of processors, the choice, and a measurement that changes nothing. No test takes time."""
+"""``precision='auto'``: flags of processors, the choice, and a measurement that changes nothing."""
 
 import contextlib
 import copy
@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from conftest import SMALL_NETWORKS
 from torch import nn
 
 from mmderain import cli
@@ -17,12 +18,6 @@ from mmderain.models.tiling import current_tile
 from mmderain.registry import MODELS
 
 CPU = torch.device('cpu')
-SMALL = [
-    dict(type='SIAN', channels=4, num_stages=2),
-    dict(type='JDNet', channels=16, num_units=1),
-    dict(type='NASNet', channels=8, num_stages=1, num_blocks=1),
-    dict(type='MAFNet', channels=8, num_modules=1),
-]
 EPYC = """processor\t: 0
 model name\t: AMD EPYC 7763 64-Core Processor
 flags\t\t: fpu vme sse2 fma avx avx2 vaes vpclmulqdq
@@ -57,7 +52,7 @@ def measured(monkeypatch) -> list:
     return said
 
 
-def build(network: dict = SMALL[0], **options) -> tuple[Derainer, list]:
+def build(network: dict = SMALL_NETWORKS[0], **options) -> tuple[Derainer, list]:
     """A derainer, and the list of what its network computed in, one entry a call."""
     torch.manual_seed(0)
     model, seen = Derainer(network, **options).eval(), []
@@ -180,7 +175,7 @@ def test_nothing_else_warns(measured, setting, hardware, speedup):
 def test_wrong_settings_are_refused():
     for wrong in ('Auto', 'int8', True):
         with pytest.raises(ValueError, match="must be None, 'auto' or one of fp32, bf16, fp16, found"):
-            Derainer(SMALL[0], precision=wrong)
+            Derainer(SMALL_NETWORKS[0], precision=wrong)
 
 
 def test_the_command_line_takes_auto_and_python_float32():
@@ -188,13 +183,13 @@ def test_the_command_line_takes_auto_and_python_float32():
     for command in ('derain', 'detect', 'segment'):
         assert parse([command, 'a.jpg', '--out', 'b']).precision == 'auto'
         assert parse([command, 'a.jpg', '--out', 'b', '--precision', 'fp32']).precision == 'fp32'
-    assert Derainer(SMALL[0]).precision is None
+    assert Derainer(SMALL_NETWORKS[0]).precision is None
 
 
 # --- the measurement -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('network', SMALL, ids=lambda network: network['type'])
+@pytest.mark.parametrize('network', SMALL_NETWORKS, ids=lambda network: network['type'])
 @pytest.mark.parametrize('training', [False, True])
 def test_a_measurement_changes_nothing(monkeypatch, network, training):
     monkeypatch.setattr(precision, 'ROUNDS', 1)
@@ -241,7 +236,9 @@ def test_a_compiled_network_is_measured_uncompiled(monkeypatch):
     torch.compiler.reset()
     graphs = []
     model = Derainer(
-        SMALL[0], precision='auto', compile=dict(backend=lambda graph, inputs: graphs.append(1) or graph.forward)
+        SMALL_NETWORKS[0],
+        precision='auto',
+        compile=dict(backend=lambda graph, inputs: graphs.append(1) or graph.forward),
     ).eval()
     with torch.inference_mode():
         model.restore(torch.rand(1, 3, 32, 32))

@@ -4,8 +4,10 @@ import json
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ from mmengine.config import Config
 
 from mmderain.apis import read_checkpoint
 
+STEPS = 10
 CONFIG = """
 _base_ = {base!r}
 model = dict(network=dict(width=4, encoder_blocks=(1,), middle_blocks=1, decoder_blocks=(1,)))
@@ -51,7 +54,8 @@ class Queue:
         for name in names:
             (root / f'configs/{name}.py').write_text(text)
         self.options = [f'--recipes={root}/queue.yml', f'--configs={root}/configs', f'--work-dir={root}/work']
-        self.options += [f'--state-dir={root}/state', '--jobs=1', f'--photographs={ROOT}/demo/sample/train']
+        self.options += [f'--state-dir={root}/state', '--jobs=1']
+        self.paths = (root / 'queue.yml', root / 'configs', root / 'work', root / 'state')
 
     def call(self, command: str) -> int:
         """Run a command; return its exit code."""
@@ -62,17 +66,26 @@ class Queue:
         assert self.call('start') == 0
         wait_until(lambda: 'queue ended' in self.log())
 
+    def pid(self) -> int:
+        """Return the id of the queue's process."""
+        return int((self.root / 'work/pid').read_text())
+
+    def training(self) -> int:
+        """Return the id of the process that trains."""
+        (child,) = Path(f'/proc/{self.pid()}/task/{self.pid()}/children').read_text().split()
+        return int(child)
+
     def kill(self) -> int:
         """Kill all processes at once; return the step of the last checkpoint."""
-        pid = int((self.root / 'work/pid').read_text())
-        os.killpg(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        os.killpg(self.pid(), signal.SIGKILL)
+        os.waitpid(self.pid(), 0)
+        (self.root / 'work/pid').unlink()  # so that nobody takes it for that of the next queue
         return self.step()
 
     def step(self) -> int:
         """Return the step of the newest checkpoint, 0 if there is none."""
-        steps = [int(path.stem.removeprefix('iter_')) for path in (self.root / 'work/a').glob('iter_*.pth')]
-        return max(steps, default=0)
+        (recipe,) = [recipe for recipe in self.tool.read_recipes(*self.paths) if recipe.name == 'a']
+        return recipe.step()
 
     def log(self) -> str:
         """Return the log, empty before the queue has begun."""
@@ -111,28 +124,28 @@ def assert_equal_training(first: dict, second: dict) -> None:
 
 @pytest.fixture(scope='module')
 def undisturbed(tmp_path_factory):
-    """Six steps without a disturbance, after a recipe that fails."""
+    """All steps without a disturbance, after a recipe that fails."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(load_tool('dev/training_queue'), 'prepare_photographs', lambda photographs: None)
-        queue = Queue(tmp_path_factory.mktemp('undisturbed'), 6, names=('broken', 'a'))
-        (queue.root / 'configs/broken.py').write_text('train_cfg = dict(max_iters=6)\n')
+        queue = Queue(tmp_path_factory.mktemp('undisturbed'), STEPS, names=('broken', 'a'))
+        (queue.root / 'configs/broken.py').write_text(f'train_cfg = dict(max_iters={STEPS})\n')
         queue.train()
     return queue
 
 
 def test_a_failed_recipe_does_not_stop_the_others(undisturbed):
     log = undisturbed.log()
-    assert 'broken: failed, exit code 1, see' in log and 'a: finished; step 6 of 6, loss' in log
+    assert 'broken: failed, exit code 1, see' in log and f'a: finished; step {STEPS} of {STEPS}, loss' in log
     assert 'queue ended: 1 failed' in log
 
 
 def test_a_curve_is_stored_and_tells_another_machine_what_is_finished(undisturbed, tmp_path, capsys):
     assert undisturbed.call('store') == 0
     curve = json.loads((undisturbed.root / 'state/a.json').read_text())
-    assert curve['step'] == curve['steps'] == 6 and curve['cpu_seconds'] > 0.5
+    assert curve['step'] == curve['steps'] == STEPS and curve['cpu_seconds'] > 0.5
     (point,) = curve['validations']
-    assert point['step'] == 6 and 5 < point['PSNR-Y'] < 40 and -1 < point['SSIM-Y(valid)'] < 1
-    other = Queue(tmp_path, 6)
+    assert point['step'] == STEPS and 5 < point['PSNR-Y'] < 40 and -1 < point['SSIM-Y(valid)'] < 1
+    other = Queue(tmp_path, STEPS)
     (undisturbed.root / 'state').rename(tmp_path / 'state')
     other.train()
     assert '0 of 1 recipes to train' in other.log()
@@ -141,9 +154,9 @@ def test_a_curve_is_stored_and_tells_another_machine_what_is_finished(undisturbe
     assert 'the queue does not run' in (said := capsys.readouterr().out) and 'finished' in said
 
 
-def test_pause_kill_store_and_continue(undisturbed, tmp_path, capsys):
-    """One run is paused, continued, killed and ended; its stored state is ended elsewhere."""
-    queue = Queue(tmp_path / 'here', 6)
+def test_pause_kills_store_and_continue(undisturbed, tmp_path, capsys):
+    """One run is paused, its training, then its queue are killed, and it is ended; its stored state ends elsewhere."""
+    queue = Queue(tmp_path / 'here', STEPS)
     assert queue.call('start') == 0
     wait_until(lambda: queue.step() >= 1)
     assert queue.call('pause') == 0
@@ -151,31 +164,45 @@ def test_pause_kill_store_and_continue(undisturbed, tmp_path, capsys):
     assert queue.call('status') == 0
     said = capsys.readouterr()
     assert 'the queue runs already (process' in said.err and 'the queue is paused (process' in said.out
-    step = queue.step()
+    paused_at = queue.step()
     time.sleep(1)
-    assert queue.step() == step < 6
+    assert queue.step() == paused_at < STEPS
     assert queue.call('resume') == 0
-    wait_until(lambda: queue.step() > step)
-    step = queue.kill()
-    assert step < 6
+    wait_until(lambda: queue.step() > paused_at)
+
+    os.kill(queue.training(), signal.SIGKILL)  # a training that is killed alone is continued by the queue
+    wait_until(lambda: 'a: interrupted, exit code -9; step' in queue.log())
+    interrupted_at = queue.step()
+    wait_until(lambda: queue.step() > interrupted_at)
+
+    training = queue.training()
+    os.kill(queue.pid(), signal.SIGKILL)  # a training ends with its queue
+    os.waitpid(queue.pid(), 0)
+    wait_until(lambda: not Path(f'/proc/{training}').exists())
+    killed_at = queue.step()
+    assert killed_at < STEPS
     assert queue.call('store') == 0
 
-    elsewhere = Queue(tmp_path / 'elsewhere', 6)
+    elsewhere = Queue(tmp_path / 'elsewhere', STEPS)
     (queue.root / 'state').rename(elsewhere.root / 'state')
     elsewhere.train()
-    queue.train()
-    assert_equal_training(undisturbed.result(), queue.result())
-    assert f'a: starts at step {step}\n' in elsewhere.log()
+    assert f'a: starts at step {killed_at}\n' in elsewhere.log()
     moved, expected = elsewhere.result(), undisturbed.result()
-    assert moved['meta']['iter'] == 6 and moved['param_schedulers'] == expected['param_schedulers']
+    assert moved['meta']['iter'] == STEPS and moved['param_schedulers'] == expected['param_schedulers']
     for key, value in expected['state_dict'].items():
         assert (moved['state_dict'][key] - value).abs().max() < 0.01, key
+    assert [path.name for path in (elsewhere.root / 'work/a').glob('iter_*')] == [f'iter_{STEPS}.pth']
+
+    ended = len(queue.log())
+    assert queue.call('start') == 0
+    wait_until(lambda: 'queue ended: 0 failed' in queue.log()[ended:])
+    assert_equal_training(expected, queue.result())
 
 
 @pytest.mark.soak
 def test_ten_kills_at_random_moments_change_nothing(tmp_path):
-    """A checkpoint is written at each of the 60 steps, so that kills hit writing as well as training."""
-    calm, killed = Queue(tmp_path / 'calm', 60), Queue(tmp_path / 'killed', 60)
+    """A checkpoint is written at each of the 80 steps."""
+    calm, killed = Queue(tmp_path / 'calm', 80), Queue(tmp_path / 'killed', 80)
     calm.train()
     steps = []
     for number in range(1, 11):
@@ -185,9 +212,30 @@ def test_ten_kills_at_random_moments_change_nothing(tmp_path):
         time.sleep(random.uniform(0, 0.5))
         steps.append(killed.kill())
     killed.train()
-    print(f'killed at steps {steps} of 60; left beside the checkpoints: {list((killed.root / "work/a").glob(".*"))}')
-    assert max(steps) < 60
+    print(f'killed at steps {steps} of 80; left beside the checkpoints: {list((killed.root / "work/a").glob(".*"))}')
+    assert max(steps) < 80
     assert_equal_training(calm.result(), killed.result())
+
+
+@pytest.mark.parametrize('option', ['--jobs=0', '--threads=-1', '--jobs=x'])
+def test_numbers_of_jobs_and_threads_are_checked(tmp_path, capsys, option):
+    queue = Queue(tmp_path, 1)
+    queue.options.append(option)
+    with pytest.raises(SystemExit):
+        queue.call('start')
+    assert 'expected a whole number from 1, found' in capsys.readouterr().err
+
+
+def test_unknown_recipes_are_not_stored(tmp_path, capsys):
+    queue = Queue(tmp_path, 1)
+    queue.options.insert(0, 'b')
+    assert queue.call('store') == 1
+    assert 'error: no recipe b; the recipes are a' in capsys.readouterr().err
+
+
+def test_stored_states_can_be_committed():
+    ignored = subprocess.run(['git', 'check-ignore', '-q', 'tools/dev/training_state/a.pth'], cwd=ROOT)
+    assert ignored.returncode == 1
 
 
 @pytest.mark.parametrize('command', ['pause', 'resume', 'stop'])
@@ -219,16 +267,21 @@ def test_missing_photographs_are_named(tmp_path, monkeypatch):
     (tmp_path / 'tools/dev').mkdir(parents=True)
     (tmp_path / 'tools/dev/held_out_photographs.txt').write_text('a\n')
     with pytest.raises(
-        tool.InputError, match='data/photographs and data/photographs_held_out: missing, .*--photographs'
+        tool.InputError, match='data/photographs and data/photographs_held_out: not found, .*--photographs'
     ):
         tool.prepare_photographs([tmp_path / 'nowhere'])
 
 
 def test_the_schedules_of_the_recipes_end_with_them():
     paths = (ROOT / 'tools/dev/training_queue.yml', ROOT / 'configs/derain', ROOT / 'work_dirs/queue', ROOT / 'state')
-    for recipe in load_tool('dev/training_queue').read_recipes(*paths):
-        warm_up, cosine = Config.fromfile(recipe.config).param_scheduler
-        assert warm_up.end == cosine.begin and cosine.begin + cosine.T_max == recipe.total_steps()
+    listed = {recipe.config for recipe in load_tool('dev/training_queue').read_recipes(*paths)}
+    configs = {
+        path for path in (ROOT / 'configs/derain').glob('*.py') if '_photographs' in path.stem or 'nafnet' in path.stem
+    }
+    assert listed <= configs
+    for config in map(Config.fromfile, configs):
+        warm_up, cosine = config.param_scheduler
+        assert warm_up.end == cosine.begin and cosine.begin + cosine.T_max == config.train_cfg.max_iters
 
 
 def test_curves_are_drawn_and_tabulated(tmp_path, capsys):

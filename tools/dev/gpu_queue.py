@@ -46,7 +46,7 @@ DEFAULTS = dict(
     RECIPE_ARGS='--cfg-options train_dataloader.num_workers=12',  # further arguments of tools/train.py
     RECIPE_WORK_DIR='work_dirs/gpu_recipes',
 )
-#: Largest size of state.pth in bytes: 16 MiB, which a lent machine sends back, less a margin.
+#: Largest size of state.pth in bytes: 16 MiB less a margin, so that it is easy to send.
 STATE_BYTES = 16 * 2**20 - 2**16
 TIMED_OUT = 124  # exit code of the command timeout when the time is up
 PART_DONE = 75  # exit code of recipe when a part is done and the training is not
@@ -129,7 +129,7 @@ def run_step(step: Step, device: str) -> bool:
             codes.append(run_limited(command, deadline - time.monotonic(), log))
             for file in (step.folder / label).glob('*.json'):
                 file.replace(step.folder / f'{label}.json')
-            shutil.rmtree(step.folder / label, ignore_errors=True)  # a lent machine sends back few files
+            shutil.rmtree(step.folder / label, ignore_errors=True)
     code = next(filter(None, codes), 0)
     lines = (step.folder / 'log.txt').read_text(encoding='utf-8', errors='replace').splitlines()
     last_line = next(line for line in reversed(lines) if line.strip())
@@ -149,7 +149,7 @@ def run_limited(command: list[str], seconds: float, output: object = None) -> in
     The command timeout ends the whole process group, so that data loaders and tests end too.
     """
     end = time.monotonic() + seconds
-    command = ['timeout', '--kill-after=10', f'{seconds:.1f}', *command]
+    command = ['timeout', '--kill-after=10', f'{max(seconds, 1):.1f}', *command]
     code = subprocess.run(command, cwd=ROOT, stdout=output, stderr=output and subprocess.STDOUT).returncode
     return TIMED_OUT if time.monotonic() > end else code
 
@@ -176,16 +176,14 @@ def train_part(config: str) -> int:
     import torch
 
     from mmderain.apis import read_checkpoint
-    from mmderain.engine.compact_state import compact_checkpoint, restore_checkpoint
+    from mmderain.engine.compact_state import compact_checkpoint, write_restored
     from mmderain.io import atomic_path
 
     step = Step(f'recipe-{Path(config).stem}', '', {})
     work_dir = ROOT / setting('RECIPE_WORK_DIR') / Path(config).stem
     latest, state = work_dir / 'last_checkpoint', step.find('state.pth')
     if state and not latest.exists():  # the part before was trained on another machine
-        with atomic_path(work_dir / 'restored.pth') as part:
-            torch.save(restore_checkpoint(read_checkpoint(state)), part)
-        latest.write_text(str(work_dir / 'restored.pth'))
+        write_restored(read_checkpoint(state), work_dir)
     before = latest.read_text() if latest.exists() else None
     command = [sys.executable, 'tools/train.py', config, '--work-dir', str(work_dir), '--resume']
     code = run_limited([*command, *shlex.split(setting('RECIPE_ARGS'))], float(setting('TRAIN_SECONDS')))

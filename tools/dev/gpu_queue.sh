@@ -16,6 +16,6 @@ if [ -z "${PYTHON:-}" ]; then
     [ -x "$PYTHON" ] || PYTHON=python3
 fi
 cd "$root"
-# A machine that is lent for minutes has torch, but mmderain is not installed there.
+# So that it also runs where mmderain is not installed.
 export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
 exec "$PYTHON" tools/dev/gpu_queue.py "$@"

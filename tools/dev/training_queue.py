@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 from training_recipes import Recipe, process_cpu_seconds, read_recipes, store, unpack_stored_state
 
@@ -20,8 +21,6 @@ from mmderain.errors import InputError
 from mmderain.io import atomic_path
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Folders of photographs that data/photographs is made from, where the research data lie beside the checkout.
-PHOTOGRAPHS = ('free_photos', 'free_photos_more', 'free_photos_360')
 #: Seconds between two lines of progress in the log.
 PROGRESS_INTERVAL = 60
 
@@ -41,10 +40,10 @@ def prepare_photographs(photographs: list[Path]) -> None:
         'data/photographs_held_out': ['--side', '240', '--no-quarters', '--only', *held_out],
     }
     missing = {name: options for name, options in parts.items() if not (ROOT / name).is_dir()}
-    if missing and not all(folder.is_dir() for folder in photographs):
+    if missing and not (photographs and all(folder.is_dir() for folder in photographs)):
         raise InputError(
-            f'{" and ".join(missing)}: missing, and so are photographs to make them from (sought in '
-            f'{", ".join(map(str, photographs))}); name folders of them by --photographs'
+            f'{" and ".join(missing)}: not found, and no photographs to make them from; pass folders of photographs '
+            f'with --photographs (found {", ".join(map(str, photographs)) or "none"})'
         )
     for name, options in missing.items():
         tool = ROOT / 'tools/dataset_converters/photographs.py'
@@ -53,24 +52,29 @@ def prepare_photographs(photographs: list[Path]) -> None:
 
 
 class Training:
-    """A recipe that is being trained, in a process of its own."""
+    """A recipe that is being trained, in a process of its own.
+
+    Raises:
+        InputError, OSError: the recipe cannot be started.
+    """
 
     def __init__(self, recipe: Recipe, threads: int) -> None:
         self.recipe = recipe
         recipe.folder.mkdir(parents=True, exist_ok=True)
-        # The process inherits the lock. If only the queue's process is killed, the next one waits here for its heir.
-        self.lock = open(recipe.folder / 'lock', 'w')
-        fcntl.flock(self.lock, fcntl.LOCK_EX)
         unpack_stored_state(recipe)
+        self.first_step = recipe.step()
         self.cpu_seconds_before = recipe.cpu_seconds()
-        command = [sys.executable, ROOT / 'tools/train.py', recipe.config, '--work-dir', recipe.folder]
+        # The kernel ends a training when the queue's process ends, in whatever way that happens.
+        command = ['setpriv', '--pdeathsig', 'KILL', sys.executable, ROOT / 'tools/train.py', recipe.config]
+        command += ['--work-dir', recipe.folder, '--amp=auto']
+        if recipe.checkpoint():
+            command += ['--resume', recipe.checkpoint()]
         with open(recipe.folder / 'train.log', 'ab') as log:
             self.process = subprocess.Popen(
-                [*command, '--resume', '--amp=auto'],
+                command,
                 cwd=ROOT,
                 # Threads that wait for each other must not keep a processor busy that somebody else needs.
                 env=os.environ | {'OMP_NUM_THREADS': str(threads), 'OMP_WAIT_POLICY': 'PASSIVE'},
-                pass_fds=[self.lock.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -85,7 +89,6 @@ class Training:
         before = ended_children_cpu_seconds()
         code = self.process.poll()
         if code is not None:
-            self.lock.close()
             used = ended_children_cpu_seconds() - before  # this process is the one that ended in between
             self.recipe.write_cpu_seconds(self.cpu_seconds_before + used)
         return code
@@ -95,6 +98,15 @@ def ended_children_cpu_seconds() -> float:
     """Return the processor time of all children whose end this process has seen, in seconds."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
+
+
+def locked(file: TextIO) -> bool:
+    """Lock an open file if no other process has locked it; tell whether that worked."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class Queue:
@@ -109,6 +121,7 @@ class Queue:
         self.recipes = recipes
         self.work_dir = work_dir
         self.log = work_dir / 'queue.log'
+        self.lock_file = work_dir / 'lock'
         self.pid_file = work_dir / 'pid'
 
     def say(self, text: str) -> None:
@@ -121,24 +134,20 @@ class Queue:
 
         Args:
             jobs: recipes that are trained at the same time.
-            threads: threads of each; its data loader is a process more.
+            threads: threads of each; each also has one data loader process.
 
         Raises:
             InputError: another process runs the queue.
         """
         self.work_dir.mkdir(parents=True, exist_ok=True)
-        with open(self.work_dir / 'lock', 'w') as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(f'{self.work_dir}: the queue runs already (process {self.pid()})') from None
+        with open(self.lock_file, 'w') as lock:
+            if not locked(lock):
+                raise InputError(f'{self.work_dir}: the queue runs already')
             if os.getpgrp() != os.getpid():
                 os.setpgid(0, 0)  # so that a signal to the group reaches this process and its children alone
             with atomic_path(self.pid_file) as part:
                 part.write_text(f'{os.getpid()}\n')
-            failed = self._train_all(jobs, threads)
-            self.pid_file.unlink()
-        return failed
+            return self._train_all(jobs, threads)
 
     def _train_all(self, jobs: int, threads: int) -> int:
         waiting = [recipe for recipe in self.recipes if not recipe.finished()]
@@ -147,35 +156,46 @@ class Queue:
         failed, next_progress = 0, time.monotonic() + PROGRESS_INTERVAL
         while waiting or active:
             while waiting and len(active) < jobs:
-                active.append(Training(waiting.pop(0), threads))
-                self.say(f'{active[-1].recipe.name}: starts at step {active[-1].recipe.step()}')
+                recipe = waiting.pop(0)
+                try:
+                    active.append(Training(recipe, threads))
+                    self.say(f'{recipe.name}: starts at step {recipe.step()}')
+                except (InputError, OSError) as error:
+                    failed += 1
+                    self.say(f'{recipe.name}: cannot start: {error}')
             time.sleep(0.5)
             if time.monotonic() > next_progress:
                 next_progress = time.monotonic() + PROGRESS_INTERVAL
-                for training in active:
-                    training.record_cpu_seconds()
-                    hours = training.recipe.cpu_seconds() / 3600
-                    self.say(f'{training.recipe.name}: {training.recipe.progress()}, {hours:.2f} h of processor time')
-            for training in list(active):
-                code = training.poll()
-                if code is not None:
-                    active.remove(training)
-                    failed += code != 0
-                    end = (
-                        'finished' if code == 0 else f'failed, exit code {code}, see {training.recipe.folder}/train.log'
-                    )
-                    self.say(f'{training.recipe.name}: {end}; {training.recipe.progress()}')
+                self._report(active)
+            for training in [training for training in active if training.poll() is not None]:
+                active.remove(training)
+                recipe, code = training.recipe, training.process.returncode
+                if code == 0:
+                    self.say(f'{recipe.name}: finished; {recipe.progress()}')
+                elif recipe.step() > training.first_step:
+                    waiting.append(recipe)  # it was interrupted, not wrong
+                    self.say(f'{recipe.name}: interrupted, exit code {code}; {recipe.progress()}')
+                else:
+                    failed += 1
+                    self.say(f'{recipe.name}: failed, exit code {code}, see {recipe.folder}/train.log')
         self.say(f'queue ended: {failed} failed')
         return failed
 
+    def _report(self, active: list[Training]) -> None:
+        """Write a line for each recipe that is being trained, and record its processor time."""
+        for training in active:
+            training.record_cpu_seconds()
+            hours = training.recipe.cpu_seconds() / 3600
+            self.say(f'{training.recipe.name}: {training.recipe.progress()}, {hours:.2f} h of processor time')
+
     def pid(self) -> int | None:
         """Return the id of the process that runs the queue, None if it does not run."""
-        try:
-            pid = int(self.pid_file.read_text())
-            command = Path(f'/proc/{pid}/cmdline').read_text()
-        except (OSError, ValueError):
+        if not self.lock_file.is_file():
             return None
-        return pid if Path(__file__).name in command else None
+        with open(self.lock_file) as lock:
+            if locked(lock):  # nobody else has it, and it is released at once
+                return None
+        return int(self.pid_file.read_text())
 
     def send(self, number: signal.Signals) -> int:
         """Send a signal to all processes of the queue; return the id of the one that runs it.
@@ -197,7 +217,9 @@ class Queue:
         print(f'the queue {state}; its log is {self.log}')
         width = max(len(recipe.name) for recipe in self.recipes)
         for recipe in self.recipes:
-            words = 'finished' if recipe.finished() else recipe.progress() if recipe.folder.is_dir() else 'waiting'
+            words = recipe.progress() if recipe.folder.is_dir() else 'waiting'
+            if recipe.finished():
+                words = 'finished'
             print(f'  {recipe.name:{width}}  {recipe.cpu_seconds() / 3600:6.2f} h  {words}')
 
 
@@ -209,7 +231,7 @@ def start(queue: Queue, args: argparse.Namespace) -> None:
     queue.work_dir.mkdir(parents=True, exist_ok=True)
     options = [f'--recipes={args.recipes}', f'--configs={args.configs}', f'--work-dir={args.work_dir}']
     options += [f'--state-dir={args.state_dir}', f'--jobs={args.jobs}', f'--threads={args.threads}']
-    with open(queue.work_dir / 'errors.log', 'ab') as log:
+    with open(queue.log, 'ab') as log:
         process = subprocess.Popen(
             ['nice', '-n', '19', sys.executable, __file__, 'run', *options],
             cwd=ROOT,
@@ -221,19 +243,49 @@ def start(queue: Queue, args: argparse.Namespace) -> None:
     print(f'the queue runs as process {process.pid}; its log is {queue.log}')
 
 
+def store_all(queue: Queue, names: list[str]) -> int:
+    """Store recipes, all if none is named; return 1 if one of them could not be stored.
+
+    Raises:
+        InputError: no recipe has one of the names.
+    """
+    recipes = {recipe.name: recipe for recipe in queue.recipes}
+    unknown = set(names) - set(recipes)
+    if unknown:
+        raise InputError(f'no recipe {", ".join(sorted(unknown))}; the recipes are {", ".join(recipes)}')
+    code = 0
+    for name in names or recipes:
+        try:
+            for path in store(recipes[name]):
+                print(f'{path}: {path.stat().st_size:,} bytes')
+        except (InputError, OSError) as error:
+            print(f'error: {name}: {error}', file=sys.stderr)
+            code = 1
+    return code
+
+
+def positive(text: str) -> int:
+    """Read a whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'expected a whole number from 1, found {text!r}')
+    return int(text)
+
+
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    shared = Path(os.environ.get('MMDERAIN_SHARED', ROOT.parent / 'shared')) / 'data'
     parser = argparse.ArgumentParser(prog='train_bundled.sh', description=__doc__.split('\n\n')[0])
     parser.add_argument('command', choices=['start', 'run', 'status', 'pause', 'resume', 'stop', 'store'])
-    parser.add_argument('--jobs', type=int, default=2, help='recipes trained at the same time; default: %(default)s')
-    parser.add_argument('--threads', type=int, default=1, help='threads of each; default: %(default)s')
+    parser.add_argument('names', nargs='*', metavar='RECIPE', help='what `store` stores; default: all recipes')
+    parser.add_argument(
+        '--jobs', type=positive, default=2, help='recipes trained at the same time; default: %(default)s'
+    )
+    parser.add_argument('--threads', type=positive, default=1, help='threads of each; default: %(default)s')
     parser.add_argument(
         '--photographs',
         type=Path,
         nargs='+',
         metavar='DIR',
-        default=[shared / name for name in PHOTOGRAPHS],
+        default=[],
         help='folders of rain-free photographs that data/photographs is made from if it is missing',
     )
     parser.add_argument('--recipes', type=Path, default=ROOT / 'tools/dev/training_queue.yml')
@@ -260,11 +312,9 @@ def main(argv: list[str] | None = None) -> int:
             print(f'process {queue.send(signal.SIGCONT)} and its children continue')
         elif args.command == 'stop':
             print(f'process {queue.send(signal.SIGKILL)} and its children are stopped; `start` continues')
-            queue.pid_file.unlink()
             queue.say('queue stopped')
         else:
-            for path in (path for recipe in queue.recipes for path in store(recipe)):
-                print(f'{path}: {path.stat().st_size:,} bytes')
+            return store_all(queue, args.names)
     except (InputError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

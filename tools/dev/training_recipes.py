@@ -1,4 +1,4 @@
-"""The recipes of the training queue: where they lie, how far they are, and what of them is stored."""
+"""Read the recipes of the training queue, their progress and their stored state."""
 
 import json
 import os
@@ -11,9 +11,10 @@ import yaml
 from mmengine.config import Config
 
 from mmderain.apis import read_checkpoint
-from mmderain.engine.compact_state import compact_checkpoint, restore_checkpoint
+from mmderain.engine.compact_state import compact_checkpoint, write_restored
 from mmderain.errors import InputError
 from mmderain.io import atomic_path
+from mmderain.models.precision import BF16_FLAGS, cpu_flags
 
 #: The largest file that :func:`store` writes for a recipe.
 MAX_STORED_BYTES = 5 * 2**20
@@ -68,10 +69,10 @@ class Recipe:
             part.write_text(f'{seconds:.1f}\n')
 
     def progress(self) -> str:
-        """Return the last training step and the last validation of the log, in a few words."""
+        """Return the last training step and the last validation of the log."""
         path = self.folder / 'train.log'
         text = path.read_text(errors='replace') if path.is_file() else ''
-        trained = re.findall(r'Iter\(train\) \[ *(\d+)/(\d+)\].*? loss: ([-\d.]+)', text)
+        trained = re.findall(r'Iter\(train\) \[ *(\d+)/(\d+)\].*? loss: (\S+)', text)
         validated = re.findall(r'Iter\(val\) .*?PSNR-Y: ([\d.]+)', text)
         words = 'step {} of {}, loss {}'.format(*trained[-1]) if trained else f'step {self.step()}'
         return f'{words}, held-out PSNR-Y {validated[-1]} dB' if validated else words
@@ -112,25 +113,26 @@ def unpack_stored_state(recipe: Recipe) -> None:
     step = compact['meta']['iter']
     if step <= recipe.step():
         return
-    checkpoint = recipe.folder / f'iter_{step}.pth'
-    with atomic_path(checkpoint) as part:
-        torch.save(restore_checkpoint(compact), part)
-    with atomic_path(recipe.folder / 'last_checkpoint') as part:
-        part.write_text(str(checkpoint))
-    recipe.write_cpu_seconds(json.loads(recipe.curve.read_text())['cpu_seconds'])
+    write_restored(compact, recipe.folder)
+    if recipe.curve.is_file():
+        recipe.write_cpu_seconds(json.loads(recipe.curve.read_text())['cpu_seconds'])
 
 
 def store(recipe: Recipe) -> list[Path]:
     """Write the state and the curve of a recipe; return the files, none if it has no checkpoint.
 
     The state holds the averaged weights in half precision, step, seed and schedule, and the optimizer if it is small.
+
+    Raises:
+        InputError: the state is larger than :data:`MAX_STORED_BYTES`.
     """
     checkpoint = recipe.checkpoint()
     if checkpoint is None:
         return []
     content = curve(recipe)
-    with atomic_path(recipe.state) as part:
-        torch.save(compact_checkpoint(read_checkpoint(checkpoint), MAX_STORED_BYTES), part)
+    compact = compact_checkpoint(read_checkpoint(checkpoint), MAX_STORED_BYTES)
+    with atomic_path(recipe.state) as part, open(part, 'wb') as file:
+        torch.save(compact, file)
     with atomic_path(recipe.curve) as part:
         part.write_text(json.dumps(content, indent=1) + '\n')
     return [recipe.state, recipe.curve]
@@ -146,7 +148,7 @@ def curve(recipe: Recipe) -> dict:
         points = {point['step']: point for point in json.loads(recipe.curve.read_text())['validations']}
     for path in sorted(recipe.folder.glob('*/vis_data/scalars.json')):
         step = 0
-        for line in map(json.loads, path.read_text().splitlines()):
+        for line in read_json_lines(path):
             if 'PSNR-Y' in line:  # a validation: its own `step` is the epoch, so take that of the training line before
                 points[step] = dict(step=step, **{key: round(line[key], 4) for key in ('PSNR-Y', 'SSIM-Y(valid)')})
             step = line.get('iter', step)
@@ -160,12 +162,21 @@ def curve(recipe: Recipe) -> dict:
     )
 
 
+def read_json_lines(path: Path) -> list[dict]:
+    """Return the lines of a JSON-lines file; a line that a killed process has left unfinished is passed over."""
+    lines = []
+    for line in path.read_text().splitlines():
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return lines
+
+
 def processor() -> str:
     """Return the name of the processor and those of its instructions that matter for bfloat16."""
-    text = Path('/proc/cpuinfo').read_text()
-    name, flags = (re.search(rf'{key}\s*: (.*)', text) for key in ('model name', 'flags'))
-    known = ('avx2', 'avx512f', 'avx512_bf16', 'amx_bf16')
-    found = [flag for flag in known if flags and flag in flags[1].split()]
+    name = re.search(r'model name\s*: (.*)', Path('/proc/cpuinfo').read_text())
+    found = sorted(cpu_flags() & {'avx2', 'avx512f', *BF16_FLAGS})
     return f'{name[1] if name else "unknown"} ({", ".join(found)})'
 
 

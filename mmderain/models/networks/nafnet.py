@@ -7,7 +7,7 @@ Differences from the authors' code:
 
 * Sides that are not a multiple of ``2 ** levels`` are padded by :meth:`mmderain.models.Derainer.restore`, which
   reflects the image. The authors pad with zeros.
-* ``num_blocks`` is a required part of a config: the paper has no deraining model, so there are no paper's values.
+* The paper has no deraining model, so the default numbers of blocks are ours.
 """
 
 from collections.abc import Sequence

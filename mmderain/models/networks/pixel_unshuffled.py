@@ -6,7 +6,7 @@ from torch import Tensor
 
 from mmderain.registry import MODELS
 
-from ..tiling import Tile, current_tile, within
+from ..tiling import BYTES_PER_PIXEL, HALO, Tile, current_tile, within
 
 
 @MODELS.register_module()
@@ -34,8 +34,8 @@ class PixelUnshuffled(BaseModule):
         self.channel_order = getattr(self.network, 'channel_order', 'rgb')
         self.min_size = factor * getattr(self.network, 'min_size', 1)
         self.size_multiple = factor * getattr(self.network, 'size_multiple', 1)
-        self.halo = factor * getattr(self.network, 'halo', 64)
-        self.bytes_per_pixel = -(-getattr(self.network, 'bytes_per_pixel', 8192) // factor**2)
+        self.halo = factor * getattr(self.network, 'halo', HALO)
+        self.bytes_per_pixel = -(-getattr(self.network, 'bytes_per_pixel', BYTES_PER_PIXEL) // factor**2)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Derain a batch.

@@ -1,0 +1,9 @@
+# A warm restart of NAFNet from the bundled weights on crops of 192x192, in the top of a checkout; no paper's row
+_base_ = './nafnet_photographs.py'
+load_from = 'mmderain/weights/nafnet.pth'
+crops = _base_.train_dataloader.dataset.pipeline
+pipeline = [*crops[:2], dict(type='PairedRandomCrop', crop_size=192), *crops[3:]]
+train_dataloader = dict(batch_size=4, dataset=dict(pipeline=pipeline))
+optim_wrapper = dict(optimizer=dict(lr=5e-4))
+param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], T_max=11800)]
+train_cfg = dict(max_iters=12000)
