@@ -8,6 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from mmderain import DEFAULT_DERAINER
 from mmderain.apis import figure, trained_derainer, view_scene
 from mmderain.apis.pictures import write_picture
 from mmderain.errors import InputError
@@ -21,7 +22,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         'picture', nargs='?', type=Path, default=ROOT / 'demo/sample/test/china.jpg', help='default: a sample picture'
     )
-    parser.add_argument('--model', default='sian', help='one of `mmderain models` (default: sian)')
+    parser.add_argument('--model', default=DEFAULT_DERAINER, help='one of `mmderain models` (default: %(default)s)')
     parser.add_argument('--weights', help='a checkpoint; default: those that come along')
     parser.add_argument('--rain', default='heavy', help='drawn over it; none for a rainy picture (default: heavy)')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/image_demo.png'), help='default: %(default)s')

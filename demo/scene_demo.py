@@ -14,6 +14,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from mmderain import DEFAULT_DERAINER
 from mmderain.apis import load_task_model, show_scenes, trained_derainer
 from mmderain.errors import InputError
 
@@ -23,7 +24,9 @@ ROOT = Path(__file__).resolve().parents[1]
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('pictures', nargs='*', type=Path, default=sorted((ROOT / 'demo/street').glob('*.jpg')))
-    parser.add_argument('--model', default='sian', help='derainer, one of `mmderain models` (default: sian)')
+    parser.add_argument(
+        '--model', default=DEFAULT_DERAINER, help='derainer, one of `mmderain models` (default: %(default)s)'
+    )
     parser.add_argument('--weights', help='its checkpoint; default: the one that comes along')
     for kind in ('detector', 'segmentor'):
         parser.add_argument(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cv2
 
+from mmderain import DEFAULT_DERAINER
 from mmderain.apis import derain_video, trained_derainer
 from mmderain.apis.video import read_frames, write_frames
 from mmderain.errors import InputError
@@ -27,7 +28,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         'video', nargs='?', type=Path, default=ROOT / 'demo/street/street.mp4', help='default: demo/street/street.mp4'
     )
-    parser.add_argument('--model', default='sian', help='one of `mmderain models` (default: sian)')
+    parser.add_argument('--model', default=DEFAULT_DERAINER, help='one of `mmderain models` (default: %(default)s)')
     parser.add_argument('--weights', help='a checkpoint; default: those that come along')
     parser.add_argument('--rain', default='heavy:2', help='drawn over it; none for a rainy video (default: heavy:2)')
     parser.add_argument('--frames', type=int, help='so many from the start (default: all)')

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmderain import __version__
+from mmderain import DEFAULT_DERAINER, __version__
 from mmderain.errors import InputError
 
 TOOLS = Path(__file__).resolve().parent / '.mim' / 'tools'
@@ -119,7 +119,7 @@ def natural(text: str) -> int:
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Those of every command that derains."""
     parser.add_argument(
-        '--model', default='sian', help='one of `mmderain models`, or a config file (default: %(default)s)'
+        '--model', default=DEFAULT_DERAINER, help='one of `mmderain models`, or a config file (default: %(default)s)'
     )
     parser.add_argument('--weights', help='a checkpoint; default: those that come along with the model')
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: a GPU if there is one)')

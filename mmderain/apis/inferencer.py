@@ -7,6 +7,7 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from mmderain import DEFAULT_DERAINER
 from mmderain.datasets.pairing import list_images
 from mmderain.errors import InputError
 
@@ -36,8 +37,8 @@ class DerainInferencer:
     """Derain pictures and videos.
 
     Args:
-        model: a model that comes along with its weights (``'sian'``; ``mmderain models`` lists them), a config that
-            comes along (``'sian_rain100h'``), or a config file.
+        model: a model whose weights are bundled (``'nafnet'``; ``mmderain models`` lists them), a bundled config
+            (``'sian_rain100h'``), or a config file.
         weights: a checkpoint; None takes the one that comes along.
         device: ``'cpu'``, ``'cuda:0'`` ...; None takes a GPU if there is one.
         precision: ``'fp32'``, ``'bf16'``, ``'fp16'`` or ``'auto'``, see :class:`~mmderain.models.Derainer`; None takes
@@ -59,7 +60,7 @@ class DerainInferencer:
 
     def __init__(
         self,
-        model: str | Path | dict = 'sian',
+        model: str | Path | dict = DEFAULT_DERAINER,
         weights: str | Path | None = None,
         device: str | None = None,
         precision: str | None = None,

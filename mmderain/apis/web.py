@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmderain import DEFAULT_DERAINER
 from mmderain.errors import InputError
 from mmderain.image import image_size
 from mmderain.rain.synthesis import PRESETS
@@ -43,13 +44,13 @@ CSS = """
 
 
 def shipped_loaders(device: str) -> tuple[Loaders, Loaders]:
-    """Of the derainers and of the task models that come along with their weights.
+    """Return what loads each bundled derainer, the default one first, and each bundled task model.
 
     Args:
         device: ``'cpu'``, ``'cuda:0'`` and so on.
     """
     derainers, tasks = {}, {}
-    for name, entry in shipped_models().items():
+    for name, entry in sorted(shipped_models().items(), key=lambda item: item[0] != DEFAULT_DERAINER):
         if entry.kind == 'derainer':
             derainers[name] = partial(trained_derainer, name, device=device)
         else:

@@ -21,7 +21,7 @@ import torch
 from conftest import ROOT, picture
 from PIL import Image
 
-from mmderain import cli
+from mmderain import DEFAULT_DERAINER, cli
 from mmderain.apis import view_scene, web
 from mmderain.apis.web import build_page, difference, read_upload, serving, shipped_loaders
 from mmderain.errors import InputError
@@ -113,10 +113,11 @@ def test_uploads_that_are_refused_are_named_without_their_folder(tmp_path, monke
 def test_what_comes_along_is_loaded_when_it_is_asked_for(monkeypatch):
     from mmderain.apis import ShippedModel
 
-    entries = [ShippedModel(name, kind, 'c.py', 'f', '', '') for name, kind in (('a', 'derainer'), ('b', 'detector'))]
+    kinds = {'a': 'derainer', 'b': 'detector', DEFAULT_DERAINER: 'derainer'}
+    entries = [ShippedModel(name, kind, 'c.py', 'f', '', '') for name, kind in kinds.items()]
     monkeypatch.setattr(web, 'shipped_models', lambda: {entry.name: entry for entry in entries})
     derainers, tasks = shipped_loaders('cpu')
-    assert list(derainers) == ['a'] and list(tasks) == ['b']
+    assert list(derainers) == [DEFAULT_DERAINER, 'a'] and list(tasks) == ['b']
     assert tasks['b'].args == ('b',) and tasks['b'].keywords == {'device': 'cpu'}
 
 

@@ -62,7 +62,9 @@ def test_a_checkpoint_of_32_mb_takes_less_than_16_mib(tmp_path):
     assert all(torch.allclose(moments[key], wanted[key], rtol=2**-8, atol=0) for key in ('exp_avg', 'exp_avg_sq'))
     for key in ('meta', 'param_schedulers'):
         assert restored[key] == original[key]
-    assert restored['message_hub'] == dict(log_scalars={}, runtime_info={}, resumed_keys={})
+    assert restored['message_hub'] == dict(
+        log_scalars={}, runtime_info=dict(keep_ckpt_ids=[12_345]), resumed_keys=dict(keep_ckpt_ids=True)
+    )
     # The checkpoint itself was not changed.
     assert torch.equal(checkpoint['state_dict']['network.conv.weight'], original['state_dict']['network.conv.weight'])
     assert checkpoint['optimizer']['state'] and checkpoint['message_hub'] == original['message_hub']
