@@ -63,13 +63,13 @@ def table(curves: list[dict]) -> str:
     """Return a Markdown table: one recipe a row."""
     rows = ['| recipe | steps | hours of processor time | PSNR-Y, dB | SSIM-Y(valid) |', '|---|---|---|---|---|']
     for curve in curves:
-        last = (
-            curve['validations'][-1]
-            if curve['validations']
-            else {'PSNR-Y': float('nan'), 'SSIM-Y(valid)': float('nan')}
-        )
-        steps = f'{curve["step"]:,}' + ('' if curve['step'] == curve['steps'] else f' of {curve["steps"]:,}')
-        scores = f'{last["PSNR-Y"]:.2f} | {last["SSIM-Y(valid)"]:.4f}'
+        steps = f'{curve["step"]:,}'
+        if curve['step'] < curve['steps']:
+            steps += f' of {curve["steps"]:,}'
+        scores = 'not yet | not yet'
+        if curve['validations']:
+            last = curve['validations'][-1]
+            scores = f'{last["PSNR-Y"]:.2f} | {last["SSIM-Y(valid)"]:.4f}'
         rows.append(f'| `{curve["recipe"]}` | {steps} | {hours(curve, curve["step"]):.2f} | {scores} |')
     return '\n'.join(rows)
 
