@@ -213,6 +213,20 @@ def test_amp_auto_keeps_the_precision_of_a_resumed_run(tmp_path, monkeypatch, ca
     assert f'mixed precision is {"" if mixed else "not "}used' in capsys.readouterr().out
 
 
+def test_load_from_is_no_resumed_checkpoint(tmp_path, monkeypatch, capsys, cpu):
+    """It starts a new run: also with --resume in an empty work directory, and --amp=auto measures."""
+    cpu(hardware=True, speedup=2)
+    tool, trained = load_tool('train'), []
+    monkeypatch.setattr(tool.Runner, 'from_cfg', lambda cfg: trained.append(cfg) or SimpleNamespace(train=bool))
+    monkeypatch.chdir(ROOT)
+    weights = ROOT / 'mmderain/weights/sian_compact.pth'
+    for options in ([], ['--resume']):
+        arguments = ['configs/derain/sian_sample.py', '--work-dir', str(tmp_path), *options, '--amp=auto']
+        assert tool.main([*arguments, '--cfg-options', f'load_from={weights}']) == 0
+        assert not trained[-1].resume and trained[-1].load_from == str(weights)
+        assert f'--amp=auto: {MEASURED.format("2.00")}; mixed precision is used' in capsys.readouterr().out
+
+
 def test_amp_auto_on_a_gpu_is_amp(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr('mmderain.apis.run.training_speedup', None)
