@@ -189,7 +189,8 @@ def run_models(args: argparse.Namespace) -> int:
 
     print('with weights, ready to use:')
     for entry in shipped_models().values():
-        print(f'  {entry.name:16} {entry.kind:10} {entry.about}')
+        default = ' (the default)' if entry.name == DEFAULT_DERAINER else ''
+        print(f'  {entry.name:16} {entry.kind:10} {entry.about}{default}')
     print("\nwithout weights (train them, or convert their authors'; then --weights FILE):")
     shipped = {Path(entry.config).stem for entry in shipped_models().values()}
     names = [name for name in config_names() if name not in shipped]

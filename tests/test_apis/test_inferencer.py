@@ -290,6 +290,6 @@ def test_command_line(tmp_path, capsys, monkeypatch):
 def test_list_of_models(capsys):
     assert main(['models']) == 0
     said = capsys.readouterr().out
-    assert '\n  sian ' in said and 'nasnet_rain100h_1stage' in said
+    assert '\n  sian ' in said and 'synthetic rain (the default)\n  sian ' in said and 'nasnet_rain100h_1stage' in said
     names = {path.stem for path in (ROOT / 'configs/derain').glob('*.py')}
     assert {name for name in names if name not in said} == {'sian_compact'}  # that is what `sian` is

@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import mmcv
 import pytest
 import torch
-from conftest import ROOT, load_tool
+from conftest import ROOT, load_tool, picture
 from mmengine.config import Config
 
 from mmderain.apis import read_checkpoint
@@ -226,6 +227,11 @@ def test_numbers_of_jobs_and_threads_are_checked(tmp_path, capsys, option):
     assert 'expected a whole number from 1, found' in capsys.readouterr().err
 
 
+def test_storing_nothing_says_so(tmp_path, capsys):
+    assert Queue(tmp_path, 1).call('store') == 0
+    assert 'a: nothing to store, there is no checkpoint in' in capsys.readouterr().out
+
+
 def test_unknown_recipes_are_not_stored(tmp_path, capsys):
     queue = Queue(tmp_path, 1)
     queue.options.insert(0, 'b')
@@ -260,16 +266,38 @@ def test_a_wrong_list_of_recipes_is_refused(tmp_path, capsys, content, said):
     assert f'error: {tmp_path}/queue.yml: ' in (error := capsys.readouterr().err) and said in error
 
 
-def test_missing_photographs_are_named(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    'folders, said',
+    [
+        (['nowhere'], 'nowhere: no such folder'),
+        ([], 'data/photographs and data/photographs_held_out: not found, and --photographs names no folder'),
+        (['mine'], 'data/photographs and data/photographs_held_out: not found, and --photographs names no folder'),
+    ],
+)
+def test_photographs_that_do_not_serve_are_named(tmp_path, monkeypatch, folders, said):
     tool = load_tool('dev/training_queue')
     monkeypatch.undo()
     monkeypatch.setattr(tool, 'ROOT', tmp_path)
     (tmp_path / 'tools/dev').mkdir(parents=True)
-    (tmp_path / 'tools/dev/held_out_photographs.txt').write_text('a\n')
-    with pytest.raises(
-        tool.InputError, match='data/photographs and data/photographs_held_out: not found, .*--photographs'
-    ):
-        tool.prepare_photographs([tmp_path / 'nowhere'])
+    (tmp_path / 'tools/dev/held_out_photographs.txt').write_text('a\nb\n')
+    mmcv.imwrite(picture(40, 50), str(tmp_path / 'mine/c.png'))
+    with pytest.raises(tool.InputError, match=said):
+        tool.prepare_photographs([tmp_path / folder for folder in folders])
+
+
+def test_photographs_are_split(tmp_path, monkeypatch, capsys):
+    tool = load_tool('dev/training_queue')
+    monkeypatch.undo()
+    monkeypatch.setattr(tool, 'ROOT', tmp_path)
+    (tmp_path / 'tools').symlink_to(ROOT / 'tools')
+    for name in ('home', 'leuvenA', 'other'):  # two of the held-out names
+        mmcv.imwrite(picture(40, 50), str(tmp_path / f'mine/{name}.png'))
+    tool.prepare_photographs([tmp_path / 'mine'])
+    assert sorted(path.name for path in (tmp_path / 'data/photographs').iterdir()) == ['other.png']
+    held_out = sorted(path.name for path in (tmp_path / 'data/photographs_held_out').iterdir())
+    assert held_out == ['home.png', 'leuvenA.png']
+    tool.prepare_photographs([])
+    assert 'data/photographs exists and is used as it is' in capsys.readouterr().out
 
 
 def test_the_schedules_of_the_recipes_end_with_them():

@@ -17,6 +17,7 @@ from typing import TextIO
 
 from training_recipes import Recipe, process_cpu_seconds, read_recipes, store, unpack_stored_state
 
+from mmderain.datasets.pairing import list_images
 from mmderain.errors import InputError
 from mmderain.io import atomic_path
 
@@ -29,21 +30,27 @@ def prepare_photographs(photographs: list[Path]) -> None:
     """Make data/photographs and data/photographs_held_out, each if it is missing.
 
     Args:
-        photographs: folders of rain-free photographs.
+        photographs: folders of rain-free photographs; those of held_out_photographs.txt are kept out of the training.
 
     Raises:
-        InputError: there are no photographs to make them from, or the tool failed.
+        InputError: a folder is missing, there is nothing to make the images from, or the tool failed.
     """
-    held_out = (ROOT / 'tools/dev/held_out_photographs.txt').read_text().split()
+    for folder in photographs:
+        if not folder.is_dir():
+            raise InputError(f'--photographs {folder}: no such folder')
+    names = set((ROOT / 'tools/dev/held_out_photographs.txt').read_text().split())
+    held_out = sorted(path.stem for folder in photographs for path in list_images(folder) if path.stem in names)
     parts = {
         'data/photographs': ['--without', *held_out],
         'data/photographs_held_out': ['--side', '240', '--no-quarters', '--only', *held_out],
     }
     missing = {name: options for name, options in parts.items() if not (ROOT / name).is_dir()}
-    if missing and not (photographs and all(folder.is_dir() for folder in photographs)):
+    for name in parts.keys() - missing.keys():
+        print(f'{name} exists and is used as it is')
+    if missing and not held_out:
         raise InputError(
-            f'{" and ".join(missing)}: not found, and no photographs to make them from; pass folders of photographs '
-            f'with --photographs (found {", ".join(map(str, photographs)) or "none"})'
+            f'{" and ".join(missing)}: not found, and --photographs names no folder with the photographs of '
+            'mmderain/weights/photographs.csv; make both folders from your own (docs/en/training_queue.md)'
         )
     for name, options in missing.items():
         tool = ROOT / 'tools/dataset_converters/photographs.py'
@@ -214,7 +221,7 @@ class Queue:
         pid = self.pid()
         paused = pid is not None and Path(f'/proc/{pid}/stat').read_text().rpartition(') ')[2].startswith('T')
         state = 'does not run' if pid is None else f'{"is paused" if paused else "runs"} (process {pid})'
-        print(f'the queue {state}; its log is {self.log}')
+        print(f'the queue {state}' + (f'; its log is {self.log}' if self.log.is_file() else ''))
         width = max(len(recipe.name) for recipe in self.recipes)
         for recipe in self.recipes:
             words = recipe.progress() if recipe.folder.is_dir() else 'waiting'
@@ -256,8 +263,11 @@ def store_all(queue: Queue, names: list[str]) -> int:
     code = 0
     for name in names or recipes:
         try:
-            for path in store(recipes[name]):
+            files = store(recipes[name])
+            for path in files:
                 print(f'{path}: {path.stat().st_size:,} bytes')
+            if not files:
+                print(f'{name}: nothing to store, there is no checkpoint in {recipes[name].folder}')
         except (InputError, OSError) as error:
             print(f'error: {name}: {error}', file=sys.stderr)
             code = 1
@@ -288,10 +298,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=[],
         help='folders of rain-free photographs that data/photographs is made from if it is missing',
     )
-    parser.add_argument('--recipes', type=Path, default=ROOT / 'tools/dev/training_queue.yml')
-    parser.add_argument('--configs', type=Path, default=ROOT / 'configs/derain')
-    parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs/queue')
-    parser.add_argument('--state-dir', type=Path, default=ROOT / 'tools/dev/training_state')
+    folders = {
+        '--recipes': ('tools/dev/training_queue.yml', 'list of the recipes'),
+        '--configs': ('configs/derain', "folder of the recipes' configs"),
+        '--work-dir': ('work_dirs/queue', 'folder for checkpoints and logs'),
+        '--state-dir': (
+            'tools/dev/training_state',
+            'folder for what `store` writes; a recipe that ended there is done',
+        ),
+    }
+    for option, (path, text) in folders.items():
+        parser.add_argument(option, type=Path, default=ROOT / path, help=f'{text}; default: {path}')
     return parser.parse_args(argv)
 
 

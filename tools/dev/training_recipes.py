@@ -59,9 +59,11 @@ class Recipe:
         return max(self.step(), stored) >= self.total_steps()
 
     def cpu_seconds(self) -> float:
-        """Return the processor time that the recipe has taken so far, in seconds."""
+        """Return the processor time that the recipe has taken so far, here or on another machine, in seconds."""
         path = self.folder / 'cpu_seconds'
-        return float(path.read_text()) if path.is_file() else 0.0
+        if path.is_file():
+            return float(path.read_text())
+        return json.loads(self.curve.read_text())['cpu_seconds'] if self.curve.is_file() else 0.0
 
     def write_cpu_seconds(self, seconds: float) -> None:
         """Record the processor time that the recipe has taken so far, in seconds."""
@@ -114,7 +116,7 @@ def unpack_stored_state(recipe: Recipe) -> None:
     if step <= recipe.step():
         return
     write_restored(compact, recipe.folder)
-    if recipe.curve.is_file():
+    if recipe.curve.is_file():  # not what an earlier state in this folder has taken
         recipe.write_cpu_seconds(json.loads(recipe.curve.read_text())['cpu_seconds'])
 
 
