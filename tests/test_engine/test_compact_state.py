@@ -93,7 +93,7 @@ def test_what_does_not_fit_is_left_out_in_order():
 def test_values_that_float16_cannot_hold_stay_as_they_are():
     weights = dict(large=torch.tensor([1e6, 1.0]), broken=torch.tensor([float('nan')]), small=torch.tensor([1e-3]))
     weights |= dict(count=torch.tensor([70_000]), one=torch.tensor(0.1))
-    compact = compact_checkpoint(dict(meta={}, state_dict=weights), MIB)
+    compact = compact_checkpoint(dict(meta=dict(iter=1), state_dict=weights), MIB)
     kinds = {key: value.dtype for key, value in compact['state_dict'].items()}
     assert kinds.pop('small') == torch.float16 and kinds.pop('count') == torch.int64
     assert set(kinds.values()) == {torch.float32}
