@@ -1,7 +1,13 @@
-"""Blocks that are freed inside are taken again, and go back at the end."""
+"""Blocks that are freed inside are taken again, and go back at the end.
 
+Each measurement runs in a process of its own: what other tests have left in the heap would change it.
+"""
+
+import json
 import platform
 import resource
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -12,45 +18,57 @@ from mmderain.models.memory import reused_memory
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='needs the GNU C library')
 
 
-@pytest.fixture(scope='module')
-def derain():
-    """A pass whose feature maps take 35 MB each: more than the library keeps by itself."""
-    network, picture = SIAN(num_stages=2).eval(), torch.rand(1, 3, 512, 544)
-
-    def run() -> int:
-        """Pages that the system had to hand out."""
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        with torch.inference_mode():
-            network(picture.contiguous(memory_format=torch.channels_last))
-        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-
-    run()
-    return run
+def pages_of_a_pass(network: SIAN, image: torch.Tensor) -> int:
+    """Return the number of pages that the system hands out for a pass whose feature maps take 35 MB each."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    with torch.inference_mode():
+        network(image.contiguous(memory_format=torch.channels_last))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
 def resident() -> int:
-    """Pages."""
+    """Return the number of pages that the process holds."""
     with open('/proc/self/statm') as file:
         return int(file.read().split()[1])
 
 
-def test_pages_are_not_handed_out_again(derain):
-    usual = derain()
-    with reused_memory():
-        with reused_memory():
-            first = derain()
-        again = derain()  # leaving the inner one gives nothing back
-    assert first < usual / 2 and again < first / 2
-    assert derain() > usual / 2
-
-
-def test_all_goes_back_at_the_end(derain):
+def measure() -> dict[str, int]:
+    """Count pages before, inside and after ``reused_memory``."""
+    network, image = SIAN(num_stages=2).eval(), torch.rand(1, 3, 512, 544)
+    pages_of_a_pass(network, image)
+    counts = dict(usual=pages_of_a_pass(network, image))
     before = resident()
     with reused_memory():
-        derain()
-        held = resident() - before
-    assert resident() - before < 0.05 * held
-    with pytest.raises(RuntimeError, match='as it came'), reused_memory():
-        derain()
-        raise RuntimeError('as it came')
-    assert resident() - before < 0.05 * held
+        with reused_memory():
+            counts['first'] = pages_of_a_pass(network, image)
+        counts['again'] = pages_of_a_pass(network, image)  # leaving the inner one gives nothing back
+        counts['held'] = resident() - before
+    counts['kept'] = resident() - before
+    counts['after'] = pages_of_a_pass(network, image)
+    try:
+        with reused_memory():
+            pages_of_a_pass(network, image)
+            raise RuntimeError
+    except RuntimeError:
+        counts['kept_after_error'] = resident() - before
+    return counts
+
+
+@pytest.fixture(scope='module')
+def counts():
+    done = subprocess.run([sys.executable, __file__], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_pages_are_not_handed_out_again(counts):
+    assert counts['first'] < counts['usual'] / 2 and counts['again'] < counts['first'] / 2
+    assert counts['after'] > counts['usual'] / 2
+
+
+def test_all_goes_back_at_the_end(counts):
+    assert counts['kept'] < 0.05 * counts['held']
+    assert counts['kept_after_error'] < 0.05 * counts['held']
+
+
+if __name__ == '__main__':
+    print(json.dumps(measure()))

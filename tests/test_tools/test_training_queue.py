@@ -162,9 +162,8 @@ def test_pause_kills_store_and_continue(undisturbed, tmp_path, capsys):
     wait_until(lambda: queue.step() >= 1)
     assert queue.call('pause') == 0
     assert queue.call('start') == 1
-    assert queue.call('status') == 0
-    said = capsys.readouterr()
-    assert 'the queue runs already (process' in said.err and 'the queue is paused (process' in said.out
+    assert 'the queue runs already (process' in capsys.readouterr().err
+    wait_until(lambda: queue.call('status') == 0 and 'the queue is paused (process' in capsys.readouterr().out)
     paused_at = queue.step()
     time.sleep(1)
     assert queue.step() == paused_at < STEPS
