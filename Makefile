@@ -39,7 +39,7 @@ soak: full  ## the endurance runs; leaves a dated report in docs/en/reports
 	{ echo "Endurance run of $$(date '+%F %H:%M %Z'), mmderain $$($(BIN)/python -c \
 	    'import mmderain; print(mmderain.__version__)')"; echo; \
 	  $(BIN)/python -m pytest -m soak -rP --durations=0 --color=no --disable-warnings --no-header $(PYTEST_ARGS); } 2>&1 \
-	| sed -u "s#$(CURDIR)/##g; s#/tmp/pytest-of-[^/]*/pytest-[0-9]*#TMP#g" | tee "$$report"
+	| sed -u "s#$(CURDIR)/##g" | tee "$$report"
 
 docs: full  ## build the documentation site; it begins at site/index.html
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet -f docs/mkdocs.yml

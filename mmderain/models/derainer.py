@@ -180,9 +180,9 @@ class Derainer(BaseModel):
 
         Returns:
             (N, 3, H, W), RGB clamped to [0, 1], not rounded, of the batch's dtype and device (the network computes in
-            its own). Cut into tiles, SIAN and NASNet give what they give of the whole picture, to float rounding;
-            JDNet, MAFNet and NAFNet, which see all of a picture at once, something close to it
-            (docs/en/performance.md).
+            its own). Cut into tiles, SIAN and NASNet give what they give for the whole image, up to float
+            rounding. JDNet, MAFNet and NAFNet see the whole image at once, so their result differs a little
+            (docs/en/inference.md, "Large pictures").
 
         Raises:
             TypeError, ValueError: the batch is not what is described above.

@@ -38,7 +38,7 @@ def test_only_the_named_ones_are_taken(photographs, tmp_path, capsys):
     assert run(*arguments) == 0
     assert sorted(path.name for path in (tmp_path / 'dst').iterdir()) == ['kept.png', 'large.png']
     assert run(photographs, '--dst', tmp_path / 'other', '--only', 'lagre') == 1
-    assert '--only lagre: no picture is called so' in capsys.readouterr().err
+    assert '--only lagre: no photograph has this name' in capsys.readouterr().err
 
 
 def test_wrong_calls_write_nothing(photographs, tmp_path, capsys):
@@ -50,7 +50,7 @@ def test_wrong_calls_write_nothing(photographs, tmp_path, capsys):
     (tmp_path / 'full').mkdir()
     (tmp_path / 'full/a.txt').write_text('mine')
     for arguments, said in [
-        ([photographs, '--without', 'kpet'], '--without kpet: no picture is called so'),
+        ([photographs, '--without', 'kpet'], '--without kpet: no photograph has this name'),
         ([photographs, photographs / 'small.png'], 'both would be written as small.png'),
         ([photographs, tmp_path / 'other', '--side', '80'], 'both would be written as large_00.png; rename one'),
         ([photographs, tmp_path / 'cut'], 'half.png: cannot be read as a picture'),

@@ -41,8 +41,11 @@ def wait_until(happened: Callable[[], bool]) -> None:
 class Queue:
     """A queue of tiny recipes in a folder of its own, driven by its commands."""
 
+    created: list['Queue'] = []
+
     def __init__(self, root, steps: int, names=('a',)):
         self.root, self.steps = root, steps
+        self.created.append(self)
         self.tool = load_tool('dev/training_queue')
         (root / 'configs').mkdir(parents=True)
         (root / 'queue.yml').write_text(''.join(f'- {name}\n' for name in names))
@@ -102,6 +105,16 @@ class Queue:
 def photographs(monkeypatch):
     """The tiny recipes read demo/sample: nothing is made of photographs."""
     monkeypatch.setattr(load_tool('dev/training_queue'), 'prepare_photographs', lambda photographs: None)
+
+
+@pytest.fixture(autouse=True)
+def no_queue_is_left_running():
+    """A test that fails must not leave a queue behind."""
+    yield
+    for queue in Queue.created:
+        if queue.tool.Queue([], queue.root / 'work').pid() is not None:
+            queue.kill()
+    Queue.created.clear()
 
 
 def leaves(value, path=''):
@@ -200,7 +213,7 @@ def test_pause_kills_store_and_continue(undisturbed, tmp_path, capsys):
 
 
 @pytest.mark.soak
-def test_ten_kills_at_random_moments_change_nothing(tmp_path):
+def test_ten_kills_at_random_moments_change_nothing(tmp_path, capsys):
     """A checkpoint is written at each of the 80 steps."""
     calm, killed = Queue(tmp_path / 'calm', 80), Queue(tmp_path / 'killed', 80)
     calm.train()
@@ -212,7 +225,9 @@ def test_ten_kills_at_random_moments_change_nothing(tmp_path):
         time.sleep(random.uniform(0, 0.5))
         steps.append(killed.kill())
     killed.train()
-    print(f'killed at steps {steps} of 80; left beside the checkpoints: {list((killed.root / "work/a").glob(".*"))}')
+    capsys.readouterr()  # what `start` has said; the report gets one line
+    left = [path.name for path in (killed.root / 'work/a').glob('.*')]
+    print(f'killed at steps {steps} of 80; left beside the checkpoints: {left}')
     assert max(steps) < 80
     assert_equal_training(calm.result(), killed.result())
 

@@ -85,7 +85,7 @@ def sources(args: argparse.Namespace) -> dict[str, Path]:
     for option, names in (('--without', args.without), ('--only', args.only)):
         missing = sorted(set(names) - set(found))
         if missing:
-            raise InputError(f'{option} {" ".join(missing)}: no picture is called so')
+            raise InputError(f'{option} {" ".join(missing)}: no photograph has this name')
     kept = {name: path for name, path in found.items() if path in taken.values()}
     if not kept:
         raise InputError(f'--without {" ".join(args.without)}: leaves no picture')
