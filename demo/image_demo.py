@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from mmderain import DEFAULT_DERAINER
-from mmderain.apis import figure, trained_derainer, view_scene
-from mmderain.apis.pictures import write_picture
+from mmderain.apis import trained_derainer
 from mmderain.errors import InputError
-from mmderain.image import read_image
+from mmderain.io.image import read_image, write_image
+from mmderain.perception.scene import figure, view_scene
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         derainer = trained_derainer(args.model, args.weights)
         views = view_scene(read_image(args.picture), derainer, rain=None if args.rain == 'none' else args.rain)
-        write_picture(figure(views), args.out)
+        write_image(figure(views), args.out)
     except (OSError, InputError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -17,9 +17,9 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmderain.apis import prepare_config
+from mmderain.engine.config import prepare_config
 from mmderain.evaluation import measure
-from mmderain.image import to_bgr_uint8
+from mmderain.io.image import to_bgr_uint8
 from mmderain.visualization import panel
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,8 +15,10 @@ import sys
 from pathlib import Path
 
 from mmderain import DEFAULT_DERAINER
-from mmderain.apis import load_task_model, show_scenes, trained_derainer
+from mmderain.apis import trained_derainer
 from mmderain.errors import InputError
+from mmderain.perception.scene import show_scenes
+from mmderain.perception.task import load_task_model
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -16,8 +16,8 @@ import cv2
 
 from mmderain import DEFAULT_DERAINER
 from mmderain.apis import derain_video, trained_derainer
-from mmderain.apis.video import read_frames, write_frames
 from mmderain.errors import InputError
+from mmderain.io import read_frames, write_frames, write_image
 from mmderain.rain import draw_rain
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,10 +46,11 @@ def main(argv: list[str] | None = None) -> int:
         if args.rain != 'none':
             frames, rate = read_frames(args.video)
             rained = (draw_rain(f, args.rain, n).rainy for n, f in enumerate(islice(frames, args.frames)))
-            rainy = write_frames(rained, args.out / 'rainy.mp4', rate)
+            rainy = args.out / 'rainy.mp4'
+            write_frames(rained, rainy, rate)
         report = derain_video(derainer, rainy, args.out / 'derained.mp4', limit=args.frames)
         shown = {name: next(read_frames(path)[0]) for name, path in (('rainy', rainy), ('derained', report.path))}
-        cv2.imwrite(str(args.out / 'first_frame.png'), cv2.hconcat(list(shown.values())))
+        write_image(cv2.hconcat(list(shown.values())), args.out / 'first_frame.png')
     except (OSError, InputError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -14,7 +14,7 @@ from mmderain.errors import InputError
 
 TOOLS = Path(__file__).resolve().parent / '.mim' / 'tools'
 #: Commands that are a tool of their own: where it lies, and what it does.
-FRONTS = {
+TOOL_COMMANDS = {
     'rain': ('dataset_converters/synthesize_rain.py', 'draw synthetic rain over a folder of pictures'),
     'joint-test': ('joint_test.py', 'measure what rain takes from a detector or segmentor, and what comes back'),
 }
@@ -46,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     derain.add_argument('--out', required=True, metavar='FOLDER', help='where the results go, under the same names')
     derain.add_argument(
         '--tile',
-        type=natural,
+        type=non_negative_int,
         metavar='PIXELS',
         help='cut pictures into tiles of this side; 0 never (default: where memory asks for it)',
     )
@@ -102,14 +102,14 @@ def build_parser() -> argparse.ArgumentParser:
     web.add_argument('--weights', help='its checkpoint')
     web.add_argument('--device', help='cpu, cuda:0, ... (default: a GPU if there is one)')
     web.set_defaults(run=run_web)
-    for name, (_, summary) in FRONTS.items():
+    for name, (_, summary) in TOOL_COMMANDS.items():
         commands.add_parser(name, help=summary, add_help=False)
     for command in commands.choices.values():
         command.set_defaults(parser=command)
     return parser
 
 
-def natural(text: str) -> int:
+def non_negative_int(text: str) -> int:
     """A whole number from 0."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f'expected a whole number from 0, found {text!r}')
@@ -140,7 +140,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_derain(args: argparse.Namespace) -> int:
     """``mmderain derain``."""
-    from mmderain.apis import DerainInferencer  # torch takes seconds to import
+    from mmderain.apis import DerainInferencer  # here, because importing torch takes seconds
 
     inferencer = DerainInferencer(
         args.model, args.weights, args.device, args.precision, args.tile, args.compile or None
@@ -157,13 +157,15 @@ def run_derain(args: argparse.Namespace) -> int:
 
 def run_scene(args: argparse.Namespace) -> int:
     """``mmderain detect`` and ``mmderain segment``."""
-    from mmderain.apis import default_device, load_task_model, show_scenes, trained_derainer
-    from mmderain.apis.inferencer import expand, targets_of
+    from mmderain.apis import default_device, trained_derainer
+    from mmderain.apis.pipeline import expand_inputs, result_paths
+    from mmderain.perception.scene import show_scenes
+    from mmderain.perception.task import load_task_model
     from mmderain.rain import parse_rain
 
     rain = None if args.rain == 'none' else args.rain
     parse_rain(rain or 'heavy')  # a wrong name is said before models are loaded
-    targets_of(list(expand(args.inputs, args.out)), args.out, args.existing)  # and wrong paths
+    result_paths(list(expand_inputs(args.inputs, args.out)), args.out, args.existing)  # and wrong paths
     device = args.device or default_device()
     task = load_task_model(args.task, args.task_weights, device)
     if task.kind != args.kind:
@@ -185,14 +187,14 @@ def run_scene(args: argparse.Namespace) -> int:
 
 def run_models(args: argparse.Namespace) -> int:
     """``mmderain models``."""
-    from mmderain.apis import config_names, shipped_models
+    from mmderain.hub import bundled_models, config_names
 
     print('with weights, ready to use:')
-    for entry in shipped_models().values():
+    for entry in bundled_models().values():
         default = ' (the default)' if entry.name == DEFAULT_DERAINER else ''
         print(f'  {entry.name:16} {entry.kind:10} {entry.about}{default}')
     print("\nwithout weights (train them, or convert their authors'; then --weights FILE):")
-    shipped = {Path(entry.config).stem for entry in shipped_models().values()}
+    shipped = {Path(entry.config).stem for entry in bundled_models().values()}
     names = [name for name in config_names() if name not in shipped]
     for network in dict.fromkeys(name.split('_')[0] for name in names):
         print(f'  {network}: ' + ', '.join(name for name in names if name.split('_')[0] == network))
@@ -202,10 +204,10 @@ def run_models(args: argparse.Namespace) -> int:
 def run_web(args: argparse.Namespace) -> int:
     """``mmderain web``: until Ctrl+C."""
     from mmderain.apis import default_device, trained_derainer
-    from mmderain.apis.web import serving, shipped_loaders
+    from mmderain.web import bundled_loaders, serving
 
     device = args.device or default_device()
-    derainers, tasks = shipped_loaders(device)
+    derainers, tasks = bundled_loaders(device)
     if args.weights and not args.model:
         raise InputError(f'--weights {args.weights}: the checkpoint of which model? Name it by --model')
     if args.model:
@@ -236,9 +238,9 @@ def run_tool(path: Path, argv: Sequence[str]) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """The console entry; returns the exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    if argv and argv[0] in FRONTS:
+    if argv and argv[0] in TOOL_COMMANDS:
         sys.argv[0] = f'mmderain {argv[0]}'  # what argparse shows
-        return run_tool(TOOLS / FRONTS[argv[0]][0], argv[1:])
+        return run_tool(TOOLS / TOOL_COMMANDS[argv[0]][0], argv[1:])
     args, unknown = build_parser().parse_known_args(argv)
     if unknown:
         args.parser.error(f'unrecognized arguments: {" ".join(unknown)}')  # of the command, whose usage is shown

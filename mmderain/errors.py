@@ -1,10 +1,22 @@
-class InputError(ValueError):
-    """A person's file, config or data is not as expected.
+"""The exception for bad input, and helpers for its messages."""
 
-    The message says which, what was found, what was expected and what to do: all there is to say, so the command line
-    tools print it without a traceback.
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """A file, config or data of the user is not as expected.
+
+    The message says which one, what was found, what was expected and what to do. The command line tools therefore
+    print it without a traceback.
     """
 
     def __str__(self) -> str:
-        # A DataLoader raises its worker's error anew with the whole traceback for a message, which ends in ours.
+        # A DataLoader raises its worker's error again, with the whole traceback as its message; ours is at the end.
         return super().__str__().rsplit(f'{__name__}.InputError: ', 1)[-1].rstrip('\n')
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the end of an error message that names a similar known word, '' if there is none."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
+    return f'; did you mean {close[0]!r}?' if close else ''

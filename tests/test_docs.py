@@ -17,8 +17,9 @@ from golden import authors_keys, fill
 from mmengine.config import Config
 from snippets import LINK, PAGES, WrongCommand, blocks, check, commands
 
-from mmderain.apis import init_model, save_weights
-from mmderain.apis.video import write_frames
+from mmderain.apis import init_model
+from mmderain.io import save_weights
+from mmderain.io.video import write_frames
 
 
 def name_of(page):
@@ -184,7 +185,7 @@ RUN = {
         'python tools/analysis_tools/compare_tiles.py sian': [],
     },
     'docs/en/model_zoo.md': {
-        'python tools/model_converters/upstream_to_mmderain.py': ['sian_rain100h.pth'],
+        'python tools/convert.py': ['sian_rain100h.pth'],
         'mmderain derain': ['derained/rainy.png'],
     },
     'docs/en/networks.md': {'python tools/analysis_tools/get_complexity.py': []},

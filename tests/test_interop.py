@@ -13,8 +13,9 @@ from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
 from mmengine.registry import DefaultScope, init_default_scope
 
 import mmderain.registry
-from mmderain.apis import init_model, prepare_config
+from mmderain.apis import init_model
 from mmderain.compat import installed_distribution
+from mmderain.engine.config import prepare_config
 
 
 def python(code: str, cwd) -> str:

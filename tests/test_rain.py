@@ -12,7 +12,7 @@ from mmderain.datasets import PairedImageDataset
 from mmderain.datasets.pairing import list_images
 from mmderain.datasets.transforms import SynthesizeRain
 from mmderain.evaluation import measure
-from mmderain.image import read_image
+from mmderain.io.image import read_image
 from mmderain.rain import PRESETS, StreakPreset, draw_rain, parse_rain, synthesize_rain
 from mmderain.rain.drops import Drop, draw_drops
 from mmderain.rain.mist import FARTHEST, NEAREST, Mist, draw_mist, gradient_depth
@@ -362,7 +362,7 @@ def test_folder_tool_names_what_is_wrong(tmp_path, capsys):
     assert tool.main([str(src), str(tmp_path / 'dst')]) == 1
     said = capsys.readouterr()
     assert 'over 1 of 3 pictures' in said.out
-    assert all(f'{src / name}: cannot be read as a picture' in said.err for name in ('b.png', 'c.png'))
+    assert all(f'{src / name}: cannot be read as an image' in said.err for name in ('b.png', 'c.png'))
     cv2.imwrite(str(src / 'a.png'), picture(40, 50))
     mmcv.imwrite(picture(40, 50), str(tmp_path / 'other/d.jpg'))
     for arguments, error in (

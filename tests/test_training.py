@@ -16,7 +16,8 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmderain.apis import decide_amp, load_weights, prepare_config, read_checkpoint, use_amp
+from mmderain.engine.config import decide_amp, prepare_config, use_amp
+from mmderain.io import load_weights, read_checkpoint
 
 
 def config(work_dir, **options) -> Config:
@@ -140,10 +141,10 @@ def cpu(monkeypatch):
 
     def say(hardware: bool, speedup: float | None = None) -> None:
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-        for module in ('mmderain.models.precision', 'mmderain.apis.run'):
+        for module in ('mmderain.models.precision', 'mmderain.engine.config'):
             monkeypatch.setattr(f'{module}.has_bf16', lambda device: hardware)
         if speedup is not None:
-            monkeypatch.setattr('mmderain.apis.run.training_speedup', lambda model, device: speedup)
+            monkeypatch.setattr('mmderain.engine.config.training_speedup', lambda model, device: speedup)
 
     return say
 
@@ -207,7 +208,7 @@ def test_amp_auto_measures_the_model_of_the_config(tmp_path, capsys, cpu):
 )
 def test_amp_auto_keeps_the_precision_of_a_resumed_run(tmp_path, monkeypatch, capsys, cpu, wrapper, hardware, mixed):
     cpu(hardware=hardware)
-    monkeypatch.setattr('mmderain.apis.run.training_speedup', None)  # nothing is measured
+    monkeypatch.setattr('mmderain.engine.config.training_speedup', None)  # nothing is measured
     resumed = dict(meta=dict(cfg=f"optim_wrapper = dict(type='{wrapper}')"))
     assert decide_amp(config(tmp_path), 'auto', resumed) is mixed
     assert f'mixed precision is {"" if mixed else "not "}used' in capsys.readouterr().out
@@ -229,7 +230,7 @@ def test_load_from_is_no_resumed_checkpoint(tmp_path, monkeypatch, capsys, cpu):
 
 def test_amp_auto_on_a_gpu_is_amp(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
-    monkeypatch.setattr('mmderain.apis.run.training_speedup', None)
+    monkeypatch.setattr('mmderain.engine.config.training_speedup', None)
     cfg = config(tmp_path)
     assert decide_amp(cfg, 'auto') and decide_amp(cfg, 'on') and not decide_amp(cfg, None)
     use_amp(cfg)
@@ -239,8 +240,8 @@ def test_amp_auto_on_a_gpu_is_amp(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize('of_process_0', [True, False])
 def test_process_0_decides_for_all(tmp_path, monkeypatch, capsys, cpu, of_process_0):
     cpu(hardware=not of_process_0, speedup=2)
-    monkeypatch.setattr('mmderain.apis.run.get_rank', lambda: 1)
-    monkeypatch.setattr('mmderain.apis.run.broadcast_object_list', lambda data: data.__setitem__(0, of_process_0))
+    monkeypatch.setattr('mmderain.engine.config.get_rank', lambda: 1)
+    monkeypatch.setattr('mmderain.engine.config.broadcast_object_list', lambda data: data.__setitem__(0, of_process_0))
     assert decide_amp(config(tmp_path), 'auto') is of_process_0 and capsys.readouterr().out == ''
 
 

@@ -4,7 +4,7 @@ import torch
 from conftest import picture
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mmderain.image import to_rgb_tensor
+from mmderain.io.image import to_rgb_tensor
 from mmderain.registry import VISUALIZERS
 from mmderain.structures import DerainDataSample
 from mmderain.visualization import panel

@@ -13,7 +13,7 @@ from mmderain.datasets.pairing import PAIRING_HELP, list_images, pair_by_name, p
 from mmderain.errors import InputError
 from mmderain.evaluation import PROTOCOLS, measure
 from mmderain.evaluation.metrics import write_figures
-from mmderain.image import read_image
+from mmderain.io.image import read_image
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -75,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
                 parse_rain(rain)
         for path in (args.config, args.checkpoint, *(p for _, c, k in args.derainer + args.rival for p in (c, k))):
             if '::' not in path and not Path(path).is_file():
-                raise FileNotFoundError(f'{path}: no such file (sought from {Path.cwd()})')
+                raise FileNotFoundError(f'{path}: no such file (looked for in {Path.cwd()})')
         data_root = Config.fromfile(args.config).test_dataloader.dataset.get('data_root') or '.'
         rows = list(
             conditions(

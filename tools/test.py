@@ -10,8 +10,9 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from mmderain.apis import load_weights, naming_unknown_arguments, prepare_config, read_checkpoint, require_data
+from mmderain.engine.config import naming_unknown_arguments, prepare_config, require_data
 from mmderain.errors import InputError
+from mmderain.io import load_weights, read_checkpoint
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

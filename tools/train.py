@@ -10,9 +10,10 @@ import sys
 from mmengine.config import DictAction
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from mmderain.apis import decide_amp, naming_unknown_arguments, prepare_config, read_checkpoint, require_data, use_amp
+from mmderain.engine.config import decide_amp, naming_unknown_arguments, prepare_config, require_data, use_amp
+from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
-from mmderain.models.memory import reused_memory
+from mmderain.io import read_checkpoint
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -65,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
             if decide_amp(cfg, args.amp, checkpoint if cfg.get('resume') else None):
                 use_amp(cfg)
             runner = Runner.from_cfg(cfg)
-            with reused_memory():
+            with keep_cpu_memory():
                 runner.train()
     except (FileNotFoundError, InputError) as error:
         print(f'error: {error}', file=sys.stderr)

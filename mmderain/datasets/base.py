@@ -39,7 +39,7 @@ class DerainDataset(BaseDataset):
         kwargs: ``BaseDataset``'s.
     """
 
-    takes_draws = True  # an index may be a Draw
+    accepts_seeded_index = True  # an index may be a Draw
     needed_prefixes = ('img',)  # folders that must be there
 
     def __init__(self, source: dict | None = None, **kwargs) -> None:
@@ -87,7 +87,7 @@ class DerainDataset(BaseDataset):
     def _missing_message(self, folder: Path) -> str:
         state = 'holds no pictures' if folder.is_dir() else 'does not exist'
         name = self.source.get('name', 'data set')
-        lines = [f'{name}: {folder} {state} (sought from {Path.cwd()}).']
+        lines = [f'{name}: {folder} {state} (looked for in {Path.cwd()}).']
         if 'published_at' in self.source:
             lines.append(f'Published at: {self.source["published_at"]}')
         if 'layout' in self.source:

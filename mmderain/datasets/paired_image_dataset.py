@@ -4,7 +4,7 @@ from pathlib import Path
 from mmengine.logging import print_log
 
 from mmderain.errors import InputError
-from mmderain.image import image_size
+from mmderain.io.image import image_size
 from mmderain.registry import DATASETS
 
 from .base import DerainDataset

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mmderain.errors import InputError
-from mmderain.image import image_size, read_image
+from mmderain.io.image import image_size, read_image
 
 from .pairing import list_images
 from .releases import RELEASES, Release

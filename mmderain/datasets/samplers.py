@@ -22,7 +22,7 @@ class Draw(NamedTuple):
 
 
 @DATA_SAMPLERS.register_module()
-class DrawSampler(Sampler):
+class SeededSampler(Sampler):
     """mmengine's ``DefaultSampler`` and ``InfiniteSampler`` for reproducible augmentation: yields draws.
 
     mmengine saves no random state, so a resumed run would continue with other crops. Here order and crops
@@ -45,9 +45,9 @@ class DrawSampler(Sampler):
         repeat: int = 1,
         infinite: bool = False,
     ) -> None:
-        if not getattr(dataset, 'takes_draws', False):
+        if not getattr(dataset, 'accepts_seeded_index', False):
             raise InputError(
-                f"DrawSampler: {type(dataset).__name__} takes no draws; mmderain's own data sets do. Around them no "
+                f"SeededSampler: {type(dataset).__name__} takes no draws; mmderain's own data sets do. Around them no "
                 'ConcatDataset or RepeatDataset (see `repeat`); for other data sets use DefaultSampler.'
             )
         self.rank, self.world_size = get_dist_info()

@@ -5,7 +5,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from mmderain.io import atomic_path
+from mmderain.io import atomic_write
 from mmderain.registry import HOOKS
 
 
@@ -30,9 +30,9 @@ class SafeCheckpointHook(CheckpointHook):
         if not is_main_process():
             self._save(runner, path, meta)  # with sharded models every process takes part
             return
-        with atomic_path(path) as part:
+        with atomic_write(path) as part:
             self._save(runner, part, meta)
-        with atomic_path(Path(runner.work_dir) / 'last_checkpoint') as part:
+        with atomic_write(Path(runner.work_dir) / 'last_checkpoint') as part:
             part.write_text(self.last_ckpt)
         for old in expired:
             (Path(self.out_dir) / self.filename_tmpl.format(old)).unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from mmengine.utils import apply_to
 from torch import Tensor
 
 from mmderain.errors import InputError
-from mmderain.io import atomic_path
+from mmderain.io import atomic_write
 
 
 def compact_checkpoint(checkpoint: dict, max_bytes: int) -> dict:
@@ -87,9 +87,9 @@ def write_restored(compact: dict, work_dir: Path) -> Path:
         The checkpoint, ``iter_<step>.pth``.
     """
     path = work_dir / f'iter_{compact["meta"]["iter"]}.pth'
-    with atomic_path(path) as part:
+    with atomic_write(path) as part:
         torch.save(restore_checkpoint(compact), part)
-    with atomic_path(work_dir / 'last_checkpoint') as part:
+    with atomic_write(work_dir / 'last_checkpoint') as part:
         part.write_text(str(path))
     return path
 

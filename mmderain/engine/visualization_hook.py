@@ -1,13 +1,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import mmcv
 import numpy as np
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from mmderain.image import to_bgr_uint8
+from mmderain.io.image import to_bgr_uint8, write_image
 from mmderain.registry import HOOKS
 from mmderain.structures import DerainDataSample
 
@@ -54,8 +53,8 @@ class DerainVisualizationHook(Hook):
         for rainy, sample in zip(data_batch['inputs'], outputs, strict=True):
             name = self._file_name(sample.get('name', f'{batch_idx}'))
             drawn = runner.visualizer.draw_panel(_rgb(rainy), sample)
-            mmcv.imwrite(to_bgr_uint8(sample.pred_img), str(Path(self.show_dir) / 'derained' / name))
-            mmcv.imwrite(drawn[..., ::-1], str(Path(self.show_dir) / 'panels' / name))
+            write_image(to_bgr_uint8(sample.pred_img), Path(self.show_dir) / 'derained' / name)
+            write_image(drawn[..., ::-1], Path(self.show_dir) / 'panels' / name)
 
     def _file_name(self, name: str) -> str:
         """``7.jpg`` -> ``7.png``; beside a ``7.png``, ``7.jpg.png``: no picture is written over another."""

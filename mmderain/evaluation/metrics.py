@@ -9,7 +9,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from mmderain.errors import InputError
-from mmderain.image import to_bgr_uint8
+from mmderain.io.files import atomic_write
+from mmderain.io.image import to_bgr_uint8
 from mmderain.registry import METRICS
 
 from .functional import PROTOCOLS, measure
@@ -93,22 +94,18 @@ def write_figures(out_dir: str | Path, results: Sequence[tuple[str, dict]], mean
     Infinite figures (equal pictures) are written as the text ``inf``, since JSON has no such number.
     """
     out_dir = Path(out_dir)
-    out_dir.mkdir(parents=True, exist_ok=True)
 
     def plain(figures: dict) -> dict:
         return {key: value if math.isfinite(value) else str(value) for key, value in figures.items()}
 
     keys = list(means)
-    partial_csv = out_dir / 'per_image.csv.part'
-    with partial_csv.open('w', newline='', encoding='utf-8') as file:
+    with atomic_write(out_dir / 'per_image.csv') as part, part.open('w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file)
         writer.writerow(['image', *keys])
         writer.writerows([name, *(f'{figures[key]:.8f}' for key in keys)] for name, figures in results)
-    partial_csv.replace(out_dir / 'per_image.csv')
 
     content = dict(
         images=len(results), mean=plain(means), per_image={name: plain(figures) for name, figures in results}
     )
-    partial_json = out_dir / 'metrics.json.part'
-    partial_json.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
-    partial_json.replace(out_dir / 'metrics.json')
+    with atomic_write(out_dir / 'metrics.json') as part:
+        part.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')

@@ -1,5 +1,24 @@
-"""Files: what the rest of the package uses to write them safely."""
+"""Read and write files: images, videos, checkpoints."""
 
-from .files import atomic_path
+from .checkpoint import load_weights, read_checkpoint, save_weights
+from .files import atomic_write, file_sha256, safe_name
+from .image import DecodedImage, decode_image, image_size, read_image, to_bgr_uint8, to_rgb_tensor, write_image
+from .video import read_frames, write_frames
 
-__all__ = ['atomic_path']
+__all__ = [
+    'DecodedImage',
+    'atomic_write',
+    'decode_image',
+    'file_sha256',
+    'image_size',
+    'load_weights',
+    'read_checkpoint',
+    'read_frames',
+    'read_image',
+    'safe_name',
+    'save_weights',
+    'to_bgr_uint8',
+    'to_rgb_tensor',
+    'write_frames',
+    'write_image',
+]

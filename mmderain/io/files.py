@@ -1,28 +1,30 @@
-"""Write files so that a reader never sees half of one."""
+"""Write files completely or not at all, hash them, and make names that every file system takes."""
 
+import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """Give a temporary path to write to; rename it to the final path when the block ends without an error.
 
     The temporary file lies in the same folder, so that the rename is atomic. After an error it is removed, and a file
     that was under the final path before stays as it was. A killed process leaves at most the temporary file,
-    ``.<name>.part``, which the next write replaces.
+    ``.<stem>.part<suffix>``, which the next write replaces.
 
     Args:
         path: the final path; its folder is created if it is missing.
 
     Yields:
-        The temporary path.
+        The temporary path. It has the suffix of the final path, from which encoders choose the format.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.part')
+    part = path.with_name(f'.{path.stem}.part{path.suffix}')
     try:
         yield part
         with open(part, 'rb+') as file:
@@ -30,3 +32,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def file_sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def safe_name(text: str, replacement: str = '_') -> str:
+    """Return a file name for a text: characters other than letters, digits and ``_ . + - ( )`` are replaced."""
+    return re.sub(r'[^\w.+()-]', replacement, text)

@@ -9,9 +9,8 @@ from torch import Tensor
 from mmderain.registry import MODELS
 from mmderain.structures import DerainDataSample
 
-from .memory import reused_memory
 from .precision import choose_precision, inference_speedup, warn_of_slow_bf16
-from .tiling import BYTES_PER_PIXEL, HALO, available_memory, current_tile, cut, pad_to, side_within, within
+from .tiling import BYTES_PER_PIXEL, HALO, available_memory, current_tile, cut, max_tile_size, pad_to, within
 
 #: What :meth:`Derainer.restore` may compute in.
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -198,7 +197,7 @@ class Derainer(BaseModel):
                 + ('; one picture needs a leading dimension: batch[None]' if batch.dim() == 3 else '')
             )
         device = next(self.network.parameters(), batch).device
-        with reused_memory() if device.type == 'cpu' else nullcontext(), self._autocast(device):
+        with self._autocast(device):
             side = self._tile_side(batch, device) if tile is None else tile
             if not side:
                 return self._restore_at_once(batch, device)
@@ -206,7 +205,7 @@ class Derainer(BaseModel):
             for part in cut(*batch.shape[-2:], side, getattr(self.network, 'halo', HALO)):
                 with within(part):
                     seen = self._restore_at_once(batch[..., part.rows, part.columns], device)
-                restored[..., part.core_rows, part.core_columns] = part.core_of(seen)
+                restored[..., part.core_rows, part.core_columns] = part.crop_core(seen)
             return restored
 
     def _restore_at_once(self, batch: Tensor, device: torch.device) -> Tensor:
@@ -248,7 +247,7 @@ class Derainer(BaseModel):
         of_pixel = getattr(self.network, 'bytes_per_pixel', BYTES_PER_PIXEL) * n
         if of_pixel * height * width <= available // 2:
             return 0
-        return side_within(min(available // 4, TILE_MEMORY), of_pixel, getattr(self.network, 'halo', HALO))
+        return max_tile_size(min(available // 4, TILE_MEMORY), of_pixel, getattr(self.network, 'halo', HALO))
 
 
 def _per_channel(name: str, values: Sequence[float] | None) -> Tensor | None:

@@ -60,7 +60,7 @@ class Tile:
     core_columns: slice
     picture: tuple[int, int]
 
-    def core_of(self, result: Tensor) -> Tensor:
+    def crop_core(self, result: Tensor) -> Tensor:
         """(..., h, w) of what the network saw -> the core."""
         top, left = self.core_rows.start - self.rows.start, self.core_columns.start - self.columns.start
         height, width = (part.stop - part.start for part in (self.core_rows, self.core_columns))
@@ -112,7 +112,7 @@ def cut(height: int, width: int, side: int, halo: int) -> Iterator[Tile]:
             yield Tile(rows, columns, core_rows, core_columns, (height, width))
 
 
-def side_within(memory: int, bytes_per_pixel: int, halo: int) -> int:
+def max_tile_size(memory: int, bytes_per_pixel: int, halo: int) -> int:
     """The largest core, px, whose tile needs no more than ``memory`` bytes; at least four times :data:`GRID`."""
     side = math.isqrt(memory // bytes_per_pixel) - 2 * halo
     return max(side // GRID, 4) * GRID

@@ -29,12 +29,12 @@ def build_derainer(
         raise type(error)(f'derainer: {error}') from None
 
 
-def derain_levels(derainer: Derainer, batch: Tensor, skip_when_dry: float | None = None) -> Tensor:
+def derain_levels(derainer: Derainer, batch: Tensor, min_change: float | None = None) -> Tensor:
     """Derain pictures as detectors read them.
 
     Args:
         batch: (N, 3, H, W), BGR on 0..255, floating.
-        skip_when_dry: a picture that the derainer changes by less than this on average (levels, absolute) is
+        min_change: a picture that the derainer changes by less than this on average (levels, absolute) is
             taken for dry and returned as it was; None derains all.
 
     Returns:
@@ -44,7 +44,7 @@ def derain_levels(derainer: Derainer, batch: Tensor, skip_when_dry: float | None
     derained = derainer.restore(batch.flip(1) / 255).flip(1) * 255
     # In this order the sum is exact: the result is a whole number, bit for bit.
     derained = derained + (derained.round() - derained).detach()
-    if skip_when_dry is None:
+    if min_change is None:
         return derained
     change = (derained.detach() - batch).abs().mean(dim=(1, 2, 3), keepdim=True)
-    return torch.where(change < skip_when_dry, batch, derained)
+    return torch.where(change < min_change, batch, derained)

@@ -5,7 +5,6 @@ import functools
 import hashlib
 import inspect
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -16,9 +15,11 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 import mmderain
-from mmderain.apis import find_derainer, load_task_weights
-from mmderain.apis.run import refuse_unknown_options
+from mmderain.engine.config import refuse_unknown_options
 from mmderain.errors import InputError
+from mmderain.hub import find_derainer
+from mmderain.io.files import atomic_write, file_sha256
+from mmderain.perception.task import load_task_weights
 
 from .bootstrap import bootstrap
 from .measured import FIGURES, MeasuredSteps
@@ -116,7 +117,7 @@ def conditions(
             yield Condition(rain, 'rainy', rival, first)
         treatments = {OWN_NAMES[-1]: dict(type='mmderain.MedianBlur', size=5), **derain}
         for name, folder in folders.items():
-            treatments[name] = dict(type='mmderain.TakeFromFolder', folder=folder, data_root=data_root)
+            treatments[name] = dict(type='mmderain.ReplaceFromFolder', folder=folder, data_root=data_root)
         for name, step in treatments.items():
             yield Condition(rain, name, model, (*first, step), len(first))
 
@@ -231,7 +232,7 @@ def draw(runner: Runner, kept: dict, answers: dict, folder: Path) -> list[str]:
 def task_config(condition: Condition, limit: int | None, cfg_options: dict | None) -> Config:
     """The task model's config, its test pipeline measured and treated right after loading."""
     if not Path(condition.model.config).is_file():
-        raise FileNotFoundError(f'{condition.model.config}: no such config file (sought from {Path.cwd()})')
+        raise FileNotFoundError(f'{condition.model.config}: no such config file (looked for in {Path.cwd()})')
     cfg = Config.fromfile(condition.model.config)
     refuse_unknown_options(cfg, cfg_options or {})
     cfg.merge_from_dict(cfg_options or {})
@@ -269,11 +270,6 @@ def median_and_95(milliseconds: list[float]) -> tuple[float, float] | None:
 # --- all of them, cached ---------------------------------------------------------------------------
 
 
-def file_hash(path: str | Path) -> str:
-    """SHA-256 of a file."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
 @functools.cache
 def code_hash() -> str:
     """Of every source file of mmderain, as this process found them: a result is of the code that made it."""
@@ -289,10 +285,10 @@ def key_of(condition: Condition, limit: int | None, cfg_options: dict | None) ->
     code.
     """
     cfg = task_config(condition, limit, cfg_options)
-    parts = [cfg.pretty_text, file_hash(condition.model.checkpoint), code_hash()]
+    parts = [cfg.pretty_text, file_sha256(condition.model.checkpoint), code_hash()]
     parts += contents(dict(model=cfg.model, data=cfg.test_dataloader, evaluator=cfg.test_evaluator))
     for step in condition.steps:
-        if step['type'] == 'mmderain.TakeFromFolder':
+        if step['type'] == 'mmderain.ReplaceFromFolder':
             files = (path for path in sorted(Path(step['folder']).rglob('*')) if path.is_file())
             parts += [f'{path} {path.stat().st_size} {path.stat().st_mtime_ns}' for path in files]
     return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:16]
@@ -310,7 +306,7 @@ def contents(node: object, data_root: str = '') -> Iterator[str]:
         yield find_derainer(node['config'])[0].pretty_text
     for key in ('checkpoint', 'ann_file'):
         names = [node[key], str(Path(data_root) / node[key])] if isinstance(node.get(key), str) else []
-        yield from (file_hash(name) for name in names if Path(name).is_file())
+        yield from (file_sha256(name) for name in names if Path(name).is_file())
     for entry in node.values():
         yield from contents(entry, data_root)
 
@@ -337,9 +333,8 @@ def evaluate(
         if result is None or not all((cache / f'{name}.png').is_file() for name in result.drawn):
             result = run_condition(row, limit, cfg_options, cache / path.stem)
             result.drawn = [f'{path.stem}/{name}' for name in result.drawn]
-            part = path.with_suffix('.part')
-            part.write_text(json.dumps(asdict(result)), encoding='utf-8')
-            os.replace(part, path)
+            with atomic_write(path) as part:
+                part.write_text(json.dumps(asdict(result)), encoding='utf-8')
         results.append(result)
         on_result(row, result)
     return results

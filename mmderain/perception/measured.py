@@ -9,7 +9,7 @@ from mmcv.transforms import BaseTransform
 
 from mmderain.errors import InputError
 from mmderain.evaluation import measure
-from mmderain.image import read_image
+from mmderain.io.image import read_image
 from mmderain.registry import TRANSFORMS
 
 FIGURES = ('PSNR-Y', 'SSIM-Y(valid)')
@@ -32,7 +32,7 @@ class MedianBlur(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class TakeFromFolder(BaseTransform):
+class ReplaceFromFolder(BaseTransform):
     """Take ``img`` from another folder: pictures that any program has derained, under the name of the original.
 
     Args:

@@ -32,7 +32,7 @@ class DerainBeforeTask(BaseDataPreprocessor):
         wrapped: config of the preprocessor that stood here.
         freeze: True keeps the derainer as it was loaded: out of the optimizer, out of the checkpoints, always in
             ``eval()``. False makes it part of the model, trained by the task's loss and saved with it.
-        skip_when_dry, precision: as :class:`~mmderain.perception.Derain`.
+        min_change, precision: as :class:`~mmderain.perception.Derain`.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class DerainBeforeTask(BaseDataPreprocessor):
         derainer: dict,
         wrapped: dict,
         freeze: bool = True,
-        skip_when_dry: float | None = None,
+        min_change: float | None = None,
         precision: str | None = None,
     ) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class DerainBeforeTask(BaseDataPreprocessor):
             raise InputError(f'DerainBeforeTask: derainer must be dict(config=..., checkpoint=...), found {derainer!r}')
         built = build_derainer(derainer['config'], derainer.get('checkpoint'), precision=precision)
         self.freeze = freeze
-        self.skip_when_dry = skip_when_dry
+        self.min_change = min_change
         if freeze and built.precision is None:
             built.precision = 'fp32'  # as in testing, though the task model may train under autocast
         # A frozen one is no submodule: neither optimizer, checkpoint nor train() get at it.
@@ -88,7 +88,7 @@ class DerainBeforeTask(BaseDataPreprocessor):
             for shape in dict.fromkeys(tuple(img.shape) for img in inputs):
                 which = [i for i, img in enumerate(inputs) if tuple(img.shape) == shape]
                 batch = torch.stack([inputs[i] for i in which]).float()
-                for i, img in zip(which, derain_levels(derainer, batch, self.skip_when_dry), strict=True):
+                for i, img in zip(which, derain_levels(derainer, batch, self.min_change), strict=True):
                     derained[i] = img
         self.derained = derained if learning else None
         together = torch.stack(derained) if isinstance(data['inputs'], Tensor) else derained

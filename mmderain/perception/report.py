@@ -6,10 +6,9 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-import mmcv
 import numpy as np
 
-from mmderain.image import read_image
+from mmderain.io.image import read_image, write_image
 from mmderain.visualization import panel
 
 from .joint_evaluation import Condition, Result, recovery
@@ -137,7 +136,7 @@ def gallery(rows: list[Condition], results: list[Result], cache: Path, folder: P
                     tiles[row.treatment + model] = cache / f'{found[0]}.png'
             pictures = {caption: read_image(path) for caption, path in tiles.items()}
             path = folder / f'{name}_{(rain or "clean").replace(":", "-")}.png'
-            mmcv.imwrite(grid(pictures, columns), str(path))
+            write_image(grid(pictures, columns), path)
 
 
 def grid(pictures: dict[str, np.ndarray], columns: int) -> np.ndarray:

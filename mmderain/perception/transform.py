@@ -21,7 +21,7 @@ class Derain(BaseTransform):
     Args:
         config, checkpoint: as :func:`~mmderain.perception.chain.build_derainer`; both are checked at once.
         device: ``'cpu'``, or a GPU, which works in the main process only (``num_workers=0``).
-        skip_when_dry: leave a picture alone that the derainer would change by less than this, the mean absolute
+        min_change: leave a picture alone that the derainer would change by less than this, the mean absolute
             change in levels of 255. None, the default, derains all.
         precision: ``'bf16'``, ``'fp16'`` or ``'auto'`` for speed, see :class:`~mmderain.models.Derainer`; None takes
             the config's.
@@ -36,13 +36,13 @@ class Derain(BaseTransform):
         config: str | Path | dict,
         checkpoint: str | Path | None = None,
         device: str = 'cpu',
-        skip_when_dry: float | None = None,
+        min_change: float | None = None,
         precision: str | None = None,
     ) -> None:
         self.config = config
         self.checkpoint = checkpoint
         self.device = device
-        self.skip_when_dry = skip_when_dry
+        self.min_change = min_change
         self.precision = precision
         # Built on the CPU even for a GPU: a process that has touched CUDA cannot fork its loaders.
         self._derainer = build_derainer(config, checkpoint, precision=precision)
@@ -73,7 +73,7 @@ class Derain(BaseTransform):
         network = self._network()
         batch = torch.from_numpy(np.ascontiguousarray(whole.transpose(2, 0, 1)))[None].to(self.device).float()
         with torch.inference_mode():
-            derained = derain_levels(network, batch, self.skip_when_dry)[0]
+            derained = derain_levels(network, batch, self.min_change)[0]
         # As loaded: some pipelines ask for float32.
         results['img'] = np.ascontiguousarray(derained.cpu().numpy().transpose(1, 2, 0)).astype(img.dtype)
         return results
@@ -81,5 +81,5 @@ class Derain(BaseTransform):
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(config={self.config!r}, checkpoint={self.checkpoint!r}, device={self.device!r}, '
-            f'skip_when_dry={self.skip_when_dry}, precision={self.precision!r})'
+            f'min_change={self.min_change}, precision={self.precision!r})'
         )

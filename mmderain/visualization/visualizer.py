@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 from mmengine.visualization import Visualizer
 
-from mmderain.image import to_bgr_uint8
+from mmderain.io.image import to_bgr_uint8
 from mmderain.registry import VISUALIZERS
 from mmderain.structures import DerainDataSample
 

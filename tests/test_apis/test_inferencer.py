@@ -12,9 +12,10 @@ import torch
 from conftest import ROOT, picture
 from PIL import Image
 
-from mmderain.apis import DerainInferencer, derain_video, find_derainer
+from mmderain.apis import DerainInferencer, derain_video
 from mmderain.cli import main
 from mmderain.errors import InputError
+from mmderain.hub import find_derainer
 from mmderain.models import Derainer
 from mmderain.registry import MODELS
 
@@ -82,7 +83,7 @@ def test_one_bad_file_stops_nothing(inferencer, tmp_path):
     assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == ['a.png', 'c.png']
     assert list(result.failures) == [str(tmp_path / 'in/b.png')] and result.predictions[1] is None
     result = inferencer([tmp_path / 'in/a.png', tmp_path / 'gone.png'])
-    assert 'no such picture' in result.failures[str(tmp_path / 'gone.png')]
+    assert 'no such image' in result.failures[str(tmp_path / 'gone.png')]
     with pytest.raises(InputError, match='b.png: cannot be read'):
         inferencer(tmp_path / 'in/b.png')
 
@@ -119,7 +120,7 @@ def test_existing_results(inferencer, tmp_path):
     write(tmp_path / 'in/a.png'), write(tmp_path / 'in/b.png')
     out = tmp_path / 'out'
     marked = write(out / 'a.png', 7)
-    with pytest.raises(InputError, match='a.png: is there already'):
+    with pytest.raises(InputError, match='a.png: already exists'):
         inferencer(tmp_path / 'in', out_dir=out)
     assert not (out / 'b.png').exists()
     result = inferencer(tmp_path / 'in', out_dir=out, existing='skip')
@@ -132,7 +133,7 @@ def test_existing_results(inferencer, tmp_path):
 @pytest.mark.parametrize(
     'inputs, settings, said',
     [
-        ('nowhere.png', {}, 'nowhere.png: no such picture'),
+        ('nowhere.png', {}, 'nowhere.png: no such image'),
         (3, {}, 'input 0: int; expected a path'),
         ([3], {}, 'input 0: int; expected a path'),
         (np.zeros((4, 4)), {}, 'float64 of shape'),
@@ -153,7 +154,7 @@ def test_models_by_name_and_their_weights():
         DerainInferencer('sain')
     with pytest.raises(InputError, match="no model is called 'jdnet'; its configs are jdnet_bsds, .*`mmderain models`"):
         DerainInferencer('jdnet')
-    with pytest.raises(InputError, match='sian_rain100h: no checkpoint is named and none comes along'):
+    with pytest.raises(InputError, match='sian_rain100h: no checkpoint is named and none is bundled'):
         DerainInferencer('sian_rain100h')
     with pytest.raises(FileNotFoundError, match='my/config.py: no such config file'):
         DerainInferencer('my/config.py')
@@ -189,7 +190,7 @@ def test_video(inferencer, video, tmp_path):
         (done, frame), (_, before) = capture.read(), source.read()
         assert done and abs(np.mean(darker(before).astype(float) - frame)) < 3
     assert not capture.read()[0]
-    with pytest.raises(InputError, match='clip.avi: what comes of a video is written'):
+    with pytest.raises(InputError, match='clip.avi: the result of a video is written'):
         inferencer(video)
 
 
@@ -276,7 +277,7 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     said = capsys.readouterr()
     assert '1 of 2 derained' in said.out and 'b.png: cannot be read' in said.err
     assert np.array_equal(mmcv.imread(str(tmp_path / 'out/a.png')), darker(img))
-    assert main(arguments) == 1 and 'is there already' in capsys.readouterr().err
+    assert main(arguments) == 1 and 'already exists' in capsys.readouterr().err
     (tmp_path / 'in/b.png').unlink()
     assert main([*arguments, '--existing', 'replace', '--tile', '64']) == 0
     with pytest.raises(SystemExit) as exit:

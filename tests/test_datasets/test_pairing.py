@@ -144,7 +144,7 @@ def test_unequal_sizes_and_unreadable_files_are_named(tmp_path):
     with pytest.raises(ValueError, match=r'rain-1.png is 40x50, .*norain-1.png 40x49'):
         data[0]
     (tmp_path / 'norain/norain-1.png').write_bytes(b'not a picture')
-    with pytest.raises(ValueError, match='norain-1.png: cannot be read as a picture'):
+    with pytest.raises(ValueError, match='norain-1.png: cannot be read as an image'):
         data[0]
 
 

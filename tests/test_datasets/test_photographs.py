@@ -53,7 +53,7 @@ def test_wrong_calls_write_nothing(photographs, tmp_path, capsys):
         ([photographs, '--without', 'kpet'], '--without kpet: no photograph has this name'),
         ([photographs, photographs / 'small.png'], 'both would be written as small.png'),
         ([photographs, tmp_path / 'other', '--side', '80'], 'both would be written as large_00.png; rename one'),
-        ([photographs, tmp_path / 'cut'], 'half.png: cannot be read as a picture'),
+        ([photographs, tmp_path / 'cut'], 'half.png: cannot be read as an image'),
         ([tmp_path / 'empty'], 'empty: no picture in this folder'),
         ([tmp_path / 'none.png'], 'none.png: no such picture'),
         ([photographs / 'small.png', '--without', 'small'], '--without small: leaves no picture'),

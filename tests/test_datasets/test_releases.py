@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from mmderain.datasets.preparation import find_pairs
 from mmderain.datasets.releases import RELEASES
-from mmderain.image import image_size
+from mmderain.io.image import image_size
 from mmderain.registry import DATASETS
 
 # Of each release: its files, and which rainy file goes with which clean one, below data/<name>.
@@ -188,8 +188,8 @@ def test_what_does_not_fit_is_named(tmp_path, capsys):
     }
     for file, reason in reasons.items():
         assert left_out.pop(file) == reason and file in said and reason in said
-    assert left_out.pop('rain-3.png').startswith('cannot be read as a picture') and 'train/rain-3.png: cannot' in said
-    assert 'norain-4.png: cannot be read as a picture' in left_out.pop('rain-4.png')
+    assert left_out.pop('rain-3.png').startswith('cannot be read as an image') and 'train/rain-3.png: cannot' in said
+    assert 'norain-4.png: cannot be read as an image' in left_out.pop('rain-4.png')
     assert not left_out and 'norain-4.png: cannot be read' in said
 
 

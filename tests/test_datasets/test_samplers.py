@@ -5,19 +5,19 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from mmderain.datasets import Draw, DrawSampler, ImageFolderDataset
+from mmderain.datasets import Draw, ImageFolderDataset, SeededSampler
 from mmderain.datasets.base import seeded
 
 
 class Items(list):
-    takes_draws = True
+    accepts_seeded_index = True
 
     def __init__(self, length):
         super().__init__(range(length))
 
 
 def sampler(length=10, rank=0, world_size=1, **options):
-    made = DrawSampler(Items(length), seed=3, **options)
+    made = SeededSampler(Items(length), seed=3, **options)
     made.rank, made.world_size = rank, world_size
     return made
 
@@ -63,7 +63,7 @@ def test_fewer_items_than_ranks():
 
 def test_data_sets_that_take_no_draws_are_refused():
     with pytest.raises(ValueError, match='list takes no draws.*DefaultSampler'):
-        DrawSampler([1, 2])
+        SeededSampler([1, 2])
 
 
 def test_infinite_goes_on_and_resumes_where_it_was():

@@ -5,7 +5,8 @@ from conftest import ROOT
 from mmengine.hooks import Hook
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from mmderain.apis import prepare_config, read_checkpoint
+from mmderain.engine.config import prepare_config
+from mmderain.io import read_checkpoint
 
 
 def runner_of(work_dir, max_keep_ckpts: int, *hooks: Hook) -> Runner:

@@ -11,9 +11,10 @@ from mmengine.hooks import EMAHook, Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
-from mmderain.apis import prepare_config, read_checkpoint
 from mmderain.engine.compact_state import compact_checkpoint, restore_checkpoint
+from mmderain.engine.config import prepare_config
 from mmderain.errors import InputError
+from mmderain.io import read_checkpoint
 
 MIB = 2**20
 

@@ -9,7 +9,7 @@ import torch
 from conftest import load_tool, picture
 
 from mmderain.evaluation import ImageQuality, measure
-from mmderain.image import to_bgr_uint8, to_rgb_tensor
+from mmderain.io.image import to_bgr_uint8, to_rgb_tensor
 
 
 def run(metric, truths, results, names):

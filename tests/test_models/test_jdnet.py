@@ -12,7 +12,7 @@ plain_networks = load_tool('analysis_tools/plain_networks')
 def with_authors_weights(name: str, seed: int, **settings) -> JDNet:
     network = JDNet(**settings)
     source = dict(net={f'module.{k}': v for k, v in fill(authors_keys(name), seed).items()}, clock_net=7, opt_net={})
-    convert = load_tool('model_converters/upstream_to_mmderain').convert
+    convert = load_tool('convert').convert
     network.load_state_dict(convert('jdnet', source, **settings))
     return network.eval()
 

@@ -34,7 +34,7 @@ def plain_nasnet(weights: dict[str, Tensor], x: Tensor) -> Tensor:
 def converted(weights: dict[str, Tensor]) -> NASNet:
     network = NASNet()
     source = dict(step=3, model={f'module.{k}': v for k, v in weights.items()})
-    network.load_state_dict(load_tool('model_converters/upstream_to_mmderain').convert('nasnet', source))
+    network.load_state_dict(load_tool('convert').convert('nasnet', source))
     return network.eval()
 
 

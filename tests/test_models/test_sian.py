@@ -9,7 +9,7 @@ from mmderain.models.networks.sian import ScaleSpacePyramid
 
 def with_authors_weights(seed: int) -> SIAN:
     network = SIAN()
-    weights = load_tool('model_converters/upstream_to_mmderain').convert('sian', fill(authors_keys('sian'), seed))
+    weights = load_tool('convert').convert('sian', fill(authors_keys('sian'), seed))
     network.load_state_dict(weights)
     return network.eval()
 

@@ -8,7 +8,7 @@ import torch
 from conftest import load_tool, picture
 
 from mmderain.apis import init_model
-from mmderain.image import read_image, to_rgb_tensor
+from mmderain.io.image import read_image, to_rgb_tensor
 from mmderain.models import tiling
 from mmderain.models.derainer import Derainer
 from mmderain.registry import MODELS
@@ -25,7 +25,7 @@ def test_cores_cover_once_and_tiles_hold_their_halo(size, side, halo):
             assert seen.start == 0 or core.start - seen.start >= halo
             assert seen.stop == length or seen.stop - core.stop >= halo
         picture = torch.arange(size[0] * size[1]).view(size)
-        assert torch.equal(tile.core_of(picture[tile.rows, tile.columns]), picture[tile.core_rows, tile.core_columns])
+        assert torch.equal(tile.crop_core(picture[tile.rows, tile.columns]), picture[tile.core_rows, tile.core_columns])
     assert (times == 1).all()
 
 
@@ -106,8 +106,8 @@ def test_cuts_where_memory_would_not_do(monkeypatch, free, cut):
 def test_settings():
     with pytest.raises(ValueError, match='tile must be None or a whole number .* found -3'):
         MODELS.build(dict(type='Derainer', network=dict(type='SIAN', channels=4), tile=-3))
-    assert tiling.side_within(896 * 1000**2, 896, 64) == 864  # 1000 less two halos, a multiple of 16
-    assert tiling.side_within(1, 896, 64) == 64
+    assert tiling.max_tile_size(896 * 1000**2, 896, 64) == 864  # 1000 less two halos, a multiple of 16
+    assert tiling.max_tile_size(1, 896, 64) == 64
 
 
 def test_the_tool_that_compares_tiles(tmp_path, capsys):

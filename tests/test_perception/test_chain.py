@@ -14,8 +14,9 @@ from mmengine.model import BaseModule
 from mmengine.registry import MODELS, TRANSFORMS, init_default_scope
 from mmengine.runner import Runner
 
-from mmderain.apis import init_model, save_weights
-from mmderain.image import to_bgr_uint8, to_rgb_tensor
+from mmderain.apis import init_model
+from mmderain.io import save_weights
+from mmderain.io.image import to_bgr_uint8, to_rgb_tensor
 from mmderain.perception import Derain, DerainBeforeTask
 from mmderain.perception.chain import derain_levels
 from mmderain.registry import MODELS as OURS
@@ -194,12 +195,10 @@ def test_levels_are_whole_and_gradients_pass():
 @pytest.mark.parametrize('threshold, changed', [(None, True), (9.0, True), (11.0, False)])
 def test_dry_pictures_are_left_alone_when_asked(threshold, changed):
     img = np.full((20, 30, 3), 100, np.uint8)
-    transform = Derain(DARKER, skip_when_dry=threshold)
+    transform = Derain(DARKER, min_change=threshold)
     assert (transform(dict(img=img))['img'] == (90 if changed else 100)).all()
     init_default_scope('mmdet')
-    preprocessor = DerainBeforeTask(
-        dict(config=DARKER), dict(type='mmdet.DetDataPreprocessor'), skip_when_dry=threshold
-    )
+    preprocessor = DerainBeforeTask(dict(config=DARKER), dict(type='mmdet.DetDataPreprocessor'), min_change=threshold)
     batch = [torch.from_numpy(img.transpose(2, 0, 1).copy())]
     assert (preprocessor(dict(inputs=batch, data_samples=None))['inputs'] == (90 if changed else 100)).all()
 

@@ -9,8 +9,8 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.utils import import_modules_from_strings
 
-from mmderain.apis import require_data
 from mmderain.datasets.samplers import Draw
+from mmderain.engine.config import require_data
 from mmderain.rain import synthesize_rain
 
 RAINY = {

@@ -7,7 +7,10 @@ import pytest
 import torch
 from conftest import ROOT, load_tool
 
-from mmderain.apis import find_derainer, init_model, read_checkpoint, zoo
+from mmderain.apis import init_model
+from mmderain.hub import find_derainer
+from mmderain.hub import index as model_index
+from mmderain.io import read_checkpoint
 from mmderain.models import Derainer
 
 NAME, CONFIG = 'mine', 'derain/nafnet_photographs.py'
@@ -29,7 +32,7 @@ def weights(tmp_path, monkeypatch):
     folder = tmp_path / 'weights'
     folder.mkdir()
     shutil.copy(ROOT / 'mmderain/weights/index.json', folder)
-    monkeypatch.setattr(zoo, 'WEIGHTS', folder)
+    monkeypatch.setattr(model_index, 'WEIGHTS', folder)
     return folder
 
 

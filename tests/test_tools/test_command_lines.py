@@ -12,10 +12,11 @@ import torch
 from conftest import ROOT, load_tool, shared, write_pairs
 from golden import authors_keys, fill
 
-from mmderain.apis import init_model, load_weights, read_checkpoint, save_weights
+from mmderain.apis import init_model
 from mmderain.evaluation import measure
+from mmderain.io import load_weights, read_checkpoint, save_weights
 
-CONVERTER = 'model_converters/upstream_to_mmderain'
+CONVERTER = 'convert'
 TINY = """
 _base_ = ['{root}/configs/derain/sian_rain100l.py']
 model = dict(network=dict(channels=4, num_stages=2))
@@ -195,7 +196,7 @@ def test_a_damaged_picture_is_one_line_even_from_a_worker(tmp_path):
     done = tool('test', 'tiny.py', 'tiny.pth', '--cfg-options', 'test_dataloader.num_workers=1', cwd=tmp_path)
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert done.stderr.endswith(
-        f'error: {tmp_path / "data/rain/rain-2.png"}: cannot be read as a picture; it is damaged or of an unknown '
+        f'error: {tmp_path / "data/rain/rain-2.png"}: cannot be read as an image; it is damaged or of an unknown '
         'format. Replace it, or take it out.\n'
     )
 

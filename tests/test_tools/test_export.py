@@ -5,7 +5,8 @@ import pytest
 import torch
 from conftest import load_tool
 
-from mmderain.apis import init_model, save_weights
+from mmderain.apis import init_model
+from mmderain.io import save_weights
 
 NETWORKS = dict(
     SIAN="type='SIAN', channels=4, num_stages=2",

@@ -11,8 +11,8 @@ import torch
 from conftest import ROOT, load_tool
 from snippets import check
 
-from mmderain.apis import read_checkpoint
 from mmderain.engine.compact_state import compact_checkpoint
+from mmderain.io import read_checkpoint
 
 TINY = """
 _base_ = ['{root}/configs/derain/sian_sample.py']

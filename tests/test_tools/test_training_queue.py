@@ -15,7 +15,7 @@ import torch
 from conftest import ROOT, load_tool, picture
 from mmengine.config import Config
 
-from mmderain.apis import read_checkpoint
+from mmderain.io import read_checkpoint
 
 STEPS = 10
 CONFIG = """

@@ -19,7 +19,7 @@ from measuring import machine
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
-from mmderain.apis.run import prepare_config, require_data
+from mmderain.engine.config import prepare_config, require_data
 from mmderain.errors import InputError
 from mmderain.registry import MODELS, OPTIM_WRAPPERS
 

@@ -17,9 +17,9 @@ import torch
 from mmengine.config import DictAction
 from mmengine.registry import DATASETS, init_default_scope
 
-from mmderain.apis import naming_unknown_arguments, prepare_config
 from mmderain.datasets.base import seeded
 from mmderain.datasets.samplers import Draw
+from mmderain.engine.config import naming_unknown_arguments, prepare_config
 from mmderain.errors import InputError
 from mmderain.visualization import panel
 
@@ -109,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
         with naming_unknown_arguments(args.config):
             dataset = single_pictures(DATASETS.build(loader.dataset))
         if len(dataset) == 0:
-            raise InputError(f'{args.config}: the {args.split} data set finds no items (sought from {Path.cwd()})')
+            raise InputError(f'{args.config}: the {args.split} data set finds no items (looked for in {Path.cwd()})')
         indices = np.unique(np.linspace(0, len(dataset) - 1, args.number).round().astype(int))
         rows = [steps_of(dataset, int(index), args.seed) for index in indices]
     except (FileNotFoundError, InputError) as error:

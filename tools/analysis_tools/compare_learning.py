@@ -21,7 +21,7 @@ import matplotlib.pyplot as plt
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmderain.apis import prepare_config
+from mmderain.engine.config import prepare_config
 from mmderain.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ def reduced(name: str, args: argparse.Namespace) -> Config:
         batch_size=args.batch_size,
         num_workers=1,
         persistent_workers=True,
-        sampler=dict(type='DrawSampler', infinite=True),
+        sampler=dict(type='SeededSampler', infinite=True),
         dataset=dict(
             type='ImageFolderDataset',
             data_root=str(args.rain_free),

@@ -19,9 +19,10 @@ import numpy as np
 import torch
 from measuring import resident, size
 
-from mmderain.apis import find_derainer, init_model, trained_derainer
+from mmderain.apis import init_model, trained_derainer
 from mmderain.errors import InputError
-from mmderain.image import read_image, to_rgb_tensor
+from mmderain.hub import find_derainer
+from mmderain.io.image import read_image, to_rgb_tensor
 
 ROOT = Path(__file__).resolve().parents[2]
 

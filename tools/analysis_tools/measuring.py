@@ -11,9 +11,9 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
+from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.models import Derainer
 from mmderain.models.derainer import PRECISIONS
-from mmderain.models.memory import reused_memory
 from mmderain.structures import DerainDataSample
 
 Call = Callable[[torch.Tensor], object]
@@ -36,7 +36,7 @@ def lower(precision: str, device: str) -> object:
 
 def forward_pass(network: nn.Module, precision: str, device: str, plainly: bool = False) -> Call:
     """As ``Derainer.restore`` runs a network, or plainly as anybody would."""
-    memory = nullcontext if plainly or device != 'cpu' else reused_memory
+    memory = nullcontext if plainly or device != 'cpu' else keep_cpu_memory
 
     def call(picture: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode(), lower(precision, device), memory():
@@ -47,7 +47,7 @@ def forward_pass(network: nn.Module, precision: str, device: str, plainly: bool 
 
 def training_step(model: Derainer, precision: str, device: str, plainly: bool = False) -> Call:
     """As tools/train.py takes it, or plainly, with the loss and the optimizer of the config; the truth is random."""
-    memory = nullcontext if plainly or device != 'cpu' else reused_memory
+    memory = nullcontext if plainly or device != 'cpu' else keep_cpu_memory
     settings = dict(model.cfg.optim_wrapper.optimizer)
     optimizer = getattr(torch.optim, settings.pop('type'))(model.parameters(), **settings)
 

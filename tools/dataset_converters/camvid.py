@@ -23,7 +23,7 @@ import numpy as np
 from rich.progress import track
 
 from mmderain.errors import InputError
-from mmderain.image import image_size
+from mmderain.io.image import image_size
 
 SPLITS = ('train', 'val', 'test')
 CLASSES = {'Car': 8, 'Pedestrian': 9, 'Bicyclist': 10}  # name: grey level in the label maps

@@ -18,10 +18,9 @@ import cv2
 import numpy as np
 from rich.progress import track
 
-from mmderain.apis.pictures import write_picture
 from mmderain.datasets.pairing import list_images
 from mmderain.errors import InputError
-from mmderain.image import image_size, read_image
+from mmderain.io.image import image_size, read_image, write_image
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -104,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
         for name, path in track(photographs.items(), 'shrinking', transient=True):
             img = read_image(path)
             for suffix, region in regions(img.shape[:2], args.side, not args.no_quarters).items():
-                write_picture(shrink(img[region], args.side), part / f'{name}{suffix}.png')
+                write_image(shrink(img[region], args.side), part / f'{name}{suffix}.png')
                 number += 1
         part.replace(args.dst)
     except (OSError, InputError) as error:

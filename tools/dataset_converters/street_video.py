@@ -25,8 +25,8 @@ import mmcv
 import numpy as np
 from rich.progress import track
 
-from mmderain.apis.video import read_frames
 from mmderain.errors import InputError
+from mmderain.io.video import read_frames
 from mmderain.perception.report import grid
 
 DIFFERENCE = (28, 20)  # in lightness, in both colours together (8-bit CIELAB): calibrated by eye on vtest.avi

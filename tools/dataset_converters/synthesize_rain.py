@@ -25,7 +25,7 @@ from mmderain import __version__
 from mmderain.datasets.pairing import list_images
 from mmderain.datasets.transforms.rain import rain_seed
 from mmderain.errors import InputError
-from mmderain.image import read_image
+from mmderain.io.image import read_image
 from mmderain.rain import PRESETS, REFERENCE_HEIGHT, draw_rain, parse_rain
 
 MANIFEST = 'manifest.jsonl'

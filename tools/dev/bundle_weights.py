@@ -15,9 +15,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmderain.apis import read_checkpoint, save_weights
 from mmderain.errors import InputError
-from mmderain.io import atomic_path
+from mmderain.io import atomic_write, read_checkpoint, save_weights
 from mmderain.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
         entries = json.loads(index.read_text(encoding='utf-8'))
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         entries[args.name] = dict(kind='derainer', config=args.config, file=path.name, sha256=sha256, about=args.about)
-        with atomic_path(index) as part:
+        with atomic_write(index) as part:
             part.write_text(json.dumps(entries, indent=2) + '\n', encoding='utf-8')
     except (InputError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)

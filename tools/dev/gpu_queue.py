@@ -175,9 +175,8 @@ def train_part(config: str) -> int:
     """Train a config for one part and write state.pth, from which the next part continues."""
     import torch
 
-    from mmderain.apis import read_checkpoint
     from mmderain.engine.compact_state import compact_checkpoint, write_restored
-    from mmderain.io import atomic_path
+    from mmderain.io import atomic_write, read_checkpoint
 
     step = Step(f'recipe-{Path(config).stem}', '', {})
     work_dir = ROOT / setting('RECIPE_WORK_DIR') / Path(config).stem
@@ -193,7 +192,7 @@ def train_part(config: str) -> int:
         return TIMED_OUT
     if after:
         checkpoint = read_checkpoint(after)
-        with atomic_path(step.folder / 'state.pth') as part, open(part, 'wb') as file:
+        with atomic_write(step.folder / 'state.pth') as part, open(part, 'wb') as file:
             torch.save(compact_checkpoint(checkpoint, STATE_BYTES), file)
         if code in (0, TIMED_OUT):
             print(f'epoch {checkpoint["meta"]["epoch"]}, iteration {checkpoint["meta"]["iter"]}')

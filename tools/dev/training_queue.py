@@ -19,7 +19,7 @@ from training_recipes import Recipe, process_cpu_seconds, read_recipes, store, u
 
 from mmderain.datasets.pairing import list_images
 from mmderain.errors import InputError
-from mmderain.io import atomic_path
+from mmderain.io import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Seconds between two lines of progress in the log.
@@ -152,7 +152,7 @@ class Queue:
                 raise InputError(f'{self.work_dir}: the queue runs already')
             if os.getpgrp() != os.getpid():
                 os.setpgid(0, 0)  # so that a signal to the group reaches this process and its children alone
-            with atomic_path(self.pid_file) as part:
+            with atomic_write(self.pid_file) as part:
                 part.write_text(f'{os.getpid()}\n')
             return self._train_all(jobs, threads)
 

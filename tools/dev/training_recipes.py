@@ -10,10 +10,9 @@ import torch
 import yaml
 from mmengine.config import Config
 
-from mmderain.apis import read_checkpoint
 from mmderain.engine.compact_state import compact_checkpoint, write_restored
 from mmderain.errors import InputError
-from mmderain.io import atomic_path
+from mmderain.io import atomic_write, read_checkpoint
 from mmderain.models.precision import BF16_FLAGS, cpu_flags
 
 #: The largest file that :func:`store` writes for a recipe.
@@ -67,7 +66,7 @@ class Recipe:
 
     def write_cpu_seconds(self, seconds: float) -> None:
         """Record the processor time that the recipe has taken so far, in seconds."""
-        with atomic_path(self.folder / 'cpu_seconds') as part:
+        with atomic_write(self.folder / 'cpu_seconds') as part:
             part.write_text(f'{seconds:.1f}\n')
 
     def progress(self) -> str:
@@ -133,9 +132,9 @@ def store(recipe: Recipe) -> list[Path]:
         return []
     content = curve(recipe)
     compact = compact_checkpoint(read_checkpoint(checkpoint), MAX_STORED_BYTES)
-    with atomic_path(recipe.state) as part, open(part, 'wb') as file:
+    with atomic_write(recipe.state) as part, open(part, 'wb') as file:
         torch.save(compact, file)
-    with atomic_path(recipe.curve) as part:
+    with atomic_write(recipe.curve) as part:
         part.write_text(json.dumps(content, indent=1) + '\n')
     return [recipe.state, recipe.curve]
 

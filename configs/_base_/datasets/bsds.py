@@ -11,7 +11,7 @@ train_dataloader = dict(
     batch_size=8,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type='DrawSampler', infinite=True),
+    sampler=dict(type='SeededSampler', infinite=True),
     dataset=dict(
         type='ImageFolderDataset',
         data_root='data/bsds/train',

@@ -3,7 +3,7 @@ train_dataloader = dict(
     batch_size=8,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type='DrawSampler'),
+    sampler=dict(type='SeededSampler'),
     dataset=dict(
         type='PairedImageDataset',
         data_prefix=dict(img='rain', gt='norain'),

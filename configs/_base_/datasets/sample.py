@@ -9,7 +9,7 @@ train_dataloader = dict(
     batch_size=8,
     num_workers=1,
     persistent_workers=True,
-    sampler=dict(type='DrawSampler', infinite=True),
+    sampler=dict(type='SeededSampler', infinite=True),
     dataset=dict(
         type='ImageFolderDataset',
         data_root='demo/sample/train',

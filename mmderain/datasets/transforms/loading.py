@@ -2,7 +2,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmderain.errors import InputError
-from mmderain.image import read_image
+from mmderain.io.image import read_image
 from mmderain.registry import TRANSFORMS
 
 

@@ -14,7 +14,7 @@ def conv1x1(in_channels: int, out_channels: int, bias: bool = True) -> nn.Conv2d
     return nn.Conv2d(in_channels, out_channels, kernel_size=1, bias=bias)
 
 
-def conv_of_parts(parts: Iterable[Tensor], weight: Tensor, bias: Tensor | None, padding: int = 0) -> Tensor:
+def conv2d_split(parts: Iterable[Tensor], weight: Tensor, bias: Tensor | None, padding: int = 0) -> Tensor:
     """The convolution of a concatenation as a sum of convolutions of its parts: the concatenation is never held, nor,
     if ``parts`` makes them as they are asked for, more than one of them.
 

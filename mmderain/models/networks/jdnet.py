@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mmderain.registry import MODELS
 
-from ..layers import PairwiseSelfAttention, conv1x1, conv3x3, conv_of_parts, recompute
+from ..layers import PairwiseSelfAttention, conv1x1, conv2d_split, conv3x3, maybe_checkpoint
 
 SLOPE = 0.2
 
@@ -168,7 +168,7 @@ class JDNet(BaseModule):
                 for part in unit:
                     # Not the attention: computed twice, its normalisations would count a batch twice.
                     again = self.with_cp and not isinstance(part, SelfAttention)
-                    new = recompute(part, new, enabled=again)
+                    new = maybe_checkpoint(part, new, enabled=again)
                 together = new if together is None else torch.cat([together, new], dim=1)
                 out = F.conv2d(together, gather.weight[:, -together.shape[1] :])
                 out = lrelu(out.add_(shares.pop(0)))
@@ -185,4 +185,4 @@ class JDNet(BaseModule):
         """
         old = sum(features.shape[1] for features in blocks)
         weight = torch.cat([gather.weight[:, :old] for gather in gathers])
-        return conv_of_parts(blocks, weight, torch.cat([gather.bias for gather in gathers]))
+        return conv2d_split(blocks, weight, torch.cat([gather.bias for gather in gathers]))

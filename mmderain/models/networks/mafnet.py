@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmderain.registry import MODELS
 
-from ..layers import conv1x1, conv3x3, recompute
+from ..layers import conv1x1, conv3x3, maybe_checkpoint
 
 ANCHOR_GRIDS = (1, 3, 6, 8)
 SLOPE = 0.2
@@ -299,6 +299,6 @@ class MAFNet(BaseModule):
         scales = [conv(level) for conv, level in zip(self.enter, self.pyramid(x), strict=True)]
         scales = self.enter_spatial(scales)
         for module in self.body:
-            scales = recompute(module, scales, enabled=self.with_cp)
+            scales = maybe_checkpoint(module, scales, enabled=self.with_cp)
         fused = self.fuse(torch.cat([upsample_to(scales[0], scale) for scale in scales], dim=1))
         return [x - self.leave(F.leaky_relu(fused, SLOPE))]

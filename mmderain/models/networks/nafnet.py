@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from mmderain.registry import MODELS
 
-from ..layers import conv1x1, conv3x3, recompute
+from ..layers import conv1x1, conv3x3, maybe_checkpoint
 
 
 class LayerNorm2d(nn.Module):
@@ -150,5 +150,5 @@ class NAFNet(BaseModule):
 
     def _run(self, blocks: nn.Sequential, features: Tensor) -> Tensor:
         for block in blocks:
-            features = recompute(block, features, enabled=self.with_cp)
+            features = maybe_checkpoint(block, features, enabled=self.with_cp)
         return features

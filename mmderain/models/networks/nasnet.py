@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmderain.registry import MODELS
 
-from ..layers import conv1x1, conv3x3, conv_of_parts, recompute
+from ..layers import conv1x1, conv2d_split, conv3x3, maybe_checkpoint
 
 
 class NeuronAttention(nn.Module):
@@ -47,7 +47,7 @@ class Block(nn.Module):
         self.attention = build_attention(attention, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = conv_of_parts((x, self.conv1(x).relu_()), self.conv2.weight, self.conv2.bias, padding=1)
+        y = conv2d_split((x, self.conv1(x).relu_()), self.conv2.weight, self.conv2.bias, padding=1)
         return self.attention(y).add_(x)
 
 
@@ -63,7 +63,7 @@ class Stage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = x
         for block in self.blocks:
-            y = recompute(block, y, enabled=self.with_cp)
+            y = maybe_checkpoint(block, y, enabled=self.with_cp)
         return self.conv(y).add_(x)
 
 
@@ -124,7 +124,7 @@ class NASNet(BaseModule):
             One result, (N, 3, H, W), RGB in [0, 1] once trained.
         """
         if self.fuse_stages:
-            fused = conv_of_parts(self._results(x), self.fuse1.weight, self.fuse1.bias, padding=1)
+            fused = conv2d_split(self._results(x), self.fuse1.weight, self.fuse1.bias, padding=1)
             z = self.attention(self.fuse2(fused))
         else:
             *_, z = self._results(x)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mmderain.registry import MODELS
 
-from ..layers import conv3x3, conv_of_parts, recompute
+from ..layers import conv2d_split, conv3x3, maybe_checkpoint
 from ..tiling import current_tile
 
 SCALES = (1, 2, 4)
@@ -87,7 +87,7 @@ class ScaleAttention(nn.Module):
         """features (N, C, h, w), dogs five of that shape or None without attention -> (N, C, h, w)."""
         features = self.conv_f(features)
         if self.conv_m is not None:
-            mask = conv_of_parts(dogs, self.conv_m.weight, self.conv_m.bias, padding=1).sigmoid_()
+            mask = conv2d_split(dogs, self.conv_m.weight, self.conv_m.bias, padding=1).sigmoid_()
             features = torch.addcmul(features, features, mask)
         return self.conv_z(features).relu_()
 
@@ -226,7 +226,7 @@ class SIAN(BaseModule):
         states: list[State | None] = [None] * len(SCALES)
         for _ in range(self.num_stages):
             features = self.embed(torch.cat([x, results[-1] if results else x], dim=1))
-            rain, states = recompute(self._stage, features, states, enabled=self.with_cp)
+            rain, states = maybe_checkpoint(self._stage, features, states, enabled=self.with_cp)
             results.append(x - rain)
         return results
 

@@ -7,7 +7,7 @@ from torch.utils.checkpoint import checkpoint
 Result = TypeVar('Result')
 
 
-def recompute(function: Callable[..., Result], *args: object, enabled: bool) -> Result:
+def maybe_checkpoint(function: Callable[..., Result], *args: object, enabled: bool) -> Result:
     """``function(*args)``; if enabled, and gradients are wanted, nothing inside is kept, but computed again in the
     backward pass. Nothing random may be inside.
     """

@@ -21,12 +21,12 @@ import torch
 from conftest import ROOT, picture
 from PIL import Image
 
-from mmderain import DEFAULT_DERAINER, cli
-from mmderain.apis import view_scene, web
-from mmderain.apis.web import build_page, difference, read_upload, serving, shipped_loaders
+from mmderain import DEFAULT_DERAINER, cli, web
 from mmderain.errors import InputError
 from mmderain.models import Derainer
+from mmderain.perception.scene import view_scene
 from mmderain.registry import MODELS
+from mmderain.web import build_page, bundled_loaders, difference, read_upload, serving
 
 
 @MODELS.register_module()
@@ -96,7 +96,7 @@ def test_uploads_that_are_refused_are_named_without_their_folder(tmp_path, monke
     mmcv.imwrite(picture(30, 41), str(tmp_path / 'large.png'))
     monkeypatch.setattr(web, 'MAX_PIXELS', 1200)
     for name, said in {
-        'notes.png': 'cannot be read as a picture',
+        'notes.png': 'cannot be read as an image',
         'cut.jpg': 'truncated',
         'moving.gif': 'has 3 frames',
         'large.png': 'has 41x30 pixels, this page takes up to 0.0012 million',
@@ -111,18 +111,18 @@ def test_uploads_that_are_refused_are_named_without_their_folder(tmp_path, monke
 
 
 def test_what_comes_along_is_loaded_when_it_is_asked_for(monkeypatch):
-    from mmderain.apis import ShippedModel
+    from mmderain.hub import BundledModel
 
     kinds = {'a': 'derainer', 'b': 'detector', DEFAULT_DERAINER: 'derainer'}
-    entries = [ShippedModel(name, kind, 'c.py', 'f', '', '') for name, kind in kinds.items()]
-    monkeypatch.setattr(web, 'shipped_models', lambda: {entry.name: entry for entry in entries})
-    derainers, tasks = shipped_loaders('cpu')
+    entries = [BundledModel(name, kind, 'c.py', 'f', '', '') for name, kind in kinds.items()]
+    monkeypatch.setattr(web, 'bundled_models', lambda: {entry.name: entry for entry in entries})
+    derainers, tasks = bundled_loaders('cpu')
     assert list(derainers) == [DEFAULT_DERAINER, 'a'] and list(tasks) == ['b']
     assert tasks['b'].args == ('b',) and tasks['b'].keywords == {'device': 'cpu'}
 
 
 def test_wrong_calls(monkeypatch, capsys):
-    monkeypatch.setattr(web, 'shipped_models', dict)
+    monkeypatch.setattr(web, 'bundled_models', dict)
     with pytest.raises(InputError, match='--max-upload must be at least 1 MB, found 0'), serving({}, {}, max_upload=0):
         pass
     for port in (0, 65536):
@@ -258,7 +258,7 @@ def test_the_page(browser, derainer, tmp_path, monkeypatch):
         upload(browser, '#given', tmp_path / 'notes.png')
         wait_for(browser, '#given img')
         wait_for(browser, '#run').click()
-        assert str(tmp_path) not in wait_for(browser, '.toast-body', 'notes.png: cannot be read as a picture').text
+        assert str(tmp_path) not in wait_for(browser, '.toast-body', 'notes.png: cannot be read as an image').text
         assert loaded == []
 
         browser.get(address)

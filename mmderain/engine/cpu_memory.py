@@ -8,7 +8,7 @@ from contextlib import contextmanager
 # malloc.h of the GNU C library.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 #: Bytes from which on memory is taken from the system at each request: what that library itself arrives at at most, and
-#: the most that it takes before 2.36; and within :func:`reused_memory`.
+#: the most that it takes before 2.36; and within :func:`keep_cpu_memory`.
 USUAL, LARGE = 2**25, 2**30
 
 _lock = threading.Lock()
@@ -16,7 +16,7 @@ _inside = 0
 
 
 @contextmanager
-def reused_memory() -> Iterator[None]:
+def keep_cpu_memory() -> Iterator[None]:
     """Within this, large blocks that are freed stay with the process until its end, when all of them go back.
 
     The GNU C library asks the system for every block of more than 32 MB and gives it back when it is freed; the system

@@ -2,15 +2,15 @@
 
 import pytest
 
-from mmderain.io import atomic_path
+from mmderain.io import atomic_write
 
 
 def test_a_file_is_replaced_when_the_block_ends(tmp_path):
     path = tmp_path / 'new folder' / 'a.txt'
-    with atomic_path(path) as part:
+    with atomic_write(path) as part:
         part.write_text('first')
         assert not path.exists()
-    with atomic_path(path) as part:
+    with atomic_write(path) as part:
         part.write_text('second')
         assert path.read_text() == 'first'
     assert path.read_text() == 'second' and list(path.parent.iterdir()) == [path]
@@ -19,7 +19,7 @@ def test_a_file_is_replaced_when_the_block_ends(tmp_path):
 def test_an_error_leaves_the_file_as_it_was(tmp_path):
     path = tmp_path / 'a.txt'
     path.write_text('first')
-    with pytest.raises(RuntimeError), atomic_path(path) as part:
+    with pytest.raises(RuntimeError), atomic_write(path) as part:
         part.write_text('half')
         raise RuntimeError
     assert path.read_text() == 'first' and list(tmp_path.iterdir()) == [path]
@@ -27,13 +27,13 @@ def test_an_error_leaves_the_file_as_it_was(tmp_path):
 
 def test_the_remains_of_a_killed_process_are_replaced(tmp_path):
     path = tmp_path / 'a.txt'
-    (tmp_path / '.a.txt.part').write_text('what a killed process has left, longer than the new content')
-    with atomic_path(path) as part:
+    (tmp_path / '.a.part.txt').write_text('what a killed process has left, longer than the new content')
+    with atomic_write(path) as part:
         part.write_text('new')
     assert path.read_text() == 'new' and list(tmp_path.iterdir()) == [path]
 
 
 def test_a_block_that_writes_nothing_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / 'a.txt'):
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / 'a.txt'):
         pass
     assert not list(tmp_path.iterdir())

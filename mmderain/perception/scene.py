@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mmderain.apis.pipeline import Input, expand_inputs, result_paths
 from mmderain.errors import InputError
 from mmderain.evaluation import measure
-from mmderain.image import to_bgr_uint8, to_rgb_tensor
+from mmderain.io.image import decode_image, to_bgr_uint8, to_rgb_tensor, write_image
 from mmderain.models import Derainer
 from mmderain.rain import draw_rain
 from mmderain.rain.synthesis import Rain
 
-from .inferencer import Source, expand, targets_of
-from .pictures import Picture, read_picture, write_picture
 from .task import TaskInferencer
 
 PROTOCOLS = {'PSNR-Y': 'PSNR-Y {:.2f} dB', 'SSIM-Y(valid)': 'SSIM-Y {:.3f}'}
@@ -126,7 +125,7 @@ def figure(views: list[View], width: int = 2000) -> np.ndarray:
 
 
 def show_scenes(
-    inputs: Sequence[Source],
+    inputs: Sequence[Input],
     out_dir: str | Path,
     derainer: Derainer | None,
     task: TaskInferencer,
@@ -147,24 +146,18 @@ def show_scenes(
     Raises:
         FileNotFoundError, InputError: before anything is done, if inputs and ``out_dir`` cannot go together.
     """
-    sources = list(expand(inputs, out_dir))
+    sources = list(expand_inputs(inputs, out_dir))
     results = {}
-    for number, (source, target) in enumerate(zip(sources, targets_of(sources, out_dir, existing), strict=True)):
+    for number, (source, target) in enumerate(zip(sources, result_paths(sources, out_dir, existing), strict=True)):
         try:
             if source.is_video:
                 raise InputError(f'{source.name}: is a video; expected a picture')
             if existing == 'skip' and target.exists():
                 continue
-            picture = read_picture(source.content)
-            views = view_scene(eight_bits(picture), derainer, task, rain, [seed, number])
-            write_picture(figure(views), target)
+            image = decode_image(source.content).to_uint8()
+            views = view_scene(image, derainer, task, rain, [seed, number])
+            write_image(figure(views), target)
             results[source.name] = views
         except (OSError, InputError) as error:
             results[source.name] = str(error)
     return results
-
-
-def eight_bits(picture: Picture) -> np.ndarray:
-    """Its colour, (H, W, 3) BGR uint8."""
-    colour = picture.colour
-    return colour if colour.dtype == np.uint8 else (colour / 257 + 0.5).astype(np.uint8)

@@ -10,11 +10,9 @@ from mmengine.hub import get_config
 from mmengine.registry import DATASETS, MODELS, VISUALIZERS, DefaultScope
 from mmengine.runner import load_checkpoint
 
-from mmderain.errors import InputError
-
-from .model import require_device
-from .run import did_you_mean
-from .zoo import shipped_models
+from mmderain.apis.model import require_device
+from mmderain.errors import InputError, did_you_mean
+from mmderain.hub import bundled_models
 
 #: What the libraries draw and count from unless a config says otherwise.
 SCORE_THRESHOLD = 0.3
@@ -166,7 +164,7 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
     """A detector or segmentor by name.
 
     Args:
-        model: a name of :func:`~mmderain.apis.shipped_models`, a config of a package such as
+        model: a name of :func:`~mmderain.apis.bundled_models`, a config of a package such as
             ``'mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py'``, or a config file.
         weights: a checkpoint; None takes the shipped one, if there is one.
 
@@ -174,8 +172,8 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
         FileNotFoundError, InputError: there is nothing of that name, no weights, or they do not fit.
     """
     name = str(model)
-    shipped = {key: entry for key, entry in shipped_models().items() if entry.kind != 'derainer'}
-    if name in shipped_models() and name not in shipped:
+    shipped = {key: entry for key, entry in bundled_models().items() if entry.kind != 'derainer'}
+    if name in bundled_models() and name not in shipped:
         raise InputError(f'{name}: is a derainer; expected a detector or segmentor')
     if name in shipped:
         config, weights = get_config(f'mmderain::{shipped[name].config}'), weights or shipped[name].weights()
@@ -184,14 +182,14 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
     elif Path(model).is_file():
         config = Config.fromfile(model)
     elif Path(model).suffix:
-        raise FileNotFoundError(f'{model}: no such config file (sought from {Path.cwd()})')
+        raise FileNotFoundError(f'{model}: no such config file (looked for in {Path.cwd()})')
     else:
         raise InputError(
             f'no detector or segmentor is called {name!r}{did_you_mean(name, shipped) or "."} `mmderain models` lists '
             'them, and a path to a config file will do too'
         )
     if weights is None:
-        raise InputError(f'{name}: no checkpoint is named and none comes along; name one (weights, --task-weights)')
+        raise InputError(f'{name}: no checkpoint is named and none is bundled; name one (weights, --task-weights)')
     return TaskInferencer(config, weights, device)
 
 

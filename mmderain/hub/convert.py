@@ -1,19 +1,11 @@
-"""Convert a checkpoint of a network's authors into mmderain's format.
+"""Convert checkpoints of the networks' authors into mmderain's format.
 
-    python tools/model_converters/upstream_to_mmderain.py sian rain100h.pth sian_rain100h.pth
-
-The source is read with ``weights_only=True``. Every key of it must be known, every key that is needed must be
-there, and all shapes must fit, or nothing is written.
+Every key of a source must be known, every key that is needed must be present, and all shapes must fit.
 """
-
-import argparse
-import sys
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from mmderain.apis import read_checkpoint, save_weights
 from mmderain.errors import InputError
 from mmderain.models import SIAN, JDNet, NASNet
 
@@ -151,39 +143,13 @@ def convert(name: str, source: object, **settings) -> dict[str, Tensor]:
     return weights
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
-    parser.add_argument('network', choices=sorted(NETWORKS), help='whose checkpoint it is')
-    parser.add_argument('src', type=Path, help="the authors' file")
-    parser.add_argument('dst', type=Path, help='the file to write')
-    return parser.parse_args(argv)
+def unused_weights(name: str, source: object) -> dict[str, Tensor]:
+    """Return the weights in an authors' file that the authors' model holds but never uses.
 
-
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
-    try:
-        source = read_checkpoint(args.src)
-        weights = convert(args.network, source)
-    except FileNotFoundError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except InputError as error:
-        print(f'error: {args.src} is no {args.network} checkpoint of its authors:\n{error}', file=sys.stderr)
-        return 1
-    save_weights(
-        args.dst,
-        {f'network.{key}': value for key, value in weights.items()},
-        meta=dict(network=args.network, source=args.src.name),
-    )
-    get_rules, network_type, _ = NETWORKS[args.network]
-    unused = get_rules(network_type())[1]
-    bare = bare_weights(args.network, source)
-    unused = [key for key in unused if key in bare]
-    left_out = sum(bare[key].numel() for key in unused)
-    print(f'{args.dst}: {sum(w.numel() for w in weights.values()):,} values', end='')
-    print(f'; {left_out:,} that the model never uses were left out ({", ".join(unused)})' if unused else '')
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())
+    Args:
+        name: a key of ``NETWORKS``.
+        source: content of the authors' file.
+    """
+    get_rules, network_type, _ = NETWORKS[name]
+    bare = bare_weights(name, source)
+    return {key: bare[key] for key in get_rules(network_type())[1] if key in bare}

@@ -13,25 +13,17 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData, PixelData
 from torchvision.ops import box_iou
 
-from mmderain.apis import (
-    TaskInferencer,
-    figure,
-    find_derainer,
-    load_task_model,
-    shipped_models,
-    show_scenes,
-    trained_derainer,
-    view_scene,
-    zoo,
-)
-from mmderain.apis.pictures import Picture
-from mmderain.apis.scene import eight_bits
-from mmderain.apis.video import read_frames, write_frames
+from mmderain.apis import trained_derainer
 from mmderain.cli import main
 from mmderain.errors import InputError
 from mmderain.evaluation import measure
-from mmderain.image import read_image
+from mmderain.hub import bundled_models, find_derainer
+from mmderain.hub import index as model_index
+from mmderain.io.image import DecodedImage, read_image
+from mmderain.io.video import read_frames, write_frames
 from mmderain.models import Derainer
+from mmderain.perception.scene import figure, show_scenes, view_scene
+from mmderain.perception.task import TaskInferencer, load_task_model
 from mmderain.rain import draw_rain
 from mmderain.registry import MODELS
 
@@ -41,12 +33,12 @@ STREET = ROOT / 'demo/street'
 # --- what comes along ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('name', shipped_models())
+@pytest.mark.parametrize('name', bundled_models())
 def test_weights_are_the_ones_that_were_shipped(name, tmp_path, monkeypatch):
-    entry = shipped_models()[name]
+    entry = bundled_models()[name]
     assert entry.weights().stat().st_size < 6e6 and entry.kind in ('derainer', 'detector', 'segmentor')
     (tmp_path / entry.file).write_bytes(entry.weights().read_bytes()[:-1] + b'?')
-    monkeypatch.setattr(zoo, 'WEIGHTS', tmp_path)
+    monkeypatch.setattr(model_index, 'WEIGHTS', tmp_path)
     with pytest.raises(InputError, match=f'{entry.file}: expected SHA-256 {entry.sha256}, found'):
         entry.weights()
 
@@ -208,13 +200,13 @@ def test_scenes_of_a_folder(darken, tmp_path):
     assert [view.title for view in a] == ['clean', 'rainy', 'derained']
     assert 'b.png: cannot be read' in b and 'c.mp4: is a video; expected a picture' in c
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['a.png']
-    with pytest.raises(InputError, match='a.png: is there already'):
+    with pytest.raises(InputError, match='a.png: already exists'):
         show_scenes([tmp_path / 'in'], tmp_path / 'out', darken, Spot(), 'light')
 
 
 def test_sixteen_bits_become_eight():
-    deep = Picture(np.array([[[0, 257, 65535]]], np.uint16))
-    assert eight_bits(deep).tolist() == [[[0, 1, 255]]] and eight_bits(deep).dtype == np.uint8
+    deep = DecodedImage(np.array([[[0, 257, 65535]]], np.uint16))
+    assert deep.to_uint8().tolist() == [[[0, 1, 255]]] and deep.to_uint8().dtype == np.uint8
 
 
 # --- loading -------------------------------------------------------------------------------------
@@ -230,7 +222,7 @@ def test_sixteen_bits_become_eight():
         ),
         ('sian', None, 'sian: is a derainer; expected a detector or segmentor'),
         ('gone.py', None, 'gone.py: no such config file'),
-        ('mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py', None, 'no checkpoint is named and none comes along'),
+        ('mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py', None, 'no checkpoint is named and none is bundled'),
         ('mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py', 'gone.pth', 'gone.pth: no such checkpoint file'),
         (str(ROOT / 'configs/derain/sian_sample.py'), 'gone.pth', "expected 'mmdet' or 'mmseg'"),
     ],
@@ -241,7 +233,7 @@ def test_what_cannot_be_loaded_is_said(model, weights, said):
 
 
 def test_weights_of_another_model_are_refused():
-    other = shipped_models()['street-segmentor'].weights()
+    other = bundled_models()['street-segmentor'].weights()
     with pytest.raises(InputError, match='street_segmentor.pth does not fit .*atss_r18_street.py'):
         load_task_model(ROOT / 'configs/perception/atss_r18_street.py', other)
     with pytest.raises(InputError, match='street-detector: is a detector; expected a derainer'):
@@ -256,7 +248,7 @@ def test_a_derainer_in_the_config_is_part_of_the_model(tmp_path):
         "test_pipeline.insert(1, dict(type='mmderain.Derain', config='sian'))\n"
         'test_dataloader = dict(dataset=dict(pipeline=test_pipeline))\n'
     )
-    weights = shipped_models()['street-detector'].weights()
+    weights = bundled_models()['street-detector'].weights()
     rainy = draw_rain(read_image(STREET / '00740.jpg')[100:324, 60:380], 'heavy', 0).rainy
     chained = load_task_model(tmp_path / 'chain.py', weights)(rainy)
     (view,) = view_scene(rainy, trained_derainer('sian'), None, rain=None)[1:]
@@ -286,8 +278,8 @@ def test_commands(tmp_path, capsys):
 
 def test_frames_become_a_video_whole_or_not_at_all(tmp_path):
     frames = [picture(48, 64, seed) for seed in range(5)]
-    path = write_frames(iter(frames), tmp_path / 'new/a.mp4', 8)
-    read, rate = read_frames(path)
+    assert not write_frames(iter(frames), tmp_path / 'new/a.mp4', 8)  # no sound
+    read, rate = read_frames(tmp_path / 'new/a.mp4')
     read = list(read)
     assert rate == pytest.approx(8) and len(read) == 5
     assert all(measure(a, b, 'PSNR-Y') > 25 for a, b in zip(read, frames, strict=True))
@@ -317,7 +309,8 @@ def test_labels_of_a_still_cameras_video(tmp_path, capsys):
         if t == 15:
             frame[100:110, 20:80] = 250
         frames.append(frame)
-    video = write_frames(frames, tmp_path / 'a.mp4', 10)
+    video = tmp_path / 'a.mp4'
+    write_frames(frames, video, 10)
     assert tool.main([str(video), str(tmp_path / 'out'), '--step', '1', '--test-from', '12']) == 0
     said = capsys.readouterr().out
     assert 'train: 12 pictures, 12 persons, 0 uncertain' in said and 'test: 8 pictures, 8 persons, 1 uncertain' in said

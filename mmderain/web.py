@@ -11,14 +11,13 @@ import cv2
 import numpy as np
 
 from mmderain import DEFAULT_DERAINER
+from mmderain.apis import trained_derainer
 from mmderain.errors import InputError
-from mmderain.image import image_size
+from mmderain.hub import bundled_models
+from mmderain.io.image import image_size, read_image
+from mmderain.perception.scene import View, view_scene
+from mmderain.perception.task import load_task_model
 from mmderain.rain.synthesis import PRESETS
-
-from .pictures import read_picture
-from .scene import View, eight_bits, view_scene
-from .task import load_task_model
-from .zoo import shipped_models, trained_derainer
 
 #: Of an upload. More would keep the page waiting for minutes; ``mmderain derain`` takes any size.
 MAX_PIXELS = 16_000_000
@@ -43,14 +42,14 @@ CSS = """
 """
 
 
-def shipped_loaders(device: str) -> tuple[Loaders, Loaders]:
+def bundled_loaders(device: str) -> tuple[Loaders, Loaders]:
     """Return what loads each bundled derainer, the default one first, and each bundled task model.
 
     Args:
         device: ``'cpu'``, ``'cuda:0'`` and so on.
     """
     derainers, tasks = {}, {}
-    for name, entry in sorted(shipped_models().items(), key=lambda item: item[0] != DEFAULT_DERAINER):
+    for name, entry in sorted(bundled_models().items(), key=lambda item: item[0] != DEFAULT_DERAINER):
         if entry.kind == 'derainer':
             derainers[name] = partial(trained_derainer, name, device=device)
         else:
@@ -190,11 +189,11 @@ def cards(before: dict[str, float], after: dict[str, float]) -> str:
 
 
 def read_upload(path: str | Path) -> np.ndarray:
-    """A picture that somebody sent, BGR uint8 (H, W, 3): 16 bits become 8, grey becomes colour, alpha is dropped.
+    """Read an uploaded image as BGR uint8 (H, W, 3).
 
     Raises:
-        InputError: it is no picture, a damaged one, too large, or of a kind that :func:`read_picture` refuses; in a
-            sentence that names the file without its folder.
+        InputError: as :func:`~mmderain.io.image.read_image`, or the image is too large. The message names the file
+            without its folder.
     """
     try:
         height, width = image_size(path)
@@ -204,7 +203,7 @@ def read_upload(path: str | Path) -> np.ndarray:
                 'smaller, or use `mmderain derain`.'
             )
         image_size(path, decode=True)  # OpenCV fills what is missing with grey
-        return np.ascontiguousarray(eight_bits(read_picture(path)))
+        return read_image(path)
     except InputError as error:
         raise InputError(str(error).replace(str(path), Path(path).name)) from None
 

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from mmderain.compat import allow_resuming
 from mmderain.errors import InputError
-from mmderain.io import atomic_path
+
+from .files import atomic_write
 
 
 def read_checkpoint(path: str | Path) -> object:
@@ -40,7 +41,7 @@ def save_weights(path: str | Path, state_dict: dict[str, Tensor], meta: dict) ->
         state_dict: the ``Derainer``'s, names beginning with ``network.``.
         meta: plain values that say where the weights come from.
     """
-    with atomic_path(path) as part:
+    with atomic_write(path) as part:
         torch.save(dict(meta=meta, state_dict=state_dict), part)
 
 
@@ -57,7 +58,7 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     if not isinstance(state_dict, dict):
         raise InputError(
             f'{path}: found no `state_dict`; expected a checkpoint of mmderain. A file of the authors is '
-            'converted with tools/model_converters/upstream_to_mmderain.py first.'
+            'converted with tools/convert.py first.'
         )
     state_dict = {key.removeprefix('module.'): value for key, value in state_dict.items()}
     expected = model.state_dict()

@@ -12,8 +12,8 @@ import sys
 import pytest
 import torch
 
+from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.models import SIAN
-from mmderain.models.memory import reused_memory
 
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='needs the GNU C library')
 
@@ -33,20 +33,20 @@ def resident() -> int:
 
 
 def measure() -> dict[str, int]:
-    """Count pages before, inside and after ``reused_memory``."""
+    """Count pages before, inside and after ``keep_cpu_memory``."""
     network, image = SIAN(num_stages=2).eval(), torch.rand(1, 3, 512, 544)
     pages_of_a_pass(network, image)
     counts = dict(usual=pages_of_a_pass(network, image))
     before = resident()
-    with reused_memory():
-        with reused_memory():
+    with keep_cpu_memory():
+        with keep_cpu_memory():
             counts['first'] = pages_of_a_pass(network, image)
         counts['again'] = pages_of_a_pass(network, image)  # leaving the inner one gives nothing back
         counts['held'] = resident() - before
     counts['kept'] = resident() - before
     counts['after'] = pages_of_a_pass(network, image)
     try:
-        with reused_memory():
+        with keep_cpu_memory():
             pages_of_a_pass(network, image)
             raise RuntimeError
     except RuntimeError:

@@ -7,15 +7,15 @@ import torch
 from conftest import picture
 from PIL import Image
 
-from mmderain.apis.pictures import Picture, read_picture, write_picture
 from mmderain.errors import InputError
+from mmderain.io.image import DecodedImage, decode_image, write_image
 
 IMG = picture(20, 31)  # BGR uint8
 
 
-def same(read: Picture) -> np.ndarray:
+def same(read: DecodedImage) -> np.ndarray:
     """What comes of a derainer that changes nothing."""
-    return read.in_form(read.to_tensor())
+    return read.with_color(read.to_tensor())
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def same(read: Picture) -> np.ndarray:
 @pytest.mark.parametrize('suffix', ['.png', '.tiff'])
 def test_form_and_values_come_back(tmp_path, array, suffix):
     path = tmp_path / f'a{suffix}'
-    write_picture(array, path)
-    out = same(read_picture(path))
+    write_image(array, path)
+    out = same(decode_image(path))
     assert out.dtype == array.dtype and np.array_equal(out, array)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]  # no partial file left
 
@@ -43,21 +43,21 @@ def test_tensor_is_rgb_of_full_depth():
     array = np.zeros((2, 2, 3), np.uint16)
     array[..., 0] = 65535  # blue
     array[0, 0, 2] = 1
-    tensor = Picture.of_array(array).to_tensor()
+    tensor = DecodedImage.from_array(array).to_tensor()
     assert tensor.dtype == torch.float32 and tensor.shape == (3, 2, 2)
     assert torch.equal(tensor[2], torch.ones(2, 2)) and tensor[0, 0, 0].item() == pytest.approx(1 / 65535)
 
 
 def test_grey_stays_grey_by_the_usual_weights():
-    read = Picture.of_array(IMG[..., 0])
+    read = DecodedImage.from_array(IMG[..., 0])
     colours = torch.stack([torch.full((20, 31), value) for value in (1.0, 0.5, 0.0)])
-    out = read.in_form(colours)
+    out = read.with_color(colours)
     assert out.shape == (20, 31) and (out == round(0.299 * 255 + 0.587 * 128)).all()
 
 
 def test_alpha_is_kept_and_never_derained():
     array = np.dstack([IMG, IMG[..., 2]])
-    out = Picture.of_array(array).in_form(torch.zeros(3, 20, 31))
+    out = DecodedImage.from_array(array).with_color(torch.zeros(3, 20, 31))
     assert (out[..., :3] == 0).all() and np.array_equal(out[..., 3], array[..., 3])
 
 
@@ -71,56 +71,56 @@ def test_upright_by_exif(tmp_path, orientation):
         from PIL import ImageOps
 
         wanted = np.asarray(ImageOps.exif_transpose(img))[..., ::-1]
-    assert np.array_equal(same(read_picture(path)), wanted)
+    assert np.array_equal(same(decode_image(path)), wanted)
 
 
 def test_palette_and_one_bit(tmp_path):
     img = Image.fromarray(np.ascontiguousarray(IMG[..., ::-1])).quantize(16)
     img.save(tmp_path / 'palette.png')
-    assert np.array_equal(same(read_picture(tmp_path / 'palette.png')), np.asarray(img.convert('RGB'))[..., ::-1])
+    assert np.array_equal(same(decode_image(tmp_path / 'palette.png')), np.asarray(img.convert('RGB'))[..., ::-1])
     Image.fromarray(IMG[..., 0] > 128).save(tmp_path / 'bit.png')
-    assert np.array_equal(same(read_picture(tmp_path / 'bit.png')), np.where(IMG[..., 0] > 128, 255, 0))
+    assert np.array_equal(same(decode_image(tmp_path / 'bit.png')), np.where(IMG[..., 0] > 128, 255, 0))
 
 
 @pytest.mark.parametrize(
     'name, make, said',
     [
-        ('cmyk.jpg', lambda p: Image.new('CMYK', (8, 8)).save(p), 'its colours are CMYK'),
+        ('cmyk.jpg', lambda p: Image.new('CMYK', (8, 8)).save(p), 'color mode is CMYK'),
         (
             'moving.gif',
             lambda p: Image.new('L', (8, 8)).save(p, save_all=True, append_images=[Image.new('L', (8, 8), 9)]),
             'has 2 frames',
         ),
-        ('empty.png', lambda p: p.touch(), 'cannot be read as a picture'),
-        ('text.png', lambda p: p.write_text('hello'), 'cannot be read as a picture'),
+        ('empty.png', lambda p: p.touch(), 'cannot be read as an image'),
+        ('text.png', lambda p: p.write_text('hello'), 'cannot be read as an image'),
         (
             'cut.jpg',
             lambda p: p.write_bytes(cv2.imencode('.png', IMG)[1].tobytes()[:60]),
-            'cannot be read as a picture',
+            'cannot be read as an image',
         ),
-        ('float.tiff', lambda p: cv2.imwrite(str(p), IMG.astype(np.float32)), 'float32|colours are F'),
+        ('float.tiff', lambda p: cv2.imwrite(str(p), IMG.astype(np.float32)), 'float32|color mode is F'),
     ],
 )
 def test_refused_with_a_clear_sentence(tmp_path, name, make, said):
     make(tmp_path / name)
     with pytest.raises(InputError, match=f'{name}.*({said})'):
-        read_picture(tmp_path / name)
+        decode_image(tmp_path / name)
 
 
 def test_missing():
-    with pytest.raises(FileNotFoundError, match='nowhere.png: no such picture'):
-        read_picture('nowhere.png')
+    with pytest.raises(FileNotFoundError, match='nowhere.png: no such image'):
+        decode_image('nowhere.png')
 
 
 @pytest.mark.parametrize('array', [np.zeros((4, 4, 2), np.uint8), np.zeros((4, 4)), np.zeros((0, 4, 3), np.uint8)])
 def test_arrays_that_are_no_pictures(array):
     with pytest.raises(InputError, match='input 3: '):
-        Picture.of_array(array, 'input 3')
+        DecodedImage.from_array(array, 'input 3')
 
 
 def test_a_failing_write_leaves_what_was_there(tmp_path, monkeypatch):
     path = tmp_path / 'a.png'
-    write_picture(IMG, path)
+    write_image(IMG, path)
     before = path.read_bytes()
 
     def fail(*_):
@@ -128,5 +128,5 @@ def test_a_failing_write_leaves_what_was_there(tmp_path, monkeypatch):
 
     monkeypatch.setattr('os.replace', fail)
     with pytest.raises(InputError, match='a.png: cannot be written .No space left'):
-        write_picture(IMG // 2, path)
+        write_image(IMG // 2, path)
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ['a.png']

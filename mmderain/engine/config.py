@@ -1,10 +1,9 @@
 import contextlib
-import difflib
 import inspect
 import os
 import re
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -15,10 +14,11 @@ from mmengine.runner import Runner
 
 from mmderain.compat import init_cpu_distributed
 from mmderain.datasets.base import DerainDataset
-from mmderain.engine import BFloat16OptimWrapper
-from mmderain.errors import InputError
+from mmderain.errors import InputError, did_you_mean
 from mmderain.models.precision import NO_CPU_BF16, choose_precision, has_bf16, training_speedup, warn_of_slow_bf16
 from mmderain.registry import DATASETS, MODELS
+
+from .optim_wrapper import BFloat16OptimWrapper
 
 #: Entries that a config may have beside the arguments of mmengine's Runner.
 OTHER_ENTRIES = {'custom_imports', 'auto_scale_lr', 'find_unused_parameters', 'model_wrapper_cfg', 'work_dir'}
@@ -35,12 +35,6 @@ def refuse_unknown_options(cfg: Config, options: dict) -> None:
         first = key.split('.')[0]
         if first not in known:
             raise InputError(f'--cfg-options {key}: no config has an entry {first!r}{did_you_mean(first, known)}')
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of an error message that names a likely word, '' if there is none."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
-    return f'; did you mean {close[0]!r}?' if close else ''
 
 
 @contextlib.contextmanager
@@ -91,8 +85,8 @@ def require_data(cfg: Config, *loaders: str) -> None:
             root = inner.get('data_root') or ''
             if root and '://' not in root and not Path(root).is_dir():
                 raise FileNotFoundError(
-                    f'{root} does not exist (sought from {Path.cwd()}), the data_root of {key}. Where the data sets of '
-                    'the detectors and segmentors are published and how they must lie: docs/en/datasets.md'
+                    f'{root} does not exist (looked for in {Path.cwd()}), the data_root of {key}. Where the data sets '
+                    'of detectors and segmentors are published, and their layout: docs/en/datasets.md'
                 )
 
 
@@ -116,7 +110,7 @@ def prepare_config(
         amp: train in mixed precision, as :func:`use_amp`; :func:`decide_amp` decides it for ``--amp=auto``.
     """
     if not Path(config).is_file():
-        raise FileNotFoundError(f'{config}: no such config file (sought from {Path.cwd()})')
+        raise FileNotFoundError(f'{config}: no such config file (looked for in {Path.cwd()})')
     if Path(config).suffix not in ('.py', '.yml', '.yaml', '.json'):
         raise InputError(f'{config}: a config is a .py, .yml, .yaml or .json file')
     cfg = Config.fromfile(config)

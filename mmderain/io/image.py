@@ -1,0 +1,215 @@
+"""Read and write image files, and convert between files, arrays and tensors.
+
+Every caller reads images with :func:`read_image` or :func:`decode_image` and writes them with :func:`write_image`.
+Arrays are BGR uint8 (H, W, 3), as everywhere in OpenMMLab. Tensors are RGB float32 (3, H, W) in [0, 1].
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import ExifTags, Image
+from torch import Tensor
+
+from mmderain.errors import InputError
+
+from .files import atomic_write
+
+#: Suffixes of the formats that :func:`write_image` writes.
+WRITABLE_SUFFIXES = {'.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp'}
+JPEG_QUALITY = 95
+#: EXIF orientation -> number of counterclockwise quarter turns, and whether to mirror left and right before them.
+_ORIENTATIONS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
+#: Luma weights of R, G and B (ITU-R BT.601), as in JPEG and OpenCV.
+_GRAY_WEIGHTS = np.float32([0.299, 0.587, 0.114])
+
+
+@dataclass
+class DecodedImage:
+    """Pixels of an image, and the form in which its result is written.
+
+    Attributes:
+        bgr: (H, W, 3), uint8 or uint16.
+        alpha: (H, W) of the same type, or None.
+        is_gray: whether the image had one color channel; ``bgr`` then holds it three times.
+    """
+
+    bgr: np.ndarray
+    alpha: np.ndarray | None = None
+    is_gray: bool = False
+
+    @classmethod
+    def from_array(cls, array: np.ndarray, name: str = 'the array') -> 'DecodedImage':
+        """Split an array into color and alpha.
+
+        Args:
+            array: uint8 or uint16; (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA.
+            name: name of the array in error messages.
+
+        Raises:
+            InputError: the array has another type or shape, or is empty.
+        """
+        channels = 1 if array.ndim == 2 else array.shape[-1]
+        if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3) or channels not in (1, 3, 4):
+            raise InputError(
+                f'{name}: {array.dtype} of shape {array.shape}; expected uint8 or uint16, (H, W), (H, W, 3) BGR or '
+                '(H, W, 4) BGRA'
+            )
+        if 0 in array.shape:
+            raise InputError(f'{name}: shape {array.shape} has no pixels')
+        if channels == 1:
+            return cls(np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2), is_gray=True)
+        return cls(array[..., :3], array[..., 3] if channels == 4 else None)
+
+    def to_tensor(self) -> Tensor:
+        """Return the color as RGB float32 (3, H, W) in [0, 1]; 16 bits keep their depth."""
+        planes = np.ascontiguousarray(self.bgr[..., ::-1].transpose(2, 0, 1)).astype(np.float32)
+        return torch.from_numpy(planes).div_(np.iinfo(self.bgr.dtype).max)
+
+    def to_uint8(self) -> np.ndarray:
+        """Return the color as BGR uint8 (H, W, 3); 16 bits are rounded to 8."""
+        bgr = self.bgr if self.bgr.dtype == np.uint8 else (self.bgr / 257 + 0.5).astype(np.uint8)
+        return np.ascontiguousarray(bgr)
+
+    def with_color(self, color: Tensor) -> np.ndarray:
+        """Return new color in the form of this image: its type, its number of channels, its alpha.
+
+        Args:
+            color: RGB float (3, H, W) in [0, 1].
+
+        Returns:
+            An array of the shape and type that :meth:`from_array` takes.
+        """
+        top = np.iinfo(self.bgr.dtype).max
+        levels = color.detach().float().clamp(0, 1).mul_(top).round_().cpu().numpy()
+        if self.is_gray:
+            levels = np.rint(np.einsum('chw,c->hw', levels, _GRAY_WEIGHTS))[None]
+        array = levels.astype(self.bgr.dtype)[::-1].transpose(1, 2, 0)
+        if self.alpha is not None:
+            bgr = np.repeat(array, 3, axis=2) if self.is_gray else array
+            array = np.concatenate([bgr, self.alpha[..., None]], axis=2)
+        return np.ascontiguousarray(array[..., 0] if array.shape[2] == 1 else array)
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read an image file as BGR uint8 (H, W, 3), upright; gray becomes color, and alpha is dropped.
+
+    Raises:
+        FileNotFoundError, InputError: as :func:`decode_image`.
+    """
+    return decode_image(path).to_uint8()
+
+
+def decode_image(path: str | Path) -> DecodedImage:
+    """Read an image file with its alpha and its 16 bits, turned upright as its EXIF orientation says.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        InputError: the file is not an image, is damaged, has several frames, or has colors other than RGB and gray.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such image')
+    mode, orientation = _read_header(path)
+    try:
+        array = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # OpenCV raises this for an empty file
+        array = None
+    if array is None:
+        raise InputError(
+            f'{path}: cannot be read as an image; it is damaged or of an unknown format. Replace it, or leave it out.'
+        )
+    turns, mirrored = _ORIENTATIONS.get(orientation, (0, False))
+    array = np.rot90(array, turns)
+    image = DecodedImage.from_array(array[:, ::-1] if mirrored else array, str(path))
+    if mode == 'LA':  # OpenCV decodes gray with alpha as BGRA
+        image.is_gray = True
+    return image
+
+
+def _read_header(path: Path) -> tuple[str, int]:
+    """Return the color mode (a name of Pillow) and the EXIF orientation of an image file.
+
+    Raises:
+        InputError: as :func:`decode_image`.
+    """
+    try:
+        with Image.open(path) as header:
+            mode, frames = header.mode, getattr(header, 'n_frames', 1)
+            orientation = header.getexif().get(ExifTags.Base.Orientation, 1)
+    except Image.UnidentifiedImageError:
+        return 'RGB', 1  # Pillow does not know TIFF of 16-bit RGB, which OpenCV reads
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f'{path}: cannot be read as an image ({error})') from None
+    if frames > 1:
+        raise InputError(f'{path}: has {frames} frames; expected a single image. Split it, or convert it to a video.')
+    if mode in ('CMYK', 'LAB', 'HSV', 'F'):
+        raise InputError(f'{path}: its color mode is {mode}; expected RGB or gray. Convert it first.')
+    return mode, orientation
+
+
+def image_size(path: str | Path, decode: bool = False) -> tuple[int, int]:
+    """Return the height and width of the array that :func:`read_image` would return; only the header is read.
+
+    Args:
+        path: image file.
+        decode: decode every pixel as well, so that a damaged file is found.
+
+    Raises:
+        InputError: the file is not an image, or is damaged.
+    """
+    try:
+        with Image.open(path) as img:
+            width, height = img.size
+            if decode:
+                img.load()
+            # EXIF orientations from 5 on turn the image by a quarter.
+            turned = img.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f'{path}: cannot be read as an image ({error})') from None
+    return (width, height) if turned else (height, width)
+
+
+def write_image(array: np.ndarray, path: str | Path) -> None:
+    """Write an image file, completely or not at all; its folder is created if it is missing.
+
+    Args:
+        array: uint8 or uint16; (H, W), (H, W, 3) BGR or (H, W, 4) BGRA.
+        path: final path; its suffix, one of :data:`WRITABLE_SUFFIXES`, chooses the format.
+
+    Raises:
+        InputError: the format cannot hold such an image, or the file cannot be written.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in WRITABLE_SUFFIXES:
+        raise InputError(
+            f'{path}: images are not written as {path.suffix!r}; expected one of {", ".join(sorted(WRITABLE_SUFFIXES))}'
+        )
+    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix in ('.jpg', '.jpeg') else []
+    try:
+        done, content = cv2.imencode(suffix, array, options)
+        if not done:
+            raise InputError(f'{path}: {array.dtype} of shape {array.shape} cannot be written as {suffix}')
+        with atomic_write(path) as part:
+            part.write_bytes(content)
+    except (OSError, cv2.error) as error:
+        raise InputError(f'{path}: cannot be written ({error})') from None
+
+
+def to_rgb_tensor(img: np.ndarray) -> Tensor:
+    """Convert BGR uint8 (H, W, 3) to RGB float32 (3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(img[..., ::-1].transpose(2, 0, 1))).float() / 255
+
+
+def to_bgr_uint8(img: Tensor) -> np.ndarray:
+    """Convert RGB float (3, H, W) in [0, 1] to BGR uint8 (H, W, 3), clipped and rounded to the nearest level.
+
+    Truncating instead of rounding would change PSNR (38.977 to 39.018 dB on the first pair of Rain100L). The caller
+    checks for NaN.
+    """
+    # One copy, then in place, because images may be large.
+    levels = img.detach().float().clamp(0, 1).mul_(255).round_().byte().cpu().numpy()
+    return np.ascontiguousarray(levels.transpose(1, 2, 0)[..., ::-1])

@@ -1,0 +1,102 @@
+"""Read videos frame by frame, and write MP4 files."""
+
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mmderain.errors import InputError
+
+from .files import atomic_write
+
+VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v')
+
+
+def read_frames(path: str | Path) -> tuple[Iterator[np.ndarray], float]:
+    """Open a video.
+
+    Args:
+        path: a video that OpenCV reads.
+
+    Returns:
+        An iterator over its frames, BGR uint8 (H, W, 3), and the number of frames per second.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        InputError: the file is not a video, or has no frames.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path}: no such video')
+    capture = cv2.VideoCapture(str(path))
+    done, first = capture.read()
+    if not done:
+        raise InputError(f'{path}: cannot be read as a video; it is damaged, empty or of an unknown format')
+
+    def frames() -> Iterator[np.ndarray]:
+        frame = first
+        while frame is not None:
+            yield frame
+            _, frame = capture.read()
+        capture.release()
+
+    return frames(), capture.get(cv2.CAP_PROP_FPS) or 25.0
+
+
+def write_frames(
+    frames: Iterable[np.ndarray], path: str | Path, rate: float, sound_from: str | Path | None = None
+) -> bool:
+    """Write an MP4 video, completely or not at all; its folder is created if it is missing.
+
+    Args:
+        frames: BGR uint8 (H, W, 3), all of one size, at least one.
+        path: final path, ends in ``.mp4``.
+        rate: frames per second.
+        sound_from: a video whose sound is copied, up to the length of the new one. Needs the program ffmpeg.
+
+    Returns:
+        Whether the video has sound: False if ``sound_from`` has none, or ffmpeg is not installed.
+
+    Raises:
+        InputError: the name does not end in ``.mp4``, there is no frame, or OpenCV cannot write such a video.
+    """
+    path = require_mp4(path)
+    with atomic_write(path) as part:
+        writer, number = None, 0
+        for frame in frames:
+            if writer is None:
+                size = frame.shape[1::-1]
+                writer = cv2.VideoWriter(str(part), cv2.VideoWriter_fourcc(*'mp4v'), rate, size)
+                if not writer.isOpened():
+                    raise InputError(f'{path}: OpenCV cannot write MP4 videos of {size[0]}x{size[1]} here')
+            writer.write(frame)
+            number += 1
+        if writer is None:
+            raise InputError(f'{path}: no frames to write')
+        writer.release()
+        return sound_from is not None and _copy_sound(part, sound_from, number / rate)
+
+
+def require_mp4(path: str | Path) -> Path:
+    """Return the path, or raise an InputError if it does not end in ``.mp4``."""
+    path = Path(path)
+    if path.suffix.lower() != '.mp4':
+        raise InputError(f'{path}: expected a name that ends in .mp4')
+    return path
+
+
+def _copy_sound(video: Path, source: str | Path, seconds: float) -> bool:
+    """Add the first seconds of the sound of ``source`` to a video; return False if there is no sound or no ffmpeg."""
+    ffmpeg = shutil.which('ffmpeg')
+    if ffmpeg is None:
+        return False
+    try:
+        with atomic_write(video) as both:
+            command = [ffmpeg, '-loglevel', 'error', '-y', '-i', video, '-i', source]
+            command += ['-map', '0:v', '-map', '1:a', '-c:v', 'copy', '-t', f'{seconds:.6f}', both]
+            subprocess.run([str(word) for word in command], capture_output=True, stdin=subprocess.DEVNULL, check=True)
+    except subprocess.CalledProcessError:
+        return False
+    return True
