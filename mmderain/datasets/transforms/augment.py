@@ -93,3 +93,6 @@ class PairedRandomRotate90(BaseTransform):
     def transform(self, results: dict) -> dict:
         turns = np.random.randint(4)
         return apply_to_pair(results, lambda img: np.rot90(img, turns))
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
