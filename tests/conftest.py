@@ -7,7 +7,8 @@ import mmcv
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.registry import init_default_scope
+from mmengine.utils import ManagerMixin
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = Path(__file__).parent / 'data' / 'golden'
@@ -77,11 +78,18 @@ def _no_yapf():
 
 @pytest.fixture(autouse=True)
 def _isolated():
-    """Every test starts in our scope, from one seed."""
+    """Start each test from one seed, and without the scopes, loggers and visualizers that tests before it have made."""
     torch.manual_seed(0)
     np.random.seed(0)
     yield
-    DefaultScope._instance_dict.clear()
+    clear_instances(ManagerMixin)
+
+
+def clear_instances(kind: type[ManagerMixin]) -> None:
+    """Forget the named instances that mmengine keeps of a class and of its subclasses."""
+    kind._instance_dict.clear()
+    for subclass in kind.__subclasses__():
+        clear_instances(subclass)
 
 
 @pytest.fixture(autouse=True)
