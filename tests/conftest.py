@@ -65,14 +65,17 @@ def write_pairs(root: Path, names, size=(40, 50)) -> None:
 
 
 @pytest.fixture(autouse=True, scope='session')
-def _no_yapf():
-    """Put a stand-in for yapf first on the path of this process and of the programs that tests start.
+def _short_runs():
+    """Spare short runs what takes most of their time.
 
-    mmengine formats the config of a run with yapf up to six times, which takes most of the time of the tests' small runs.
+    mmengine formats the config of a run with yapf up to six times: a stand-in for yapf comes first on the path of this
+    process and of the programs that tests start. And torch waits five seconds for each worker process of a data loader
+    that the garbage collector ends, because the process is not told.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(STUBS)
         patch.setenv('PYTHONPATH', str(STUBS), prepend=os.pathsep)
+        patch.setattr('torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL', 0.5)
         yield
 
 
