@@ -90,15 +90,14 @@ def test_configs_inherit_across_packages(base, model, tmp_path):
 NETWORK = """
     import torch
     from mmengine.model import BaseModule
+    from mmderain.models import NetworkSpec
     from mmderain.registry import MODELS
 
     @MODELS.register_module()
     class HalfBright(BaseModule):
-        channel_order = 'bgr'
-        size_multiple = 4
-
         def __init__(self, factor):
             super().__init__()
+            self.spec = NetworkSpec(channel_order='bgr', size_multiple=4)
             self.factor = torch.nn.Parameter(torch.tensor(float(factor)))
 
         def forward(self, x):

@@ -23,7 +23,7 @@ from PIL import Image
 
 from mmderain import DEFAULT_DERAINER, cli, web
 from mmderain.errors import InputError
-from mmderain.models import Derainer
+from mmderain.models import Derainer, NetworkSpec
 from mmderain.perception.scene import view_scene
 from mmderain.registry import MODELS
 from mmderain.web import build_page, bundled_loaders, difference, read_upload, serving
@@ -32,6 +32,8 @@ from mmderain.web import build_page, bundled_loaders, difference, read_upload, s
 @MODELS.register_module()
 class Dim(torch.nn.Module):
     """Takes 12 levels away; no weights."""
+
+    spec = NetworkSpec()
 
     def forward(self, x):
         return [x - 12 / 255]

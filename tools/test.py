@@ -12,7 +12,8 @@ from mmengine.runner import Runner
 
 from mmderain.engine.config import naming_unknown_arguments, prepare_config, require_data
 from mmderain.errors import InputError
-from mmderain.io import load_weights, read_checkpoint
+from mmderain.io import read_checkpoint
+from mmderain.models import load_weights
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -1,6 +1,6 @@
 """Read and write files: images, videos, checkpoints."""
 
-from .checkpoint import load_weights, read_checkpoint, save_weights
+from .checkpoint import read_checkpoint, save_weights
 from .files import atomic_write, file_sha256, safe_name
 from .image import DecodedImage, decode_image, image_size, read_image, to_bgr_uint8, to_rgb_tensor, write_image
 from .video import read_frames, write_frames
@@ -11,7 +11,6 @@ __all__ = [
     'decode_image',
     'file_sha256',
     'image_size',
-    'load_weights',
     'read_checkpoint',
     'read_frames',
     'read_image',

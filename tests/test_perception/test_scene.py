@@ -21,7 +21,7 @@ from mmderain.hub import bundled_models, find_derainer
 from mmderain.hub import index as model_index
 from mmderain.io.image import DecodedImage, read_image
 from mmderain.io.video import read_frames, write_frames
-from mmderain.models import Derainer
+from mmderain.models import Derainer, NetworkSpec
 from mmderain.perception.scene import figure, show_scenes, view_scene
 from mmderain.perception.task import TaskInferencer, load_task_model
 from mmderain.rain import draw_rain
@@ -142,6 +142,8 @@ class Spot:
 @MODELS.register_module()
 class TakeTwenty(torch.nn.Module):
     """Takes 20 levels away."""
+
+    spec = NetworkSpec()
 
     def forward(self, x):
         return [x - 20 / 255]

@@ -14,7 +14,8 @@ from golden import authors_keys, fill
 
 from mmderain.apis import init_model
 from mmderain.evaluation import measure
-from mmderain.io import load_weights, read_checkpoint, save_weights
+from mmderain.io import read_checkpoint, save_weights
+from mmderain.models import load_weights
 
 CONVERTER = 'convert'
 TINY = """

@@ -170,8 +170,7 @@ def memory_in_a_fresh_process(args: argparse.Namespace, config: str, row: dict) 
 
 def padded_size(network: nn.Module, shape: tuple[int, int]) -> tuple[int, int]:
     """Return the height and width that ``Derainer.restore`` pads an image to before the network."""
-    multiple = getattr(network, 'size_multiple', 1)
-    return tuple(math.ceil(side / multiple) * multiple for side in shape)
+    return tuple(network.spec.padded_side(side) for side in shape)
 
 
 def inputs(network: nn.Module, shape: tuple[int, int], batch: int, device: str) -> torch.Tensor:
@@ -206,7 +205,7 @@ def models(args: argparse.Namespace, config: str) -> tuple[Derainer, nn.Module]:
     """
     model = build(args, config, 'eager')
     network = model.network
-    least = getattr(network, 'min_size', 1)
+    least = network.spec.min_size
     for height, width in args.sizes:
         if min(height, width) < least:
             raise InputError(f'--sizes {height}x{width}: {type(network).__name__} takes sides from {least} on')

@@ -21,7 +21,8 @@ import torch
 from measuring import device_name, milliseconds, size
 from torch import Tensor
 
-from mmderain.models.layers.pairwise_attention import WindowAttention, coordinates
+from mmderain.models.layers.window_attention import WindowAttention
+from mmderain.models.layers.window_geometry import coordinates
 
 #: Relation and value channels of a unit of JDNet of width 32.
 RELATIONS, VALUES = 2, 8
@@ -80,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     if args.device == 'cpu':
         os.environ['TRITON_INTERPRET'] = '1'  # Triton reads it when a kernel is defined, so before the import
-    from mmderain.models.layers.pairwise_attention_triton import TritonWindowAttention
+    from mmderain.models.layers.window_attention_triton import TritonWindowAttention
 
     rows = []
     args.out.mkdir(parents=True, exist_ok=True)

@@ -22,22 +22,22 @@ class PlainSIAN(SIAN):
         derained, results = x, []
         for _ in range(self.num_stages):
             features = self.embed(torch.cat([x, derained], dim=1))
-            dogs = self._dogs(features) if self.pyramid is not None else [None] * len(sian.SCALES)
+            dogs = self._dogs(features) if self.scale_space is not None else [None] * len(sian.SCALES)
             scaled = [features if s == 1 else F.avg_pool2d(features, s) for s in sian.SCALES]
             inputs = [self._attend(part, f, dog) for part, f, dog in zip(self.attention, scaled, dogs, strict=True)]
             states = [lstm_step(cell, i, *state) for cell, i, state in zip(self.lstm, inputs, states, strict=True)]
             full, half, quarter = (state[0] for state in states)
             to_full, to_half = self.fusion
-            derained = x - self.reconstruct(to_full(to_half(quarter, half), full))
+            derained = x - self.reconstruct(to_full(to_half(quarter, half, None), full, None))
             results.append(derained)
         return results
 
     def _dogs(self, features: Tensor) -> list[Tensor]:
-        blurred, dogs = self.pyramid._blur(features, 0), []
+        blurred, dogs = self.scale_space.blur(features, 0), []
         for _ in sian.SCALES:
             dog = None
-            for i in range(1, self.pyramid.layers):
-                further = self.pyramid._blur(blurred, i)
+            for i in range(1, self.scale_space.layers):
+                further = self.scale_space.blur(blurred, i)
                 difference = further - blurred
                 dog = difference if dog is None else torch.cat([dog, difference], dim=1)
                 blurred = further
@@ -76,14 +76,14 @@ class PlainJDNet(JDNet):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = x.contiguous()
-        out = lrelu(self.enter(x))
+        out = lrelu(self.conv_in(x))
         features = [out]
-        for unit, gather in zip(self.units, self.gather, strict=True):
+        for unit, gather in zip(self.units, self.fuse, strict=True):
             for part in unit:
                 out = PLAIN_PARTS[type(part)](part, out)
             features.append(out)
             out = lrelu(gather(torch.cat(features, dim=1)))
-        return [x - lrelu(self.leave(out))]
+        return [x - lrelu(self.conv_out(out))]
 
 
 def self_attention(part: jdnet.SelfAttention, x: Tensor) -> Tensor:
@@ -106,7 +106,7 @@ def pairwise_attention(layer: PairwiseSelfAttention, x: Tensor) -> Tensor:
     of_features = q[:, :, None] - around(k)
     of_positions = (p[:, :, None] - around(p)).expand(n, -1, -1, -1, -1)
     relation = F.leaky_relu(torch.cat([of_features, of_positions], dim=1), layer.slope)
-    logits = layer.weigh(layer.reduce(relation.flatten(2, 3))).view(n, 1, size, h, w)
+    logits = layer.logit(layer.reduce(relation.flatten(2, 3))).view(n, 1, size, h, w)
     return (torch.softmax(logits, dim=2) * around(v)).sum(2)
 
 
@@ -139,7 +139,7 @@ class PlainNASNet(NASNet):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = x.contiguous()
-        results = [self.enter(x)]
+        results = [self.conv_in(x)]
         for stage in self.stages:
             t = results[-1]
             for block in stage.blocks:
@@ -149,7 +149,7 @@ class PlainNASNet(NASNet):
         z = results[-1]
         if self.fuse_stages:
             z = neuron_attention(self.attention, self.fuse2(self.fuse1(torch.cat(results[1:], dim=1))))
-        return [self.leave2(self.leave1(z)) + x]
+        return [self.conv_out2(self.conv_out1(z)) + x]
 
 
 def neuron_attention(part: torch.nn.Module, x: Tensor) -> Tensor:
@@ -163,8 +163,8 @@ class PlainMAFNet(MAFNet):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = x.contiguous()
-        scales = [conv(level) for conv, level in zip(self.enter, self.pyramid(x), strict=True)]
-        scales = interact(self.enter_spatial, scales)
+        scales = [conv(level) for conv, level in zip(self.conv_in, self.pyramid(x), strict=True)]
+        scales = interact(self.spatial_in, scales)
         for module in self.body:
             halved = [F.leaky_relu(part[0](t), mafnet.SLOPE) for part, t in zip(module.down, scales, strict=True)]
             halved = interact(module.channel, halved)
@@ -172,7 +172,7 @@ class PlainMAFNet(MAFNet):
             scales = [t + F.leaky_relu(y, mafnet.SLOPE) for t, y in zip(scales, grown, strict=True)]
             scales = interact(module.spatial, scales)
         fused = self.fuse(torch.cat([mafnet.upsample_to(scales[0], scale) for scale in scales], dim=1))
-        return [x - self.leave(F.leaky_relu(fused, mafnet.SLOPE))]
+        return [x - self.conv_out(F.leaky_relu(fused, mafnet.SLOPE))]
 
 
 def interact(cross: mafnet.CrossScale, scales: list[Tensor]) -> list[Tensor]:

@@ -12,6 +12,7 @@ is removed. ONNX needs the extra [export].
 
 import argparse
 import logging
+import math
 import sys
 import time
 import warnings
@@ -26,10 +27,6 @@ from mmderain.errors import InputError
 
 OPSET = 20
 TOLERANCE = 1e-4
-#: Sides of which an exported network of variable size takes multiples; others go by their ``size_multiple``.
-MULTIPLES = {'SIAN': 4, 'JDNet': 4}
-#: Networks whose windows depend on the size.
-FIXED = ('MAFNet',)
 SUFFIXES = ('.onnx', '.pt2')
 
 
@@ -125,13 +122,13 @@ def main(argv: list[str] | None = None) -> int:
                 raise InputError(f"{error}; ONNX needs the extra [export]: pip install 'mmderain[export]'") from error
         derainer = init_model(args.config, args.checkpoint)
         kind = type(derainer.network).__name__
-        multiple = MULTIPLES.get(kind, getattr(derainer.network, 'size_multiple', 1))
+        multiple = math.lcm(derainer.spec.size_multiple, derainer.spec.export_multiple)
         if any(side % multiple or side < 8 * multiple for side in args.size):
             raise InputError(
                 f'--size {args.size[0]} {args.size[1]}: {kind} is exported for multiples of {multiple} from '
                 f'{8 * multiple} on'
             )
-        fixed = args.fixed or kind in FIXED
+        fixed = args.fixed or not derainer.spec.export_any_size
         model = Exported(derainer).eval()
         args.out.parent.mkdir(parents=True, exist_ok=True)
         part = args.out.with_name(f'{args.out.stem}.part{args.out.suffix}')

@@ -34,7 +34,7 @@ DEFAULTS = dict(
     EARLIER='work_dirs/gpu_queue',  # the results of earlier runs: what is done, and where recipes continue
     LIMIT='540',  # seconds for each step
     TRAIN_SECONDS='480',  # seconds of training in one part of a recipe
-    TESTS='tests/test_models/test_gpu.py tests/test_models/test_pairwise_attention_triton.py',
+    TESTS='tests/test_models/test_gpu.py tests/test_models/test_window_attention_triton.py',
     ATTENTION_ARGS='--sizes 128x128 540x960 1080x1920',
     CONFIGS='configs/derain/sian_rain100h.py configs/derain/jdnet_rain100h.py configs/derain/nasnet_bsds.py '
     'configs/derain/mafnet_rain200h.py configs/derain/nafnet_photographs.py',

@@ -1,8 +1,11 @@
-"""The window attention of :mod:`.pairwise_attention` as Triton kernels, for NVIDIA GPUs.
+"""The window attention of :mod:`.window_attention` as Triton kernels, for NVIDIA GPUs.
 
-One program works on a piece of a row. The softmax runs along as the window is gone through: no weight is ever stored;
-the backward pass computes them again from the logarithm of their sum. What a place gives to its neighbours is gathered
-by each neighbour, not scattered, so the same bits come out each time.
+One program works on a piece of a row. It computes the softmax in one pass over the window, so no weight is ever stored;
+the backward pass computes the weights again from the logarithm of their sum. Gradients of a place are gathered from all
+windows that contain it, not scattered, so the result is the same bit for bit each time.
+
+These kernels have not run on a GPU yet: tests compare them in Triton's interpreter, and tests/test_models/test_gpu.py
+waits for one. They are off by default (``attention_backend='torch'``).
 """
 
 import torch
@@ -11,12 +14,14 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from .window_geometry import border_cases
+
 BLOCK = 64  # places of a row that a program works on
 
 
 @triton.jit
 def border_case(place, length, margin: tl.constexpr):
-    """As ``border_cases`` has it: the first ``margin`` places, the last, all in between alike."""
+    """Return the case of a place, as :func:`.window_geometry.border_cases` does."""
     cases = tl.minimum(length, 2 * margin + 1)
     return tl.maximum(tl.minimum(place, margin), place - (length - cases))
 
@@ -68,7 +73,7 @@ def backward_query_kernel(
     height, width, row_cases, column_cases, blocks,
     R: tl.constexpr, C: tl.constexpr, C2: tl.constexpr, WINDOW: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """What a place's own q gets; and, summed over a piece of a row, what w and the positions get."""
+    """Compute the gradient of q, and those of w and the position term, summed over a piece of a row."""
     margin: tl.constexpr = WINDOW // 2
     n, y = tl.program_id(0) // height, tl.program_id(0) % height
     x = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
@@ -115,7 +120,7 @@ def backward_key_kernel(
     height, width, row_cases, column_cases,
     R: tl.constexpr, C: tl.constexpr, C2: tl.constexpr, WINDOW: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """What a place of the padded map gets from all that look at it: its term of k, its k, its v."""
+    """Compute the gradient of the surroundings: of each place, from all windows that contain it."""
     margin: tl.constexpr = WINDOW // 2
     wide, tall = width + WINDOW - 1, height + WINDOW - 1
     n, row = tl.program_id(0) // tall, tl.program_id(0) % tall
@@ -163,7 +168,7 @@ def backward_key_kernel(
 
 
 class TritonWindowAttention(torch.autograd.Function):
-    """As ``WindowAttention`` of :mod:`.pairwise_attention`; all tensors float32."""
+    """The function of :class:`.window_attention.WindowAttention`; all tensors are float32."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, q: Tensor, around: Tensor, of_position: Tensor, w: Tensor, window: int) -> Tensor:
@@ -180,8 +185,6 @@ class TritonWindowAttention(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, g_out: Tensor) -> tuple[Tensor | None, ...]:
-        from .pairwise_attention import border_cases
-
         q, around, of_position, w, out, lse = ctx.saved_tensors
         g_out, window = g_out.contiguous(), ctx.window
         n, relations, height, width = q.shape
@@ -204,11 +207,11 @@ class TritonWindowAttention(torch.autograd.Function):
 
 
 def sizes(q: Tensor, of_position: Tensor) -> tuple[int, ...]:
-    """Height, width, cases of rows and of columns."""
+    """Return height, width, and the numbers of row cases and column cases."""
     return (*q.shape[2:], *of_position.shape[2:])
 
 
 def constants(q: Tensor, out: Tensor, window: int) -> dict[str, int]:
-    """What the kernels are compiled for."""
+    """Return the constants that the kernels are compiled for."""
     channels = out.shape[1]
     return dict(R=q.shape[1], C=channels, C2=triton.next_power_of_2(channels), WINDOW=window, BLOCK=BLOCK)
