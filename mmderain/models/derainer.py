@@ -82,7 +82,8 @@ class Derainer(BaseModel):
         for module in self.network.modules():
             if isinstance(module, torch.nn.Conv2d):  # the layout of the images, or each call would convert the kernel
                 module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
-        if compile is not None and compile is not False:
+        self._compiled = compile is not None and compile is not False
+        if self._compiled:
             try:
                 self.network.compile(**({} if compile is True else compile))
             except (RuntimeError, TypeError) as error:
@@ -140,11 +141,9 @@ class Derainer(BaseModel):
             x = x / self.std.to(x.dtype)
         if self.spec.channel_order == 'bgr':
             x = x.flip(1)
-        if tile is None:
-            results = self.network(x)
-        else:
-            # forward() leaves out torch.compile, which would compile the network again for the place of each tile.
-            results = self.network.forward(x, tile) if self.spec.takes_tile else self.network.forward(x)
+        # A compiled network would be compiled again for the place of each tile; its forward() runs it uncompiled.
+        network = self.network.forward if self._compiled and tile is not None else self.network
+        results = network(x, tile) if self.spec.takes_tile and tile is not None else network(x)
         return [result.flip(1) for result in results] if self.spec.channel_order == 'bgr' else list(results)
 
     def loss(self, inputs: Tensor, data_samples: list[DerainDataSample]) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ Difference in form, not in result: a convolution of two concatenated maps is a s
 (:func:`~mmderain.models.layers.conv2d_split`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -132,11 +132,17 @@ class NASNet(BaseModule):
         Returns:
             One result, (N, 3, H, W), RGB in [0, 1] once trained.
         """
-        z, results = self.conv_in(x), []
-        for stage in self.stages:
-            z = stage(z)
-            results.append(z)
+        results = self._stage_results(x)
         if self.fuse_stages:
             fused = conv2d_split(results, self.fuse1.weight, self.fuse1.bias, padding=1)  # conv(cat[h_1, .., h_S])
             z = self.attention(self.fuse2(fused))
+        else:
+            *_, z = results
         return [self.conv_out2(self.conv_out1(z)) + x]
+
+    def _stage_results(self, x: Tensor) -> Iterator[Tensor]:
+        """Yield the results h_1, .., h_S of the stages, each (N, C, H, W), when they are asked for."""
+        z = self.conv_in(x)
+        for stage in self.stages:
+            z = stage(z)
+            yield z
