@@ -192,7 +192,7 @@ def test_missing_data_says_where_from_and_how(name):
         if dataset.type == 'PairedImageDataset':
             templates = dataset.pairing.get('type') if isinstance(dataset.pairing, dict) else dataset.pairing
             assert templates in ('prefix', 'template', 'side_by_side', 'same_name')
-        with pytest.raises(FileNotFoundError, match='(?s)Published at: .*It must lie like this'):
+        with pytest.raises(FileNotFoundError, match='(?s)Published at: .*Expected layout'):
             DATASETS.build(dataset)
 
 
