@@ -17,7 +17,7 @@ from mmderain.hub import bundled_models
 from mmderain.io.image import image_size, read_image
 from mmderain.perception.scene import View, view_scene
 from mmderain.perception.task import load_task_model
-from mmderain.rain.synthesis import PRESETS
+from mmderain.rain import PRESETS
 
 #: Of an upload. More would keep the page waiting for minutes; ``mmderain derain`` takes any size.
 MAX_PIXELS = 16_000_000

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mmderain.datasets.pairing import PAIRING_HELP, list_images, pair_by_name, parse_pairing
+from mmderain.datasets.pairing import PAIRING_HELP, pair_by_name, parse_pairing
 from mmderain.errors import InputError
 from mmderain.evaluation import PROTOCOLS, measure
-from mmderain.evaluation.metrics import write_figures
-from mmderain.io.image import read_image
+from mmderain.evaluation.metrics import write_scores
+from mmderain.io.image import list_images, read_image
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -73,7 +73,7 @@ def evaluate(args: argparse.Namespace) -> None:
     means = {key: float(np.mean([figures[key] for _, figures in results])) for key in results[0][1]}
     print(f'mean of {len(results)}', *(f'{key} {value:.4f}' for key, value in means.items()), sep='  ')
     if args.out:
-        write_figures(args.out, results, means)
+        write_scores(args.out, results, means)
 
 
 def main(argv: list[str] | None = None) -> int:

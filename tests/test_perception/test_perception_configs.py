@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.utils import import_modules_from_strings
 
-from mmderain.datasets.samplers import Draw
+from mmderain.datasets import SeededIndex
 from mmderain.engine.config import require_data
 from mmderain.rain import synthesize_rain
 
@@ -87,7 +87,7 @@ def test_browse_our_own(tmp_path, capsys, monkeypatch):
         ['LoadPairedImages', 'PairedRandomCrop', 'PairedRandomFlip', 'SynthesizeRain'],
     )
     # The last step is what the network sees in that visit.
-    seen = data[Draw(3, 0, 5)]
+    seen = data[SeededIndex(3, 0, 5)]
     rainy, truth = steps[-1][1]
     assert (rainy == seen['inputs'].numpy().transpose(1, 2, 0)).all()
     assert (truth == seen['data_samples'].gt_img.numpy().transpose(1, 2, 0)).all()

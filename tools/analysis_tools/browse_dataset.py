@@ -17,8 +17,8 @@ import torch
 from mmengine.config import DictAction
 from mmengine.registry import DATASETS, init_default_scope
 
+from mmderain.datasets import SeededIndex
 from mmderain.datasets.base import seeded
-from mmderain.datasets.samplers import Draw
 from mmderain.engine.config import naming_unknown_arguments, prepare_config
 from mmderain.errors import InputError
 from mmderain.visualization import panel
@@ -61,7 +61,7 @@ def pictures_of(results: dict) -> list[np.ndarray]:
 def steps_of(dataset: object, index: int, seed: int) -> list[tuple[str, list[np.ndarray]]]:
     """Names of the transforms that change the picture of an item, and what it looks like after each."""
     steps: list[tuple[str, list[np.ndarray]]] = []
-    with seeded(Draw(index, 0, seed)):
+    with seeded(SeededIndex(index, 0, seed)):
         torch.manual_seed(seed + index)
         results = dataset.get_data_info(index)
         for transform in dataset.pipeline.transforms:

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from rich.progress import track
 
-from mmderain.datasets.pairing import PAIRING_HELP, list_images, pair_by_name, parse_pairing
+from mmderain.datasets.pairing import PAIRING_HELP, pair_by_name, parse_pairing
 from mmderain.errors import InputError
 from mmderain.evaluation import measure
-from mmderain.io.image import read_image
+from mmderain.io.image import list_images, read_image
 from mmderain.rain import StreakPreset, synthesize_rain
 
 #: The recipe that ours is measured against: streaks that add without end, exponentially distributed.

@@ -18,9 +18,8 @@ import cv2
 import numpy as np
 from rich.progress import track
 
-from mmderain.datasets.pairing import list_images
 from mmderain.errors import InputError
-from mmderain.io.image import image_size, read_image, write_image
+from mmderain.io.image import image_size, list_images, read_image, write_image
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -22,10 +22,9 @@ import numpy as np
 from rich.progress import track
 
 from mmderain import __version__
-from mmderain.datasets.pairing import list_images
 from mmderain.datasets.transforms.rain import rain_seed
 from mmderain.errors import InputError
-from mmderain.io.image import read_image
+from mmderain.io.image import list_images, read_image
 from mmderain.rain import PRESETS, REFERENCE_HEIGHT, draw_rain, parse_rain
 
 MANIFEST = 'manifest.jsonl'

@@ -17,9 +17,8 @@ from typing import TextIO
 
 from training_recipes import Recipe, process_cpu_seconds, read_recipes, store, unpack_stored_state
 
-from mmderain.datasets.pairing import list_images
 from mmderain.errors import InputError
-from mmderain.io import atomic_write
+from mmderain.io import atomic_write, list_images
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Seconds between two lines of progress in the log.
