@@ -47,7 +47,7 @@ class RestorationLossHook(Hook):
 
     def _add_loss(self, model: nn.Module, args: tuple, kwargs: dict, output: dict) -> dict | None:
         """Return the losses of one forward pass with the restoration loss; None, no change, in other modes."""
-        if kwargs['mode'] != 'loss':
+        if kwargs.get('mode') != 'loss':
             return None
         data_samples = kwargs['data_samples'] if 'data_samples' in kwargs else args[1]
         loss = restoration_loss(model.data_preprocessor.derained, data_samples)

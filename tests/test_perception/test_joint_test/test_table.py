@@ -1,5 +1,3 @@
-import pytest
-
 from mmderain.perception.joint_test import Result, TaskModel, conditions, make_table, recovery
 
 
@@ -8,17 +6,9 @@ def test_recovery():
     rows = list(conditions(model, ['heavy'], {'X': 'sian'}, [baseline], {}, ''))
     values = [80, 78, 79, 40, 60, 45, 70]
     results = [Result({'mIoU': v}, None, None, None, None, (1, 1), 1) for v in values]
-    names = [f'{r.treatment}/{r.model.name}' for r in rows]
-    assert names == ['clean/a', 'clean/b', 'clean, then X/a', 'rainy/a', 'rainy/b', 'median blur 5x5/a', 'X/a']
     assert recovery(rows, results, 'mIoU') == [None, None, None, None, 0.5, 0.125, 0.75]
     assert make_table(rows, results)[-1][:6] == ['heavy', 'X', 'a', '', '', '70.0']
     # Rain that may have taken nothing: the intervals overlap.
     for (low, high), certain in (((30, 78), False), ((30, 50), True)):
         results[3].interval, results[0].interval = (low, high), (75, 85)
         assert (recovery(rows, results, 'mIoU')[4] is not None) == certain
-    for wrong in (['heavy', 'heavy'], ['clean', 'light']):
-        names = dict(rains=wrong) if wrong[0] == 'heavy' else dict(rains=['light'], derainers={'clean': 'sian'})
-        with pytest.raises(ValueError, match=f'must differ, found {wrong[0]} twice'):
-            list(conditions(model, names['rains'], names.get('derainers', {}), [], {}, ''))
-    with pytest.raises(ValueError, match='names must differ, found X twice'):
-        list(conditions(model, ['heavy'], {'X': 'sian'}, [], {'X': 'folder'}, ''))
