@@ -105,9 +105,9 @@ def build_page(derainers: Loaders, tasks: Loaders):
             found = [part for view in (rainy, derained) for part in (rgb(view.drawn), said(view))]
         return [
             gr.HTML(visible=False),
-            gr.ImageSlider((rgb(rainy.picture), rgb(derained.picture)), visible=True),
-            gr.Image(rgb(difference(rainy.picture, derained.picture)), visible=True),
-            gr.HTML(cards(rainy.figures, derained.figures), visible=bool(rainy.figures)),
+            gr.ImageSlider((rgb(rainy.image), rgb(derained.image)), visible=True),
+            gr.Image(rgb(difference(rainy.image, derained.image)), visible=True),
+            gr.HTML(cards(rainy.scores, derained.scores), visible=bool(rainy.scores)),
             gr.Row(visible=bool(found)),
             *(found or [None, ''] * 2),
         ]

@@ -92,7 +92,7 @@ def test_commands_are_understood(page):
         'python tools/train.py configs/derain/sian_rain100l.py --ressume',
         'python tools/train.py configs/derain/sian_rain100m.py',
         'python tools/trian.py configs/derain/sian_rain100l.py',
-        'python tools/joint_test.py CONFIG CHECKPOINT --derainer SIAN sian.py',
+        'python tools/joint_test.py CONFIG CHECKPOINT --derainer SIAN',
         'python -m mmderain.cli models',
         'size=320,480\npython tools/analysis_tools/benchmark.py configs/derain/sian_sample.py --sizes $size',
         'bash tools/dist_train.sh configs/derain/sian_rain100l.py 2 --out work_dirs/figures',

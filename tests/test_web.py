@@ -273,15 +273,15 @@ def test_the_page(browser, derainer, tmp_path, monkeypatch):
         wait_for(browser, '[role=option]', 'spotter').click()
         wait_for(browser, '#run').click()
         _, rainy, derained = view_scene(mmcv.imread(str(source)), derainer, Spotter(), 'light:3+mist:3', 0)
-        pairs = [(rainy.figures[name], derained.figures[name]) for name in ('PSNR-Y', 'SSIM-Y(valid)')]
+        pairs = [(rainy.scores[name], derained.scores[name]) for name in ('PSNR-Y', 'SSIM-Y(valid)')]
         wait_for(browser, '#figures .card', '{:.2f} → {:.2f} dB'.format(*pairs[0]))
         wait_for(browser, '#figures .card', '{:.4f} → {:.4f}'.format(*pairs[1]))
         wait_for(browser, '#rainy', f'{rainy.caption}; {rainy.agreement}')
         wait_for(browser, '#derained', f'{derained.caption}; {derained.agreement}')
         assert loaded == ['dim']
         for place, wanted in {
-            '#both': [rainy.picture, derained.picture],
-            '#layer': [difference(rainy.picture, derained.picture)],
+            '#both': [rainy.image, derained.image],
+            '#layer': [difference(rainy.image, derained.image)],
             '#rainy': [rainy.drawn],
             '#derained': [derained.drawn],
         }.items():
@@ -308,7 +308,7 @@ def test_the_page(browser, derainer, tmp_path, monkeypatch):
         upload(browser, '#clean', source)
         wait_for(browser, '#clean img')
         wait_for(browser, '#run').click()
-        wait_for(browser, '.toast-body', 'take the second picture away, or draw no rain')
+        wait_for(browser, '.toast-body', 'take the second image away, or draw no rain')
         assert loaded == ['dim']
         assert hosts(browser) == {f'127.0.0.1:{port}'}
     assert not folder.exists()

@@ -97,25 +97,34 @@ def test_browse_our_own(tmp_path, capsys, monkeypatch):
 
 
 PERSONS = ['faster-rcnn_r50_coco-person', 'rtmdet_s_coco-person']
-CHAINED = [
-    f'{task}_{network}'
-    for task in (*PERSONS, 'faster-rcnn_r50_coco', 'rtmdet_s_coco', 'pspnet_r50_ade20k')
-    for network in ('sian', 'jdnet', 'nasnet', 'mafnet')
-]
+CHAINED = [f'{task}_derained' for task in (*PERSONS, 'faster-rcnn_r50_coco', 'rtmdet_s_coco', 'pspnet_r50_ade20k')]
 
 
 @pytest.mark.parametrize('name', CHAINED)
-def test_chained_configs_name_the_derainers_own_config_and_last_checkpoint(name):
+@pytest.mark.parametrize('network', ['sian_rain100h', 'jdnet_rain200h', 'nasnet_rain100h', 'mafnet_rain200h'])
+def test_chained_configs_name_the_derainers_own_config_and_last_checkpoint(name, network, monkeypatch):
     pytest.importorskip('mmdet', reason='mmdet is not installed')
     pytest.importorskip('mmseg', reason='mmseg is not installed')
+    monkeypatch.setenv('DERAINER', network)
     cfg = Config.fromfile(ROOT / f'configs/perception/{name}.py')
     load, derain, *rest = cfg.test_dataloader.dataset.pipeline
     assert load['type'] == 'LoadImageFromFile' and rest[0]['type'] == 'Resize'
     assert derain['type'] == 'mmderain.Derain' and cfg.test_pipeline[1] == derain
-    path = ROOT / 'configs' / derain['config'].removeprefix('mmderain::')
+    path = ROOT / 'configs' / derain['derainer']['config'].removeprefix('mmderain::')
     loop = Config.fromfile(path).train_cfg
     last = f'epoch_{loop.max_epochs}' if 'max_epochs' in loop else f'iter_{loop.max_iters}'
-    assert path.stem.startswith(name.split('_')[-1]) and derain['checkpoint'] == f'work_dirs/{path.stem}/{last}.pth'
+    assert path.stem == network and derain['derainer']['checkpoint'] == f'work_dirs/{path.stem}/{last}.pth'
+
+
+def test_chained_configs_take_a_bundled_model_or_a_path_too(monkeypatch):
+    pytest.importorskip('mmdet', reason='mmdet is not installed')
+    config = ROOT / 'configs/perception/rtmdet_s_coco_derained.py'
+    monkeypatch.delenv('DERAINER', raising=False)
+    assert 'sian_rain100h' in Config.fromfile(config).test_pipeline[1]['derainer']['config']
+    for name in ('sian', 'my/config.py'):
+        monkeypatch.setenv('DERAINER', name)
+        cfg = Config.fromfile(config)
+        assert cfg.test_pipeline[1]['derainer'] == cfg.test_dataloader.dataset.pipeline[1]['derainer'] == name
 
 
 @pytest.mark.parametrize('name', PERSONS)

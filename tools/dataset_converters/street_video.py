@@ -27,7 +27,7 @@ from rich.progress import track
 
 from mmderain.errors import InputError
 from mmderain.io.video import read_frames
-from mmderain.perception.report import grid
+from mmderain.perception.joint_test.gallery import grid
 
 DIFFERENCE = (28, 20)  # in lightness, in both colours together (8-bit CIELAB): calibrated by eye on vtest.avi
 SMALLEST = (150, 25)  # area, height of a certain person, px
