@@ -12,7 +12,7 @@ from functools import partial
 import torch
 
 from mmderain.apis import init_model
-from mmderain.engine.profiling import forward_pass, multiply_adds, padded_size, random_images, time_calls
+from mmderain.engine.profiling import forward_pass, multiply_adds, random_images, time_calls
 from mmderain.errors import InputError
 
 
@@ -38,10 +38,10 @@ def main(argv: list[str] | None = None) -> int:
             print(f'error: {error}', file=sys.stderr)
             return 1
         count = sum(p.numel() for p in network.parameters())
-        adds = multiply_adds(network, padded_size(network, args.size)) / pixels
+        image = random_images(network, args.size, device=args.device)
+        adds = multiply_adds(network, image.shape[-2:]) / pixels
         print(f'{type(network).__name__:10}{count:12,}{adds:24,.0f}', end='', flush=True)
         run = forward_pass(network, 'fp32', args.device, keep_memory=False)
-        image = random_images(network, args.size, device=args.device)
         (milliseconds,) = time_calls([partial(run, image)], args.repeats, args.device)
         print(f'{min(milliseconds) / 1000:10.2f}', flush=True)
     return 0

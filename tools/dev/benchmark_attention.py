@@ -68,9 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     for height, width in args.sizes:
         inputs = random_inputs(height, width, args.window, args.device)
         for passes in (forward, forward_and_backward):
-            calls = [
-                partial(passes, function, inputs, args.window) for function in (TritonWindowAttention, WindowAttention)
-            ]
+            calls = [partial(passes, f, inputs, args.window) for f in (TritonWindowAttention, WindowAttention)]
             pairs = zip(calls[0](), calls[1](), strict=True)
             difference = max(((ours - wanted).abs().max() / wanted.abs().max()).item() for ours, wanted in pairs)
             triton_ms, loop_ms = map(median, time_calls(calls, args.repeats, args.device))
