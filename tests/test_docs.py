@@ -94,7 +94,7 @@ def test_commands_are_understood(page):
         'python tools/trian.py configs/derain/sian_rain100l.py',
         'python tools/joint_test.py CONFIG CHECKPOINT --derainer SIAN',
         'python -m mmderain.cli models',
-        'size=320,480\npython tools/analysis_tools/benchmark.py configs/derain/sian_sample.py --sizes $size',
+        'size=320,480\npython tools/benchmark.py configs/derain/sian_sample.py --sizes $size',
         'bash tools/dist_train.sh configs/derain/sian_rain100l.py 2 --out work_dirs/figures',
         'mmderain derain rainy.jpg',
         'mmderain rain pictures rainy --strength 3',
@@ -165,9 +165,9 @@ RUN = {
         'mmderain segment': ['work_dirs/segmented/00670.jpg'],
         'mmderain derain': ['work_dirs/derained/home.png', 'work_dirs/derained/coffee.png'],
         'python tools/dataset_converters/synthesize_rain.py': ['work_dirs/rainy2/layer/china.png'],
-        'python tools/analysis_tools/browse_dataset.py': ['work_dirs/browse'],
+        'python tools/browse_dataset.py': ['work_dirs/browse'],
         'python tools/deployment/export.py': ['work_dirs/sian.onnx'],
-        'python tools/analysis_tools/benchmark.py': ['work_dirs/benchmark'],
+        'python tools/benchmark.py': ['work_dirs/benchmark'],
     },
     'docs/en/index.md': {
         'mmderain derain work_dirs/rainy/rain --out work_dirs/derained_': ['work_dirs/derained_by_demo/home.png'],
@@ -182,16 +182,16 @@ RUN = {
         'python demo/image_demo.py': ['work_dirs/image_demo.png'],
         'python demo/video_demo.py': [],
         'python demo/scene_demo.py': [],
-        'python tools/analysis_tools/compare_tiles.py sian': [],
+        'python tools/dev/compare_tiles.py sian': [],
     },
     'docs/en/model_zoo.md': {
         'python tools/convert.py': ['sian_rain100h.pth'],
         'mmderain derain': ['derained/rainy.png'],
     },
-    'docs/en/networks.md': {'python tools/analysis_tools/get_complexity.py': []},
-    'docs/en/deployment.md': {'python tools/analysis_tools/benchmark.py': ['work_dirs/benchmark']},
-    'docs/en/rain.md': {'python tools/analysis_tools/browse_dataset.py': ['work_dirs/browse']},
-    'docs/en/training.md': {'python tools/analysis_tools/benchmark_feeding.py': []},
+    'docs/en/networks.md': {'python tools/get_complexity.py': []},
+    'docs/en/deployment.md': {'python tools/benchmark.py': ['work_dirs/benchmark']},
+    'docs/en/rain.md': {'python tools/browse_dataset.py': ['work_dirs/browse']},
+    'docs/en/training.md': {'python tools/benchmark_feeding.py': []},
 }
 
 

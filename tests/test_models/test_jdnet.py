@@ -2,11 +2,10 @@ import pytest
 import torch
 from conftest import load_tool
 from golden import authors_keys, expected, fill, image
+from reference import jdnet as plain_jdnet
 
 from mmderain.models import Derainer, JDNet
 from mmderain.models.layers import PairwiseSelfAttention, window_attention
-
-plain_networks = load_tool('analysis_tools/plain_networks')
 
 
 def with_authors_weights(name: str, seed: int, **settings) -> JDNet:
@@ -41,7 +40,7 @@ def test_attention_equals_the_unfolded_formulation_with_gradients(size, chunk_pi
     x = torch.rand(2, 6, *size, dtype=torch.float64, requires_grad=True)
     weight = torch.rand(2, 3, *size, dtype=torch.float64)
     inputs = [x, *layer.parameters()]
-    ours, plain = layer(x), plain_networks.pairwise_attention(layer, x)
+    ours, plain = layer(x), plain_jdnet.pairwise_attention(layer, x)
     assert torch.allclose(ours, plain, atol=1e-12)
     for a, b in zip(
         torch.autograd.grad((ours * weight).sum(), inputs), torch.autograd.grad((plain * weight).sum(), inputs)

@@ -112,13 +112,13 @@ def test_settings():
 
 
 def test_the_tool_that_compares_tiles(tmp_path, capsys):
-    tool = load_tool('analysis_tools/compare_tiles')
+    tool = load_tool('dev/compare_tiles')
     mmcv.imwrite(picture(200, 176), str(tmp_path / 'a.png'))
     (tmp_path / 'net.py').write_text(
         "default_scope = 'mmderain'\n"
         "model = dict(type='Derainer', network=dict(type='MAFNet', channels=8, num_modules=1))\n"
     )
-    call = [str(tmp_path / 'net.py'), '--untrained', '--picture', str(tmp_path / 'a.png')]
+    call = [str(tmp_path / 'net.py'), '--untrained', '--image', str(tmp_path / 'a.png')]
     assert tool.main([*call, '--tile', '32']) == 0
     torch.manual_seed(0)
     model = init_model(tmp_path / 'net.py')

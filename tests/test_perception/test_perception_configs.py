@@ -12,6 +12,7 @@ from mmengine.utils import import_modules_from_strings
 from mmderain.datasets import SeededIndex
 from mmderain.engine.config import require_data
 from mmderain.rain import synthesize_rain
+from mmderain.visualization.contact_sheet import pipeline_steps
 
 RAINY = {
     'faster-rcnn_r50_coco_heavy': ('mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', 'data/coco'),
@@ -67,7 +68,7 @@ def test_rainy_segmentation_data(camvid):
 @pytest.mark.parametrize('split', ['train', 'test'])
 def test_browse_a_segmentation_config(camvid, split, capsys):
     pytest.importorskip('mmseg', reason='mmseg is not installed')
-    tool = load_tool('analysis_tools/browse_dataset')
+    tool = load_tool('browse_dataset')
     config = ROOT / 'configs/perception/pspnet_r50_camvid_heavy.py'
     assert tool.main([str(config), '--split', split, '--number', '2', '--out', 'sheets']) == 0
     assert '2 of 3 items of BaseSegDataset' in capsys.readouterr().out
@@ -77,11 +78,11 @@ def test_browse_a_segmentation_config(camvid, split, capsys):
 
 def test_browse_our_own(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
-    tool = load_tool('analysis_tools/browse_dataset')
+    tool = load_tool('browse_dataset')
     cfg = Config.fromfile('configs/derain/sian_sample.py')
     init_default_scope('mmderain')
     data = DATASETS.build(cfg.train_dataloader.dataset)
-    steps = tool.steps_of(data, 3, seed=5)
+    steps = pipeline_steps(data, 3, seed=5)
     assert [name for name, _ in steps] in (
         ['LoadPairedImages', 'PairedRandomCrop', 'SynthesizeRain'],
         ['LoadPairedImages', 'PairedRandomCrop', 'PairedRandomFlip', 'SynthesizeRain'],

@@ -8,6 +8,7 @@ from conftest import ROOT, load_tool, shared
 from mmderain.datasets.transforms import SynthesizeRain
 from mmderain.evaluation import measure
 from mmderain.io.image import list_images, read_image
+from mmderain.rain.statistics import autocorrelation, half_length, rain_statistics, wasserstein
 
 CALIBRATION = {'light': (26.9, 0.838), 'heavy': (13.56, 0.371)}
 
@@ -28,22 +29,22 @@ def test_calibration_on_rain_free_photographs():
 
 
 def test_heavy_rain_is_closer_to_the_real_one_than_the_plain_recipe():
-    tool = load_tool('analysis_tools/compare_rain')
+    tool = load_tool('dev/compare_rain')
     root = shared('data/rain100h_sample')
     real = [
         (read_image(root / 'rain' / path), read_image(root / 'norain' / path.name.replace('rain', 'norain')))
         for path in list_images(root / 'rain')
     ]
     assert len(real) == 20
-    truth = tool.statistics(real, lengths=False)
+    truth = rain_statistics(real, lengths=False)
     # Known statistics of the 20 pairs.
     assert (truth['median'], truth['percentile_99']) == (41, 169)
     assert truth['psnr_y'] == pytest.approx(14.43, abs=0.01)
     cleans = [clean for _, clean in real]
     ours, plain = (
-        tool.statistics(tool.draw_all(cleans, rain, 3), lengths=False) for rain in ('heavy', tool.PLAIN['heavy'])
+        rain_statistics(tool.draw_all(cleans, rain, 3), lengths=False) for rain in ('heavy', tool.PLAIN['heavy'])
     )
-    assert tool.wasserstein(truth, ours) < tool.wasserstein(truth, plain)
+    assert wasserstein(truth, ours) < wasserstein(truth, plain)
     assert abs(ours['percentile_99'] - 169) < abs(plain['percentile_99'] - 169)
 
 
@@ -61,10 +62,9 @@ def test_strength_on_the_bundled_images(preset, psnr, ssim):
 
 
 def test_half_length_of_a_known_correlation():
-    tool = load_tool('analysis_tools/compare_rain')
     bars = np.zeros((200, 200, 3), int)
     rng = np.random.default_rng(0)
     for y, x in zip(rng.integers(0, 160, 300), rng.integers(0, 200, 300), strict=True):
         bars[y : y + 40, x] = 100
     # Of single bars of length 40 the correlation falls linearly to 0 at lag 40.
-    assert tool.half_length(tool.autocorrelation(bars)) == pytest.approx(20, abs=2)
+    assert half_length(autocorrelation(bars)) == pytest.approx(20, abs=2)

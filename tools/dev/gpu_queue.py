@@ -85,9 +85,9 @@ class Step:
 
 
 def tool(name: str, out: str, *options: str) -> list[str]:
-    """Return the command of a tool that measures, with the folder in $OUT that it writes to."""
-    path = f'tools/analysis_tools/{name}.py'
-    return [sys.executable, path, '--device', setting('DEVICE'), *options, '--out', f'{setting("OUT")}/{out}']
+    """Return the command of a script in tools/ that measures, with the folder in $OUT that it writes to."""
+    path, folder = f'tools/{name}.py', f'{setting("OUT")}/{out}'
+    return [sys.executable, path, '--device', setting('DEVICE'), *options, '--out', folder]
 
 
 def all_steps() -> Iterator[Step]:
@@ -96,7 +96,7 @@ def all_steps() -> Iterator[Step]:
     yield Step('check', 'print the GPU and the version of torch', {'check': [*THIS, 'check']})
     tests = [sys.executable, '-m', 'pytest', *setting('TESTS').split()]
     yield Step('tests', 'run the tests that need a GPU', {'tests': tests})
-    attention = tool('benchmark_attention', 'attention/attention', *setting('ATTENTION_ARGS').split())
+    attention = tool('dev/benchmark_attention', 'attention/attention', *setting('ATTENTION_ARGS').split())
     yield Step('attention', 'compare the Triton kernels with the loop: results and speed', {'attention': attention})
     for name, config in configs.items():
         commands = {}

@@ -1,6 +1,6 @@
 """Time the Triton kernels of JDNet's attention against the loop in PyTorch, and compare their results.
 
-    python tools/analysis_tools/benchmark_attention.py --sizes 128x128 1080x1920
+    python tools/dev/benchmark_attention.py --sizes 128x128 1080x1920
 
 For each size: milliseconds of the forward pass, and of the forward and backward pass together, by the kernels and by
 the loop (medians; the two take turns), and the largest difference of the results and of all gradients, relative to the
@@ -12,15 +12,15 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
 
 import torch
-from measuring import device_name, milliseconds, size
 from torch import Tensor
 
+from mmderain.engine.profiling import device_name, parse_size, time_calls
+from mmderain.io import atomic_write
 from mmderain.models.layers.window_attention import WindowAttention
 from mmderain.models.layers.window_geometry import coordinates
 
@@ -29,11 +29,8 @@ RELATIONS, VALUES = 2, 8
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    summary, _, rest = __doc__.partition('\n\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('--sizes', nargs='+', type=size, default=[(128, 128), (1080, 1920)], metavar='HxW')
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--sizes', nargs='+', type=parse_size, default=[(128, 128), (1080, 1920)], metavar='HxW')
     parser.add_argument('--window', type=int, default=7, help="side of the window (default: 7, JDNet's)")
     parser.add_argument('--device', default='cuda', help='default: cuda')
     parser.add_argument('--repeats', type=int, default=10, help='timed passes of each (default: 10)')
@@ -45,12 +42,8 @@ def random_inputs(height: int, width: int, window: int, device: str) -> list[Ten
     """Return random q, surroundings, positions' term and w, as ``attend`` takes them."""
     torch.manual_seed(0)
     cases = [len(coordinates(length, window // 2, torch.zeros(1), length)[0]) for length in (height, width)]
-    shapes = [
-        (1, RELATIONS, height, width),
-        (1, 1 + RELATIONS + VALUES, height + window - 1, width + window - 1),
-        (window, window, *cases),
-        (RELATIONS,),
-    ]
+    around = (1 + RELATIONS + VALUES, height + window - 1, width + window - 1)
+    shapes = [(1, RELATIONS, height, width), (1, *around), (window, window, *cases), (RELATIONS,)]
     return [torch.randn(*shape, device=device, requires_grad=True) for shape in shapes]
 
 
@@ -66,33 +59,25 @@ def forward_and_backward(function: type[torch.autograd.Function], inputs: list[T
     return [result, *torch.autograd.grad(result, inputs, result.detach())]
 
 
-def compare(passes: Callable, inputs: list[Tensor], kernels: type, args: argparse.Namespace) -> dict:
-    """Return the times of one kind of pass and the difference of its results."""
-    calls = [partial(passes, function, inputs, args.window) for function in (kernels, WindowAttention)]
-    difference = max(
-        ((ours - wanted).abs().max() / wanted.abs().max()).item()
-        for ours, wanted in zip(calls[0](), calls[1](), strict=True)
-    )
-    triton_ms, loop_ms = map(median, milliseconds(calls, args.repeats, args.device))
-    return dict(triton_ms=triton_ms, loop_ms=loop_ms, times_as_fast=loop_ms / triton_ms, largest_difference=difference)
-
-
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     if args.device == 'cpu':
         os.environ['TRITON_INTERPRET'] = '1'  # Triton reads it when a kernel is defined, so before the import
     from mmderain.models.layers.window_attention_triton import TritonWindowAttention
 
-    rows = []
-    args.out.mkdir(parents=True, exist_ok=True)
+    settings, rows = dict(device=device_name(args.device), torch=torch.__version__, repeats=args.repeats), []
     for height, width in args.sizes:
         inputs = random_inputs(height, width, args.window, args.device)
         for passes in (forward, forward_and_backward):
-            row = dict(size=f'{height}x{width}', passes=passes.__name__)
-            rows.append(row | compare(passes, inputs, TritonWindowAttention, args))
+            calls = [partial(passes, f, inputs, args.window) for f in (TritonWindowAttention, WindowAttention)]
+            pairs = zip(calls[0](), calls[1](), strict=True)
+            difference = max(((ours - wanted).abs().max() / wanted.abs().max()).item() for ours, wanted in pairs)
+            triton_ms, loop_ms = map(median, time_calls(calls, args.repeats, args.device))
+            times = dict(triton_ms=triton_ms, loop_ms=loop_ms, times_as_fast=loop_ms / triton_ms)
+            rows.append(dict(size=f'{height}x{width}', passes=passes.__name__, **times, largest_difference=difference))
             print(json.dumps(rows[-1]), flush=True)
-            settings = dict(device=device_name(args.device), torch=torch.__version__, repeats=args.repeats)
-            (args.out / 'attention.json').write_text(json.dumps(dict(settings=settings, rows=rows), indent=1))
+            with atomic_write(args.out / 'attention.json') as part:
+                part.write_text(json.dumps(dict(settings=settings, rows=rows), indent=1))
     return 0
 
 

@@ -1,44 +1,19 @@
-"""Parameters, multiply-adds and seconds of the network of a config.
+"""Print the parameters, multiply-adds and seconds of the networks of configs.
 
-    python tools/analysis_tools/get_complexity.py configs/derain/mafnet_rain200h.py --size 320 480
+    python tools/get_complexity.py configs/derain/mafnet_rain200h.py --size 320 480
 
 Multiply-adds are those of convolutions and matrix products, as torch counts them.
 """
 
 import argparse
 import sys
-import time
+from functools import partial
 
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from mmderain.apis import init_model
+from mmderain.engine.profiling import forward_pass, multiply_adds, random_images, time_calls
 from mmderain.errors import InputError
-
-
-def multiply_adds(network: torch.nn.Module, size: tuple[int, int]) -> int:
-    """Of one forward pass of one picture."""
-    device = next(network.parameters()).device
-    # As plain matrix products: torch does not count its fused attention on a CPU.
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(torch.rand(1, 3, *size, device=device))
-    return counter.get_total_flops() // 2
-
-
-def seconds(network: torch.nn.Module, size: tuple[int, int], repeats: int) -> float:
-    """Least time of a forward pass of one picture."""
-    device = next(network.parameters()).device
-    picture = torch.rand(1, 3, *size, device=device).contiguous(memory_format=torch.channels_last)
-    times = []
-    with torch.inference_mode():
-        for _ in range(repeats + 1):  # the first one warms up
-            start = time.perf_counter()
-            network(picture)
-            if device.type == 'cuda':
-                torch.cuda.synchronize(device)
-            times.append(time.perf_counter() - start)
-    return min(times[1:])
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -63,9 +38,12 @@ def main(argv: list[str] | None = None) -> int:
             print(f'error: {error}', file=sys.stderr)
             return 1
         count = sum(p.numel() for p in network.parameters())
-        adds = multiply_adds(network, args.size) / pixels
+        image = random_images(network, args.size, device=args.device)
+        adds = multiply_adds(network, image.shape[-2:]) / pixels
         print(f'{type(network).__name__:10}{count:12,}{adds:24,.0f}', end='', flush=True)
-        print(f'{seconds(network, args.size, args.repeats):10.2f}', flush=True)
+        run = forward_pass(network, 'fp32', args.device, keep_memory=False)
+        (milliseconds,) = time_calls([partial(run, image)], args.repeats, args.device)
+        print(f'{min(milliseconds) / 1000:10.2f}', flush=True)
     return 0
 
 
