@@ -98,3 +98,6 @@ class PairedRandomRotate90(BaseTransform):
         """Return the results with rotated images."""
         turns = np.random.randint(4)
         return apply_to_pair(results, lambda img: np.rot90(img, turns))
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
