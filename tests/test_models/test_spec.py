@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from mmderain.models import Derainer, NetworkSpec
+from mmderain.engine.profiling import forward_pass, tensor_memory
+from mmderain.models import SIAN, Derainer, JDNet, MAFNet, NAFNet, NASNet, NetworkSpec
 from mmderain.registry import MODELS
 
 
@@ -36,3 +37,11 @@ def test_padded_side(side, padded):
 def test_a_network_without_a_spec_is_refused():
     with pytest.raises(ValueError, match='WithoutSpec.spec: found None; expected a NetworkSpec.*custom_network.md'):
         Derainer(dict(type='WithoutSpec'))
+
+
+@pytest.mark.parametrize('kind', [SIAN, JDNet, NASNet, MAFNet, NAFNet], ids=lambda kind: kind.__name__)
+def test_a_pass_holds_at_most_the_declared_memory(kind):
+    """Tensors of a pass in float32, at the default settings of each network."""
+    network, image = kind().eval(), torch.rand(1, 3, 64, 96).contiguous(memory_format=torch.channels_last)
+    held = tensor_memory(forward_pass(network, 'fp32', 'cpu'), image) / (64 * 96)
+    assert 0.3 * network.spec.bytes_per_pixel < held <= network.spec.bytes_per_pixel
