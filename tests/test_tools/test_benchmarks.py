@@ -156,7 +156,8 @@ def test_peak_memory_is_what_a_pass_holds(tmp_path, monkeypatch):
     """A network whose one layer gives 400 channels at full size."""
     text = "default_scope = 'mmderain'\ncustom_imports = dict(imports=['wide'])\n"
     (tmp_path / 'wide.py').write_text(
-        'import torch\nfrom mmengine.model import BaseModule\nfrom mmderain.models import NetworkSpec\nfrom mmderain.registry import MODELS\n'
+        'import torch\nfrom mmengine.model import BaseModule\nfrom mmderain.models import NetworkSpec\n'
+        'from mmderain.registry import MODELS\n'
         '@MODELS.register_module()\nclass Wide(BaseModule):\n    spec = NetworkSpec()\n'
         '    def forward(self, x):\n        return [x + x.repeat(1, 200, 1, 1)[:, :3]]\n'
     )
