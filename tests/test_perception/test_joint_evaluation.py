@@ -145,7 +145,7 @@ def test_tool_writes_the_table(camvid, tmp_path, capsys):
         mmcv.imwrite(mmcv.imread(f'data/camvid/images/test/{number}.jpg'), str(done / f'{number}.png'))
     tool = load_tool('joint_test')
     arguments = ['seg.py', 'seg.pth', '--rain', 'heavy', '--folder', 'oracle', str(tmp_path / 'done'), '--out', 'out']
-    arguments += ['--rival', 'same', 'seg.py', 'seg.pth']
+    arguments += ['--baseline', 'same', 'seg.py', 'seg.pth']
     assert tool.main(arguments) == 0
     said = capsys.readouterr().out
     content = json.loads((tmp_path / 'out/results.json').read_text())
@@ -315,7 +315,7 @@ def test_wrong_calls_are_named(camvid, capsys):
         (['seg.py', 'seg.pth', *['--derainer', 'X', 'seg.py', 'seg.pth'] * 2], '--derainer must differ, found X twice'),
         (['seg.py', 'seg.pth', '--rain', 'drizzle'], "found 'drizzle'"),
         (['seg.py', 'seg.pth', '--cfg-options', 'modle.x=1'], "no config has an entry 'modle'; did you mean 'model'?"),
-        (['seg.py', 'seg.pth', '--derainer', 'X', 'none.py', 'seg.pth'], 'none.py: no such file'),
+        (['seg.py', 'seg.pth', '--derainer', 'X', 'none.py', 'seg.pth'], 'none.py: no such config file'),
         (['seg.py', 'seg.pth', '--folder', 'X', 'empty', '--limit', '1'], 'no picture 0.* for images/test/0.jpg'),
     ):
         assert tool.main(arguments) == 1 and error in capsys.readouterr().err

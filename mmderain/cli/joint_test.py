@@ -1,0 +1,178 @@
+"""Measure what rain takes from a detector or segmentor, and what derainers give back.
+
+    mmderain joint-test CONFIG CHECKPOINT --derainer nafnet --rain heavy light:2
+    mmderain joint-test CONFIG CHECKPOINT --derainer SIAN sian_rain100h.py sian.pth
+
+CONFIG and CHECKPOINT are those of mmdet or mmseg, unchanged. Each row of the table is one run of the library's own test
+loop: clean images, rainy images, a median blur as a control, each derainer, clean images derained (does it do harm?),
+images that another program derained (--folder), and other task models (--baseline), such as one fine-tuned on rain.
+Finished rows are stored, so that an interrupted call continues; a row is run again if anything that it depends on has
+changed.
+"""
+
+import argparse
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+from mmderain import __version__
+
+from .command import CommandParser, command
+from .options import add_device_option, positive_int, rain_help
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add ``mmderain joint-test``."""
+    parser = commands.add_parser(
+        'joint-test', doc=__doc__, help='measure what rain takes from a detector or segmentor, and what comes back'
+    )
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the test."""
+    parser.add_argument('config', help='config of mmdet or mmseg; its test set is used')
+    parser.add_argument('checkpoint', help='checkpoint of the detector or segmentor')
+    parser.add_argument(
+        '--derainer',
+        nargs='+',
+        action=AppendDerainer,
+        default=[],
+        metavar='NAME',
+        help='derainer: a name that `mmderain models` lists, or NAME CONFIG CHECKPOINT; may be repeated',
+    )
+    parser.add_argument(
+        '--baseline',
+        nargs=3,
+        action='append',
+        default=[],
+        metavar=('NAME', 'CONFIG', 'CHECKPOINT'),
+        help='another task model to compare with; may be repeated',
+    )
+    parser.add_argument(
+        '--folder',
+        nargs=2,
+        action='append',
+        default=[],
+        metavar=('NAME', 'DIR'),
+        help='the rainy test images as another program derained them, under their names; may be repeated',
+    )
+    parser.add_argument(
+        '--rain',
+        nargs='+',
+        default=['heavy'],
+        metavar='RAIN',
+        help=f'one or several. {rain_help()} (default: heavy)',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='seed of the rain (default: 0)')
+    parser.add_argument('--limit', type=positive_int, metavar='N', help='use the first N images only')
+    add_device_option(parser, 'cpu')
+    parser.add_argument(
+        '--out', type=Path, metavar='DIR', help='folder to write (default: work_dirs/joint_test/<name of the config>)'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override entries of the task configs, for example test_dataloader.dataset.data_root=DIR',
+    )
+
+
+class AppendDerainer(argparse.Action):
+    """Collect derainers as (name, name or config of the model, checkpoint or None)."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        if len(values) not in (1, 3):
+            parser.error(f'{option_string} {" ".join(values)}: expected the name of a model, or NAME CONFIG CHECKPOINT')
+        derainer = tuple(values) if len(values) == 3 else (values[0], values[0], None)
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest), derainer])
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line of ``tools/joint_test.py``."""
+    parser = CommandParser(__doc__)
+    add_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the conditions, print a line after each, and write the table."""
+    import torch
+    from mmengine.config import Config
+
+    from mmderain.engine.cpu_memory import keep_cpu_memory
+    from mmderain.perception import report
+    from mmderain.perception.joint_evaluation import TaskModel, conditions, evaluate, refuse_repeated
+    from mmderain.rain import parse_rain
+
+    # Results of some images must not replace those of all.
+    part = '' if args.limit is None else f'_first{args.limit}'
+    out = args.out or Path('work_dirs/joint_test') / f'{Path(args.config).stem}{part}'
+    refuse_repeated('--derainer', [name for name, *_ in args.derainer])
+    refuse_repeated('--folder', [name for name, _ in args.folder])
+    for rain in args.rain:
+        if rain != 'none':
+            parse_rain(rain)
+    for path in (args.config, args.checkpoint, *(path for _, *paths in args.baseline for path in paths)):
+        require_file(path)
+    rows = list(
+        conditions(
+            TaskModel(Path(args.config).stem, args.config, args.checkpoint),
+            args.rain,
+            {name: derainer_arguments(config, weights, args.device) for name, config, weights in args.derainer},
+            [TaskModel(*baseline) for baseline in args.baseline],
+            dict(args.folder),
+            Config.fromfile(args.config).test_dataloader.dataset.get('data_root') or '.',
+            args.seed,
+        )
+    )
+    done = []
+
+    def show(row, result) -> None:
+        done.append(result)
+        lines = report.aligned(report.table(rows[: len(done)], done), rows).splitlines()
+        # The head once, then one line for each row. The final table adds the recovery, which refers to other rows.
+        print('\n'.join(lines if len(done) == 1 else lines[-1:]), f'   [{len(done)}/{len(rows)}]', flush=True)
+
+    with keep_cpu_memory():
+        results = evaluate(rows, out / 'cache', args.limit, args.cfg_options, show)
+    settings = dict(
+        version=__version__,
+        torch=torch.__version__,
+        machine=platform.processor() or platform.machine(),
+        threads=torch.get_num_threads(),
+        command=sys.argv,
+        images=results[0].images,
+    )
+    report.write(rows, results, out, settings)
+    written = 'table.md, table.csv, results.json, chart.png, gallery/'
+    print(f'\n{report.markdown(report.table(rows, results))}\n{results[0].images} images. {out}: {written}')
+
+
+main = command(parse_args)(run)
+
+
+def require_file(path: str) -> None:
+    """Raise a FileNotFoundError if a file does not exist; ``package::config`` names a config of a package."""
+    if '::' not in path and not Path(path).is_file():
+        raise FileNotFoundError(f'{path}: no such file (looked for in {Path.cwd()})')
+
+
+def derainer_arguments(config: str, checkpoint: str | None, device: str) -> dict:
+    """Return the arguments of ``mmderain.Derain`` for a derainer, with the path of bundled weights.
+
+    Raises:
+        FileNotFoundError, InputError: no model has this name, or a file is missing.
+    """
+    from mmderain.hub import find_derainer
+
+    _, weights = find_derainer(config, checkpoint)
+    if weights is not None:
+        require_file(str(weights))
+    # Results are stored under a hash of the weights, so they must be named.
+    return dict(config=config, checkpoint=None if weights is None else str(weights), device=device)
