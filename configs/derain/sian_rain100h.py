@@ -10,7 +10,7 @@ train_dataloader = dict(
     batch_size=18,
     dataset=dict(
         ann_file='without_test_backgrounds.txt',
-        source=dict(ann_file='python tools/dataset_converters/prepare_dataset.py rain100h SRC writes it.'),
+        source=dict(ann_file='python tools/prepare_dataset.py rain100h SRC writes it.'),
         patches=dict(size=120, stride=80),
         pipeline=[
             dict(type='LoadPairedImages'),

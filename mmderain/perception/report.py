@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmderain.io.image import read_image, write_image
-from mmderain.visualization import panel
+from mmderain.visualization import grid
 
 from .joint_evaluation import Condition, Result, recovery
 
@@ -137,14 +137,6 @@ def gallery(rows: list[Condition], results: list[Result], cache: Path, folder: P
             pictures = {caption: read_image(path) for caption, path in tiles.items()}
             path = folder / f'{name}_{(rain or "clean").replace(":", "-")}.png'
             write_image(grid(pictures, columns), path)
-
-
-def grid(pictures: dict[str, np.ndarray], columns: int) -> np.ndarray:
-    """Panels below each other, the last one filled up with white; all pictures have one size."""
-    captions = list(pictures)
-    lines = [panel({c: pictures[c] for c in captions[i : i + columns]}) for i in range(0, len(captions), columns)]
-    width = lines[0].shape[1]
-    return np.concatenate([np.pad(x, ((0, 0), (0, width - x.shape[1]), (0, 0)), constant_values=255) for x in lines])
 
 
 def write(rows: list[Condition], results: list[Result], out: Path, settings: dict) -> None:

@@ -1,3 +1,3 @@
-from .visualizer import DerainVisualizer, panel
+from .visualizer import DerainVisualizer, grid, panel
 
-__all__ = ['DerainVisualizer', 'panel']
+__all__ = ['DerainVisualizer', 'grid', 'panel']
