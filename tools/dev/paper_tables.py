@@ -32,12 +32,9 @@ def main(args) -> None:
 
 def page() -> str:
     """Return the page as Markdown."""
-    metafiles = [load(ROOT / path) for path in load(ROOT / 'model-index.yml')['Import']]
-    return '\n'.join([HEAD, *(line for metafile in metafiles for line in lines_of(metafile))])
-
-
-def load(path: Path) -> dict:
-    return yaml.safe_load(path.read_text(encoding='utf-8'))
+    metafiles = yaml.safe_load((ROOT / 'model-index.yml').read_text(encoding='utf-8'))['Import']
+    networks = [yaml.safe_load((ROOT / path).read_text(encoding='utf-8')) for path in metafiles]
+    return '\n'.join([HEAD, *(line for network in networks for line in lines_of(network))])
 
 
 def lines_of(metafile: dict) -> list[str]:
@@ -45,8 +42,7 @@ def lines_of(metafile: dict) -> list[str]:
     collection, models = metafile['Collections'][0], metafile['Models']
     protocols = list(models[0]['Results'][0]['Metrics'])
     lines = [f'## {collection["Name"]}', '', f'[{collection["Paper"]["Title"]}]({collection["Paper"]["URL"]})', '']
-    lines.append(f'| table | variant | data set | paper: {" / ".join(protocols)} | ours | config |')
-    lines.append('|---|---|---|---|---|---|')
+    lines += [f'| table | variant | data set | paper: {" / ".join(protocols)} | ours | config |', '|---' * 6 + '|']
     for model in models:
         (result,), meta = model['Results'], model['Metadata']
         paper, ours = (

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -152,11 +151,11 @@ class Training:
 
     def poll(self) -> int | None:
         """Return the exit code, None while the process runs."""
-        before = ended_children_cpu_seconds()
+        # The processor time of an ended process can be read until its exit code is fetched.
+        total = self.cpu_seconds_before + process_cpu_seconds(self.process.pid)
         code = self.process.poll()
         if code is not None:
-            used = ended_children_cpu_seconds() - before  # this process is the one that ended in between
-            self.recipe.write_cpu_seconds(self.cpu_seconds_before + used)
+            self.recipe.write_cpu_seconds(total)
         return code
 
 
@@ -212,14 +211,8 @@ def processor() -> str:
     return f'{name[1] if name else "unknown"} ({", ".join(found)})'
 
 
-def ended_children_cpu_seconds() -> float:
-    """Return the processor time of all children whose end this process has seen, in seconds."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
 def process_cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process and of its children, in seconds; 0 if it has ended."""
+    """Return the processor time of a process and of its children, in seconds; 0 if there is no such process."""
     try:
         fields = Path(f'/proc/{pid}/stat').read_text().rpartition(') ')[2].split()
         children = Path(f'/proc/{pid}/task/{pid}/children').read_text().split()
