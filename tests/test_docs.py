@@ -92,7 +92,8 @@ def test_commands_are_understood(page):
         'python tools/train.py configs/derain/sian_rain100l.py --ressume',
         'python tools/train.py configs/derain/sian_rain100m.py',
         'python tools/trian.py configs/derain/sian_rain100l.py',
-        'python tools/joint_test.py CONFIG CHECKPOINT --derainer SIAN',
+        'python tools/joint_test.py CONFIG CHECKPOINT --derainer a b c d',
+        'python tools/prepare_dataset.py rain100m SRC',
         'python -m mmderain.cli models',
         'size=320,480\npython tools/benchmark.py configs/derain/sian_sample.py --sizes $size',
         'bash tools/dist_train.sh configs/derain/sian_rain100l.py 2 --out work_dirs/figures',
@@ -160,13 +161,16 @@ NOT_RUN = re.compile(
 #: Page -> beginning of a command -> what it leaves behind. A page's commands are run in their order.
 RUN = {
     'README.md': {
-        'mmderain rain': ['work_dirs/rainy/rain/home.png', 'work_dirs/rainy/manifest.jsonl'],
+        'mmderain rain demo/sample/test work_dirs/rainy': [
+            'work_dirs/rainy/rain/home.png',
+            'work_dirs/rainy/manifest.jsonl',
+        ],
         'mmderain detect': ['work_dirs/detected/00670.jpg'],
         'mmderain segment': ['work_dirs/segmented/00670.jpg'],
         'mmderain derain': ['work_dirs/derained/home.png', 'work_dirs/derained/coffee.png'],
-        'python tools/dataset_converters/synthesize_rain.py': ['work_dirs/rainy2/layer/china.png'],
+        'mmderain rain demo/sample/test work_dirs/rainy2': ['work_dirs/rainy2/layer/china.png'],
         'python tools/browse_dataset.py': ['work_dirs/browse'],
-        'python tools/deployment/export.py': ['work_dirs/sian.onnx'],
+        'python tools/export.py': ['work_dirs/sian.onnx'],
         'python tools/benchmark.py': ['work_dirs/benchmark'],
     },
     'docs/en/index.md': {

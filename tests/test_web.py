@@ -134,10 +134,11 @@ def test_wrong_calls(monkeypatch, capsys):
         ):
             pass
     assert cli.main(['web', '--weights', 'w.pth']) == 1
-    assert 'error: --weights w.pth: the checkpoint of which model? Name it by --model' in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert 'error: --weights w.pth: no model is named; name the one of this checkpoint by --model' in said
     with pytest.raises(SystemExit):
         cli.main(['web', '--prot', '7'])
-    assert 'usage: mmderain web [-h] [--host' in capsys.readouterr().err
+    assert 'usage: mmderain web [-h] [--traceback] [--host' in capsys.readouterr().err
     assert cli.main(['web', '--model', 'sain']) == 1
     assert "no model is called 'sain'" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, 'gradio', None)
@@ -170,7 +171,7 @@ def test_the_command_serves_until_it_is_ended_and_leaves_nothing(tmp_path, monke
                 seen.extend([answer.status, *tmp_path.glob('mmderain_web_*')])
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(cli, 'threading', SimpleNamespace(Event=Meanwhile))
+    monkeypatch.setattr(cli.web, 'threading', SimpleNamespace(Event=Meanwhile))
     handler = signal.getsignal(signal.SIGTERM)
     try:
         assert cli.main(['web', '--model', str(tmp_path / 'net.py'), '--port', str(port), '--device', 'cpu']) == 0

@@ -5,5 +5,5 @@ train_dataloader = _base_.pop('train_loader')
 train_dataloader.dataset.update(
     patches=dict(size=120, stride=80),
     ann_file='without_test_backgrounds.txt',
-    source=dict(ann_file='python tools/dataset_converters/prepare_dataset.py rain100h SRC writes it.'),
+    source=dict(ann_file='python tools/prepare_dataset.py rain100h SRC writes it.'),
 )

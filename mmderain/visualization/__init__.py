@@ -1,5 +1,5 @@
 """Show derained images beside their input and clean image."""
 
-from .visualizer import DerainVisualizer, panel
+from .visualizer import DerainVisualizer, grid, panel
 
-__all__ = ['DerainVisualizer', 'panel']
+__all__ = ['DerainVisualizer', 'grid', 'panel']

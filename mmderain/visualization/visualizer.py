@@ -39,6 +39,19 @@ def panel(images: dict[str, np.ndarray], gap: int = 6) -> np.ndarray:
     return np.concatenate(tiles, axis=1)
 
 
+def grid(images: dict[str, np.ndarray], columns: int) -> np.ndarray:
+    """Return panels of ``columns`` images, one under the other; the last one is filled up with white.
+
+    Args:
+        images: caption -> uint8 (H, W, 3), all of one size; the channel order is kept.
+        columns: number of images in a row.
+    """
+    captions = list(images)
+    rows = [panel({c: images[c] for c in captions[i : i + columns]}) for i in range(0, len(captions), columns)]
+    width = rows[0].shape[1]
+    return np.concatenate([np.pad(x, ((0, 0), (0, width - x.shape[1]), (0, 0)), constant_values=255) for x in rows])
+
+
 @VISUALIZERS.register_module()
 class DerainVisualizer(Visualizer):
     """Draw panels of rainy image, result, clean image and rain layer for mmengine's back ends.

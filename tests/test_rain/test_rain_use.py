@@ -6,8 +6,9 @@ import cv2
 import mmcv
 import numpy as np
 import pytest
-from conftest import load_tool, picture
+from conftest import picture
 
+from mmderain.cli import main
 from mmderain.datasets import PairedImageDataset
 from mmderain.datasets.transforms import SynthesizeRain
 from mmderain.io.image import read_image
@@ -57,13 +58,12 @@ def test_transform_leaves_some_pictures_dry():
         assert (results['img'] == clean).all() == is_dry
 
 
-def test_folder_tool(tmp_path, capsys, monkeypatch):
-    tool = load_tool('dataset_converters/synthesize_rain')
+def test_folder_of_rain(tmp_path, capsys):
     src, dst = tmp_path / 'src', tmp_path / 'dst'
     for number in range(3):
         mmcv.imwrite(picture(40, 50, number), str(src / f'sub/{number}.jpg'))
-    assert tool.main([str(src), str(dst), '--rain', 'heavy:2']) == 0
-    assert 'rain drawn over 3 of 3 pictures' in capsys.readouterr().out
+    assert main(['rain', str(src), str(dst), '--rain', 'heavy:2']) == 0
+    assert 'rain drawn over 3 of 3 images' in capsys.readouterr().out
     head, *lines = (json.loads(line) for line in (dst / 'manifest.jsonl').read_text().splitlines())
     assert (
         head['rain'] == 'heavy:2'
@@ -86,8 +86,8 @@ def test_folder_tool(tmp_path, capsys, monkeypatch):
     (dst / 'manifest.jsonl').write_text(text[0] + text[1] + text[2][:20])
     (dst / 'rain/sub/2.png').unlink()
     before = (dst / 'rain/sub/0.png').stat().st_mtime_ns
-    assert tool.main([str(src), str(dst), '--rain', 'heavy:2']) == 0
-    assert 'over 2 of 3 pictures, 1 were there' in capsys.readouterr().out
+    assert main(['rain', str(src), str(dst), '--rain', 'heavy:2']) == 0
+    assert 'over 2 of 3 images; 1 existed already' in capsys.readouterr().out
     assert (dst / 'manifest.jsonl').read_text() == ''.join(text)
     assert (dst / 'rain/sub/0.png').stat().st_mtime_ns == before
 
@@ -99,23 +99,22 @@ def test_folder_tool(tmp_path, capsys, monkeypatch):
         ),
         ([tmp_path / 'other', dst, '--rain', 'heavy:2'], f'source: found {src}, expected {tmp_path / "other"}'),
     ):
-        assert tool.main([str(a) for a in arguments]) == 1
+        assert main(['rain', *map(str, arguments)]) == 1
         assert f'is of a run with other settings ({differs});' in capsys.readouterr().err
     # The same parameters under another name are another run too.
-    assert tool.main([str(tmp_path / 'other'), str(tmp_path / 'three'), '--rain', 'light']) == 0
-    assert tool.main([str(tmp_path / 'other'), str(tmp_path / 'three'), '--rain', 'light:3']) == 1
+    assert main(['rain', str(tmp_path / 'other'), str(tmp_path / 'three'), '--rain', 'light']) == 0
+    assert main(['rain', str(tmp_path / 'other'), str(tmp_path / 'three'), '--rain', 'light:3']) == 1
     assert 'settings (rain: found light, expected light:3);' in capsys.readouterr().err
 
 
-def test_folder_tool_names_what_is_wrong(tmp_path, capsys):
-    tool = load_tool('dataset_converters/synthesize_rain')
+def test_folder_of_rain_names_what_is_wrong(tmp_path, capsys):
     src = tmp_path / 'src'
     mmcv.imwrite(picture(40, 50), str(src / 'a.jpg'))
     (src / 'b.png').write_text('no picture')
     (src / 'c.png').touch()
-    assert tool.main([str(src), str(tmp_path / 'dst')]) == 1
+    assert main(['rain', str(src), str(tmp_path / 'dst')]) == 1
     said = capsys.readouterr()
-    assert 'over 1 of 3 pictures' in said.out
+    assert 'over 1 of 3 images' in said.out
     assert all(f'{src / name}: cannot be read as an image' in said.err for name in ('b.png', 'c.png'))
     cv2.imwrite(str(src / 'a.png'), picture(40, 50))
     mmcv.imwrite(picture(40, 50), str(tmp_path / 'other/d.jpg'))
@@ -128,5 +127,5 @@ def test_folder_tool_names_what_is_wrong(tmp_path, capsys):
         ([src.parent, src], 'lies in'),
         ([tmp_path / 'other', src / 'a.jpg'], 'is a file; name a folder'),
     ):
-        assert tool.main([str(a) for a in arguments]) == 1 and error in capsys.readouterr().err
+        assert main(['rain', *map(str, arguments)]) == 1 and error in capsys.readouterr().err
     assert not (tmp_path / 'new').exists()

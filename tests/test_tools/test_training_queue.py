@@ -261,7 +261,7 @@ def test_stored_states_can_be_committed():
 @pytest.mark.parametrize('command', ['pause', 'resume', 'stop'])
 def test_without_a_queue_there_is_nothing_to_stop(tmp_path, capsys, command):
     assert Queue(tmp_path, 1).call(command) == 1
-    assert 'error: the queue does not run; `tools/dev/train_bundled.sh start` starts it' in capsys.readouterr().err
+    assert 'error: the queue does not run; `tools/dev/training_queue.py start` starts it' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -336,4 +336,4 @@ def test_curves_are_drawn_and_tabulated(tmp_path, capsys):
     assert tool.main([f'--curves={tmp_path}', f'--out={out}']) == 0 and out.stat().st_size > 1000
     assert capsys.readouterr().out.splitlines()[-1] == '| `a` | 2,000 of 4,000 | 1.00 | 21.00 | 0.6123 |'
     assert tool.main(['b', f'--curves={tmp_path}', f'--out={out}']) == 1
-    assert 'no curve of b; `train_bundled.sh store` writes it' in capsys.readouterr().err
+    assert 'no curve of b; `training_queue.py store` writes it' in capsys.readouterr().err

@@ -23,9 +23,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from mmderain.cli.command import CommandParser, command
+from mmderain.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULTS = dict(
@@ -51,6 +54,13 @@ STATE_BYTES = 16 * 2**20 - 2**16
 TIMED_OUT = 124  # exit code of the command timeout when the time is up
 PART_DONE = 75  # exit code of recipe when a part is done and the training is not
 THIS = [sys.executable, 'tools/dev/gpu_queue.py']
+COMMANDS = dict(
+    list='print the steps and their commands',
+    status='print which steps are done',
+    check='print what the machine has',
+    run='run the named steps that are not done',
+    recipe='train one part of a config',
+)
 
 
 def setting(name: str) -> str:
@@ -214,19 +224,18 @@ def run(steps: dict[str, Step]) -> int:
     return int(failed)
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest='command', required=True)
-    commands.add_parser('list', help='print the steps and their commands')
-    commands.add_parser('status', help='print which steps are done')
-    commands.add_parser('check', help='print what the machine has')
-    commands.add_parser('run', help='run steps').add_argument('steps', nargs='*', metavar='STEP', help='default: all')
-    commands.add_parser('recipe', help='train one part of a config').add_argument('config')
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = CommandParser(__doc__)
+    commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
+    for name, summary in COMMANDS.items():
+        commands.add_parser(name, doc=f'{summary.capitalize()}.', help=summary)
+    commands.choices['run'].add_argument('steps', nargs='*', metavar='STEP', help='default: all')
+    commands.choices['recipe'].add_argument('config')
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
+@command(parse_args)
+def main(args: argparse.Namespace) -> int:
     if args.command == 'check':
         return check()
     if args.command == 'recipe':
@@ -234,7 +243,7 @@ def main(argv: list[str] | None = None) -> int:
     steps = {step.name: step for step in all_steps()}
     if args.command == 'run':
         if unknown := set(args.steps) - set(steps):
-            sys.exit(f'error: no step {", ".join(sorted(unknown))}; the steps are {", ".join(steps)}')
+            raise InputError(f'no step {", ".join(sorted(unknown))}; the steps are {", ".join(steps)}')
         return run({name: steps[name] for name in args.steps or steps})
     for number, step in enumerate(steps.values(), 1):
         print(f'{number:2} {step.name}: {step.purpose if args.command == "list" else step.state()}')

@@ -5,7 +5,7 @@ rain = ['light:1', *['light'] * 3, *['varied-light'] * 2, 'heavy:2', 'heavy', *[
 source = dict(
     name='rain-free photographs',
     published_at='any free collection; docs/en/training_queue.md names the one of the bundled weights',
-    layout='data/photographs/*.png   data/photographs_held_out/*.png   (tools/dataset_converters/photographs.py)',
+    layout='data/photographs/*.png   data/photographs_held_out/*.png   (tools/prepare_dataset.py photographs)',
 )
 train_dataloader = dict(
     dataset=dict(

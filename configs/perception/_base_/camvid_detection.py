@@ -1,4 +1,4 @@
-# CamVid's cars, pedestrians and bicyclists; tools/dataset_converters/camvid.py makes the boxes
+# CamVid's cars, pedestrians and bicyclists; tools/prepare_dataset.py camvid_boxes makes the boxes
 dataset_type = 'CocoDataset'
 data_root = 'data/camvid'
 boxes_root = 'data/camvid_boxes'

@@ -9,7 +9,7 @@ from mmengine.structures import BaseDataElement
 
 from mmderain.io.image import read_image, write_image
 from mmderain.perception.task import draw_data_sample, score_threshold
-from mmderain.visualization import panel
+from mmderain.visualization import grid
 
 from .conditions import Condition, Result
 
@@ -77,19 +77,3 @@ def write_gallery(rows: list[Condition], results: list[Result], cache: Path, fol
                     paths[row.treatment + model] = cache / f'{found[0]}.png'
             images = {caption: read_image(path) for caption, path in paths.items()}
             write_image(grid(images, columns), folder / f'{name}_{(rain or "clean").replace(":", "-")}.png')
-
-
-def grid(images: dict[str, np.ndarray], columns: int) -> np.ndarray:
-    """Arrange captioned images in lines.
-
-    Args:
-        images: caption -> (H, W, 3) uint8, all of one size; the channel order is kept.
-        columns: number of images in a line.
-
-    Returns:
-        One uint8 image; the free space in the last line is white.
-    """
-    items = list(images.items())
-    lines = [panel(dict(items[i : i + columns])) for i in range(0, len(items), columns)]
-    width = lines[0].shape[1]
-    return np.concatenate([np.pad(x, ((0, 0), (0, width - x.shape[1]), (0, 0)), constant_values=255) for x in lines])
