@@ -173,6 +173,10 @@ def test_pause_kills_store_and_continue(undisturbed, tmp_path, capsys):
     queue = Queue(tmp_path / 'here', STEPS)
     assert queue.call('start') == 0
     wait_until(lambda: queue.step() >= 1)
+    for pid in (queue.pid(), queue.training()):
+        autogroup = Path(f'/proc/{pid}/autogroup')
+        assert os.getpriority(os.PRIO_PROCESS, pid) == 19
+        assert not autogroup.exists() or autogroup.read_text().endswith(' nice 19\n')
     assert queue.call('pause') == 0
     assert queue.call('start') == 1
     assert 'the queue runs already (process' in capsys.readouterr().err

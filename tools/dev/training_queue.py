@@ -12,6 +12,7 @@ result as a run that was not interrupted. docs/en/training_queue.md describes th
 """
 
 import argparse
+import contextlib
 import fcntl
 import os
 import signal
@@ -190,7 +191,18 @@ def start(queue: Queue, args: argparse.Namespace) -> None:
     options = [f'--{name.replace("_", "-")}={getattr(args, name)}' for name in names]
     words = ['nice', '-n', '19', sys.executable, __file__, 'run', *options]
     process = start_process(words, queue.log, start_new_session=True)
+    lower_session_priority(process.pid)
     print(f'the queue runs as process {process.pid}; its log is {queue.log}')
+
+
+def lower_session_priority(pid: int) -> None:
+    """Give the session of a process the lowest priority against other sessions.
+
+    Linux shares the processor between sessions first (autogroups, sched(7)). Without this, ``nice`` would have an effect
+    within the session of the queue only, and the queue would take as much as all work in another terminal.
+    """
+    with contextlib.suppress(OSError):  # a kernel without autogroups
+        Path(f'/proc/{pid}/autogroup').write_text('19')
 
 
 def store(queue: Queue, names: list[str]) -> int:
