@@ -3,6 +3,7 @@
 #   PYTHON=python3.11    the interpreter .venv is made from (3.10 to 3.12)
 #   DEMO_ARGS=--short    arguments of demo/sample_demo.py
 #   PYTEST_ARGS='-k sian' arguments of pytest
+#   JOBS=1               number of test processes, one for each core by default; 0 for none but pytest's own
 #   LOCK_ARGS=--upgrade  arguments of tools/dev/update_lock.sh
 
 SHELL := /bin/bash
@@ -10,6 +11,7 @@ export PYTHON
 PYTHON ?=
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 LOCK_ARGS ?=
 
 BIN := .venv/bin
@@ -27,7 +29,7 @@ demo: base  ## derain a sample picture and show what comes back
 	$(BIN)/python demo/scene_demo.py --if-possible
 
 test: full lint  ## lint, then every test but the endurance runs
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses=8 --dist=worksteal --durations=20 $(PYTEST_ARGS)
 
 lint: full  ## ruff, rules and layout
 	$(BIN)/ruff check

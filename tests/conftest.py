@@ -14,6 +14,9 @@ GOLDEN = Path(__file__).parent / 'data' / 'golden'
 #: Benchmark pairs and the authors' checkpoints: for research use, no part of the project.
 SHARED = Path(os.environ.get('MMDERAIN_SHARED', ROOT.parent / 'shared'))
 
+if 'PYTEST_XDIST_WORKER' in os.environ:  # one of several test processes: together they use each core once
+    torch.set_num_threads(1)
+    os.environ['OMP_NUM_THREADS'] = '1'  # for the programs that tests start
 
 #: Every network, as small as a test can use it.
 SMALL_NETWORKS = [
