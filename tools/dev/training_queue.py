@@ -198,7 +198,7 @@ def start(queue: Queue, args: argparse.Namespace) -> None:
 def lower_session_priority(pid: int) -> None:
     """Give the session of a process the lowest priority against other sessions.
 
-    Linux shares the processor between sessions first (autogroups, sched(7)). Without this, ``nice`` would have an effect
+    Linux shares the processor between sessions first (autogroups, sched(7)). Without this, ``nice`` would have effect
     within the session of the queue only, and the queue would take as much as all work in another terminal.
     """
     with contextlib.suppress(OSError):  # a kernel without autogroups
