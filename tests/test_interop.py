@@ -16,6 +16,7 @@ import mmderain.registry
 from mmderain.apis import init_model
 from mmderain.compat import installed_distribution
 from mmderain.engine.config import prepare_config
+from mmderain.errors import InputError
 
 
 def python(code: str, cwd) -> str:
@@ -129,5 +130,5 @@ def test_config_preparation(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     for key in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'):
         monkeypatch.delenv(key, raising=False)
-    with pytest.raises(RuntimeError, match='lacks RANK, WORLD_SIZE, LOCAL_RANK.*torchrun'):
+    with pytest.raises(InputError, match='lacks RANK, WORLD_SIZE, LOCAL_RANK.*torchrun'):
         prepare_config(path, launcher='pytorch')

@@ -22,14 +22,14 @@ from torch import Tensor
 from mmderain.apis import trained_derainer
 from mmderain.apis.export import OPSET, ExportedModel, export_derainer, load_exported
 from mmderain.cli.command import CommandParser, command
-from mmderain.cli.options import positive_int
+from mmderain.cli.options import add_weights_option, positive_int
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = CommandParser(__doc__)
     parser.add_argument('model', metavar='MODEL', help='a name that `mmderain models` lists, or a config file')
     parser.add_argument('out', type=Path, metavar='OUT', help='file to write: .onnx or .pt2')
-    parser.add_argument('--weights', metavar='FILE', help='checkpoint of the derainer (default: the bundled one)')
+    add_weights_option(parser)
     parser.add_argument(
         '--size',
         type=positive_int,

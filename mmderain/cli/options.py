@@ -12,6 +12,11 @@ def add_model_options(parser: argparse.ArgumentParser, default: str | None = DEF
     parser.add_argument(
         '--model', default=default, help=f'derainer: a name that `mmderain models` lists, or a config file{shown}'
     )
+    add_weights_option(parser)
+
+
+def add_weights_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--weights`` of a derainer."""
     parser.add_argument('--weights', metavar='FILE', help='checkpoint of the derainer (default: the bundled one)')
 
 

@@ -29,6 +29,7 @@ from pathlib import Path
 
 from mmderain.cli.command import CommandParser, command
 from mmderain.errors import InputError
+from mmderain.io import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULTS = dict(
@@ -143,13 +144,13 @@ def run_step(step: Step, device: str) -> bool:
     code = next(filter(None, codes), 0)
     lines = (step.folder / 'log.txt').read_text(encoding='utf-8', errors='replace').splitlines()
     last_line = next(line for line in reversed(lines) if line.strip())
-    if code == 0:
-        (step.folder / 'done').write_text(f'{time.strftime("%F %T")} {device}\n')
-    elif code == PART_DONE:
-        (step.folder / 'part').write_text(f'{last_line}\n')
-    else:
-        reason = f'exit code {code}' + (' (time is up)' if code == TIMED_OUT else '')
-        (step.folder / 'failed').write_text(f'{reason}: {last_line}\n')
+    name, text = {
+        0: ('done', f'{time.strftime("%F %T")} {device}'),
+        PART_DONE: ('part', last_line),
+        TIMED_OUT: ('failed', f'exit code {code} (time is up): {last_line}'),
+    }.get(code, ('failed', f'exit code {code}: {last_line}'))
+    with atomic_write(step.folder / name) as part:
+        part.write_text(f'{text}\n')
     return code in (0, PART_DONE)
 
 
@@ -186,7 +187,7 @@ def train_part(config: str) -> int:
     import torch
 
     from mmderain.engine.compact_state import compact_checkpoint, write_restored
-    from mmderain.io import atomic_write, read_checkpoint
+    from mmderain.io import read_checkpoint
 
     step = Step(f'recipe-{Path(config).stem}', '', {})
     work_dir = ROOT / setting('RECIPE_WORK_DIR') / Path(config).stem
