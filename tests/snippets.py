@@ -25,6 +25,7 @@ LAUNCHERS = {
     'tools/dist_test.sh': ('test', [2]),
     'tools/slurm_train.sh': ('train', [0, 1]),
     'tools/dev/gpu_queue.sh': ('dev/gpu_queue', []),
+    'tools/dev/train_bundled.sh': ('dev/training_queue', []),
 }
 check_choice = argparse.ArgumentParser._check_value
 

@@ -16,7 +16,8 @@ from mmderain.cli.options import non_negative_int, positive_int
 from mmderain.errors import InputError
 
 #: Scripts whose ``main`` takes a list of arguments, as it is known in tests.
-SCRIPTS = sorted((ROOT / 'tools').rglob('*.py'))
+#: Every program of tools/ but the one that a benchmark starts in another tree.
+SCRIPTS = [path for path in sorted((ROOT / 'tools').rglob('*.py')) if path.name != 'time_in_tree.py']
 SCRIPTS += sorted((ROOT / 'demo').glob('*.py'))
 MODULES_OF_SCRIPTS = ('mim_files.py', 'training_recipes.py')
 

@@ -40,7 +40,9 @@ def site(tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize('module', ['apis', 'models', 'rain', 'evaluation', 'perception', 'datasets'])
+@pytest.mark.parametrize(
+    'module', ['apis', 'io', 'hub', 'models', 'rain', 'evaluation', 'perception', 'datasets', 'engine']
+)
 def test_the_reference_has_every_public_name(site, module):
     page = (site / f'api/{module}.html').read_text()
     for name in importlib.import_module(f'mmderain.{module}').__all__:

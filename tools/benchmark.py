@@ -36,6 +36,7 @@ import torch
 from mmengine.config import DictAction
 
 from mmderain import __version__
+from mmderain.cli.command import CommandParser, command
 from mmderain.engine.benchmark import Benchmark, is_compile_option
 from mmderain.engine.profiling import convolution_peak, device_name, parse_size, processor_name
 from mmderain.engine.tree_comparison import compare_trees
@@ -47,10 +48,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    summary, _, rest = __doc__.partition('\n\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     add = parser.add_argument
     add('configs', nargs='+', metavar='CONFIG', help='configs of derainers')
     add('--checkpoint', help='weights; with one CONFIG only')
@@ -80,40 +78,35 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
+@command(parse_args)
+def main(args: argparse.Namespace) -> int | None:
     if args.threads:
         torch.set_num_threads(args.threads)
     benchmark = Benchmark(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Benchmark)})
-    try:
-        if args.checkpoint and len(args.configs) > 1:
-            raise InputError(f'--checkpoint belongs to one config, found {len(args.configs)}')
-        if args.against:
-            return compare_trees(ROOT, args.against, args.configs, benchmark, args.pairs, args.out)
-        peaks = {precision: convolution_peak(precision, args.device) for precision in args.precision}
-        settings = dict(
-            reference=args.reference,
-            machine=processor_name(),
-            device=device_name(args.device),
-            threads=torch.get_num_threads(),
-            of='training step' if args.train else 'forward pass',
-            torch=torch.__version__,
-            mmderain=__version__,
-            peaks=peaks,
-        )
-        print(aligned(titles(settings['reference'])), flush=True)
-        for config in args.configs:
-            benchmark.models(config)  # a wrong config is found before hours have gone into the others
-        rows = []
-        for row in (row for config in args.configs for row in benchmark.rows(config, peaks)):
-            print(aligned(cells(row)), flush=True)
-            rows.append(row)
-            write_report(rows, settings, args.out)
-    except (FileNotFoundError, InputError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    if args.checkpoint and len(args.configs) > 1:
+        raise InputError(f'--checkpoint belongs to one config, found {len(args.configs)}')
+    if args.against:
+        return compare_trees(ROOT, args.against, args.configs, benchmark, args.pairs, args.out)
+    peaks = {precision: convolution_peak(precision, args.device) for precision in args.precision}
+    settings = dict(
+        reference=args.reference,
+        machine=processor_name(),
+        device=device_name(args.device),
+        threads=torch.get_num_threads(),
+        of='training step' if args.train else 'forward pass',
+        torch=torch.__version__,
+        mmderain=__version__,
+        peaks=peaks,
+    )
+    print(aligned(titles(settings['reference'])), flush=True)
+    for config in args.configs:
+        benchmark.models(config)  # a wrong config is found before hours have gone into the others
+    rows = []
+    for row in (row for config in args.configs for row in benchmark.rows(config, peaks)):
+        print(aligned(cells(row)), flush=True)
+        rows.append(row)
+        write_report(rows, settings, args.out)
     print(f'\n{markdown(rows, settings)}\n{args.out}: benchmark.json, benchmark.md, benchmark.png')
-    return 0
 
 
 if __name__ == '__main__':

@@ -12,16 +12,14 @@ import argparse
 import sys
 from pathlib import Path
 
+from mmderain.cli.command import CommandParser, command
 from mmderain.engine.config import prepare_config, require_data
 from mmderain.engine.feeding import markdown, measure_feeding, write_report
 from mmderain.errors import InputError
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    summary, _, rest = __doc__.partition('\n\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('config', help='config of a derainer; its training data are used')
     parser.add_argument('--workers', nargs='+', type=int, default=[0, 1, 2], metavar='N', help='default: 0 1 2')
     parser.add_argument('--batches', type=int, default=20, help='timed batches of each (default: 20)')
@@ -31,20 +29,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
-    try:
-        cfg = prepare_config(args.config)
-        if 'train_dataloader' not in cfg:
-            raise InputError(f'{args.config}: has no train_dataloader; a config that trains is expected')
-        require_data(cfg, 'train_dataloader')
-        settings, rows = measure_feeding(cfg, args.workers, args.batches, args.steps, args.device)
-    except (FileNotFoundError, InputError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+@command(parse_args)
+def main(args: argparse.Namespace) -> int | None:
+    cfg = prepare_config(args.config)
+    if 'train_dataloader' not in cfg:
+        raise InputError(f'{args.config}: has no train_dataloader; a config that trains is expected')
+    require_data(cfg, 'train_dataloader')
+    settings, rows = measure_feeding(cfg, args.workers, args.batches, args.steps, args.device)
     write_report(settings, rows, args.out)
     print(f'{markdown(settings, rows)}\n{args.out}: feeding.json, feeding.md, feeding.png')
-    return 0
 
 
 if __name__ == '__main__':

@@ -15,6 +15,7 @@ import numpy as np
 from mmengine.config import DictAction
 from mmengine.registry import DATASETS, init_default_scope
 
+from mmderain.cli.command import CommandParser, command
 from mmderain.engine.config import naming_unknown_arguments, prepare_config
 from mmderain.errors import InputError
 from mmderain.io import write_image
@@ -22,10 +23,7 @@ from mmderain.visualization.contact_sheet import contact_sheet, pipeline_steps, 
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    summary, _, rest = __doc__.partition('\n\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('--split', choices=['train', 'val', 'test'], default='train', help='default: train')
     parser.add_argument('--number', type=int, default=6, help='items shown, spread over the data set (default: 6)')
@@ -36,29 +34,24 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
-    try:
-        cfg = prepare_config(args.config, cfg_options=args.cfg_options)
-        init_default_scope(cfg.get('default_scope') or 'mmderain')
-        loader = cfg.get(f'{args.split}_dataloader')
-        if loader is None:
-            raise InputError(f'{args.config} has no {args.split}_dataloader; try another --split')
-        if args.number < 1:
-            raise InputError(f'--number {args.number}: expected 1 or more')
-        with naming_unknown_arguments(args.config):
-            dataset = unwrap_dataset(DATASETS.build(loader.dataset))
-        if len(dataset) == 0:
-            raise InputError(f'{args.config}: the {args.split} data set finds no items (looked for in {Path.cwd()})')
-        indices = np.unique(np.linspace(0, len(dataset) - 1, args.number).round().astype(int))
-        rows = [pipeline_steps(dataset, int(index), args.seed) for index in indices]
-        path = args.out / f'{Path(args.config).stem}_{args.split}.png'
-        write_image(contact_sheet(rows, args.height), path)
-    except (FileNotFoundError, InputError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+@command(parse_args)
+def main(args: argparse.Namespace) -> int | None:
+    cfg = prepare_config(args.config, cfg_options=args.cfg_options)
+    init_default_scope(cfg.get('default_scope') or 'mmderain')
+    loader = cfg.get(f'{args.split}_dataloader')
+    if loader is None:
+        raise InputError(f'{args.config} has no {args.split}_dataloader; try another --split')
+    if args.number < 1:
+        raise InputError(f'--number {args.number}: expected 1 or more')
+    with naming_unknown_arguments(args.config):
+        dataset = unwrap_dataset(DATASETS.build(loader.dataset))
+    if len(dataset) == 0:
+        raise InputError(f'{args.config}: the {args.split} data set finds no items (looked for in {Path.cwd()})')
+    indices = np.unique(np.linspace(0, len(dataset) - 1, args.number).round().astype(int))
+    rows = [pipeline_steps(dataset, int(index), args.seed) for index in indices]
+    path = args.out / f'{Path(args.config).stem}_{args.split}.png'
+    write_image(contact_sheet(rows, args.height), path)
     print(f'{path}: {len(rows)} of {len(dataset)} items of {type(dataset).__name__}')
-    return 0
 
 
 if __name__ == '__main__':

@@ -12,12 +12,12 @@ from functools import partial
 import torch
 
 from mmderain.apis import init_model
+from mmderain.cli.command import CommandParser, command
 from mmderain.engine.profiling import forward_pass, multiply_adds, random_images, time_calls
-from mmderain.errors import InputError
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
+    parser = CommandParser(__doc__)
     parser.add_argument('configs', nargs='+', metavar='CONFIG')
     parser.add_argument('--size', type=int, nargs=2, default=(320, 480), metavar=('HEIGHT', 'WIDTH'))
     parser.add_argument('--device', default='cpu')
@@ -25,18 +25,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
+@command(parse_args)
+def main(args: argparse.Namespace) -> int | None:
     pixels = args.size[0] * args.size[1]
     threads = f', {torch.get_num_threads()} threads' if args.device == 'cpu' else ''
     print(f'{args.size[0]}x{args.size[1]} pixels, float32, {args.device}{threads}, torch {torch.__version__}')
     print(f'{"network":10}{"parameters":>12}{"multiply-adds a pixel":>24}{"seconds":>10}', flush=True)
     for config in args.configs:
-        try:
-            network = init_model(config, device=args.device).network
-        except (FileNotFoundError, InputError) as error:
-            print(f'error: {error}', file=sys.stderr)
-            return 1
+        network = init_model(config, device=args.device).network
         count = sum(p.numel() for p in network.parameters())
         image = random_images(network, args.size, device=args.device)
         adds = multiply_adds(network, image.shape[-2:]) / pixels
@@ -44,7 +40,6 @@ def main(argv: list[str] | None = None) -> int:
         run = forward_pass(network, 'fp32', args.device, keep_memory=False)
         (milliseconds,) = time_calls([partial(run, image)], args.repeats, args.device)
         print(f'{min(milliseconds) / 1000:10.2f}', flush=True)
-    return 0
 
 
 if __name__ == '__main__':

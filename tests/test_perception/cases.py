@@ -5,11 +5,16 @@ from conftest import ROOT
 from mmengine.config import Config
 from mmengine.model import BaseModule
 
+from mmderain.models import NetworkSpec
 from mmderain.registry import MODELS
 
 
 @MODELS.register_module(force=True)
 class IdentityDerainer(BaseModule):
+    """Return the images as they are."""
+
+    spec = NetworkSpec()
+
     def forward(self, x):
         return [x]
 
@@ -18,6 +23,7 @@ class IdentityDerainer(BaseModule):
 class Darker(BaseModule):
     """Subtract ``by`` levels and count the calls."""
 
+    spec = NetworkSpec()
     calls = 0
     by = 10.0
 

@@ -17,6 +17,7 @@ from mmengine.structures import BaseDataElement
 from mmderain.apis import init_model
 from mmderain.engine import BFloat16OptimWrapper
 from mmderain.io import save_weights
+from mmderain.models import NetworkSpec
 from mmderain.perception import DerainBeforeTask, RestorationLossHook
 from mmderain.perception.derain import derain_levels
 from mmderain.registry import MODELS
@@ -101,6 +102,8 @@ def test_the_restoration_loss_says_what_it_lacks(sian, tmp_path):
 @MODELS.register_module(force=True)
 class Brighter(torch.nn.Module):
     """Add a learned value."""
+
+    spec = NetworkSpec()
 
     def __init__(self):
         super().__init__()

@@ -108,6 +108,14 @@ def photographs(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def lowered(monkeypatch) -> list[int]:
+    """Queues of tests compete with the tests; list those whose priority would be lowered."""
+    pids: list[int] = []
+    monkeypatch.setattr(load_tool('dev/training_queue'), 'lower_session_priority', pids.append)
+    return pids
+
+
+@pytest.fixture(autouse=True)
 def no_queue_is_left_running():
     """A test that fails must not leave a queue behind."""
     yield
@@ -141,10 +149,21 @@ def undisturbed(tmp_path_factory):
     """All steps without a disturbance, after a recipe that fails."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(load_tool('dev/training_queue'), 'prepare_photographs', lambda photographs: None)
+        patch.setattr(load_tool('dev/training_queue'), 'lower_session_priority', lambda pid: None)
         queue = Queue(tmp_path_factory.mktemp('undisturbed'), STEPS, names=('broken', 'a'))
         (queue.root / 'configs/broken.py').write_text(f'train_cfg = dict(max_iters={STEPS})\n')
         queue.train()
     return queue
+
+
+@pytest.mark.skipif(not Path('/proc/self/autogroup').exists(), reason='needs a Linux with autogroups')
+def test_a_session_yields_to_others():
+    process = subprocess.Popen(['sleep', '60'], start_new_session=True)
+    load_tool('dev/training_queue').lower_session_priority(process.pid)
+    found = Path(f'/proc/{process.pid}/autogroup').read_text()
+    process.kill()
+    process.wait()
+    assert found.endswith(' nice 19\n')
 
 
 def test_a_failed_recipe_does_not_stop_the_others(undisturbed):
@@ -168,15 +187,13 @@ def test_a_curve_is_stored_and_tells_another_machine_what_is_finished(undisturbe
     assert 'the queue does not run' in (said := capsys.readouterr().out) and 'finished' in said
 
 
-def test_pause_kills_store_and_continue(undisturbed, tmp_path, capsys):
+def test_pause_kills_store_and_continue(undisturbed, lowered, tmp_path, capsys):
     """One run is paused, its training, then its queue are killed, and it is ended; its stored state ends elsewhere."""
     queue = Queue(tmp_path / 'here', STEPS)
     assert queue.call('start') == 0
     wait_until(lambda: queue.step() >= 1)
-    for pid in (queue.pid(), queue.training()):
-        autogroup = Path(f'/proc/{pid}/autogroup')
-        assert os.getpriority(os.PRIO_PROCESS, pid) == 19
-        assert not autogroup.exists() or autogroup.read_text().endswith(' nice 19\n')
+    assert [os.getpriority(os.PRIO_PROCESS, pid) for pid in (queue.pid(), queue.training())] == [19, 19]
+    assert lowered == [queue.pid()]
     assert queue.call('pause') == 0
     assert queue.call('start') == 1
     assert 'the queue runs already (process' in capsys.readouterr().err
@@ -265,7 +282,7 @@ def test_stored_states_can_be_committed():
 @pytest.mark.parametrize('command', ['pause', 'resume', 'stop'])
 def test_without_a_queue_there_is_nothing_to_stop(tmp_path, capsys, command):
     assert Queue(tmp_path, 1).call(command) == 1
-    assert 'error: the queue does not run; `tools/dev/training_queue.py start` starts it' in capsys.readouterr().err
+    assert 'error: the queue does not run; `tools/dev/train_bundled.sh start` starts it' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from mmderain.cli.command import CommandParser, command
 from mmderain.engine.profiling import device_name, parse_size, time_calls
 from mmderain.io import atomic_write
 from mmderain.models.layers.window_attention import WindowAttention
@@ -29,7 +30,7 @@ RELATIONS, VALUES = 2, 8
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(__doc__)
     parser.add_argument('--sizes', nargs='+', type=parse_size, default=[(128, 128), (1080, 1920)], metavar='HxW')
     parser.add_argument('--window', type=int, default=7, help="side of the window (default: 7, JDNet's)")
     parser.add_argument('--device', default='cuda', help='default: cuda')
@@ -59,8 +60,8 @@ def forward_and_backward(function: type[torch.autograd.Function], inputs: list[T
     return [result, *torch.autograd.grad(result, inputs, result.detach())]
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
+@command(parse_args)
+def main(args: argparse.Namespace) -> int | None:
     if args.device == 'cpu':
         os.environ['TRITON_INTERPRET'] = '1'  # Triton reads it when a kernel is defined, so before the import
     from mmderain.models.layers.window_attention_triton import TritonWindowAttention
@@ -78,7 +79,6 @@ def main(argv: list[str] | None = None) -> int:
             print(json.dumps(rows[-1]), flush=True)
             with atomic_write(args.out / 'attention.json') as part:
                 part.write_text(json.dumps(dict(settings=settings, rows=rows), indent=1))
-    return 0
 
 
 if __name__ == '__main__':

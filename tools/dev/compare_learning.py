@@ -20,8 +20,8 @@ from matplotlib import pyplot as plt
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mmderain.cli.command import CommandParser, command
 from mmderain.engine.config import prepare_config
-from mmderain.errors import InputError
 from mmderain.io import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,7 +100,7 @@ def draw(results: list[dict], path: Path) -> None:
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
+    parser = CommandParser(__doc__)
     parser.add_argument('--rain-free', type=Path, required=True, help='folder of clean photographs')
     parser.add_argument('--test', type=Path, required=True, help='folder with rain/ and norain/ like Rain100H')
     parser.add_argument('--steps', type=int, default=600)
@@ -110,22 +110,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
+@command(parse_args)
+def main(args: argparse.Namespace) -> int | None:
     text = '{network}: {parameters:,} parameters, PSNR-Y {PSNR-Y:.2f} (input {input:.2f}), SSIM-Y {SSIM-Y(valid):.4f}'
     results = {}
-    try:
-        for name in NETWORKS:
-            results[name] = train(name, args)
-            print(text.format(**results[name]), flush=True)
-    except (FileNotFoundError, InputError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    for name in NETWORKS:
+        results[name] = train(name, args)
+        print(text.format(**results[name]), flush=True)
     with atomic_write(args.out / 'learning.json') as part:
         part.write_text(json.dumps(results, indent=1) + '\n')
     draw(list(results.values()), args.out / 'learning.png')
     print(f'{args.out / "learning.png"}\n{args.out / "learning.json"}')
-    return 0
 
 
 if __name__ == '__main__':

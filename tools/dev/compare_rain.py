@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from rich.progress import track
 
+from mmderain.cli.command import CommandParser, command
 from mmderain.datasets.pairing import PAIRING_HELP, pair_by_name, parse_pairing
 from mmderain.errors import InputError
 from mmderain.io import atomic_write, list_images, read_image
@@ -58,31 +59,27 @@ def plot(results: dict[str, dict], sample: np.ndarray | None, title: str, path: 
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n\n')[0])
+    parser = CommandParser(__doc__)
     parser.add_argument('rainy', type=Path, help='folder of the benchmark')
     parser.add_argument('clean', type=Path, help='folder of the benchmark')
     parser.add_argument('--pairing', nargs='+', default=['same_name'], metavar='RULE', help=PAIRING_HELP)
-    parser.add_argument('--rain', default='heavy', help='as in synthesize_rain.py (default: heavy)')
+    parser.add_argument('--rain', default='heavy', help='as in `mmderain rain` (default: heavy)')
     parser.add_argument('--seeds', type=int, default=5, help='how often ours is drawn over an image (default: 5)')
     parser.add_argument('--sample', type=Path, help='a free image to show our rain on')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/compare_rain'), help='default: %(default)s')
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
-    try:
-        pairing = parse_pairing(args.pairing)
-        sample = synthesize_rain(read_image(args.sample), args.rain, 1) if args.sample else None
-        pairs, _, _ = pair_by_name(list_images(args.rainy), list_images(args.clean), pairing)
-        if not pairs:
-            raise InputError(f'no pairs in {args.rainy} and {args.clean} by the rule {pairing!r}; see --pairing')
-        real = [(read_image(args.rainy / img), read_image(args.clean / gt)) for img, gt in pairs]
-        rains = {'ours': args.rain} | ({'plain recipe': PLAIN[args.rain]} if args.rain in PLAIN else {})
-        drawn = {name: draw_all([clean for _, clean in real], rain, args.seeds) for name, rain in rains.items()}
-    except (FileNotFoundError, InputError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+@command(parse_args)
+def main(args: argparse.Namespace) -> int | None:
+    pairing = parse_pairing(args.pairing)
+    sample = synthesize_rain(read_image(args.sample), args.rain, 1) if args.sample else None
+    pairs, _, _ = pair_by_name(list_images(args.rainy), list_images(args.clean), pairing)
+    if not pairs:
+        raise InputError(f'no pairs in {args.rainy} and {args.clean} by the rule {pairing!r}; see --pairing')
+    real = [(read_image(args.rainy / img), read_image(args.clean / gt)) for img, gt in pairs]
+    rains = {'ours': args.rain} | ({'plain recipe': PLAIN[args.rain]} if args.rain in PLAIN else {})
+    drawn = {name: draw_all([clean for _, clean in real], rain, args.seeds) for name, rain in rains.items()}
     results = {'real': rain_statistics(real)}
     for name, those in drawn.items():
         results[name] = rain_statistics(those)
@@ -96,7 +93,6 @@ def main(argv: list[str] | None = None) -> int:
     with atomic_write(path.with_suffix('.json')) as part:
         part.write_text(json.dumps(results, indent=1), encoding='utf-8')
     print(f'written to {args.out}')
-    return 0
 
 
 if __name__ == '__main__':

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 from mmderain.apis import init_model, trained_derainer
+from mmderain.cli.command import CommandParser, command
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.engine.profiling import parse_size, peak_memory
-from mmderain.errors import InputError
 from mmderain.hub import find_derainer
 from mmderain.io import read_image, to_rgb_tensor
 
@@ -28,10 +28,7 @@ SAMPLE = Path(__file__).resolve().parents[2] / 'demo/sample/test/china.jpg'
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    summary, _, rest = __doc__.partition('\n\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('model', help='one of `mmderain models`, or a config file')
     parser.add_argument('--weights', help='a checkpoint; default: the bundled one')
     parser.add_argument('--untrained', action='store_true', help='use random weights')
@@ -47,16 +44,12 @@ def large_batch(img: np.ndarray, height: int, width: int) -> torch.Tensor:
     return to_rgb_tensor(np.tile(img, repeats)[:height, :width])[None]
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
+@command(parse_args)
+def main(args: argparse.Namespace) -> int | None:
     torch.manual_seed(0)
-    try:
-        config = find_derainer(args.model)[0]
-        model = init_model(config) if args.untrained else trained_derainer(args.model, args.weights)
-        img = read_image(args.image)
-    except (OSError, InputError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    config = find_derainer(args.model)[0]
+    model = init_model(config) if args.untrained else trained_derainer(args.model, args.weights)
+    img = read_image(args.image)
     with torch.inference_mode(), keep_cpu_memory():
         if args.size:
             model.restore(torch.zeros(1, 3, 64, 64))  # what is set up once
@@ -71,7 +64,6 @@ def main(argv: list[str] | None = None) -> int:
     psnr = math.inf if error == 0 else -10 * math.log10(error)
     text = f'largest difference {255 * (whole - tiled).abs().max():.5f} of 255, PSNR {psnr:.1f} dB'
     print(f'{type(model.network).__name__}, {img.shape[1]}x{img.shape[0]}, tiles of {args.tile}: {text}')
-    return 0
 
 
 if __name__ == '__main__':
