@@ -11,11 +11,9 @@ from torch._utils import ExceptionWrapper
 
 from mmderain import cli
 from mmderain.cli.command import INTERRUPTED, OUTPUT_CLOSED, CommandParser, command
-from mmderain.cli.joint_test import derainer_arguments
 from mmderain.cli.options import non_negative_int, positive_int
 from mmderain.errors import InputError
 
-#: Scripts whose ``main`` takes a list of arguments, as it is known in tests.
 #: Every program of tools/ but the one that a benchmark starts in another tree.
 SCRIPTS = [path for path in sorted((ROOT / 'tools').rglob('*.py')) if path.name != 'time_in_tree.py']
 SCRIPTS += sorted((ROOT / 'demo').glob('*.py'))
@@ -167,15 +165,13 @@ def test_the_same_options_have_the_same_help():
         assert len(helps) == 1, option
 
 
-def test_derainers_of_the_joint_test_are_named_or_given_with_their_weights():
-    args = cli.parse_args(['joint-test', 'c.py', 'c.pth', '--derainer', 'sian', '--derainer', 'Mine', 'm.py', 'm.pth'])
-    assert args.derainer == [('sian', 'sian', None), ('Mine', 'm.py', 'm.pth')]
-    weights = ROOT / 'mmderain/weights/sian_compact.pth'
-    assert derainer_arguments('sian', None, 'cpu') == dict(config='sian', checkpoint=str(weights), device='cpu')
-    with pytest.raises(FileNotFoundError, match='none.pth: no such file'):
-        derainer_arguments('sian', 'none.pth', 'cpu')
-    with pytest.raises(InputError, match="no model is called 'sain'; did you mean 'sian'"):
-        derainer_arguments('sain', None, 'cpu')
+def test_derainers_of_the_joint_test_are_named_or_given_with_their_weights(capsys):
+    words = ['joint-test', 'c.py', 'c.pth', '--derainer', 'sian', '--derainer', 'Old', 'sian']
+    args = cli.parse_args([*words, '--derainer', 'Mine', 'm.py', 'm.pth'])
+    assert args.derainer == [('sian', 'sian', None), ('Old', 'sian', None), ('Mine', 'm.py', 'm.pth')]
+    with pytest.raises(SystemExit):
+        cli.parse_args([*words, '--derainer', 'a', 'b', 'c', 'd'])
+    assert '--derainer a b c d: expected NAME [DERAINER [CHECKPOINT]]' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('read, least', [(non_negative_int, 0), (positive_int, 1)])

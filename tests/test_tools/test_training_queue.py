@@ -18,6 +18,7 @@ from mmengine.config import Config
 from mmderain.io import read_checkpoint
 
 STEPS = 10
+LOWER_SESSION_PRIORITY = load_tool('dev/training_queue').lower_session_priority  # which fixtures replace
 CONFIG = """
 _base_ = {base!r}
 model = dict(network=dict(width=4, encoder_blocks=(1,), middle_blocks=1, decoder_blocks=(1,)))
@@ -58,7 +59,7 @@ class Queue:
         for name in names:
             (root / f'configs/{name}.py').write_text(text)
         self.options = [f'--recipes={root}/queue.yml', f'--configs={root}/configs', f'--work-dir={root}/work']
-        self.options += [f'--state-dir={root}/state', '--jobs=1']
+        self.options += [f'--state-dir={root}/state', '--jobs=1', '--amp=off']
         self.paths = (root / 'queue.yml', root / 'configs', root / 'work', root / 'state')
 
     def call(self, command: str) -> int:
@@ -159,7 +160,7 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.skipif(not Path('/proc/self/autogroup').exists(), reason='needs a Linux with autogroups')
 def test_a_session_yields_to_others():
     process = subprocess.Popen(['sleep', '60'], start_new_session=True)
-    load_tool('dev/training_queue').lower_session_priority(process.pid)
+    LOWER_SESSION_PRIORITY(process.pid)
     found = Path(f'/proc/{process.pid}/autogroup').read_text()
     process.kill()
     process.wait()

@@ -90,12 +90,13 @@ class Queue:
         with open(self.log, 'a', encoding='utf-8') as log:
             log.write(f'{time.strftime("%F %T")} {text}\n')
 
-    def run(self, jobs: int, threads: int) -> int:
+    def run(self, jobs: int, threads: int, amp: str) -> int:
         """Train all recipes that are not finished; return the number of those that failed.
 
         Args:
             jobs: number of recipes that are trained at the same time.
             threads: number of threads of each; each also has one data loader process.
+            amp: ``'auto'``, ``'on'`` or ``'off'``, mixed precision.
 
         Raises:
             InputError: another process runs the queue.
@@ -108,9 +109,9 @@ class Queue:
                 os.setpgid(0, 0)  # so that a signal to the group reaches only this process and its children
             with atomic_write(self.pid_file) as part:
                 part.write_text(f'{os.getpid()}\n')
-            return self._train_all(jobs, threads)
+            return self._train_all(jobs, threads, amp)
 
-    def _train_all(self, jobs: int, threads: int) -> int:
+    def _train_all(self, jobs: int, threads: int, amp: str) -> int:
         waiting = [recipe for recipe in self.recipes if not recipe.finished()]
         self.say(f'queue started: {len(waiting)} of {len(self.recipes)} recipes to train, {jobs} at a time')
         active: list[Training] = []
@@ -119,7 +120,7 @@ class Queue:
             while waiting and len(active) < jobs:
                 recipe = waiting.pop(0)
                 try:
-                    active.append(Training(recipe, threads))
+                    active.append(Training(recipe, threads, amp))
                     self.say(f'{recipe.name}: starts at step {recipe.step()}')
                 except (InputError, OSError) as error:
                     failed += 1
@@ -187,7 +188,7 @@ def start(queue: Queue, args: argparse.Namespace) -> None:
         raise InputError(f'the queue runs already (process {queue.pid()}); see `tools/dev/train_bundled.sh status`')
     prepare_photographs(args.photographs)
     queue.work_dir.mkdir(parents=True, exist_ok=True)
-    names = ('recipes', 'configs', 'work_dir', 'state_dir', 'jobs', 'threads')
+    names = ('recipes', 'configs', 'work_dir', 'state_dir', 'jobs', 'threads', 'amp')
     options = [f'--{name.replace("_", "-")}={getattr(args, name)}' for name in names]
     words = ['nice', '-n', '19', sys.executable, __file__, 'run', *options]
     process = start_process(words, queue.log, start_new_session=True)
@@ -242,6 +243,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
             option, type=positive_int, default=default, metavar='N', help=f'number of {text} (default: %(default)s)'
         )
     parser.add_argument(
+        '--amp',
+        choices=['auto', 'on', 'off'],
+        default='auto',
+        help='mixed precision; auto: if a measurement at the start of a recipe finds it faster (default: auto)',
+    )
+    parser.add_argument(
         '--photographs',
         type=Path,
         nargs='+',
@@ -265,7 +272,7 @@ def main(args: argparse.Namespace) -> int | None:
     if args.command == 'start':
         start(queue, args)
     elif args.command == 'run':
-        return 1 if queue.run(args.jobs, args.threads) else 0
+        return 1 if queue.run(args.jobs, args.threads, args.amp) else 0
     elif args.command == 'status':
         queue.print_status()
     elif args.command == 'pause':

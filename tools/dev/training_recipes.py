@@ -127,11 +127,16 @@ class Recipe:
 class Training:
     """A recipe that is being trained, in a process of its own.
 
+    Args:
+        recipe: the recipe.
+        threads: number of threads.
+        amp: ``'auto'``, ``'on'`` or ``'off'``, mixed precision.
+
     Raises:
         InputError, OSError: the recipe cannot be started.
     """
 
-    def __init__(self, recipe: Recipe, threads: int) -> None:
+    def __init__(self, recipe: Recipe, threads: int, amp: str) -> None:
         self.recipe = recipe
         recipe.folder.mkdir(parents=True, exist_ok=True)
         recipe.unpack_stored_state()
@@ -139,7 +144,8 @@ class Training:
         self.cpu_seconds_before = recipe.cpu_seconds()
         # The kernel ends a training when the queue's process ends, in whatever way that happens.
         words = ['setpriv', '--pdeathsig', 'KILL', sys.executable, ROOT / 'tools/train.py', recipe.config]
-        words += ['--work-dir', recipe.folder, '--amp=auto']
+        words += ['--work-dir', recipe.folder]
+        words += [] if amp == 'off' else [f'--amp={amp}']
         words += ['--resume', recipe.checkpoint()] if recipe.checkpoint() else []
         # Threads that wait for each other must not keep a processor busy that somebody else needs.
         threading = {'OMP_NUM_THREADS': str(threads), 'OMP_WAIT_POLICY': 'PASSIVE'}
