@@ -11,6 +11,7 @@ from mmengine.registry import DefaultScope, init_default_scope
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = Path(__file__).parent / 'data' / 'golden'
+STUBS = Path(__file__).parent / 'stubs'
 #: Benchmark pairs and the authors' checkpoints: for research use, no part of the project.
 SHARED = Path(os.environ.get('MMDERAIN_SHARED', ROOT.parent / 'shared'))
 
@@ -63,10 +64,14 @@ def write_pairs(root: Path, names, size=(40, 50)) -> None:
 
 
 @pytest.fixture(autouse=True, scope='session')
-def _configs_as_they_are():
-    """mmengine lays a run's config out by yapf six times: nine tenths of the time of the tests' small runs."""
+def _no_yapf():
+    """Put a stand-in for yapf first on the path of this process and of the programs that tests start.
+
+    mmengine formats the config of a run with yapf up to six times, which takes most of the time of the tests' small runs.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **style: (text, False))
+        patch.syspath_prepend(STUBS)
+        patch.setenv('PYTHONPATH', str(STUBS), prepend=os.pathsep)
         yield
 
 

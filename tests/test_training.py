@@ -33,6 +33,7 @@ def config(work_dir, **options) -> Config:
     cfg.default_hooks.logger.interval = 1
     cfg.default_hooks.checkpoint.update(interval=3, max_keep_ckpts=-1)
     cfg.param_scheduler[0].T_max = 6
+    cfg.experiment_name = str(work_dir)  # mmengine's default is the time in seconds, which two short runs can share
     cfg.merge_from_dict(copy.deepcopy(options))  # mmengine takes `_delete_` out of it
     return cfg
 
@@ -51,16 +52,17 @@ def losses(work_dir) -> list[float]:
     return [run[step] for step in sorted(run)]
 
 
-def start(cfg: Config) -> Runner:
-    """A runner in a second of its own, by which mmengine names a run's log folder and its visualizer."""
-    time.sleep(1)
-    return Runner.from_cfg(cfg)
-
-
 def run(cfg: Config) -> dict:
-    runner = start(cfg)
+    runner = Runner.from_cfg(cfg)
     runner.train()
+    end_workers(runner)
     return runner.model.state_dict()
+
+
+def end_workers(runner: Runner) -> None:
+    """End the worker processes of a run at once. The garbage collector would wait five seconds for each."""
+    if workers := runner.train_dataloader._iterator:
+        workers._shutdown_workers()
 
 
 @pytest.mark.parametrize('loop', ['iterations', 'epochs'])
@@ -78,7 +80,7 @@ def test_an_interrupted_run_continues_as_if_it_had_not_been(tmp_path, loop, work
     whole = run(config(tmp_path / 'whole', **options))
 
     # Interrupted after half: what comes later is lost, the checkpoint stays.
-    stopped = start(config(tmp_path / 'parts', **options))
+    stopped = Runner.from_cfg(config(tmp_path / 'parts', **options))
 
     class Interrupt(Hook):
         def before_train_iter(self, runner, batch_idx, data_batch=None):
@@ -88,6 +90,8 @@ def test_an_interrupted_run_continues_as_if_it_had_not_been(tmp_path, loop, work
     stopped.register_hook(Interrupt())
     with pytest.raises(KeyboardInterrupt):
         stopped.train()
+    end_workers(stopped)
+    time.sleep(1)  # mmengine names the log folder of a run by the second
     resumed = config(tmp_path / 'parts', **options)
     resumed.resume = True
     parts = run(resumed)
@@ -256,7 +260,7 @@ def test_unknown_values_of_amp_are_refused(tmp_path, capsys):
 
 def test_checkpoint_of_a_run_loads_weights_only(tmp_path):
     state = run(config(tmp_path))
-    other = start(config(tmp_path / 'other', **{'randomness.seed': 9})).model
+    other = Runner.from_cfg(config(tmp_path / 'other', **{'randomness.seed': 9})).model
     load_weights(other, tmp_path / 'iter_6.pth')
     for key, value in other.state_dict().items():
         assert torch.equal(value, state[key])

@@ -23,17 +23,12 @@ train_dataloader = dict(
 )
 val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(data_root='{root}/demo/sample/test'))
 """
-#: mmengine lays out a run's config by yapf, which takes longer than the rest of a tiny run.
-NO_LAYOUT = 'def FormatCode(text, **style):\n    return text, False\n'
 
 
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
     """Set the environment of a tiny queue of one network, tiny.py, whose tests are missing."""
     (tmp_path / 'tiny.py').write_text(TINY.format(root=ROOT))
-    (tmp_path / 'packages/yapf/yapflib').mkdir(parents=True)
-    (tmp_path / 'packages/yapf/__init__.py').write_text("__version__ = '0.43.0'\n")
-    (tmp_path / 'packages/yapf/yapflib/yapf_api.py').write_text(NO_LAYOUT)
     settings = dict(
         DEVICE='cpu',
         OUT=str(tmp_path / 'out'),
@@ -48,7 +43,6 @@ def settings(tmp_path, monkeypatch):
         RECIPE_ARGS='',
         RECIPE_WORK_DIR=str(tmp_path / 'work'),
         PYTHON=sys.executable,
-        PYTHONPATH=str(tmp_path / 'packages'),
         OMP_NUM_THREADS='1',
     )
     for name, value in settings.items():
