@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from conftest import ROOT
 
 from mmderain.engine.profiling import forward_pass, tensor_memory
 from mmderain.models import SIAN, Derainer, JDNet, MAFNet, NAFNet, NASNet, NetworkSpec
@@ -45,3 +46,11 @@ def test_a_pass_holds_at_most_the_declared_memory(kind):
     network, image = kind().eval(), torch.rand(1, 3, 64, 96).contiguous(memory_format=torch.channels_last)
     held = tensor_memory(forward_pass(network, 'fp32', 'cpu'), image) / (64 * 96)
     assert 0.3 * network.spec.bytes_per_pixel < held <= network.spec.bytes_per_pixel
+
+
+@pytest.mark.parametrize('kind', [SIAN, JDNet, NASNet, MAFNet, NAFNet], ids=lambda kind: kind.__name__)
+def test_the_page_of_the_networks_says_what_they_declare(kind):
+    spec = kind().spec
+    entries = [spec.channel_order, spec.min_size, spec.size_multiple, spec.halo, f'{spec.bytes_per_pixel:,}']
+    row = f'| {kind.__name__} | {" | ".join(map(str, entries))} |'
+    assert row in (ROOT / 'docs/en/networks.md').read_text(encoding='utf-8')
