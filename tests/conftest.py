@@ -7,7 +7,8 @@ import mmcv
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.registry import init_default_scope
+from mmengine.utils import ManagerMixin
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = Path(__file__).parent / 'data' / 'golden'
@@ -64,24 +65,34 @@ def write_pairs(root: Path, names, size=(40, 50)) -> None:
 
 
 @pytest.fixture(autouse=True, scope='session')
-def _no_yapf():
-    """Put a stand-in for yapf first on the path of this process and of the programs that tests start.
+def _short_runs():
+    """Spare short runs what takes most of their time.
 
-    mmengine formats the config of a run with yapf up to six times, which takes most of the time of the tests' small runs.
+    mmengine formats the config of a run with yapf up to six times: a stand-in for yapf comes first on the path of this
+    process and of the programs that tests start. And torch waits five seconds for each worker process of a data loader
+    that the garbage collector ends, because the process is not told.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(STUBS)
         patch.setenv('PYTHONPATH', str(STUBS), prepend=os.pathsep)
+        patch.setattr('torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL', 0.5)
         yield
 
 
 @pytest.fixture(autouse=True)
 def _isolated():
-    """Every test starts in our scope, from one seed."""
+    """Start each test from one seed, and without the scopes, loggers and visualizers that tests before it have made."""
     torch.manual_seed(0)
     np.random.seed(0)
     yield
-    DefaultScope._instance_dict.clear()
+    clear_instances(ManagerMixin)
+
+
+def clear_instances(kind: type[ManagerMixin]) -> None:
+    """Forget the named instances that mmengine keeps of a class and of its subclasses."""
+    kind._instance_dict.clear()
+    for subclass in kind.__subclasses__():
+        clear_instances(subclass)
 
 
 @pytest.fixture(autouse=True)

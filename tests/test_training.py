@@ -55,14 +55,7 @@ def losses(work_dir) -> list[float]:
 def run(cfg: Config) -> dict:
     runner = Runner.from_cfg(cfg)
     runner.train()
-    end_workers(runner)
     return runner.model.state_dict()
-
-
-def end_workers(runner: Runner) -> None:
-    """End the worker processes of a run at once. The garbage collector would wait five seconds for each."""
-    if workers := runner.train_dataloader._iterator:
-        workers._shutdown_workers()
 
 
 @pytest.mark.parametrize('loop', ['iterations', 'epochs'])
@@ -90,7 +83,6 @@ def test_an_interrupted_run_continues_as_if_it_had_not_been(tmp_path, loop, work
     stopped.register_hook(Interrupt())
     with pytest.raises(KeyboardInterrupt):
         stopped.train()
-    end_workers(stopped)
     time.sleep(1)  # mmengine names the log folder of a run by the second
     resumed = config(tmp_path / 'parts', **options)
     resumed.resume = True

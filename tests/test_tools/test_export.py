@@ -16,6 +16,8 @@ NETWORKS = dict(
     NASNet="type='NASNet', channels=8, num_stages=1, num_blocks=1",
     MAFNet="type='MAFNet', channels=8, num_modules=1",
 )
+#: Few of MAFNet's pooling windows are uneven at this size; its graph has 460 nodes in place of 2,900 at 64x96.
+SIZE = (72, 96)
 tool = load_tool('export')
 
 
@@ -37,14 +39,14 @@ def test_answers_as_pytorch(trained, suffix, tmp_path, capsys):
         for name in ('onnx', 'onnxruntime', 'onnxscript'):
             pytest.importorskip(name, reason=f'{name} is not installed')
     out = tmp_path / f'net{suffix}'
-    arguments = [str(tmp_path / 'net.py'), str(out), '--weights', str(tmp_path / 'net.pth'), '--size', '64', '96']
+    arguments = [str(tmp_path / 'net.py'), str(out), '--weights', str(tmp_path / 'net.pth'), '--size', *map(str, SIZE)]
     assert tool.main(arguments) == 0, capsys.readouterr().err
     said = capsys.readouterr().out
     fixed = type(trained.network).__name__ == 'MAFNet'
     run = export.load_exported(out)
     multiple = math.lcm(trained.spec.size_multiple, trained.spec.export_multiple)
-    assert ('64x96 only' if fixed else f'multiples of {multiple}') in said
-    for size in [(64, 96)] if fixed else [(64, 96), (17 * multiple, 9 * multiple)]:
+    assert ('72x96 only' if fixed else f'multiples of {multiple}') in said
+    for size in [SIZE] if fixed else [SIZE, (17 * multiple, 9 * multiple)]:
         rainy = torch.rand(1, 3, *size)
         with torch.no_grad():
             wanted, found = trained.restore(rainy), run(rainy)
@@ -58,7 +60,7 @@ def test_answers_as_pytorch(trained, suffix, tmp_path, capsys):
         assert [i.name for i in model.graph.input] == ['rainy'] and [o.name for o in model.graph.output] == ['derained']
 
 
-@pytest.mark.parametrize('trained', ['SIAN'], indirect=True)
+@pytest.mark.parametrize('trained', ['NASNet'], indirect=True)
 def test_a_file_that_differs_is_not_kept(trained, tmp_path, capsys, monkeypatch):
     (tmp_path / 'net.pt2').write_text('what was there')
     monkeypatch.setattr(export, 'load_exported', lambda path: lambda rainy: rainy * np.nan)
