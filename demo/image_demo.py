@@ -1,47 +1,45 @@
-"""A picture clean, rainy and derained, with PSNR and SSIM below.
+"""Show an image clean, rainy and derained, with PSNR and SSIM under it.
 
-python demo/image_demo.py                                     # a picture that comes along, under heavy rain
-python demo/image_demo.py rainy.jpg --rain none --out out.png   # one of yours that is rainy
+python demo/image_demo.py                                       a bundled image, under heavy rain
+python demo/image_demo.py rainy.jpg --rain none --out out.png   an image of yours that is rainy
 """
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from mmderain import DEFAULT_DERAINER
 from mmderain.apis import trained_derainer
-from mmderain.errors import InputError
+from mmderain.cli.command import CommandParser, command
+from mmderain.cli.options import add_model_options, add_rain_options, rain_or_none
+from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.io.image import read_image, write_image
 from mmderain.perception.scene import figure, view_scene
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = CommandParser(__doc__)
+    image = ROOT / 'demo/sample/test/china.jpg'
+    parser.add_argument('image', nargs='?', type=Path, default=image, help='default: a bundled image')
+    add_model_options(parser)
+    add_rain_options(parser, 'heavy')
     parser.add_argument(
-        'picture', nargs='?', type=Path, default=ROOT / 'demo/sample/test/china.jpg', help='default: a sample picture'
+        '--out', type=Path, default=Path('work_dirs/image_demo.png'), help='file to write (default: %(default)s)'
     )
-    parser.add_argument('--model', default=DEFAULT_DERAINER, help='one of `mmderain models` (default: %(default)s)')
-    parser.add_argument('--weights', help='a checkpoint; default: those that come along')
-    parser.add_argument('--rain', default='heavy', help='drawn over it; none for a rainy picture (default: heavy)')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/image_demo.png'), help='default: %(default)s')
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
-    try:
-        derainer = trained_derainer(args.model, args.weights)
-        views = view_scene(read_image(args.picture), derainer, rain=None if args.rain == 'none' else args.rain)
-        write_image(figure(views), args.out)
-    except (OSError, InputError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    derainer = trained_derainer(args.model, args.weights)
+    with keep_cpu_memory():
+        views = view_scene(read_image(args.image), derainer, rain=rain_or_none(args.rain), seed=args.seed)
+    write_image(figure(views), args.out)
     for view in views:
         print(f'{view.title:9} {"; ".join(view.notes)}')
-    print(f'picture: {args.out.resolve()}')
-    return 0
+    print(f'image: {args.out.resolve()}')
 
 
 if __name__ == '__main__':

@@ -1,25 +1,27 @@
-"""Train a small SIAN on the pictures that ship with mmderain and look at what it does: `make demo`.
+"""Train a small SIAN on the bundled images, and show what it does: `make demo`.
 
-Rain as heavy as Rain100H's is drawn over free photographs. After some minutes of training on two CPU cores the
-network is tested on photographs it has not seen, beside two controls that know nothing: a median blur, and the
-rainy picture less the constant that suits it best (chosen with the truth at hand).
+Rain as heavy as that of Rain100H is drawn over free photographs. After some minutes of training on two CPU cores, the
+network is tested on photographs that it has not seen. It is compared with two controls that know nothing of rain: a
+median blur, and the rainy image minus the constant that suits it best (chosen with the truth known).
 """
 
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-import mmcv
 import numpy as np
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmderain.cli.command import CommandParser, command
 from mmderain.engine.config import prepare_config
+from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.evaluation import measure
-from mmderain.io.image import to_bgr_uint8
+from mmderain.io.image import to_bgr_uint8, write_image
 from mmderain.visualization import panel
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +30,7 @@ OUTPUT = 'derained by SIAN'
 
 
 class Progress(Hook):
-    """One line that tells how far the training is (the Runner's own log would fill the screen)."""
+    """Print in one line how far the training is (the log of the Runner would fill the screen)."""
 
     def before_train(self, runner: Runner) -> None:
         self.start = time.monotonic()
@@ -53,7 +55,7 @@ def train(work_dir: Path, steps: int | None) -> Runner:
     cfg.log_level = 'ERROR'  # mmengine warns of its own deprecated parts
     cfg.train_dataloader.dataset.data_root = str(ROOT / 'demo/sample/train')
     cfg.test_dataloader.dataset.data_root = str(ROOT / 'demo/sample/test')
-    # Tested here, picture by picture, beside the controls.
+    # main tests the model itself, image by image, together with the controls.
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if steps is not None:
         cfg.train_cfg.max_iters = cfg.param_scheduler[0].T_max = steps
@@ -64,78 +66,77 @@ def train(work_dir: Path, steps: int | None) -> Runner:
 
 
 def less_best_constant(rainy: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The rainy picture less the whole number that brings it closest to the truth, an oracle's choice."""
+    """Return the rainy image minus the whole number that brings it closest to the truth."""
     candidates = (cv2.subtract(rainy, np.full_like(rainy, c)) for c in range(0, 128, 4))
-    return max(candidates, key=lambda picture: measure(picture, truth, 'PSNR-Y'))
+    return max(candidates, key=lambda image: measure(image, truth, 'PSNR-Y'))
 
 
-def derain_test_pictures(runner: Runner) -> dict[str, dict[str, np.ndarray]]:
-    """Name of each held-out picture -> kind -> BGR uint8 picture."""
+def derain_test_images(runner: Runner) -> dict[str, dict[str, np.ndarray]]:
+    """Return the held-out images: name -> kind -> BGR uint8."""
     model = runner.model.eval()
-    pictures = {}
+    images = {}
     with torch.inference_mode():
         for data in runner.build_dataloader(runner.cfg.test_dataloader):
             sample = model.test_step(data)[0]
             rainy = np.ascontiguousarray(data['inputs'][0].permute(1, 2, 0).numpy())
             truth = to_bgr_uint8(sample.gt_img)
-            pictures[sample.name] = {
+            images[sample.name] = {
                 'rainy input': rainy,
                 'median blur 5x5': cv2.medianBlur(rainy, 5),
                 'input less its best constant': less_best_constant(rainy, truth),
                 OUTPUT: to_bgr_uint8(sample.pred_img),
                 'truth': truth,
             }
-    return pictures
+    return images
 
 
-def figures(pictures: dict[str, dict[str, np.ndarray]]) -> dict[str, list[float]]:
-    """Kind -> mean over the pictures of each protocol."""
-    kinds = [kind for kind in next(iter(pictures.values())) if kind != 'truth']
+def mean_scores(images: dict[str, dict[str, np.ndarray]]) -> dict[str, list[float]]:
+    """Return kind -> mean over the images, for each protocol."""
+    kinds = [kind for kind in next(iter(images.values())) if kind != 'truth']
     return {
-        kind: [float(np.mean([measure(p[kind], p['truth'], q) for p in pictures.values()])) for q in PROTOCOLS]
+        kind: [float(np.mean([measure(p[kind], p['truth'], q) for p in images.values()])) for q in PROTOCOLS]
         for kind in kinds
     }
 
 
-def draw(pictures: dict[str, dict[str, np.ndarray]], path: Path) -> None:
-    """A row for each picture: rainy, derained, truth."""
+def draw(images: dict[str, dict[str, np.ndarray]], path: Path) -> None:
+    """Draw a row for each image: rainy, derained, truth."""
     rows = []
-    for kinds in pictures.values():
+    for kinds in images.values():
         shown = {}
         for kind in ('rainy input', OUTPUT, 'truth'):
-            figure = '' if kind == 'truth' else f'  {measure(kinds[kind], kinds["truth"], "PSNR-Y"):.1f} dB'
-            shown[kind + figure] = kinds[kind]
+            score = '' if kind == 'truth' else f'  {measure(kinds[kind], kinds["truth"], "PSNR-Y"):.1f} dB'
+            shown[kind + score] = kinds[kind]
         rows.append(panel(shown))
     width = max(row.shape[1] for row in rows)
     rows = [np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0)), constant_values=255) for r in rows]
-    mmcv.imwrite(np.concatenate(rows), str(path))
+    write_image(np.concatenate(rows), path)
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
-    parser.add_argument('--short', action='store_true', help='a sixth of the training, to see that all works')
-    parser.add_argument('--work-dir', type=Path, help='default work_dirs/sample_demo, with --short sample_demo_short')
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = CommandParser(__doc__)
+    parser.add_argument('--short', action='store_true', help='a sixth of the training, to check that everything works')
+    parser.add_argument('--work-dir', type=Path, help='default: work_dirs/sample_demo, with --short sample_demo_short')
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
-    if args.work_dir is None:
-        args.work_dir = Path('work_dirs/sample_demo_short' if args.short else 'work_dirs/sample_demo')
-
+@command(parse_args)
+def main(args: argparse.Namespace) -> int:
+    work_dir = args.work_dir or Path('work_dirs/sample_demo_short' if args.short else 'work_dirs/sample_demo')
     print('Training SIAN (width 16, three stages) on 25 free photographs under synthetic heavy rain')
     start = time.monotonic()
-    runner = train(args.work_dir, 150 if args.short else None)
-    print(f'Testing on pictures held out (trained for {time.monotonic() - start:.0f} s)')
-    pictures = derain_test_pictures(runner)
-    table = figures(pictures)
-    print(f'\n{"mean of " + str(len(pictures)) + " pictures":32}' + ''.join(f'{p:>15}' for p in PROTOCOLS))
+    with keep_cpu_memory():
+        runner = train(work_dir, 150 if args.short else None)
+        print(f'Testing on images held out (trained for {time.monotonic() - start:.0f} s)')
+        images = derain_test_images(runner)
+    table = mean_scores(images)
+    print(f'\n{"mean of " + str(len(images)) + " images":32}' + ''.join(f'{p:>15}' for p in PROTOCOLS))
     for kind, (psnr, ssim) in table.items():
         print(f'{kind:32}{psnr:15.2f}{ssim:15.4f}')
-    picture = (args.work_dir / 'panel.png').resolve()
-    draw(pictures, picture)
-    print(f'\npanel picture: {picture}')
-    print(f'weights and config: {args.work_dir.resolve()}')
+    panel_path = (work_dir / 'panel.png').resolve()
+    draw(images, panel_path)
+    print(f'\npanel image: {panel_path}')
+    print(f'weights and config: {work_dir.resolve()}')
 
     psnr = {kind: values[0] for kind, values in table.items()}
     gain = psnr[OUTPUT] - psnr['rainy input']

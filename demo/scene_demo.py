@@ -1,75 +1,67 @@
-"""A rainy street: the persons that a detector and a segmentor find in it clean, rainy and derained.
+"""Show the persons that a detector and a segmentor find in a street clean, rainy and derained.
 
-    python demo/scene_demo.py                      # the frames and the weights that come along
+    python demo/scene_demo.py                           the bundled frames and weights
     python demo/scene_demo.py rainy.jpg --rain none
     python demo/scene_demo.py street.jpg --detector mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py \\
         --detector-weights rtmdet_s.pth --segmentor none
 
-The detector and the segmentor that come along know one street and one camera: they are there to show the effect. With
-weights that mmdet and mmseg publish, any picture will do.
+The bundled detector and segmentor know one street and one camera: they are there to show the effect. With weights that
+mmdet and mmseg publish, any image will do.
 """
 
 import argparse
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from mmderain import DEFAULT_DERAINER
 from mmderain.apis import trained_derainer
-from mmderain.errors import InputError
+from mmderain.cli.command import CommandParser, command
+from mmderain.cli.options import add_model_options, add_rain_options, rain_or_none
+from mmderain.cli.scene import print_scenes
+from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.perception.scene import show_scenes
 from mmderain.perception.task import load_task_model
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('pictures', nargs='*', type=Path, default=sorted((ROOT / 'demo/street').glob('*.jpg')))
-    parser.add_argument(
-        '--model', default=DEFAULT_DERAINER, help='derainer, one of `mmderain models` (default: %(default)s)'
-    )
-    parser.add_argument('--weights', help='its checkpoint; default: the one that comes along')
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = CommandParser(__doc__)
+    frames = sorted((ROOT / 'demo/street').glob('*.jpg'))
+    parser.add_argument('images', nargs='*', type=Path, default=frames, help='default: the bundled frames')
+    add_model_options(parser)
     for kind in ('detector', 'segmentor'):
         parser.add_argument(
-            f'--{kind}', default=f'street-{kind}', help='name or config; none to leave out (default: %(default)s)'
+            f'--{kind}', default=f'street-{kind}', help='name or config, or none (default: %(default)s)'
         )
-        parser.add_argument(f'--{kind}-weights', help='its checkpoint; default: the one that comes along')
-    parser.add_argument('--rain', default='heavy:2', help='drawn over it; none for rainy pictures (default: heavy:2)')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/scene_demo'), help='folder (default: %(default)s)')
+        parser.add_argument(f'--{kind}-weights', metavar='FILE', help=f'checkpoint of the {kind}')
+    add_rain_options(parser, 'heavy:2')
     parser.add_argument(
-        '--if-possible', action='store_true', help='do nothing, and no harm, without mmdet or operators'
+        '--out', type=Path, default=Path('work_dirs/scene_demo'), help='folder to write (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--if-possible', action='store_true', help='do nothing, and succeed, if mmdet, mmseg or operators are missing'
     )
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
+@command(parse_args)
+def main(args: argparse.Namespace) -> int:
     if args.if_possible and any(importlib.util.find_spec(name) is None for name in ('mmcv._ext', 'mmdet', 'mmseg')):
-        print(
-            'Left out: a detector in the rain, which needs mmdet, mmseg and mmcv with its operators; `make test` sets'
-        )
-        print('them up, then: .venv/bin/python demo/scene_demo.py')
+        print('Left out: a detector in the rain. It needs mmdet, mmseg and mmcv with its operators, which `make test`')
+        print('installs. Then: .venv/bin/python demo/scene_demo.py')
         return 0
-    rain, failed = None if args.rain == 'none' else args.rain, False
-    try:
+    failed, rain = 0, rain_or_none(args.rain)
+    with keep_cpu_memory():
         derainer = trained_derainer(args.model, args.weights)
         for kind in ('detector', 'segmentor'):
-            name = getattr(args, kind)
-            if name == 'none':
-                continue
-            task = load_task_model(name, getattr(args, f'{kind}_weights'))
-            scenes = show_scenes(args.pictures, args.out / kind, derainer, task, rain, existing='replace')
-            for picture, views in scenes.items():
-                print(f'{kind}, {picture}')
-                failed |= isinstance(views, str)
-                lines = [views] if isinstance(views, str) else [f'{v.title:9} {"; ".join(v.notes)}' for v in views]
-                print(*(f'  {line}' for line in lines), sep='\n')
-    except (OSError, InputError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    print(f'pictures: {args.out.resolve()}')
-    return int(failed)
+            name, out = getattr(args, kind), args.out / kind
+            if name != 'none':
+                task = load_task_model(name, getattr(args, f'{kind}_weights'))
+                scenes = show_scenes(args.images, out, derainer, task, rain, args.seed, existing='replace')
+                failed |= print_scenes(scenes, out.resolve())
+    return failed
 
 
 if __name__ == '__main__':

@@ -23,6 +23,8 @@ import torch  # noqa: E402
 from mmengine.config import utils as _config_utils  # noqa: E402
 from mmengine.logging.history_buffer import HistoryBuffer  # noqa: E402
 
+from .errors import InputError  # noqa: E402
+
 # Import name -> names of the distributions that may provide it, the fork first.
 _DISTRIBUTIONS = {
     'mmderain': ('mmderain',),
@@ -101,7 +103,7 @@ def init_cpu_distributed(launcher: str) -> dict | None:
     if not torch.distributed.is_initialized():
         missing = [key for key in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK') if key not in os.environ]
         if missing:
-            raise RuntimeError(
+            raise InputError(
                 f'--launcher pytorch: the environment lacks {", ".join(missing)}. '
                 'Start the tool with torchrun or tools/dist_train.sh, or leave out --launcher.'
             )

@@ -11,10 +11,11 @@ _LOCATIONS = {
     'MODELS': ['mmderain.models', 'mmderain.perception'],
     'DATASETS': ['mmderain.datasets'],
     'DATA_SAMPLERS': ['mmderain.datasets'],
-    'TRANSFORMS': ['mmderain.datasets.transforms', 'mmderain.perception'],
+    'TRANSFORMS': ['mmderain.datasets.transforms', 'mmderain.perception', 'mmderain.perception.joint_test'],
     'HOOKS': ['mmderain.engine', 'mmderain.perception'],
     'OPTIM_WRAPPERS': ['mmderain.engine'],
     'METRICS': ['mmderain.evaluation'],
+    'EVALUATOR': ['mmderain.perception.joint_test'],
     'VISUALIZERS': ['mmderain.visualization'],
 }
 

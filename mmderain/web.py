@@ -17,7 +17,7 @@ from mmderain.hub import bundled_models
 from mmderain.io.image import image_size, read_image
 from mmderain.perception.scene import View, view_scene
 from mmderain.perception.task import load_task_model
-from mmderain.rain.synthesis import PRESETS
+from mmderain.rain import PRESETS
 
 #: Of an upload. More would keep the page waiting for minutes; ``mmderain derain`` takes any size.
 MAX_PIXELS = 16_000_000
@@ -105,9 +105,9 @@ def build_page(derainers: Loaders, tasks: Loaders):
             found = [part for view in (rainy, derained) for part in (rgb(view.drawn), said(view))]
         return [
             gr.HTML(visible=False),
-            gr.ImageSlider((rgb(rainy.picture), rgb(derained.picture)), visible=True),
-            gr.Image(rgb(difference(rainy.picture, derained.picture)), visible=True),
-            gr.HTML(cards(rainy.figures, derained.figures), visible=bool(rainy.figures)),
+            gr.ImageSlider((rgb(rainy.image), rgb(derained.image)), visible=True),
+            gr.Image(rgb(difference(rainy.image, derained.image)), visible=True),
+            gr.HTML(cards(rainy.scores, derained.scores), visible=bool(rainy.scores)),
             gr.Row(visible=bool(found)),
             *(found or [None, ''] * 2),
         ]

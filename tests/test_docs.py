@@ -40,7 +40,9 @@ def site(tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize('module', ['apis', 'models', 'rain', 'evaluation', 'perception', 'datasets'])
+@pytest.mark.parametrize(
+    'module', ['apis', 'io', 'hub', 'models', 'rain', 'evaluation', 'perception', 'datasets', 'engine']
+)
 def test_the_reference_has_every_public_name(site, module):
     page = (site / f'api/{module}.html').read_text()
     for name in importlib.import_module(f'mmderain.{module}').__all__:
@@ -50,7 +52,7 @@ def test_the_reference_has_every_public_name(site, module):
 def test_docstrings_are_said_in_markdown(site):
     page = (site / 'api/apis.html').read_text()
     assert ':func:' not in page and ':class:' not in page
-    assert 'href="#mmderain.apis.read_checkpoint"' in page  # a role of load_weights
+    assert 'href="hub.html#mmderain.hub.find_derainer"' in page  # a role of trained_derainer
 
 
 def test_links_out_of_the_pages_lead_to_pages_of_the_site(site):
@@ -92,9 +94,10 @@ def test_commands_are_understood(page):
         'python tools/train.py configs/derain/sian_rain100l.py --ressume',
         'python tools/train.py configs/derain/sian_rain100m.py',
         'python tools/trian.py configs/derain/sian_rain100l.py',
-        'python tools/joint_test.py CONFIG CHECKPOINT --derainer SIAN sian.py',
+        'python tools/joint_test.py CONFIG CHECKPOINT --derainer a b c d',
+        'python tools/prepare_dataset.py rain100m SRC',
         'python -m mmderain.cli models',
-        'size=320,480\npython tools/analysis_tools/benchmark.py configs/derain/sian_sample.py --sizes $size',
+        'size=320,480\npython tools/benchmark.py configs/derain/sian_sample.py --sizes $size',
         'bash tools/dist_train.sh configs/derain/sian_rain100l.py 2 --out work_dirs/figures',
         'mmderain derain rainy.jpg',
         'mmderain rain pictures rainy --strength 3',
@@ -160,14 +163,17 @@ NOT_RUN = re.compile(
 #: Page -> beginning of a command -> what it leaves behind. A page's commands are run in their order.
 RUN = {
     'README.md': {
-        'mmderain rain': ['work_dirs/rainy/rain/home.png', 'work_dirs/rainy/manifest.jsonl'],
+        'mmderain rain demo/sample/test work_dirs/rainy': [
+            'work_dirs/rainy/rain/home.png',
+            'work_dirs/rainy/manifest.jsonl',
+        ],
         'mmderain detect': ['work_dirs/detected/00670.jpg'],
         'mmderain segment': ['work_dirs/segmented/00670.jpg'],
         'mmderain derain': ['work_dirs/derained/home.png', 'work_dirs/derained/coffee.png'],
-        'python tools/dataset_converters/synthesize_rain.py': ['work_dirs/rainy2/layer/china.png'],
-        'python tools/analysis_tools/browse_dataset.py': ['work_dirs/browse'],
-        'python tools/deployment/export.py': ['work_dirs/sian.onnx'],
-        'python tools/analysis_tools/benchmark.py': ['work_dirs/benchmark'],
+        'mmderain rain demo/sample/test work_dirs/rainy2': ['work_dirs/rainy2/layer/china.png'],
+        'python tools/browse_dataset.py': ['work_dirs/browse'],
+        'python tools/export.py': ['work_dirs/sian.onnx'],
+        'python tools/benchmark.py': ['work_dirs/benchmark'],
     },
     'docs/en/index.md': {
         'mmderain derain work_dirs/rainy/rain --out work_dirs/derained_': ['work_dirs/derained_by_demo/home.png'],
@@ -182,16 +188,16 @@ RUN = {
         'python demo/image_demo.py': ['work_dirs/image_demo.png'],
         'python demo/video_demo.py': [],
         'python demo/scene_demo.py': [],
-        'python tools/analysis_tools/compare_tiles.py sian': [],
+        'python tools/dev/compare_tiles.py sian': [],
     },
     'docs/en/model_zoo.md': {
         'python tools/convert.py': ['sian_rain100h.pth'],
         'mmderain derain': ['derained/rainy.png'],
     },
-    'docs/en/networks.md': {'python tools/analysis_tools/get_complexity.py': []},
-    'docs/en/deployment.md': {'python tools/analysis_tools/benchmark.py': ['work_dirs/benchmark']},
-    'docs/en/rain.md': {'python tools/analysis_tools/browse_dataset.py': ['work_dirs/browse']},
-    'docs/en/training.md': {'python tools/analysis_tools/benchmark_feeding.py': []},
+    'docs/en/networks.md': {'python tools/get_complexity.py': []},
+    'docs/en/deployment.md': {'python tools/benchmark.py': ['work_dirs/benchmark']},
+    'docs/en/rain.md': {'python tools/browse_dataset.py': ['work_dirs/browse']},
+    'docs/en/training.md': {'python tools/benchmark_feeding.py': []},
 }
 
 

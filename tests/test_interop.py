@@ -16,6 +16,7 @@ import mmderain.registry
 from mmderain.apis import init_model
 from mmderain.compat import installed_distribution
 from mmderain.engine.config import prepare_config
+from mmderain.errors import InputError
 
 
 def python(code: str, cwd) -> str:
@@ -90,15 +91,14 @@ def test_configs_inherit_across_packages(base, model, tmp_path):
 NETWORK = """
     import torch
     from mmengine.model import BaseModule
+    from mmderain.models import NetworkSpec
     from mmderain.registry import MODELS
 
     @MODELS.register_module()
     class HalfBright(BaseModule):
-        channel_order = 'bgr'
-        size_multiple = 4
-
         def __init__(self, factor):
             super().__init__()
+            self.spec = NetworkSpec(channel_order='bgr', size_multiple=4)
             self.factor = torch.nn.Parameter(torch.tensor(float(factor)))
 
         def forward(self, x):
@@ -130,5 +130,5 @@ def test_config_preparation(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     for key in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'):
         monkeypatch.delenv(key, raising=False)
-    with pytest.raises(RuntimeError, match='lacks RANK, WORLD_SIZE, LOCAL_RANK.*torchrun'):
+    with pytest.raises(InputError, match='lacks RANK, WORLD_SIZE, LOCAL_RANK.*torchrun'):
         prepare_config(path, launcher='pytorch')

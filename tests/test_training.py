@@ -17,7 +17,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmderain.engine.config import decide_amp, prepare_config, use_amp
-from mmderain.io import load_weights, read_checkpoint
+from mmderain.io import read_checkpoint
+from mmderain.models import load_weights
 
 
 def config(work_dir, **options) -> Config:

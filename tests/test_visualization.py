@@ -22,15 +22,15 @@ def build(tmp_path, backend):
     return VISUALIZERS.build(dict(type='DerainVisualizer', name=backend, vis_backends=backends))
 
 
-def test_panel_holds_the_pictures_side_by_side():
-    pictures = {'a': picture(30, 40, 0), 'b': picture(30, 40, 1)}
-    drawn = panel(pictures, gap=6)
+def test_panel_holds_the_images_side_by_side():
+    images = {'a': picture(30, 40, 0), 'b': picture(30, 40, 1)}
+    drawn = panel(images, gap=6)
     assert drawn.shape[1] == 2 * (40 + 12)
-    assert (drawn[-36:-6, 6:46] == pictures['a']).all() and (drawn[-36:-6, 58:98] == pictures['b']).all()
+    assert (drawn[-36:-6, 6:46] == images['a']).all() and (drawn[-36:-6, 58:98] == images['b']).all()
     assert (drawn[:-36, :] < 128).any()  # the captions
 
 
-def test_files_show_rainy_derained_truth_and_what_was_taken_away(tmp_path):
+def test_files_show_rainy_derained_clean_and_removed_rain(tmp_path):
     rainy = picture(30, 40, 0)
     drawn = build(tmp_path, 'LocalVisBackend').add_datasample('a/one', rainy[..., ::-1], sample(), step=3)
     tiles = [drawn[-36:-6, 6 + 52 * k : 46 + 52 * k, ::-1] for k in range(4)]
@@ -41,7 +41,7 @@ def test_files_show_rainy_derained_truth_and_what_was_taken_away(tmp_path):
     assert (mmcv.imread(str(written))[..., ::-1] == drawn).all()
 
 
-def test_without_truth_there_are_three(tmp_path):
+def test_without_clean_image_there_are_three(tmp_path):
     drawn = build(tmp_path, 'LocalVisBackend').add_datasample('one', picture(30, 40), sample(gt=False))
     assert drawn.shape[1] == 3 * 52
 

@@ -23,7 +23,7 @@ from PIL import Image
 
 from mmderain import DEFAULT_DERAINER, cli, web
 from mmderain.errors import InputError
-from mmderain.models import Derainer
+from mmderain.models import Derainer, NetworkSpec
 from mmderain.perception.scene import view_scene
 from mmderain.registry import MODELS
 from mmderain.web import build_page, bundled_loaders, difference, read_upload, serving
@@ -32,6 +32,8 @@ from mmderain.web import build_page, bundled_loaders, difference, read_upload, s
 @MODELS.register_module()
 class Dim(torch.nn.Module):
     """Takes 12 levels away; no weights."""
+
+    spec = NetworkSpec()
 
     def forward(self, x):
         return [x - 12 / 255]
@@ -132,10 +134,11 @@ def test_wrong_calls(monkeypatch, capsys):
         ):
             pass
     assert cli.main(['web', '--weights', 'w.pth']) == 1
-    assert 'error: --weights w.pth: the checkpoint of which model? Name it by --model' in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert 'error: --weights w.pth: no model is named; name the one of this checkpoint by --model' in said
     with pytest.raises(SystemExit):
         cli.main(['web', '--prot', '7'])
-    assert 'usage: mmderain web [-h] [--host' in capsys.readouterr().err
+    assert 'usage: mmderain web [-h] [--traceback] [--host' in capsys.readouterr().err
     assert cli.main(['web', '--model', 'sain']) == 1
     assert "no model is called 'sain'" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, 'gradio', None)
@@ -168,7 +171,7 @@ def test_the_command_serves_until_it_is_ended_and_leaves_nothing(tmp_path, monke
                 seen.extend([answer.status, *tmp_path.glob('mmderain_web_*')])
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(cli, 'threading', SimpleNamespace(Event=Meanwhile))
+    monkeypatch.setattr(cli.web, 'threading', SimpleNamespace(Event=Meanwhile))
     handler = signal.getsignal(signal.SIGTERM)
     try:
         assert cli.main(['web', '--model', str(tmp_path / 'net.py'), '--port', str(port), '--device', 'cpu']) == 0
@@ -271,15 +274,15 @@ def test_the_page(browser, derainer, tmp_path, monkeypatch):
         wait_for(browser, '[role=option]', 'spotter').click()
         wait_for(browser, '#run').click()
         _, rainy, derained = view_scene(mmcv.imread(str(source)), derainer, Spotter(), 'light:3+mist:3', 0)
-        pairs = [(rainy.figures[name], derained.figures[name]) for name in ('PSNR-Y', 'SSIM-Y(valid)')]
+        pairs = [(rainy.scores[name], derained.scores[name]) for name in ('PSNR-Y', 'SSIM-Y(valid)')]
         wait_for(browser, '#figures .card', '{:.2f} → {:.2f} dB'.format(*pairs[0]))
         wait_for(browser, '#figures .card', '{:.4f} → {:.4f}'.format(*pairs[1]))
         wait_for(browser, '#rainy', f'{rainy.caption}; {rainy.agreement}')
         wait_for(browser, '#derained', f'{derained.caption}; {derained.agreement}')
         assert loaded == ['dim']
         for place, wanted in {
-            '#both': [rainy.picture, derained.picture],
-            '#layer': [difference(rainy.picture, derained.picture)],
+            '#both': [rainy.image, derained.image],
+            '#layer': [difference(rainy.image, derained.image)],
             '#rainy': [rainy.drawn],
             '#derained': [derained.drawn],
         }.items():
@@ -306,7 +309,7 @@ def test_the_page(browser, derainer, tmp_path, monkeypatch):
         upload(browser, '#clean', source)
         wait_for(browser, '#clean img')
         wait_for(browser, '#run').click()
-        wait_for(browser, '.toast-body', 'take the second picture away, or draw no rain')
+        wait_for(browser, '.toast-body', 'take the second image away, or draw no rain')
         assert loaded == ['dim']
         assert hosts(browser) == {f'127.0.0.1:{port}'}
     assert not folder.exists()

@@ -1,49 +1,43 @@
-"""Convert a checkpoint of a network's authors into mmderain's format.
+"""Convert a checkpoint of a network's authors into one of mmderain.
 
     python tools/convert.py sian rain100h.pth sian_rain100h.pth
 
-The source is read with ``weights_only=True``. Every key of it must be known, every key that is needed must be present,
-and all shapes must fit; otherwise nothing is written.
+SRC is read with weights_only=True. Each of its keys must be known, each key that is needed must exist, and all shapes
+must fit; otherwise nothing is written.
 """
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from mmderain.cli.command import CommandParser, command
 from mmderain.errors import InputError
-from mmderain.hub.convert import NETWORKS, convert, unused_weights
+from mmderain.hub.convert import NETWORKS, ConversionError, convert, unused_weights
 from mmderain.io import read_checkpoint, save_weights
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = CommandParser(__doc__)
     parser.add_argument('network', choices=sorted(NETWORKS), help='network of the checkpoint')
-    parser.add_argument('src', type=Path, help="the authors' file")
-    parser.add_argument('dst', type=Path, help='the file to write')
+    parser.add_argument('src', type=Path, metavar='SRC', help='checkpoint of the authors')
+    parser.add_argument('dst', type=Path, metavar='DST', help='file to write')
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    source = read_checkpoint(args.src)
     try:
-        source = read_checkpoint(args.src)
         weights = convert(args.network, source)
-    except FileNotFoundError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except InputError as error:
-        print(f'error: {args.src} is not a {args.network} checkpoint of its authors:\n{error}', file=sys.stderr)
-        return 1
-    save_weights(
-        args.dst,
-        {f'network.{key}': value for key, value in weights.items()},
-        meta=dict(network=args.network, source=args.src.name),
-    )
+    except ConversionError as error:
+        raise InputError(f'{args.src} is not a {args.network} checkpoint of its authors:\n{error}') from error
+    named = {f'network.{key}': value for key, value in weights.items()}
+    save_weights(args.dst, named, meta=dict(network=args.network, source=args.src.name))
+    print(f'{args.dst}: {sum(value.numel() for value in weights.values()):,} values', end='')
     unused = unused_weights(args.network, source)
     left_out = sum(value.numel() for value in unused.values())
-    print(f'{args.dst}: {sum(w.numel() for w in weights.values()):,} values', end='')
     print(f'; {left_out:,} that the model never uses were left out ({", ".join(unused)})' if unused else '')
-    return 0
 
 
 if __name__ == '__main__':

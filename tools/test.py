@@ -1,29 +1,36 @@
-"""Measure a derainer on the test set of its config.
+"""Measure a trained model on the test set of its config.
 
-python tools/test.py configs/derain/sian_rain100l.py sian_rain100l.pth --out work_dirs/figures
+    python tools/test.py configs/derain/sian_rain100l.py sian_rain100l.pth --out work_dirs/scores
+    bash tools/dist_test.sh configs/derain/sian_rain100l.py sian_rain100l.pth 8
+
+The scores are printed at the end. docs/en/metrics.md defines them.
 """
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
+from mmderain.cli.command import CommandParser, command
 from mmderain.engine.config import naming_unknown_arguments, prepare_config, require_data
+from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
-from mmderain.io import load_weights, read_checkpoint
+from mmderain.io import read_checkpoint
+from mmderain.models import load_weights
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = CommandParser(__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help="weights of mmderain's format; every key must fit")
+    parser.add_argument('checkpoint', help='checkpoint of mmderain; every key must fit')
     parser.add_argument('--out', metavar='DIR', help='write per_image.csv and metrics.json there')
     parser.add_argument(
-        '--show-dir', metavar='DIR', help='write derained pictures to DIR/derained and panels to DIR/panels'
+        '--show-dir', metavar='DIR', help='write the derained images to DIR/derained and comparisons to DIR/panels'
     )
-    parser.add_argument('--work-dir', help='for the log; default work_dirs/<name of the config>')
+    parser.add_argument('--work-dir', metavar='DIR', help='folder for the log')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -31,40 +38,41 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='KEY=VALUE',
         help='override entries of the config, for example test_dataloader.dataset.data_root=DIR',
     )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what has started several processes; dist_test.sh sets it (default: none)',
+    )
     return parser.parse_args(argv)
 
 
-def send_figures_to(out: str, cfg: Config) -> None:
-    """Let every ImageQuality of the test write its files, several in folders of their own."""
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher)
+    if args.out is not None:
+        write_scores_to(args.out, cfg)
+    if args.show_dir is not None:
+        cfg.default_hooks.visualization = dict(type='mmderain.DerainVisualizationHook', show_dir=args.show_dir)
+    # The Runner only warns of weights that do not fit. Therefore it loads none, and load_weights does it.
+    cfg.load_from, cfg.resume = None, False
+    read_checkpoint(args.checkpoint)  # reports a wrong file before the Runner starts a log
+    with naming_unknown_arguments(args.config):
+        require_data(cfg, 'test_dataloader')
+        runner = Runner.from_cfg(cfg)
+    load_weights(getattr(runner.model, 'module', runner.model), args.checkpoint)
+    with keep_cpu_memory():
+        runner.test()
+
+
+def write_scores_to(out: str, cfg: Config) -> None:
+    """Let each ImageQuality of the test write its files; several write to folders of their own."""
     evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
     ours = [evaluator for evaluator in evaluators if str(evaluator.type).endswith('ImageQuality')]
     if not ours:
-        raise InputError(f'--out {out}: the test_evaluator of the config has no ImageQuality, which writes the figures')
+        raise InputError(f'--out {out}: the test_evaluator of the config has no ImageQuality, which writes the scores')
     for number, evaluator in enumerate(ours):
         evaluator.out_dir = out if len(ours) == 1 else str(Path(out) / str(number))
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
-    try:
-        cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher)
-        if args.out is not None:
-            send_figures_to(args.out, cfg)
-        if args.show_dir is not None:
-            cfg.default_hooks.visualization = dict(type='mmderain.DerainVisualizationHook', show_dir=args.show_dir)
-        # Weights are not loaded by the Runner, which only warns of keys that do not fit, and nothing else is either.
-        cfg.load_from, cfg.resume = None, False
-        read_checkpoint(args.checkpoint)  # before a Runner starts to log and to make folders
-        with naming_unknown_arguments(args.config):
-            require_data(cfg, 'test_dataloader')
-            runner = Runner.from_cfg(cfg)
-        load_weights(getattr(runner.model, 'module', runner.model), args.checkpoint)
-        runner.test()
-    except (FileNotFoundError, InputError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == '__main__':

@@ -1,9 +1,5 @@
 # A compact JDNet (width 16, four units) on free photographs under light to heavy rain; no paper's row
-_base_ = [
-    '../_base_/models/jdnet.py',
-    '../_base_/datasets/photographs.py',
-    '../_base_/schedules/photographs.py',
-]
+_base_ = ['../_base_/models/jdnet.py', '../_base_/datasets/photographs.py', '../_base_/schedules/photographs.py']
 model = dict(
     network=dict(channels=16, num_units=4),
     loss=[dict(type='SSIMLoss'), dict(type='L1Loss', loss_weight=2)],

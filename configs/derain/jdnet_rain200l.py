@@ -1,19 +1,5 @@
 # JDNet, Table 1 (there called Rain100L): PSNR-RGB 38.65, SSIM-RGB(same) 0.99
-_base_ = [
-    '../_base_/models/jdnet.py',
-    '../_base_/datasets/rain200l.py',
-    '../_base_/schedules/jdnet.py',
-    '../_base_/default_runtime.py',
-]
-train_dataloader = dict(
-    batch_size=12,
-    dataset=dict(
-        pipeline=[
-            dict(type='LoadPairedImages'),
-            dict(type='PairedRandomCrop', crop_size=64),
-            dict(type='PackDerainInputs'),
-        ],
-    ),
-)
+_base_ = ['../_base_/models/jdnet.py', '../_base_/datasets/rain200l.py', '../_base_/schedules/jdnet.py']
+train_dataloader = _base_.pop('train_loader')
 test_evaluator = dict(protocols=['PSNR-RGB', 'SSIM-RGB(same)'])
 val_evaluator = test_evaluator

@@ -1,6 +1,2 @@
 # Trained on light and heavy rain drawn over rain-free photographs; no paper's row
-_base_ = [
-    '../_base_/models/mafnet.py',
-    '../_base_/datasets/bsds.py',
-    '../_base_/schedules/synthetic.py',
-]
+_base_ = ['../_base_/models/mafnet.py', '../_base_/datasets/bsds.py', '../_base_/schedules/synthetic.py']

@@ -1,9 +1,5 @@
 # A compact MAFNet (width 16, two modules) on free photographs under light to heavy rain; no paper's row
-_base_ = [
-    '../_base_/models/mafnet.py',
-    '../_base_/datasets/photographs.py',
-    '../_base_/schedules/photographs.py',
-]
+_base_ = ['../_base_/models/mafnet.py', '../_base_/datasets/photographs.py', '../_base_/schedules/photographs.py']
 model = dict(
     network=dict(channels=16, num_modules=2),
     loss=[dict(type='SSIMLoss'), dict(type='L1Loss', loss_weight=2)],

@@ -1,16 +1,7 @@
 # MAFNet of width 32 behind a pixel-unshuffle on free photographs under light to heavy rain; no paper's row
-_base_ = [
-    '../_base_/models/mafnet.py',
-    '../_base_/datasets/photographs.py',
-    '../_base_/schedules/photographs.py',
-]
+_base_ = './mafnet_photographs.py'
 model = dict(
-    network=dict(
-        _delete_=True,
-        type='PixelUnshuffled',
-        network=dict(type='MAFNet', channels=32, num_modules=2),
-    ),
-    loss=[dict(type='SSIMLoss'), dict(type='L1Loss', loss_weight=2)],
+    network=dict(_delete_=True, type='PixelUnshuffled', network=dict(type='MAFNet', channels=32, num_modules=2))
 )
 param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], T_max=7500)]
 train_cfg = dict(max_iters=7700)

@@ -1,9 +1,5 @@
 # NAFNet of width 24 on free photographs under light to heavy rain; no paper's row
-_base_ = [
-    '../_base_/models/nafnet.py',
-    '../_base_/datasets/photographs.py',
-    '../_base_/schedules/photographs.py',
-]
+_base_ = './nafnet_photographs.py'
 model = dict(network=dict(width=24))
 param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], T_max=12500)]
 train_cfg = dict(max_iters=12700)

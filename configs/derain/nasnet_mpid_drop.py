@@ -1,25 +1,6 @@
 # NASNet, MPID rain drop: PSNR-RGB 30.75, SSIM-RGB(uniform7) 0.9255
-_base_ = [
-    '../_base_/models/nasnet.py',
-    '../_base_/datasets/mpid_drop.py',
-    '../_base_/schedules/nasnet.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/models/nasnet.py', '../_base_/datasets/mpid_drop.py', '../_base_/schedules/nasnet.py']
 model = dict(mean=[0.50788142, 0.5181989, 0.484861], std=[0.18620518, 0.18312409, 0.19519102])
-train_dataloader = dict(
-    batch_size=2,
-    sampler=dict(infinite=True),
-    dataset=dict(
-        pipeline=[
-            dict(type='LoadPairedImages'),
-            dict(type='PairedRandomCrop', crop_size=240),
-            dict(type='PairedRandomFlip', prob=0.5),
-            dict(type='PairedRandomRotate90'),
-            dict(type='PackDerainInputs'),
-        ],
-    ),
-)
+train_dataloader = _base_.pop('train_loader')
 test_evaluator = dict(protocols=['PSNR-RGB', 'SSIM-RGB(uniform7)'])
 val_evaluator = test_evaluator
-default_hooks = dict(checkpoint=dict(interval=10000, by_epoch=False))
-log_processor = dict(by_epoch=False)

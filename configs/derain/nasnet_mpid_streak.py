@@ -1,25 +1,6 @@
 # NASNet, MPID rain streak: PSNR-RGB 30.64, SSIM-RGB(uniform7) 0.8911
-_base_ = [
-    '../_base_/models/nasnet.py',
-    '../_base_/datasets/mpid_streak.py',
-    '../_base_/schedules/nasnet.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/models/nasnet.py', '../_base_/datasets/mpid_streak.py', '../_base_/schedules/nasnet.py']
 model = dict(mean=[0.47748442, 0.44561987, 0.40421578], std=[0.24147542, 0.23230714, 0.23012931])
-train_dataloader = dict(
-    batch_size=2,
-    sampler=dict(infinite=True),
-    dataset=dict(
-        pipeline=[
-            dict(type='LoadPairedImages'),
-            dict(type='PairedRandomCrop', crop_size=240),
-            dict(type='PairedRandomFlip', prob=0.5),
-            dict(type='PairedRandomRotate90'),
-            dict(type='PackDerainInputs'),
-        ],
-    ),
-)
+train_dataloader = _base_.pop('train_loader')
 test_evaluator = dict(protocols=['PSNR-RGB', 'SSIM-RGB(uniform7)'])
 val_evaluator = test_evaluator
-default_hooks = dict(checkpoint=dict(interval=10000, by_epoch=False))
-log_processor = dict(by_epoch=False)

@@ -1,16 +1,9 @@
 # NASNet of width 32 behind a pixel-unshuffle on free photographs under light to heavy rain; no paper's row
-_base_ = [
-    '../_base_/models/nasnet.py',
-    '../_base_/datasets/photographs.py',
-    '../_base_/schedules/photographs.py',
-]
+_base_ = './nasnet_photographs.py'
 model = dict(
     network=dict(
-        _delete_=True,
-        type='PixelUnshuffled',
-        network=dict(type='NASNet', channels=32, num_stages=2, num_blocks=4),
-    ),
-    loss=[dict(type='SSIMLoss'), dict(type='L1Loss', loss_weight=2)],
+        _delete_=True, type='PixelUnshuffled', network=dict(type='NASNet', channels=32, num_stages=2, num_blocks=4)
+    )
 )
 param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], T_max=12800)]
 train_cfg = dict(max_iters=13000)

@@ -1,25 +1,6 @@
 # NASNet, Rain100L: PSNR-RGB 39.55, SSIM-RGB(uniform7) 0.9880
-_base_ = [
-    '../_base_/models/nasnet.py',
-    '../_base_/datasets/rain100l.py',
-    '../_base_/schedules/nasnet.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/models/nasnet.py', '../_base_/datasets/rain100l.py', '../_base_/schedules/nasnet.py']
 model = dict(mean=[0.20238657, 0.20641472, 0.17443697], std=[0.27103779, 0.2704343, 0.23743652])
-train_dataloader = dict(
-    batch_size=2,
-    sampler=dict(infinite=True),
-    dataset=dict(
-        pipeline=[
-            dict(type='LoadPairedImages'),
-            dict(type='PairedRandomCrop', crop_size=240),
-            dict(type='PairedRandomFlip', prob=0.5),
-            dict(type='PairedRandomRotate90'),
-            dict(type='PackDerainInputs'),
-        ],
-    ),
-)
+train_dataloader = _base_.pop('train_loader')
 test_evaluator = dict(protocols=['PSNR-RGB', 'SSIM-RGB(uniform7)'])
 val_evaluator = test_evaluator
-default_hooks = dict(checkpoint=dict(interval=10000, by_epoch=False))
-log_processor = dict(by_epoch=False)

@@ -1,9 +1,5 @@
 # A compact SIAN (width 24, three stages) on free photographs under light to heavy rain; no paper's row
-_base_ = [
-    '../_base_/models/sian.py',
-    '../_base_/datasets/photographs.py',
-    '../_base_/schedules/photographs.py',
-]
+_base_ = ['../_base_/models/sian.py', '../_base_/datasets/photographs.py', '../_base_/schedules/photographs.py']
 model = dict(
     network=dict(channels=24, num_stages=3),
     loss=[dict(type='SSIMLoss'), dict(type='L1Loss', loss_weight=2)],

@@ -1,21 +1,9 @@
 # SIAN, Tables III and IV, Rain100H: PSNR-Y 30.33, SSIM-Y 0.909
-_base_ = [
-    '../_base_/models/sian.py',
-    '../_base_/datasets/rain100h.py',
-    '../_base_/schedules/sian.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/models/sian.py', '../_base_/datasets/rain100h.py', '../_base_/schedules/sian.py']
 # 120x120 patches on a grid of stride 80, of the images whose background is not in the test set (1,254 of 1,800)
-train_dataloader = dict(
-    batch_size=18,
-    dataset=dict(
-        ann_file='without_test_backgrounds.txt',
-        source=dict(ann_file='python tools/dataset_converters/prepare_dataset.py rain100h SRC writes it.'),
-        patches=dict(size=120, stride=80),
-        pipeline=[
-            dict(type='LoadPairedImages'),
-            dict(type='CropPatch'),
-            dict(type='PackDerainInputs'),
-        ],
-    ),
+train_dataloader = _base_.pop('train_loader')
+train_dataloader.dataset.update(
+    patches=dict(size=120, stride=80),
+    ann_file='without_test_backgrounds.txt',
+    source=dict(ann_file='python tools/prepare_dataset.py rain100h SRC writes it.'),
 )

@@ -1,13 +1,7 @@
-# The rival of every derainer: the small PSPNet fine-tuned on rain, with none ahead
-_base_ = './pspnet_r18_camvid_small.py'
-# Four pictures of five in rain, so that clean ones are not forgotten.
-rain = dict(
-    type='RandomApply',
-    prob=0.8,
-    transforms=[dict(type='mmderain.SynthesizeRain', preset=['light', 'heavy'], data_root='data/camvid')],
-)
+# The baseline of every derainer: the small PSPNet fine-tuned on rain without a derainer
+_base_ = ['./pspnet_r18_camvid_small.py', './_base_/camvid_rain.py']
 train_pipeline = _base_.train_pipeline
-train_pipeline.insert(1, rain)
+train_pipeline.insert(1, _base_.rain)
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline), num_workers=2)
 load_from = 'work_dirs/pspnet_r18_camvid_small/iter_1000.pth'
 max_iters = 200

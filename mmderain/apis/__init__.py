@@ -1,16 +1,20 @@
 """Derain images and videos from Python."""
 
+from .export import Export, export_derainer, load_exported
 from .inferencer import DerainInferencer, Inference
 from .model import default_device, init_model, require_device, trained_derainer
 from .pipeline import VideoReport, derain_video
 
 __all__ = [
     'DerainInferencer',
+    'Export',
     'Inference',
     'VideoReport',
     'default_device',
     'derain_video',
+    'export_derainer',
     'init_model',
+    'load_exported',
     'require_device',
     'trained_derainer',
 ]

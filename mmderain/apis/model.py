@@ -8,8 +8,7 @@ from mmengine.registry import DefaultScope
 
 from mmderain.errors import InputError
 from mmderain.hub import find_derainer
-from mmderain.io.checkpoint import load_weights
-from mmderain.models import Derainer
+from mmderain.models import Derainer, load_weights
 from mmderain.registry import MODELS
 
 

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmderain.datasets.pairing import list_images
 from mmderain.errors import InputError
-from mmderain.io.image import WRITABLE_SUFFIXES, DecodedImage, decode_image, to_bgr_uint8, to_rgb_tensor
+from mmderain.io.image import IMAGE_SUFFIXES, DecodedImage, decode_image, list_images, to_bgr_uint8, to_rgb_tensor
 from mmderain.io.video import VIDEO_SUFFIXES, read_frames, require_mp4, write_frames
 from mmderain.models import Derainer
 
@@ -139,7 +138,7 @@ def _result_name(source: Source) -> Path:
     name = source.content.relative_to(source.folder or source.content.parent)
     if source.is_video:
         return name.with_suffix('.mp4')
-    return name if name.suffix.lower() in WRITABLE_SUFFIXES else name.with_suffix('.png')
+    return name if name.suffix.lower() in IMAGE_SUFFIXES else name.with_suffix('.png')
 
 
 @dataclass(frozen=True)

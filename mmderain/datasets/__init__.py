@@ -1,6 +1,8 @@
+"""Data sets of image pairs and of rain-free images, with their sampler and transforms."""
+
 from . import transforms  # noqa: F401  (registers the transforms)
 from .image_folder_dataset import ImageFolderDataset
 from .paired_image_dataset import PairedImageDataset
-from .samplers import Draw, SeededSampler
+from .samplers import SeededIndex, SeededSampler
 
-__all__ = ['Draw', 'SeededSampler', 'ImageFolderDataset', 'PairedImageDataset']
+__all__ = ['ImageFolderDataset', 'PairedImageDataset', 'SeededIndex', 'SeededSampler']

@@ -13,30 +13,31 @@ from .pairing import pair_by_name
 
 @DATASETS.register_module()
 class PairedImageDataset(DerainDataset):
-    """Rainy pictures with their clean ones.
+    """Rainy images with their clean images.
 
     Args:
-        data_root: root of the data set.
-        data_prefix: folders of rainy (``img``) and clean (``gt``) pictures below the root; only ``img`` for
-            side-by-side files.
-        pairing: the rule, one of
+        data_root: root folder of the data set.
+        data_prefix: folders of the rainy (``img``) and clean (``gt``) images in the root; only ``img`` for side-by-side
+            files. By default ``rain`` and ``norain``.
+        pairing: rule by which names correspond, one of
 
             * ``'same_name'``: ``7.png`` with ``7.png`` or ``7.jpg``;
             * ``dict(type='prefix', img='rain-', gt='norain-')``;
-            * ``dict(type='template', img='{id}_{version}', gt='{id}')``, names without suffix; ``{id:d}`` is
-              compared as a number;
-            * ``dict(type='side_by_side', clean='left')`` (or ``'right'``): one file, two halves.
-        ann_file: text file below the root with one rainy name (relative to the ``img`` folder) a line; only
-            those are used. Empty uses all.
-        patches: ``dict(size=120, stride=40, hflip=False)`` makes each patch of that grid an item of its own
-            (``hflip``: and its mirror image), for :class:`~mmderain.datasets.transforms.CropPatch`. The grid
-            starts at the top left; a remainder narrower than the stride is left out, as in SIAN's preparation.
-        source: what errors say of the data set, see :class:`~mmderain.datasets.base.DerainDataset`.
-        pipeline, indices, test_mode, ...: as mmengine's ``BaseDataset``.
+            * ``dict(type='template', img='{id}_{version}', gt='{id}')``, names without suffix; ``{id:d}`` is compared
+              as a number;
+            * ``dict(type='side_by_side', clean='left')`` (or ``'right'``): each file holds both images.
+        ann_file: text file in the root that lists the rainy images to use, one path relative to the ``img`` folder a
+            line. Empty uses all.
+        patches: ``dict(size=120, stride=40, hflip=False)`` makes each patch of a grid an item of its own, for
+            :class:`~mmderain.datasets.transforms.CropPatch`; ``hflip`` adds the mirror image of each. The grid starts
+            at the top left. A remainder narrower than the stride is left out, as in SIAN's preparation.
+        pipeline: configs of transforms.
+        kwargs: arguments of :class:`~mmderain.datasets.base.DerainDataset` and mmengine's ``BaseDataset``, such as
+            ``source``, ``indices`` and ``test_mode``.
 
     Raises:
-        FileNotFoundError: a folder or its pictures are missing.
-        InputError: a rainy picture has no partner, the rule fits no name, or a picture is smaller than a patch.
+        FileNotFoundError: a folder, its images, ``ann_file`` or an image that it lists is missing.
+        InputError: a rainy image has no clean one, the rule fits no name, or an image is smaller than a patch.
     """
 
     def __init__(
@@ -61,13 +62,16 @@ class PairedImageDataset(DerainDataset):
 
     @property
     def side_by_side(self) -> bool:
+        """Return whether each file holds the rainy and the clean image."""
         return isinstance(self.pairing, dict) and self.pairing.get('type') == 'side_by_side'
 
     @property
     def needed_prefixes(self) -> tuple[str, ...]:
+        """Return the keys of ``data_prefix`` whose folders must exist."""
         return ('img',) if self.side_by_side else ('img', 'gt')
 
     def load_data_list(self) -> list[dict]:
+        """Return the items, one for each pair or patch."""
         img_files = self._select(self.list_folder('img'))
         img_folder = self.folder('img')
         if self.side_by_side:
@@ -77,35 +81,41 @@ class PairedImageDataset(DerainDataset):
             items = [dict(img_path=str(img_folder / p), clean_half=clean, name=p.as_posix()) for p in img_files]
         else:
             items = self._paired(img_files)
-        return items if self.patches is None else [item for one in items for item in self._cut(one)]
+        return items if self.patches is None else [patch for item in items for patch in self._patches_of(item)]
 
     def _select(self, img_files: list[Path]) -> list[Path]:
-        """Those listed in ``ann_file``, all if there is none."""
+        """Return the files that ``ann_file`` lists, in its order; all files if there is no ``ann_file``."""
         if not self.ann_file:
             return img_files
         list_file = Path(self.data_root or '.') / self.ann_file
         if not list_file.is_file():
             raise FileNotFoundError(
-                f'{list_file}: no such list of rainy pictures, which `ann_file` of the data set names.\n'
-                + self.source.get('ann_file', 'Make it, or set ann_file="" to use every picture.')
+                f'{list_file}: no such list of rainy images, which `ann_file` of the data set names.\n'
+                + self.source.get('ann_file', 'Create it, or set ann_file="" to use every image.')
             )
         wanted = list_file.read_text(encoding='utf-8').splitlines()
         if not wanted:
-            raise InputError(f'{list_file}, which `ann_file` of the data set names, lists no picture')
+            raise InputError(f'{list_file}, which `ann_file` of the data set names, lists no image')
         missing = sorted(set(wanted) - {p.as_posix() for p in img_files})
         if missing:
             raise FileNotFoundError(
-                f'{list_file} names {len(missing)} pictures that {self.folder("img")} lacks, for example {missing[:3]}'
+                f'{list_file} lists {len(missing)} images that are not in {self.folder("img")}, for example '
+                f'{missing[:3]}'
             )
         return [Path(name) for name in wanted]
 
     def _paired(self, img_files: list[Path]) -> list[dict]:
+        """Return an item for each rainy image and its clean image.
+
+        Raises:
+            InputError: a rainy image has no clean one, or the rule fits no name.
+        """
         img_folder, gt_folder = self.folder('img'), self.folder('gt')
         pairs, foreign, alone = pair_by_name(img_files, self.list_folder('gt'), self.pairing)
         if alone:
             raise InputError(
-                f'{len(alone)} of {len(img_files)} rainy pictures in {img_folder} have no clean partner in '
-                f'{gt_folder} by the rule {self.pairing!r}, for example {[p.as_posix() for p in alone[:3]]}. '
+                f'{len(alone)} of {len(img_files)} rainy images in {img_folder} have no clean image in {gt_folder} by '
+                f'the rule {self.pairing!r}, for example {[p.as_posix() for p in alone[:3]]}. '
                 'Complete the data set, or set `pairing` to the rule it follows.'
             )
         if not pairs:
@@ -115,7 +125,7 @@ class PairedImageDataset(DerainDataset):
             )
         if foreign:
             print_log(
-                f'{img_folder}: passed over {len(foreign)} files that the rule {self.pairing!r} does not fit, '
+                f'{img_folder}: skipped {len(foreign)} files that the rule {self.pairing!r} does not fit, '
                 f'for example {foreign[0].as_posix()}',
                 'current',
             )
@@ -123,8 +133,12 @@ class PairedImageDataset(DerainDataset):
             dict(img_path=str(img_folder / img), gt_path=str(gt_folder / gt), name=img.as_posix()) for img, gt in pairs
         ]
 
-    def _cut(self, item: dict) -> list[dict]:
-        """One item for each patch of the grid; only the file's header is read."""
+    def _patches_of(self, item: dict) -> list[dict]:
+        """Return an item for each patch of the grid over an image; only the header of the file is read.
+
+        Raises:
+            InputError: the image is smaller than a patch.
+        """
         size, stride = self.patches['size'], self.patches['stride']
         height, width = image_size(item['img_path'])
         if 'clean_half' in item:
@@ -132,7 +146,7 @@ class PairedImageDataset(DerainDataset):
         if min(height, width) < size:
             raise InputError(
                 f'{item["img_path"]}: {height}x{width} pixels, smaller than a patch of {size}x{size}; '
-                'set a smaller `patches` size, or leave the picture out'
+                'set a smaller `patches` size, or leave the image out'
             )
         flips = (False, True) if self.patches.get('hflip') else (False,)
         return [

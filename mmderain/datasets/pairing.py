@@ -1,30 +1,22 @@
-"""Which clean picture belongs to which rainy one: by name, never by position in a sorted list."""
+"""Find the clean image of each rainy one by name, never by position in a sorted list."""
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from mmderain.errors import InputError
 
-IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 _FIELD = re.compile(r'{(\w+)(:d)?}')
-
-
-def list_images(folder: Path, also: tuple[str, ...] = ()) -> list[Path]:
-    """Paths of all pictures, and of files that end in ``also``, below a folder: relative to it, sorted; hidden files
-    are passed over.
-    """
-    return sorted(
-        path.relative_to(folder)
-        for path in folder.rglob('*')
-        if path.suffix.lower() in (*IMAGE_SUFFIXES, *also) and not path.name.startswith('.')
-    )
 
 
 class NameTemplate:
     """A file name without its suffix, with fields in braces.
 
-    ``{id}`` matches any text without a slash, ``{id:d}`` a whole number, compared as one (007 equals 7).
     ``norain-{id}x2`` matches ``norain-12x2`` with id = ``'12'``.
+
+    Args:
+        text: the template. ``{id}`` matches any text without a slash. ``{id:d}`` matches a whole number and compares it
+            as a number, so that 007 equals 7.
     """
 
     def __init__(self, text: str) -> None:
@@ -39,10 +31,10 @@ class NameTemplate:
         self._longest, self._shortest = re.compile(pattern), re.compile(pattern.replace('+)', '+?)'))
 
     def match(self, stem: str) -> dict[str, str | int] | None:
-        """The fields of a name, None if the name is of another kind.
+        """Return the fields of a name, or None if the name does not fit.
 
         Raises:
-            InputError: the name can be read in more than one way.
+            InputError: the name fits in more than one way.
         """
         found = self._longest.fullmatch(stem)
         if found is None:
@@ -50,11 +42,12 @@ class NameTemplate:
         if found.groups() != self._shortest.fullmatch(stem).groups():
             raise InputError(
                 f'the name {stem!r} fits the pairing template {self.text!r} in more than one way; '
-                'make the template more definite, with {name:d} for whole numbers'
+                'make the template more specific, with {name:d} for whole numbers'
             )
         return {key: int(value) if self.fields[key] else value for key, value in found.groupdict().items()}
 
 
+#: Help text of the command line option that :func:`parse_pairing` reads.
 PAIRING_HELP = (
     "how names correspond: same_name (default); prefix P G, such as 'prefix rain- norain-'; "
     "template P G, such as 'template {id}_{version} {id}' (names without suffix)"
@@ -62,7 +55,17 @@ PAIRING_HELP = (
 
 
 def parse_pairing(words: list[str]) -> str | dict:
-    """The rule that the words of a command line mean, see ``PAIRING_HELP``."""
+    """Convert the words of a command line option into a pairing rule.
+
+    Args:
+        words: as :data:`PAIRING_HELP` describes.
+
+    Returns:
+        The rule, as :func:`templates_of` takes it.
+
+    Raises:
+        InputError: the words are no rule.
+    """
     kind, *names = words
     if kind == 'same_name' and not names:
         return kind
@@ -72,15 +75,15 @@ def parse_pairing(words: list[str]) -> str | dict:
 
 
 def templates_of(pairing: str | dict) -> tuple[NameTemplate, NameTemplate]:
-    """The rainy and the clean template of a pairing rule.
+    """Return the templates of rainy and of clean names that a pairing rule means.
 
     Args:
-        pairing: ``'same_name'``; ``dict(type='prefix', img='rain-', gt='norain-')``;
-            ``dict(type='template', img='{id}_{version}', gt='{id}')``, whose clean fields must all be in the
-            rainy template.
+        pairing: ``'same_name'``; ``dict(type='prefix', img='rain-', gt='norain-')``; or
+            ``dict(type='template', img='{id}_{version}', gt='{id}')``, whose clean fields must all be in the rainy
+            template.
 
     Raises:
-        InputError: the rule is unknown, or the clean template uses a field that the rainy one lacks.
+        InputError: the rule is unknown, or the clean template uses a field that the rainy one does not have.
     """
     rule = dict(type=pairing) if isinstance(pairing, str) else dict(pairing)
     kind = rule.pop('type', None)
@@ -102,21 +105,30 @@ def templates_of(pairing: str | dict) -> tuple[NameTemplate, NameTemplate]:
     return img_template, gt_template
 
 
-def pair_by_name(
-    img_files: list[Path], gt_files: list[Path], pairing: str | dict
-) -> tuple[list[tuple[Path, Path]], list[Path], list[Path]]:
-    """Find the partner of each rainy picture; sub-folders must agree, suffixes need not.
+class Pairing(NamedTuple):
+    """Result of :func:`pair_by_name`.
+
+    Attributes:
+        pairs: (rainy, clean) paths, in the order of the rainy files.
+        foreign: rainy files whose names do not fit the rule, for example rain masks.
+        alone: rainy files whose names fit, but which have no clean image.
+    """
+
+    pairs: list[tuple[Path, Path]]
+    foreign: list[Path]
+    alone: list[Path]
+
+
+def pair_by_name(img_files: list[Path], gt_files: list[Path], pairing: str | dict) -> Pairing:
+    """Find the clean image of each rainy one. Sub-folders must be equal; suffixes may differ.
 
     Args:
-        img_files, gt_files: relative paths.
-        pairing: see :func:`templates_of`.
-
-    Returns:
-        The pairs in the order of ``img_files``; rainy names that the rule does not fit (rain masks, say);
-        rainy names that fit but have no partner.
+        img_files: paths of rainy images relative to their folder.
+        gt_files: paths of clean images relative to their folder.
+        pairing: rule, as :func:`templates_of` takes it.
 
     Raises:
-        InputError: two clean pictures answer to one name.
+        InputError: two clean images fit the same rainy name.
     """
     img_template, gt_template = templates_of(pairing)
 
@@ -130,14 +142,14 @@ def pair_by_name(
             continue
         other = clean.setdefault(key(path, fields), path)
         if other != path:
-            raise InputError(f'pairing is ambiguous: {other} and {path} answer to the same rainy name')
-    pairs, foreign, alone = [], [], []
+            raise InputError(f'pairing is ambiguous: {other} and {path} fit the same rainy name')
+    found = Pairing([], [], [])
     for path in img_files:
         fields = img_template.match(path.stem)
         if fields is None:
-            foreign.append(path)
+            found.foreign.append(path)
         elif (partner := clean.get(key(path, fields))) is None:
-            alone.append(path)
+            found.alone.append(path)
         else:
-            pairs.append((path, partner))
-    return pairs, foreign, alone
+            found.pairs.append((path, partner))
+    return found

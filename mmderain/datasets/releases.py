@@ -1,4 +1,4 @@
-"""How each data set lies in the archives it is published as: facts of the releases, none of the pictures."""
+"""How the published archives of each data set are laid out; facts about the releases, no images."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,14 @@ class Split:
     """One split of a release.
 
     Attributes:
-        pairs: how many are published.
-        rules: alternatives of (rainy, clean) patterns, which the end of a path without its suffix must fit.
-            Their named groups are compared, whole numbers as such; the clean pattern's are the key. None for
-            the clean one: a file holds both halves.
-        folder: pattern of a folder's name that says "this split".
-        img, gt: where a pair is put, from the fields of the rainy name.
-        members: instead of folders, which value of the field ``id`` belongs to the split.
+        pairs: number of published pairs.
+        rules: alternative (rainy, clean) patterns that the end of a path without its suffix must fit. A pair has equal
+            values in the named groups of the clean pattern; whole numbers are compared as numbers. The clean pattern is
+            None if each file holds both halves.
+        folder: pattern of the folder names that belong to this split; '' if folders do not tell the split.
+        img: path of a prepared rainy image without its suffix, a format string with the fields of the rainy name.
+        gt: the same for the clean image; None if each file holds both halves.
+        members: values of the field ``id`` that belong to the split, if folders do not tell it.
     """
 
     pairs: int
@@ -30,7 +31,13 @@ class Split:
 
 @dataclass(frozen=True)
 class Release:
-    """A data set as published: its splits, and how to know folders of its sister sets in one archive."""
+    """A data set as it is published.
+
+    Attributes:
+        splits: its splits by name.
+        other: pattern of the folder names of related data sets that may lie in the same archive.
+        test_backgrounds_in_train: number of training pairs whose background is in the test set; None if unknown.
+    """
 
     splits: dict[str, Split]
     other: str = r'(?!)'
@@ -69,7 +76,7 @@ def _mpid(kind: str, train: int, test: int, rule: tuple[str, str], img: str, gt:
 
 _HALVES = ((r'(?P<id>[^/]+)', None),)
 
-#: By the name of the data set config; facts from the publications and from copies in use.
+#: Releases by the name of their data set config; the facts are from the publications and from copies in use.
 RELEASES = {
     'rain12': Release(
         dict(

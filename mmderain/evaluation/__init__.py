@@ -1,3 +1,5 @@
+"""Measure derained images: PSNR and SSIM under named protocols."""
+
 from .functional import PROTOCOLS, measure
 from .metrics import ImageQuality
 

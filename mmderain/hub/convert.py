@@ -48,11 +48,11 @@ def sian(network: SIAN) -> tuple[Rules, list[str]]:
 
 def jdnet(network: JDNet) -> tuple[Rules, list[str]]:
     """JDNet: the order of a unit's parts is theirs, the names are not."""
-    modules = {'enterBlock.0': 'enter', 'exitBlock.0': 'leave'}
+    modules = {'enterBlock.0': 'conv_in', 'exitBlock.0': 'conv_out'}
     norms, kernels = {}, {}
     for i in range(len(network.units)):
         theirs, (attention, aggregation, calibration) = f'derain_net.units.{i}', (f'units.{i}.{k}' for k in range(3))
-        modules[f'derain_net.conv1x1.{i}.0'] = f'gather.{i}'
+        modules[f'derain_net.conv1x1.{i}.0'] = f'fuse.{i}'
         for k in range(4):
             coarser = f'{aggregation}.coarser.{k}'
             modules[f'{theirs}.res_list.{k}.convert.0'] = f'{coarser}.down'
@@ -61,7 +61,7 @@ def jdnet(network: JDNet) -> tuple[Rules, list[str]]:
         modules[f'{theirs}.conv11.0'] = f'{aggregation}.fuse'
         sam = f'{theirs}.san.sam'
         names = dict(conv1='query', conv2='key', conv3='value', conv_p='position')
-        names['conv_w.2'] = 'weigh'
+        names['conv_w.2'] = 'logit'
         modules |= {f'{sam}.{a}': f'{attention}.attention.{b}' for a, b in names.items()}
         kernels[f'{sam}.conv_w.1'] = f'{attention}.attention.reduce'
         modules[f'{theirs}.san.conv'] = f'{attention}.conv'
@@ -75,7 +75,7 @@ def jdnet(network: JDNet) -> tuple[Rules, list[str]]:
 
 def nasnet(network: NASNet) -> tuple[Rules, list[str]]:
     """NASNet: names only."""
-    modules = {'pre.0': 'enter', 'post.0': 'leave1', 'post.1': 'leave2'}
+    modules = {'pre.0': 'conv_in', 'post.0': 'conv_out1', 'post.1': 'conv_out2'}
     modules |= {'fusion_sub.0': 'fuse1', 'fusion_sub.1': 'fuse2'}
     attentions = {'fusion_att': 'attention'}
     for s, stage in enumerate(network.stages):

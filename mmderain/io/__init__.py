@@ -1,17 +1,27 @@
 """Read and write files: images, videos, checkpoints."""
 
-from .checkpoint import load_weights, read_checkpoint, save_weights
-from .files import atomic_write, file_sha256, safe_name
-from .image import DecodedImage, decode_image, image_size, read_image, to_bgr_uint8, to_rgb_tensor, write_image
+from .checkpoint import read_checkpoint, save_weights
+from .files import atomic_folder, atomic_write, file_sha256, safe_name
+from .image import (
+    DecodedImage,
+    decode_image,
+    image_size,
+    list_images,
+    read_image,
+    to_bgr_uint8,
+    to_rgb_tensor,
+    write_image,
+)
 from .video import read_frames, write_frames
 
 __all__ = [
     'DecodedImage',
+    'atomic_folder',
     'atomic_write',
     'decode_image',
     'file_sha256',
     'image_size',
-    'load_weights',
+    'list_images',
     'read_checkpoint',
     'read_frames',
     'read_image',

@@ -1,8 +1,9 @@
-"""Write files completely or not at all, hash them, and make names that every file system takes."""
+"""Write files and folders completely or not at all, hash them, and make names that every file system takes."""
 
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,35 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Give a temporary folder to fill; rename it to the final path when the block ends without an error.
+
+    A folder under the final path is then replaced as a whole. After an error the temporary folder is removed, and the
+    final path stays as it was. A killed process leaves at most the temporary folder, ``.<name>.part``, or between two
+    renames the replaced folder, ``.<name>.old``; the next write removes them.
+
+    Args:
+        path: the final path; its parent is created if it is missing.
+
+    Yields:
+        The temporary folder, which is empty.
+    """
+    path = Path(path)
+    part, old = (path.with_name(f'.{path.name}.{state}') for state in ('part', 'old'))
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            path.rename(old)
+        part.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def file_sha256(path: str | Path) -> str:

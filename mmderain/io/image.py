@@ -17,8 +17,8 @@ from mmderain.errors import InputError
 
 from .files import atomic_write
 
-#: Suffixes of the formats that :func:`write_image` writes.
-WRITABLE_SUFFIXES = {'.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp'}
+#: Suffixes of the formats that :func:`list_images` finds and :func:`write_image` writes.
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 JPEG_QUALITY = 95
 #: EXIF orientation -> number of counterclockwise quarter turns, and whether to mirror left and right before them.
 _ORIENTATIONS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
@@ -91,6 +91,23 @@ class DecodedImage:
             bgr = np.repeat(array, 3, axis=2) if self.is_gray else array
             array = np.concatenate([bgr, self.alpha[..., None]], axis=2)
         return np.ascontiguousarray(array[..., 0] if array.shape[2] == 1 else array)
+
+
+def list_images(folder: Path, also: tuple[str, ...] = ()) -> list[Path]:
+    """Return the image files in a folder and its sub-folders, without hidden files.
+
+    Args:
+        folder: folder to search.
+        also: suffixes of other files to return, in lower case.
+
+    Returns:
+        Paths relative to the folder, sorted.
+    """
+    return sorted(
+        path.relative_to(folder)
+        for path in folder.rglob('*')
+        if path.suffix.lower() in (*IMAGE_SUFFIXES, *also) and not path.name.startswith('.')
+    )
 
 
 def read_image(path: str | Path) -> np.ndarray:
@@ -177,16 +194,16 @@ def write_image(array: np.ndarray, path: str | Path) -> None:
 
     Args:
         array: uint8 or uint16; (H, W), (H, W, 3) BGR or (H, W, 4) BGRA.
-        path: final path; its suffix, one of :data:`WRITABLE_SUFFIXES`, chooses the format.
+        path: final path; its suffix, one of :data:`IMAGE_SUFFIXES`, chooses the format.
 
     Raises:
         InputError: the format cannot hold such an image, or the file cannot be written.
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in WRITABLE_SUFFIXES:
+    if suffix not in IMAGE_SUFFIXES:
         raise InputError(
-            f'{path}: images are not written as {path.suffix!r}; expected one of {", ".join(sorted(WRITABLE_SUFFIXES))}'
+            f'{path}: images are not written as {path.suffix!r}; expected one of {", ".join(sorted(IMAGE_SUFFIXES))}'
         )
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix in ('.jpg', '.jpeg') else []
     try:

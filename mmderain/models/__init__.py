@@ -2,6 +2,9 @@ from .data_preprocessor import DerainDataPreprocessor
 from .derainer import Derainer
 from .losses import SSIMLoss
 from .networks import SIAN, JDNet, MAFNet, NAFNet, NASNet, PixelUnshuffled
+from .spec import NetworkSpec
+from .tiling import Tile
+from .weights import load_weights
 
 __all__ = [
     'SIAN',
@@ -11,6 +14,9 @@ __all__ = [
     'MAFNet',
     'NAFNet',
     'NASNet',
+    'NetworkSpec',
     'PixelUnshuffled',
     'SSIMLoss',
+    'Tile',
+    'load_weights',
 ]

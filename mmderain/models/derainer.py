@@ -10,43 +10,42 @@ from mmderain.registry import MODELS
 from mmderain.structures import DerainDataSample
 
 from .precision import choose_precision, inference_speedup, warn_of_slow_bf16
-from .tiling import BYTES_PER_PIXEL, HALO, available_memory, current_tile, cut, max_tile_size, pad_to, within
+from .spec import NetworkSpec
+from .tiling import Tile, available_memory, max_tile_size, pad_image, run_on_tiles
 
-#: What :meth:`Derainer.restore` may compute in.
+#: Values of ``precision`` that name a number format.
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
-#: The most that the tensors of a tile may take, bytes; the process holds up to twice as much.
+#: Most bytes that the tensors of one tile may take; the process holds up to twice as much.
 TILE_MEMORY = 2**30
 
 
 @MODELS.register_module()
 class Derainer(BaseModel):
-    """An image-to-image model: a network, its losses, and :meth:`restore`, the one way to derain a picture.
-
-    A network is any module that maps (N, 3, H, W) to a list of stage results of that shape, the last one the
-    answer. What it needs it declares as attributes; those it lacks have these defaults: ``channel_order``
-    (``'rgb'``, or ``'bgr'``: of what it reads and returns), ``min_size`` (1, the least side in pixels),
-    ``size_multiple`` (1), ``halo`` (64, the surroundings in pixels that a tile is seen with), ``bytes_per_pixel``
-    (8192, what a pass holds at most, in float32).
+    """Image-to-image model: a network, its losses, and :meth:`restore`, the one way to derain an image.
 
     Args:
-        network: config of the network.
-        loss: config of a loss module, or a list of them, summed. Each is called with (result, truth), both
-            (N, 3, H, W); a key ``loss_weight`` (default 1) beside its own arguments scales it. It is logged as
-            ``loss_<type>``.
+        network: config of the network, a module with an attribute ``spec``, a
+            :class:`~mmderain.models.spec.NetworkSpec`. It maps (N, 3, H, W) to a list of stage results of that shape;
+            the last one is the answer.
+        loss: config of a loss module, or a list of them, which are summed. Each is called with (result, ground truth),
+            both (N, 3, H, W). The key ``loss_weight`` (default 1) scales it. It is logged as ``loss_<type>``.
         supervise: ``'all'`` sums a loss over all stages, ``'last'`` takes the answer only.
-        mean, std: per channel in R, G, B order on [0, 1]; the network then reads ``(x - mean) / std``. What it
-            returns is taken as it is.
-        precision: what :meth:`restore` computes in: ``'fp32'``, or by autocast ``'bf16'`` or ``'fp16'``. ``'auto'``
-            takes bf16 where the device has it in hardware and the first call measures on a small image that it is
-            faster, else fp32; results then depend on the machine. None leaves it to the autocast around, which is off
-            unless somebody has turned it on. Training has its own setting, the optimizer wrapper.
-        tile: side in pixels of the tiles that :meth:`restore` cuts pictures into; 0 never cuts; None does where a whole
-            picture would take more than half of the memory that is free, and cuts to 1 GiB a tile at most.
-        compile: arguments of ``torch.compile`` for the network, or True for its defaults; None or False runs it as it
-            is. Checkpoints stay the same. It is compiled anew for new sizes, at most eight times; later new ones, and
-            tiles in any case, are worked on uncompiled.
-        data_preprocessor: config, by default :class:`DerainDataPreprocessor`.
-        init_cfg: mmengine's weight initialisation.
+        mean: mean of R, G and B on [0, 1]; the network reads ``(x - mean) / std``. Its result is not scaled back.
+        std: standard deviation of R, G and B on [0, 1].
+        precision: number format of :meth:`restore`: ``'fp32'``, or through autocast ``'bf16'`` or ``'fp16'``.
+            ``'auto'`` takes bf16 if the device has it in hardware and the first call measures on a small image that it
+            is faster, else fp32; results then depend on the machine. None leaves the choice to the caller's autocast,
+            which is off by default. Training has its own setting, the optimizer wrapper.
+        tile: side in pixels of the tiles that :meth:`restore` uses. 0 never uses tiles. None uses them if a whole image
+            would take more than half of the free memory, with at most 1 GiB a tile.
+        compile: arguments of ``torch.compile`` for the network, or True for its defaults; None or False runs it
+            uncompiled. Checkpoints stay the same. The network is compiled again for each new size, at most eight times;
+            later sizes, and all tiles, run uncompiled.
+        data_preprocessor: config, by default :class:`~mmderain.models.DerainDataPreprocessor`.
+        init_cfg: mmengine's weight initialization.
+
+    Raises:
+        TypeError, ValueError: an argument has the wrong type or value, or the network has no ``spec``.
     """
 
     def __init__(
@@ -76,22 +75,21 @@ class Derainer(BaseModel):
         self.precision = precision
         self._checked_precisions: dict[tuple[str, str], str] = {}  # (setting, device) -> chosen precision
         self.tile = tile
-        # Bare names are ours also where another library's scope is the default.
+        # The scope makes bare names mean our types even if another library's scope is the default.
         self.network = MODELS.build(dict(network, _scope_='mmderain'))
+        self.spec = _spec_of(self.network)
         self.supervise = supervise
-        self.channel_order = getattr(self.network, 'channel_order', 'rgb')
-        if self.channel_order not in ('rgb', 'bgr'):
-            raise ValueError(
-                f"{type(self.network).__name__}.channel_order must be 'rgb' or 'bgr', found {self.channel_order!r}"
-            )
         for module in self.network.modules():
-            if isinstance(module, torch.nn.Conv2d):  # the layout of the pictures, or each call would convert the kernel
+            if isinstance(module, torch.nn.Conv2d):  # the layout of the images, or each call would convert the kernel
                 module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
-        if compile is not None and compile is not False:
+        self._compiled = compile is not None and compile is not False
+        if self._compiled:
             try:
                 self.network.compile(**({} if compile is True else compile))
             except (RuntimeError, TypeError) as error:
-                raise ValueError(f'Derainer: compile={compile!r} are no arguments of torch.compile: {error}') from error
+                raise ValueError(
+                    f'Derainer: torch.compile does not take the arguments compile={compile!r}: {error}'
+                ) from error
         self.register_buffer('mean', _per_channel('mean', mean), persistent=False)
         self.register_buffer('std', _per_channel('std', std), persistent=False)
         self.losses = torch.nn.ModuleDict()
@@ -104,17 +102,18 @@ class Derainer(BaseModel):
                 raise ValueError(f'Derainer: two losses of type {kind!r}; give one, with its weight')
             self.loss_weights[name] = cfg.pop('loss_weight', 1.0)
             self.losses[name] = MODELS.build(cfg)
+        self.register_load_state_dict_pre_hook(_rename_keys_in_place)
 
     def forward(
         self, inputs: Tensor, data_samples: list[DerainDataSample] | None = None, mode: str = 'tensor'
     ) -> dict[str, Tensor] | list[DerainDataSample] | list[Tensor]:
-        """The three modes of an mmengine model.
+        """Run one of the three modes of an mmengine model.
 
         Args:
-            inputs: rainy pictures (N, 3, H, W), RGB in [0, 1].
-            data_samples: one a picture; ``'loss'`` needs their ``gt_img``.
+            inputs: rainy images (N, 3, H, W), RGB in [0, 1].
+            data_samples: one for each image; ``'loss'`` needs their ``gt_img``.
             mode: ``'loss'`` returns the losses by name, ``'predict'`` the data samples with ``pred_img`` set,
-                ``'tensor'`` the stage results as :meth:`stages`.
+                ``'tensor'`` the stage results of :meth:`stages`.
         """
         if mode == 'loss':
             return self.loss(inputs, data_samples)
@@ -124,10 +123,15 @@ class Derainer(BaseModel):
             return self.stages(inputs)
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', found {mode!r}")
 
-    def stages(self, inputs: Tensor) -> list[Tensor]:
-        """RGB in [0, 1], at a size the network takes -> its stage results, RGB, unclamped.
+    def stages(self, inputs: Tensor, tile: Tile | None = None) -> list[Tensor]:
+        """Run the network. This is the only place where channel order, mean and standard deviation are applied.
 
-        The only place where channel order, mean and standard deviation are applied.
+        Args:
+            inputs: (N, 3, H, W), RGB in [0, 1], of a size that the network takes.
+            tile: the tile that the inputs are, None for whole images.
+
+        Returns:
+            The stage results, each (N, 3, H, W), RGB, not clamped.
         """
         # Convolutions are faster in this layout, on a CPU by a sixth to a third; the answer is the same.
         x = inputs.contiguous(memory_format=torch.channels_last)
@@ -135,14 +139,19 @@ class Derainer(BaseModel):
             x = x - self.mean.to(x.dtype)
         if self.std is not None:
             x = x / self.std.to(x.dtype)
-        # What a network does to a tile depends on where that lies: compiled, each would be compiled by itself.
-        network = self.network if current_tile() is None else self.network._call_impl
-        if self.channel_order == 'rgb':
-            return list(network(x))
-        return [result.flip(1) for result in network(x.flip(1))]
+        if self.spec.channel_order == 'bgr':
+            x = x.flip(1)
+        # A compiled network would be compiled again for the place of each tile; its forward() runs it uncompiled.
+        network = self.network.forward if self._compiled and tile is not None else self.network
+        results = network(x, tile) if self.spec.takes_tile and tile is not None else network(x)
+        return [result.flip(1) for result in results] if self.spec.channel_order == 'bgr' else list(results)
 
     def loss(self, inputs: Tensor, data_samples: list[DerainDataSample]) -> dict[str, Tensor]:
-        """Each configured loss, summed over the supervised stages."""
+        """Return each configured loss, summed over the supervised stages.
+
+        Raises:
+            ValueError: the model was built without a loss.
+        """
         if not self.losses:
             raise ValueError('Derainer was built without `loss`: it can restore, but not be trained')
         target = torch.stack([sample.gt_img for sample in data_samples])
@@ -167,54 +176,64 @@ class Derainer(BaseModel):
         return data_samples
 
     def restore(self, batch: Tensor, tile: int | None = None) -> Tensor:
-        """Derain pictures of any size; whatever derains, the test loop first of all, calls this.
+        """Derain images of any size. The test loop, the inferencer and the transforms all call this.
 
-        Gradients flow if they are enabled: put ``torch.inference_mode()`` around it where none are wanted, and
-        the model into ``eval()``.
+        Gradients flow if they are enabled. Call it in ``torch.inference_mode()``, and with the model in ``eval()``, if
+        they are not wanted.
 
         Args:
-            batch: (N, 3, H, W), RGB in [0, 1], a floating type; on the model's device or another, from which each tile
-                is moved there and back.
-            tile: None takes the model's own setting, see :class:`Derainer`; otherwise as there.
+            batch: (N, 3, H, W), RGB in [0, 1], a floating-point type; on the model's device or another, from which each
+                tile is moved there and back.
+            tile: side of the tiles in pixels, as in :class:`Derainer`; None takes the model's own setting.
 
         Returns:
-            (N, 3, H, W), RGB clamped to [0, 1], not rounded, of the batch's dtype and device (the network computes in
-            its own). Cut into tiles, SIAN and NASNet give what they give for the whole image, up to float
-            rounding. JDNet, MAFNet and NAFNet see the whole image at once, so their result differs a little
+            (N, 3, H, W), RGB clamped to [0, 1], not rounded, with the dtype and device of the batch (the network
+            computes in its own). With tiles, SIAN and NASNet return what they return for the whole image, up to
+            float rounding. JDNet, MAFNet and NAFNet look at the whole image at once, so their result differs a little
             (docs/en/inference.md, "Large pictures").
 
         Raises:
-            TypeError, ValueError: the batch is not what is described above.
+            TypeError, ValueError: the batch is not as described above.
         """
         if not isinstance(batch, Tensor) or not batch.is_floating_point():
             kind = batch.dtype if isinstance(batch, Tensor) else type(batch).__name__
             raise TypeError(
-                f'restore takes a floating-point tensor in [0, 1], found {kind}; for uint8 pictures divide by 255 first'
+                f'restore takes a floating-point tensor in [0, 1], found {kind}; for uint8 images divide by 255 first'
             )
         if batch.dim() != 4 or batch.shape[1] != 3 or 0 in batch.shape:
             raise ValueError(
                 f'restore takes (N, 3, H, W) with nothing empty, found {tuple(batch.shape)}'
-                + ('; one picture needs a leading dimension: batch[None]' if batch.dim() == 3 else '')
+                + ('; one image needs a leading dimension: batch[None]' if batch.dim() == 3 else '')
             )
         device = next(self.network.parameters(), batch).device
+        size = self._tile_size(batch, device) if tile is None else tile
         with self._autocast(device):
-            side = self._tile_side(batch, device) if tile is None else tile
-            if not side:
-                return self._restore_at_once(batch, device)
-            restored = torch.empty_like(batch)
-            for part in cut(*batch.shape[-2:], side, getattr(self.network, 'halo', HALO)):
-                with within(part):
-                    seen = self._restore_at_once(batch[..., part.rows, part.columns], device)
-                restored[..., part.core_rows, part.core_columns] = part.crop_core(seen)
-            return restored
+            if not size:
+                return self._restore_part(batch, device=device)
+            return run_on_tiles(partial(self._restore_part, device=device), batch, size, self.spec.halo)
 
-    def _restore_at_once(self, batch: Tensor, device: torch.device) -> Tensor:
+    def rename_keys(self, state_dict: dict[str, Tensor], prefix: str = '') -> dict[str, Tensor]:
+        """Return a state dict in which the names that older versions wrote are those of today.
+
+        Args:
+            state_dict: names -> tensors; it is not changed.
+            prefix: beginning of the names of this model's entries.
+        """
+
+        def renamed(key: str) -> str:
+            if not key.startswith(f'{prefix}network.'):
+                return key
+            parts = key.removeprefix(prefix).split('.')
+            return prefix + '.'.join(self.spec.renamed_keys.get(part, part) for part in parts)
+
+        return {renamed(key): value for key, value in state_dict.items()}
+
+    def _restore_part(self, batch: Tensor, tile: Tile | None = None, *, device: torch.device) -> Tensor:
+        """Derain whole images, or a tile of them, in one pass of the network."""
         height, width = batch.shape[-2:]
         dtype = next(self.network.parameters(), batch).dtype
-        padded = pad_to(
-            batch.to(device, dtype), getattr(self.network, 'min_size', 1), getattr(self.network, 'size_multiple', 1)
-        )
-        restored = self.stages(padded)[-1]
+        padded = pad_image(batch.to(device, dtype), self.spec)
+        restored = self.stages(padded, tile)[-1]
         return restored[..., :height, :width].clamp(0, 1).to(batch)
 
     def _autocast(self, device: torch.device) -> AbstractContextManager:
@@ -236,18 +255,35 @@ class Derainer(BaseModel):
         warn_of_slow_bf16(device, measure, "precision='bf16'", "precision='auto' or 'fp32'")
         return 'bf16'
 
-    def _tile_side(self, batch: Tensor, device: torch.device) -> int:
-        """Of :func:`~mmderain.models.tiling.cut`; 0 if the pictures can be worked on whole."""
+    def _tile_size(self, batch: Tensor, device: torch.device) -> int:
+        """Return the side of the tiles that the model's setting and the memory ask for, 0 for none."""
         if self.tile is not None:
             return self.tile
         available = available_memory(device)
         if available is None or (torch.is_grad_enabled() and batch.requires_grad):
             return 0
         n, _, height, width = batch.shape
-        of_pixel = getattr(self.network, 'bytes_per_pixel', BYTES_PER_PIXEL) * n
-        if of_pixel * height * width <= available // 2:
+        bytes_per_pixel = self.spec.bytes_per_pixel * n
+        if bytes_per_pixel * height * width <= available // 2:
             return 0
-        return max_tile_size(min(available // 4, TILE_MEMORY), of_pixel, getattr(self.network, 'halo', HALO))
+        return max_tile_size(min(available // 4, TILE_MEMORY), bytes_per_pixel, self.spec.halo)
+
+
+def _spec_of(network: torch.nn.Module) -> NetworkSpec:
+    spec = getattr(network, 'spec', None)
+    if not isinstance(spec, NetworkSpec):
+        raise ValueError(
+            f'{type(network).__name__}.spec: found {spec!r}; expected a NetworkSpec, which says what the network '
+            'requires (docs/en/custom_network.md)'
+        )
+    return spec
+
+
+def _rename_keys_in_place(model: Derainer, state_dict: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Rename keys when torch loads a state dict, as it does when mmengine resumes a run."""
+    renamed = model.rename_keys(state_dict, prefix)
+    state_dict.clear()
+    state_dict.update(renamed)
 
 
 def _per_channel(name: str, values: Sequence[float] | None) -> Tensor | None:

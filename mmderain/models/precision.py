@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mmderain.structures import DerainDataSample
 
-from .tiling import pad_to
+from .tiling import pad_image
 
 #: Names of bfloat16 instructions, as Linux and torch spell them: AMX and AVX-512 on x86, the last one on ARM.
 BF16_FLAGS = {'amx_bf16', 'avx512_bf16', 'bf16'}
@@ -100,7 +100,7 @@ def _speedup(step: Callable, network: nn.Module, shape: tuple[int, ...], device:
     times: dict[bool, list[float]] = {False: [], True: []}  # in bfloat16 or not -> seconds
     with torch.random.fork_rng([device] if device.type == 'cuda' else []):
         images = torch.rand(shape, device=device, dtype=next((p.dtype for p in network.parameters()), None))
-        images = pad_to(images, getattr(network, 'min_size', 1), getattr(network, 'size_multiple', 1))
+        images = pad_image(images, network.spec)
         images = images.contiguous(memory_format=torch.channels_last)
         begin = time.perf_counter()
         while len(times[True]) < ROUNDS and time.perf_counter() - begin < limit:

@@ -1,125 +1,130 @@
-"""Bringing pictures to sizes that a network, and the memory, can take."""
+"""Pad images to sizes that a network takes, and run a network on tiles of an image that is too large for the memory."""
 
 import math
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: Surroundings that a tile is seen with, px, and the memory of a pass, bytes a pixel, of a network that declares none.
-HALO, BYTES_PER_PIXEL = 64, 8192
-#: Tiles begin at multiples of this, so that coarser scales fall on the same pixels as in the whole picture.
+from .spec import NetworkSpec
+
+#: Tiles begin at multiples of this many pixels, so that coarser scales fall on the same pixels as in the whole image.
 GRID = 16
 
 
-def pad_to(batch: Tensor, min_size: int = 1, multiple: int = 1) -> Tensor:
-    """Pad right and bottom to a minimum side and a multiple; the batch itself if nothing is missing.
+def pad_image(batch: Tensor, spec: NetworkSpec) -> Tensor:
+    """Pad right and bottom to a size that a network takes.
 
-    Reflects where the picture is large enough, repeats its edge where reflection cannot (a reflection needs
-    one pixel more than it pads).
+    The padding reflects the image where the image is large enough, and repeats its edge elsewhere, because a reflection
+    needs one pixel more than it pads.
 
     Args:
         batch: (N, C, H, W).
-        min_size: the least height and width.
-        multiple: height and width become multiples of this.
+        spec: requirements of the network.
 
     Returns:
-        (N, C, H', W') with the picture in its top left corner.
+        (N, C, H', W') with the image in its top left corner; ``batch`` itself if no padding is needed.
     """
     height, width = batch.shape[-2:]
-
-    def missing(side: int) -> int:
-        return -(-max(side, min_size) // multiple) * multiple - side
-
-    for sides in ((0, missing(width), 0, 0), (0, 0, 0, missing(height))):
-        amount = max(sides)
-        if amount:
-            side = width if sides[1] else height
-            batch = F.pad(batch, sides, mode='reflect' if amount < side else 'replicate')
+    right, bottom = spec.padded_side(width) - width, spec.padded_side(height) - height
+    if right:
+        batch = F.pad(batch, (0, right, 0, 0), mode='reflect' if right < width else 'replicate')
+    if bottom:
+        batch = F.pad(batch, (0, 0, 0, bottom), mode='reflect' if bottom < height else 'replicate')
     return batch
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of a picture that a network sees alone.
+    """A part of an image that a network sees alone. All slices are in pixels of the image.
 
     Attributes:
-        rows, columns: of the picture, what the network sees; they begin at multiples of :data:`GRID`.
-        core_rows, core_columns: of the picture, what is kept of the result; the cores cover the picture once.
-        picture: height and width of the whole.
+        rows, columns: what the network sees; they begin at multiples of :data:`GRID`.
+        core_rows, core_columns: what is kept of the result. The cores of all tiles cover the image once.
+        image_size: height and width of the whole image.
     """
 
     rows: slice
     columns: slice
     core_rows: slice
     core_columns: slice
-    picture: tuple[int, int]
+    image_size: tuple[int, int]
 
-    def crop_core(self, result: Tensor) -> Tensor:
-        """(..., h, w) of what the network saw -> the core."""
-        top, left = self.core_rows.start - self.rows.start, self.core_columns.start - self.columns.start
-        height, width = (part.stop - part.start for part in (self.core_rows, self.core_columns))
-        return result[..., top : top + height, left : left + width]
+    def folded(self, factor: int) -> 'Tile':
+        """Return the tile in pixels of the image after a pixel-unshuffle by ``factor``, a divisor of :data:`GRID`."""
 
+        def fold(part: slice) -> slice:
+            return slice(part.start // factor, math.ceil(part.stop / factor))
 
-_current: ContextVar[Tile | None] = ContextVar('tile', default=None)
-_lock = threading.Lock()
-_in_flight = 0  # tiles, in all threads: what torch.compile can see, as it cannot see a context variable
-
-
-def current_tile() -> Tile | None:
-    """The tile that is being worked on, for layers whose answer depends on where a pixel lies in the picture."""
-    return _current.get() if _in_flight else None
+        height, width = (math.ceil(side / factor) for side in self.image_size)
+        parts = (self.rows, self.columns, self.core_rows, self.core_columns)
+        return Tile(*map(fold, parts), image_size=(height, width))
 
 
-@contextmanager
-def within(tile: Tile) -> Iterator[None]:
-    """Makes a tile the current one."""
-    global _in_flight
-    token = _current.set(tile)
-    with _lock:
-        _in_flight += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _in_flight -= 1
-        _current.reset(token)
-
-
-def cut(height: int, width: int, side: int, halo: int) -> Iterator[Tile]:
-    """The tiles of a picture, row by row.
+def crop_core(result: Tensor, tile: Tile) -> Tensor:
+    """Return the core of a result.
 
     Args:
-        side: of the cores, rounded up to a multiple of :data:`GRID`; those at the right and bottom may be smaller.
-        halo: pixels of surroundings that a core is seen with, rounded up likewise.
+        result: (..., h, w), what a network made of the tile.
+        tile: the tile.
     """
-    side, halo = (-(-n // GRID) * GRID for n in (side, halo))
+    top, left = tile.core_rows.start - tile.rows.start, tile.core_columns.start - tile.columns.start
+    height, width = (part.stop - part.start for part in (tile.core_rows, tile.core_columns))
+    return result[..., top : top + height, left : left + width]
 
-    def lines(length: int) -> list[tuple[slice, slice]]:
-        # A last core of a few pixels is left to the one before it.
-        starts = range(0, max(1, length - GRID), side)
+
+def iter_tiles(height: int, width: int, size: int, halo: int) -> Iterator[Tile]:
+    """Yield the tiles of an image, row by row.
+
+    Args:
+        height: height of the image in pixels.
+        width: width of the image in pixels.
+        size: side of the cores in pixels, rounded up to a multiple of :data:`GRID`; the cores at the right and bottom
+            may be smaller.
+        halo: pixels around a core that the network also sees, rounded up likewise.
+    """
+    size, halo = (math.ceil(n / GRID) * GRID for n in (size, halo))
+
+    def intervals(length: int) -> list[tuple[slice, slice]]:
+        # A last core of less than GRID pixels is joined to the one before it.
+        starts = range(0, max(1, length - GRID), size)
         ends = [*starts[1:], length]
         return [(slice(max(0, a - halo), min(length, b + halo)), slice(a, b)) for a, b in zip(starts, ends)]
 
-    for rows, core_rows in lines(height):
-        for columns, core_columns in lines(width):
+    for rows, core_rows in intervals(height):
+        for columns, core_columns in intervals(width):
             yield Tile(rows, columns, core_rows, core_columns, (height, width))
 
 
 def max_tile_size(memory: int, bytes_per_pixel: int, halo: int) -> int:
-    """The largest core, px, whose tile needs no more than ``memory`` bytes; at least four times :data:`GRID`."""
-    side = math.isqrt(memory // bytes_per_pixel) - 2 * halo
-    return max(side // GRID, 4) * GRID
+    """Return the largest side of a core whose tile needs at most ``memory`` bytes; at least four times :data:`GRID`."""
+    size = math.isqrt(memory // bytes_per_pixel) - 2 * halo
+    return max(size // GRID, 4) * GRID
+
+
+def run_on_tiles(run: Callable[[Tensor, Tile], Tensor], batch: Tensor, size: int, halo: int) -> Tensor:
+    """Run a function on each tile of images and join the cores of the results.
+
+    Args:
+        run: maps a part of the batch, (N, C, h, w), and its tile to a result of the same shape.
+        batch: (N, C, H, W).
+        size: side of the cores in pixels, as for :func:`iter_tiles`.
+        halo: as for :func:`iter_tiles`.
+
+    Returns:
+        (N, C, H, W).
+    """
+    joined = torch.empty_like(batch)
+    for tile in iter_tiles(*batch.shape[-2:], size, halo):
+        result = run(batch[..., tile.rows, tile.columns], tile)
+        joined[..., tile.core_rows, tile.core_columns] = crop_core(result, tile)
+    return joined
 
 
 def available_memory(device: torch.device) -> int | None:
-    """Bytes that can be had on a device; None if that cannot be told."""
+    """Return the free memory of a device in bytes, None if it is unknown."""
     if device.type == 'cuda':
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)

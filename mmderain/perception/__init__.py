@@ -1,5 +1,5 @@
-from .measured import MeasuredSteps, MedianBlur, ReplaceFromFolder
-from .preprocessor import DerainBeforeTask, RestorationLossHook
+from .hooks import RestorationLossHook
+from .preprocessor import DerainBeforeTask
 from .transform import Derain
 
-__all__ = ['Derain', 'DerainBeforeTask', 'MeasuredSteps', 'MedianBlur', 'RestorationLossHook', 'ReplaceFromFolder']
+__all__ = ['Derain', 'DerainBeforeTask', 'RestorationLossHook']

@@ -1,65 +1,70 @@
+from pathlib import Path
+
 import torch
-from mmengine.hooks import Hook
-from mmengine.model import BaseDataPreprocessor, is_model_wrapper
+from mmengine.model import BaseDataPreprocessor
 from mmengine.registry import MODELS as ROOT_MODELS
-from mmengine.runner import Runner
 from torch import Tensor
 
-from mmderain.errors import InputError
 from mmderain.models import Derainer
-from mmderain.registry import HOOKS, MODELS
+from mmderain.registry import MODELS
 
-from .chain import build_derainer, derain_levels
+from .derain import build_derainer, derain_levels
 
 
 @MODELS.register_module()
 class DerainBeforeTask(BaseDataPreprocessor):
-    """Derain batches ahead of a detector or segmentor, on its device, then do what its own preprocessor does.
+    """Derain batches on the task model's device, then apply the task model's own preprocessor.
 
-    Stands in a task model's config where its preprocessor stood::
+    In the config of a detector or segmentor it takes the place of that preprocessor::
 
         data_preprocessor=dict(
             type='mmderain.DerainBeforeTask',
-            derainer=dict(config='sian.py', checkpoint='sian.pth'),
+            derainer='sian',
             wrapped=dict(type='DetDataPreprocessor', ...),
         )
 
-    Raw pixels are derained; the wrapped preprocessor then normalises and pads.
+    The raw images are derained. The wrapped preprocessor then normalizes and pads them.
 
     Args:
-        derainer: ``config`` and ``checkpoint``, as :func:`~mmderain.perception.chain.build_derainer`; checked
-            and loaded at once.
-        wrapped: config of the preprocessor that stood here.
-        freeze: True keeps the derainer as it was loaded: out of the optimizer, out of the checkpoints, always in
-            ``eval()``. False makes it part of the model, trained by the task's loss and saved with it.
-        min_change, precision: as :class:`~mmderain.perception.Derain`.
+        derainer: a bundled name such as ``'sian'``, the path of a config, or ``dict(config=..., checkpoint=...)``; see
+            :func:`~mmderain.perception.derain.parse_derainer`. Its weights are loaded at once.
+        wrapped: config of the task model's own preprocessor.
+        freeze: True keeps the derainer as it was loaded: it is always in ``eval()`` mode, and neither in the optimizer
+            nor in checkpoints. False makes it part of the model, trained by the task's loss and saved with it.
+        min_change: as for :class:`~mmderain.perception.Derain`.
+        precision: as for :class:`~mmderain.perception.Derain`.
+
+    Attributes:
+        derained: derained images of the last training batch if the derainer is trained, else None. A list of
+            (3, H, W) BGR, 0 to 255, with gradients.
+
+    Raises:
+        FileNotFoundError, InputError: the config or the checkpoint is missing, or they do not fit each other.
     """
 
     def __init__(
         self,
-        derainer: dict,
+        derainer: str | Path | dict,
         wrapped: dict,
         freeze: bool = True,
         min_change: float | None = None,
         precision: str | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(derainer, dict) or set(derainer) - {'config', 'checkpoint'} or 'config' not in derainer:
-            raise InputError(f'DerainBeforeTask: derainer must be dict(config=..., checkpoint=...), found {derainer!r}')
-        built = build_derainer(derainer['config'], derainer.get('checkpoint'), precision=precision)
+        model = build_derainer(derainer, precision=precision)
         self.freeze = freeze
         self.min_change = min_change
-        if freeze and built.precision is None:
-            built.precision = 'fp32'  # as in testing, though the task model may train under autocast
-        # A frozen one is no submodule: neither optimizer, checkpoint nor train() get at it.
-        self._frozen = (built.requires_grad_(False),) if freeze else ()
+        if freeze and model.precision is None:
+            model.precision = 'fp32'  # as in testing, even if the task model trains under autocast
+        # A frozen derainer lies in a tuple and thus is no submodule: no optimizer, checkpoint or train() reaches it.
+        self._frozen = (model.requires_grad_(False),) if freeze else ()
         if not freeze:
-            self.derainer = built
+            self.derainer = model
         self.wrapped = ROOT_MODELS.build(wrapped)
-        self.derained: list[Tensor] | None = None  # of the last training batch, for RestorationLossHook
+        self.derained: list[Tensor] | None = None
 
     def __getattr__(self, name: str) -> object:
-        """What code that knows the wrapped preprocessor asks for: its mean, its padding."""
+        """Return an attribute of the wrapped preprocessor, such as its mean, for code that expects it here."""
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -68,79 +73,31 @@ class DerainBeforeTask(BaseDataPreprocessor):
             return getattr(self.wrapped, name)
 
     def model(self) -> Derainer:
-        """The derainer, on the device of the task model."""
+        """Return the derainer on the device of the task model."""
         return self._frozen[0].to(self.device) if self.freeze else self.derainer
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Args:
-            data: ``inputs``, a list of (3, H, W) BGR tensors on 0..255 of any sizes, or one (N, 3, H, W).
+        """Derain a batch and pass it to the wrapped preprocessor.
+
+        Args:
+            data: with ``inputs``: a list of (3, H, W) BGR tensors of any sizes, or one tensor (N, 3, H, W); 0 to 255.
+            training: as for the wrapped preprocessor.
 
         Returns:
-            What the wrapped preprocessor makes of the derained pictures.
+            The result of the wrapped preprocessor for the derained images.
         """
         data = self.cast_data(data)
-        derainer = self.model()
+        model = self.model()
         inputs = list(data['inputs'])
         learning = training and not self.freeze
         with torch.set_grad_enabled(learning and torch.is_grad_enabled()):
             derained: list[Tensor | None] = [None] * len(inputs)
-            # Pictures of one size go through the network together.
+            # Images of the same size go through the network as one batch.
             for shape in dict.fromkeys(tuple(img.shape) for img in inputs):
-                which = [i for i, img in enumerate(inputs) if tuple(img.shape) == shape]
-                batch = torch.stack([inputs[i] for i in which]).float()
-                for i, img in zip(which, derain_levels(derainer, batch, self.min_change), strict=True):
+                indices = [i for i, img in enumerate(inputs) if tuple(img.shape) == shape]
+                batch = torch.stack([inputs[i] for i in indices]).float()
+                for i, img in zip(indices, derain_levels(model, batch, self.min_change), strict=True):
                     derained[i] = img
         self.derained = derained if learning else None
-        together = torch.stack(derained) if isinstance(data['inputs'], Tensor) else derained
-        return self.wrapped({**data, 'inputs': together}, training)
-
-
-@HOOKS.register_module()
-class RestorationLossHook(Hook):
-    """Joint fine-tuning with the clean picture known: add a restoration loss to the task's losses.
-
-    Needs ``DerainBeforeTask(freeze=False)`` and the clean picture as meta information ``gt_img`` of each data sample:
-    draw the rain by ``mmderain.SynthesizeRain`` as the last transform before packing, after every geometric one, and
-    add ``'gt_img'`` to the packing's ``meta_keys``.
-
-    Args:
-        weight: of the mean absolute difference on [0, 1], logged as ``loss_restoration``.
-    """
-
-    def __init__(self, weight: float = 1.0) -> None:
-        self.weight = weight
-
-    def before_train(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        preprocessor = model.data_preprocessor
-        if not isinstance(preprocessor, DerainBeforeTask) or preprocessor.freeze:
-            raise InputError('RestorationLossHook needs a model with data_preprocessor DerainBeforeTask(freeze=False)')
-        task_loss = model.loss
-
-        def loss(inputs: Tensor, data_samples: list, **kwargs) -> dict:
-            losses = task_loss(inputs, data_samples, **kwargs)
-            losses['loss_restoration'] = self.weight * restoration_loss(preprocessor.derained, data_samples)
-            return losses
-
-        # An attribute of the instance comes before the class's method; nothing is saved of it.
-        model.loss = loss
-
-
-def restoration_loss(derained: list[Tensor], data_samples: list) -> Tensor:
-    """Mean absolute difference from the clean pictures, on [0, 1].
-
-    Raises:
-        InputError: a data sample has no clean picture, or one of another size.
-    """
-    losses = []
-    for img, sample in zip(derained, data_samples, strict=True):
-        gt = sample.metainfo.get('gt_img')
-        if gt is None or gt.shape[:2] != tuple(img.shape[-2:]):
-            found = 'none' if gt is None else f'{gt.shape[0]}x{gt.shape[1]}'
-            raise InputError(
-                f'RestorationLossHook: {sample.metainfo.get("img_path")} is {img.shape[-2]}x{img.shape[-1]}, its clean '
-                f"picture: {found}. Put mmderain.SynthesizeRain last before packing and 'gt_img' into its meta_keys."
-            )
-        clean = torch.from_numpy(gt.transpose(2, 0, 1).copy()).to(img)
-        losses.append((img - clean).abs().mean() / 255)
-    return sum(losses) / len(losses)
+        inputs = torch.stack(derained) if isinstance(data['inputs'], Tensor) else derained
+        return self.wrapped({**data, 'inputs': inputs}, training)

@@ -1,6 +1,7 @@
-"""mmdet's detectors and mmseg's segmentors, on single pictures."""
+"""Run mmdet's detectors and mmseg's segmentors on single images."""
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,122 +10,87 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.registry import DATASETS, MODELS, VISUALIZERS, DefaultScope
 from mmengine.runner import load_checkpoint
+from mmengine.structures import BaseDataElement
+from mmengine.visualization import Visualizer
 
 from mmderain.apis.model import require_device
 from mmderain.errors import InputError, did_you_mean
 from mmderain.hub import bundled_models
 
-#: What the libraries draw and count from unless a config says otherwise.
-SCORE_THRESHOLD = 0.3
-
-
-def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: str) -> None:
-    """mmengine only warns of weights that do not fit, and what follows would be that of an untrained model.
-
-    Args:
-        config: its name, for the error.
-
-    Raises:
-        InputError: a parameter is missing or has another shape. What a checkpoint holds beyond is let pass, for
-            published ones do.
-    """
-    content = load_checkpoint(model, str(checkpoint), map_location='cpu', logger='silent')
-    weights = content.get('state_dict', content)
-    found = {name.removeprefix('module.'): tuple(value.shape) for name, value in weights.items()}
-    missing = [name for name, value in model.named_parameters() if found.get(name) != tuple(value.shape)]
-    if missing:
-        raise InputError(
-            f'{checkpoint} does not fit {config}: {missing[0]} is missing or has another shape, '
-            f'{len(missing)} parameters in all; is it a checkpoint of this model?'
-        )
-
 
 class TaskInferencer:
-    """A detector or segmentor, ready to look at pictures.
+    """A detector or segmentor with its weights, for single images.
 
     Args:
-        config: of mmdet or mmseg, loaded; a derainer in its pipeline or model is part of it.
-        checkpoint: its weights.
+        config: a loaded config of mmdet or mmseg. If it has a derainer in its pipeline or its model, that derainer
+            is part of the inferencer.
+        checkpoint: file or URL of the weights.
         device: ``'cpu'``, ``'cuda:0'`` and so on.
 
     Attributes:
-        kind: ``'detector'`` or ``'segmentor'``. classes: names, in the order of labels. score_threshold: boxes below
-            are neither drawn nor counted; the config's ``default_hooks.visualization.score_thr``, or 0.3.
+        kind: ``'detector'`` or ``'segmentor'``.
+        classes: names of the classes, in the order of the labels.
+        score_threshold: boxes with a lower score are neither drawn nor counted; as :func:`score_threshold`.
 
     Raises:
-        FileNotFoundError, InputError: the checkpoint is missing or does not fit, or the config is of another library.
+        FileNotFoundError: the checkpoint is missing.
+        InputError: the checkpoint does not fit the config, or the config is of another library.
     """
 
     def __init__(self, config: Config, checkpoint: str | Path, device: str = 'cpu'):
-        scope = config.get('default_scope')
-        if scope not in ('mmdet', 'mmseg'):
-            raise InputError(
-                f"{config.filename}: found default_scope {scope!r}; expected 'mmdet' or 'mmseg', a detector or a "
-                'segmentor'
-            )
-        self.kind = 'detector' if scope == 'mmdet' else 'segmentor'
+        self._scope = config.get('default_scope')
+        if self._scope not in ('mmdet', 'mmseg'):
+            raise InputError(f"{config.filename}: found default_scope {self._scope!r}; expected 'mmdet' or 'mmseg'")
+        self.kind = 'detector' if self._scope == 'mmdet' else 'segmentor'
         if not str(checkpoint).startswith(('http://', 'https://')) and not Path(checkpoint).is_file():
             raise FileNotFoundError(f'{checkpoint}: no such checkpoint file')
         require_device(device)
-        self._import_library()
+        self._infer = _import_inference(self.kind)
         config = copy.deepcopy(config)
-        for part in (config.model, config.model.get('backbone', {})):  # weights to start from are not needed
+        for part in (config.model, config.model.get('backbone', {})):  # do not load weights to start a training from
             part.update({key: None for key in ('init_cfg', 'pretrained') if part.get(key)})
-        with DefaultScope.overwrite_default_scope(scope):
+        with DefaultScope.overwrite_default_scope(self._scope):
             self.model = MODELS.build(config.model)
-            with DATASETS.switch_scope_and_registry(scope) as datasets:
-                meta = dict(datasets.get(_dataset(config).type).METAINFO)
+            with DATASETS.switch_scope_and_registry(self._scope) as datasets:
+                meta = dict(datasets.get(_test_dataset(config).type).METAINFO)
             self._visualizer = VISUALIZERS.build(
                 {**config.visualizer, 'name': f'mmderain{id(self)}', 'vis_backends': None, 'save_dir': None}
             )
-        meta.update(_dataset(config).get('metainfo', {}))
+        meta.update(_test_dataset(config).get('metainfo', {}))
         self.classes = tuple(meta['classes'])
         load_task_weights(self.model, checkpoint, config.filename)
         self.model.cfg, self.model.dataset_meta = config, meta
         self._visualizer.dataset_meta = meta
         self.model.to(device).eval()
-        self.score_threshold = (
-            config.get('default_hooks', {}).get('visualization', {}).get('score_thr', SCORE_THRESHOLD)
-        )
+        self.score_threshold = score_threshold(config)
 
-    def _import_library(self) -> None:
-        try:
-            if self.kind == 'detector':
-                from mmdet.apis import inference_detector as infer
-            else:
-                from mmseg.apis import inference_model as infer
-        except ImportError as error:
-            raise InputError(
-                f'a {self.kind} needs mmdet, mmseg and an mmcv with its operators, which do not import here: {error}. '
-                '`make test` sets them up in a checkout; elsewhere pip install "mmderain[onedl]" with '
-                '--no-build-isolation'
-            ) from error
-        self._infer = infer
-
-    def __call__(self, img: np.ndarray) -> object:
-        """What is found in a picture.
+    def __call__(self, img: np.ndarray) -> BaseDataElement:
+        """Detect or segment what is in an image.
 
         Args:
             img: (H, W, 3) BGR uint8.
 
         Returns:
-            mmdet's or mmseg's data sample, with ``pred_instances`` or ``pred_sem_seg``.
+            The data sample of mmdet or mmseg, on the CPU, with ``pred_instances`` or ``pred_sem_seg``.
         """
-        with DefaultScope.overwrite_default_scope('mmdet' if self.kind == 'detector' else 'mmseg'):
+        with DefaultScope.overwrite_default_scope(self._scope):
             return self._infer(self.model, img).cpu()
 
-    def _certain(self, found: object) -> object:
-        return found.pred_instances[found.pred_instances.scores >= self.score_threshold]
+    def draw(self, img: np.ndarray, found: BaseDataElement) -> np.ndarray:
+        """Draw boxes or labels on an image.
 
-    def draw(self, img: np.ndarray, found: object) -> np.ndarray:
-        """Boxes or labels over the picture, (H, W, 3) BGR uint8, by the library's own visualizer."""
+        Args:
+            img: (H, W, 3) BGR uint8.
+            found: result of calling the inferencer.
+
+        Returns:
+            (H, W, 3) BGR uint8, a copy.
+        """
         options = dict(pred_score_thr=self.score_threshold) if self.kind == 'detector' else dict(with_labels=False)
-        rgb = np.ascontiguousarray(img[..., ::-1])
-        self._visualizer.add_datasample('picture', rgb, found, draw_gt=False, **options)
-        return np.ascontiguousarray(self._visualizer.get_image()[..., ::-1])
+        return draw_data_sample(self._visualizer, img, found, **options)
 
-    def caption(self, found: object) -> str:
-        """Counts and scores of boxes, or the share of the picture that each class covers, largest first."""
+    def caption(self, found: BaseDataElement) -> str:
+        """Describe a result: counts and scores of boxes, or the largest shares of the image that classes cover."""
         if self.kind == 'detector':
             certain = self._certain(found)
             if not len(certain):
@@ -137,21 +103,26 @@ class TaskInferencer:
         largest = shares.argsort(descending=True, stable=True)[:3].tolist()
         return ', '.join(f'{self.classes[i]} {100 * shares[i]:.1f}%' for i in largest if shares[i] > 0)
 
-    def agreement(self, found: object, reference: object) -> str:
-        """How much of what is found in one picture is found in another of the same scene.
+    def agreement(self, found: BaseDataElement, reference: BaseDataElement) -> str:
+        """Describe how much of the result for one image is in the result for another image of the same scene.
 
-        Of boxes: how many of the reference's are met with an overlap (IoU) above a half. Of labels: the mean over the
-        reference's classes of the overlap.
+        Args:
+            found: result for one image.
+            reference: result for the other image, usually the clean one.
+
+        Returns:
+            For boxes, how many of the reference's boxes overlap with a found box of the same class by an IoU above
+            0.5. For labels, the IoU of the label maps, mean over the classes of the reference.
         """
         if self.kind == 'detector':
             from torchvision.ops import box_iou
 
             ours, theirs = self._certain(found), self._certain(reference)
-            met = 0
+            matched = 0
             for label in theirs.labels.unique():
                 overlap = box_iou(theirs.bboxes[theirs.labels == label], ours.bboxes[ours.labels == label])
-                met += int((overlap > 0.5).any(1).sum())
-            return f'{met} of the clean {len(theirs)}'
+                matched += int((overlap > 0.5).any(1).sum())
+            return f'{matched} of the clean {len(theirs)}'
         ours, theirs = found.pred_sem_seg.data, reference.pred_sem_seg.data
         overlaps = [
             ((ours == label) & (theirs == label)).sum() / ((ours == label) | (theirs == label)).sum()
@@ -159,24 +130,30 @@ class TaskInferencer:
         ]
         return f'mIoU with the clean {100 * torch.stack(overlaps).mean():.1f}'
 
+    def _certain(self, found: BaseDataElement) -> BaseDataElement:
+        """Return the boxes whose score reaches the threshold."""
+        return found.pred_instances[found.pred_instances.scores >= self.score_threshold]
+
 
 def load_task_model(model: str | Path, weights: str | Path | None = None, device: str = 'cpu') -> TaskInferencer:
-    """A detector or segmentor by name.
+    """Load a detector or segmentor by name.
 
     Args:
-        model: a name of :func:`~mmderain.apis.bundled_models`, a config of a package such as
+        model: a name of :func:`~mmderain.hub.bundled_models`, a config of a package such as
             ``'mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py'``, or a config file.
-        weights: a checkpoint; None takes the shipped one, if there is one.
+        weights: a checkpoint; None takes the bundled one, if there is one.
+        device: ``'cpu'``, ``'cuda:0'`` and so on.
 
     Raises:
-        FileNotFoundError, InputError: there is nothing of that name, no weights, or they do not fit.
+        FileNotFoundError: the config or the checkpoint is missing.
+        InputError: no model has this name, no weights are named or bundled, or they do not fit the model.
     """
     name = str(model)
-    shipped = {key: entry for key, entry in bundled_models().items() if entry.kind != 'derainer'}
-    if name in bundled_models() and name not in shipped:
+    bundled = {key: entry for key, entry in bundled_models().items() if entry.kind != 'derainer'}
+    if name in bundled_models() and name not in bundled:
         raise InputError(f'{name}: is a derainer; expected a detector or segmentor')
-    if name in shipped:
-        config, weights = get_config(f'mmderain::{shipped[name].config}'), weights or shipped[name].weights()
+    if name in bundled:
+        config, weights = get_config(f'mmderain::{bundled[name].config}'), weights or bundled[name].weights()
     elif '::' in name:
         config = get_config(name)
     elif Path(model).is_file():
@@ -185,16 +162,82 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
         raise FileNotFoundError(f'{model}: no such config file (looked for in {Path.cwd()})')
     else:
         raise InputError(
-            f'no detector or segmentor is called {name!r}{did_you_mean(name, shipped) or "."} `mmderain models` lists '
-            'them, and a path to a config file will do too'
+            f'no detector or segmentor is called {name!r}{did_you_mean(name, bundled) or "."} `mmderain models` lists '
+            'them; the path of a config file is accepted'
         )
     if weights is None:
         raise InputError(f'{name}: no checkpoint is named and none is bundled; name one (weights, --task-weights)')
     return TaskInferencer(config, weights, device)
 
 
-def _dataset(config: Config) -> Config:
-    """Of the test set, taken out of wrappers."""
+def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: str) -> None:
+    """Load the weights of a task model and check that every parameter was in the checkpoint.
+
+    mmengine only warns if weights do not fit, and all results would be those of an untrained model. Entries of the
+    checkpoint that the model does not have are accepted, because published checkpoints contain some.
+
+    Args:
+        model: a model of mmdet or mmseg.
+        checkpoint: file or URL of the weights.
+        config: name of the model's config, for the error message.
+
+    Raises:
+        InputError: a parameter is missing or has another shape.
+    """
+    content = load_checkpoint(model, str(checkpoint), map_location='cpu', logger='silent')
+    weights = content.get('state_dict', content)
+    found = {name.removeprefix('module.'): tuple(value.shape) for name, value in weights.items()}
+    missing = [name for name, value in model.named_parameters() if found.get(name) != tuple(value.shape)]
+    if missing:
+        raise InputError(
+            f'{checkpoint} does not fit {config}: {missing[0]} is missing or has another shape, '
+            f'{len(missing)} parameters in all; is it a checkpoint of this model?'
+        )
+
+
+def score_threshold(config: Config) -> float:
+    """Return the score below which boxes are not drawn: ``default_hooks.visualization.score_thr``, by default 0.3."""
+    return config.get('default_hooks', {}).get('visualization', {}).get('score_thr', 0.3)
+
+
+def draw_data_sample(
+    visualizer: Visualizer, img: np.ndarray, sample: BaseDataElement, draw_gt: bool = False, **options
+) -> np.ndarray:
+    """Draw the prediction or the truth of a data sample with the visualizer of its library.
+
+    Args:
+        visualizer: of mmdet or mmseg, without back ends.
+        img: (H, W, 3) BGR uint8.
+        sample: data sample of mmdet or mmseg.
+        draw_gt: draw the truth and not the prediction.
+        options: further arguments of the visualizer's ``add_datasample``.
+
+    Returns:
+        (H, W, 3) BGR uint8, a copy.
+    """
+    rgb = np.ascontiguousarray(img[..., ::-1])
+    visualizer.add_datasample('image', rgb, sample, draw_gt=draw_gt, draw_pred=not draw_gt, **options)
+    return np.ascontiguousarray(visualizer.get_image()[..., ::-1])
+
+
+def _import_inference(kind: str) -> Callable[[torch.nn.Module, np.ndarray], BaseDataElement]:
+    """Return the function of mmdet or mmseg that runs a model on an image."""
+    try:
+        if kind == 'detector':
+            from mmdet.apis import inference_detector as infer
+        else:
+            from mmseg.apis import inference_model as infer
+    except ImportError as error:
+        raise InputError(
+            f'a {kind} needs mmdet, mmseg and an mmcv with its operators, which do not import here: {error}. '
+            '`make test` sets them up in a checkout; elsewhere pip install "mmderain[onedl]" with '
+            '--no-build-isolation'
+        ) from error
+    return infer
+
+
+def _test_dataset(config: Config) -> Config:
+    """Return the config of the test set without its wrappers."""
     dataset = config.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset

@@ -1,21 +1,27 @@
 """Drops on the lens or a pane: each shows a flipped, magnified, blurred view of the background (NASNet, Eq. 2)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import ClassVar
 
 import cv2
 import numpy as np
 
-Range = tuple[float, float]
+from .base import RainPreset, Range
 
 
 @dataclass(frozen=True)
 class Drop:
-    """One drop, in pixels of its picture.
+    """One drop of an image.
 
     Attributes:
-        x, y: centre, shares of width and height. radius: px. flatness: width over height.
-        wobble: (amplitude, phase) of the outline's second, third and fourth harmonic, shares of the radius.
-        magnification: of what is seen in it. opacity: of its middle, 0 to 1.
+        x: horizontal position of the center, as a share of the width.
+        y: vertical position of the center, as a share of the height.
+        radius: in pixels of the image.
+        flatness: width divided by height.
+        wobble: (amplitude, phase) of the second, third and fourth harmonic of the outline; amplitudes are shares of the
+            radius.
+        magnification: magnification of the view in the drop.
+        opacity: opacity of the middle of the drop, 0 to 1.
     """
 
     x: float
@@ -28,16 +34,20 @@ class Drop:
 
 
 @dataclass(frozen=True)
-class DropPreset:
-    """Ranges that the drops of one picture are drawn from, uniformly unless said otherwise.
+class DropPreset(RainPreset):
+    """Ranges that the drops of one image are drawn from, uniformly unless stated otherwise.
 
     Attributes:
-        number: of drops in the picture.
-        radius: px at the reference height, log-uniformly: small ones are many.
-        flatness: width over height.
-        magnification: of what is seen in a drop.
-        opacity: of a drop's middle.
+        number: number of drops in the image.
+        radius: pixels at the reference height, log-uniform, because small drops are more frequent.
+        flatness: width divided by height.
+        magnification: magnification of the view in a drop.
+        opacity: opacity of the middle of a drop, 0 to 1.
     """
+
+    name: ClassVar[str] = 'drops'
+    order: ClassVar[float] = 2
+    stream: ClassVar[int] = 2
 
     number: Range
     radius: Range
@@ -46,7 +56,7 @@ class DropPreset:
     opacity: Range
 
     def scaled(self, strength: float) -> 'DropPreset':
-        """Drops that cover ``strength`` times as much: more and larger ones."""
+        """Return the preset for drops that cover ``strength`` times the area: more of them, and larger ones."""
         return replace(
             self,
             number=tuple(strength**0.5 * n for n in self.number),
@@ -54,7 +64,7 @@ class DropPreset:
         )
 
     def sample(self, rng: np.random.Generator, scale: float) -> list[Drop]:
-        """The drops of one picture, whose height is ``scale`` times the reference height."""
+        """Return the drops of one image, whose height is ``scale`` times the reference height."""
         low, high = np.log(self.radius)
         return [
             Drop(
@@ -69,18 +79,26 @@ class DropPreset:
             for _ in range(int(np.rint(rng.uniform(*self.number))))
         ]
 
+    def draw(
+        self, image: np.ndarray, rng: np.random.Generator, scale: float, depth: np.ndarray | None = None
+    ) -> tuple[np.ndarray, list[dict]]:
+        """Draw drops, which show the image as a camera clips it."""
+        drops = self.sample(rng, scale)
+        return draw_drops(np.clip(image, 0, 255), drops), [asdict(drop) for drop in drops]
+
 
 def draw_drops(image: np.ndarray, drops: list[Drop]) -> np.ndarray:
-    """``(1 - M) B + M V`` with M each drop's soft mask and V its view of the background.
+    """Return ``(1 - M) B + M V``, where M is the soft mask of each drop and V its view of the background.
 
-    The view is turned by 180 degrees about the drop's centre and magnified, out of focus (blurred by a fifth of the
-    radius), and lit from below as an inverted sky is.
+    The view is rotated by 180 degrees about the center of the drop and magnified. It is out of focus (blurred by a
+    fifth of the radius) and brighter at the bottom, where the inverted sky is.
 
     Args:
-        image: (H, W, 3) float32 on 0..255.
+        image: (H, W, 3) float32, 0..255.
+        drops: drops to draw, one over the other.
 
     Returns:
-        As ``image``.
+        The image with the drops, (H, W, 3) float32, 0..255.
     """
     height, width = image.shape[:2]
     out = image.copy()
@@ -94,7 +112,7 @@ def draw_drops(image: np.ndarray, drops: list[Drop]) -> np.ndarray:
         theta = np.arctan2(dy, dx)
         outline = drop.radius * (1 + sum(a * np.cos(k * theta + p) for k, (a, p) in enumerate(drop.wobble, start=2)))
         rho = np.hypot(dx, dy) / outline
-        # Soft over the last fifth: the lens is focused on the scene, not on the pane.
+        # The last fifth is soft, because the lens is focused on the scene and not on the pane.
         mask = drop.opacity * np.clip((1 - rho) / 0.2, 0, 1)[..., None].astype(np.float32)
         view = cv2.remap(
             _surroundings(image, cx, cy, reach, drop.radius / 5),
@@ -110,8 +128,9 @@ def draw_drops(image: np.ndarray, drops: list[Drop]) -> np.ndarray:
 
 
 def _surroundings(image: np.ndarray, cx: float, cy: float, reach: float, sigma: float) -> np.ndarray:
-    """The square of the picture around a drop, mirrored where it ends, with the drop's centre at (reach, reach),
-    blurred.
+    """Return the blurred square of the image around a drop, reflected at the image's borders.
+
+    The center of the drop, (cx, cy) in the image, lies at (reach, reach) in the square.
     """
     size = (int(2 * reach) + 3,) * 2
     patch = cv2.warpAffine(

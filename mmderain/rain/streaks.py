@@ -1,21 +1,25 @@
-"""Rain streaks like those of the Rain100 benchmarks: grey, added to the picture, clipped at white."""
+"""Rain streaks like those of the Rain100 benchmarks: gray, added to the image, clipped at white (NASNet, Eq. 1)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import ClassVar
 
 import cv2
 import numpy as np
 
-Range = tuple[float, float]
+from .base import RainPreset, Range
 
 
 @dataclass(frozen=True)
 class StreakLayer:
-    """One layer of a picture's rain, in pixels of that picture.
+    """One layer of the streaks of an image.
 
     Attributes:
-        density: share of pixels in which a streak begins. length, sigma: of a streak and of its Gaussian
-            cross-section, px. angle: degrees from the vertical. amplitude: mean peak brightness on 0..255.
-        variety: each streak's peak is gamma distributed with this coefficient of variation, 1 being exponential.
+        density: share of pixels in which a streak begins.
+        length: length of a streak, in pixels of the image.
+        sigma: standard deviation of the Gaussian cross-section, in pixels of the image.
+        angle: degrees from the vertical.
+        amplitude: mean peak brightness of a streak, 0..255.
+        variety: coefficient of variation of the peak brightness, which is gamma distributed; 1 is exponential.
     """
 
     density: float
@@ -28,8 +32,11 @@ class StreakLayer:
 
 @dataclass(frozen=True)
 class Streaks:
-    """The streaks of one picture: their layers, and the brightness on 0..255 that overlapping ones approach (None:
-    they add without end).
+    """The streaks of one image.
+
+    Attributes:
+        layers: layers, whose light is added.
+        ceiling: brightness on 0..255 that overlapping streaks approach; None adds them without a limit.
     """
 
     layers: tuple[StreakLayer, ...]
@@ -37,21 +44,26 @@ class Streaks:
 
 
 @dataclass(frozen=True)
-class StreakPreset:
-    """Ranges that the streaks of one picture are drawn from, uniformly unless said otherwise (NASNet, Eq. 1).
+class StreakPreset(RainPreset):
+    """Ranges that the streaks of one image are drawn from, uniformly unless stated otherwise.
 
     Attributes:
-        layers: least and largest number of layers, each with its own length, width, strength and angle.
-        density: share of pixels in which a streak begins, all layers together, at the reference height.
-        length: of a streak, px at the reference height.
-        sigma: half width (of the Gaussian cross-section), px at the reference height.
-        amplitude: mean peak brightness of a streak on 0..255.
-        angle: standard deviation of the picture's angle from the vertical, normally distributed, degrees.
-        layer_angle: how far a layer's angle may be from the picture's, degrees.
-        variety: coefficient of variation of the brightness of single streaks.
+        layers: smallest and largest number of layers; each has its own length, width, brightness and angle.
+        density: share of pixels in which a streak begins, for all layers together, at the reference height.
+        length: length of a streak, in pixels at the reference height.
+        sigma: standard deviation of the Gaussian cross-section, in pixels at the reference height.
+        amplitude: mean peak brightness of a streak, 0..255.
+        angle: standard deviation in degrees of the image's angle from the vertical, which is normally distributed.
+        layer_angle: largest difference in degrees between the angle of a layer and that of the image.
+        variety: coefficient of variation of the peak brightness of single streaks.
         ceiling: brightness on 0..255 that overlapping streaks approach, as ``ceiling * (1 - exp(-sum / ceiling))``;
-            None lets them add without end. Dense benchmark rain shows it: a high median, few very bright pixels.
+            None adds them without a limit. Dense benchmark rain has such a ceiling: its median is high, but very few
+            pixels are very bright.
     """
+
+    name: ClassVar[str] = 'streaks'
+    order: ClassVar[float] = 1
+    stream: ClassVar[int] = 1
 
     layers: tuple[int, int]
     density: Range
@@ -64,7 +76,7 @@ class StreakPreset:
     ceiling: Range | None = None
 
     def scaled(self, strength: float) -> 'StreakPreset':
-        """Rain that adds ``strength`` times as much light on average: more streaks and brighter ones, alike."""
+        """Return the preset for streaks that add ``strength`` times the light: more of them, and brighter ones."""
         root = strength**0.5
         return replace(
             self,
@@ -73,11 +85,12 @@ class StreakPreset:
         )
 
     def sample(self, rng: np.random.Generator, scale: float) -> Streaks:
-        """The streaks of one picture.
+        """Return the streaks of one image.
 
         Args:
-            scale: the picture's height over the reference height, a factor on lengths and widths. Streaks grow
-                in both directions with it; its square divides the density, so that they cover the same share.
+            rng: source of every random choice.
+            scale: the image's height over the reference height. Lengths and widths are multiplied by it. The density is
+                divided by its square, so that streaks cover the same share of an image of any size.
         """
         number = int(rng.integers(self.layers[0], self.layers[1] + 1))
         density = float(rng.uniform(*self.density)) / number / scale**2
@@ -96,18 +109,28 @@ class StreakPreset:
         )
         return Streaks(layers, ceiling)
 
+    def draw(
+        self, image: np.ndarray, rng: np.random.Generator, scale: float, depth: np.ndarray | None = None
+    ) -> tuple[np.ndarray, list[dict]]:
+        """Add the light of streaks to an image."""
+        streaks = self.sample(rng, scale)
+        return image + draw_streaks(*image.shape[:2], streaks, rng)[..., None], [asdict(streaks)]
+
 
 def line_kernel(length: float, sigma: float, angle: float) -> np.ndarray:
-    """A streak's shape, peak 1: Gaussian across, flat along, fading out over the last quarter of each half.
+    """Return the shape of a streak: Gaussian across, constant along, fading over the last quarter of each half.
 
     Args:
-        length: px. sigma: px. angle: degrees from the vertical.
+        length: length in pixels.
+        sigma: standard deviation of the cross-section in pixels.
+        angle: degrees from the vertical.
 
     Returns:
-        (k, k) float32, k odd.
+        (k, k) float32 with odd k; the peak is 1.
     """
     radius = int(np.ceil(length / 2 + 3 * sigma))
-    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype(np.float64)
+    x = np.arange(-radius, radius + 1, dtype=np.float64)
+    y = x[:, None]
     theta = np.deg2rad(angle)
     along = y * np.cos(theta) + x * np.sin(theta)
     across = x * np.cos(theta) - y * np.sin(theta)
@@ -116,26 +139,29 @@ def line_kernel(length: float, sigma: float, angle: float) -> np.ndarray:
 
 
 def draw_streaks(height: int, width: int, streaks: Streaks, rng: np.random.Generator) -> np.ndarray:
-    """The light that streaks add.
+    """Return the light that streaks add to an image.
 
     Args:
-        height, width: px.
+        height: height of the image in pixels.
+        width: width of the image in pixels.
+        streaks: their layers and ceiling.
+        rng: source of the position and brightness of each streak.
 
     Returns:
-        (height, width) float32, 0 and above, on the scale of 0..255, not clipped at the top.
+        (height, width) float32, 0 and above on the scale of 0..255, not clipped at 255.
     """
     total = np.zeros((height, width), np.float32)
     for layer in streaks.layers:
         kernel = line_kernel(layer.length, layer.sigma, layer.angle)
-        # Streaks that begin outside reach in: the field is wider by a kernel's radius on each side.
+        # Streaks that begin outside the image reach into it, so the field is wider by the kernel's radius on each side.
         margin = kernel.shape[0] // 2
         field = np.zeros((height + 2 * margin, width + 2 * margin), np.float32)
         shape = 1 / layer.variety**2
-        # Few pixels begin a streak: draw how many and where, not a number for every pixel.
+        # Few pixels begin a streak, so their number and positions are drawn rather than a number for every pixel.
         places = rng.integers(field.size, size=rng.binomial(field.size, min(layer.density, 1)))
         np.add.at(field.reshape(-1), places, rng.gamma(shape, layer.amplitude / shape, places.size).astype(np.float32))
         light = cv2.filter2D(field, -1, kernel, borderType=cv2.BORDER_CONSTANT)
         total += light[margin : margin + height, margin : margin + width]
-    # filter2D goes through a Fourier transform, which leaves tiny negative values.
+    # filter2D uses a Fourier transform, which leaves tiny negative values.
     total = np.maximum(total, 0)
     return total if streaks.ceiling is None else -streaks.ceiling * np.expm1(total / -streaks.ceiling)

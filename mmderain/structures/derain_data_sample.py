@@ -3,18 +3,19 @@ from torch import Tensor
 
 
 class DerainDataSample(BaseDataElement):
-    """What belongs to one picture beside the rainy input itself.
+    """Data of one image beside the rainy input: meta information, the clean image and the result.
 
-    Meta information: ``img_path``, ``gt_path`` (str), ``name`` (the picture's path relative to its data root),
-    ``ori_shape`` (height, width), ``sample_idx``.
+    Meta information: ``img_path`` and ``gt_path``, ``name`` (the image's path relative to its data root), ``ori_shape``
+    (height and width of the loaded image), ``sample_idx``.
 
     Attributes:
-        gt_img: the clean truth, (3, H, W). BGR uint8 as packed, RGB float in [0, 1] once preprocessed.
-        pred_img: the derained picture, (3, H, W), RGB float in [0, 1], not rounded.
+        gt_img: clean image, (3, H, W): BGR uint8 as packed, RGB float in [0, 1] after the data preprocessor.
+        pred_img: derained image, (3, H, W), RGB float in [0, 1], not rounded.
     """
 
     @property
     def gt_img(self) -> Tensor:
+        """Return the clean image."""
         return self._gt_img
 
     @gt_img.setter
@@ -27,6 +28,7 @@ class DerainDataSample(BaseDataElement):
 
     @property
     def pred_img(self) -> Tensor:
+        """Return the derained image."""
         return self._pred_img
 
     @pred_img.setter

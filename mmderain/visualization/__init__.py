@@ -1,3 +1,5 @@
-from .visualizer import DerainVisualizer, panel
+"""Show derained images beside their input and clean image."""
 
-__all__ = ['DerainVisualizer', 'panel']
+from .visualizer import DerainVisualizer, grid, panel
+
+__all__ = ['DerainVisualizer', 'grid', 'panel']

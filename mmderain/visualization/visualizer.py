@@ -7,23 +7,23 @@ from mmderain.registry import VISUALIZERS
 from mmderain.structures import DerainDataSample
 
 
-def panel(pictures: dict[str, np.ndarray], gap: int = 6) -> np.ndarray:
-    """Pictures side by side, a caption above each.
+def panel(images: dict[str, np.ndarray], gap: int = 6) -> np.ndarray:
+    """Return images side by side, each with a caption above it.
 
     Args:
-        pictures: caption -> (H, W, 3) uint8, all of one size; channel order is kept.
-        gap: white pixels around each picture.
+        images: caption -> image, (H, W, 3) uint8, all of the same size; the channel order is kept.
+        gap: width in pixels of the white border around each image.
 
     Returns:
-        (H + caption, about n W, 3) uint8.
+        (H + gap + height of the captions, n (W + 2 gap), 3) uint8 for n images.
     """
-    height, width = next(iter(pictures.values())).shape[:2]
+    height, width = next(iter(images.values())).shape[:2]
     scale = max(0.35, min(height, width) / 600)
     bar = int(34 * scale) + 6
     tiles = []
-    for caption, picture in pictures.items():
+    for caption, image in images.items():
         tile = np.full((height + bar + gap, width + 2 * gap, 3), 255, np.uint8)
-        tile[bar : bar + height, gap : gap + width] = picture
+        tile[bar : bar + height, gap : gap + width] = image
         thickness = max(1, round(1.6 * scale))
         cv2.putText(
             tile,
@@ -39,39 +39,62 @@ def panel(pictures: dict[str, np.ndarray], gap: int = 6) -> np.ndarray:
     return np.concatenate(tiles, axis=1)
 
 
+def grid(images: dict[str, np.ndarray], columns: int) -> np.ndarray:
+    """Return panels of ``columns`` images, one under the other; the last one is filled up with white.
+
+    Args:
+        images: caption -> uint8 (H, W, 3), all of one size; the channel order is kept.
+        columns: number of images in a row.
+    """
+    captions = list(images)
+    rows = [panel({c: images[c] for c in captions[i : i + columns]}) for i in range(0, len(captions), columns)]
+    width = rows[0].shape[1]
+    return np.concatenate([np.pad(x, ((0, 0), (0, width - x.shape[1]), (0, 0)), constant_values=255) for x in rows])
+
+
 @VISUALIZERS.register_module()
 class DerainVisualizer(Visualizer):
-    """Panels rainy | derained | truth | rain layer, through mmengine's back ends (files, TensorBoard, ...).
+    """Draw panels of rainy image, result, clean image and rain layer for mmengine's back ends.
 
-    The rain layer is what was taken away, ``rainy - derained``, around mid-grey: 128 is nothing, brighter was
-    removed, darker was added.
+    The back ends write files, or pass the panels to TensorBoard and the like.
+
+    The rain layer is half of ``rainy - derained`` around the mid-gray 128: brighter where the derainer removed light,
+    darker where it added some.
     """
 
     def draw_panel(self, image: np.ndarray, data_sample: DerainDataSample, draw_gt: bool = True) -> np.ndarray:
-        """Draw a panel; nothing is written.
+        """Draw a panel without writing it.
 
         Args:
-            image: the rainy picture, (H, W, 3) RGB uint8.
-            data_sample: with ``pred_img``.
-            draw_gt: show the truth, if the sample has one.
+            image: rainy image, (H, W, 3) RGB uint8.
+            data_sample: sample with ``pred_img``.
+            draw_gt: show the clean image, if the sample has one.
 
         Returns:
             The panel, RGB uint8.
         """
         derained = to_bgr_uint8(data_sample.pred_img)[..., ::-1]
-        pictures = {'rainy': image, 'derained': derained}
+        images = {'rainy': image, 'derained': derained}
         if draw_gt and 'gt_img' in data_sample:
-            pictures['truth'] = to_bgr_uint8(data_sample.gt_img)[..., ::-1]
+            images['truth'] = to_bgr_uint8(data_sample.gt_img)[..., ::-1]
         removed = image.astype(np.int16) - derained
-        pictures['rain layer (128 = none)'] = np.clip(128 + removed // 2, 0, 255).astype(np.uint8)
-        return panel(pictures)
+        images['rain layer (128 = none)'] = np.clip(128 + removed // 2, 0, 255).astype(np.uint8)
+        return panel(images)
 
     def add_datasample(
         self, name: str, image: np.ndarray, data_sample: DerainDataSample, draw_gt: bool = True, step: int = 0
     ) -> np.ndarray:
-        """Draw a panel and hand it to the back ends under a name; a slash in it becomes an underscore.
+        """Draw a panel and pass it to the back ends.
 
-        Other arguments and the result as :meth:`draw_panel`; ``step`` is the training step.
+        Args:
+            name: name of the panel; a slash in it becomes an underscore.
+            image: as in :meth:`draw_panel`.
+            data_sample: as in :meth:`draw_panel`.
+            draw_gt: as in :meth:`draw_panel`.
+            step: training step.
+
+        Returns:
+            The panel, RGB uint8.
         """
         drawn = self.draw_panel(image, data_sample, draw_gt)
         self.set_image(drawn)

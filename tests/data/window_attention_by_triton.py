@@ -1,4 +1,4 @@
-"""Started by test_pairwise_attention_triton.py: Triton reads TRITON_INTERPRET when a kernel is defined."""
+"""Started by test_window_attention_triton.py: Triton reads TRITON_INTERPRET when a kernel is defined."""
 
 import os
 import sys
@@ -7,8 +7,9 @@ import torch
 
 if sys.argv[1] == 'cpu':
     os.environ['TRITON_INTERPRET'] = '1'
-from mmderain.models.layers import pairwise_attention_triton as kernels
-from mmderain.models.layers.pairwise_attention import WindowAttention, coordinates
+from mmderain.models.layers import window_attention_triton as kernels
+from mmderain.models.layers.window_attention import WindowAttention
+from mmderain.models.layers.window_geometry import coordinates
 
 kernels.BLOCK = 8  # several pieces a row
 for number, (n, r, c, h, w, window) in enumerate([(2, 2, 3, 6, 11, 3), (1, 1, 4, 3, 9, 5)]):

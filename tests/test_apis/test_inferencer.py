@@ -16,13 +16,15 @@ from mmderain.apis import DerainInferencer, derain_video
 from mmderain.cli import main
 from mmderain.errors import InputError
 from mmderain.hub import find_derainer
-from mmderain.models import Derainer
+from mmderain.models import Derainer, NetworkSpec
 from mmderain.registry import MODELS
 
 
 @MODELS.register_module()
 class Darken(torch.nn.Module):
     """Takes 20 levels away; no weights."""
+
+    spec = NetworkSpec()
 
     def forward(self, x):
         return [x - 20 / 255]

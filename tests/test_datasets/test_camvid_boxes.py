@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from conftest import load_tool, picture
 
-tool = load_tool('dataset_converters/camvid')
+from mmderain.datasets.converters.camvid import SPLITS
+
+tool = load_tool('prepare_dataset')
 CAR, PEDESTRIAN, BICYCLIST = 8, 9, 10
 
 
@@ -20,18 +22,18 @@ def camvid(tmp_path):
     labels[30:45, 50:58] = PEDESTRIAN
     labels[45:55, 58:66] = PEDESTRIAN
     labels[2:6, 80:85] = BICYCLIST
-    for split in tool.SPLITS:
+    for split in SPLITS:
         mmcv.imwrite(picture(60, 90), str(tmp_path / f'camvid/images/{split}/0001TP.jpg'))
         mmcv.imwrite(labels, str(tmp_path / f'camvid/annotations/{split}/0001TP.png'))
     return tmp_path / 'camvid'
 
 
 def test_boxes_are_those_of_connected_regions(camvid, tmp_path, capsys):
-    assert tool.main([str(camvid), str(tmp_path / 'boxes')]) == 0
-    assert 'test.json: 1 pictures, 2 Car, 1 Pedestrian, 0 Bicyclist; 1 smaller regions ignored' in ''.join(
+    assert tool.main(['camvid_boxes', str(camvid), str(tmp_path / 'boxes')]) == 0
+    assert 'test.json: 1 images, 2 Car, 1 Pedestrian, 0 Bicyclist; 1 smaller regions ignored' in ''.join(
         capsys.readouterr().out.split('\n')
     )
-    for split in tool.SPLITS:
+    for split in SPLITS:
         content = json.loads((tmp_path / f'boxes/{split}.json').read_text())
         assert content['images'] == [dict(id=1, file_name='0001TP.jpg', height=60, width=90)]
         found = [(a['category_id'], a['bbox'], a['area'], a['iscrowd']) for a in content['annotations']]
@@ -47,7 +49,7 @@ def test_boxes_are_those_of_connected_regions(camvid, tmp_path, capsys):
 
 def test_detectors_read_them_and_skip_what_is_ignored(camvid, tmp_path):
     CocoDataset = pytest.importorskip('mmdet.datasets', reason='mmdet is not installed').CocoDataset
-    assert tool.main([str(camvid), str(tmp_path / 'boxes'), '--min-area', '250']) == 0
+    assert tool.main(['camvid_boxes', str(camvid), str(tmp_path / 'boxes'), '--min-area', '250']) == 0
     metainfo = dict(classes=('Car', 'Pedestrian', 'Bicyclist'))
     data = CocoDataset(
         ann_file=str(tmp_path / 'boxes/val.json'),
@@ -68,20 +70,20 @@ def test_detectors_read_them_and_skip_what_is_ignored(camvid, tmp_path):
     'harm, error',
     [
         (lambda d: (d / 'annotations/val/0001TP.png').unlink(), 'no label map for'),
-        (lambda d: (d / 'annotations/val/0001TP.png').write_text('x'), 'not a readable label map'),
+        (lambda d: (d / 'annotations/val/0001TP.png').write_text('x'), 'cannot be read as an image'),
         (
             lambda d: mmcv.imwrite(picture(60, 90), str(d / 'annotations/val/0001TP.png')),
             'found uint8 of shape (60, 90, 3)',
         ),
         (
             lambda d: mmcv.imwrite(np.zeros((50, 90), np.uint8), str(d / 'annotations/val/0001TP.png')),
-            'is 50x90, its picture 60x90',
+            'is 50x90, its image 60x90',
         ),
-        (lambda d: (d / 'images/test/0001TP.jpg').unlink(), 'images/test: no pictures'),
+        (lambda d: (d / 'images/test/0001TP.jpg').unlink(), 'images/test: no images'),
     ],
 )
 def test_bad_input_is_named_and_nothing_is_written(camvid, tmp_path, capsys, harm, error):
     harm(camvid)
-    assert tool.main([str(camvid), str(tmp_path / 'boxes')]) == 1
+    assert tool.main(['camvid_boxes', str(camvid), str(tmp_path / 'boxes')]) == 1
     assert error in capsys.readouterr().err
     assert not (tmp_path / 'boxes').exists()

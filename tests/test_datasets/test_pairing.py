@@ -36,14 +36,14 @@ def test_never_by_sorted_position():
     assert pairs == [(Path('rain-2.png'), Path('norain-2.png')), (Path('rain-10.png'), Path('norain-10.png'))]
 
 
-def test_masks_are_foreign_and_lone_pictures_are_named():
+def test_masks_are_foreign_and_images_without_partner_are_named():
     pairs, foreign, alone = pair_by_name(
         paths('rain-1.png', 'rainmask-1.png', 'rain-3.png'), paths('norain-1.png', 'norain-2.png'), RAIN100
     )
     assert len(pairs) == 1 and foreign == paths('rainmask-1.png') and alone == paths('rain-3.png')
 
 
-def test_two_clean_pictures_of_one_name_are_refused():
+def test_two_clean_images_of_one_name_are_refused():
     with pytest.raises(ValueError, match='ambiguous: 7.jpg and 7.png'):
         pair_by_name(paths('7.png'), paths('7.jpg', '7.png'), 'same_name')
 
@@ -60,7 +60,7 @@ def test_a_name_that_can_be_read_in_two_ways_is_refused():
     ]
 
 
-def test_grid_counts_a_picture_as_it_is_read(tmp_path):
+def test_the_grid_uses_the_size_of_the_upright_image(tmp_path):
     from PIL import Image
 
     exif = Image.Exif()
@@ -85,7 +85,7 @@ def test_template_needs_its_fields_and_matches_all_of_a_name():
 LOAD = [dict(type='LoadPairedImages')]
 
 
-def test_dataset_pairs_pictures_that_belong_together(tmp_path):
+def test_dataset_pairs_images_that_belong_together(tmp_path):
     write_pairs(tmp_path, [1, 2, 10])
     data = PairedImageDataset(str(tmp_path), pairing=RAIN100, pipeline=LOAD)
     assert [data.get_data_info(i)['name'] for i in range(3)] == ['rain-1.png', 'rain-10.png', 'rain-2.png']
@@ -114,7 +114,7 @@ def test_odd_width_side_by_side_is_refused(tmp_path):
 def test_missing_partner_missing_data_and_wrong_rule_say_what_to_do(tmp_path):
     write_pairs(tmp_path, [1, 2])
     (tmp_path / 'norain/norain-2.png').unlink()
-    with pytest.raises(ValueError, match=r"1 of 2 rainy pictures .* for example \['rain-2.png'\]"):
+    with pytest.raises(ValueError, match=r"1 of 2 rainy images .* for example \['rain-2.png'\]"):
         PairedImageDataset(str(tmp_path), pairing=RAIN100)
     with pytest.raises(ValueError, match='fits no name'):
         PairedImageDataset(str(tmp_path), pairing=dict(type='prefix', img='wet-', gt='norain-'))
@@ -125,13 +125,13 @@ def test_missing_partner_missing_data_and_wrong_rule_say_what_to_do(tmp_path):
         assert part in str(error.value)
 
 
-def test_list_of_pictures_chooses(tmp_path):
+def test_a_list_chooses_images(tmp_path):
     write_pairs(tmp_path, [1, 2, 3])
     (tmp_path / 'list.txt').write_text('rain-3.png\nrain-1.png\n')
     data = PairedImageDataset(str(tmp_path), pairing=RAIN100, ann_file='list.txt')
     assert [data.get_data_info(i)['name'] for i in range(len(data))] == ['rain-3.png', 'rain-1.png']
     (tmp_path / 'list.txt').write_text('rain-9.png\n')
-    with pytest.raises(FileNotFoundError, match=r"names 1 pictures .* \['rain-9.png'\]"):
+    with pytest.raises(FileNotFoundError, match=r"lists 1 images .* \['rain-9.png'\]"):
         PairedImageDataset(str(tmp_path), pairing=RAIN100, ann_file='list.txt')
     with pytest.raises(FileNotFoundError, match='run this tool'):
         PairedImageDataset(str(tmp_path), pairing=RAIN100, ann_file='no.txt', source=dict(ann_file='run this tool'))
@@ -143,7 +143,7 @@ def test_unequal_sizes_and_unreadable_files_are_named(tmp_path):
     data = PairedImageDataset(str(tmp_path), pairing=RAIN100, pipeline=LOAD)
     with pytest.raises(ValueError, match=r'rain-1.png is 40x50, .*norain-1.png 40x49'):
         data[0]
-    (tmp_path / 'norain/norain-1.png').write_bytes(b'not a picture')
+    (tmp_path / 'norain/norain-1.png').write_bytes(b'not an image')
     with pytest.raises(ValueError, match='norain-1.png: cannot be read as an image'):
         data[0]
 

@@ -14,12 +14,12 @@ def photographs(tmp_path):
 
 
 def run(*arguments) -> int:
-    return load_tool('dataset_converters/photographs').main([str(word) for word in arguments])
+    return load_tool('prepare_dataset').main(['photographs', *map(str, arguments)])
 
 
 def test_large_ones_come_in_quarters_too(photographs, tmp_path, capsys):
-    assert run(photographs, '--dst', tmp_path / 'dst', '--side', 80, '--without', 'kept') == 0
-    assert f'{tmp_path / "dst"}: 6 pictures of 2 photographs' in capsys.readouterr().out
+    assert run(photographs, tmp_path / 'dst', '--side', 80, '--without', 'kept') == 0
+    assert f'{tmp_path / "dst"}: 6 images of 2 photographs' in capsys.readouterr().out
     written = {path.name: mmcv.imread(str(path)) for path in (tmp_path / 'dst').iterdir()}
     quarters = [f'large_{row}{column}.png' for row in range(2) for column in range(2)]
     assert sorted(written) == sorted(['large.png', 'small.png', *quarters])
@@ -34,10 +34,10 @@ def test_large_ones_come_in_quarters_too(photographs, tmp_path, capsys):
 
 
 def test_only_the_named_ones_are_taken(photographs, tmp_path, capsys):
-    arguments = (photographs, '--dst', tmp_path / 'dst', '--side', 80, '--no-quarters', '--only', 'large', 'kept')
+    arguments = (photographs, tmp_path / 'dst', '--side', 80, '--no-quarters', '--only', 'large', 'kept')
     assert run(*arguments) == 0
     assert sorted(path.name for path in (tmp_path / 'dst').iterdir()) == ['kept.png', 'large.png']
-    assert run(photographs, '--dst', tmp_path / 'other', '--only', 'lagre') == 1
+    assert run(photographs, tmp_path / 'other', '--only', 'lagre') == 1
     assert '--only lagre: no photograph has this name' in capsys.readouterr().err
 
 
@@ -49,18 +49,19 @@ def test_wrong_calls_write_nothing(photographs, tmp_path, capsys):
     (tmp_path / 'cut/half.png').write_bytes(content[:40])  # its header is whole
     (tmp_path / 'full').mkdir()
     (tmp_path / 'full/a.txt').write_text('mine')
+    dst = tmp_path / 'dst'
     for arguments, said in [
-        ([photographs, '--without', 'kpet'], '--without kpet: no photograph has this name'),
-        ([photographs, photographs / 'small.png'], 'both would be written as small.png'),
-        ([photographs, tmp_path / 'other', '--side', '80'], 'both would be written as large_00.png; rename one'),
-        ([photographs, tmp_path / 'cut'], 'half.png: cannot be read as an image'),
-        ([tmp_path / 'empty'], 'empty: no picture in this folder'),
-        ([tmp_path / 'none.png'], 'none.png: no such picture'),
-        ([photographs / 'small.png', '--without', 'small'], '--without small: leaves no picture'),
-        ([photographs, '--side', '0'], '--side must be at least 1 px, found 0'),
+        ([photographs, dst, '--without', 'kpet'], '--without kpet: no photograph has this name'),
+        ([photographs, photographs / 'small.png', dst], 'both would be written as small.png'),
+        ([photographs, tmp_path / 'other', dst, '--side', '80'], 'both would be written as large_00.png; rename one'),
+        ([photographs, tmp_path / 'cut', dst], 'half.png: cannot be read as an image'),
+        ([tmp_path / 'empty', dst], 'empty: no image in this folder'),
+        ([tmp_path / 'none.png', dst], 'none.png: no such image'),
+        ([photographs / 'small.png', dst, '--without', 'small'], '--without small: leaves no image'),
+        ([photographs, dst, '--side', '0'], '--side must be at least 1 px, found 0'),
     ]:
-        assert run(*arguments, '--dst', tmp_path / 'dst') == 1
+        assert run(*arguments) == 1
         assert said in capsys.readouterr().err and not list(tmp_path.glob('*dst*'))
-    assert run(photographs, '--dst', tmp_path / 'full') == 1
-    assert 'full: is there already; name another folder, or remove it' in capsys.readouterr().err
+    assert run(photographs, tmp_path / 'full') == 1
+    assert 'full: already exists; name another folder, or remove it' in capsys.readouterr().err
     assert [path.name for path in (tmp_path / 'full').iterdir()] == ['a.txt']

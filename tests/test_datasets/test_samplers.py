@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from mmderain.datasets import Draw, ImageFolderDataset, SeededSampler
+from mmderain.datasets import ImageFolderDataset, SeededIndex, SeededSampler
 from mmderain.datasets.base import seeded
 
 
@@ -33,9 +33,9 @@ def test_an_epoch_visits_each_item_and_epochs_differ():
 
 
 def test_repeated_visits_are_visits_of_their_own():
-    draws = list(sampler(repeat=3))
-    assert len(set(draws)) == len(draws) == 30
-    assert sorted(draws) == [Draw(i, v, 3) for i in range(10) for v in range(3)]
+    indices = list(sampler(repeat=3))
+    assert len(set(indices)) == len(indices) == 30
+    assert sorted(indices) == [SeededIndex(i, v, 3) for i in range(10) for v in range(3)]
 
 
 def test_ranks_together_give_the_batches_of_one_process():
@@ -51,7 +51,7 @@ def test_ranks_together_give_the_batches_of_one_process():
 def test_endless_ranks_together_are_one_process_across_epochs(length, world_size):
     whole = list(islice(iter(sampler(length, infinite=True)), 12 * world_size))
     parts = [list(islice(iter(sampler(length, r, world_size, infinite=True)), 12)) for r in range(world_size)]
-    assert [draw for step in zip(*parts) for draw in step] == whole
+    assert [index for step in zip(*parts) for index in step] == whole
     resumed = sampler(length, world_size - 1, world_size, infinite=True)
     resumed.skip(7)
     assert list(islice(iter(resumed), 5)) == parts[-1][7:]
@@ -61,8 +61,8 @@ def test_fewer_items_than_ranks():
     assert [len(list(sampler(1, rank, 4))) for rank in range(4)] == [1, 1, 1, 1]
 
 
-def test_data_sets_that_take_no_draws_are_refused():
-    with pytest.raises(ValueError, match='list takes no draws.*DefaultSampler'):
+def test_data_sets_that_accept_no_seeded_index_are_refused():
+    with pytest.raises(ValueError, match='list does not accept a SeededIndex.*DefaultSampler'):
         SeededSampler([1, 2])
 
 
@@ -74,21 +74,21 @@ def test_infinite_goes_on_and_resumes_where_it_was():
     assert list(islice(iter(resumed), 18)) == whole[17:]
 
 
-def test_seeding_is_by_draw_and_leaves_no_trace():
-    def drawn(draw):
-        with seeded(draw):
+def test_seeding_is_by_index_and_restores_the_generators():
+    def drawn(index):
+        with seeded(index):
             return np.random.random(), random.random()
 
     np.random.seed(5), random.seed(5)
     wanted = np.random.random(), random.random()
     np.random.seed(5), random.seed(5)
-    a = drawn(Draw(1, 0, 0))
+    a = drawn(SeededIndex(1, 0, 0))
     assert (np.random.random(), random.random()) == wanted
-    assert drawn(Draw(1, 0, 0)) == a
-    assert len({a, drawn(Draw(2, 0, 0)), drawn(Draw(1, 1, 0)), drawn(Draw(1, 0, 1))}) == 4
+    assert drawn(SeededIndex(1, 0, 0)) == a
+    assert len({a, drawn(SeededIndex(2, 0, 0)), drawn(SeededIndex(1, 1, 0)), drawn(SeededIndex(1, 0, 1))}) == 4
 
 
-def test_pipeline_of_a_draw_is_reproducible():
+def test_the_pipeline_of_a_seeded_index_is_reproducible():
     data = ImageFolderDataset(
         str(ROOT / 'demo/sample/test'),
         pipeline=[
@@ -97,13 +97,13 @@ def test_pipeline_of_a_draw_is_reproducible():
             dict(type='SynthesizeRain'),
         ],
     )
-    first, other = data[Draw(0, 0, 0)], data[Draw(0, 1, 0)]
+    first, other = data[SeededIndex(0, 0, 0)], data[SeededIndex(0, 1, 0)]
     np.random.random(7)
-    again = data[Draw(0, 0, 0)]
+    again = data[SeededIndex(0, 0, 0)]
     assert (first['img'] == again['img']).all() and (first['gt_img'] == again['gt_img']).all()
     assert (first['gt_img'] != other['gt_img']).any()
 
 
 def test_empty_folder_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match='holds no pictures'):
+    with pytest.raises(FileNotFoundError, match='holds no images'):
         ImageFolderDataset(str(tmp_path))

@@ -41,7 +41,7 @@ def test_flip_and_rotation_are_what_they_say():
     assert turned == {np.rot90(img, k).tobytes() for k in range(4)}
 
 
-def test_crop_comes_from_the_picture_and_reaches_its_edges():
+def test_crop_comes_from_the_image_and_reaches_its_edges():
     img, tops = results(12, 40)['img'], set()
     for _ in range(60):
         crop = PairedRandomCrop((10, 40))(results(12, 40))['img']
@@ -50,14 +50,14 @@ def test_crop_comes_from_the_picture_and_reaches_its_edges():
     assert tops == {0, 1, 2}
 
 
-def test_crop_larger_than_the_picture_names_it():
+def test_crop_larger_than_the_image_names_it():
     with pytest.raises(ValueError, match='7.png: 30x40 pixels, smaller than the crop of 32x32'):
         PairedRandomCrop(32)(results())
     with pytest.raises(ValueError, match="found 'diagonal'"):
         PairedRandomFlip(direction='diagonal')
 
 
-def test_synthetic_rain_keeps_the_clean_picture():
+def test_synthetic_rain_keeps_the_clean_image():
     out = SynthesizeRain('heavy')(results())
     assert (out['gt_img'] == results()['img']).all()
     assert (out['img'].astype(int) >= out['gt_img']).all() and (out['img'] != out['gt_img']).any()

@@ -35,13 +35,13 @@ def test_psnr_of_a_known_error():
     assert measure(pred, gt, 'PSNR-Y(rounded)') == pytest.approx(20 * np.log10(255 / rounded), abs=1e-9)
 
 
-def test_equal_pictures_are_infinite_and_one(pair):
+def test_equal_images_are_infinite_and_one(pair):
     gt = pair[1]
     for name in PROTOCOLS:
         assert measure(gt, gt, name) == (float('inf') if name.startswith('PSNR') else pytest.approx(1, abs=1e-12))
 
 
-def test_rgb_figures_equal_scikit_image(pair):
+def test_rgb_scores_equal_scikit_image(pair):
     pred, gt = pair
     assert measure(pred, gt, 'PSNR-RGB') == pytest.approx(peak_signal_noise_ratio(gt, pred), abs=1e-10)
     theirs = structural_similarity(pred / 255.0, gt / 255.0, data_range=1, channel_axis=2)
@@ -88,7 +88,7 @@ def test_rounding_is_a_protocol_of_its_own(pair):
         ),
     ],
 )
-def test_errors_name_the_picture(pred, gt, options, text):
+def test_errors_name_the_image(pred, gt, options, text):
     with pytest.raises(ValueError, match=text):
         measure(pred, gt, **{'protocol': 'PSNR-Y', 'name': '7.png'} | options)
 

@@ -55,7 +55,7 @@ def test_means_files_and_folder_tool_agree(tmp_path, capsys):
     )
 
 
-def test_equal_pictures_leave_valid_json(tmp_path):
+def test_equal_images_leave_valid_json(tmp_path):
     gt = picture(20, 20)
     means = run(ImageQuality(out_dir=str(tmp_path)), [gt], [to_rgb_tensor(gt)], ['a.png'])
     assert math.isinf(means['PSNR-Y'])
@@ -67,19 +67,19 @@ def test_border_is_in_the_printed_name():
     assert set(run(ImageQuality(['PSNR-Y'], crop_border=2), [gt], [to_rgb_tensor(gt)], ['a'])) == {'PSNR-Y[border 2]'}
 
 
-def test_nan_size_and_missing_truth_name_the_picture():
+def test_nan_size_and_missing_clean_image_name_the_image():
     gt, metric = picture(20, 20), ImageQuality()
     with pytest.raises(ValueError, match='sub/7.png: the network returned NaN'):
         run(metric, [gt], [to_rgb_tensor(gt) * float('nan')], ['sub/7.png'])
     with pytest.raises(ValueError, match='8.png: the result has shape'):
         run(metric, [gt], [to_rgb_tensor(gt)[:, :-1]], ['8.png'])
-    with pytest.raises(ValueError, match='9.png: no clean truth'):
+    with pytest.raises(ValueError, match='9.png: no clean image'):
         metric.process(dict(inputs=[to_rgb_tensor(gt)]), [dict(name='9.png', pred_img=to_rgb_tensor(gt))])
     with pytest.raises(KeyError, match='PSNR-X'):
         ImageQuality(['PSNR-X'])
 
 
-def test_folder_tool_pairs_by_rule_and_reports_lone_pictures(tmp_path, capsys):
+def test_folder_tool_pairs_by_rule_and_reports_images_without_partner(tmp_path, capsys):
     tool = load_tool('evaluate_folder')
     for n, offset in ((1, 3), (10, 5), (2, 9)):
         mmcv.imwrite(picture(20, 20, n), str(tmp_path / f'gt/norain-{n}.png'))

@@ -130,3 +130,8 @@ def test_a_failing_write_leaves_what_was_there(tmp_path, monkeypatch):
     with pytest.raises(InputError, match='a.png: cannot be written .No space left'):
         write_image(IMG // 2, path)
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ['a.png']
+
+
+def test_sixteen_bits_become_eight():
+    deep = DecodedImage(np.array([[[0, 257, 65535]]], np.uint16))
+    assert deep.to_uint8().tolist() == [[[0, 1, 255]]] and deep.to_uint8().dtype == np.uint8

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from mmderain.models import Derainer
-from mmderain.models.tiling import pad_to
+from mmderain.models import Derainer, NetworkSpec
+from mmderain.models.tiling import pad_image
 from mmderain.registry import MODELS
 from mmderain.structures import DerainDataSample
 
@@ -12,9 +12,9 @@ from mmderain.structures import DerainDataSample
 class Recorder(nn.Module):
     """Takes 0.1 away from channel 0 in its second stage, and remembers what it was given."""
 
-    def __init__(self, channel_order='rgb', min_size=1, size_multiple=1):
+    def __init__(self, **spec):
         super().__init__()
-        self.channel_order, self.min_size, self.size_multiple = channel_order, min_size, size_multiple
+        self.spec = NetworkSpec(**spec)
         self.gain = nn.Parameter(torch.ones(()))
 
     def forward(self, x):
@@ -149,7 +149,7 @@ def test_wrong_settings_are_named(make, text):
 
 def test_padding_reflects_where_it_can_and_repeats_where_it_cannot():
     row = torch.arange(3.0).view(1, 1, 1, 3)
-    assert pad_to(row, multiple=5)[0, 0, 0].tolist() == [0, 1, 2, 1, 0]
-    assert pad_to(row, min_size=6)[0, 0, 0].tolist() == [0, 1, 2, 2, 2, 2]
-    assert pad_to(row, min_size=6)[0, 0, :, 1].tolist() == [1] * 6
-    assert pad_to(row) is row
+    assert pad_image(row, NetworkSpec(size_multiple=5))[0, 0, 0].tolist() == [0, 1, 2, 1, 0]
+    assert pad_image(row, NetworkSpec(min_size=6))[0, 0, 0].tolist() == [0, 1, 2, 2, 2, 2]
+    assert pad_image(row, NetworkSpec(min_size=6))[0, 0, :, 1].tolist() == [1] * 6
+    assert pad_image(row, NetworkSpec()) is row

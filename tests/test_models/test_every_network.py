@@ -60,7 +60,7 @@ def test_precisions(network):
 @each
 def test_padding_does_not_reach_pictures_that_need_none(network):
     model = build(network)
-    side = 8 * max(1, getattr(model.network, 'size_multiple', 1))
+    side = 8 * model.spec.size_multiple
     batch = torch.rand(1, 3, side, side)
     with torch.inference_mode():
         assert torch.allclose(model.restore(batch), model.stages(batch)[-1].clamp(0, 1))

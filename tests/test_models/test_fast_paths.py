@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from conftest import load_tool
+from reference import PLAIN, plain_network
 
-from mmderain.models import SIAN, JDNet, MAFNet, NASNet
+from mmderain.engine.profiling import forward_pass, tensor_memory
+from mmderain.errors import InputError
+from mmderain.models import SIAN, JDNet, MAFNet, NAFNet, NASNet
 
-PLAIN = load_tool('analysis_tools/plain_networks').PLAIN
 CASES = [
     (SIAN, dict(channels=4, num_stages=3), (2, 13, 18)),
     (SIAN, dict(channels=4, num_stages=2, use_attention=False), (1, 9, 16)),
@@ -25,8 +26,8 @@ CASES = [
 @pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
 def test_equals_the_plain_formulation_with_gradients(kind, settings, size, layout):
     torch.manual_seed(0)
-    fast, plain = kind(**settings).double(), PLAIN[kind](**settings).double()
-    plain.load_state_dict(fast.state_dict())
+    fast = kind(**settings).double()
+    plain = plain_network(fast)
     n, h, w = size
     x = torch.rand(n, 3, h, w, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
     weight = torch.rand(n, 3, h, w, dtype=torch.float64)
@@ -45,10 +46,27 @@ def test_equals_the_plain_formulation_with_gradients(kind, settings, size, layou
 
 
 @pytest.mark.parametrize('kind', list(PLAIN), ids=lambda kind: kind.__name__)
+def test_the_plain_formulation_is_a_copy_that_computes_otherwise(kind):
+    network = kind(with_cp=True)
+    plain = plain_network(network)
+    assert type(plain) is PLAIN[kind] and type(network) is kind and kind.forward is not PLAIN[kind].forward
+    assert not any(getattr(module, 'with_cp', False) for module in plain.modules())
+    assert any(getattr(module, 'with_cp', False) for module in network.modules())
+    own, copied = network.state_dict(), plain.state_dict()
+    assert list(own) == list(copied) and all(torch.equal(own[name], copied[name]) for name in own)
+    assert not {t.data_ptr() for t in own.values()} & {t.data_ptr() for t in copied.values()}
+
+
+def test_other_networks_have_no_plain_formulation():
+    with pytest.raises(InputError, match='NAFNet has no plain formulation; expected one of SIAN, JDNet'):
+        plain_network(NAFNet(width=4, encoder_blocks=(1, 1), decoder_blocks=(1, 1)))
+
+
+@pytest.mark.parametrize('kind', list(PLAIN), ids=lambda kind: kind.__name__)
 def test_at_full_size_in_float32(kind):
     torch.manual_seed(0)
-    fast, plain = kind().eval(), PLAIN[kind]().eval()
-    plain.load_state_dict(fast.state_dict())
+    fast = kind().eval()
+    plain = plain_network(fast)
     x = torch.rand(1, 3, 40, 48)
     with torch.inference_mode():
         ours, wanted = fast(x.contiguous(memory_format=torch.channels_last))[-1], plain(x)[-1]
@@ -58,9 +76,8 @@ def test_at_full_size_in_float32(kind):
 @pytest.mark.parametrize('kind, kilobytes', [(SIAN, 2.0), (JDNet, 6.0), (NASNet, 1.6), (MAFNet, 2.5)])
 def test_what_a_pass_holds(kind, kilobytes):
     """Tensors, a pixel, in float32: a map of 32 channels is 0.125."""
-    measuring = load_tool('analysis_tools/measuring')
     network, picture = kind().eval(), torch.rand(1, 3, 64, 96).contiguous(memory_format=torch.channels_last)
-    held = measuring.held_by_tensors(measuring.forward_pass(network, 'fp32', 'cpu'), picture)
+    held = tensor_memory(forward_pass(network, 'fp32', 'cpu'), picture)
     assert 0.5 < held / 1024 / (64 * 96) < kilobytes
 
 

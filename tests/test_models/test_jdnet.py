@@ -2,11 +2,10 @@ import pytest
 import torch
 from conftest import load_tool
 from golden import authors_keys, expected, fill, image
+from reference import jdnet as plain_jdnet
 
 from mmderain.models import Derainer, JDNet
-from mmderain.models.layers import PairwiseSelfAttention, pairwise_attention
-
-plain_networks = load_tool('analysis_tools/plain_networks')
+from mmderain.models.layers import PairwiseSelfAttention, window_attention
 
 
 def with_authors_weights(name: str, seed: int, **settings) -> JDNet:
@@ -35,13 +34,13 @@ def test_parameter_count(units, count):
 @pytest.mark.parametrize('size', [(9, 10), (4, 4), (5, 17), (12, 6), (7, 7)])
 @pytest.mark.parametrize('chunk_pixels', [10**6, 20, 1])
 def test_attention_equals_the_unfolded_formulation_with_gradients(size, chunk_pixels, monkeypatch):
-    monkeypatch.setattr(pairwise_attention, 'CHUNK_PIXELS', chunk_pixels)
+    monkeypatch.setattr(window_attention, 'CHUNK_PIXELS', chunk_pixels)
     torch.manual_seed(0)
     layer = PairwiseSelfAttention(6, 2, 3).double()
     x = torch.rand(2, 6, *size, dtype=torch.float64, requires_grad=True)
     weight = torch.rand(2, 3, *size, dtype=torch.float64)
     inputs = [x, *layer.parameters()]
-    ours, plain = layer(x), plain_networks.pairwise_attention(layer, x)
+    ours, plain = layer(x), plain_jdnet.pairwise_attention(layer, x)
     assert torch.allclose(ours, plain, atol=1e-12)
     for a, b in zip(
         torch.autograd.grad((ours * weight).sum(), inputs), torch.autograd.grad((plain * weight).sum(), inputs)
@@ -67,15 +66,15 @@ def test_attention_keeps_no_weights_for_the_backward_pass():
 
 
 def test_attention_weights_are_bounded_by_the_chunk(monkeypatch):
-    monkeypatch.setattr(pairwise_attention, 'CHUNK_PIXELS', 64)
+    monkeypatch.setattr(window_attention, 'CHUNK_PIXELS', 64)
     held = []
-    inner = pairwise_attention.attention_weights
+    inner = window_attention._attention_weights
 
     def weights(*arguments):
         held.append(inner(*arguments).numel())
         return inner(*arguments)
 
-    monkeypatch.setattr(pairwise_attention, 'attention_weights', weights)
+    monkeypatch.setattr(window_attention, '_attention_weights', weights)
     with torch.no_grad():
         PairwiseSelfAttention(4, 2, 2)(torch.rand(1, 4, 40, 16))
     assert max(held) == 49 * 64 and sum(held) == 49 * 40 * 16

@@ -1,7 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import load_tool
+from reference.mafnet import haar, rearrange_bands
 from torch import Tensor
 
 from mmderain.models import Derainer, MAFNet
@@ -12,9 +12,6 @@ from mmderain.models.networks.mafnet import (
     SpatialAttention,
     pool_anchors,
 )
-
-plain_networks = load_tool('analysis_tools/plain_networks')
-haar, rearrange_bands = plain_networks.haar, plain_networks.rearrange_bands
 
 
 @pytest.mark.parametrize('channels, count', [(64, 5_298_085), (32, 1_331_237), (96, 11_900_709)])

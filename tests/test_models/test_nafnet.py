@@ -83,6 +83,6 @@ def test_different_numbers_of_levels_are_refused():
 
 def test_sides_that_do_not_fit_are_padded_by_restore():
     model = Derainer(dict(type='NAFNet', width=8))
-    assert model.network.size_multiple == 16
+    assert model.spec.size_multiple == 16
     batch = torch.rand(1, 3, 17, 30)
     assert model.restore(batch).shape == batch.shape

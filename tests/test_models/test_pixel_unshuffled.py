@@ -36,9 +36,9 @@ def test_any_size_is_restored(network):
 
 
 def test_size_requirements_are_those_of_the_network_times_the_factor():
-    network = PixelUnshuffled(dict(type='MAFNet', channels=8, num_modules=1), factor=4)
-    assert (network.min_size, network.size_multiple, network.channel_order) == (32, 32, 'rgb')
-    assert PixelUnshuffled(dict(type='JDNet', channels=16, num_units=1)).channel_order == 'bgr'
+    spec = PixelUnshuffled(dict(type='MAFNet', channels=8, num_modules=1), factor=4).spec
+    assert (spec.min_size, spec.size_multiple, spec.channel_order) == (32, 32, 'rgb')
+    assert PixelUnshuffled(dict(type='JDNet', channels=16, num_units=1)).spec.channel_order == 'bgr'
 
 
 @pytest.mark.parametrize('size', [(352, 176), (354, 180)])

@@ -11,10 +11,9 @@ from conftest import SMALL_NETWORKS
 from torch import nn
 
 from mmderain import cli
-from mmderain.models import Derainer, precision
+from mmderain.models import Derainer, NetworkSpec, precision
 from mmderain.models import derainer as derainer_module
 from mmderain.models.precision import choose_precision, cpu_flags, has_bf16, inference_speedup, training_speedup
-from mmderain.models.tiling import current_tile
 from mmderain.registry import MODELS
 
 CPU = torch.device('cpu')
@@ -43,7 +42,6 @@ def measured(monkeypatch) -> list:
     said = SimpleNamespace(hardware=True, speedup=2.0, calls=calls)
 
     def measure(network: nn.Module, device: torch.device) -> float:
-        assert current_tile() is None
         calls.append(device)
         return said.speedup
 
@@ -249,10 +247,9 @@ def test_a_compiled_network_is_measured_uncompiled(monkeypatch):
 class SlowInBf16(nn.Module):
     """Takes 4 s a pass in bfloat16 and 1 s in float32, by a clock of its own; warming up takes 10 s more."""
 
-    min_size, size_multiple = 162, 8
-
     def __init__(self) -> None:
         super().__init__()
+        self.spec = NetworkSpec(min_size=162, size_multiple=8)
         self.clock, self.shapes = SimpleNamespace(now=0.0), []
 
     def __deepcopy__(self, memo) -> 'SlowInBf16':

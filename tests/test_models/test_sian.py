@@ -4,7 +4,7 @@ from conftest import load_tool
 from golden import authors_keys, expected, fill, image
 
 from mmderain.models import SIAN
-from mmderain.models.networks.sian import ScaleSpacePyramid
+from mmderain.models.networks.sian import ScaleSpace
 
 
 def with_authors_weights(seed: int) -> SIAN:
@@ -47,7 +47,7 @@ def test_authors_count_is_ours_and_what_they_never_use():
 
 
 def test_first_sigma_and_octave_sigmas():
-    kernels = ScaleSpacePyramid().kernels[:, 0]
+    kernels = ScaleSpace().kernels[:, 0]
     assert torch.allclose(kernels.sum((1, 2)), torch.ones(6))
     # The ratio of centre to edge is exp(1 / (2 sigma^2)).
     sigmas = (1 / (2 * torch.log(kernels[:, 1, 1] / kernels[:, 0, 1]))) ** 0.5
@@ -77,7 +77,7 @@ def test_every_size_from_the_declared_minimum(size):
 
 def test_below_the_declared_minimum_the_network_itself_cannot():
     with pytest.raises(RuntimeError), torch.no_grad():
-        SIAN(8, 1)(torch.rand(1, 3, SIAN.min_size - 1, 8))
+        SIAN(8, 1)(torch.rand(1, 3, SIAN(8, 1).spec.min_size - 1, 8))
 
 
 def test_no_stages_is_refused():

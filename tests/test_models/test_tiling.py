@@ -1,6 +1,7 @@
 """Pictures cut into tiles: what is exact, and that the tiles cover."""
 
 import math
+from dataclasses import replace
 
 import mmcv
 import pytest
@@ -18,14 +19,16 @@ from mmderain.registry import MODELS
 @pytest.mark.parametrize('side, halo', [(16, 0), (32, 16), (50, 5), (64, 64)])
 def test_cores_cover_once_and_tiles_hold_their_halo(size, side, halo):
     times = torch.zeros(size, dtype=torch.int)
-    for tile in tiling.cut(*size, side, halo):
+    for tile in tiling.iter_tiles(*size, side, halo):
         times[tile.core_rows, tile.core_columns] += 1
         for seen, core, length in zip((tile.rows, tile.columns), (tile.core_rows, tile.core_columns), size):
             assert seen.start % tiling.GRID == 0
             assert seen.start == 0 or core.start - seen.start >= halo
             assert seen.stop == length or seen.stop - core.stop >= halo
         picture = torch.arange(size[0] * size[1]).view(size)
-        assert torch.equal(tile.crop_core(picture[tile.rows, tile.columns]), picture[tile.core_rows, tile.core_columns])
+        assert torch.equal(
+            tiling.crop_core(picture[tile.rows, tile.columns], tile), picture[tile.core_rows, tile.core_columns]
+        )
     assert (times == 1).all()
 
 
@@ -36,9 +39,7 @@ def tiled_against_whole(network: dict, size: tuple[int, int], tile: int) -> tupl
     picture = torch.rand(1, 3, *size)
     with torch.inference_mode():
         whole, tiled = model.restore(picture, tile=0), model.restore(picture, tile=tile)
-        seen = [
-            part.rows.stop - part.rows.start for part in tiling.cut(*size, tile, getattr(model.network, 'halo', 64))
-        ]
+        seen = [part.rows.stop - part.rows.start for part in tiling.iter_tiles(*size, tile, model.spec.halo)]
     assert max(seen) < size[0]  # or nothing would be cut
     error = (whole - tiled).square().mean().item()
     return (whole - tiled).abs().max().item(), math.inf if error == 0 else -10 * math.log10(error)
@@ -60,7 +61,7 @@ def test_nasnet_is_exact(halo, exact):
     for parameter in model.network.parameters():
         parameter.data *= 2
     if halo is not None:
-        model.network.halo = halo
+        model.spec = replace(model.spec, halo=halo)
     picture = torch.rand(1, 3, 160, 130, dtype=torch.float64)
     with torch.inference_mode():
         whole, tiled = model.stages(picture)[-1], model.restore(picture, tile=32)
@@ -91,7 +92,7 @@ def test_cuts_where_memory_would_not_do(monkeypatch, free, cut):
     monkeypatch.setattr('mmderain.models.derainer.available_memory', lambda device: free)
     sizes = []
     monkeypatch.setattr(
-        Derainer, '_restore_at_once', lambda self, batch, device: sizes.append(batch.shape[-2:]) or batch
+        Derainer, '_restore_part', lambda self, batch, tile=None, *, device: sizes.append(batch.shape[-2:]) or batch
     )
     model = MODELS.build(dict(type='Derainer', network=dict(type='SIAN', channels=8))).eval()
     picture = torch.rand(1, 3, 300, 400)
@@ -111,13 +112,13 @@ def test_settings():
 
 
 def test_the_tool_that_compares_tiles(tmp_path, capsys):
-    tool = load_tool('analysis_tools/compare_tiles')
+    tool = load_tool('dev/compare_tiles')
     mmcv.imwrite(picture(200, 176), str(tmp_path / 'a.png'))
     (tmp_path / 'net.py').write_text(
         "default_scope = 'mmderain'\n"
         "model = dict(type='Derainer', network=dict(type='MAFNet', channels=8, num_modules=1))\n"
     )
-    call = [str(tmp_path / 'net.py'), '--untrained', '--picture', str(tmp_path / 'a.png')]
+    call = [str(tmp_path / 'net.py'), '--untrained', '--image', str(tmp_path / 'a.png')]
     assert tool.main([*call, '--tile', '32']) == 0
     torch.manual_seed(0)
     model = init_model(tmp_path / 'net.py')

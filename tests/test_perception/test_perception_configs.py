@@ -9,9 +9,10 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.utils import import_modules_from_strings
 
-from mmderain.datasets.samplers import Draw
+from mmderain.datasets import SeededIndex
 from mmderain.engine.config import require_data
 from mmderain.rain import synthesize_rain
+from mmderain.visualization.contact_sheet import pipeline_steps
 
 RAINY = {
     'faster-rcnn_r50_coco_heavy': ('mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', 'data/coco'),
@@ -67,7 +68,7 @@ def test_rainy_segmentation_data(camvid):
 @pytest.mark.parametrize('split', ['train', 'test'])
 def test_browse_a_segmentation_config(camvid, split, capsys):
     pytest.importorskip('mmseg', reason='mmseg is not installed')
-    tool = load_tool('analysis_tools/browse_dataset')
+    tool = load_tool('browse_dataset')
     config = ROOT / 'configs/perception/pspnet_r50_camvid_heavy.py'
     assert tool.main([str(config), '--split', split, '--number', '2', '--out', 'sheets']) == 0
     assert '2 of 3 items of BaseSegDataset' in capsys.readouterr().out
@@ -77,17 +78,17 @@ def test_browse_a_segmentation_config(camvid, split, capsys):
 
 def test_browse_our_own(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
-    tool = load_tool('analysis_tools/browse_dataset')
+    tool = load_tool('browse_dataset')
     cfg = Config.fromfile('configs/derain/sian_sample.py')
     init_default_scope('mmderain')
     data = DATASETS.build(cfg.train_dataloader.dataset)
-    steps = tool.steps_of(data, 3, seed=5)
+    steps = pipeline_steps(data, 3, seed=5)
     assert [name for name, _ in steps] in (
         ['LoadPairedImages', 'PairedRandomCrop', 'SynthesizeRain'],
         ['LoadPairedImages', 'PairedRandomCrop', 'PairedRandomFlip', 'SynthesizeRain'],
     )
     # The last step is what the network sees in that visit.
-    seen = data[Draw(3, 0, 5)]
+    seen = data[SeededIndex(3, 0, 5)]
     rainy, truth = steps[-1][1]
     assert (rainy == seen['inputs'].numpy().transpose(1, 2, 0)).all()
     assert (truth == seen['data_samples'].gt_img.numpy().transpose(1, 2, 0)).all()
@@ -97,25 +98,34 @@ def test_browse_our_own(tmp_path, capsys, monkeypatch):
 
 
 PERSONS = ['faster-rcnn_r50_coco-person', 'rtmdet_s_coco-person']
-CHAINED = [
-    f'{task}_{network}'
-    for task in (*PERSONS, 'faster-rcnn_r50_coco', 'rtmdet_s_coco', 'pspnet_r50_ade20k')
-    for network in ('sian', 'jdnet', 'nasnet', 'mafnet')
-]
+CHAINED = [f'{task}_derained' for task in (*PERSONS, 'faster-rcnn_r50_coco', 'rtmdet_s_coco', 'pspnet_r50_ade20k')]
 
 
 @pytest.mark.parametrize('name', CHAINED)
-def test_chained_configs_name_the_derainers_own_config_and_last_checkpoint(name):
+@pytest.mark.parametrize('network', ['sian_rain100h', 'jdnet_rain200h', 'nasnet_rain100h', 'mafnet_rain200h'])
+def test_chained_configs_name_the_derainers_own_config_and_last_checkpoint(name, network, monkeypatch):
     pytest.importorskip('mmdet', reason='mmdet is not installed')
     pytest.importorskip('mmseg', reason='mmseg is not installed')
+    monkeypatch.setenv('DERAINER', network)
     cfg = Config.fromfile(ROOT / f'configs/perception/{name}.py')
     load, derain, *rest = cfg.test_dataloader.dataset.pipeline
     assert load['type'] == 'LoadImageFromFile' and rest[0]['type'] == 'Resize'
     assert derain['type'] == 'mmderain.Derain' and cfg.test_pipeline[1] == derain
-    path = ROOT / 'configs' / derain['config'].removeprefix('mmderain::')
+    path = ROOT / 'configs' / derain['derainer']['config'].removeprefix('mmderain::')
     loop = Config.fromfile(path).train_cfg
     last = f'epoch_{loop.max_epochs}' if 'max_epochs' in loop else f'iter_{loop.max_iters}'
-    assert path.stem.startswith(name.split('_')[-1]) and derain['checkpoint'] == f'work_dirs/{path.stem}/{last}.pth'
+    assert path.stem == network and derain['derainer']['checkpoint'] == f'work_dirs/{path.stem}/{last}.pth'
+
+
+def test_chained_configs_take_a_bundled_model_or_a_path_too(monkeypatch):
+    pytest.importorskip('mmdet', reason='mmdet is not installed')
+    config = ROOT / 'configs/perception/rtmdet_s_coco_derained.py'
+    monkeypatch.delenv('DERAINER', raising=False)
+    assert 'sian_rain100h' in Config.fromfile(config).test_pipeline[1]['derainer']['config']
+    for name in ('sian', 'my/config.py'):
+        monkeypatch.setenv('DERAINER', name)
+        cfg = Config.fromfile(config)
+        assert cfg.test_pipeline[1]['derainer'] == cfg.test_dataloader.dataset.pipeline[1]['derainer'] == name
 
 
 @pytest.mark.parametrize('name', PERSONS)

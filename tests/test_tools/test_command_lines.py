@@ -15,9 +15,9 @@ from golden import authors_keys, fill
 
 from mmderain.apis import init_model
 from mmderain.evaluation import measure
-from mmderain.io import load_weights, read_checkpoint, save_weights
+from mmderain.io import read_checkpoint, save_weights
+from mmderain.models import load_weights
 
-CONVERTER = 'convert'
 TINY = """
 _base_ = ['{root}/configs/derain/sian_rain100l.py']
 model = dict(network=dict(channels=4, num_stages=2))
@@ -54,12 +54,7 @@ def authors_file(tmp_path):
 
 
 def convert(src, dst, capsys):
-    main, argv = load_tool(CONVERTER).main, sys.argv
-    sys.argv = ['upstream_to_mmderain.py', 'sian', str(src), str(dst)]
-    try:
-        return main(), capsys.readouterr()
-    finally:
-        sys.argv = argv
+    return load_tool('convert').main(['sian', str(src), str(dst)]), capsys.readouterr()
 
 
 def test_converter_writes_weights_that_load(authors_file, tmp_path, capsys):
@@ -112,7 +107,7 @@ def test_what_is_no_checkpoint_is_refused_and_named(tmp_path):
 
 def test_weights_of_another_model_are_an_error(authors_file, tmp_path):
     model = init_model(ROOT / 'configs/derain/sian_sample.py')
-    with pytest.raises(ValueError, match='no `state_dict`.*upstream_to_mmderain.py'):
+    with pytest.raises(ValueError, match='no `state_dict`.*tools/convert.py'):
         load_weights(model, authors_file)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     other = init_model(ROOT / 'configs/derain/sian_rain100h_lstm.py')
@@ -213,7 +208,7 @@ def test_a_damaged_picture_is_one_line_even_from_a_worker(tmp_path):
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert done.stderr.endswith(
         f'error: {tmp_path / "data/rain/rain-2.png"}: cannot be read as an image; it is damaged or of an unknown '
-        'format. Replace it, or take it out.\n'
+        'format. Replace it, or leave it out.\n'
     )
 
 

@@ -1,11 +1,13 @@
 """Exported derainers answer as PyTorch does, at the size they were exported at and at another."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from conftest import load_tool
 
-from mmderain.apis import init_model
+from mmderain.apis import export, init_model
 from mmderain.io import save_weights
 
 NETWORKS = dict(
@@ -16,7 +18,7 @@ NETWORKS = dict(
 )
 #: Few of MAFNet's pooling windows are uneven at this size; its graph has 460 nodes in place of 2,900 at 64x96.
 SIZE = (72, 96)
-export = load_tool('deployment/export')
+tool = load_tool('export')
 
 
 @pytest.fixture
@@ -37,12 +39,12 @@ def test_answers_as_pytorch(trained, suffix, tmp_path, capsys):
         for name in ('onnx', 'onnxruntime', 'onnxscript'):
             pytest.importorskip(name, reason=f'{name} is not installed')
     out = tmp_path / f'net{suffix}'
-    arguments = [str(tmp_path / 'net.py'), str(tmp_path / 'net.pth'), str(out), '--size', *map(str, SIZE)]
-    assert export.main(arguments) == 0, capsys.readouterr().err
+    arguments = [str(tmp_path / 'net.py'), str(out), '--weights', str(tmp_path / 'net.pth'), '--size', *map(str, SIZE)]
+    assert tool.main(arguments) == 0, capsys.readouterr().err
     said = capsys.readouterr().out
     fixed = type(trained.network).__name__ == 'MAFNet'
-    run = export.load(out)
-    multiple = export.MULTIPLES.get(type(trained.network).__name__, getattr(trained.network, 'size_multiple', 1))
+    run = export.load_exported(out)
+    multiple = math.lcm(trained.spec.size_multiple, trained.spec.export_multiple)
     assert ('72x96 only' if fixed else f'multiples of {multiple}') in said
     for size in [SIZE] if fixed else [SIZE, (17 * multiple, 9 * multiple)]:
         rainy = torch.rand(1, 3, *size)
@@ -61,18 +63,19 @@ def test_answers_as_pytorch(trained, suffix, tmp_path, capsys):
 @pytest.mark.parametrize('trained', ['NASNet'], indirect=True)
 def test_a_file_that_differs_is_not_kept(trained, tmp_path, capsys, monkeypatch):
     (tmp_path / 'net.pt2').write_text('what was there')
-    monkeypatch.setattr(export, 'load', lambda path: lambda rainy: rainy * np.nan)
-    assert export.main([str(tmp_path / n) for n in ('net.py', 'net.pth', 'net.pt2')] + ['--size', '32', '32']) == 1
+    monkeypatch.setattr(export, 'load_exported', lambda path: lambda rainy: rainy * np.nan)
+    arguments = [str(tmp_path / 'net.py'), str(tmp_path / 'net.pt2'), '--weights', str(tmp_path / 'net.pth')]
+    assert tool.main([*arguments, '--size', '32', '32']) == 1
     assert 'differs from PyTorch by more than' in capsys.readouterr().err
     assert (tmp_path / 'net.pt2').read_text() == 'what was there' and len(list(tmp_path.iterdir())) == 3
 
 
 @pytest.mark.parametrize('trained', ['SIAN'], indirect=True)
 def test_wrong_calls_are_named(trained, tmp_path, capsys):
-    files = [str(tmp_path / 'net.py'), str(tmp_path / 'net.pth')]
+    config, weights = str(tmp_path / 'net.py'), ['--weights', str(tmp_path / 'net.pth')]
     for arguments, error in (
-        ([*files, 'net.trt'], 'expected a file that ends in .onnx or .pt2'),
-        ([*files, 'net.pt2', '--size', '30', '64'], 'SIAN is exported for multiples of 4 from 32 on'),
-        (['none.py', files[1], 'net.pt2'], 'none.py: no such config file'),
+        ([config, 'net.trt', *weights], 'expected a file that ends in .onnx or .pt2'),
+        ([config, 'net.pt2', *weights, '--size', '30', '64'], 'SIAN is exported for multiples of 4 from 32 on'),
+        (['none.py', 'net.pt2', *weights], 'none.py: no such config file'),
     ):
-        assert export.main(arguments) == 1 and error in capsys.readouterr().err
+        assert tool.main(arguments) == 1 and error in capsys.readouterr().err

@@ -18,6 +18,7 @@ from mmengine.config import Config
 from mmderain.io import read_checkpoint
 
 STEPS = 10
+LOWER_SESSION_PRIORITY = load_tool('dev/training_queue').lower_session_priority  # which fixtures replace
 CONFIG = """
 _base_ = {base!r}
 model = dict(network=dict(width=4, encoder_blocks=(1,), middle_blocks=1, decoder_blocks=(1,)))
@@ -58,7 +59,7 @@ class Queue:
         for name in names:
             (root / f'configs/{name}.py').write_text(text)
         self.options = [f'--recipes={root}/queue.yml', f'--configs={root}/configs', f'--work-dir={root}/work']
-        self.options += [f'--state-dir={root}/state', '--jobs=1']
+        self.options += [f'--state-dir={root}/state', '--jobs=1', '--amp=off']
         self.paths = (root / 'queue.yml', root / 'configs', root / 'work', root / 'state')
 
     def call(self, command: str) -> int:
@@ -108,6 +109,14 @@ def photographs(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def lowered(monkeypatch) -> list[int]:
+    """Queues of tests compete with the tests; list those whose priority would be lowered."""
+    pids: list[int] = []
+    monkeypatch.setattr(load_tool('dev/training_queue'), 'lower_session_priority', pids.append)
+    return pids
+
+
+@pytest.fixture(autouse=True)
 def no_queue_is_left_running():
     """A test that fails must not leave a queue behind."""
     yield
@@ -141,10 +150,21 @@ def undisturbed(tmp_path_factory):
     """All steps without a disturbance, after a recipe that fails."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(load_tool('dev/training_queue'), 'prepare_photographs', lambda photographs: None)
+        patch.setattr(load_tool('dev/training_queue'), 'lower_session_priority', lambda pid: None)
         queue = Queue(tmp_path_factory.mktemp('undisturbed'), STEPS, names=('broken', 'a'))
         (queue.root / 'configs/broken.py').write_text(f'train_cfg = dict(max_iters={STEPS})\n')
         queue.train()
     return queue
+
+
+@pytest.mark.skipif(not Path('/proc/self/autogroup').exists(), reason='needs a Linux with autogroups')
+def test_a_session_yields_to_others():
+    process = subprocess.Popen(['sleep', '60'], start_new_session=True)
+    LOWER_SESSION_PRIORITY(process.pid)
+    found = Path(f'/proc/{process.pid}/autogroup').read_text()
+    process.kill()
+    process.wait()
+    assert found.endswith(' nice 19\n')
 
 
 def test_a_failed_recipe_does_not_stop_the_others(undisturbed):
@@ -168,11 +188,13 @@ def test_a_curve_is_stored_and_tells_another_machine_what_is_finished(undisturbe
     assert 'the queue does not run' in (said := capsys.readouterr().out) and 'finished' in said
 
 
-def test_pause_kills_store_and_continue(undisturbed, tmp_path, capsys):
+def test_pause_kills_store_and_continue(undisturbed, lowered, tmp_path, capsys):
     """One run is paused, its training, then its queue are killed, and it is ended; its stored state ends elsewhere."""
     queue = Queue(tmp_path / 'here', STEPS)
     assert queue.call('start') == 0
     wait_until(lambda: queue.step() >= 1)
+    assert [os.getpriority(os.PRIO_PROCESS, pid) for pid in (queue.pid(), queue.training())] == [19, 19]
+    assert lowered == [queue.pid()]
     assert queue.call('pause') == 0
     assert queue.call('start') == 1
     assert 'the queue runs already (process' in capsys.readouterr().err
@@ -336,4 +358,4 @@ def test_curves_are_drawn_and_tabulated(tmp_path, capsys):
     assert tool.main([f'--curves={tmp_path}', f'--out={out}']) == 0 and out.stat().st_size > 1000
     assert capsys.readouterr().out.splitlines()[-1] == '| `a` | 2,000 of 4,000 | 1.00 | 21.00 | 0.6123 |'
     assert tool.main(['b', f'--curves={tmp_path}', f'--out={out}']) == 1
-    assert 'no curve of b; `train_bundled.sh store` writes it' in capsys.readouterr().err
+    assert 'no curve of b; `training_queue.py store` writes it' in capsys.readouterr().err

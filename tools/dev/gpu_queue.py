@@ -23,9 +23,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from mmderain.cli.command import CommandParser, command
+from mmderain.errors import InputError
+from mmderain.io import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULTS = dict(
@@ -34,7 +38,7 @@ DEFAULTS = dict(
     EARLIER='work_dirs/gpu_queue',  # the results of earlier runs: what is done, and where recipes continue
     LIMIT='540',  # seconds for each step
     TRAIN_SECONDS='480',  # seconds of training in one part of a recipe
-    TESTS='tests/test_models/test_gpu.py tests/test_models/test_pairwise_attention_triton.py',
+    TESTS='tests/test_models/test_gpu.py tests/test_models/test_window_attention_triton.py',
     ATTENTION_ARGS='--sizes 128x128 540x960 1080x1920',
     CONFIGS='configs/derain/sian_rain100h.py configs/derain/jdnet_rain100h.py configs/derain/nasnet_bsds.py '
     'configs/derain/mafnet_rain200h.py configs/derain/nafnet_photographs.py',
@@ -51,6 +55,13 @@ STATE_BYTES = 16 * 2**20 - 2**16
 TIMED_OUT = 124  # exit code of the command timeout when the time is up
 PART_DONE = 75  # exit code of recipe when a part is done and the training is not
 THIS = [sys.executable, 'tools/dev/gpu_queue.py']
+COMMANDS = dict(
+    list='print the steps and their commands',
+    status='print which steps are done',
+    check='print what the machine has',
+    run='run the named steps that are not done',
+    recipe='train one part of a config',
+)
 
 
 def setting(name: str) -> str:
@@ -85,9 +96,9 @@ class Step:
 
 
 def tool(name: str, out: str, *options: str) -> list[str]:
-    """Return the command of a tool that measures, with the folder in $OUT that it writes to."""
-    path = f'tools/analysis_tools/{name}.py'
-    return [sys.executable, path, '--device', setting('DEVICE'), *options, '--out', f'{setting("OUT")}/{out}']
+    """Return the command of a script in tools/ that measures, with the folder in $OUT that it writes to."""
+    path, folder = f'tools/{name}.py', f'{setting("OUT")}/{out}'
+    return [sys.executable, path, '--device', setting('DEVICE'), *options, '--out', folder]
 
 
 def all_steps() -> Iterator[Step]:
@@ -96,7 +107,7 @@ def all_steps() -> Iterator[Step]:
     yield Step('check', 'print the GPU and the version of torch', {'check': [*THIS, 'check']})
     tests = [sys.executable, '-m', 'pytest', *setting('TESTS').split()]
     yield Step('tests', 'run the tests that need a GPU', {'tests': tests})
-    attention = tool('benchmark_attention', 'attention/attention', *setting('ATTENTION_ARGS').split())
+    attention = tool('dev/benchmark_attention', 'attention/attention', *setting('ATTENTION_ARGS').split())
     yield Step('attention', 'compare the Triton kernels with the loop: results and speed', {'attention': attention})
     for name, config in configs.items():
         commands = {}
@@ -133,13 +144,13 @@ def run_step(step: Step, device: str) -> bool:
     code = next(filter(None, codes), 0)
     lines = (step.folder / 'log.txt').read_text(encoding='utf-8', errors='replace').splitlines()
     last_line = next(line for line in reversed(lines) if line.strip())
-    if code == 0:
-        (step.folder / 'done').write_text(f'{time.strftime("%F %T")} {device}\n')
-    elif code == PART_DONE:
-        (step.folder / 'part').write_text(f'{last_line}\n')
-    else:
-        reason = f'exit code {code}' + (' (time is up)' if code == TIMED_OUT else '')
-        (step.folder / 'failed').write_text(f'{reason}: {last_line}\n')
+    name, text = {
+        0: ('done', f'{time.strftime("%F %T")} {device}'),
+        PART_DONE: ('part', last_line),
+        TIMED_OUT: ('failed', f'exit code {code} (time is up): {last_line}'),
+    }.get(code, ('failed', f'exit code {code}: {last_line}'))
+    with atomic_write(step.folder / name) as part:
+        part.write_text(f'{text}\n')
     return code in (0, PART_DONE)
 
 
@@ -176,7 +187,7 @@ def train_part(config: str) -> int:
     import torch
 
     from mmderain.engine.compact_state import compact_checkpoint, write_restored
-    from mmderain.io import atomic_write, read_checkpoint
+    from mmderain.io import read_checkpoint
 
     step = Step(f'recipe-{Path(config).stem}', '', {})
     work_dir = ROOT / setting('RECIPE_WORK_DIR') / Path(config).stem
@@ -214,19 +225,18 @@ def run(steps: dict[str, Step]) -> int:
     return int(failed)
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest='command', required=True)
-    commands.add_parser('list', help='print the steps and their commands')
-    commands.add_parser('status', help='print which steps are done')
-    commands.add_parser('check', help='print what the machine has')
-    commands.add_parser('run', help='run steps').add_argument('steps', nargs='*', metavar='STEP', help='default: all')
-    commands.add_parser('recipe', help='train one part of a config').add_argument('config')
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = CommandParser(__doc__)
+    commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
+    for name, summary in COMMANDS.items():
+        commands.add_parser(name, doc=f'{summary.capitalize()}.', help=summary)
+    commands.choices['run'].add_argument('steps', nargs='*', metavar='STEP', help='default: all')
+    commands.choices['recipe'].add_argument('config')
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
+@command(parse_args)
+def main(args: argparse.Namespace) -> int:
     if args.command == 'check':
         return check()
     if args.command == 'recipe':
@@ -234,7 +244,7 @@ def main(argv: list[str] | None = None) -> int:
     steps = {step.name: step for step in all_steps()}
     if args.command == 'run':
         if unknown := set(args.steps) - set(steps):
-            sys.exit(f'error: no step {", ".join(sorted(unknown))}; the steps are {", ".join(steps)}')
+            raise InputError(f'no step {", ".join(sorted(unknown))}; the steps are {", ".join(steps)}')
         return run({name: steps[name] for name in args.steps or steps})
     for number, step in enumerate(steps.values(), 1):
         print(f'{number:2} {step.name}: {step.purpose if args.command == "list" else step.state()}')

@@ -1,17 +1,16 @@
 #!/usr/bin/env bash
-# Makes .venv in the checkout, in two stages:
+# Make .venv in the checkout, in two stages:
 #
 #   tools/dev/setup_venv.sh base    torch, mmengine, mmcv without compiled operators, mmderain
 #   tools/dev/setup_venv.sh full    the same, then mmcv with its operators, mmdet, mmseg, test tools
-#   tools/dev/setup_venv.sh --fingerprint    what a stage made now would be stamped with
+#   tools/dev/setup_venv.sh --fingerprint    print the stamp that a stage made now would get
 #
-# PYTHON=... chooses the interpreter, 3.10 to 3.12. Without it an environment that is there keeps
-# its own; a new one takes the first fit of python3, python3.12, python3.11, python3.10.
-# Every PIP_* variable reaches pip: PIP_FIND_LINKS for a folder of ready wheels, PIP_INDEX_URL or
-# PIP_EXTRA_INDEX_URL for a mirror or for CPU-only builds of torch.
+# PYTHON=... chooses the interpreter, 3.10 to 3.12. Without it an existing environment keeps its own, and a new one takes
+# the first that fits of python3, python3.12, python3.11, python3.10. Every PIP_* variable reaches pip: PIP_FIND_LINKS for
+# a folder of wheels, PIP_INDEX_URL or PIP_EXTRA_INDEX_URL for a mirror or for CPU-only builds of torch.
 #
-# A stage that is done leaves a stamp in .venv and costs nothing the next time. The stamp holds the
-# Python version and a hash of the pins, so a change of either makes the environment anew.
+# A finished stage leaves a stamp in .venv and costs nothing the next time. The stamp holds the Python version and a hash
+# of the pins. If either changes, the environment is made again.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -19,20 +18,16 @@ venv=$root/.venv
 lock=$root/requirements/lock.txt
 log=$venv/setup.log
 min_disk_gb=${MIN_DISK_GB:-8}
-
-# Raise when a stage installs something else than before; it is part of the stamp.
-recipe=1
+recipe=1  # part of the stamp; increase it when a stage installs something else than before
 
 say() { printf '[setup] %s\n' "$*"; }
 die() { printf '[setup] error: %s\n' "$*" >&2; exit 1; }
 
-fail() {  # what went wrong; the log has the details
+fail() {  # like die, with the end of the log
     printf '[setup] error: %s\n[setup] the log is %s and ends with:\n' "$1" "$log" >&2
     tail -n 20 "$log" | sed 's/^/    /' >&2
     exit 1
 }
-
-# --- which Python -------------------------------------------------------------------------------
 
 version_of() { "$1" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null; }
 
@@ -42,16 +37,11 @@ choose_python() {  # sets $python
     local candidate version found=
     if [ -n "${PYTHON:-}" ]; then
         version=$(version_of "$PYTHON") || die "PYTHON=$PYTHON does not run; name a Python 3.10, 3.11 or 3.12, as in make demo PYTHON=python3.11"
-        in_range "$version" ||
-            die "PYTHON=$PYTHON is Python $version; mmderain's set-up needs 3.10, 3.11 or 3.12"
+        in_range "$version" || die "PYTHON=$PYTHON is Python $version; mmderain's set-up needs 3.10, 3.11 or 3.12"
         python=$PYTHON
         return
     fi
-    if version=$(version_of "$venv/bin/python") && in_range "$version"; then
-        python=$venv/bin/python
-        return
-    fi
-    for candidate in python3 python3.12 python3.11 python3.10; do
+    for candidate in "$venv/bin/python" python3 python3.12 python3.11 python3.10; do
         version=$(version_of "$candidate") || continue
         if in_range "$version"; then
             python=$candidate
@@ -72,23 +62,20 @@ print('%d.%d.%d %s' % (sys.version_info[:3] + (digest,)))
 PY
 }
 
-# --- the environment ----------------------------------------------------------------------------
-
 stamped() { [ -f "$venv/.$1" ] && [ "$(cat "$venv/.$1")" = "$wanted" ]; }
 
-usable() {  # is there an environment that these pins can be laid into?
-    version_of "$venv/bin/python" >/dev/null && "$venv/bin/python" -m pip --version >/dev/null 2>&1 ||
-        return 1
+usable() {  # whether these pins can be installed into the existing environment
+    version_of "$venv/bin/python" >/dev/null && "$venv/bin/python" -m pip --version >/dev/null 2>&1 || return 1
     if [ -f "$venv/.made-for" ]; then
         stamped made-for
-    else  # not made by this script: take it over if it is the same Python
+    else  # not made by this script: use it if it has the same Python
         [ "$(version_of "$venv/bin/python")" = "${wanted%% *}" ]
     fi
 }
 
 make_venv() {
     local free_gb home
-    if [ "$python" = "$venv/bin/python" ]; then  # about to be removed: use what it was made from
+    if [ "$python" = "$venv/bin/python" ]; then  # it is removed below: use the interpreter that it was made from
         home=$("$python" -c 'import sys; print(sys.base_prefix)')
         python=$home/bin/python${wanted%.* *}
         version_of "$python" >/dev/null || die "$python, which .venv was made from, does not run; set PYTHON"
@@ -103,107 +90,86 @@ make_venv() {
     "$python" -m venv "$venv" || die "$python -m venv failed"
 }
 
-pip_install() {  # $1: what to say when it fails
-    local complaint=$1
+pip_install() {  # $1: the message if it fails
+    local message=$1
     shift
     printf '\n=== %s: pip install %s\n' "$(date '+%F %T')" "$*" >>"$log"
     "$venv/bin/python" -m pip install --no-input --disable-pip-version-check --progress-bar off \
-        -c "$lock" "$@" >>"$log" 2>&1 || fail "$complaint"
+        -c "$lock" "$@" >>"$log" 2>&1 || fail "$message"
 }
 
 imports() { "$venv/bin/python" -c "import torch, $1" >>"$log" 2>&1; }
 
-mend_cv2() {  # servers and containers often lack the libGL that OpenCV's windows want
+require_cv2() {  # servers and containers often lack the libGL that the windows of OpenCV need
     imports cv2 && return
-    say 'OpenCV does not load (most often for want of libGL.so.1); taking its build without windows'
-    pip_install 'opencv-python-headless could not be installed' \
-        --force-reinstall --no-deps opencv-python-headless
+    say 'OpenCV does not load (usually libGL.so.1 is missing); installing its build without windows'
+    pip_install 'opencv-python-headless could not be installed' --force-reinstall --no-deps opencv-python-headless
     imports cv2 || fail 'OpenCV does not load'
 }
 
-# --- stage base ---------------------------------------------------------------------------------
-
 stage_base() {
     say 'base 1/3: pip and build tools'
-    pip_install 'pip could not be brought up to date' pip setuptools wheel hatchling editables
-    say 'base 2/3: torch and torchvision; 2.8 GB unless they are there, 1 to 10 minutes'
+    pip_install 'pip could not be updated' pip setuptools wheel hatchling editables
+    say 'base 2/3: torch and torchvision; 2.8 GB if they are missing, 1 to 10 minutes'
     pip_install 'torch could not be installed' torch torchvision
     say 'base 3/3: mmengine, mmcv (without operators), mmderain; 90 MB, 1 minute'
     pip_install 'mmengine could not be installed' onedl-mmengine opencv-python
-    # Built in isolation mmcv does not see torch and leaves its operators out. That wheel must not
-    # enter pip's cache, where stage full would find it and take it for a complete one.
+    # Built in isolation, mmcv does not see torch and leaves its operators out. That wheel must not enter the cache of
+    # pip, from which stage full would take it.
     pip_install 'mmcv could not be installed' --no-cache-dir --build-constraint "$lock" onedl-mmcv
     pip_install 'mmderain could not be installed' --no-deps --no-build-isolation -e "$root"
-    mend_cv2
+    require_cv2
     imports 'torchvision, mmengine, mmcv' || fail 'torch, mmengine or mmcv does not import'
 }
 
-# --- stage full ---------------------------------------------------------------------------------
-
-has_operators() { imports mmcv._ext; }
-
 python_tag() { "$venv/bin/python" -c 'import sys; print("cp%d%d" % sys.version_info[:2])'; }
 
-ready_wheel() {  # does the index, PIP_FIND_LINKS or pip's cache hold an mmcv for this Python?
+ready_wheel() {  # whether the index, PIP_FIND_LINKS or the cache of pip has a compiled mmcv for this Python
     "$venv/bin/python" -m pip install --dry-run --quiet --ignore-installed --no-deps \
         --only-binary onedl-mmcv -c "$lock" onedl-mmcv >>"$log" 2>&1 && return
     "$venv/bin/python" -m pip cache list onedl_mmcv 2>/dev/null | grep -q -- "-$(python_tag)-"
 }
 
-install_operators() {  # further arguments go to pip
-    local jobs
-    jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+install_operators() (  # in a subshell, whose environment it changes; further arguments go to pip
     if [ -z "${CUDA_HOME:-}" ] && ! command -v nvcc >/dev/null; then
-        # With a GPU in sight mmcv wants to compile for CUDA, which fails without nvcc.
-        export CUDA_VISIBLE_DEVICES=
+        export CUDA_VISIBLE_DEVICES=  # if mmcv sees a GPU, it compiles for CUDA, which fails without nvcc
     fi
-    MAX_JOBS=${MAX_JOBS:-$jobs} pip_install "mmcv's operators could not be installed" \
+    export MAX_JOBS=${MAX_JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}
+    pip_install "mmcv's operators could not be installed" \
         --no-build-isolation --force-reinstall --no-deps "$@" onedl-mmcv
-}
+)
 
 announce_compiling() {
     command -v "${CXX:-c++}" >/dev/null || command -v g++ >/dev/null ||
-        die "mmcv's operators must be compiled and there is no C++ compiler; on Debian and Ubuntu: apt install g++ python3-dev"
+        die "mmcv's operators must be compiled, but there is no C++ compiler; on Debian and Ubuntu: apt install g++ python3-dev"
     say "full 1/2: compiling mmcv's operators, once; 15 to 25 minutes on two cores (follow it in .venv/setup.log)"
 }
 
 stage_full() {
     local kind
     pip_install 'the build tools could not be installed' ninja
-    if has_operators; then
-        say 'full 1/2: mmcv has its operators already'
+    if imports mmcv._ext; then
+        say 'full 1/2: mmcv already has its operators'
     else
-        if ready_wheel; then
-            say "full 1/2: mmcv with operators, from a ready wheel"
-        else
-            announce_compiling
-        fi
-        (install_operators)
-        if ! has_operators; then
+        if ready_wheel; then say 'full 1/2: mmcv with operators, from a wheel'; else announce_compiling; fi
+        install_operators
+        if ! imports mmcv._ext; then
             say 'that wheel has no operators, or has them for another torch'
             announce_compiling
-            (install_operators --no-cache-dir --no-binary onedl-mmcv)
-            has_operators || fail "mmcv's operators do not import"
-            # What misled us would do so again.
-            for kind in py3-none-any "$(python_tag)"; do
+            install_operators --no-cache-dir --no-binary onedl-mmcv
+            imports mmcv._ext || fail "mmcv's operators do not import"
+            for kind in py3-none-any "$(python_tag)"; do  # the next set-up must not take that wheel again
                 "$venv/bin/python" -m pip cache remove "onedl_mmcv-*-$kind" >>"$log" 2>&1 || true
             done
         fi
     fi
     say 'full 2/2: mmdet, mmseg and the test tools; 220 MB, 1 minute'
-    pip_install 'mmdet, mmseg or the test tools could not be installed' \
-        --no-build-isolation -e "$root[onedl,test]"
-    mend_cv2
+    pip_install 'mmdet, mmseg or the test tools could not be installed' --no-build-isolation -e "$root[onedl,test]"
+    require_cv2
     imports 'mmcv.ops, mmdet, mmseg, pytest' || fail 'mmcv, mmdet or mmseg does not import'
 }
 
-# --- main ---------------------------------------------------------------------------------------
-
-case ${1:-} in
-    base|full|--fingerprint) ;;
-    *) die "usage: ${0##*/} base|full|--fingerprint" ;;
-esac
-
+case ${1:-} in base|full|--fingerprint) ;; *) die "usage: ${0##*/} base|full|--fingerprint" ;; esac
 choose_python
 wanted=$(fingerprint)
 if [ "$1" = --fingerprint ]; then
@@ -213,7 +179,6 @@ fi
 if stamped "stage-$1" && version_of "$venv/bin/python" >/dev/null; then
     exit
 fi
-
 usable || make_venv
 printf '%s\n' "$wanted" > "$venv/.made-for"
 stamped stage-base || stage_base

@@ -2,45 +2,53 @@
 
     python tools/dev/training_curves.py
 
-Reads the files that `train_bundled.sh store` wrote; writes docs/en/images/training_curves.png.
+Reads what `training_queue.py store` has written; writes docs/en/images/training_curves.png.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
 
-matplotlib.use('Agg')
-import matplotlib.pyplot as plt
-
+from mmderain.cli.command import CommandParser, command
 from mmderain.errors import InputError
+from mmderain.io import atomic_write
+
+matplotlib.use('Agg')
+import matplotlib.pyplot as plt  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def read_curves(folder: Path, names: list[str]) -> list[dict]:
-    """Read stored curves.
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = CommandParser(__doc__)
+    parser.add_argument('recipes', nargs='*', help='names of recipes (default: all that are stored)')
+    parser.add_argument('--curves', type=Path, default=ROOT / 'tools/dev/training_state', help='folder of the curves')
+    parser.add_argument('--out', type=Path, default=ROOT / 'docs/en/images/training_curves.png', help='file to write')
+    return parser.parse_args(argv)
 
-    Args:
-        folder: where `train_bundled.sh store` wrote them.
-        names: recipes; all of the folder if empty.
 
-    Raises:
-        InputError: there are none, or one of the names is not among them.
-    """
-    curves = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob('*.json'))}
-    missing = [name for name in names if name not in curves]
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    curves = {path.stem: json.loads(path.read_text()) for path in sorted(args.curves.glob('*.json'))}
+    missing = [name for name in args.recipes if name not in curves]
     if missing or not curves:
         raise InputError(
-            f'{folder}: no curve of {", ".join(missing) or "any recipe"}; `train_bundled.sh store` writes it'
+            f'{args.curves}: no curve of {", ".join(missing) or "any recipe"}; `training_queue.py store` writes it'
         )
-    return [curves[name] for name in names or curves]
+    chosen = [curves[name] for name in args.recipes or curves]
+    draw(chosen, args.out)
+    print(
+        '| recipe | steps | hours of processor time | PSNR-Y, dB | SSIM-Y(valid) |', '|---|---|---|---|---|', sep='\n'
+    )
+    print(*map(row, chosen), sep='\n')
 
 
 def hours(curve: dict, step: int) -> float:
-    """Return the processor time up to a step, in hours: steps of a recipe take equally long."""
+    """Return the processor time up to a step, in hours: the steps of a recipe take equally long."""
     return curve['cpu_seconds'] * step / curve['step'] / 3600
 
 
@@ -55,45 +63,18 @@ def draw(curves: list[dict], path: Path) -> None:
     axis.grid(alpha=0.3)
     axis.legend()
     figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
+    with atomic_write(path) as part:
+        figure.savefig(part, dpi=100)
 
 
-def table(curves: list[dict]) -> str:
-    """Return a Markdown table: one recipe a row."""
-    rows = ['| recipe | steps | hours of processor time | PSNR-Y, dB | SSIM-Y(valid) |', '|---|---|---|---|---|']
-    for curve in curves:
-        steps = f'{curve["step"]:,}'
-        if curve['step'] < curve['steps']:
-            steps += f' of {curve["steps"]:,}'
-        scores = 'not yet | not yet'
-        if curve['validations']:
-            last = curve['validations'][-1]
-            scores = f'{last["PSNR-Y"]:.2f} | {last["SSIM-Y(valid)"]:.4f}'
-        rows.append(f'| `{curve["recipe"]}` | {steps} | {hours(curve, curve["step"]):.2f} | {scores} |')
-    return '\n'.join(rows)
-
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
-    parser.add_argument('recipes', nargs='*', help='names of recipes; default: all that are stored')
-    parser.add_argument('--curves', type=Path, default=ROOT / 'tools/dev/training_state')
-    parser.add_argument('--out', type=Path, default=ROOT / 'docs/en/images/training_curves.png')
-    return parser.parse_args(argv)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Draw and print; return the exit code."""
-    args = parse_args(argv)
-    try:
-        curves = read_curves(args.curves, args.recipes)
-        draw(curves, args.out)
-    except (InputError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    print(table(curves))
-    return 0
+def row(curve: dict) -> str:
+    """Return the row of a recipe in the Markdown table."""
+    steps = f'{curve["step"]:,}' + (f' of {curve["steps"]:,}' if curve['step'] < curve['steps'] else '')
+    scores = 'not yet | not yet'
+    if curve['validations']:
+        last = curve['validations'][-1]
+        scores = f'{last["PSNR-Y"]:.2f} | {last["SSIM-Y(valid)"]:.4f}'
+    return f'| `{curve["recipe"]}` | {steps} | {hours(curve, curve["step"]):.2f} | {scores} |'
 
 
 if __name__ == '__main__':

@@ -1,8 +1,10 @@
-"""Read the recipes of the training queue, their progress and their stored state."""
+"""Recipes of the training queue: their list, their progress, the process that trains one, and their stored state."""
 
 import json
 import os
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from mmderain.errors import InputError
 from mmderain.io import atomic_write, read_checkpoint
 from mmderain.models.precision import BF16_FLAGS, cpu_flags
 
-#: The largest file that :func:`store` writes for a recipe.
+ROOT = Path(__file__).resolve().parents[2]
+#: The largest file that :meth:`Recipe.store` writes.
 MAX_STORED_BYTES = 5 * 2**20
 
 
@@ -52,17 +55,20 @@ class Recipe:
         checkpoint = self.checkpoint()
         return int(checkpoint.stem.removeprefix('iter_')) if checkpoint else 0
 
+    def stored_curve(self) -> dict:
+        """Return the stored curve; without one, that of a recipe which has not begun."""
+        if self.curve.is_file():
+            return json.loads(self.curve.read_text())
+        return dict(step=0, cpu_seconds=0.0, validations=[])
+
     def finished(self) -> bool:
         """Tell whether the recipe has been trained to its end, here or, by its stored curve, on another machine."""
-        stored = json.loads(self.curve.read_text())['step'] if self.curve.is_file() else 0
-        return max(self.step(), stored) >= self.total_steps()
+        return max(self.step(), self.stored_curve()['step']) >= self.total_steps()
 
     def cpu_seconds(self) -> float:
         """Return the processor time that the recipe has taken so far, here or on another machine, in seconds."""
         path = self.folder / 'cpu_seconds'
-        if path.is_file():
-            return float(path.read_text())
-        return json.loads(self.curve.read_text())['cpu_seconds'] if self.curve.is_file() else 0.0
+        return float(path.read_text()) if path.is_file() else self.stored_curve()['cpu_seconds']
 
     def write_cpu_seconds(self, seconds: float) -> None:
         """Record the processor time that the recipe has taken so far, in seconds."""
@@ -77,6 +83,86 @@ class Recipe:
         validated = re.findall(r'Iter\(val\) .*?PSNR-Y: ([\d.]+)', text)
         words = 'step {} of {}, loss {}'.format(*trained[-1]) if trained else f'step {self.step()}'
         return f'{words}, held-out PSNR-Y {validated[-1]} dB' if validated else words
+
+    def unpack_stored_state(self) -> None:
+        """Turn the stored state into a checkpoint of the work directory, unless a later one is there."""
+        compact = read_checkpoint(self.state) if self.state.is_file() else None
+        if compact and compact['meta']['iter'] > self.step():
+            write_restored(compact, self.folder)
+            if self.curve.is_file():  # an earlier state in this folder has taken another time
+                self.write_cpu_seconds(self.stored_curve()['cpu_seconds'])
+
+    def store(self) -> list[Path]:
+        """Write the state and the curve; return the files, none if there is no checkpoint.
+
+        The state holds the averaged weights in half precision, step, seed and schedule, and the optimizer if it is
+        small. The curve holds the step, the processor time, and each validation, also those of an earlier machine.
+
+        Raises:
+            InputError: the state is larger than :data:`MAX_STORED_BYTES`.
+        """
+        checkpoint = self.checkpoint()
+        if checkpoint is None:
+            return []
+        content = dict(recipe=self.name, step=self.step(), steps=self.total_steps(), cpu_seconds=self.cpu_seconds())
+        content.update(processor=processor(), validations=self._validations())
+        compact = compact_checkpoint(read_checkpoint(checkpoint), MAX_STORED_BYTES)
+        with atomic_write(self.state) as part, open(part, 'wb') as file:
+            torch.save(compact, file)
+        with atomic_write(self.curve) as part:
+            part.write_text(json.dumps(content, indent=1) + '\n')
+        return [self.state, self.curve]
+
+    def _validations(self) -> list[dict]:
+        points = {point['step']: point for point in self.stored_curve()['validations']}
+        for path in sorted(self.folder.glob('*/vis_data/scalars.json')):
+            step = 0
+            for line in read_json_lines(path):
+                if 'PSNR-Y' in line:  # the `step` of a validation is the epoch: take that of the training line before
+                    points[step] = dict(step=step, **{key: round(line[key], 4) for key in ('PSNR-Y', 'SSIM-Y(valid)')})
+                step = line.get('iter', step)
+        return [points[step] for step in sorted(points)]
+
+
+class Training:
+    """A recipe that is being trained, in a process of its own.
+
+    Args:
+        recipe: the recipe.
+        threads: number of threads.
+        amp: ``'auto'``, ``'on'`` or ``'off'``, mixed precision.
+
+    Raises:
+        InputError, OSError: the recipe cannot be started.
+    """
+
+    def __init__(self, recipe: Recipe, threads: int, amp: str) -> None:
+        self.recipe = recipe
+        recipe.folder.mkdir(parents=True, exist_ok=True)
+        recipe.unpack_stored_state()
+        self.first_step = recipe.step()
+        self.cpu_seconds_before = recipe.cpu_seconds()
+        # The kernel ends a training when the queue's process ends, in whatever way that happens.
+        words = ['setpriv', '--pdeathsig', 'KILL', sys.executable, ROOT / 'tools/train.py', recipe.config]
+        words += ['--work-dir', recipe.folder]
+        words += [] if amp == 'off' else [f'--amp={amp}']
+        words += ['--resume', recipe.checkpoint()] if recipe.checkpoint() else []
+        # Threads that wait for each other must not keep a processor busy that somebody else needs.
+        threading = {'OMP_NUM_THREADS': str(threads), 'OMP_WAIT_POLICY': 'PASSIVE'}
+        self.process = start_process(words, recipe.folder / 'train.log', env=os.environ | threading)
+
+    def record_cpu_seconds(self) -> None:
+        """Add the processor time of the running process to the total of the recipe."""
+        self.recipe.write_cpu_seconds(self.cpu_seconds_before + process_cpu_seconds(self.process.pid))
+
+    def poll(self) -> int | None:
+        """Return the exit code, None while the process runs."""
+        # The processor time of an ended process can be read until its exit code is fetched.
+        total = self.cpu_seconds_before + process_cpu_seconds(self.process.pid)
+        code = self.process.poll()
+        if code is not None:
+            self.recipe.write_cpu_seconds(total)
+        return code
 
 
 def read_recipes(path: Path, configs: Path, work_dir: Path, state_dir: Path) -> list[Recipe]:
@@ -106,65 +192,8 @@ def read_recipes(path: Path, configs: Path, work_dir: Path, state_dir: Path) -> 
     ]
 
 
-def unpack_stored_state(recipe: Recipe) -> None:
-    """Turn the stored state into a checkpoint of the work directory, unless a later one is there."""
-    if not recipe.state.is_file():
-        return
-    compact = read_checkpoint(recipe.state)
-    step = compact['meta']['iter']
-    if step <= recipe.step():
-        return
-    write_restored(compact, recipe.folder)
-    if recipe.curve.is_file():  # not what an earlier state in this folder has taken
-        recipe.write_cpu_seconds(json.loads(recipe.curve.read_text())['cpu_seconds'])
-
-
-def store(recipe: Recipe) -> list[Path]:
-    """Write the state and the curve of a recipe; return the files, none if it has no checkpoint.
-
-    The state holds the averaged weights in half precision, step, seed and schedule, and the optimizer if it is small.
-
-    Raises:
-        InputError: the state is larger than :data:`MAX_STORED_BYTES`.
-    """
-    checkpoint = recipe.checkpoint()
-    if checkpoint is None:
-        return []
-    content = curve(recipe)
-    compact = compact_checkpoint(read_checkpoint(checkpoint), MAX_STORED_BYTES)
-    with atomic_write(recipe.state) as part, open(part, 'wb') as file:
-        torch.save(compact, file)
-    with atomic_write(recipe.curve) as part:
-        part.write_text(json.dumps(content, indent=1) + '\n')
-    return [recipe.state, recipe.curve]
-
-
-def curve(recipe: Recipe) -> dict:
-    """Return the step, the processor time and each validation of a recipe.
-
-    Validations of an earlier machine are taken from the stored file.
-    """
-    points = {}
-    if recipe.curve.is_file():
-        points = {point['step']: point for point in json.loads(recipe.curve.read_text())['validations']}
-    for path in sorted(recipe.folder.glob('*/vis_data/scalars.json')):
-        step = 0
-        for line in read_json_lines(path):
-            if 'PSNR-Y' in line:  # a validation: its own `step` is the epoch, so take that of the training line before
-                points[step] = dict(step=step, **{key: round(line[key], 4) for key in ('PSNR-Y', 'SSIM-Y(valid)')})
-            step = line.get('iter', step)
-    return dict(
-        recipe=recipe.name,
-        step=recipe.step(),
-        steps=recipe.total_steps(),
-        cpu_seconds=recipe.cpu_seconds(),
-        processor=processor(),
-        validations=[points[step] for step in sorted(points)],
-    )
-
-
 def read_json_lines(path: Path) -> list[dict]:
-    """Return the lines of a JSON-lines file; a line that a killed process has left unfinished is passed over."""
+    """Return the lines of a JSON-lines file; a line that a killed process has left unfinished is left out."""
     lines = []
     for line in path.read_text().splitlines():
         try:
@@ -172,6 +201,13 @@ def read_json_lines(path: Path) -> list[dict]:
         except json.JSONDecodeError:
             continue
     return lines
+
+
+def start_process(words: list, log: Path, **options) -> subprocess.Popen:
+    """Start a process in the background that appends its output to a log."""
+    with open(log, 'ab') as file:
+        options |= dict(stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
+        return subprocess.Popen(words, cwd=ROOT, **options)
 
 
 def processor() -> str:
@@ -182,7 +218,7 @@ def processor() -> str:
 
 
 def process_cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process and of its children, in seconds; 0 if it has ended."""
+    """Return the processor time of a process and of its children, in seconds; 0 if there is no such process."""
     try:
         fields = Path(f'/proc/{pid}/stat').read_text().rpartition(') ')[2].split()
         children = Path(f'/proc/{pid}/task/{pid}/children').read_text().split()

@@ -2,7 +2,7 @@ _base_ = './paired.py'
 source = dict(
     name='DID-MDN (Rain1200), 12,000 training and 1,200 test pairs',
     published_at='https://github.com/hezhangsprinter/DID-MDN (Zhang and Patel, CVPR 2018)',
-    prepare='python tools/dataset_converters/prepare_dataset.py did SRC',
+    prepare='python tools/prepare_dataset.py did SRC',
     layout="""
 data/did/
     train/rain/heavy/1.jpg ..   (3 folders of densities, 4,000 files each; rainy left half, clean right half)

@@ -2,7 +2,7 @@ _base_ = './paired.py'
 source = dict(
     name="JDNet's own format: one file, clean left half, rainy right half",
     published_at='https://arxiv.org/abs/2008.02763 (made from Rain200L or Rain200H by its authors)',
-    prepare='python tools/dataset_converters/prepare_dataset.py jdnet_pairs SRC',
+    prepare='python tools/prepare_dataset.py jdnet_pairs SRC',
     layout="""
 data/jdnet_pairs/
     train/rain/1.png   test/rain/1.png

@@ -2,7 +2,7 @@ _base_ = './paired.py'
 source = dict(
     name='MPID rain drop, 861 training and 239 test pairs',
     published_at='https://github.com/panda-lab/Single-Image-Deraining (Li et al., CVPR 2019)',
-    prepare='python tools/dataset_converters/prepare_dataset.py mpid_drop SRC',
+    prepare='python tools/prepare_dataset.py mpid_drop SRC',
     layout="""
 data/mpid_drop/
     train/rain/1_rain.png   train/norain/1_clean.png   (861 pairs)

@@ -2,7 +2,7 @@ _base_ = './paired.py'
 source = dict(
     name='MPID rain and mist, 700 training and 70 test pairs',
     published_at='https://github.com/panda-lab/Single-Image-Deraining (Li et al., CVPR 2019)',
-    prepare='python tools/dataset_converters/prepare_dataset.py mpid_mist SRC',
+    prepare='python tools/prepare_dataset.py mpid_mist SRC',
     layout="""
 data/mpid_mist/
     train/rain/1.jpg   train/norain/1.jpg   (700 pairs)

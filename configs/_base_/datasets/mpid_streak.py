@@ -2,7 +2,7 @@ _base_ = './paired.py'
 source = dict(
     name='MPID rain streak, 2,400 training and 200 test pairs',
     published_at='https://github.com/panda-lab/Single-Image-Deraining (Li et al., CVPR 2019)',
-    prepare='python tools/dataset_converters/prepare_dataset.py mpid_streak SRC',
+    prepare='python tools/prepare_dataset.py mpid_streak SRC',
     layout="""
 data/mpid_streak/
     train/rain/1_rain.png   train/norain/1.png   (2,400 pairs)

@@ -1,4 +1,4 @@
-# What the paired data sets have in common; each adds its root, pairing rule and source.
+# What the paired data sets have in common. Each adds its root, its pairing rule and its source.
 train_dataloader = dict(
     batch_size=8,
     num_workers=4,
@@ -26,7 +26,7 @@ test_dataloader = dict(
         pipeline=[dict(type='LoadPairedImages'), dict(type='PackDerainInputs')],
     ),
 )
-# Watched while training; no checkpoint is chosen by it.
+# The validation shows the progress of the training; no checkpoint is chosen by it.
 val_dataloader = test_dataloader
 test_evaluator = dict(type='ImageQuality', protocols=['PSNR-Y', 'SSIM-Y(valid)'], with_input=True)
 val_evaluator = test_evaluator

@@ -2,7 +2,7 @@ _base_ = './paired.py'
 source = dict(
     name='Rain100H, 1,800 training and 100 test pairs',
     published_at='https://www.icst.pku.edu.cn/struct/Projects/joint_rain_removal.html (Yang et al., CVPR 2017)',
-    prepare='python tools/dataset_converters/prepare_dataset.py rain100h SRC',
+    prepare='python tools/prepare_dataset.py rain100h SRC',
     layout="""
 data/rain100h/
     train/rain/rain-1.png    train/norain/norain-1.png    (1,800 pairs)

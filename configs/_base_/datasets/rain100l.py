@@ -2,7 +2,7 @@ _base_ = './paired.py'
 source = dict(
     name='Rain100L, 200 training and 100 test pairs',
     published_at='https://www.icst.pku.edu.cn/struct/Projects/joint_rain_removal.html (Yang et al., CVPR 2017)',
-    prepare='python tools/dataset_converters/prepare_dataset.py rain100l SRC',
+    prepare='python tools/prepare_dataset.py rain100l SRC',
     layout="""
 data/rain100l/
     train/rain/rain-1.png    train/norain/norain-1.png    (200 pairs)

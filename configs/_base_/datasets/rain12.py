@@ -10,7 +10,7 @@ test_dataloader = dict(
         source=dict(
             name='Rain12, 12 test pairs',
             published_at='https://yu-li.github.io/paper/li_cvpr16_rain.zip (Li et al., CVPR 2016)',
-            prepare='python tools/dataset_converters/prepare_dataset.py rain12 SRC',
+            prepare='python tools/prepare_dataset.py rain12 SRC',
             layout="""
 data/rain12/
     rain/rain-001.png   norain/norain-001.png   (12 pairs; if the files are named otherwise, set `pairing`)

@@ -2,7 +2,7 @@ _base_ = './paired.py'
 source = dict(
     name='Rain1400 (DDN), 12,600 training and 1,400 test pairs',
     published_at='https://xueyangfu.github.io/projects/cvpr2017.html (Fu et al., CVPR 2017)',
-    prepare='python tools/dataset_converters/prepare_dataset.py rain1400 SRC',
+    prepare='python tools/prepare_dataset.py rain1400 SRC',
     layout="""
 data/rain1400/
     train/rain/1_1.jpg .. 1_14.jpg      train/norain/1.jpg     (900 scenes, 14 rainy versions each)

@@ -2,7 +2,7 @@ _base_ = './paired.py'
 source = dict(
     name='Rain200L, 1,800 training and 200 test pairs',
     published_at='https://www.icst.pku.edu.cn/struct/Projects/joint_rain_removal.html (Yang et al., CVPR 2017)',
-    prepare='python tools/dataset_converters/prepare_dataset.py rain200l SRC',
+    prepare='python tools/prepare_dataset.py rain200l SRC',
     layout="""
 data/rain200l/
     train/rain/norain-1x2.png   train/norain/norain-1.png   (1,800 pairs)

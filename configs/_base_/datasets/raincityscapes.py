@@ -2,7 +2,7 @@ _base_ = './paired.py'
 source = dict(
     name='RainCityscapes, 9,432 training and 1,188 test pairs',
     published_at='https://www.cityscapes-dataset.com (Hu et al., CVPR 2019; for registered users)',
-    prepare='python tools/dataset_converters/prepare_dataset.py raincityscapes SRC',
+    prepare='python tools/prepare_dataset.py raincityscapes SRC',
     layout="""
 data/raincityscapes/
     train/rain/<city>/<image>_leftImg8bit_rain_alpha_A_beta_B_dropsize_D_pattern_P.png

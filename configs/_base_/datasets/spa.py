@@ -2,7 +2,7 @@ _base_ = './paired.py'
 source = dict(
     name='SPA-Data, 638,492 training patches and 1,000 test pairs',
     published_at='https://stevewongv.github.io/derain-project.html (Wang et al., CVPR 2019)',
-    prepare='python tools/dataset_converters/prepare_dataset.py spa SRC',
+    prepare='python tools/prepare_dataset.py spa SRC',
     layout="""
 data/spa/
     train/rain/000/000-1_0_0.png   train/norain/000/000_0_0.png   (of each scene, frames with one ground truth)

@@ -1,4 +1,17 @@
-# Adam, divided by 10 after 600 and 800 of 1,000 epochs; an epoch is one random 64x64 crop of each image.
+# JDNet's recipe: Adam, the rate divided by 10 after 600 and 800 of 1,000 epochs; an epoch is one random crop of each
+# image.
+_base_ = '../default_runtime.py'
+# A config takes it by train_dataloader = _base_.pop('train_loader').
+train_loader = dict(
+    batch_size=12,
+    dataset=dict(
+        pipeline=[
+            dict(type='LoadPairedImages'),
+            dict(type='PairedRandomCrop', crop_size=64),
+            dict(type='PackDerainInputs'),
+        ],
+    ),
+)
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=5e-4))
 param_scheduler = [dict(type='MultiStepLR', milestones=[600, 800], gamma=0.1, by_epoch=True)]
 auto_scale_lr = dict(enable=False, base_batch_size=12)

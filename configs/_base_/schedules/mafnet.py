@@ -1,4 +1,5 @@
-# Adam, halved every 100 of 700 epochs.
+# MAFNet's recipe: Adam, the rate halved every 100 of 700 epochs; batches of four crops.
+_base_ = '../default_runtime.py'
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=2e-4))
 param_scheduler = [dict(type='StepLR', step_size=100, gamma=0.5, by_epoch=True)]
 auto_scale_lr = dict(enable=False, base_batch_size=4)

@@ -1,4 +1,4 @@
-# Adam with a warm-up and a cosine, and an exponential moving average of the weights, which is what a checkpoint holds.
+# Adam with a warm-up and a cosine. A checkpoint holds the exponential moving average of the weights.
 # A config sets train_cfg.max_iters and, 200 less, param_scheduler[1].T_max.
 _base_ = '../default_runtime.py'
 optim_wrapper = dict(

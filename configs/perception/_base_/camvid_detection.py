@@ -1,4 +1,4 @@
-# CamVid's cars, pedestrians and bicyclists: boxes by tools/dataset_converters/camvid.py, pictures where they are
+# CamVid's cars, pedestrians and bicyclists; tools/prepare_dataset.py camvid_boxes makes the boxes
 dataset_type = 'CocoDataset'
 data_root = 'data/camvid'
 boxes_root = 'data/camvid_boxes'

@@ -1,4 +1,4 @@
-# Persons crossing a square before a still camera: tools/dataset_converters/street_video.py makes data/street
+# Persons crossing a square before a still camera: tools/prepare_dataset.py street makes data/street
 dataset_type = 'CocoDataset'
 data_root = 'data/street/'
 metainfo = dict(classes=('person',), palette=[(64, 220, 64)])

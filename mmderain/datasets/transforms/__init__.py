@@ -1,3 +1,5 @@
+"""Transforms of training and test pipelines."""
+
 from .augment import CropPatch, PairedRandomCrop, PairedRandomFlip, PairedRandomRotate90
 from .formatting import PackDerainInputs
 from .loading import LoadPairedImages

@@ -1,6 +1,6 @@
-"""Geometric transforms that do the same to ``img`` and ``gt_img``.
+"""Geometric transforms that change ``img`` and ``gt_img`` in the same way.
 
-They draw from ``numpy.random``, which mmderain's data sets seed for each item.
+They use ``numpy.random``, which mmderain's data sets seed for each item.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ PAIR = ('img', 'gt_img')
 
 
 def apply_to_pair(results: dict, function: Callable[[np.ndarray], np.ndarray]) -> dict:
-    """Replace whichever of the two pictures are there, and note the new size."""
+    """Apply a function to ``img`` and, if present, ``gt_img``, and update ``img_shape``."""
     for key in PAIR:
         if key in results:
             results[key] = np.ascontiguousarray(function(results[key]))
@@ -25,9 +25,10 @@ def apply_to_pair(results: dict, function: Callable[[np.ndarray], np.ndarray]) -
 
 @TRANSFORMS.register_module()
 class CropPatch(BaseTransform):
-    """Cut out the patch that ``PairedImageDataset(patches=...)`` chose, mirrored if it says so."""
+    """Crop the patch that ``PairedImageDataset(patches=...)`` chose, and mirror it if ``patch_flip`` is set."""
 
     def transform(self, results: dict) -> dict:
+        """Return the results with cropped images."""
         top, left, size = results['patch']
         step = -1 if results['patch_flip'] else 1
         return apply_to_pair(results, lambda img: img[top : top + size, left : left + size][:, ::step])
@@ -35,24 +36,25 @@ class CropPatch(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PairedRandomCrop(BaseTransform):
-    """Cut out a random part.
+    """Crop a random part.
 
     Args:
-        crop_size: height and width, or one number for both, px.
+        crop_size: height and width in pixels, or one number for both.
 
     Raises:
-        InputError: naming the picture, if it is smaller.
+        InputError: the image is smaller than the crop; the message names the image.
     """
 
     def __init__(self, crop_size: int | tuple[int, int]) -> None:
         self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else tuple(crop_size)
 
     def transform(self, results: dict) -> dict:
+        """Return the results with cropped images."""
         (height, width), (h, w) = results['img'].shape[:2], self.crop_size
         if height < h or width < w:
             raise InputError(
-                f'{results.get("img_path", "picture")}: {height}x{width} pixels, smaller than the crop of '
-                f'{h}x{w}; set a smaller `crop_size`, or leave the picture out'
+                f'{results.get("img_path", "image")}: {height}x{width} pixels, smaller than the crop of '
+                f'{h}x{w}; set a smaller `crop_size`, or leave the image out'
             )
         top, left = np.random.randint(height - h + 1), np.random.randint(width - w + 1)
         return apply_to_pair(results, lambda img: img[top : top + h, left : left + w])
@@ -63,11 +65,12 @@ class PairedRandomCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PairedRandomFlip(BaseTransform):
-    """Mirror with a probability.
+    """Mirror the images with a given probability.
 
     Args:
         prob: probability, 0 to 1.
-        direction: ``'horizontal'`` or ``'vertical'`` (rain then rises: few want that).
+        direction: ``'horizontal'`` (left and right change places) or ``'vertical'``, which turns falling rain into
+            rising rain.
     """
 
     def __init__(self, prob: float = 0.5, direction: str = 'horizontal') -> None:
@@ -77,6 +80,7 @@ class PairedRandomFlip(BaseTransform):
         self.direction = direction
 
     def transform(self, results: dict) -> dict:
+        """Return the results with mirrored or unchanged images."""
         if np.random.random() >= self.prob:
             return results
         axis = 1 if self.direction == 'horizontal' else 0
@@ -88,9 +92,10 @@ class PairedRandomFlip(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PairedRandomRotate90(BaseTransform):
-    """Rotate by 0, 90, 180 or 270 degrees, each as likely (NASNet's augmentation)."""
+    """Rotate by 0, 90, 180 or 270 degrees with equal probability, as NASNet does."""
 
     def transform(self, results: dict) -> dict:
+        """Return the results with rotated images."""
         turns = np.random.randint(4)
         return apply_to_pair(results, lambda img: np.rot90(img, turns))
 

@@ -8,18 +8,20 @@ from mmderain.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class LoadPairedImages(BaseTransform):
-    """Load the rainy picture, and the clean one if there is one.
+    """Load the rainy image, and the clean one if there is one.
 
-    Needs ``img_path``; ``gt_path`` (the clean file) or ``clean_half`` (``'left'`` or ``'right'``: both are
-    halves of one file) gives a pair.
+    Required keys: ``img_path``. For a pair also ``gt_path`` (the clean file) or ``clean_half`` (``'left'`` or
+    ``'right'``, if one file holds both images).
 
-    Adds ``img`` and, of a pair, ``gt_img``: BGR uint8 (H, W, 3); ``ori_shape`` and ``img_shape``: (H, W).
+    Added keys: ``img`` and, for a pair, ``gt_img``, both BGR uint8 (H, W, 3); ``ori_shape`` and ``img_shape``, (H, W).
 
     Raises:
-        InputError: the two differ in size, or a side-by-side file has an odd width.
+        FileNotFoundError: a file does not exist.
+        InputError: a file is no image, the sizes of a pair differ, or a side-by-side file has an odd width.
     """
 
     def transform(self, results: dict) -> dict:
+        """Return the results with the loaded images."""
         img = read_image(results['img_path'])
         if 'gt_path' in results:
             gt_img = read_image(results['gt_path'])
@@ -27,7 +29,7 @@ class LoadPairedImages(BaseTransform):
                 raise InputError(
                     f'{results["img_path"]} is {img.shape[0]}x{img.shape[1]}, its clean partner '
                     f'{results["gt_path"]} {gt_img.shape[0]}x{gt_img.shape[1]} (height x width); '
-                    'a pair must have one size'
+                    'the images of a pair must have the same size'
                 )
             results['gt_img'] = gt_img
         elif 'clean_half' in results:

@@ -11,29 +11,34 @@ from mmderain.registry import TRANSFORMS
 
 
 def rain_seed(seed: int, name: str) -> list[int]:
-    """The seed of one picture's rain in an evaluation: from the run's number and the picture's name, with ``/``."""
+    """Return the seed of one image's rain in an evaluation.
+
+    Args:
+        seed: seed of the evaluation.
+        name: path of the image relative to its data root, with forward slashes.
+    """
     return [seed, zlib.crc32(name.encode())]
 
 
 @TRANSFORMS.register_module()
 class SynthesizeRain(BaseTransform):
-    """Draw rain over ``img``; the picture as it was becomes ``gt_img``.
+    """Draw rain over ``img``, and keep the clean image as ``gt_img``.
 
-    Works in pipelines of mmdet and mmseg too, as ``mmderain.SynthesizeRain`` right after the picture is loaded. In
-    training of derainers put it after a crop: rain is then drawn for the crop only, and streaks keep the scale of the
-    whole picture, whose height is ``ori_shape[0]``.
+    It works in pipelines of mmdet and mmseg too: ``mmderain.SynthesizeRain`` right after the image is loaded. For the
+    training of derainers, put it after a crop, so that rain is drawn over the crop only; streaks keep the scale of the
+    whole image, whose height is ``ori_shape[0]``.
 
     Args:
-        preset: as :func:`mmderain.rain.parse_rain`, for example ``'heavy'``, ``'light:1'`` or ``'heavy:4+mist'``.
-            Several of them in a list: each visit takes one, each as likely; ``'none'`` among them leaves the
-            picture dry.
-        seed: None draws other rain at each visit (training). A number draws the same rain over a picture in
-            every run, from the number and the picture's path relative to its data root.
-        data_root: of pictures of other libraries' data sets, which do not say their path relative to it (ours do, as
-            ``name``). Without it, such a picture goes by its file's and its folder's name.
+        preset: rain as in :func:`mmderain.rain.parse_rain`, for example ``'heavy'``, ``'light:1'`` or
+            ``'heavy:4+mist'``. For a list, each visit draws one of its entries with equal probability; ``'none'`` in it
+            leaves the image dry.
+        seed: None draws other rain at each visit, for training. A number draws the same rain in every run; it then
+            follows from the number and from the image's path relative to its data root.
+        data_root: data root of images of other libraries' data sets, which do not pass the relative path on (those of
+            mmderain do, as ``name``). Without it, the name of the file and its folder take the place of the path.
 
     Raises:
-        InputError: an unknown rain, or a picture outside ``data_root``.
+        InputError: the rain is unknown, or an image lies outside ``data_root``.
     """
 
     def __init__(self, preset: Rain | list[str] = 'heavy', seed: int | None = None, data_root: str | None = None):
@@ -44,19 +49,20 @@ class SynthesizeRain(BaseTransform):
         self.data_root = data_root
 
     def name_of(self, results: dict) -> str:
-        """The picture's path relative to its data root, with forward slashes."""
+        """Return the image's path relative to its data root, with forward slashes."""
         if 'name' in results:
             return results['name']
         path = Path(results.get('img_path') or '')
         if self.data_root is None:
             return '/'.join(path.parts[-2:])
         try:
-            # Not resolved: the pictures may be links to elsewhere.
+            # The path is not resolved, because images may be links to files elsewhere.
             return path.absolute().relative_to(Path(self.data_root).absolute()).as_posix()
         except ValueError:
             raise InputError(f'SynthesizeRain: {path} does not lie in data_root={self.data_root!r}') from None
 
     def transform(self, results: dict) -> dict:
+        """Return the results with a rainy ``img`` and the clean ``gt_img``."""
         if self.seed is None:
             seed, choice = np.random.randint(2**31), np.random.randint(len(self.choices))
         else:
@@ -65,10 +71,10 @@ class SynthesizeRain(BaseTransform):
         results['gt_img'] = results['img']
         if self.choices[choice] is None:
             return results
-        # Of the whole picture, whose crop this may be, as large as a resize before made it.
+        # `img` may be a crop: the scale is that of the whole image, after a resize before the crop.
         scale = results['ori_shape'][0] * results.get('scale_factor', (1, 1))[1] / REFERENCE_HEIGHT
         img = results['img']
-        if np.issubdtype(img.dtype, np.floating):  # as mmdet's and mmseg's photometric distortion leaves it
+        if np.issubdtype(img.dtype, np.floating):  # photometric distortion of mmdet and mmseg returns float32
             img = np.rint(img).clip(0, 255).astype(np.uint8)
         results['img'] = draw_rain(img, self.choices[choice], seed, scale).rainy.astype(results['img'].dtype)
         return results

@@ -1,5 +1,26 @@
+from .channel_mixing import mix_conv1x1
 from .checkpointing import maybe_checkpoint
-from .conv import conv1x1, conv2d_split, conv3x3
+from .conv import conv1x1, conv1x1_upsampled, conv2d_split, conv3x3
+from .conv_lstm import ConvLSTM
+from .dense import DenseConv1x1
+from .haar import HAAR, band_maps, band_pixels, conv1x1_haar, merge_band_pixels
 from .pairwise_attention import PairwiseSelfAttention
+from .upsampling import upsample2x
 
-__all__ = ['PairwiseSelfAttention', 'conv1x1', 'conv3x3', 'conv2d_split', 'maybe_checkpoint']
+__all__ = [
+    'HAAR',
+    'ConvLSTM',
+    'DenseConv1x1',
+    'PairwiseSelfAttention',
+    'band_maps',
+    'band_pixels',
+    'conv1x1',
+    'conv1x1_haar',
+    'conv1x1_upsampled',
+    'conv2d_split',
+    'conv3x3',
+    'maybe_checkpoint',
+    'merge_band_pixels',
+    'mix_conv1x1',
+    'upsample2x',
+]

@@ -1,26 +1,33 @@
-from collections.abc import Iterable
+"""Convolutions, and rearrangements of 1x1 and split convolutions that save time or memory."""
+
+from collections.abc import Iterable, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
-    """3x3 convolution with bias and zero padding 1."""
+    """Return a 3x3 convolution with bias and zero padding 1."""
     return nn.Conv2d(in_channels, out_channels, kernel_size=3, stride=stride, padding=1)
 
 
 def conv1x1(in_channels: int, out_channels: int, bias: bool = True) -> nn.Conv2d:
-    """1x1 convolution."""
+    """Return a 1x1 convolution."""
     return nn.Conv2d(in_channels, out_channels, kernel_size=1, bias=bias)
 
 
-def conv2d_split(parts: Iterable[Tensor], weight: Tensor, bias: Tensor | None, padding: int = 0) -> Tensor:
-    """The convolution of a concatenation as a sum of convolutions of its parts: the concatenation is never held, nor,
-    if ``parts`` makes them as they are asked for, more than one of them.
+def conv2d_split(parts: Iterable[Tensor], weight: Tensor, bias: Tensor | None = None, padding: int = 0) -> Tensor:
+    """Convolve a concatenation without building it.
+
+    ``conv(cat(x_1, .., x_n)) = sum_i conv_i(x_i)``, where ``conv_i`` has the columns of the weight that belong to the
+    channels of ``x_i``. The plain form writes the concatenation to memory and reads it again. If ``parts`` is a
+    generator, only one part exists at a time.
 
     Args:
-        parts: (N, C_i, H, W) each.
-        weight: (out, sum of C_i, k, k), bias: (out,).
+        parts: tensors (N, C_i, H, W).
+        weight: (out, sum of C_i, k, k).
+        bias: (out,) or None.
+        padding: zero padding in pixels.
 
     Returns:
         (N, out, H', W').
@@ -31,5 +38,27 @@ def conv2d_split(parts: Iterable[Tensor], weight: Tensor, bias: Tensor | None, p
         product = F.conv2d(part, weight[:, start:end], bias, padding=padding)
         total = product if total is None else total.add_(product)
         start, bias = end, None
-        del part, product  # or they would be held while the next part is made
+        del part, product  # or they would exist while the next part is made
+    return total
+
+
+def conv1x1_upsampled(fine: Tensor, coarse: Sequence[Tensor], conv: nn.Conv2d) -> Tensor:
+    """Apply a 1x1 convolution to features and coarser ones that are upsampled to their size.
+
+    ``conv(cat(x, up(c_1), .., up(c_n))) = conv_0(x) + sum_i up(conv_i(c_i))``, because nearest-neighbor upsampling
+    commutes with a 1x1 convolution. The plain form convolves each ``c_i`` at full resolution; this one does so at its
+    own, on a quarter of the pixels, a sixteenth, and so on.
+
+    Args:
+        fine: (N, C_0, H, W).
+        coarse: tensors (N, C_i, h_i, w_i).
+        conv: 1x1 convolution of C_0 + sum of C_i channels, with bias.
+
+    Returns:
+        (N, out, H, W).
+    """
+    kernels = conv.weight.split([fine.shape[1], *(x.shape[1] for x in coarse)], dim=1)
+    total = F.conv2d(fine, kernels[0], conv.bias)
+    for x, kernel in zip(coarse, kernels[1:], strict=True):
+        total += F.interpolate(F.conv2d(x, kernel), fine.shape[-2:], mode='nearest')
     return total

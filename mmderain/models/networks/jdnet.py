@@ -1,9 +1,10 @@
 """JDNet: Wang et al., "Joint Self-Attention and Scale-Aggregation for Self-Calibrated Deraining Network", ACM MM 2020
 (arXiv 2008.02763).
 
-The authors' operators exist for CUDA only; this runs everywhere. Differences in form, not in result: 1x1 convolutions
-of coarse features are applied before these are upsampled, those of the dense body take old features for several units
-at once, and the attention is a loop over shifts.
+The authors' operators exist for CUDA only; this code runs everywhere. Differences in form, not in result: the attention
+is a loop over the window (:class:`~mmderain.models.layers.PairwiseSelfAttention`), and two 1x1 convolutions of
+concatenations are rearranged (:func:`~mmderain.models.layers.conv1x1_upsampled`,
+:class:`~mmderain.models.layers.DenseConv1x1`).
 """
 
 from collections.abc import Sequence
@@ -15,33 +16,38 @@ from torch import Tensor, nn
 
 from mmderain.registry import MODELS
 
-from ..layers import PairwiseSelfAttention, conv1x1, conv2d_split, conv3x3, maybe_checkpoint
+from ..layers import DenseConv1x1, PairwiseSelfAttention, conv1x1, conv1x1_upsampled, conv3x3, maybe_checkpoint
+from ..spec import NetworkSpec
+from ..tiling import Tile
 
 SLOPE = 0.2
 
 
 def lrelu(x: Tensor) -> Tensor:
-    """In place: of a tensor that nobody else reads. Autograd tells the slope from the sign of the result."""
+    """Apply the leaky ReLU in place, to a tensor that nothing else reads."""
     return F.leaky_relu_(x, SLOPE)
 
 
 class SelfAttention(nn.Module):
-    """Pre-activation residual around the pairwise attention."""
+    """Pre-activation residual around the pairwise attention (Section 3.2)."""
 
-    def __init__(self, channels: int, relation_channels: int, value_channels: int) -> None:
+    def __init__(self, channels: int, relation_channels: int, value_channels: int, backend: str) -> None:
         super().__init__()
         self.norm1 = nn.BatchNorm2d(channels)
-        self.attention = PairwiseSelfAttention(channels, relation_channels, value_channels, slope=SLOPE)
+        self.attention = PairwiseSelfAttention(
+            channels, relation_channels, value_channels, slope=SLOPE, backend=backend
+        )
         self.norm2 = nn.BatchNorm2d(value_channels)
         self.conv = conv1x1(value_channels, channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.attention(lrelu(self.norm1(x)))
+    def forward(self, x: Tensor, tile: Tile | None) -> Tensor:
+        """Return (N, C, H, W) for (N, C, H, W)."""
+        y = self.attention(lrelu(self.norm1(x)), tile)
         return self.conv(lrelu(self.norm2(y))).add_(x)
 
 
 class CoarserScale(nn.Module):
-    """Halves the features and refines them."""
+    """Halve the resolution of features and refine them."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -50,12 +56,13 @@ class CoarserScale(nn.Module):
         self.conv2 = conv3x3(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, H / 2, W / 2), rounded up, for (N, C, H, W)."""
         x = lrelu(self.down(x))
         return self.conv2(lrelu(self.conv1(x))).add_(x)
 
 
 class ScaleAggregation(nn.Module):
-    """Four coarser scales, brought back by nearest-neighbour upsampling and fused with the input."""
+    """Four coarser scales, upsampled to the nearest neighbor and fused with the input (Section 3.3)."""
 
     scales = 4
 
@@ -65,19 +72,16 @@ class ScaleAggregation(nn.Module):
         self.fuse = conv1x1((self.scales + 1) * channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        # One kernel for the concatenation is a sum of kernels for its parts, and those of the coarse scales commute
-        # with nearest-neighbour upsampling: they run on a quarter, a sixteenth, ... of the pixels.
-        kernels = self.fuse.weight.chunk(self.scales + 1, dim=1)
-        total = F.conv2d(x, kernels[0], self.fuse.bias)
-        coarse = x
-        for scale, kernel in zip(self.coarser, kernels[1:], strict=True):
-            coarse = scale(coarse)
-            total += F.interpolate(F.conv2d(coarse, kernel), x.shape[-2:], mode='nearest')
-        return lrelu(total) + x
+        """Return (N, C, H, W) for (N, C, H, W)."""
+        coarse = [self.coarser[0](x)]
+        for scale in self.coarser[1:]:
+            coarse.append(scale(coarse[-1]))
+        fusion = lrelu(conv1x1_upsampled(x, coarse, self.fuse))  # conv1x1(cat[x, up t_1, .., up t_4])
+        return fusion + x
 
 
 class SelfCalibratedBottleneck(nn.Module):
-    """A plain branch, and one gated by its own context at a quarter of the resolution."""
+    """A plain branch, and one gated by its own context at a quarter of the resolution (Section 3.4)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -90,12 +94,28 @@ class SelfCalibratedBottleneck(nn.Module):
         self.gated_out = conv3x3(half, half)
         self.out = conv1x1(channels, channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        u = lrelu(self.plain(lrelu(self.plain_in(x))))
-        w = lrelu(self.gated_in(x))
+    def forward(self, s: Tensor) -> Tensor:
+        """Return (N, C, H, W) for (N, C, H, W)."""
+        u = lrelu(self.plain(lrelu(self.plain_in(s))))
+        w = lrelu(self.gated_in(s))
         context = F.interpolate(self.context(F.avg_pool2d(w, 4)), w.shape[-2:], mode='nearest')
-        w = lrelu(self.gated_out(self.gated(w) * context.add_(w).sigmoid_()))
-        return lrelu(self.out(torch.cat([u, w], dim=1)).add_(x))
+        gate = context.add_(w).sigmoid_()
+        w = lrelu(self.gated_out(self.gated(w) * gate))
+        return lrelu(self.out(torch.cat([u, w], dim=1)).add_(s))
+
+
+class JointUnit(nn.Sequential):
+    """Self-attention, scale aggregation and self-calibration, one after the other; Table 2 leaves parts out."""
+
+    def forward(self, x: Tensor, tile: Tile | None, with_cp: bool) -> Tensor:
+        """Return (N, C, H, W) for (N, C, H, W)."""
+        for part in self:
+            if isinstance(part, SelfAttention):
+                # Never checkpointed: computed twice, its batch normalizations would count a batch twice.
+                x = part(x, tile)
+            else:
+                x = maybe_checkpoint(part, x, enabled=with_cp)
+        return x
 
 
 @MODELS.register_module()
@@ -103,22 +123,19 @@ class JDNet(BaseModule):
     """Joint network of self-attention, scale aggregation and self-calibrated convolution, densely connected.
 
     Args:
-        channels: width, 32 in the paper.
-        num_units: 32 in the paper.
-        use_attention, use_calibration: False leaves that part of the units out (Table 2: R1 has neither, R2 the
-            calibration).
+        channels: width C, 32 in the paper.
+        num_units: number of joint units, 32 in the paper.
+        use_attention: False leaves the attention out (Table 2: R1 and R2).
+        use_calibration: False leaves the self-calibration out (Table 2: R1).
+        attention_backend: ``'torch'``, or ``'triton'`` for NVIDIA GPUs, whose kernels have not run on one yet.
         image_channels: channels of the image, 3; more behind :class:`PixelUnshuffled`.
-        with_cp: less memory in training: the insides of scale aggregation and calibration are computed again in the
-            backward pass.
-        init_cfg: mmengine's weight initialisation; the paper's is torch's default.
+        with_cp: save memory in training: the backward pass computes the inside of scale aggregation and calibration
+            again.
+        init_cfg: mmengine's weight initialization; the paper's is torch's default.
 
-    The authors train and test on BGR pictures, so that is what the network reads and returns. Parameters at the
-    defaults: 4,681,859.
+    The authors train and test on BGR images, so that is what the network reads and returns. Parameters at the defaults:
+    4,681,859.
     """
-
-    block = 8  # units that take the features from before them in one product
-    channel_order = 'bgr'
-    min_size = 4  # of the reflected 7x7 window, and of the pooling by 4
 
     def __init__(
         self,
@@ -126,63 +143,48 @@ class JDNet(BaseModule):
         num_units: int = 32,
         use_attention: bool = True,
         use_calibration: bool = True,
+        attention_backend: str = 'torch',
         image_channels: int = 3,
         with_cp: bool = False,
         init_cfg: dict | Sequence[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.with_cp = with_cp
-        self.bytes_per_pixel = 256 * channels
-        self.enter = conv3x3(image_channels, channels)
+        self.spec = NetworkSpec(
+            channel_order='bgr',
+            min_size=4,  # the reflected 7x7 window, and the pooling by 4
+            bytes_per_pixel=256 * channels,
+            takes_tile=True,
+            export_multiple=4,
+            renamed_keys={'enter': 'conv_in', 'leave': 'conv_out', 'gather': 'fuse', 'weigh': 'logit'},
+        )
+        self.conv_in = conv3x3(image_channels, channels)
         self.units = nn.ModuleList()
-        self.gather = nn.ModuleList()
+        self.fuse = nn.ModuleList()
         for i in range(num_units):
             parts: list[nn.Module] = [ScaleAggregation(channels)]
             if use_attention:
-                parts.insert(0, SelfAttention(channels, max(1, channels // 16), max(1, channels // 4)))
+                attention = SelfAttention(channels, max(1, channels // 16), max(1, channels // 4), attention_backend)
+                parts.insert(0, attention)
             if use_calibration:
                 parts.append(SelfCalibratedBottleneck(channels))
-            self.units.append(nn.Sequential(*parts))
-            self.gather.append(conv1x1((i + 2) * channels, channels))
-        self.leave = conv3x3(channels, image_channels)
+            self.units.append(JointUnit(*parts))
+            self.fuse.append(conv1x1((i + 2) * channels, channels))
+        self.conv_out = conv3x3(channels, image_channels)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, tile: Tile | None = None) -> list[Tensor]:
         """Derain a batch.
 
         Args:
-            x: rainy pictures (N, 3, H, W), BGR in [0, 1], H and W at least 4.
+            x: rainy images I (N, 3, H, W), BGR in [0, 1], H and W at least 4.
+            tile: the tile that x is, None for whole images.
 
         Returns:
-            One result, (N, 3, H, W), BGR.
+            One result B, (N, 3, H, W), BGR.
         """
-        out = lrelu(self.enter(x))
-        blocks = [out]  # the features of each block of units in one tensor
-        for start in range(0, len(self.units), self.block):
-            units, gathers = (part[start : start + self.block] for part in (self.units, self.gather))
-            shares = list(self._shares(blocks, gathers).chunk(len(gathers), dim=1))
-            if start + self.block >= len(self.units):
-                blocks.clear()  # nobody reads them any more
-            together = None
-            for unit, gather in zip(units, gathers, strict=True):
-                new = out
-                for part in unit:
-                    # Not the attention: computed twice, its normalisations would count a batch twice.
-                    again = self.with_cp and not isinstance(part, SelfAttention)
-                    new = maybe_checkpoint(part, new, enabled=again)
-                together = new if together is None else torch.cat([together, new], dim=1)
-                out = F.conv2d(together, gather.weight[:, -together.shape[1] :])
-                out = lrelu(out.add_(shares.pop(0)))
-            blocks.append(together)
-        return [x - lrelu(self.leave(out))]
-
-    @staticmethod
-    def _shares(blocks: list[Tensor], gathers: nn.ModuleList) -> Tensor:
-        """What the units of a block take of all features before it: a sum of one product for each earlier block, in
-        place of as many concatenations as units, each longer than the one before.
-
-        Returns:
-            (N, units C, H, W).
-        """
-        old = sum(features.shape[1] for features in blocks)
-        weight = torch.cat([gather.weight[:, :old] for gather in gathers])
-        return conv2d_split(blocks, weight, torch.cat([gather.bias for gather in gathers]))
+        features = lrelu(self.conv_in(x))
+        dense = DenseConv1x1(self.fuse, features)
+        for unit in self.units:
+            features = lrelu(dense.append(unit(features, tile, self.with_cp)))  # conv1x1(cat[all features])
+        rain = lrelu(self.conv_out(features))
+        return [x - rain]

@@ -12,16 +12,25 @@ from torch import Tensor, nn
 
 from mmderain.registry import MODELS
 
-from ..layers import conv1x1, conv3x3, maybe_checkpoint
+from ..layers import (
+    HAAR,
+    band_maps,
+    band_pixels,
+    conv1x1,
+    conv1x1_haar,
+    conv3x3,
+    maybe_checkpoint,
+    merge_band_pixels,
+    mix_conv1x1,
+)
+from ..spec import NetworkSpec
 
 ANCHOR_GRIDS = (1, 3, 6, 8)
 SLOPE = 0.2
-#: The orthonormal Haar wavelet: (band, row, column), bands LL, HL (differences along x), LH (along y), HH.
-HAAR = torch.tensor([[[1, 1], [1, 1]], [[1, -1], [1, -1]], [[1, 1], [-1, -1]], [[1, -1], [-1, 1]]]) / 2
 
 
 def pool_anchors(x: Tensor) -> Tensor:
-    """SPP: averages over grids of 1x1, 3x3, 6x6 and 8x8, (..., C, H, W) -> (..., C, 110)."""
+    """SPP: return averages over grids of 1x1, 3x3, 6x6 and 8x8, (..., C, H, W) -> (..., C, 110)."""
     maps = x.flatten(0, -4)
     pooled = torch.cat([F.adaptive_avg_pool2d(maps, grid).flatten(2) for grid in ANCHOR_GRIDS], dim=2)
     return pooled.view(*x.shape[:-2], pooled.shape[-1])
@@ -39,47 +48,18 @@ class SpatialAttention(nn.Module):
         self.register_buffer('wavelet', HAAR.clone(), persistent=False)
 
     def forward(self, large: Tensor, small: Tensor) -> Tensor:
-        """large (N, C, H, W), small (N, C, h, w), even sides -> (N, C, H, W)."""
-        n, c, height, width = large.shape
-        # Pixels of a 2x2 block in turn, block after block; each with its bands beside each other.
-        q = to_bands(self.query, self.wavelet, large).permute(0, 2, 3, 1)
-        q = q.reshape(n, height * width, 4, c // 4).transpose(1, 2)
-        k, v = (pool_anchors(rearranged(to_bands(conv, self.wavelet, small))) for conv in (self.key, self.value))
-        # Bands stand where attention heads usually do; the paper has no scaling. Contiguous rows, or torch falls back
-        # to a slower kernel that keeps the maps.
-        k, v = (t.transpose(2, 3).contiguous() for t in (k, v))
-        attended = F.scaled_dot_product_attention(q, k, v, scale=1.0).transpose(1, 2)
+        """Return (N, C, H, W) from large (N, C, H, W) and small (N, C, h, w), all sides even."""
+        # FRCB: a wavelet whose four bands are brought back to full size by pixel-shuffle.
+        q = band_pixels(conv1x1_haar(large, self.query, self.wavelet))
+        # SPP: anchors of the smaller scale.
+        k = pool_anchors(band_maps(conv1x1_haar(small, self.key, self.wavelet)))
+        v = pool_anchors(band_maps(conv1x1_haar(small, self.value, self.wavelet)))
+        # Contiguous rows, or torch takes a slower kernel that keeps the attention maps.
+        k, v = k.transpose(2, 3).contiguous(), v.transpose(2, 3).contiguous()
+        # The bands take the place of attention heads; the paper does not scale.
+        attended = F.scaled_dot_product_attention(q, k, v, scale=1.0)
         del q
-        blocks = attended.reshape(n, height // 2, width // 2, 2, 2, c).transpose(2, 3)
-        # (N, H, W, C) in memory: channels_last.
-        mixed = blocks.reshape(n, height, width, c).permute(0, 3, 1, 2)
-        del attended, blocks
-        return self.out(mixed).add_(large)
-
-
-def to_bands(conv: nn.Conv2d, wavelet: Tensor, x: Tensor) -> Tensor:
-    """FRCB: a 1x1 convolution and one level of the Haar wavelet in one convolution of stride 2, its kernel put together
-    here.
-
-    Args:
-        wavelet: :data:`HAAR`.
-        x: (N, C, H, W), sides even.
-
-    Returns:
-        (N, 4 C, H / 2, W / 2), the channels in the order (place in the 2x2 block, band, channel of the group).
-    """
-    # Of the convolution's channels, number 4 c + place becomes the place in the block.
-    kernel = torch.einsum('brk,cpi->pbcirk', wavelet, conv.weight.flatten(1).unflatten(0, (-1, 4)))
-    # As a product of two rows, not as a view of a table: torch's compiler for CPUs takes no view for a bias.
-    of_band = wavelet.sum((1, 2)).repeat_interleave(conv.out_channels // 4)
-    bias = of_band.repeat(4) * conv.bias.unflatten(0, (-1, 4)).T.repeat(1, 4).flatten()
-    return F.conv2d(x, kernel.flatten(0, 2), bias, stride=2)
-
-
-def rearranged(bands: Tensor) -> Tensor:
-    """Each band of :func:`to_bands` brought back to full size by pixel-shuffle: (N, 4, C / 4, H, W)."""
-    n, _, h, w = bands.shape
-    return bands.view(n, 2, 2, 4, -1, h, w).permute(0, 3, 4, 5, 1, 6, 2).reshape(n, 4, -1, 2 * h, 2 * w)
+        return self.out(merge_band_pixels(attended, *large.shape[-2:])).add_(large)
 
 
 class ChannelAttention(nn.Module):
@@ -95,50 +75,49 @@ class ChannelAttention(nn.Module):
         self.value = conv1x1(channels, channels)
 
     def forward(self, large: Tensor, small: Tensor) -> Tensor:
-        """large (N, C, H, W), small (N, C, h, w) -> (N, C, H, W)."""
-        # Pooling to the anchors first is the same (both are linear, and averages of a bias are the bias) and cheaper.
-        q = project_anchors(self.query, pool_anchors(large)).unflatten(1, (self.num_heads, -1))
-        k = project_anchors(self.key, pool_anchors(small)).unflatten(1, (self.num_heads, -1))
-        # (N, heads, C / heads of k, C / heads of q), every column a mixture of value channels.
+        """Return (N, C, H, W) from large (N, C, H, W) and small (N, C, h, w)."""
+        # SPP before the 1x1 convolutions: both are linear, so the order makes no difference but to the cost.
+        q = conv1x1_anchors(pool_anchors(large), self.query).unflatten(1, (self.num_heads, -1))
+        k = conv1x1_anchors(pool_anchors(small), self.key).unflatten(1, (self.num_heads, -1))
+        # (N, heads, channels of k, channels of q): each column is a mixture of the channels of v.
         mix = torch.softmax(k @ q.transpose(-1, -2), dim=-2)
-        # To mix the values' channels is a 1x1 convolution after a 1x1 convolution: one, with a kernel for each picture.
-        of_value = torch.cat([self.value.weight.flatten(1), self.value.bias[:, None]], dim=1)
-        mixing = (mix.transpose(-1, -2) @ of_value.unflatten(0, (self.num_heads, -1))).flatten(1, 2)
-        kernels, biases = mixing[..., :-1, None, None], mixing[..., -1]
-        mixed = [F.conv2d(x[None], kernel, b) for x, kernel, b in zip(large, kernels, biases, strict=True)]
-        return torch.cat(mixed).add_(large) if len(mixed) > 1 else mixed[0].add_(large)
+        return mix_conv1x1(large, self.value, mix).add_(large)
 
 
-def project_anchors(conv: nn.Conv2d, anchors: Tensor) -> Tensor:
-    """A 1x1 convolution of (N, C, S)."""
+def conv1x1_anchors(anchors: Tensor, conv: nn.Conv2d) -> Tensor:
+    """Apply a 1x1 convolution to anchors, (N, C, S) -> (N, out, S)."""
     return F.conv1d(anchors, conv.weight.squeeze(-1), conv.bias)
 
 
 class ConvInteraction(nn.Module):
-    """The row "by convolution" of Table 1: a 3x3 convolution of both scales, added to the larger."""
+    """Row "by convolution" of Table 1: a 3x3 convolution of both scales, added to the larger."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = conv3x3(2 * channels, channels)
 
     def forward(self, large: Tensor, small: Tensor) -> Tensor:
+        """Return (N, C, H, W) from large (N, C, H, W) and small (N, C, h, w)."""
         return large + self.conv(torch.cat([large, upsample_to(large, small)], dim=1))
 
 
 class NoInteraction(nn.Module):
+    """Return the larger scale as it is."""
+
     def forward(self, large: Tensor, small: Tensor) -> Tensor:
+        """Return ``large``."""
         return large
 
 
 def upsample_to(large: Tensor, small: Tensor) -> Tensor:
-    """Bilinear, to the size of ``large``."""
+    """Upsample a map bilinearly to the size of ``large``."""
     if small.shape[-2:] == large.shape[-2:]:
         return small
     return F.interpolate(small, large.shape[-2:], mode='bilinear', align_corners=False)
 
 
 class CrossScale(nn.Module):
-    """One interaction a scale, between it and the next coarser one; the coarsest interacts with itself."""
+    """Let each scale interact with the next coarser one; the coarsest interacts with itself."""
 
     def __init__(self, make: Callable[[], nn.Module], num_scales: int, isolated: bool, coarse_to_fine: bool) -> None:
         super().__init__()
@@ -147,7 +126,7 @@ class CrossScale(nn.Module):
         self.coarse_to_fine = coarse_to_fine
 
     def forward(self, scales: list[Tensor]) -> list[Tensor]:
-        """Features, finest first -> the same, enhanced; coarse to fine, a scale reads the coarser one's result."""
+        """Return enhanced features, finest first; ``coarse_to_fine`` reads the result of the coarser scale."""
         out = list(scales)
         for s in reversed(range(len(scales))):
             source = out if self.coarse_to_fine else scales
@@ -173,6 +152,7 @@ class BasicModule(nn.Module):
         self.spatial = spatial
 
     def forward(self, scales: list[Tensor]) -> list[Tensor]:
+        """Return enhanced features, finest first."""
         halved = self.channel([down(x) for down, x in zip(self.down, scales, strict=True)])
         lifted = [x + up(y) for up, x, y in zip(self.up, scales, halved, strict=True)]
         del halved
@@ -180,7 +160,7 @@ class BasicModule(nn.Module):
 
 
 class Pyramid(nn.Module):
-    """The rainy picture at scales 1, 1/2, 1/4: by learnt 3x3 kernels, a fixed Gaussian, or plain bilinear."""
+    """Rainy image at scales 1, 1/2, 1/4: through learned 3x3 kernels, a fixed Gaussian, or bilinear sampling."""
 
     def __init__(self, kind: str, num_scales: int, image_channels: int = 3) -> None:
         super().__init__()
@@ -196,6 +176,7 @@ class Pyramid(nn.Module):
             self.kernels.extend(nn.Parameter(start.clone(), requires_grad=learn) for _ in range(num_scales - 1))
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the levels, finest first: (N, 3, H, W), (N, 3, H / 2, W / 2), (N, 3, H / 4, W / 4)."""
         levels = [x]
         for s in range(self.num_scales - 1):
             if len(self.kernels):
@@ -211,17 +192,17 @@ class MAFNet(BaseModule):
 
     Args:
         channels: "kernels", 64 in the paper; 32 and 96 in its Table 4. A multiple of 4 and of ``num_heads``.
-        num_modules: 8 in the paper; 6 to 10 in its Table 3.
-        num_heads: of the channel attention, 4 in the paper; 1 to 16 in its Table 2.
-        pyramid: ``'adaptive'`` (learnt kernels), ``'gaussian'`` or ``'bilinear'`` (Table 1).
+        num_modules: number of basic modules, 8 in the paper; 6 to 10 in its Table 3.
+        num_heads: heads of the channel attention, 4 in the paper; 1 to 16 in its Table 2.
+        pyramid: ``'adaptive'`` (learned kernels), ``'gaussian'`` or ``'bilinear'`` (Table 1).
         interaction: between scales (Table 1): ``'both'`` attentions, ``'spatial'`` or ``'channel'`` only, ``'conv'``
             in their place, or ``'none'``: every scale attends to itself.
         image_channels: channels of the image, 3; more behind :class:`PixelUnshuffled`.
-        with_cp: less memory in training: a module's insides are computed again in the backward pass.
-        init_cfg: mmengine's weight initialisation.
+        with_cp: save memory in training: the backward pass computes the inside of each module again.
+        init_cfg: mmengine's weight initialization.
 
     The paper fixes three scales, the pyramid's learnable kernels, the two attentions with their Haar bands and 110
-    anchors, the order of a basic module, and ``B = O - R``. It leaves open, and we chose:
+    anchors, the order of a basic module, and ``B = O - R``. It leaves other choices open; ours are:
 
     * sides a multiple of 8; weights shared neither between scales nor between modules;
     * pyramid kernels 3x3, 3 -> 3, stride 2, no bias, starting from a Gaussian of sigma 1 for each channel;
@@ -236,10 +217,6 @@ class MAFNet(BaseModule):
 
     Parameters at the defaults: 5,298,085.
     """
-
-    channel_order = 'rgb'
-    min_size = 8
-    size_multiple = 8  # two halvings, one inside a module, and Haar's at the coarsest scale (1/8 of the sides)
 
     def __init__(
         self,
@@ -260,7 +237,13 @@ class MAFNet(BaseModule):
             raise ValueError(f'MAFNet: channels must be a multiple of 4 (four Haar bands), found {channels}')
         num_scales = 3
         self.with_cp = with_cp
-        self.bytes_per_pixel = 48 * channels
+        self.spec = NetworkSpec(
+            min_size=8,
+            size_multiple=8,  # two halvings, one inside a module, and Haar's at the coarsest scale (1/8 of the sides)
+            bytes_per_pixel=48 * channels,
+            export_any_size=False,  # the grids of the anchors depend on the size
+            renamed_keys={'enter': 'conv_in', 'enter_spatial': 'spatial_in', 'leave': 'conv_out'},
+        )
 
         def spatial() -> nn.Module:
             if interaction == 'conv':
@@ -276,8 +259,8 @@ class MAFNet(BaseModule):
             return CrossScale(make, num_scales, interaction == 'none', coarse_to_fine)
 
         self.pyramid = Pyramid(pyramid, num_scales, image_channels)
-        self.enter = nn.ModuleList(conv3x3(image_channels, channels) for _ in range(num_scales))
-        self.enter_spatial = cross(spatial, True)
+        self.conv_in = nn.ModuleList(conv3x3(image_channels, channels) for _ in range(num_scales))
+        self.spatial_in = cross(spatial, True)
         self.body = nn.Sequential(
             *(
                 BasicModule(channels, cross(channel, False), cross(spatial, True), num_scales)
@@ -285,20 +268,21 @@ class MAFNet(BaseModule):
             )
         )
         self.fuse = conv3x3(num_scales * channels, channels)
-        self.leave = conv3x3(channels, image_channels)
+        self.conv_out = conv3x3(channels, image_channels)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Derain a batch.
 
         Args:
-            x: rainy pictures (N, 3, H, W), RGB in [0, 1], H and W multiples of 8.
+            x: rainy images O (N, 3, H, W), RGB in [0, 1], H and W multiples of 8.
 
         Returns:
-            One result, (N, 3, H, W).
+            One result B, (N, 3, H, W).
         """
-        scales = [conv(level) for conv, level in zip(self.enter, self.pyramid(x), strict=True)]
-        scales = self.enter_spatial(scales)
+        scales = [conv(level) for conv, level in zip(self.conv_in, self.pyramid(x), strict=True)]
+        scales = self.spatial_in(scales)
         for module in self.body:
             scales = maybe_checkpoint(module, scales, enabled=self.with_cp)
         fused = self.fuse(torch.cat([upsample_to(scales[0], scale) for scale in scales], dim=1))
-        return [x - self.leave(F.leaky_relu(fused, SLOPE))]
+        rain = self.conv_out(F.leaky_relu(fused, SLOPE))
+        return [x - rain]

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from mmderain.registry import MODELS
 
 from ..layers import conv1x1, conv3x3, maybe_checkpoint
+from ..spec import NetworkSpec
 
 
 class LayerNorm2d(nn.Module):
@@ -93,8 +94,6 @@ class NAFNet(BaseModule):
         ValueError: encoder and decoder differ in the number of levels.
     """
 
-    channel_order = 'rgb'
-
     def __init__(
         self,
         width: int = 16,
@@ -112,8 +111,8 @@ class NAFNet(BaseModule):
                 f'and decoder_blocks={list(decoder_blocks)}'
             )
         self.with_cp = with_cp
-        self.min_size = self.size_multiple = 2 ** len(encoder_blocks)
-        self.bytes_per_pixel = 64 * width
+        smallest = 2 ** len(encoder_blocks)
+        self.spec = NetworkSpec(min_size=smallest, size_multiple=smallest, bytes_per_pixel=64 * width)
         self.intro = conv3x3(image_channels, width)
         self.ending = conv3x3(width, image_channels)
         self.encoders, self.downs = nn.ModuleList(), nn.ModuleList()
@@ -133,7 +132,7 @@ class NAFNet(BaseModule):
         """Derain a batch.
 
         Args:
-            x: rainy images (N, 3, H, W), RGB in [0, 1]; H and W are multiples of ``size_multiple``.
+            x: rainy images (N, 3, H, W), RGB in [0, 1]; H and W are multiples of 2 to the number of levels.
 
         Returns:
             One result, (N, 3, H, W).
@@ -149,6 +148,7 @@ class NAFNet(BaseModule):
         return [x + self.ending(features)]
 
     def _run(self, blocks: nn.Sequential, features: Tensor) -> Tensor:
+        """Run blocks one after the other."""
         for block in blocks:
             features = maybe_checkpoint(block, features, enabled=self.with_cp)
         return features

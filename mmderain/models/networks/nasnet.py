@@ -1,5 +1,8 @@
 """NASNet: Qin and Wang, "NASNet: A Neuron Attention Stage-by-Stage Net for Single Image Deraining", 2020 (arXiv
-1912.03151). Nothing to do with architecture search.
+1912.03151). It has nothing to do with architecture search.
+
+Difference in form, not in result: a convolution of two concatenated maps is a sum of two
+(:func:`~mmderain.models.layers.conv2d_split`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,10 +13,11 @@ from torch import Tensor, nn
 from mmderain.registry import MODELS
 
 from ..layers import conv1x1, conv2d_split, conv3x3, maybe_checkpoint
+from ..spec import NetworkSpec
 
 
 class NeuronAttention(nn.Module):
-    """Weighs every value by its surroundings in its own channel and by the other channels at its place."""
+    """Weight every value by its surroundings in its own channel and by the other channels at its place."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -21,11 +25,12 @@ class NeuronAttention(nn.Module):
         self.channels = conv1x1(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return x * NA(x), (N, C, H, W) as the input."""
         return x * self.channels(self.surroundings(x).relu_()).sigmoid_()
 
 
 def build_attention(kind: str | None, channels: int) -> nn.Module:
-    """``'neuron'``, ``'se'`` (squeeze and excitation, reduction 16, from timm) or None."""
+    """Build the attention ``'neuron'``, ``'se'`` (squeeze and excitation of timm, reduction 16) or None (identity)."""
     if kind == 'neuron':
         return NeuronAttention(channels)
     if kind == 'se':
@@ -38,7 +43,7 @@ def build_attention(kind: str | None, channels: int) -> nn.Module:
 
 
 class Block(nn.Module):
-    """Two convolutions, the second reading the input too, weighed and added to the input."""
+    """Two convolutions, the second of which also reads the input; the result is weighted and added to the input."""
 
     def __init__(self, channels: int, attention: str | None) -> None:
         super().__init__()
@@ -47,12 +52,14 @@ class Block(nn.Module):
         self.attention = build_attention(attention, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = conv2d_split((x, self.conv1(x).relu_()), self.conv2.weight, self.conv2.bias, padding=1)
-        return self.attention(y).add_(x)
+        """Return (N, C, H, W) for (N, C, H, W)."""
+        # b = conv2(cat[x, a]) with a = relu(conv1(x)), which has no name here so that its memory is free afterwards
+        b = conv2d_split((x, self.conv1(x).relu_()), self.conv2.weight, self.conv2.bias, padding=1)
+        return self.attention(b).add_(x)
 
 
 class Stage(nn.Module):
-    """Blocks and a convolution, with a skip around all."""
+    """Blocks and a convolution, with a skip connection around them."""
 
     def __init__(self, channels: int, num_blocks: int, attention: str | None, with_cp: bool) -> None:
         super().__init__()
@@ -61,6 +68,7 @@ class Stage(nn.Module):
         self.conv = conv3x3(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, H, W) for (N, C, H, W)."""
         y = x
         for block in self.blocks:
             y = maybe_checkpoint(block, y, enabled=self.with_cp)
@@ -72,22 +80,19 @@ class NASNet(BaseModule):
     """Neuron attention stage-by-stage network.
 
     Args:
-        channels: width, 64 in the paper.
+        channels: width C, 64 in the paper.
         num_stages: 3 in the paper; 1 to 4 in its Table 8.
-        num_blocks: of a stage, 18 in the paper.
+        num_blocks: number of blocks of a stage, 18 in the paper.
         attention: ``'neuron'``, ``'se'`` (SENet of Table 7) or None (PlainNet).
-        fuse_stages: False lets the last stage go straight to the two last convolutions (DirectNet of Table 9).
+        fuse_stages: False passes the last stage straight to the two last convolutions (DirectNet of Table 9).
         image_channels: channels of the image, 3; more behind :class:`PixelUnshuffled`.
-        with_cp: less memory in training: a block's insides are computed again in the backward pass.
-        init_cfg: mmengine's weight initialisation; the paper's is torch's default.
+        with_cp: save memory in training: the backward pass computes the inside of each block again.
+        init_cfg: mmengine's weight initialization; the paper's is torch's default.
 
-    It reads normalised pictures: mean and standard deviation, per data set, belong to the ``Derainer`` around it. What
-    it is trained towards is the clean picture in [0, 1]. Parameters at the defaults: 6,508,931 (6,244,931 without
+    It reads normalized images: mean and standard deviation, which differ for each data set, belong to the ``Derainer``
+    around it. Its target is the clean image in [0, 1]. Parameters at the defaults: 6,508,931 (6,244,931 without
     attention).
     """
-
-    channel_order = 'rgb'
-    min_size = 1
 
     def __init__(
         self,
@@ -102,37 +107,42 @@ class NASNet(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         self.fuse_stages = fuse_stages
-        self.bytes_per_pixel = 40 * channels
-        # Convolutions from end to end, depthwise ones included: a tile's core is then the whole picture's.
-        self.halo = num_stages * (num_blocks * (3 if attention == 'neuron' else 2) + 1) + 6
-        self.enter = conv3x3(image_channels, channels)
+        # Each 3x3 convolution, depthwise ones included, widens by a pixel what a result depends on.
+        convolutions_of_block = 3 if attention == 'neuron' else 2
+        self.spec = NetworkSpec(
+            halo=num_stages * (num_blocks * convolutions_of_block + 1) + 6,
+            bytes_per_pixel=40 * channels,
+            renamed_keys={'enter': 'conv_in', 'leave1': 'conv_out1', 'leave2': 'conv_out2'},
+        )
+        self.conv_in = conv3x3(image_channels, channels)
         self.stages = nn.ModuleList(Stage(channels, num_blocks, attention, with_cp) for _ in range(num_stages))
         if fuse_stages:
             self.fuse1 = conv3x3(num_stages * channels, channels)
             self.fuse2 = conv1x1(channels, channels)
             self.attention = build_attention(attention, channels)
-        self.leave1 = conv3x3(channels, channels)
-        self.leave2 = conv3x3(channels, image_channels)
+        self.conv_out1 = conv3x3(channels, channels)
+        self.conv_out2 = conv3x3(channels, image_channels)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Derain a batch.
 
         Args:
-            x: rainy pictures (N, 3, H, W), RGB, normalised.
+            x: rainy images (N, 3, H, W), RGB, normalized.
 
         Returns:
             One result, (N, 3, H, W), RGB in [0, 1] once trained.
         """
+        results = self._stage_results(x)
         if self.fuse_stages:
-            fused = conv2d_split(self._results(x), self.fuse1.weight, self.fuse1.bias, padding=1)
+            fused = conv2d_split(results, self.fuse1.weight, self.fuse1.bias, padding=1)  # conv(cat[h_1, .., h_S])
             z = self.attention(self.fuse2(fused))
         else:
-            *_, z = self._results(x)
-        return [self.leave2(self.leave1(z)) + x]
+            *_, z = results
+        return [self.conv_out2(self.conv_out1(z)) + x]
 
-    def _results(self, x: Tensor) -> Iterator[Tensor]:
-        """Of each stage in turn, (N, channels, H, W)."""
-        z = self.enter(x)
+    def _stage_results(self, x: Tensor) -> Iterator[Tensor]:
+        """Yield the results h_1, .., h_S of the stages, each (N, C, H, W), when they are asked for."""
+        z = self.conv_in(x)
         for stage in self.stages:
             z = stage(z)
             yield z

@@ -1,4 +1,6 @@
 from collections.abc import Sequence
+from dataclasses import replace
+from math import ceil
 
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -6,7 +8,7 @@ from torch import Tensor
 
 from mmderain.registry import MODELS
 
-from ..tiling import BYTES_PER_PIXEL, HALO, Tile, current_tile, within
+from ..tiling import Tile
 
 
 @MODELS.register_module()
@@ -31,36 +33,28 @@ class PixelUnshuffled(BaseModule):
             raise ValueError(f'PixelUnshuffled: factor must be 2, 4, 8 or 16, found {factor!r}')
         self.factor = factor
         self.network = MODELS.build(dict(network, image_channels=3 * factor**2, _scope_='mmderain'))
-        self.channel_order = getattr(self.network, 'channel_order', 'rgb')
-        self.min_size = factor * getattr(self.network, 'min_size', 1)
-        self.size_multiple = factor * getattr(self.network, 'size_multiple', 1)
-        self.halo = factor * getattr(self.network, 'halo', HALO)
-        self.bytes_per_pixel = -(-getattr(self.network, 'bytes_per_pixel', BYTES_PER_PIXEL) // factor**2)
+        inner = self.network.spec
+        self.spec = replace(
+            inner,
+            min_size=factor * inner.min_size,
+            size_multiple=factor * inner.size_multiple,
+            halo=factor * inner.halo,
+            bytes_per_pixel=ceil(inner.bytes_per_pixel / factor**2),
+        )
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, tile: Tile | None = None) -> list[Tensor]:
         """Derain a batch.
 
         Args:
-            x: rainy images (N, 3, H, W); H and W are multiples of ``size_multiple``.
+            x: rainy images (N, 3, H, W), of a size that ``spec`` allows.
+            tile: the tile that x is, None for whole images.
 
         Returns:
             The stage results of the network, each (N, 3, H, W).
         """
         folded = F.pixel_unshuffle(x, self.factor)
-        tile = current_tile()
-        if tile is None:
-            results = self.network(folded)
+        if tile is not None and self.spec.takes_tile:
+            results = self.network(folded, tile.folded(self.factor))
         else:
-            with within(self._folded(tile)):
-                results = self.network(folded)
+            results = self.network(folded)
         return [F.pixel_shuffle(result, self.factor) for result in results]
-
-    def _folded(self, tile: Tile) -> Tile:
-        """Return the tile in pixels of the folded image."""
-
-        def divided(part: slice) -> slice:
-            return slice(part.start // self.factor, -(-part.stop // self.factor))
-
-        height, width = (-(-side // self.factor) for side in tile.picture)
-        parts = (tile.rows, tile.columns, tile.core_rows, tile.core_columns)
-        return Tile(*map(divided, parts), picture=(height, width))

@@ -1,0 +1,17 @@
+# The derainer of all configs *_derained.py. DERAINER=NAME before a command chooses another one: a network trained by a
+# config of configs/derain, a bundled model such as sian, or the path of a config.
+trained = dict(
+    sian_rain100h=dict(config='mmderain::derain/sian_rain100h.py', checkpoint='work_dirs/sian_rain100h/epoch_100.pth'),
+    jdnet_rain200h=dict(
+        config='mmderain::derain/jdnet_rain200h.py', checkpoint='work_dirs/jdnet_rain200h/epoch_1000.pth'
+    ),
+    nasnet_rain100h=dict(
+        config='mmderain::derain/nasnet_rain100h.py', checkpoint='work_dirs/nasnet_rain100h/iter_300000.pth'
+    ),
+    mafnet_rain200h=dict(
+        config='mmderain::derain/mafnet_rain200h.py', checkpoint='work_dirs/mafnet_rain200h/epoch_700.pth'
+    ),
+)
+derainer = '{{$DERAINER:sian_rain100h}}'
+derain = dict(type='mmderain.Derain', derainer=trained.get(derainer, derainer))
+del trained

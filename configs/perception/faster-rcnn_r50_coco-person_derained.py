@@ -1,0 +1,5 @@
+# Faster R-CNN R50-FPN for persons only behind a derainer
+_base_ = ['./faster-rcnn_r50_coco-person.py', './_base_/derain.py']
+test_pipeline = _base_.test_pipeline
+test_pipeline.insert(1, _base_.derain)
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -1,0 +1,5 @@
+# Faster R-CNN R50-FPN on COCO (37.4 box AP on clean images: mmdet's model card) behind a derainer
+_base_ = ['mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', './_base_/derain.py']
+test_pipeline = _base_.test_pipeline
+test_pipeline.insert(1, _base_.derain)
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -1,0 +1,156 @@
+"""Export a derainer to one file that runs without mmderain: ONNX, or a program of torch.export."""
+
+import contextlib
+import logging
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mmderain.errors import InputError
+from mmderain.io.files import atomic_write
+from mmderain.models import Derainer
+
+OPSET = 20
+#: Largest accepted difference from PyTorch.
+TOLERANCE = 1e-4
+SUFFIXES = ('.onnx', '.pt2')
+
+
+class ExportedModel(nn.Module):
+    """The model that is exported: the last stage of a derainer, clamped.
+
+    Args:
+        derainer: derainer in ``eval()`` mode.
+    """
+
+    def __init__(self, derainer: Derainer) -> None:
+        super().__init__()
+        self.derainer = derainer
+
+    def forward(self, rainy: Tensor) -> Tensor:
+        """Derain RGB in [0, 1], (1, 3, H, W)."""
+        return self.derainer.stages(rainy)[-1].clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class Export:
+    """Result of :func:`export_derainer`.
+
+    Attributes:
+        multiple: height and width of an input must be multiples of this; None if only the exported size is accepted.
+        differences: (height, width) -> largest difference from PyTorch, for each size that was compared.
+    """
+
+    multiple: int | None
+    differences: dict[tuple[int, int], float]
+
+
+def export_derainer(
+    derainer: Derainer, path: str | Path, size: tuple[int, int] = (320, 480), fixed: bool = False
+) -> Export:
+    """Write a derainer to one file, and keep the file only if it computes the same as PyTorch.
+
+    The exported model takes ``rainy``, float32 (1, 3, H, W), RGB in [0, 1], and returns ``derained`` of the same shape,
+    clamped to [0, 1]. Color order and normalization are inside.
+
+    Args:
+        derainer: derainer in ``eval()`` mode, on the CPU.
+        path: file to write, ``.onnx`` or ``.pt2`` (torch.export). ONNX needs the extra ``[export]``.
+        size: height and width of the example input, px.
+        fixed: accept no other size.
+
+    Raises:
+        InputError: the suffix or the size is not possible, a package is missing, torch cannot export the network, or
+            the file computes something else.
+    """
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise InputError(f'{path}: expected a file that ends in {" or ".join(SUFFIXES)}')
+    if path.suffix == '.onnx':
+        _require_onnx()
+    kind = type(derainer.network).__name__
+    multiple = math.lcm(derainer.spec.size_multiple, derainer.spec.export_multiple)
+    if any(side % multiple or side < 8 * multiple for side in size):
+        raise InputError(
+            f'--size {size[0]} {size[1]}: {kind} is exported for multiples of {multiple} from {8 * multiple} on'
+        )
+    fixed = fixed or not derainer.spec.export_any_size
+    sizes = [tuple(size)] if fixed else [tuple(size), (12 * multiple, 8 * multiple)]
+    model, differences = ExportedModel(derainer).eval(), {}
+    with atomic_write(path) as part, torch.no_grad():
+        try:
+            _write(model, part, size, None if fixed else multiple)
+        except Exception as error:  # the exporters of torch raise errors of many types
+            reason, hint = (
+                str(error).strip().partition('\n')[0],
+                '' if fixed else '; try --fixed, which asks less of it',
+            )
+            raise InputError(f'{path}: torch cannot export {kind}: {reason}{hint}') from error
+        exported = load_exported(part)
+        for height, width in sizes:
+            rainy = torch.rand(1, 3, height, width)
+            difference = (exported(rainy) - model(rainy)).abs().max().item()
+            if not difference < TOLERANCE:  # also refuses NaN
+                raise InputError(
+                    f'{path}: not written, because it differs from PyTorch by more than {TOLERANCE}: by '
+                    f'{difference:.1e} at {height}x{width}'
+                )
+            differences[height, width] = difference
+    return Export(None if fixed else multiple, differences)
+
+
+def load_exported(path: str | Path) -> Callable[[Tensor], Tensor]:
+    """Return an exported model as a function of (1, 3, H, W), on the CPU."""
+    path = Path(path)
+    if path.suffix == '.pt2':
+        return torch.export.load(path).module()
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+    return lambda rainy: torch.from_numpy(session.run(None, {'rainy': rainy.numpy()})[0])
+
+
+def _require_onnx() -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise InputError(f"{error}; ONNX needs the extra [export]: pip install 'mmderain[export]'") from error
+
+
+def _write(model: ExportedModel, path: Path, size: tuple[int, int], multiple: int | None) -> None:
+    """Write the file for sides that are multiples of ``multiple``, or for ``size`` only if that is None."""
+    rainy = torch.rand(1, 3, *size)
+    shapes = None
+    if multiple is not None:
+        # From eight steps on, every branch for small sizes is decided.
+        sides = [torch.export.Dim(name, min=8, max=2**14) for name in ('h', 'w')]
+        shapes = ({2 + i: side if multiple == 1 else multiple * side for i, side in enumerate(sides)},)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        program = torch.export.export(model, (rainy,), dynamic_shapes=shapes, strict=False)
+        if path.suffix == '.pt2':
+            torch.export.save(program, path)
+            return
+        with _without_warnings_in_logs():  # the exporter logs each constant that it does not fold
+            onnx = torch.onnx.export(
+                program, (rainy,), input_names=['rainy'], output_names=['derained'], opset_version=OPSET, verbose=False
+            )
+        onnx.save(path, external_data=False)
+
+
+@contextlib.contextmanager
+def _without_warnings_in_logs() -> Iterator[None]:
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)

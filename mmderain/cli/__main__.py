@@ -1,0 +1,5 @@
+import sys
+
+from mmderain.cli import main
+
+sys.exit(main())

@@ -1,0 +1,173 @@
+"""Measure what rain takes from a detector or segmentor, and what derainers give back.
+
+    mmderain joint-test CONFIG CHECKPOINT --derainer nafnet --rain heavy light:2
+    mmderain joint-test CONFIG CHECKPOINT --derainer SIAN sian_rain100h.py sian.pth
+
+CONFIG and CHECKPOINT are those of mmdet or mmseg, unchanged. Each row of the table is one run of the library's own test
+loop: clean images, rainy images, a median blur as a control, each derainer, clean images derained (does it do harm?),
+images that another program derained (--folder), and other task models (--baseline), such as one fine-tuned on rain.
+Finished rows are stored, so that an interrupted call continues; a row is run again if anything that it depends on has
+changed.
+"""
+
+import argparse
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+from mmderain import __version__
+
+from .command import CommandParser, command
+from .options import add_device_option, positive_int, rain_help
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add ``mmderain joint-test``."""
+    parser = commands.add_parser(
+        'joint-test', doc=__doc__, help='measure what rain takes from a detector or segmentor, and what comes back'
+    )
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the test."""
+    parser.add_argument('config', help='config of mmdet or mmseg; its test set is used')
+    parser.add_argument('checkpoint', help='checkpoint of the detector or segmentor')
+    parser.add_argument(
+        '--derainer',
+        nargs='+',
+        action=AppendDerainer,
+        default=[],
+        metavar=('NAME', 'DERAINER [CHECKPOINT]'),
+        help='name in the table; a derainer, that is a name of `mmderain models` (default: NAME) or a config; its '
+        'checkpoint (default: the bundled one). May be repeated',
+    )
+    parser.add_argument(
+        '--baseline',
+        nargs=3,
+        action='append',
+        default=[],
+        metavar=('NAME', 'CONFIG', 'CHECKPOINT'),
+        help='another task model to compare with; may be repeated',
+    )
+    parser.add_argument(
+        '--folder',
+        nargs=2,
+        action='append',
+        default=[],
+        metavar=('NAME', 'DIR'),
+        help='the rainy test images as another program derained them, under their names; may be repeated',
+    )
+    parser.add_argument(
+        '--rain',
+        nargs='+',
+        default=['heavy'],
+        metavar='RAIN',
+        help=f'one or several. {rain_help()} (default: heavy)',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='seed of the rain (default: 0)')
+    parser.add_argument('--limit', type=positive_int, metavar='N', help='use the first N images only')
+    add_device_option(parser, 'cpu')
+    parser.add_argument(
+        '--out', type=Path, metavar='DIR', help='folder to write (default: work_dirs/joint_test/<name of the config>)'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override entries of the task configs, for example test_dataloader.dataset.data_root=DIR',
+    )
+
+
+class AppendDerainer(argparse.Action):
+    """Collect derainers as (name, derainer, checkpoint or None)."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        """Add one derainer."""
+        if len(values) > 3:
+            parser.error(f'{option_string} {" ".join(values)}: expected NAME [DERAINER [CHECKPOINT]]')
+        name, derainer, checkpoint = [*values, *[None] * (3 - len(values))]
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest), (name, derainer or name, checkpoint)])
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line of ``tools/joint_test.py``."""
+    parser = CommandParser(__doc__)
+    add_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the conditions, print a line after each, and write the table."""
+    import torch
+    from mmengine.config import Config
+
+    from mmderain.engine.cpu_memory import keep_cpu_memory
+    from mmderain.hub import find_derainer
+    from mmderain.perception import joint_test
+    from mmderain.perception.joint_test.conditions import refuse_repeated
+    from mmderain.rain import parse_rain
+
+    # Results of some images must not replace those of all.
+    part = '' if args.limit is None else f'_first{args.limit}'
+    out = args.out or Path('work_dirs/joint_test') / f'{Path(args.config).stem}{part}'
+    refuse_repeated('--derainer', [name for name, *_ in args.derainer])
+    refuse_repeated('--folder', [name for name, _ in args.folder])
+    for rain in args.rain:
+        if rain != 'none':
+            parse_rain(rain)
+    derainers = {}
+    for name, derainer, checkpoint in args.derainer:
+        find_derainer(derainer, checkpoint)  # a wrong name is an error before anything runs
+        derainers[name] = dict(config=derainer, checkpoint=checkpoint) if checkpoint else derainer
+    checkpoints = [checkpoint for *_, checkpoint in args.derainer if checkpoint]
+    for path in (args.config, args.checkpoint, *checkpoints, *(p for _, *paths in args.baseline for p in paths)):
+        require_file(path)
+    rows = list(
+        joint_test.conditions(
+            joint_test.TaskModel(Path(args.config).stem, args.config, args.checkpoint),
+            args.rain,
+            derainers,
+            [joint_test.TaskModel(*baseline) for baseline in args.baseline],
+            dict(args.folder),
+            Config.fromfile(args.config).test_dataloader.dataset.get('data_root') or '.',
+            args.seed,
+            args.device,
+        )
+    )
+    done = []
+
+    def show(row, result) -> None:
+        done.append(result)
+        lines = joint_test.align_table(joint_test.make_table(rows[: len(done)], done), rows).splitlines()
+        # The head once, then one line for each row. The final table adds the recovery, which refers to other rows.
+        print('\n'.join(lines if len(done) == 1 else lines[-1:]), f'   [{len(done)}/{len(rows)}]', flush=True)
+
+    with keep_cpu_memory():
+        results = joint_test.evaluate(rows, out / 'cache', args.limit, args.cfg_options, show)
+    settings = dict(
+        version=__version__,
+        torch=torch.__version__,
+        machine=platform.processor() or platform.machine(),
+        threads=torch.get_num_threads(),
+        command=sys.argv,
+        images=results[0].images,
+    )
+    joint_test.write_report(rows, results, out, settings)
+    written = 'table.md, table.csv, results.json, chart.png, gallery/'
+    table = joint_test.markdown_table(joint_test.make_table(rows, results))
+    print(f'\n{table}\n{results[0].images} images. {out}: {written}')
+
+
+main = command(parse_args)(run)
+
+
+def require_file(path: str) -> None:
+    """Raise a FileNotFoundError if a file does not exist; ``package::config`` names a config of a package."""
+    if '::' not in path and not Path(path).is_file():
+        raise FileNotFoundError(f'{path}: no such file (looked for in {Path.cwd()})')

@@ -1,0 +1,90 @@
+"""Options that several commands have, so that they have the same names and the same help everywhere."""
+
+import argparse
+
+from mmderain import DEFAULT_DERAINER
+from mmderain.rain import PRESETS
+
+
+def add_model_options(parser: argparse.ArgumentParser, default: str | None = DEFAULT_DERAINER) -> None:
+    """Add ``--model`` and ``--weights`` of a derainer."""
+    shown = f' (default: {default})' if default else ''
+    parser.add_argument(
+        '--model', default=default, help=f'derainer: a name that `mmderain models` lists, or a config file{shown}'
+    )
+    add_weights_option(parser)
+
+
+def add_weights_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--weights`` of a derainer."""
+    parser.add_argument('--weights', metavar='FILE', help='checkpoint of the derainer (default: the bundled one)')
+
+
+def add_device_option(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Add ``--device`` of the models."""
+    shown = default or 'the first GPU if there is one, else cpu'
+    parser.add_argument('--device', default=default, help=f'cpu, cuda:0 and so on (default: {shown})')
+
+
+def add_precision_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--precision`` of the derainer."""
+    parser.add_argument(
+        '--precision',
+        choices=['auto', 'fp32', 'bf16', 'fp16'],
+        default='auto',
+        help='number format of the derainer. auto: bf16 if the device has it in hardware and a short measurement finds '
+        'it faster, else fp32 (default: auto)',
+    )
+
+
+def add_existing_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--existing``, what to do with result files that already exist."""
+    parser.add_argument(
+        '--existing',
+        choices=['refuse', 'skip', 'replace'],
+        default='refuse',
+        help='what to do with results that already exist. refuse: stop before anything is done; skip: keep them; '
+        'replace: write them again (default: refuse)',
+    )
+
+
+def add_rain_options(parser: argparse.ArgumentParser, default: str, allow_none: bool = True) -> None:
+    """Add ``--rain`` and ``--seed``.
+
+    Args:
+        parser: parser to extend.
+        default: default rain, for example ``'heavy:2'``.
+        allow_none: whether ``none`` may be given.
+    """
+    parser.add_argument('--rain', default=default, help=f'{rain_help(allow_none)} (default: {default})')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the rain (default: 0)')
+
+
+def rain_help(allow_none: bool = True) -> str:
+    """Return the help text of a rain."""
+    none = ', or none for images in which it already rains' if allow_none else ''
+    return (
+        f'rain to draw: {", ".join(PRESETS)}; with a severity from :1 to :5, as in heavy:4 (default severity 3); '
+        f'several joined by +{none}'
+    )
+
+
+def rain_or_none(text: str) -> str | None:
+    """Return the rain of ``--rain``, None for ``none``."""
+    return None if text == 'none' else text
+
+
+def non_negative_int(text: str) -> int:
+    """Read a whole number from 0."""
+    return _whole_number(text, 0)
+
+
+def positive_int(text: str) -> int:
+    """Read a whole number from 1."""
+    return _whole_number(text, 1)
+
+
+def _whole_number(text: str, least: int) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f'expected a whole number from {least}, found {text!r}')
+    return int(text)

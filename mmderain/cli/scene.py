@@ -1,0 +1,97 @@
+"""Show what a detector or segmentor finds in the same scene clean, rainy and derained."""
+
+import argparse
+import sys
+
+from mmderain.errors import InputError
+
+from .options import (
+    add_device_option,
+    add_existing_option,
+    add_model_options,
+    add_precision_option,
+    add_rain_options,
+    rain_or_none,
+)
+
+DOC = """Show what a {kind} finds in the same scene clean, rainy and derained.
+
+    mmderain {command} demo/street/*.jpg --out work_dirs/scenes
+    mmderain {command} rainy_street.jpg --rain none --out work_dirs/scenes
+
+Writes one sheet for each image: the three views side by side, the findings drawn on them, counts and scores under them.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add ``mmderain detect`` and ``mmderain segment``."""
+    for command, kind in (('detect', 'detector'), ('segment', 'segmentor')):
+        parser = commands.add_parser(
+            command,
+            doc=DOC.format(kind=kind, command=command),
+            help=f'show what a {kind} finds in a scene clean, rainy and derained',
+        )
+        parser.add_argument('inputs', nargs='+', metavar='INPUT', help='image, or folder of images')
+        parser.add_argument('--out', required=True, metavar='FOLDER', help='folder for the sheets')
+        add_existing_option(parser)
+        add_rain_options(parser, 'heavy:2')
+        parser.add_argument(
+            f'--{kind}',
+            dest='task',
+            default=f'street-{kind}',
+            metavar='MODEL',
+            help=f'{kind}: a name that `mmderain models` lists, or a config of mmdet or mmseg: a file, or mmdet::... '
+            '(default: %(default)s)',
+        )
+        parser.add_argument(
+            '--task-weights', metavar='FILE', help=f'checkpoint of the {kind} (default: the bundled one)'
+        )
+        add_model_options(parser)
+        add_device_option(parser)
+        add_precision_option(parser)
+        parser.set_defaults(run=run, kind=kind)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the sheets and print what stands on them."""
+    from mmderain.apis import default_device, trained_derainer  # here, because torch takes seconds to import
+    from mmderain.apis.pipeline import expand_inputs, result_paths
+    from mmderain.engine.cpu_memory import keep_cpu_memory
+    from mmderain.perception.scene import show_scenes
+    from mmderain.perception.task import load_task_model
+    from mmderain.rain import parse_rain
+
+    rain = rain_or_none(args.rain)
+    # Wrong rain and wrong paths are reported before the models are loaded.
+    parse_rain(rain or 'heavy')
+    result_paths(list(expand_inputs(args.inputs, args.out)), args.out, args.existing)
+    device = args.device or default_device()
+    with keep_cpu_memory():
+        task = load_task_model(args.task, args.task_weights, device)
+        if task.kind != args.kind:
+            raise InputError(f'{args.task}: is a {task.kind}; expected a {args.kind}')
+        derainer = trained_derainer(args.model, args.weights, device, {'model.precision': args.precision})
+        results = show_scenes(args.inputs, args.out, derainer, task, rain, args.seed, args.existing)
+    return print_scenes(results, args.out)
+
+
+def print_scenes(results: dict, out: str) -> int:
+    """Print the findings in each scene, and the errors.
+
+    Args:
+        results: result of :func:`~mmderain.perception.scene.show_scenes`.
+        out: folder of the sheets.
+
+    Returns:
+        1 if a scene failed, else 0.
+    """
+    failures = [views for views in results.values() if isinstance(views, str)]
+    for name, views in results.items():
+        if not isinstance(views, str):
+            print(name)
+            print(*(f'  {view.title:9} {"; ".join(view.notes)}' for view in views), sep='\n')
+    for reason in failures:
+        print(f'error: {reason}', file=sys.stderr)
+    if len(failures) < len(results):
+        print(f'sheets in {out}')
+    return int(bool(failures))

@@ -1,0 +1,57 @@
+"""Serve a web page that derains an uploaded image and shows what a detector finds in it before and after.
+
+    mmderain web
+    mmderain web --model configs/derain/sian_sample.py --weights work_dirs/sample_demo/iter_900.pth
+
+The page offers the bundled models, and the derainer of --model in addition. Ctrl+C ends it and deletes the uploads.
+"""
+
+import argparse
+import contextlib
+import signal
+import threading
+from pathlib import Path
+
+from mmderain.errors import InputError
+
+from .options import add_device_option, add_model_options
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add ``mmderain web``."""
+    parser = commands.add_parser('web', doc=__doc__, help='serve a web page that derains an uploaded image')
+    parser.add_argument(
+        '--host', default='127.0.0.1', help='address to listen at (default: %(default)s, this machine only)'
+    )
+    parser.add_argument('--port', type=int, default=7860, help='port to listen at (default: %(default)s)')
+    parser.add_argument(
+        '--max-upload', type=int, default=20, metavar='MB', help='largest size of an uploaded file (default: 20 MB)'
+    )
+    add_model_options(parser, default=None)
+    add_device_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Serve the page until Ctrl+C or SIGTERM."""
+    from mmderain.apis import default_device, trained_derainer  # here, because torch takes seconds to import
+    from mmderain.engine.cpu_memory import keep_cpu_memory
+    from mmderain.web import bundled_loaders, serving
+
+    device = args.device or default_device()
+    derainers, tasks = bundled_loaders(device)
+    if args.weights and not args.model:
+        raise InputError(f'--weights {args.weights}: no model is named; name the one of this checkpoint by --model')
+    if args.model:
+        own = trained_derainer(args.model, args.weights, device)  # loaded now, so that its errors are reported now
+        name = Path(args.model).stem
+        derainers.pop(name, None)
+        derainers = {name: lambda: own, **derainers}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that SIGTERM, too, ends with the uploads deleted
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        keep_cpu_memory(),
+        serving(derainers, tasks, args.host, args.port, args.max_upload) as url,
+    ):
+        print(f'{url}  (Ctrl+C ends it)', flush=True)
+        threading.Event().wait()

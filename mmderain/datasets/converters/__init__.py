@@ -1,0 +1,1 @@
+"""Make data sets from others: boxes from label maps, small images from photographs, labels from a video."""

@@ -1,0 +1,107 @@
+"""Make boxes of cars, pedestrians and bicyclists, as COCO annotations, from the label maps of CamVid.
+
+SRC holds images and annotations, each with train, val and test; docs/en/datasets.md says how to make it from CamVid as
+SegNet's authors share it. The gray level of a label map is the class. Writes DST/{train,val,test}.json; the images stay
+where they are.
+
+CamVid says what a pixel shows, not which object it belongs to. A box is put around each connected region of a class.
+Two people side by side are therefore one box, and a car behind a pole is two. The AP on these boxes compares
+conditions; it is not comparable with published values.
+"""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mmderain.errors import InputError
+from mmderain.io.files import atomic_write
+from mmderain.io.image import decode_image, image_size
+
+SPLITS = ('train', 'val', 'test')
+#: Name of each class with boxes -> its gray level in the label maps.
+CLASSES = {'Car': 8, 'Pedestrian': 9, 'Bicyclist': 10}
+#: Number of gray levels in the label maps: 11 classes, and one for pixels without a label.
+LEVELS = 12
+#: Pixels that touch at a corner belong to one region.
+CONNECTIVITY = 8
+
+
+def write_camvid_boxes(src: Path, dst: Path, min_area: int = 100) -> list[str]:
+    """Write ``train.json``, ``val.json`` and ``test.json``, the boxes of each split.
+
+    Args:
+        src: folder with ``images`` and ``annotations``, each with ``train``, ``val`` and ``test``.
+        dst: folder to write; the images stay where they are.
+        min_area: smaller regions, in pixels, are marked ``iscrowd``, so that a detection there counts neither for nor
+            against a detector.
+
+    Returns:
+        One line for each split, with its numbers of images and boxes.
+
+    Raises:
+        FileNotFoundError, InputError: a folder or label map is missing, or a label map is not as expected. Nothing is
+            written then.
+    """
+    splits = {split: _annotate(src, split, min_area) for split in SPLITS}
+    report = []
+    for split, content in splits.items():
+        path = dst / f'{split}.json'
+        with atomic_write(path) as part:
+            part.write_text(json.dumps(content), encoding='utf-8')
+        whole = [box['category_id'] for box in content['annotations'] if not box['iscrowd']]
+        counts = ', '.join(f'{whole.count(number)} {name}' for number, name in enumerate(CLASSES, start=1))
+        ignored = len(content['annotations']) - len(whole)
+        report.append(f'{path}: {len(content["images"])} images, {counts}; {ignored} smaller regions ignored')
+    return report
+
+
+def _annotate(src: Path, split: str, min_area: int) -> dict:
+    """Return a split as COCO annotations, with file names relative to ``images/<split>``."""
+    folder = src / 'images' / split
+    paths = sorted(path for path in folder.glob('*') if path.suffix.lower() in ('.jpg', '.png'))
+    if not paths:
+        raise FileNotFoundError(f'{folder}: no images; SRC must hold images/{split} and annotations/{split}')
+    images, annotations = [], []
+    for number, path in enumerate(paths, start=1):
+        label_path = src / 'annotations' / split / f'{path.stem}.png'
+        if not label_path.is_file():
+            raise FileNotFoundError(f'{label_path}: no label map for {path}; add it, or remove the image')
+        height, width = size = image_size(path)
+        images.append(dict(id=number, file_name=path.name, height=height, width=width))
+        for box in _boxes(_read_labels(label_path, size), min_area):
+            annotations.append(dict(id=len(annotations) + 1, image_id=number, **box))
+    categories = [dict(id=number, name=name) for number, name in enumerate(CLASSES, start=1)]
+    return dict(images=images, annotations=annotations, categories=categories)
+
+
+def _boxes(labels: np.ndarray, min_area: int) -> list[dict]:
+    """Return a COCO annotation without ids for each connected region of a class, from labels uint8 (H, W)."""
+    found = []
+    for category, level in enumerate(CLASSES.values(), start=1):
+        mask = (labels == level).astype(np.uint8)
+        _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=CONNECTIVITY)
+        for *box, area in stats[1:].tolist():  # the first is the background
+            found.append(dict(category_id=category, bbox=box, area=area, iscrowd=int(area < min_area)))
+    return found
+
+
+def _read_labels(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """Read a label map, uint8 (H, W).
+
+    Raises:
+        InputError: it cannot be read, is not a label map, or differs in size (height, width) from its image.
+    """
+    image = decode_image(path)
+    labels = image.bgr[..., 0] if image.is_gray else image.bgr
+    if labels.ndim != 2 or labels.dtype != np.uint8 or labels.max() >= LEVELS:
+        raise InputError(
+            f'{path}: found {labels.dtype} of shape {labels.shape} with levels up to {labels.max()}; expected one '
+            f"channel with classes 0 to {LEVELS - 1}, as SegNet's authors share CamVid (not the colored maps)"
+        )
+    if labels.shape != size:
+        raise InputError(
+            f'{path} is {labels.shape[0]}x{labels.shape[1]}, its image {size[0]}x{size[1]}: are both of one release?'
+        )
+    return labels

@@ -1,0 +1,61 @@
+"""Check the files of a data set: damaged images, unequal sizes, backgrounds that are in train and test."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from mmderain.errors import InputError
+from mmderain.io.image import image_size, read_image
+
+from .finding import Found, FoundPair
+
+
+def check_files(found: Found, progress: Callable = iter, workers: int | None = None) -> None:
+    """Move pairs with damaged files or unequal sizes from ``found.pairs`` to ``found.flawed``.
+
+    Args:
+        found: result of :func:`~mmderain.datasets.preparation.find_pairs`; it is changed.
+        progress: wraps the iterable of results, to show the progress.
+        workers: number of threads; by default one for each core.
+    """
+    pairs = [(split, pair) for split, pairs in found.pairs.items() for pair in pairs]
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        flaws = list(progress(pool.map(lambda item: flaw_of(item[1]), pairs)))
+    sound: dict[str, list[FoundPair]] = {split: [] for split in found.pairs}
+    for (split, pair), flaw in zip(pairs, flaws, strict=True):
+        if flaw:
+            found.flawed.append((pair.img, flaw.removeprefix(f'{pair.img}: ')))
+        else:
+            sound[split].append(pair)
+    found.pairs = sound
+
+
+def flaw_of(pair: FoundPair) -> str:
+    """Return what is wrong with the files of a pair, '' if nothing is; every pixel is decoded."""
+    try:
+        height, width = image_size(pair.img, decode=True)
+        if pair.gt is None:
+            return f'width {width} is odd; expected two halves of equal width' if width % 2 else ''
+        gt_height, gt_width = image_size(pair.gt, decode=True)
+    except InputError as error:
+        return str(error)
+    if (height, width) == (gt_height, gt_width):
+        return ''
+    return f'{height}x{width} pixels, its clean partner {pair.gt} {gt_height}x{gt_width}'
+
+
+def without_test_backgrounds(found: Found) -> list[bool]:
+    """Return for each training pair whether its clean image differs from all clean images of the test set."""
+    with ThreadPoolExecutor() as pool:
+        known = set(pool.map(_hash_pixels, (pair.gt for pair in found.pairs['test'])))
+        return [digest not in known for digest in pool.map(_hash_pixels, (pair.gt for pair in found.pairs['train']))]
+
+
+def _hash_pixels(path: Path) -> bytes:
+    """Return a hash of an image's size and pixels, which does not depend on the file format."""
+    pixels = read_image(path)
+    return hashlib.sha256(repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).digest()

@@ -1,0 +1,145 @@
+"""Write a prepared data set in the layout that the configs read."""
+
+import csv
+import shutil
+from pathlib import Path
+
+from mmderain.errors import InputError
+from mmderain.io.files import atomic_folder
+
+from ..releases import RELEASES, Split
+from .checking import without_test_backgrounds
+from .finding import Found, FoundPair
+
+#: Files of a prepared data set: its pairs, the files that were left out, and the training images to use.
+INDEX, LEFT_OUT, LEAK_FREE = 'index.csv', 'left_out.csv', 'without_test_backgrounds.txt'
+_INDEX_HEAD = ['set', 'split', 'img', 'gt', 'source_img', 'source_gt']
+
+
+def check_destination(name: str, src: Path, dst: Path, overwrite: bool = False) -> None:
+    """Check that :func:`write_layout` may write to ``dst`` without the loss of anything that a user may need.
+
+    Args:
+        name: a key of ``RELEASES``.
+        src: folder that the release was unpacked to.
+        dst: folder of the prepared data set.
+        overwrite: allow to replace another prepared data set, or copies.
+
+    Raises:
+        InputError: ``dst`` is a file, overlaps with ``src``, or holds files that were not written by
+            :func:`write_layout`; or, without ``overwrite``, it holds another data set, or copies, which may be the only
+            ones.
+    """
+    here, there = src.resolve(), dst.resolve()
+    if there.is_relative_to(here) or here.is_relative_to(there):
+        raise InputError(f'{dst}: source and destination must not lie within each other (source: {src})')
+    if there.exists() and not there.is_dir():
+        raise InputError(f'{dst} is a file; name a folder')
+    if not there.is_dir():
+        return
+    rows = []
+    if (there / INDEX).is_file():
+        with open(there / INDEX, newline='', encoding='utf-8') as stream:
+            rows = list(csv.DictReader(stream))
+    ours = {there / row[key] for row in rows for key in ('img', 'gt')}
+    ours |= {there / INDEX, there / LEFT_OUT, there / 'train' / LEAK_FREE}
+    files = [path for path in sorted(there.rglob('*')) if path.is_symlink() or path.is_file()]
+    foreign = [path for path in files if path not in ours]
+    if foreign:
+        raise InputError(
+            f'{dst} holds {len(foreign)} files that were not put there by this tool, for example {foreign[0]}; '
+            'move them away, or name another destination'
+        )
+    if overwrite or not rows:
+        return
+    if rows[0]['set'] != name:
+        raise InputError(f'{dst} holds {rows[0]["set"]}; name another destination, or --overwrite it')
+    if not (there / rows[0]['img']).is_symlink():
+        raise InputError(f'{dst} holds copies of {len(rows)} pairs; name another destination, or --overwrite them')
+
+
+def write_layout(
+    name: str, found: Found, src: Path, dst: Path, copy: bool = False, overwrite: bool = False
+) -> list[bool] | None:
+    """Write the pairs to ``dst`` in the layout that the configs read, completely or not at all.
+
+    Args:
+        name: a key of ``RELEASES``.
+        found: the pairs, checked by :func:`~mmderain.datasets.preparation.check_files`.
+        src: folder that the release was unpacked to; it is not changed.
+        dst: folder of the prepared data set.
+        copy: copy the files; otherwise they are linked where the file system has links.
+        overwrite: as in :func:`check_destination`.
+
+    Returns:
+        For a release whose test backgrounds are known to be in its training set: for each training pair, whether its
+        background is not in the test set. ``train/without_test_backgrounds.txt`` lists these pairs. None for other
+        releases, and if a split has no pairs.
+
+    Raises:
+        InputError: as :func:`check_destination`.
+    """
+    check_destination(name, src, dst, overwrite)
+    release = RELEASES[name]
+    with atomic_folder(dst.resolve()) as part:
+        rows = []
+        for split, pairs in found.pairs.items():
+            base = Path(split) if len(release.splits) > 1 else Path()
+            rows += [[name, split, *row] for row in _place_pairs(pairs, release.splits[split], part, base, copy)]
+        _write_csv(part / INDEX, _INDEX_HEAD, rows)
+        _write_csv(part / LEFT_OUT, ['file', 'reason'], found.left_out + found.flawed)
+        if release.test_backgrounds_in_train is None or not (found.pairs['train'] and found.pairs['test']):
+            return None
+        kept = without_test_backgrounds(found)
+        names = [Path(img).relative_to('train/rain').as_posix() for _, split, img, *_ in rows if split == 'train']
+        text = ''.join(f'{name}\n' for name, keep in zip(names, kept, strict=True) if keep)
+        (part / 'train' / LEAK_FREE).write_text(text, encoding='utf-8')
+        return kept
+
+
+def _place_pairs(pairs: list[FoundPair], split: Split, root: Path, base: Path, copy: bool) -> list[list[str]]:
+    """Link or copy the files of pairs.
+
+    Args:
+        pairs: pairs of one split.
+        split: the split, which names the files.
+        root: folder of the data set.
+        base: folder of the split, relative to ``root``.
+        copy: as in :func:`write_layout`.
+
+    Returns:
+        For each pair, the placed files relative to ``root`` and their sources; '' for a missing clean file.
+    """
+    rows = []
+    placed: set[Path] = set()
+    for fields, *files in pairs:
+        fields = {key: value.lower() if key == 'density' else value for key, value in fields.items()}
+        row = []
+        for file, template in zip(files, (split.img, split.gt), strict=True):
+            if file is None:
+                row.append('')
+                continue
+            target = base / (template.format(**fields) + file.suffix)
+            if target not in placed:  # rainy versions of one scene share their clean image
+                _place(file, root / target, copy)
+                placed.add(target)
+            row.append(target.as_posix())
+        rows.append([*row, *(str(file.resolve()) if file else '' for file in files)])
+    return rows
+
+
+def _place(source: Path, target: Path, copy: bool) -> None:
+    """Link a file, or copy it where it is wanted or the file system has no links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not copy:
+        try:
+            target.symlink_to(source.resolve())
+            return
+        except OSError:  # no links on this file system
+            pass
+    shutil.copy2(source, target)
+
+
+def _write_csv(path: Path, head: list[str], rows: list) -> None:
+    with open(path, 'w', newline='', encoding='utf-8') as stream:
+        csv.writer(stream).writerows([head, *rows])

@@ -1,0 +1,249 @@
+"""Measure networks: time of passes and training steps, memory, multiply-adds, and the machine they ran on.
+
+``tools/benchmark.py``, ``tools/get_complexity.py`` and the comparisons in ``tools/dev`` use these functions.
+"""
+
+import argparse
+import math
+import platform
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.profiler import ProfilerActivity, profile
+
+from mmderain.models import Derainer
+from mmderain.models.derainer import PRECISIONS
+from mmderain.structures import DerainDataSample
+
+from .cpu_memory import keep_cpu_memory
+
+#: A pass over a batch of images (N, 3, H, W).
+Call = Callable[[Tensor], object]
+
+# --- what is measured ----------------------------------------------------------------------------
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read ``'320x480'`` as (height, width); the ``type`` of an option of a command line."""
+    height, _, width = text.partition('x')
+    if not (height.isdecimal() and width.isdecimal() and int(height) > 0 and int(width) > 0):
+        raise argparse.ArgumentTypeError(f'expected HEIGHTxWIDTH such as 320x480, found {text!r}')
+    return int(height), int(width)
+
+
+def padded_size(network: nn.Module, size: tuple[int, int]) -> tuple[int, int]:
+    """Return the (height, width) that ``Derainer.restore`` pads an image to before the network."""
+    height, width = (network.spec.padded_side(side) for side in size)
+    return height, width
+
+
+def random_images(network: nn.Module, size: tuple[int, int], batch: int = 1, device: str = 'cpu') -> Tensor:
+    """Return the same random images at each call, padded to what the network takes.
+
+    Returns:
+        (batch, 3, H, W) in [0, 1], in the memory format channels_last.
+    """
+    generator = torch.Generator(device).manual_seed(0)
+    images = torch.rand(batch, 3, *padded_size(network, size), device=device, generator=generator)
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def forward_pass(network: nn.Module, precision: str, device: str, keep_memory: bool = True) -> Call:
+    """Return a call that runs a network as ``Derainer.restore`` does.
+
+    Args:
+        network: maps (N, 3, H, W) to a list of results.
+        precision: a key of :data:`~mmderain.models.derainer.PRECISIONS`; other than ``'fp32'`` by autocast.
+        device: device of the network.
+        keep_memory: on a CPU, run it inside :func:`keep_cpu_memory`, as the programs of the project do.
+
+    Returns:
+        A function from images to the last result, in float32.
+    """
+
+    def call(images: Tensor) -> Tensor:
+        with torch.inference_mode(), autocast(precision, device), cpu_memory(device, keep_memory):
+            return network(images)[-1].float()
+
+    return call
+
+
+def training_step(model: Derainer, precision: str, device: str, keep_memory: bool = True) -> Call:
+    """Return a call that runs a training step with the losses and the optimizer of ``model.cfg``.
+
+    The truth is the batch itself, mirrored and in another order.
+
+    Args:
+        model: derainer with losses, and with a config that has an ``optim_wrapper``.
+        precision, device, keep_memory: as for :func:`forward_pass`.
+    """
+    settings = dict(model.cfg.optim_wrapper.optimizer)
+    optimizer = getattr(torch.optim, settings.pop('type'))(model.parameters(), **settings)
+
+    def call(images: Tensor) -> None:
+        model.train()
+        samples = [DerainDataSample() for _ in images]
+        for sample, truth in zip(samples, images.flip(0, 3), strict=True):
+            sample.gt_img = truth
+        optimizer.zero_grad()
+        with cpu_memory(device, keep_memory):
+            with autocast(precision, device):
+                losses = model.loss(images, samples)
+            sum(losses.values()).backward()
+            del losses
+        optimizer.step()
+
+    return call
+
+
+def autocast(precision: str, device: str) -> AbstractContextManager:
+    """Return the context in which a derainer of that precision computes."""
+    if precision == 'fp32':
+        return nullcontext()
+    return torch.autocast(torch.device(device).type, PRECISIONS[precision])
+
+
+def cpu_memory(device: str, keep: bool) -> AbstractContextManager:
+    """Return :func:`keep_cpu_memory` for a CPU that is to keep its memory, else a context that does nothing."""
+    return keep_cpu_memory() if keep and device == 'cpu' else nullcontext()
+
+
+# --- time and arithmetic -------------------------------------------------------------------------
+
+
+def time_calls(calls: Sequence[Callable[[], object]], repeats: int, device: str) -> list[list[float]]:
+    """Time calls that take turns, so that a change of the machine's speed affects all of them.
+
+    Each is warmed up by one call that is not timed; on a GPU by three, because CUDA graphs are recorded in the second.
+
+    Returns:
+        For each call the ``repeats`` times in milliseconds.
+    """
+    times: list[list[float]] = [[] for _ in calls]
+    for turn in range(-1 if device == 'cpu' else -3, repeats):
+        for call, own in zip(calls, times, strict=True):
+            start = time.perf_counter()
+            call()
+            if device != 'cpu':
+                torch.cuda.synchronize(device)
+            if turn >= 0:
+                own.append(1000 * (time.perf_counter() - start))
+    return times
+
+
+def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
+    """Return the median of a sample, and an interval for the median of what the sample was drawn from.
+
+    The interval reaches from the k-th least to the k-th largest of the n values. The true median lies outside it with
+    probability 2 P(B < k), where B is binomial with n trials and probability 1/2, whatever the distribution of the
+    values. k is the largest number for which that is at most ``1 - confidence``: 6 for 20 values.
+
+    Args:
+        values: at least 6 for a confidence of 0.95.
+
+    Returns:
+        Median, lower and upper end.
+
+    Raises:
+        ValueError: there are too few values.
+    """
+    values, n = sorted(values), len(values)
+    k, outside = 0, 2 * 0.5**n  # probability outside the interval of the next k
+    while k < n // 2 and outside <= 1 - confidence:
+        k += 1
+        outside += 2 * math.comb(n, k) * 0.5**n
+    if k == 0:
+        raise ValueError(f'{n} values have no interval of the median with a confidence of {confidence}')
+    return median(values), values[k - 1], values[n - k]
+
+
+def convolution_peak(precision: str, device: str) -> float:
+    """Return the multiply-adds a second of a 3x3 convolution from 64 to 64 channels, the best of 20 passes."""
+    dtype = PRECISIONS[precision]
+    conv = nn.Conv2d(64, 64, 3, padding=1).to(device, dtype, memory_format=torch.channels_last)
+    x = torch.rand(1, 64, 256, 256, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        (times,) = time_calls([lambda: conv(x)], 20, device)
+    return 64 * 64 * 9 * 256 * 256 / (min(times) / 1000)
+
+
+def multiply_adds(network: nn.Module, size: tuple[int, int]) -> int:
+    """Return the multiply-adds of the convolutions and matrix products in a forward pass of one image.
+
+    Args:
+        network: maps (1, 3, H, W) to anything.
+        size: height and width of the image, px.
+    """
+    # Imported here because it imports Triton, before which tools/dev/benchmark_attention.py sets a variable.
+    from torch.utils.flop_counter import FlopCounterMode
+
+    device = next(network.parameters()).device
+    # torch does not count its fused attention on a CPU; as plain matrix products it does.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(torch.rand(1, 3, *size, device=device))
+    return counter.get_total_flops() // 2
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
+def peak_memory(call: Call, images: Tensor, device: str) -> int:
+    """Return how many bytes a call holds at most above what was held before it.
+
+    On a GPU these are the allocated bytes. On a CPU they are the resident bytes of this process (Linux only); measure
+    each value in a fresh process, because what a process has freed may stay resident.
+    """
+    if device != 'cpu':
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        call(images)
+        return torch.cuda.max_memory_allocated(device) - before
+    Path('/proc/self/clear_refs').write_text('5')  # resets VmHWM, the peak so far
+    before = resident_memory('VmRSS')
+    call(images)
+    return resident_memory('VmHWM') - before
+
+
+def resident_memory(field: str) -> int:
+    """Return the bytes that this process holds now (``'VmRSS'``) or has held at most (``'VmHWM'``). Linux only."""
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(field))
+
+
+def tensor_memory(call: Call, images: Tensor) -> int:
+    """Return how many bytes the tensors of a call on the CPU hold at most, as torch's profiler counts them.
+
+    This is what a pass needs. Resident memory is more, because blocks of many sizes leave gaps.
+    """
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        call(images)
+    events = [e for e in profiler.profiler.kineto_results.events() if e.name() == '[memory]']
+    held = peak = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak
+
+
+# --- the machine ---------------------------------------------------------------------------------
+
+
+def processor_name() -> str:
+    """Return the name of the processor, as Linux gives it."""
+    info = Path('/proc/cpuinfo')
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def device_name(device: str) -> str:
+    """Return the name of a device, and whether a GPU computes float32 convolutions in TF32."""
+    if device == 'cpu':
+        return 'cpu'
+    return torch.cuda.get_device_name(device) + (', fp32 as TF32' if torch.backends.cudnn.allow_tf32 else '')

@@ -1,0 +1,165 @@
+"""Compare the speed of two trees of the project, the checkout and one of its commits: ``benchmark.py --against``."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.progress import track
+
+from mmderain.errors import InputError
+from mmderain.io import atomic_write
+
+from .benchmark import Benchmark
+from .profiling import median_interval
+
+#: A network counts as slower if the upper end of its interval is above this ratio of times.
+LIMIT = 1.03
+#: Script that times a network; its docstring names its arguments. It runs with the package of either tree.
+SCRIPT = Path('tools/dev/time_in_tree.py')
+
+
+def compare_trees(root: Path, ref: str, configs: list[str], benchmark: Benchmark, pairs: int, out: Path) -> int:
+    """Print how long networks take in the checkout, divided by how long they take in a commit.
+
+    Args:
+        root: folder of the checkout.
+        ref: commit, tag or branch.
+        configs: config files. A file of the checkout must be in the commit too; any other file serves both trees.
+        benchmark: each of its cases and variants is compared.
+        pairs: pairs of processes for each comparison, at least 6. The two of a pair run one after the other, and which
+            one runs first alternates.
+        out: folder for against.json, which holds all times.
+
+    Returns:
+        1 if the upper end of an interval is above :data:`LIMIT`, else 0.
+
+    Raises:
+        InputError: there is no such commit, or something cannot be measured.
+    """
+    if pairs < 6:
+        raise InputError(f'--pairs {pairs}: a 95% interval of the median needs at least 6, and a reliable one 20')
+    with checked_out(root, ref) as other:
+        trees = {'the working tree': root, ref: other}
+        jobs = [job for config in configs for job in jobs_of(config, benchmark, trees)]
+        for warning in disturbances(root):
+            print(f'warning: {warning}', file=sys.stderr)
+        results = []
+        for job in jobs:
+            name = '{config} {height}x{width}, batch {batch}, {precision}, {path}, memory {cpu_memory}'.format(**job)
+            times = []
+            for number in track(range(pairs), name):
+                order = list(trees) if number % 2 == 0 else list(trees)[::-1]
+                seconds = {tree: time_in_tree(root / SCRIPT, trees[tree], tree, job) for tree in order}
+                times.append([seconds[tree] for tree in trees])
+            ratio, low, high = median_interval([ours / theirs for ours, theirs in times])
+            verdict = f'ABOVE {LIMIT}, it may be more than 3% slower' if high > LIMIT else f'not above {LIMIT}'
+            print(f'{name}: {ratio:.3f} times the time of {ref}, 95% interval {low:.3f} to {high:.3f}, {verdict}')
+            results.append(dict(job, median_ratio=ratio, interval=[low, high], seconds=times))
+            with atomic_write(out / 'against.json') as part:
+                part.write_text(json.dumps(dict(against=ref, pairs=pairs, results=results), indent=1), encoding='utf-8')
+    return int(any(result['interval'][1] > LIMIT for result in results))
+
+
+def disturbances(root: Path) -> Iterator[str]:
+    """Yield what else uses the processor: a training queue of the checkout that is not paused, and other programs."""
+    command = [sys.executable, root / 'tools/dev/training_queue.py', 'status']
+    if subprocess.run(command, capture_output=True, text=True).stdout.startswith('the queue runs'):
+        yield 'a training queue is running; pause it by `tools/dev/train_bundled.sh pause` and start again'
+    if (load := os.getloadavg()[0]) > 0.5:
+        yield f'the load average is {load:.1f}: other programs use the processor, so the interval will be wide'
+
+
+@contextlib.contextmanager
+def checked_out(root: Path, ref: str) -> Iterator[Path]:
+    """Check a commit out into a temporary folder, and remove that at the end.
+
+    Raises:
+        InputError: ``root`` is not a git checkout, or has no such commit.
+    """
+    try:
+        top = Path(git(root, 'rev-parse', '--show-toplevel'))
+    except (OSError, InputError) as error:
+        raise InputError(f'--against {ref}: expected a git checkout, found {root} ({error})') from None
+    if top.resolve() != root.resolve():
+        raise InputError(f'--against {ref}: expected a git checkout, found {root}, which only lies in one')
+    try:
+        commit = git(root, 'rev-parse', '--verify', f'{ref}^{{commit}}')
+    except InputError:
+        raise InputError(
+            f'--against {ref}: {root} has no such commit, tag or branch; `git fetch` may bring it'
+        ) from None
+    with tempfile.TemporaryDirectory(prefix='mmderain_against_') as folder:
+        tree = Path(folder).resolve() / 'tree'
+        git(root, 'worktree', 'add', '--detach', str(tree), commit)
+        try:
+            yield tree
+        finally:
+            git(root, 'worktree', 'remove', '--force', str(tree))
+
+
+def git(root: Path, *arguments: str) -> str:
+    """Run git in a folder and return what it prints.
+
+    Raises:
+        InputError: git failed.
+    """
+    done = subprocess.run(['git', '-C', root, *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise InputError(f'git {arguments[0]}: {done.stderr.strip()}')
+    return done.stdout.strip()
+
+
+def jobs_of(config: str, benchmark: Benchmark, trees: dict[str, Path]) -> Iterator[dict]:
+    """Yield the arguments of the script for each case and variant of a benchmark.
+
+    Args:
+        config: config file.
+        benchmark: the cases and variants.
+        trees: name -> folder, the checkout first.
+
+    Raises:
+        InputError: a tree does not have the config.
+    """
+    root, path = next(iter(trees.values())).resolve(), Path(config).resolve()
+    path = path.relative_to(root) if path.is_relative_to(root) else path
+    for name, tree in trees.items():
+        if not (tree / path).is_file():
+            raise InputError(f'{config}: no such config file in {name}')
+    for (height, width), batch in benchmark.cases():
+        for variant in benchmark.variants():
+            yield dict(
+                config=str(path),
+                height=height,
+                width=width,
+                batch=batch,
+                **variant._asdict(),
+                cfg_options=benchmark.path_options(variant.path),
+                checkpoint=benchmark.checkpoint and str(Path(benchmark.checkpoint).resolve()),
+                device=benchmark.device,
+                threads=benchmark.threads,
+                repeats=benchmark.repeats,
+                train=benchmark.train,
+            )
+
+
+def time_in_tree(script: Path, tree: Path, name: str, job: dict) -> float:
+    """Run the script with the package of a tree and return the seconds of a pass.
+
+    Raises:
+        InputError: it failed, or another package was imported.
+    """
+    paths = os.pathsep.join([str(tree), *filter(None, [os.environ.get('PYTHONPATH')])])
+    command = [sys.executable, script, json.dumps(job)]
+    done = subprocess.run(command, cwd=tree, env=os.environ | {'PYTHONPATH': paths}, capture_output=True, text=True)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ['it printed nothing'])[-1]
+        raise InputError(f'{job["config"]}: cannot be measured in {name} ({reason})')
+    result = json.loads(done.stdout.splitlines()[-1])
+    if not Path(result['package']).resolve().is_relative_to(tree.resolve()):
+        raise InputError(f'{name}: expected the package in {tree}, found {result["package"]}')
+    return result['seconds']

@@ -1,0 +1,173 @@
+"""Attention of each pixel over a window, as a loop over the places of the window.
+
+The plain form holds a weight for each pixel and neighbor. Here all neighbors are views of one padded tensor, rows are
+taken in chunks that stay in the cache, and the backward pass computes the weights again, so nothing of size window x
+image is ever held.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from .window_geometry import border_cases, spread_cases, sum_cases
+
+#: Pixels (of all images together, whole rows) whose weights are held at once; with a window of 7 a pixel has 49 weights
+#: of 4 bytes. On a CPU they stay in its cache; on a GPU there are enough for the launches not to count.
+CHUNK_PIXELS = 2**13
+CHUNK_PIXELS_GPU = 2**18
+
+
+def window_attention(
+    q: Tensor, surroundings: Tensor, position_term: Tensor, w: Tensor, window: int, backend: str = 'torch'
+) -> Tensor:
+    """Compute ``y_i = sum_j softmax_j(t_j + s_ij + w . |q_i - k_j|) v_j`` over the window around each pixel i.
+
+    Args:
+        q: (N, R, H, W).
+        surroundings: t, k (R channels) and v (C channels), padded by half a window on each side,
+            (N, 1 + R + C, H + window - 1, W + window - 1).
+        position_term: s, (window, window, row cases, column cases), see :mod:`.window_geometry`.
+        w: (R,).
+        window: side of the window in pixels, odd.
+        backend: ``'torch'``, or ``'triton'``, which needs an NVIDIA GPU and float32.
+
+    Returns:
+        (N, C, H, W).
+
+    Raises:
+        RuntimeError: Triton's kernels are asked for, but cannot run here.
+    """
+    if backend == 'triton' and not torch.compiler.is_exporting():
+        return _triton_function(q).apply(q, surroundings, position_term, w, window)
+    return WindowAttention.apply(q, surroundings, position_term, w, window)
+
+
+def _triton_function(q: Tensor) -> type[torch.autograd.Function]:
+    if not q.is_cuda or q.dtype != torch.float32:
+        raise RuntimeError(
+            f"attention_backend='triton' needs float32 on an NVIDIA GPU, found {q.dtype} on {q.device}; set 'torch'"
+        )
+    try:
+        from .window_attention_triton import TritonWindowAttention
+    except ImportError as error:
+        raise RuntimeError(f"attention_backend='triton': {error}; install triton, or set 'torch'") from error
+    return TritonWindowAttention
+
+
+class WindowAttention(torch.autograd.Function):
+    """The loop, with a backward pass that computes the weights again."""
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx, q: Tensor, surroundings: Tensor, position_term: Tensor, w: Tensor, window: int
+    ) -> Tensor:
+        """Return the result of :func:`window_attention`."""
+        ctx.save_for_backward(q, surroundings, position_term, w)
+        ctx.window = window
+        compute = attend_operator if torch.compiler.is_dynamo_compiling() else attend
+        return compute(q, surroundings, position_term, w, window)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, g_out: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of the inputs."""
+        compute = attend_backward_operator if torch.compiler.is_dynamo_compiling() else attend_backward
+        return *compute(g_out, *ctx.saved_tensors, ctx.window), None
+
+
+def attend(q: Tensor, surroundings: Tensor, position_term: Tensor, w: Tensor, window: int) -> Tensor:
+    """Run the loop; arguments and result are those of :func:`window_attention`."""
+    out = _empty_result(q, surroundings)
+    for rows, neighbors, position in _chunks(q, surroundings, position_term, window):
+        weights = _attention_weights(q[:, :, rows], neighbors, position, w)
+        v, y = neighbors[:, 1 + q.shape[1] :], out[:, :, rows]
+        torch.mul(weights[:, None, 0, 0], v[:, :, 0, 0], out=y)
+        for dy in range(window):
+            for dx in range(window):
+                if dy or dx:
+                    y.addcmul_(weights[:, None, dy, dx], v[:, :, dy, dx])
+    return out
+
+
+def attend_backward(
+    g_out: Tensor, q: Tensor, surroundings: Tensor, position_term: Tensor, w: Tensor, window: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the gradients of ``q``, ``surroundings``, ``position_term`` and ``w`` from that of the result."""
+    relations = q.shape[1]
+    g_q, g_around, g_position, g_w = (torch.zeros_like(t) for t in (q, surroundings, position_term, w))
+    row_case = border_cases(q.shape[2], window // 2, q.device)
+    for rows, neighbors, position in _chunks(q, surroundings, position_term, window):
+        weights = _attention_weights(q[:, :, rows], neighbors, position, w)
+        g_y = g_out[:, :, rows]
+        g_logits = torch.zeros_like(weights)
+        for c in range(g_y.shape[1]):
+            g_logits.addcmul_(g_y[:, c, None, None], neighbors[:, 1 + relations + c])
+        g_logits.sub_((weights * g_logits).sum((1, 2), keepdim=True)).mul_(weights)
+        # Gradients of t and of the channels of k, for each neighbor.
+        g_neighbors = [g_logits]
+        for c in range(relations):
+            difference = q[:, c, rows][:, None, None] - neighbors[:, 1 + c]
+            g_w[c] += (g_logits * difference.abs()).sum()
+            g_difference = difference.sign_().mul_(g_logits).mul_(w[c])
+            g_q[:, c, rows] = g_difference.sum((1, 2))
+            g_neighbors.append(g_difference.neg_())
+        height, width = g_y.shape[2:]
+        part = g_around[:, :, rows.start : rows.start + height + window - 1]
+        for dy in range(window):
+            for dx in range(window):
+                place = part[:, :, dy : dy + height, dx : dx + width]
+                for c, g_neighbor in enumerate(g_neighbors):
+                    place[:, c] += g_neighbor[:, dy, dx]
+                place[:, 1 + relations :].addcmul_(weights[:, None, dy, dx], g_y)
+        g_position.index_add_(2, row_case[rows], sum_cases(g_logits.sum(0), position_term.shape[3]))
+    return g_q, g_around, g_position, g_w
+
+
+# Operators, which torch.compile calls as they are. Unrolled, the loop would be thousands of operations for each layer.
+attend_operator = torch.library.custom_op('mmderain::window_attention', attend, mutates_args=())
+attend_backward_operator = torch.library.custom_op(
+    'mmderain::window_attention_backward', attend_backward, mutates_args=()
+)
+
+
+@attend_operator.register_fake
+def _empty_result(q: Tensor, surroundings: Tensor, *_: Tensor | int) -> Tensor:
+    """Return a tensor of the shape of the result of :func:`attend`."""
+    return q.new_empty(q.shape[0], surroundings.shape[1] - 1 - q.shape[1], *q.shape[2:])
+
+
+@attend_backward_operator.register_fake
+def _empty_gradients(g_out: Tensor, *inputs: Tensor | int) -> tuple[Tensor, ...]:
+    """Return tensors of the shapes of the results of :func:`attend_backward`."""
+    return tuple(torch.empty_like(t) for t in inputs[:4])
+
+
+def _chunks(
+    q: Tensor, surroundings: Tensor, position_term: Tensor, window: int
+) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Yield rows of the image, a view of their neighbors (N, ., window, window, h, W), and their position term."""
+    height, width = q.shape[2:]
+    row_case = border_cases(height, window // 2, q.device)
+    if torch.compiler.is_exporting() and not torch.compiler.is_dynamo_compiling():
+        # A graph for any size has neither loops over rows nor such views.
+        along_x = torch.stack([surroundings[..., x : x + width] for x in range(window)], dim=2)
+        neighbors = torch.stack([along_x[..., y : y + height, :] for y in range(window)], dim=2)
+        yield slice(0, height), neighbors, spread_cases(position_term.index_select(2, row_case), width)
+        return
+    pixels = CHUNK_PIXELS if q.device.type == 'cpu' else CHUNK_PIXELS_GPU
+    step = max(1, pixels // (q.shape[0] * width))
+    for top in range(0, height, step):
+        rows = slice(top, min(top + step, height))
+        lines = rows.stop - top
+        neighbors = surroundings[:, :, top : rows.stop + window - 1].unfold(2, lines, 1).unfold(3, width, 1)
+        yield rows, neighbors, spread_cases(position_term.index_select(2, row_case[rows]), width)
+
+
+def _attention_weights(q: Tensor, neighbors: Tensor, position_term: Tensor, w: Tensor) -> Tensor:
+    """Return the weights, (N, window, window, h, W), which sum to 1 over the window."""
+    logits = neighbors[:, 0] + position_term
+    for c in range(q.shape[1]):
+        logits.addcmul_((q[:, c, None, None] - neighbors[:, 1 + c]).abs_(), w[c])
+    return torch.softmax(logits.flatten(1, 2), dim=1).view_as(logits)

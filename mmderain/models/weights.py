@@ -1,0 +1,54 @@
+"""Load weights into a derainer, with one clear error if they do not fit."""
+
+from pathlib import Path
+
+from mmderain.errors import InputError
+from mmderain.io.checkpoint import read_checkpoint
+
+from .derainer import Derainer
+
+#: Number of misfits of each kind that an error message lists.
+LISTED = 3
+
+
+def load_weights(model: Derainer, path: str | Path) -> None:
+    """Load a checkpoint of mmderain, or of an mmengine run of it. Every key and every shape must fit.
+
+    Args:
+        model: the derainer; it is left as it was if the checkpoint does not fit.
+        path: a checkpoint, with or without the prefix ``module.`` of distributed training. Names of older versions are
+            translated, see :attr:`~mmderain.models.spec.NetworkSpec.renamed_keys`.
+
+    Raises:
+        FileNotFoundError, InputError: as :func:`~mmderain.io.checkpoint.read_checkpoint`; or the checkpoint does not
+            fit, with a list of the keys that do not.
+    """
+    checkpoint = read_checkpoint(path)
+    state_dict = checkpoint.get('state_dict') if isinstance(checkpoint, dict) else None
+    if not isinstance(state_dict, dict):
+        raise InputError(
+            f'{path}: found no `state_dict`; expected a checkpoint of mmderain. Convert a file of the authors with '
+            'tools/convert.py first.'
+        )
+    state_dict = model.rename_keys({key.removeprefix('module.'): value for key, value in state_dict.items()})
+    expected = model.state_dict()
+    kinds = (
+        [
+            f'{key}: found shape {tuple(state_dict[key].shape)}, expected {tuple(value.shape)}'
+            for key, value in expected.items()
+            if key in state_dict and state_dict[key].shape != value.shape
+        ],
+        [f'missing key: {key}' for key in expected if key not in state_dict],
+        [f'unknown key: {key}' for key in state_dict if key not in expected],
+    )
+    problems = sum(map(len, kinds))
+    if problems:
+        shown = [line for kind in kinds for line in kind[:LISTED]]
+        if len(shown) < problems:
+            shown.append(f'... {problems} in all')
+        raise InputError(
+            f'{path} does not fit the model of the config, a {type(model.network).__name__} of {len(expected)} '
+            'entries. Use the config that it was trained with (a run keeps it beside its checkpoints), or override '
+            'what differs (model.network.channels=...).\n  ' + '\n  '.join(shown)
+        )
+    model.load_state_dict(state_dict)

@@ -1,0 +1,111 @@
+"""Run the conditions of a joint test and keep their results, so that an interrupted test continues."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import mmderain
+from mmderain.hub import find_derainer
+from mmderain.io.files import atomic_write, file_sha256
+from mmderain.perception.derain import parse_derainer
+
+from .conditions import Condition, Result
+from .runner import run_condition, task_config
+
+
+def evaluate(
+    rows: list[Condition],
+    cache: Path,
+    limit: int | None = None,
+    cfg_options: dict | None = None,
+    on_result: Callable[[Condition, Result], None] = lambda row, result: None,
+) -> list[Result]:
+    """Run the conditions whose results the cache does not hold, one after the other.
+
+    Args:
+        rows: the conditions.
+        cache: folder that gets, for each result, a JSON file and a folder of drawings.
+        limit: as for :func:`run_condition`.
+        cfg_options: as for :func:`run_condition`.
+        on_result: called with each row and its result, in order.
+
+    Returns:
+        The results, in the order of the rows.
+    """
+    results = []
+    for row in rows:
+        path = cache / f'{cache_key(row, limit, cfg_options)}.json'
+        result = Result(**json.loads(path.read_text(encoding='utf-8'))) if path.is_file() else None
+        if result is None or not all((cache / f'{name}.png').is_file() for name in result.drawings):
+            result = run_condition(row, limit, cfg_options, cache / path.stem)
+            result.drawings = [f'{path.stem}/{name}' for name in result.drawings]
+            with atomic_write(path) as part:
+                part.write_text(json.dumps(asdict(result)), encoding='utf-8')
+        results.append(result)
+        on_result(row, result)
+    return results
+
+
+def cache_key(condition: Condition, limit: int | None, cfg_options: dict | None) -> str:
+    """Hash everything that a result depends on.
+
+    These are the resolved config with the rain and the steps in it, the code of mmderain, and the content of all files
+    that are named: weights, annotations, derainers and images of other programs.
+
+    Args:
+        condition: the condition.
+        limit: as for :func:`run_condition`.
+        cfg_options: as for :func:`run_condition`.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    cfg = task_config(condition, limit, cfg_options)
+    parts = [cfg.pretty_text, file_sha256(condition.model.checkpoint), code_hash()]
+    parts += named_contents(dict(model=cfg.model, data=cfg.test_dataloader, evaluator=cfg.test_evaluator))
+    for step in condition.steps:
+        if step['type'] == 'mmderain.ReplaceFromFolder':
+            files = (path for path in sorted(Path(step['folder']).rglob('*')) if path.is_file())
+            parts += [f'{path} {path.stat().st_size} {path.stat().st_mtime_ns}' for path in files]
+    return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def code_hash() -> str:
+    """Hash the source files of mmderain, once in a process, because that is the code that makes the results."""
+    root = Path(mmderain.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob('*.py')):
+        digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def named_contents(node: object, data_root: str = '') -> Iterator[str]:
+    """Describe the content of the files that a config names, because the names alone do not tell of changes.
+
+    Args:
+        node: a part of a config.
+        data_root: the ``data_root`` of the enclosing data set.
+
+    Yields:
+        The configs of derainers and the hashes of checkpoints and annotation files.
+    """
+    if isinstance(node, list | tuple):
+        for entry in node:
+            yield from named_contents(entry, data_root)
+    if not isinstance(node, dict):
+        return
+    data_root = node.get('data_root') or data_root
+    files = [Path(node['checkpoint'])] if isinstance(node.get('checkpoint'), str) else []
+    if str(node.get('type')).rpartition('.')[2] in ('Derain', 'DerainBeforeTask'):
+        config, checkpoint = find_derainer(*parse_derainer(node.get('derainer')))
+        yield config.pretty_text
+        files += [checkpoint] if checkpoint else []  # bundled weights are not named in the config
+    if isinstance(node.get('ann_file'), str):
+        files += [Path(node['ann_file']), Path(data_root) / node['ann_file']]
+    yield from (file_sha256(path) for path in files if path.is_file())
+    for entry in node.values():
+        yield from named_contents(entry, data_root)

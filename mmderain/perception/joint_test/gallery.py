@@ -1,0 +1,79 @@
+"""Draw what a task model found, and put the drawings of all conditions side by side."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+from mmengine.runner import Runner
+from mmengine.structures import BaseDataElement
+
+from mmderain.io.image import read_image, write_image
+from mmderain.perception.task import draw_data_sample, score_threshold
+from mmderain.visualization import grid
+
+from .conditions import Condition, Result
+
+
+def draw_predictions(
+    runner: Runner,
+    images: dict[int, tuple[str, np.ndarray]],
+    predictions: dict[int, BaseDataElement],
+    folder: Path,
+) -> list[str]:
+    """Draw predictions on the images that the pipeline gave, with the visualizer of the config.
+
+    A derainer in the data preprocessor of the task model does not show: the images are those from before.
+
+    Args:
+        runner: runner of the test.
+        images: index -> (path, (H, W, 3) BGR uint8), see :class:`MeasuredSteps`.
+        predictions: index -> data sample of mmdet or mmseg, see :class:`RecordingHook`.
+        folder: gets ``<name>.png`` and, if the data set loads annotations, ``<name>.truth.png``.
+
+    Returns:
+        The names.
+    """
+    names = []
+    for index, sample in predictions.items():
+        path, img = images[index]
+        name = f'{index:05d}_{Path(path).stem}'
+        options = dict(pred_score_thr=score_threshold(runner.cfg)) if 'pred_instances' in sample else {}
+        write_image(draw_data_sample(runner.visualizer, img, sample, **options), folder / f'{name}.png')
+        if 'gt_instances' in sample or 'gt_sem_seg' in sample:
+            truth = draw_data_sample(runner.visualizer, img, sample, draw_gt=True, **options)
+            write_image(truth, folder / f'{name}.truth.png')
+        names.append(name)
+    return names
+
+
+def write_gallery(rows: list[Condition], results: list[Result], cache: Path, folder: Path, columns: int = 3) -> None:
+    """Write the same images under each condition, with the boxes or label maps that the task models found.
+
+    There is one PNG for each image and rain, ``<image>_<rain>.png``. It shows the truth if the data set gives it, the
+    clean image, and then every row of that rain. ``<image>_clean.png`` shows the rows without rain.
+
+    Args:
+        rows: the conditions.
+        results: their results.
+        cache: folder that ``drawings`` of the results are relative to.
+        folder: folder for the gallery; what is in it is deleted first.
+        columns: number of images side by side.
+    """
+    pairs = list(zip(rows, results, strict=True))
+    several = len({row.model for row in rows}) > 1
+    shutil.rmtree(folder, ignore_errors=True)  # images of an earlier call would stand beside these
+    for drawing in results[0].drawings:
+        truth, name = cache / f'{drawing}.truth.png', Path(drawing).name
+        for rain in dict.fromkeys(row.rain for row in rows):
+            shown = [pair for pair in pairs if pair[0].rain == rain]
+            if rain is not None and rows[0].rain is None:
+                shown.insert(0, pairs[0])
+            paths = {'truth': truth} if truth.is_file() else {}
+            for row, result in shown:
+                model = f', {row.model.name}' if several and row.model != rows[0].model else ''
+                # A baseline may be tested on other data and lack this image.
+                found = [other for other in result.drawings if Path(other).name == name]
+                if found:
+                    paths[row.treatment + model] = cache / f'{found[0]}.png'
+            images = {caption: read_image(path) for caption, path in paths.items()}
+            write_image(grid(images, columns), folder / f'{name}_{(rain or "clean").replace(":", "-")}.png')

@@ -1,0 +1,96 @@
+"""The presets that can be drawn by name, and the registration of new ones."""
+
+import re
+
+from mmderain.errors import InputError
+
+from .base import RainPreset
+from .drops import DropPreset
+from .mist import MistPreset
+from .streaks import StreakPreset
+
+#: Presets by name, in the order in which they are listed to users.
+PRESETS: dict[str, RainPreset] = {}
+
+
+def register_rain(name: str, preset: RainPreset) -> None:
+    """Make a preset available by name in configs, Python and, for the presets of mmderain, on command lines.
+
+    Args:
+        name: letters, digits, ``_`` and ``-``; not ``'none'``, which leaves images dry.
+        preset: the rain at severity 3.
+
+    Raises:
+        InputError: the name is taken or has other characters.
+    """
+    if name in PRESETS or name == 'none' or not re.fullmatch(r'[\w-]+', name):
+        raise InputError(
+            f'register_rain({name!r}): expected a new name of letters, digits, _ and -; taken are none, '
+            f'{", ".join(PRESETS)}'
+        )
+    PRESETS[name] = preset
+
+
+# The parameters of 'light' are calibrated on Rain100L, those of 'heavy' on Rain100H; docs/en/rain.md gives the fit.
+register_rain(
+    'light',
+    StreakPreset(
+        layers=(2, 2),
+        density=(0.0026, 0.0052),
+        length=(22, 60),
+        sigma=(0.5, 0.72),
+        amplitude=(16.5, 36),
+        angle=8,
+        layer_angle=1,
+        variety=0.9,
+    ),
+)
+register_rain(
+    'heavy',
+    StreakPreset(
+        layers=(1, 2),
+        density=(0.021, 0.034),
+        length=(19, 70),
+        sigma=(0.44, 0.64),
+        amplitude=(29, 76),
+        angle=6,
+        layer_angle=3,
+        variety=0.87,
+        ceiling=(140, 320),
+    ),
+)
+# The varied presets have wider ranges than either benchmark. They train networks for rain of any slant, width and
+# brightness. Their ranges and those of 'drops' are our choice.
+register_rain(
+    'varied-light',
+    StreakPreset(
+        layers=(1, 2),
+        density=(0.0006, 0.004),
+        length=(15, 70),
+        sigma=(0.5, 2.2),
+        amplitude=(15, 150),
+        angle=22,
+        layer_angle=3,
+        variety=0.6,
+    ),
+)
+register_rain(
+    'varied-heavy',
+    StreakPreset(
+        layers=(1, 3),
+        density=(0.004, 0.024),
+        length=(15, 90),
+        sigma=(0.45, 1.4),
+        amplitude=(15, 76),
+        angle=14,
+        layer_angle=10,
+        variety=0.87,
+        ceiling=(100, 320),
+    ),
+)
+# The ranges of RainCityscapes.
+register_rain('mist', MistPreset(beta=(0.005, 0.015), airlight=(0.8, 1.0), horizon=(0.35, 0.55)))
+register_rain(
+    'drops',
+    DropPreset(number=(25, 50), radius=(4, 20), flatness=(0.8, 1.1), magnification=(1.2, 2.5), opacity=(0.75, 0.95)),
+)

@@ -1,0 +1,102 @@
+"""Statistics of rain in pairs of rainy and clean images, for comparing synthetic rain with a benchmark's.
+
+The residual of a pair is what the rain added. Rain is alike if the residuals have like histograms and the streaks are
+equally long.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from mmderain.evaluation import measure
+
+#: Largest lag of :func:`autocorrelation`, px.
+FARTHEST_LAG = 100
+
+
+def residual(rainy: np.ndarray, clean: np.ndarray) -> np.ndarray:
+    """Return what the rain added to an image: (H, W, 3) int, 0 to 255."""
+    return np.clip(rainy.astype(int) - clean, 0, 255)
+
+
+def autocorrelation(added: np.ndarray) -> np.ndarray:
+    """Return the autocorrelation of a residual along the streaks.
+
+    The brightest channel is correlated with itself; of all directions, the streaks have the one in which the
+    correlation falls most slowly.
+
+    Args:
+        added: (H, W, 3), see :func:`residual`.
+
+    Returns:
+        (2 * FARTHEST_LAG,) at lags of half a pixel, 1 at lag 0; shorter if the image is smaller.
+    """
+    gray = added.max(-1).astype(np.float64)
+    height, width = gray.shape
+    shape = (2 * height, 2 * width)
+
+    def correlate(x: np.ndarray) -> np.ndarray:
+        return np.fft.irfft2(np.abs(np.fft.rfft2(x, shape)) ** 2, shape)
+
+    # Divided by the number of pairs of pixels with that lag.
+    maps = correlate(gray - gray.mean()) / np.maximum(np.rint(correlate(np.ones_like(gray))), 1)
+    lags = np.arange(0, FARTHEST_LAG, 0.5)
+    lags = lags[lags < min(height, width) - 1]
+    lines = []
+    for degrees in range(-90, 90):
+        theta = np.deg2rad(degrees)
+        y, x = (np.rint(lags * f(theta)).astype(int) for f in (np.cos, np.sin))
+        lines.append(maps[y % shape[0], x % shape[1]] / maps[0, 0])
+    return max(lines, key=half_length)
+
+
+def half_length(line: np.ndarray) -> float:
+    """Return the lag in px at which an :func:`autocorrelation` falls below a half."""
+    below = np.flatnonzero(line < 0.5)
+    return float(below[0] if below.size else line.size) / 2
+
+
+def rain_statistics(pairs: Iterable[tuple[np.ndarray, np.ndarray]], lengths: bool = True) -> dict:
+    """Return statistics of pairs of images; residuals are pooled over all pixels and channels.
+
+    Args:
+        pairs: (rainy, clean), BGR uint8 (H, W, 3).
+        lengths: also compute the lengths of the streaks, which takes longest.
+
+    Returns:
+        ``psnr_y`` (dB) and ``ssim_y_valid``, means over the pairs; ``mean``, ``median``, ``percentile_99`` and
+        ``histogram`` (256,) of the residuals on 0..255; ``share_above_5``, the share of residuals above 5;
+        ``saturated``, the share of rainy pixels with a channel at 255; ``half_length`` (px) and ``autocorrelation``,
+        means over the pairs, None without ``lengths``.
+    """
+    histogram, lines, psnr, ssim, saturated = np.zeros(256), [], [], [], []
+    for rainy, clean in pairs:
+        added = residual(rainy, clean)
+        histogram += np.bincount(added.ravel(), minlength=256)
+        psnr.append(measure(rainy, clean, 'PSNR-Y'))
+        ssim.append(measure(rainy, clean, 'SSIM-Y(valid)'))
+        saturated.append((rainy == 255).any(-1).mean())
+        if lengths:
+            lines.append(autocorrelation(added))
+    histogram /= histogram.sum()
+    cumulative = np.cumsum(histogram)
+    return dict(
+        psnr_y=float(np.mean(psnr)),
+        ssim_y_valid=float(np.mean(ssim)),
+        mean=float(histogram @ np.arange(256)),
+        median=int(np.searchsorted(cumulative, 0.5)),
+        percentile_99=int(np.searchsorted(cumulative, 0.99)),
+        share_above_5=float(1 - cumulative[5]),
+        saturated=float(np.mean(saturated)),
+        half_length=float(np.mean([half_length(line) for line in lines])) if lengths else None,
+        histogram=histogram.tolist(),
+        autocorrelation=np.mean(lines, axis=0).tolist() if lengths else None,
+    )
+
+
+def wasserstein(one: dict, other: dict) -> float:
+    """Return the Wasserstein distance of the residuals in two results of :func:`rain_statistics`, in levels.
+
+    It is the area between the cumulative histograms.
+    """
+    return float(np.abs(np.cumsum(one['histogram']) - np.cumsum(other['histogram'])).sum())

@@ -1,0 +1,99 @@
+"""MAFNet in plain form: Zhang et al., ACM MM 2021.
+
+The fast network (``mmderain/models/networks/mafnet.py``) composes 1x1 convolutions with the wavelet, pools before it
+projects, and mixes channels inside a kernel. Here keys and values are computed for every pixel and then pooled, and the
+attention maps are written out.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmderain.models import MAFNet
+from mmderain.models.networks import mafnet
+
+
+def lrelu(x: Tensor) -> Tensor:
+    """Apply the leaky ReLU of slope 0.2."""
+    return F.leaky_relu(x, mafnet.SLOPE)
+
+
+class PlainMAFNet(MAFNet):
+    """MAFNet, step by step."""
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Derain a batch; arguments and result as :meth:`MAFNet.forward`."""
+        x = x.contiguous()
+        scales = [conv(level) for conv, level in zip(self.conv_in, self.pyramid(x), strict=True)]
+        scales = interact(self.spatial_in, scales)
+        for module in self.body:
+            halved = [lrelu(down[0](t)) for down, t in zip(module.down, scales, strict=True)]
+            halved = interact(module.channel, halved)
+            grown = [lrelu(F.pixel_shuffle(up[0](t), 2)) for up, t in zip(module.up, halved, strict=True)]
+            scales = [t + y for t, y in zip(scales, grown, strict=True)]
+            scales = interact(module.spatial, scales)
+        fused = lrelu(self.fuse(torch.cat([mafnet.upsample_to(scales[0], scale) for scale in scales], dim=1)))
+        rain = self.conv_out(fused)
+        return [x - rain]
+
+
+def interact(cross: mafnet.CrossScale, scales: list[Tensor]) -> list[Tensor]:
+    """Let each scale interact with the next coarser one, the coarsest with itself; finest first."""
+    out = list(scales)
+    for s in reversed(range(len(scales))):
+        source = out if cross.coarse_to_fine else scales
+        coarser = scales[s] if cross.isolated else source[min(s + 1, len(scales) - 1)]
+        part = cross.interactions[s]
+        if isinstance(part, mafnet.SpatialAttention):
+            out[s] = spatial_attention(part, scales[s], coarser)
+        elif isinstance(part, mafnet.ChannelAttention):
+            out[s] = channel_attention(part, scales[s], coarser)
+        else:  # of the ablations
+            out[s] = part(scales[s], coarser)
+    return out
+
+
+def haar(x: Tensor) -> Tensor:
+    """Apply one level of the orthonormal Haar wavelet.
+
+    Args:
+        x: (N, C, H, W), H and W even.
+
+    Returns:
+        (N, 4, C, H / 2, W / 2): the bands LL, HL (differences along x), LH (along y), HH.
+    """
+    a, b = x[..., ::2, ::2], x[..., ::2, 1::2]
+    c, d = x[..., 1::2, ::2], x[..., 1::2, 1::2]
+    return torch.stack([a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d], dim=1) / 2
+
+
+def rearrange_bands(x: Tensor) -> Tensor:
+    """Bring each Haar band back to full size by pixel-shuffle (FRCB).
+
+    Args:
+        x: (N, C, H, W), H and W even, C a multiple of 4.
+
+    Returns:
+        (N, 4, C / 4, H, W): group g holds band LL, HL, LH, HH.
+    """
+    return F.pixel_shuffle(haar(x), 2)
+
+
+def spatial_attention(part: mafnet.SpatialAttention, large: Tensor, small: Tensor) -> Tensor:
+    """Let pixels of the larger scale attend to anchors of the smaller one, band by band (Eqs. 3 to 5)."""
+    q = rearrange_bands(part.query(large))
+    k = mafnet.pool_anchors(rearrange_bands(part.key(small)))
+    v = mafnet.pool_anchors(rearrange_bands(part.value(small)))
+    per_pixel = q.flatten(3).transpose(2, 3)  # (N, bands, H W, C / 4)
+    weights = torch.softmax(per_pixel @ k, dim=-1)  # over 110 anchors, no scaling
+    attended = (weights @ v.transpose(2, 3)).transpose(2, 3).reshape(large.shape)
+    return large + part.out(attended)
+
+
+def channel_attention(part: mafnet.ChannelAttention, large: Tensor, small: Tensor) -> Tensor:
+    """Mix the channels of the larger scale by their likeness to those of the smaller one (Eq. 6)."""
+    q = mafnet.pool_anchors(part.query(large)).unflatten(1, (part.num_heads, -1))
+    k = mafnet.pool_anchors(part.key(small)).unflatten(1, (part.num_heads, -1))
+    v = part.value(large).flatten(2).unflatten(1, (part.num_heads, -1))
+    mix = torch.softmax(k @ q.transpose(-1, -2), dim=-2)  # rows are the channels of k
+    return large + (mix.transpose(-1, -2) @ v).reshape(large.shape)

@@ -1,0 +1,38 @@
+"""NASNet in plain form: Qin and Wang, 2020 (arXiv 1912.03151).
+
+The fast network (``mmderain/models/networks/nasnet.py``) replaces convolutions of a concatenation by sums of
+convolutions. Here the features are concatenated as the paper writes it.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmderain.models import NASNet
+from mmderain.models.networks import nasnet
+
+
+class PlainNASNet(NASNet):
+    """NASNet, formula by formula; for ``attention='neuron'`` and None."""
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Derain a batch; arguments and result as :meth:`NASNet.forward`."""
+        x = x.contiguous()
+        results = [self.conv_in(x)]
+        for stage in self.stages:
+            t = results[-1]
+            for block in stage.blocks:
+                inner = F.relu(block.conv1(t))
+                t = t + neuron_attention(block.attention, block.conv2(torch.cat([t, inner], dim=1)))
+            results.append(results[-1] + stage.conv(t))
+        z = results[-1]
+        if self.fuse_stages:
+            z = neuron_attention(self.attention, self.fuse2(self.fuse1(torch.cat(results[1:], dim=1))))
+        return [self.conv_out2(self.conv_out1(z)) + x]
+
+
+def neuron_attention(part: nn.Module, x: Tensor) -> Tensor:
+    """Weigh every value by its surroundings and by the other channels; another kind of attention runs as it is."""
+    if not isinstance(part, nasnet.NeuronAttention):
+        return part(x)
+    return x * torch.sigmoid(part.channels(F.relu(part.surroundings(x))))

@@ -1,0 +1,131 @@
+"""Rain in pipelines and folders."""
+
+import json
+
+import cv2
+import mmcv
+import numpy as np
+import pytest
+from conftest import picture
+
+from mmderain.cli import main
+from mmderain.datasets import PairedImageDataset
+from mmderain.datasets.transforms import SynthesizeRain
+from mmderain.io.image import read_image
+from mmderain.rain import draw_rain, synthesize_rain
+
+
+def test_transform_by_path(tmp_path):
+    clean = picture(40, 50)
+    results = dict(img=clean, ori_shape=(40, 50))
+    rain = SynthesizeRain('heavy', seed=0, data_root=str(tmp_path))
+    by_path = rain({**results, 'img_path': str(tmp_path / 'val/7.jpg')})
+    by_name = rain({**results, 'name': 'val/7.jpg'})
+    assert (by_path['img'] == by_name['img']).all() and (by_path['gt_img'] == clean).all()
+    assert (by_path['img'] == synthesize_rain(clean, 'heavy', [0, 693690566], scale=40 / 320)).all()
+    other = rain({**results, 'img_path': str(tmp_path / 'val/8.jpg')})
+    assert (other['img'] != by_path['img']).any()
+    with pytest.raises(ValueError, match='does not lie in data_root'):
+        rain({**results, 'img_path': '/elsewhere/7.jpg'})
+    # Without a root: folder and file, wherever the data lie.
+    free = SynthesizeRain('heavy', seed=0)
+    assert (free({**results, 'img_path': '/a/val/7.jpg'})['img'] == by_path['img']).all()
+
+
+def test_transform_takes_one_of_several(tmp_path):
+    clean, seen = picture(40, 50), set()
+    rain = SynthesizeRain(['light:1', 'mist'])
+    np.random.seed(0)
+    for _ in range(20):
+        layer = rain(dict(img=clean, ori_shape=(40, 50)))['img'].astype(int) - clean
+        seen.add(bool((layer < 0).any()))  # only mist darkens
+    assert seen == {True, False}
+
+
+def test_transform_leaves_some_pictures_dry():
+    clean, dry = picture(40, 50), 0
+    rain = SynthesizeRain(['none', 'light:5', 'none', 'none'])
+    np.random.seed(0)
+    for _ in range(40):
+        results = rain(dict(img=clean, ori_shape=(40, 50)))
+        assert (results['gt_img'] == clean).all()
+        dry += bool((results['img'] == clean).all())
+    assert 22 <= dry <= 38  # three of four; the bounds are 3 standard deviations
+    # In an evaluation the name decides: zlib.crc32 of b'a' is odd, of b'd' even.
+    rain = SynthesizeRain(['none', 'light:5'], seed=0)
+    for name, is_dry in (('a', False), ('d', True)):
+        results = rain(dict(img=clean, ori_shape=(40, 50), name=name))
+        assert (results['img'] == clean).all() == is_dry
+
+
+def test_folder_of_rain(tmp_path, capsys):
+    src, dst = tmp_path / 'src', tmp_path / 'dst'
+    for number in range(3):
+        mmcv.imwrite(picture(40, 50, number), str(src / f'sub/{number}.jpg'))
+    assert main(['rain', str(src), str(dst), '--rain', 'heavy:2']) == 0
+    assert 'rain drawn over 3 of 3 images' in capsys.readouterr().out
+    head, *lines = (json.loads(line) for line in (dst / 'manifest.jsonl').read_text().splitlines())
+    assert (
+        head['rain'] == 'heavy:2'
+        and head['seed'] == 0
+        and [line['name'] for line in lines] == [f'sub/{n}.jpg' for n in range(3)]
+    )
+    for line in lines:
+        clean, rainy = read_image(src / line['name']), read_image(dst / line['rainy'])
+        drawn = draw_rain(clean, 'heavy:2', line['seed'], line['scale'])
+        assert (rainy == drawn.rainy).all() and json.loads(json.dumps(drawn.parameters)) == line['parameters']
+        layer = read_image(dst / line['rainy'].replace('rain/', 'layer/', 1))
+        assert (layer == np.clip(np.rint(drawn.layer), 0, 255)).all()
+    # The transform draws the same: an evaluation can use either.
+    again = SynthesizeRain('heavy:2', seed=0)(dict(img=clean, name=line['name'], ori_shape=clean.shape[:2]))['img']
+    assert (again == rainy).all()
+    assert len(PairedImageDataset(str(dst), pipeline=[])) == 3
+
+    # Interrupted while the second picture was written: the line is cut, the third picture is missing.
+    text = (dst / 'manifest.jsonl').read_text().splitlines(keepends=True)
+    (dst / 'manifest.jsonl').write_text(text[0] + text[1] + text[2][:20])
+    (dst / 'rain/sub/2.png').unlink()
+    before = (dst / 'rain/sub/0.png').stat().st_mtime_ns
+    assert main(['rain', str(src), str(dst), '--rain', 'heavy:2']) == 0
+    assert 'over 2 of 3 images; 1 existed already' in capsys.readouterr().out
+    assert (dst / 'manifest.jsonl').read_text() == ''.join(text)
+    assert (dst / 'rain/sub/0.png').stat().st_mtime_ns == before
+
+    mmcv.imwrite(picture(40, 50), str(tmp_path / 'other/3.jpg'))
+    for arguments, differs in (
+        (
+            [src, dst, '--rain', 'light', '--seed', '1'],
+            'rain: found heavy:2, expected light; seed: found 0, expected 1',
+        ),
+        ([tmp_path / 'other', dst, '--rain', 'heavy:2'], f'source: found {src}, expected {tmp_path / "other"}'),
+    ):
+        assert main(['rain', *map(str, arguments)]) == 1
+        assert f'is of a run with other settings ({differs});' in capsys.readouterr().err
+    # The same parameters under another name are another run too.
+    assert main(['rain', str(tmp_path / 'other'), str(tmp_path / 'three'), '--rain', 'light']) == 0
+    assert main(['rain', str(tmp_path / 'other'), str(tmp_path / 'three'), '--rain', 'light:3']) == 1
+    assert 'settings (rain: found light, expected light:3);' in capsys.readouterr().err
+
+
+def test_folder_of_rain_names_what_is_wrong(tmp_path, capsys):
+    src = tmp_path / 'src'
+    mmcv.imwrite(picture(40, 50), str(src / 'a.jpg'))
+    (src / 'b.png').write_text('no picture')
+    (src / 'c.png').touch()
+    assert main(['rain', str(src), str(tmp_path / 'dst')]) == 1
+    said = capsys.readouterr()
+    assert 'over 1 of 3 images' in said.out
+    assert all(f'{src / name}: cannot be read as an image' in said.err for name in ('b.png', 'c.png'))
+    cv2.imwrite(str(src / 'a.png'), picture(40, 50))
+    mmcv.imwrite(picture(40, 50), str(tmp_path / 'other/d.jpg'))
+    for arguments, error in (
+        ([src, tmp_path / 'new'], 'a.jpg and a.png would both be written as a.png'),
+        ([src, tmp_path / 'new', '--rain', 'drizzle'], "found 'drizzle'; expected one of light"),
+        ([src, src / 'out'], 'name a folder outside it'),
+        ([tmp_path / 'none', tmp_path / 'new'], 'no such folder'),
+        ([src / 'a.jpg', tmp_path / 'new'], 'a.jpg: is a file; expected a folder'),
+        ([src.parent, src], 'lies in'),
+        ([tmp_path / 'other', src / 'a.jpg'], 'is a file; name a folder'),
+    ):
+        assert main(['rain', *map(str, arguments)]) == 1 and error in capsys.readouterr().err
+    assert not (tmp_path / 'new').exists()

@@ -1,0 +1,44 @@
+"""Measure whether a training step has to wait for its data.
+
+    python tools/benchmark_feeding.py configs/derain/sian_bsds.py --workers 0 1 2
+
+For each number of loader processes: images a second that loading, cropping, rain and packing give, with nothing else
+running, and beside it the training step of the config's model on the same batch. Loader processes work while the step
+runs, so a step waits only for what a batch takes longer than the step. On a CPU both share the cores, and the loader
+gets what the step leaves of them. feeding.json, feeding.md and feeding.png go to --out.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmderain.cli.command import CommandParser, command
+from mmderain.engine.config import prepare_config, require_data
+from mmderain.engine.feeding import markdown, measure_feeding, write_report
+from mmderain.errors import InputError
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandParser(__doc__)
+    parser.add_argument('config', help='config of a derainer; its training data are used')
+    parser.add_argument('--workers', nargs='+', type=int, default=[0, 1, 2], metavar='N', help='default: 0 1 2')
+    parser.add_argument('--batches', type=int, default=20, help='timed batches of each (default: 20)')
+    parser.add_argument('--steps', type=int, default=5, help='timed training steps (default: 5)')
+    parser.add_argument('--device', default='cpu', help='device of the steps (default: cpu)')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), help='default: %(default)s')
+    return parser.parse_args(argv)
+
+
+@command(parse_args)
+def main(args: argparse.Namespace) -> int | None:
+    cfg = prepare_config(args.config)
+    if 'train_dataloader' not in cfg:
+        raise InputError(f'{args.config}: has no train_dataloader; a config that trains is expected')
+    require_data(cfg, 'train_dataloader')
+    settings, rows = measure_feeding(cfg, args.workers, args.batches, args.steps, args.device)
+    write_report(settings, rows, args.out)
+    print(f'{markdown(settings, rows)}\n{args.out}: feeding.json, feeding.md, feeding.png')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Draw contact sheets of what a network will see: images of a config's data set after each step of its pipeline.
+
+    python tools/browse_dataset.py configs/derain/sian_sample.py --split train --number 6
+
+Writes OUT/<config>_<split>.png: a row for each item, a column for each step that changes the image, with its size. The
+truth is at the right of the rainy image. This works for detection and segmentation configs too, with or without our
+transforms in them; of data sets that mix several images into one, the single images are shown.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import DictAction
+from mmengine.registry import DATASETS, init_default_scope
+
+from mmderain.cli.command import CommandParser, command
+from mmderain.engine.config import naming_unknown_arguments, prepare_config
+from mmderain.errors import InputError
+from mmderain.io import write_image
+from mmderain.visualization.contact_sheet import contact_sheet, pipeline_steps, unwrap_dataset
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandParser(__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--split', choices=['train', 'val', 'test'], default='train', help='default: train')
+    parser.add_argument('--number', type=int, default=6, help='items shown, spread over the data set (default: 6)')
+    parser.add_argument('--height', type=int, default=200, help='height of a shown image, px (default: 200)')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the random transforms (default: 0)')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/browse'), help='folder (default: %(default)s)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    return parser.parse_args(argv)
+
+
+@command(parse_args)
+def main(args: argparse.Namespace) -> int | None:
+    cfg = prepare_config(args.config, cfg_options=args.cfg_options)
+    init_default_scope(cfg.get('default_scope') or 'mmderain')
+    loader = cfg.get(f'{args.split}_dataloader')
+    if loader is None:
+        raise InputError(f'{args.config} has no {args.split}_dataloader; try another --split')
+    if args.number < 1:
+        raise InputError(f'--number {args.number}: expected 1 or more')
+    with naming_unknown_arguments(args.config):
+        dataset = unwrap_dataset(DATASETS.build(loader.dataset))
+    if len(dataset) == 0:
+        raise InputError(f'{args.config}: the {args.split} data set finds no items (looked for in {Path.cwd()})')
+    indices = np.unique(np.linspace(0, len(dataset) - 1, args.number).round().astype(int))
+    rows = [pipeline_steps(dataset, int(index), args.seed) for index in indices]
+    path = args.out / f'{Path(args.config).stem}_{args.split}.png'
+    write_image(contact_sheet(rows, args.height), path)
+    print(f'{path}: {len(rows)} of {len(dataset)} items of {type(dataset).__name__}')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Time the Triton kernels of JDNet's attention against the loop in PyTorch, and compare their results.
+
+    python tools/dev/benchmark_attention.py --sizes 128x128 1080x1920
+
+For each size: milliseconds of the forward pass, and of the forward and backward pass together, by the kernels and by
+the loop (medians; the two take turns), and the largest difference of the results and of all gradients, relative to the
+largest value. The scores go to attention.json in --out. On a CPU the kernels run in Triton's interpreter: use small
+sizes there, and only to see that the tool works.
+"""
+
+import argparse
+import json
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from mmderain.cli.command import CommandParser, command
+from mmderain.engine.profiling import device_name, parse_size, time_calls
+from mmderain.io import atomic_write
+from mmderain.models.layers.window_attention import WindowAttention
+from mmderain.models.layers.window_geometry import coordinates
+
+#: Relation and value channels of a unit of JDNet of width 32.
+RELATIONS, VALUES = 2, 8
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandParser(__doc__)
+    parser.add_argument('--sizes', nargs='+', type=parse_size, default=[(128, 128), (1080, 1920)], metavar='HxW')
+    parser.add_argument('--window', type=int, default=7, help="side of the window (default: 7, JDNet's)")
+    parser.add_argument('--device', default='cuda', help='default: cuda')
+    parser.add_argument('--repeats', type=int, default=10, help='timed passes of each (default: 10)')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark_attention'), help='default: %(default)s')
+    return parser.parse_args(argv)
+
+
+def random_inputs(height: int, width: int, window: int, device: str) -> list[Tensor]:
+    """Return random q, surroundings, positions' term and w, as ``attend`` takes them."""
+    torch.manual_seed(0)
+    cases = [len(coordinates(length, window // 2, torch.zeros(1), length)[0]) for length in (height, width)]
+    around = (1 + RELATIONS + VALUES, height + window - 1, width + window - 1)
+    shapes = [(1, RELATIONS, height, width), (1, *around), (window, window, *cases), (RELATIONS,)]
+    return [torch.randn(*shape, device=device, requires_grad=True) for shape in shapes]
+
+
+def forward(function: type[torch.autograd.Function], inputs: list[Tensor], window: int) -> list[Tensor]:
+    """Return the result."""
+    with torch.no_grad():
+        return [function.apply(*inputs, window)]
+
+
+def forward_and_backward(function: type[torch.autograd.Function], inputs: list[Tensor], window: int) -> list[Tensor]:
+    """Return the result and the gradients of all inputs."""
+    result = function.apply(*inputs, window)
+    return [result, *torch.autograd.grad(result, inputs, result.detach())]
+
+
+@command(parse_args)
+def main(args: argparse.Namespace) -> int | None:
+    if args.device == 'cpu':
+        os.environ['TRITON_INTERPRET'] = '1'  # Triton reads it when a kernel is defined, so before the import
+    from mmderain.models.layers.window_attention_triton import TritonWindowAttention
+
+    settings, rows = dict(device=device_name(args.device), torch=torch.__version__, repeats=args.repeats), []
+    for height, width in args.sizes:
+        inputs = random_inputs(height, width, args.window, args.device)
+        for passes in (forward, forward_and_backward):
+            calls = [partial(passes, f, inputs, args.window) for f in (TritonWindowAttention, WindowAttention)]
+            pairs = zip(calls[0](), calls[1](), strict=True)
+            difference = max(((ours - wanted).abs().max() / wanted.abs().max()).item() for ours, wanted in pairs)
+            triton_ms, loop_ms = map(median, time_calls(calls, args.repeats, args.device))
+            times = dict(triton_ms=triton_ms, loop_ms=loop_ms, times_as_fast=loop_ms / triton_ms)
+            rows.append(dict(size=f'{height}x{width}', passes=passes.__name__, **times, largest_difference=difference))
+            print(json.dumps(rows[-1]), flush=True)
+            with atomic_write(args.out / 'attention.json') as part:
+                part.write_text(json.dumps(dict(settings=settings, rows=rows), indent=1))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

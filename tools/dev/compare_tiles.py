@@ -1,0 +1,70 @@
+"""Compare an image derained in tiles with the same image derained whole, or measure a very large image.
+
+    python tools/dev/compare_tiles.py sian --tile 256 --image photo.jpg
+    python tools/dev/compare_tiles.py sian --size 6000x8000
+
+Prints the largest difference, on 0..255, and the PSNR of RGB. With --size the image is repeated to that size and
+derained as `mmderain derain` does it, in tiles where memory requires it; printed are the time, and how much memory the
+process held at most above what it held before, the image and its result included (Linux).
+"""
+
+import argparse
+import math
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmderain.apis import init_model, trained_derainer
+from mmderain.cli.command import CommandParser, command
+from mmderain.engine.cpu_memory import keep_cpu_memory
+from mmderain.engine.profiling import parse_size, peak_memory
+from mmderain.hub import find_derainer
+from mmderain.io import read_image, to_rgb_tensor
+
+SAMPLE = Path(__file__).resolve().parents[2] / 'demo/sample/test/china.jpg'
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandParser(__doc__)
+    parser.add_argument('model', help='one of `mmderain models`, or a config file')
+    parser.add_argument('--weights', help='a checkpoint; default: the bundled one')
+    parser.add_argument('--untrained', action='store_true', help='use random weights')
+    parser.add_argument('--image', type=Path, default=SAMPLE, help='default: %(default)s')
+    parser.add_argument('--tile', type=int, default=256, metavar='PIXELS', help='side of a tile (default: 256)')
+    parser.add_argument('--size', type=parse_size, metavar='HxW', help='size of a large image')
+    return parser.parse_args(argv)
+
+
+def large_batch(img: np.ndarray, height: int, width: int) -> torch.Tensor:
+    """Return (1, 3, height, width), filled with repetitions of an image."""
+    repeats = (-(-height // img.shape[0]), -(-width // img.shape[1]), 1)
+    return to_rgb_tensor(np.tile(img, repeats)[:height, :width])[None]
+
+
+@command(parse_args)
+def main(args: argparse.Namespace) -> int | None:
+    torch.manual_seed(0)
+    config = find_derainer(args.model)[0]
+    model = init_model(config) if args.untrained else trained_derainer(args.model, args.weights)
+    img = read_image(args.image)
+    with torch.inference_mode(), keep_cpu_memory():
+        if args.size:
+            model.restore(torch.zeros(1, 3, 64, 64))  # what is set up once
+            start = time.monotonic()
+            held = peak_memory(lambda img: model.restore(large_batch(img, *args.size)), img, 'cpu') / 2**30
+            seconds = time.monotonic() - start
+            print(f'{args.size[0]}x{args.size[1]}: {seconds:.0f} s, at most {held:.2f} GiB above what was held before')
+            return 0
+        batch = to_rgb_tensor(img)[None]
+        whole, tiled = model.restore(batch, tile=0), model.restore(batch, tile=args.tile)
+    error = (whole - tiled).double().square().mean().item()
+    psnr = math.inf if error == 0 else -10 * math.log10(error)
+    text = f'largest difference {255 * (whole - tiled).abs().max():.5f} of 255, PSNR {psnr:.1f} dB'
+    print(f'{type(model.network).__name__}, {img.shape[1]}x{img.shape[0]}, tiles of {args.tile}: {text}')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""Put a data set where the configs read it.
+
+    python tools/prepare_dataset.py rain100h ~/Downloads/Rain100H
+    python tools/prepare_dataset.py photographs ~/Pictures data/photographs --without home
+    python tools/prepare_dataset.py street vtest.avi --uncertain 690 20 768 100
+
+SRC is what was downloaded; it is not changed. DST is data/NAME by default; it appears completely or not at all.
+`python tools/prepare_dataset.py NAME --help` describes a set; docs/en/datasets.md says where each one is published.
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.progress import track
+
+from mmderain.cli.command import CommandParser, command
+from mmderain.cli.options import positive_int
+from mmderain.datasets.converters import camvid, photographs, street_video
+from mmderain.datasets.preparation import LEAK_FREE, LEFT_OUT, check_destination, check_files, find_pairs, write_layout
+from mmderain.datasets.releases import RELEASES
+from mmderain.errors import InputError
+
+RELEASE_DOC = """Find the pairs of the published release {name}, check every file, and link the files in DST.
+
+Writes index.csv (every pair) and left_out.csv (every file that is not used, and why). The same call can be made again.
+For Rain100H the training images whose background is in the test set are found, and
+train/without_test_backgrounds.txt lists the others.
+"""
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = CommandParser(__doc__)
+    names = parser.add_subparsers(dest='name', metavar='NAME', required=True, title='data sets')
+
+    def add(name: str, doc: str, help: str, run, src: str, **options) -> argparse.ArgumentParser:
+        own = names.add_parser(name, doc=doc, help=help)
+        own.add_argument('src', type=Path, metavar='SRC', help=src, **options)
+        own.add_argument(
+            'dst',
+            type=Path,
+            metavar='DST',
+            help=f'folder to write (default: data/{name})',
+            # Several sources before it, as with the command cp: then it must be named.
+            **({} if options else dict(nargs='?', default=Path('data', name))),
+        )
+        own.set_defaults(run=run)
+        return own
+
+    for name, release in RELEASES.items():
+        pairs = ', '.join(f'{split.pairs:,} {part}' for part, split in release.splits.items())
+        doc = RELEASE_DOC.format(name=name)
+        own = add(name, doc, f'published pairs: {pairs}', prepare_release, 'folder with the unpacked release')
+        for split in ('train', 'test'):
+            text = f'folder of the {split} split in SRC, if the names of the folders do not tell'
+            own.add_argument(f'--{split}', type=Path, metavar='DIR', help=text)
+        own.add_argument('--copy', action='store_true', help='copy the files instead of linking them')
+        own.add_argument('--overwrite', action='store_true', help='replace copies, or another set, that this tool made')
+
+    own = add('camvid_boxes', camvid.__doc__, 'boxes from the label maps of CamVid', prepare_camvid, 'CamVid')
+    own.add_argument('--min-area', type=int, default=100, metavar='PX', help='ignore smaller regions (default: 100 px)')
+
+    text = 'rain-free photographs of your own, shrunk'
+    own = add('photographs', photographs.__doc__, text, prepare_photographs, 'images, and folders of them', nargs='+')
+    own.add_argument('--side', type=int, default=400, metavar='PX', help='length of the shorter side (default: 400 px)')
+    own.add_argument('--without', nargs='+', default=[], metavar='NAME', help='leave out these names (without suffix)')
+    own.add_argument('--only', nargs='+', default=[], metavar='NAME', help='take only these names (without suffix)')
+    own.add_argument('--no-quarters', action='store_true', help='write each photograph only as a whole')
+
+    text = 'persons in the video of a still camera'
+    own = add('street', street_video.__doc__, text, prepare_street, 'video of a camera that stands still')
+    own.add_argument('--step', type=positive_int, default=5, metavar='N', help='take every N-th frame (default: 5)')
+    text = 'first frame of the test set (default: 600)'
+    own.add_argument('--test-from', type=int, default=600, metavar='FRAME', help=text)
+    text = 'rectangle, px, in which no region is certainly a person (default: none)'
+    corners = ('X0', 'Y0', 'X1', 'Y1')
+    own.add_argument('--uncertain', type=int, nargs=4, metavar=corners, default=(0, 0, 0, 0), help=text)
+    return parser.parse_args(argv)
+
+
+def prepare_release(args: argparse.Namespace) -> None:
+    release = RELEASES[args.name]
+    if not args.src.is_dir():
+        raise FileNotFoundError(f'{args.src}: no such folder; give the folder that the release was unpacked to')
+    check_destination(args.name, args.src, args.dst, args.overwrite)
+    roots = {split: args.src / folder for split in ('train', 'test') if (folder := getattr(args, split)) is not None}
+    for split, folder in roots.items():
+        if split not in release.splits:
+            raise InputError(f'--{split}: {args.name} has no such split, only {", ".join(release.splits)}')
+        if not folder.is_dir():
+            raise FileNotFoundError(f'--{split}: {folder}: no such folder')
+    found = find_pairs(args.name, args.src, roots)
+    number = sum(map(len, found.pairs.values()))
+    check_files(found, lambda results: track(results, 'checking files', total=number))
+    for split, rule in release.splits.items():
+        print(f'{args.name} {split}:', expected(len(found.pairs[split]), rule.pairs, ' pairs found, {} expected'))
+    reasons = defaultdict(list)
+    for path, reason in found.left_out:
+        reasons[reason].append(str(path))
+    for reason, files in reasons.items():
+        print(f'left out, {reason}: {len(files)} ({", ".join(files[:3])}{", ..." if len(files) > 3 else ""})')
+    for path, flaw in found.flawed:
+        print(f'left out, {path}: {flaw}')
+    if not any(found.pairs.values()):
+        raise InputError(
+            f'{args.src}: no pairs of {args.name} found. docs/en/datasets.md shows the layout of each release; '
+            '--train and --test name the folders of the splits if their names do not tell.'
+        )
+    kept = write_layout(args.name, found, args.src, args.dst, args.copy, args.overwrite)
+    for split, pairs in found.pairs.items():
+        if not pairs:
+            print(f'warning: no {split} pairs; configs that read them will report them as missing')
+    leaks = release.test_backgrounds_in_train
+    if kept is not None:
+        print(
+            'left out of training, background is in the test set:', expected(kept.count(False), leaks, ', {} expected')
+        )
+        print(f'{args.dst}/train/{LEAK_FREE}: the {kept.count(True)} others')
+    elif leaks is not None:
+        print(f'warning: {LEAK_FREE} was not written, because it needs train and test in one SRC')
+    how = 'copied' if args.copy else 'linked'
+    print(f'{args.dst}: {sum(map(len, found.pairs.values()))} pairs {how}; every file left out: {args.dst}/{LEFT_OUT}')
+
+
+def prepare_camvid(args: argparse.Namespace) -> None:
+    print(*camvid.write_camvid_boxes(args.src, args.dst, args.min_area), sep='\n')
+
+
+def prepare_photographs(args: argparse.Namespace) -> None:
+    shrink = photographs.shrink_photographs
+    print(shrink(args.src, args.dst, args.side, not args.no_quarters, args.without, args.only))
+
+
+def prepare_street(args: argparse.Namespace) -> None:
+    label = street_video.label_street_video
+    print(*label(args.src, args.dst, args.step, args.test_from, args.uncertain), sep='\n')
+
+
+def expected(found: int, published: int, text: str) -> str:
+    """Compare a number with the published one."""
+    note = '' if found == published else '   <- differs: part of the release, or another one'
+    return f'{found}' + text.format(published) + note
+
+
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    args.run(args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
