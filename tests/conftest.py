@@ -2,11 +2,12 @@ import functools
 import gc
 import importlib.util
 import os
+import socket
 import sys
 from pathlib import Path
 
 import mmcv
-import mmengine.config.config
+import mmengine.config.utils
 import numpy as np
 import pytest
 import torch
@@ -52,6 +53,12 @@ def load_tool(path: str):
     return sys.modules[name]
 
 
+def free_port() -> int:
+    """Return the number of a TCP port that nobody listens on."""
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        return server.getsockname()[1]
+
+
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
     """A smooth BGR uint8 picture that differs everywhere, for tests of geometry and pairing."""
     y, x = np.mgrid[:height, :width]
@@ -77,8 +84,7 @@ def _short_runs():
         patch.syspath_prepend(STUBS)
         patch.setenv('PYTHONPATH', str(STUBS), prepend=os.pathsep)
         # It reads a hundred YAML files of mmdet or mmseg each time when a config inherits from one of theirs.
-        find = functools.cache(mmengine.config.config._get_external_cfg_path)
-        patch.setattr(mmengine.config.config, '_get_external_cfg_path', find)
+        patch.setattr(mmengine.config.utils, 'load', functools.cache(mmengine.config.utils.load))
         # torch waits so many seconds, usually 5, for each worker process of a data loader that is garbage-collected.
         patch.setattr('torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL', 0.5)
         yield

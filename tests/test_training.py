@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import ROOT, load_tool
+from conftest import ROOT, free_port, load_tool
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -109,7 +109,7 @@ def test_two_processes_equal_one(tmp_path):
     cfg = config(tmp_path / 'two', **{'train_dataloader.batch_size': 2})
     cfg.dump(tmp_path / 'two.py')
     path = f'{os.path.dirname(sys.executable)}:{os.environ["PATH"]}'
-    environment = os.environ | dict(OMP_NUM_THREADS='1', PORT='29531', PATH=path)
+    environment = os.environ | dict(OMP_NUM_THREADS='1', PORT=str(free_port()), PATH=path)
     done = subprocess.run(
         ['bash', ROOT / 'tools/dist_train.sh', tmp_path / 'two.py', '2', '--work-dir', tmp_path / 'two'],
         env=environment, capture_output=True, text=True,

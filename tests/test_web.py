@@ -18,7 +18,7 @@ import mmcv
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, picture
+from conftest import ROOT, free_port, picture
 from PIL import Image
 
 from mmderain import DEFAULT_DERAINER, cli, web
@@ -62,11 +62,6 @@ class Spotter:
 @pytest.fixture(scope='module')
 def derainer():
     return Derainer(dict(type='Dim'))
-
-
-def free_port() -> int:
-    with socket.create_server(('127.0.0.1', 0)) as free:
-        return free.getsockname()[1]
 
 
 def test_what_was_removed_lies_around_mid_grey():

@@ -19,7 +19,7 @@ SMALL = [
     dict(type='NASNet', channels=4, num_stages=2, num_blocks=1),
     dict(type='MAFNet', channels=8, num_modules=1, num_heads=2),
     dict(type='NAFNet', width=4, encoder_blocks=(1, 1), decoder_blocks=(1, 1)),
-    dict(type='PixelUnshuffled', network=dict(type='SIAN', channels=4, num_stages=2)),
+    dict(type='PixelUnshuffled', network=dict(type='SIAN', channels=4, num_stages=1)),
 ]
 
 

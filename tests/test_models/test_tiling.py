@@ -45,10 +45,10 @@ def tiled_against_whole(network: dict, size: tuple[int, int], tile: int) -> tupl
     return (whole - tiled).abs().max().item(), math.inf if error == 0 else -10 * math.log10(error)
 
 
-@pytest.mark.parametrize('size', [(448, 176), (451, 181)])
+@pytest.mark.parametrize('size', [(352, 176), (355, 181)])
 def test_sian_is_exact(size):
     """The answer depends on the whole picture's size, which a tile is told."""
-    largest, psnr = tiled_against_whole(dict(type='SIAN', channels=8), size, 64)
+    largest, psnr = tiled_against_whole(dict(type='SIAN', channels=4), size, 64)
     assert largest < 2e-5 and psnr > 110
 
 

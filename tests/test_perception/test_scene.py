@@ -33,14 +33,16 @@ def test_the_derainer_is_as_good_as_its_card_says():
 GOLDEN = [16.093, 30.087]
 
 
-def test_deraining_brings_persons_back():
-    """Over the four frames: of the persons found in the clean frame, how many in the rainy and in the derained one."""
+@pytest.mark.parametrize('frames, more', [((1, 2), 3), pytest.param(range(4), 4, marks=pytest.mark.soak)])
+def test_deraining_brings_persons_back(frames, more):
+    """Count how many persons of the clean frame are found in the rainy and in the derained one."""
     task, derainer = load_task_model('street-detector'), trained_derainer('sian')
     again = {'rainy': 0, 'derained': 0}
-    for number, path in enumerate(sorted(STREET.glob('*.jpg'))):
-        for view in view_scene(read_image(path), derainer, task, 'heavy:2', [0, number])[1:]:
+    paths = sorted(STREET.glob('*.jpg'))
+    for number in frames:
+        for view in view_scene(read_image(paths[number]), derainer, task, 'heavy:2', [0, number])[1:]:
             again[view.title] += int(view.agreement.split()[0])
-    assert again['derained'] >= again['rainy'] + 4, again
+    assert again['derained'] >= again['rainy'] + more, again
 
 
 class Spot:
