@@ -16,10 +16,10 @@ from mmengine.config import DictAction
 from mmengine.registry import DATASETS, init_default_scope
 
 from mmderain.cli.command import CommandParser, command
+from mmderain.datasets.contact_sheet import contact_sheet, pipeline_steps, unwrap_dataset
 from mmderain.engine.config import naming_unknown_arguments, prepare_config
 from mmderain.errors import InputError
 from mmderain.io import write_image
-from mmderain.visualization.contact_sheet import contact_sheet, pipeline_steps, unwrap_dataset
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
