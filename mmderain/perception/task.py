@@ -16,6 +16,7 @@ from mmengine.visualization import Visualizer
 from mmderain.apis.model import require_device
 from mmderain.errors import InputError, did_you_mean
 from mmderain.hub import bundled_models
+from mmderain.models.weights import rename_old_keys
 
 
 class TaskInferencer:
@@ -186,7 +187,8 @@ def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: st
     """
     content = load_checkpoint(model, str(checkpoint), map_location='cpu', logger='silent')
     weights = content.get('state_dict', content)
-    found = {name.removeprefix('module.'): tuple(value.shape) for name, value in weights.items()}
+    weights = rename_old_keys(model, {name.removeprefix('module.'): value for name, value in weights.items()})
+    found = {name: tuple(value.shape) for name, value in weights.items()}
     missing = [name for name, value in model.named_parameters() if found.get(name) != tuple(value.shape)]
     if missing:
         raise InputError(
