@@ -90,11 +90,6 @@ def test_ctrl_c_ends_without_a_traceback(capsys):
         main(['--traceback'])
 
 
-def test_a_closed_pipe_during_the_work_is_silent(capsys):
-    assert make_main(fail(BrokenPipeError(32, 'Broken pipe')))([]) == OUTPUT_CLOSED
-    assert capsys.readouterr() == ('', '')
-
-
 @pytest.mark.parametrize('lines', [1, 100_000])
 def test_a_closed_pipe_is_silent_whatever_is_printed(lines, tmp_path):
     """A few lines are written when the command ends, many while it works."""
@@ -193,3 +188,13 @@ def test_torch_models_are_not_imported_for_the_help():
     )
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == 'False set()\n', done.stdout + done.stderr
+
+
+def test_traceback_may_stand_before_the_command():
+    assert cli.parse_args(['--traceback', 'models']).traceback and cli.parse_args(['models', '--traceback']).traceback
+
+
+def test_a_closed_pipe_other_than_the_output_is_an_error(capsys):
+    main = make_main(fail(BrokenPipeError('the loader process has ended')))
+    assert main([]) == 1
+    assert capsys.readouterr().err == 'error: the loader process has ended\n'

@@ -16,10 +16,11 @@ from mmengine.config import DictAction
 from mmengine.registry import DATASETS, init_default_scope
 
 from mmderain.cli.command import CommandParser, command
-from mmderain.engine.config import naming_unknown_arguments, prepare_config
+from mmderain.datasets.contact_sheet import contact_sheet, pipeline_steps, unwrap_dataset
+from mmderain.engine.config import prepare_config
 from mmderain.errors import InputError
 from mmderain.io import write_image
-from mmderain.visualization.contact_sheet import contact_sheet, pipeline_steps, unwrap_dataset
+from mmderain.io.config import config_errors
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -43,7 +44,7 @@ def main(args: argparse.Namespace) -> int | None:
         raise InputError(f'{args.config} has no {args.split}_dataloader; try another --split')
     if args.number < 1:
         raise InputError(f'--number {args.number}: expected 1 or more')
-    with naming_unknown_arguments(args.config):
+    with config_errors(args.config):
         dataset = unwrap_dataset(DATASETS.build(loader.dataset))
     if len(dataset) == 0:
         raise InputError(f'{args.config}: the {args.split} data set finds no items (looked for in {Path.cwd()})')

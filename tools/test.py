@@ -15,10 +15,11 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from mmderain.cli.command import CommandParser, command
-from mmderain.engine.config import naming_unknown_arguments, prepare_config, require_data
+from mmderain.engine.config import prepare_config, require_data
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
 from mmderain.io import read_checkpoint
+from mmderain.io.config import config_errors
 from mmderain.models import load_weights
 
 
@@ -57,7 +58,7 @@ def main(args: argparse.Namespace) -> None:
     # The Runner only warns of weights that do not fit. Therefore it loads none, and load_weights does it.
     cfg.load_from, cfg.resume = None, False
     read_checkpoint(args.checkpoint)  # reports a wrong file before the Runner starts a log
-    with naming_unknown_arguments(args.config):
+    with config_errors(args.config):
         require_data(cfg, 'test_dataloader')
         runner = Runner.from_cfg(cfg)
     load_weights(getattr(runner.model, 'module', runner.model), args.checkpoint)

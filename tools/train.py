@@ -15,9 +15,10 @@ from mmengine.config import DictAction
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmderain.cli.command import CommandParser, command
-from mmderain.engine.config import decide_amp, naming_unknown_arguments, prepare_config, require_data, use_amp
+from mmderain.engine.config import decide_amp, prepare_config, require_data, use_amp
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.io import read_checkpoint
+from mmderain.io.config import config_errors
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -68,7 +69,7 @@ def main(args: argparse.Namespace) -> None:
         cfg.resume, cfg.load_from = True, str(resumed)
     # mmengine would run any code that a file holds; read_checkpoint refuses such a file.
     checkpoint = None if cfg.get('load_from') is None else read_checkpoint(cfg.load_from)
-    with naming_unknown_arguments(args.config):
+    with config_errors(args.config):
         require_data(cfg, 'train_dataloader', 'val_dataloader')
         if decide_amp(cfg, args.amp, checkpoint if cfg.get('resume') else None):
             use_amp(cfg)

@@ -8,6 +8,7 @@ from mmengine.registry import DefaultScope
 
 from mmderain.errors import InputError
 from mmderain.hub import find_derainer
+from mmderain.io.config import config_errors, read_config
 from mmderain.models import Derainer, load_weights
 from mmderain.registry import MODELS
 
@@ -68,16 +69,16 @@ def init_model(
     """
     require_device(device)
     if not isinstance(config, Config):
-        if not Path(config).is_file():
-            raise FileNotFoundError(f'{config}: no such config file (looked for in {Path.cwd()})')
-        config = Config.fromfile(config)
+        config = read_config(config)
+    name = config.filename or 'config'
     if cfg_options:
-        config.merge_from_dict(cfg_options)
+        with config_errors(name):
+            config.merge_from_dict(cfg_options)
     if 'model' not in config:
-        raise InputError(f'{config.filename}: found no `model` in the config')
+        raise InputError(f'{name}: found no `model` in the config')
     # Config has run custom_imports when it read the file. The default scope is put back afterwards, because the caller
     # may be a program of mmdet or mmseg.
-    with DefaultScope.overwrite_default_scope(config.get('default_scope') or 'mmderain'):
+    with DefaultScope.overwrite_default_scope(config.get('default_scope') or 'mmderain'), config_errors(name):
         model = MODELS.build(config.model)
     if checkpoint is not None:
         load_weights(model, checkpoint)

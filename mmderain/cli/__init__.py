@@ -31,12 +31,8 @@ examples:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(
-        prog='mmderain',
-        description='Derain images and videos, draw synthetic rain, and measure what rain does to detectors.',
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    doc = f'Derain images and videos, draw synthetic rain, and measure what rain does to detectors.\n\n{EPILOG}'
+    parser = CommandParser(doc, prog='mmderain')
     parser.add_argument('--version', action='version', version=f'mmderain {__version__}')
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True, parser_class=CommandParser)
     for module in MODULES:

@@ -3,6 +3,7 @@
 import argparse
 import functools
 import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 
@@ -62,7 +63,7 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
                     raise
                 if isinstance(error, KeyboardInterrupt):
                     return INTERRUPTED
-                if isinstance(error, BrokenPipeError):
+                if isinstance(error, BrokenPipeError) and not output_is_open():
                     return OUTPUT_CLOSED
                 print(f'error: {message(error)}', file=sys.stderr)
                 return 1
@@ -80,6 +81,16 @@ def message(error: Exception) -> str:
     if text.startswith('Caught '):
         text = text.rstrip('\n').rsplit(f'{type(error).__name__}: ', 1)[-1]
     return text
+
+
+def output_is_open() -> bool:
+    """Return whether somebody still reads the output of this process."""
+    try:
+        output = select.poll()
+        output.register(sys.stdout.fileno(), select.POLLOUT)
+    except (AttributeError, OSError):  # a system without poll; an output that is no file, as in tests
+        return True
+    return not any(event & select.POLLERR for _, event in output.poll(0))
 
 
 def flush_output() -> None:

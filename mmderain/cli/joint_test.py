@@ -105,10 +105,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def run(args: argparse.Namespace) -> None:
     """Run the conditions, print a line after each, and write the table."""
     import torch
-    from mmengine.config import Config
 
     from mmderain.engine.cpu_memory import keep_cpu_memory
     from mmderain.hub import find_derainer
+    from mmderain.io.config import read_config
     from mmderain.perception import joint_test
     from mmderain.perception.joint_test.conditions import refuse_repeated
     from mmderain.rain import parse_rain
@@ -135,7 +135,7 @@ def run(args: argparse.Namespace) -> None:
             derainers,
             [joint_test.TaskModel(*baseline) for baseline in args.baseline],
             dict(args.folder),
-            Config.fromfile(args.config).test_dataloader.dataset.get('data_root') or '.',
+            read_config(args.config).test_dataloader.dataset.get('data_root') or '.',
             args.seed,
             args.device,
         )

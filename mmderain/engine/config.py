@@ -1,9 +1,5 @@
-import contextlib
 import inspect
 import os
-import re
-import traceback
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -15,6 +11,7 @@ from mmengine.runner import Runner
 from mmderain.compat import init_cpu_distributed
 from mmderain.datasets.base import DerainDataset
 from mmderain.errors import InputError, did_you_mean
+from mmderain.io.config import config_errors, read_config
 from mmderain.models.precision import NO_CPU_BF16, choose_precision, has_bf16, training_speedup, warn_of_slow_bf16
 from mmderain.registry import DATASETS, MODELS
 
@@ -35,29 +32,6 @@ def refuse_unknown_options(cfg: Config, options: dict) -> None:
         first = key.split('.')[0]
         if first not in known:
             raise InputError(f'--cfg-options {key}: no config has an entry {first!r}{did_you_mean(first, known)}')
-
-
-@contextlib.contextmanager
-def naming_unknown_arguments(config: str | Path) -> Iterator[None]:
-    """Around the building of what a config describes: an argument that a class does not take becomes an InputError."""
-    try:
-        yield
-    except TypeError as error:
-        found = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
-        if found is None:
-            raise
-        owner, argument = found.groups()
-        # mmengine's builder, in whose frame the call failed, knows the class.
-        frames = [frame.f_locals.get('obj_cls') for frame, _ in traceback.walk_tb(error.__traceback__)]
-        takes = [name for cls in frames if getattr(cls, '__name__', '') == owner for name in signature_of(cls)]
-        raise InputError(
-            f'{config}, or --cfg-options: {owner} takes no argument {argument!r}{did_you_mean(argument, takes)}'
-        ) from error
-
-
-def signature_of(cls: type) -> list[str]:
-    """Names of a class's arguments, those of its parents included."""
-    return [name for base in cls.__mro__ for name in inspect.signature(base.__init__).parameters if name != 'self']
 
 
 def limit_workers(cfg: Config) -> None:
@@ -109,14 +83,11 @@ def prepare_config(
             ``auto_scale_lr.base_batch_size`` of the config.
         amp: train in mixed precision, as :func:`use_amp`; :func:`decide_amp` decides it for ``--amp=auto``.
     """
-    if not Path(config).is_file():
-        raise FileNotFoundError(f'{config}: no such config file (looked for in {Path.cwd()})')
-    if Path(config).suffix not in ('.py', '.yml', '.yaml', '.json'):
-        raise InputError(f'{config}: a config is a .py, .yml, .yaml or .json file')
-    cfg = Config.fromfile(config)
+    cfg = read_config(config)
     if cfg_options:
         refuse_unknown_options(cfg, cfg_options)
-        cfg.merge_from_dict(cfg_options)
+        with config_errors(config):
+            cfg.merge_from_dict(cfg_options)
     limit_workers(cfg)
     if work_dir is not None:
         cfg.work_dir = str(work_dir)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from mmengine.config import Config
+from torch import Tensor
 
 from mmderain.errors import InputError
 from mmderain.io.checkpoint import read_checkpoint, save_weights
@@ -26,29 +27,59 @@ def bundle_weights(name: str, config: str, checkpoint: Path, about: str, configs
         The written file of weights.
 
     Raises:
-        FileNotFoundError, InputError: a file is missing, the weights do not fit the network, or float16 cannot hold
-            one of them. Nothing is written then.
+        FileNotFoundError, InputError: a file is missing or damaged, the weights do not fit the network, or float16
+            cannot hold one of them. Nothing is written then.
     """
     index, path = weights / 'index.json', weights / f'{name}.pth'
-    content = read_checkpoint(checkpoint)
-    halves = _half_precision_weights(content, configs / config)
-    save_weights(path, halves, dict(config=config, steps=content['meta']['iter']))
-    entries = json.loads(index.read_text(encoding='utf-8'))
+    entries = _read_index(index)  # before the weights are written, so that a damaged index changes nothing
+    state_dict, steps = _read_run(checkpoint)
+    halves = _half_precision_weights(state_dict, configs / config)
+    save_weights(path, halves, dict(config=config, steps=steps))
     entries[name] = dict(kind='derainer', config=config, file=path.name, sha256=file_sha256(path), about=about)
     with atomic_write(index) as part:
         part.write_text(json.dumps(entries, indent=2) + '\n', encoding='utf-8')
     return path
 
 
-def _half_precision_weights(checkpoint: dict, config: Path) -> dict:
-    """Return the weights of a checkpoint's network in float16, checked against the network of the config."""
-    weights = {key: value for key, value in checkpoint['state_dict'].items() if key.startswith('network.')}
+def _read_index(path: Path) -> dict[str, dict]:
+    """Return the entries of an index of bundled models, keyed by name."""
+    try:
+        entries = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise InputError(f'{path}: cannot be read as JSON ({error}); restore it from the repository') from None
+    if not isinstance(entries, dict):
+        raise InputError(
+            f'{path}: found a {type(entries).__name__}, expected an object with an entry for each bundled model; '
+            'restore it from the repository'
+        )
+    return entries
+
+
+def _read_run(path: Path) -> tuple[dict[str, Tensor], int]:
+    """Return the weights in a checkpoint of mmengine's runner, and the number of training steps."""
+    content = read_checkpoint(path)
+    content = content if isinstance(content, dict) else {}
+    state_dict, meta = content.get('state_dict'), content.get('meta')
+    if not isinstance(state_dict, dict):
+        raise InputError(f'{path}: found no `state_dict`; expected a checkpoint of a training run')
+    if not isinstance(meta, dict) or not isinstance(meta.get('iter'), int):
+        raise InputError(f"{path}: found no number of steps in `meta['iter']`; expected a checkpoint of a training run")
+    return state_dict, meta['iter']
+
+
+def _half_precision_weights(state_dict: dict[str, Tensor], config: Path) -> dict[str, Tensor]:
+    """Return the weights of a run's network in float16, checked against the network of the config.
+
+    Names that older versions wrote are translated.
+    """
+    model = MODELS.build(Config.fromfile(config).model)
+    weights = {key: value for key, value in model.rename_keys(state_dict).items() if key.startswith('network.')}
     weights = {key: value.half() if value.is_floating_point() else value for key, value in weights.items()}
     too_large = [key for key, value in weights.items() if not value.isfinite().all()]
     if too_large:
         raise InputError(f'{too_large[0]}: float16 cannot hold its values')
     try:
-        MODELS.build(Config.fromfile(config).model).load_state_dict(weights)
+        model.load_state_dict(weights)
     except RuntimeError as error:
         raise InputError(f'{config}: the weights do not fit the network ({error})') from None
     return weights

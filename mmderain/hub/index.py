@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 
 from mmderain.errors import InputError, did_you_mean
+from mmderain.io.config import read_config
 from mmderain.io.files import file_sha256
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -88,7 +89,7 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
     if '::' in name:
         return get_config(name), weights
     if Path(model).is_file():
-        return Config.fromfile(model), weights
+        return read_config(model), weights
     if name in config_names():
         return get_config(f'mmderain::derain/{name}.py'), weights
     if Path(model).suffix or len(Path(model).parts) > 1:

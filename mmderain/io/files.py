@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @contextmanager
-def atomic_write(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
     """Give a temporary path to write to; rename it to the final path when the block ends without an error.
 
     The temporary file lies in the same folder, so that the rename is atomic. After an error it is removed, and a file
@@ -19,6 +19,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
     Args:
         path: the final path; its folder is created if it is missing.
+        durable: wait until the file is on the disk, so that a power failure cannot leave an empty file under the final
+            name. False is faster, for files that are easily made again.
 
     Yields:
         The temporary path. It has the suffix of the final path, from which encoders choose the format.
@@ -28,8 +30,9 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     part = path.with_name(f'.{path.stem}.part{path.suffix}')
     try:
         yield part
-        with open(part, 'rb+') as file:
-            os.fsync(file.fileno())  # or a power failure could leave an empty file under the final name
+        if durable:
+            with open(part, 'rb+') as file:
+                os.fsync(file.fileno())
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -40,8 +43,8 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Give a temporary folder to fill; rename it to the final path when the block ends without an error.
 
     A folder under the final path is then replaced as a whole. After an error the temporary folder is removed, and the
-    final path stays as it was. A killed process leaves at most the temporary folder, ``.<name>.part``, or between two
-    renames the replaced folder, ``.<name>.old``; the next write removes them.
+    final path stays as it was. A killed process leaves at most the temporary folder, ``.<name>.mmderain-part``, or
+    between two renames the replaced folder, ``.<name>.mmderain-old``; the next write removes them.
 
     Args:
         path: the final path; its parent is created if it is missing.
@@ -50,7 +53,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         The temporary folder, which is empty.
     """
     path = Path(path)
-    part, old = (path.with_name(f'.{path.name}.{state}') for state in ('part', 'old'))
+    part, old = (path.with_name(f'.{path.name}.mmderain-{state}') for state in ('part', 'old'))
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
@@ -58,7 +61,12 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         if path.exists():
             shutil.rmtree(old, ignore_errors=True)
             path.rename(old)
-        part.rename(path)
+        try:
+            part.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(part, ignore_errors=True)

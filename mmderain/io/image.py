@@ -154,8 +154,9 @@ def _read_header(path: Path) -> tuple[str, int]:
     """
     try:
         with Image.open(path) as header:
-            mode, frames = header.mode, getattr(header, 'n_frames', 1)
-            orientation = header.getexif().get(ExifTags.Base.Orientation, 1)
+            mode, orientation = header.mode, _orientation(header)
+            # A JPEG of several pictures (MPO), as many cameras write it, is shown as its first one.
+            frames = 1 if header.format == 'MPO' else getattr(header, 'n_frames', 1)
     except Image.UnidentifiedImageError:
         return 'RGB', 1  # Pillow does not know TIFF of 16-bit RGB, which OpenCV reads
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -167,23 +168,32 @@ def _read_header(path: Path) -> tuple[str, int]:
     return mode, orientation
 
 
+def _orientation(header: Image.Image) -> int:
+    """Return the EXIF orientation of an opened image, 1 if it has none."""
+    if header.format == 'PNG' and 'exif' not in header.info:
+        return 1  # getexif() would decode the whole image to look for an entry behind the pixels
+    return header.getexif().get(ExifTags.Base.Orientation, 1)
+
+
 def image_size(path: str | Path, decode: bool = False) -> tuple[int, int]:
     """Return the height and width of the array that :func:`read_image` would return; only the header is read.
 
     Args:
         path: image file.
-        decode: decode every pixel as well, so that a damaged file is found.
+        decode: decode every pixel as well, so that a damaged file is found, and files that :func:`read_image` refuses.
 
     Raises:
-        InputError: the file is not an image, or is damaged.
+        InputError: the file is not an image, or is damaged; with ``decode`` also as :func:`decode_image`.
     """
+    if decode:
+        _read_header(Path(path))
     try:
         with Image.open(path) as img:
             width, height = img.size
             if decode:
                 img.load()
             # EXIF orientations from 5 on turn the image by a quarter.
-            turned = img.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+            turned = _orientation(img) >= 5
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f'{path}: cannot be read as an image ({error})') from None
     return (width, height) if turned else (height, width)
@@ -210,7 +220,7 @@ def write_image(array: np.ndarray, path: str | Path) -> None:
         done, content = cv2.imencode(suffix, array, options)
         if not done:
             raise InputError(f'{path}: {array.dtype} of shape {array.shape} cannot be written as {suffix}')
-        with atomic_write(path) as part:
+        with atomic_write(path, durable=False) as part:
             part.write_bytes(content)
     except (OSError, cv2.error) as error:
         raise InputError(f'{path}: cannot be written ({error})') from None

@@ -11,7 +11,7 @@ from mmderain.structures import DerainDataSample
 
 from .precision import choose_precision, inference_speedup, warn_of_slow_bf16
 from .spec import NetworkSpec
-from .tiling import Tile, available_memory, max_tile_size, pad_image, run_on_tiles
+from .tiling import Tile, available_memory, max_tile_size, pad_image, run_on_tiles, tile_grid
 
 #: Values of ``precision`` that name a number format.
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -68,8 +68,7 @@ class Derainer(BaseModel):
             raise ValueError(
                 f"Derainer: precision must be None, 'auto' or one of {', '.join(PRECISIONS)}, found {precision!r}"
             )
-        if tile is not None and (not isinstance(tile, int) or tile < 0):
-            raise ValueError(f'Derainer: tile must be None or a whole number of pixels from 0 on, found {tile!r}')
+        _require_tile_size('Derainer', tile)
         if compile is not None and not isinstance(compile, bool | dict):
             raise TypeError(f'Derainer: compile must be True or arguments of torch.compile, found {compile!r}')
         self.precision = precision
@@ -205,12 +204,13 @@ class Derainer(BaseModel):
                 f'restore takes (N, 3, H, W) with nothing empty, found {tuple(batch.shape)}'
                 + ('; one image needs a leading dimension: batch[None]' if batch.dim() == 3 else '')
             )
+        _require_tile_size('restore', tile)
         device = next(self.network.parameters(), batch).device
         size = self._tile_size(batch, device) if tile is None else tile
         with self._autocast(device):
             if not size:
                 return self._restore_part(batch, device=device)
-            return run_on_tiles(partial(self._restore_part, device=device), batch, size, self.spec.halo)
+            return run_on_tiles(partial(self._restore_part, device=device), batch, size, self.spec)
 
     def rename_keys(self, state_dict: dict[str, Tensor], prefix: str = '') -> dict[str, Tensor]:
         """Return a state dict in which the names that older versions wrote are those of today.
@@ -266,7 +266,13 @@ class Derainer(BaseModel):
         bytes_per_pixel = self.spec.bytes_per_pixel * n
         if bytes_per_pixel * height * width <= available // 2:
             return 0
-        return max_tile_size(min(available // 4, TILE_MEMORY), bytes_per_pixel, self.spec.halo)
+        memory = min(available // 4, TILE_MEMORY)
+        return max_tile_size(memory, bytes_per_pixel, self.spec.halo, tile_grid(self.spec))
+
+
+def _require_tile_size(caller: str, tile: int | None) -> None:
+    if tile is not None and (not isinstance(tile, int) or tile < 0):
+        raise ValueError(f'{caller}: tile must be None or a whole number of pixels from 0 on, found {tile!r}')
 
 
 def _spec_of(network: torch.nn.Module) -> NetworkSpec:

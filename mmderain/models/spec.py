@@ -44,15 +44,11 @@ class NetworkSpec:
     def __post_init__(self) -> None:
         if self.channel_order not in ('rgb', 'bgr'):
             raise ValueError(f"NetworkSpec: channel_order must be 'rgb' or 'bgr', found {self.channel_order!r}")
-        for name, least in (
-            ('min_size', 1),
-            ('size_multiple', 1),
-            ('halo', 0),
-            ('bytes_per_pixel', 1),
-            ('export_multiple', 1),
-        ):
-            if getattr(self, name) < least:
-                raise ValueError(f'NetworkSpec: {name} must be at least {least}, found {getattr(self, name)}')
+        least = dict(min_size=1, size_multiple=1, halo=0, bytes_per_pixel=1, export_multiple=1)
+        for name, smallest in least.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < smallest:
+                raise ValueError(f'NetworkSpec: {name} must be a whole number from {smallest}, found {value!r}')
 
     def padded_side(self, side: int) -> int:
         """Return the side in pixels that an image is padded to: at least ``min_size``, a multiple of

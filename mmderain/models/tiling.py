@@ -11,6 +11,7 @@ from torch import Tensor
 from .spec import NetworkSpec
 
 #: Tiles begin at multiples of this many pixels, so that coarser scales fall on the same pixels as in the whole image.
+#: A network whose sides are multiples of another number needs a multiple of both, see :func:`tile_grid`.
 GRID = 16
 
 
@@ -75,21 +76,27 @@ def crop_core(result: Tensor, tile: Tile) -> Tensor:
     return result[..., top : top + height, left : left + width]
 
 
-def iter_tiles(height: int, width: int, size: int, halo: int) -> Iterator[Tile]:
+def tile_grid(spec: NetworkSpec) -> int:
+    """Return the number of pixels at whose multiples the tiles of a network begin."""
+    return math.lcm(GRID, spec.size_multiple)
+
+
+def iter_tiles(height: int, width: int, size: int, halo: int, grid: int = GRID) -> Iterator[Tile]:
     """Yield the tiles of an image, row by row.
 
     Args:
         height: height of the image in pixels.
         width: width of the image in pixels.
-        size: side of the cores in pixels, rounded up to a multiple of :data:`GRID`; the cores at the right and bottom
-            may be smaller.
+        size: side of the cores in pixels, rounded up to a multiple of ``grid``; the cores at the right and bottom may
+            be smaller.
         halo: pixels around a core that the network also sees, rounded up likewise.
+        grid: pixels at whose multiples tiles begin.
     """
-    size, halo = (math.ceil(n / GRID) * GRID for n in (size, halo))
+    size, halo = (math.ceil(n / grid) * grid for n in (size, halo))
 
     def intervals(length: int) -> list[tuple[slice, slice]]:
-        # A last core of less than GRID pixels is joined to the one before it.
-        starts = range(0, max(1, length - GRID), size)
+        # A last core of at most `grid` pixels is joined to the one before it.
+        starts = range(0, max(1, length - grid), size)
         ends = [*starts[1:], length]
         return [(slice(max(0, a - halo), min(length, b + halo)), slice(a, b)) for a, b in zip(starts, ends)]
 
@@ -98,26 +105,33 @@ def iter_tiles(height: int, width: int, size: int, halo: int) -> Iterator[Tile]:
             yield Tile(rows, columns, core_rows, core_columns, (height, width))
 
 
-def max_tile_size(memory: int, bytes_per_pixel: int, halo: int) -> int:
-    """Return the largest side of a core whose tile needs at most ``memory`` bytes; at least four times :data:`GRID`."""
-    size = math.isqrt(memory // bytes_per_pixel) - 2 * halo
-    return max(size // GRID, 4) * GRID
+def max_tile_size(memory: int, bytes_per_pixel: int, halo: int, grid: int = GRID) -> int:
+    """Return the largest side of a core whose tile needs at most ``memory`` bytes, but at least ``4 * grid``.
+
+    Args:
+        memory: bytes.
+        bytes_per_pixel: bytes for each pixel of a tile.
+        halo: as for :func:`iter_tiles`.
+        grid: as for :func:`iter_tiles`.
+    """
+    size = math.isqrt(memory // bytes_per_pixel) - 2 * math.ceil(halo / grid) * grid
+    return max(size // grid, 4) * grid
 
 
-def run_on_tiles(run: Callable[[Tensor, Tile], Tensor], batch: Tensor, size: int, halo: int) -> Tensor:
+def run_on_tiles(run: Callable[[Tensor, Tile], Tensor], batch: Tensor, size: int, spec: NetworkSpec) -> Tensor:
     """Run a function on each tile of images and join the cores of the results.
 
     Args:
         run: maps a part of the batch, (N, C, h, w), and its tile to a result of the same shape.
         batch: (N, C, H, W).
         size: side of the cores in pixels, as for :func:`iter_tiles`.
-        halo: as for :func:`iter_tiles`.
+        spec: requirements of the network.
 
     Returns:
         (N, C, H, W).
     """
     joined = torch.empty_like(batch)
-    for tile in iter_tiles(*batch.shape[-2:], size, halo):
+    for tile in iter_tiles(*batch.shape[-2:], size, spec.halo, tile_grid(spec)):
         result = run(batch[..., tile.rows, tile.columns], tile)
         joined[..., tile.core_rows, tile.core_columns] = crop_core(result, tile)
     return joined

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from torch import Tensor, nn
+
 from mmderain.errors import InputError
 from mmderain.io.checkpoint import read_checkpoint
 
@@ -11,11 +13,11 @@ from .derainer import Derainer
 LISTED = 3
 
 
-def load_weights(model: Derainer, path: str | Path) -> None:
+def load_weights(model: nn.Module, path: str | Path) -> None:
     """Load a checkpoint of mmderain, or of an mmengine run of it. Every key and every shape must fit.
 
     Args:
-        model: the derainer; it is left as it was if the checkpoint does not fit.
+        model: a derainer, or a detector or segmentor; it is left as it was if the checkpoint does not fit.
         path: a checkpoint, with or without the prefix ``module.`` of distributed training. Names of older versions are
             translated, see :attr:`~mmderain.models.spec.NetworkSpec.renamed_keys`.
 
@@ -30,7 +32,7 @@ def load_weights(model: Derainer, path: str | Path) -> None:
             f'{path}: found no `state_dict`; expected a checkpoint of mmderain. Convert a file of the authors with '
             'tools/convert.py first.'
         )
-    state_dict = model.rename_keys({key.removeprefix('module.'): value for key, value in state_dict.items()})
+    state_dict = rename_old_keys(model, {key.removeprefix('module.'): value for key, value in state_dict.items()})
     expected = model.state_dict()
     kinds = (
         [
@@ -46,9 +48,23 @@ def load_weights(model: Derainer, path: str | Path) -> None:
         shown = [line for kind in kinds for line in kind[:LISTED]]
         if len(shown) < problems:
             shown.append(f'... {problems} in all')
+        network = model.network if isinstance(model, Derainer) else model
         raise InputError(
-            f'{path} does not fit the model of the config, a {type(model.network).__name__} of {len(expected)} '
+            f'{path} does not fit the model of the config, a {type(network).__name__} of {len(expected)} '
             'entries. Use the config that it was trained with (a run keeps it beside its checkpoints), or override '
             'what differs (model.network.channels=...).\n  ' + '\n  '.join(shown)
         )
     model.load_state_dict(state_dict)
+
+
+def rename_old_keys(model: nn.Module, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict in which the names that older versions wrote for derainers are the current ones.
+
+    Args:
+        model: a derainer, or a model that contains derainers.
+        state_dict: names -> tensors; it is not changed.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, Derainer):
+            state_dict = module.rename_keys(state_dict, prefix=f'{name}.' if name else '')
+    return state_dict

@@ -16,6 +16,8 @@ from mmengine.visualization import Visualizer
 from mmderain.apis.model import require_device
 from mmderain.errors import InputError, did_you_mean
 from mmderain.hub import bundled_models
+from mmderain.io.config import config_errors, read_config
+from mmderain.models.weights import rename_old_keys
 
 
 class TaskInferencer:
@@ -49,7 +51,7 @@ class TaskInferencer:
         config = copy.deepcopy(config)
         for part in (config.model, config.model.get('backbone', {})):  # do not load weights to start a training from
             part.update({key: None for key in ('init_cfg', 'pretrained') if part.get(key)})
-        with DefaultScope.overwrite_default_scope(self._scope):
+        with DefaultScope.overwrite_default_scope(self._scope), config_errors(config.filename):
             self.model = MODELS.build(config.model)
             with DATASETS.switch_scope_and_registry(self._scope) as datasets:
                 meta = dict(datasets.get(_test_dataset(config).type).METAINFO)
@@ -157,7 +159,7 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
     elif '::' in name:
         config = get_config(name)
     elif Path(model).is_file():
-        config = Config.fromfile(model)
+        config = read_config(model)
     elif Path(model).suffix:
         raise FileNotFoundError(f'{model}: no such config file (looked for in {Path.cwd()})')
     else:
@@ -186,7 +188,8 @@ def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: st
     """
     content = load_checkpoint(model, str(checkpoint), map_location='cpu', logger='silent')
     weights = content.get('state_dict', content)
-    found = {name.removeprefix('module.'): tuple(value.shape) for name, value in weights.items()}
+    weights = rename_old_keys(model, {name.removeprefix('module.'): value for name, value in weights.items()})
+    found = {name: tuple(value.shape) for name, value in weights.items()}
     missing = [name for name, value in model.named_parameters() if found.get(name) != tuple(value.shape)]
     if missing:
         raise InputError(

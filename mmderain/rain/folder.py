@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from mmderain import __version__
-from mmderain.datasets.transforms.rain import rain_seed
 from mmderain.errors import InputError
 from mmderain.io.files import atomic_write
 from mmderain.io.image import list_images, read_image, write_image
 
-from .synthesis import REFERENCE_HEIGHT, draw_rain, parse_rain
+from .synthesis import REFERENCE_HEIGHT, draw_rain, parse_rain, rain_seed
 
 MANIFEST = 'manifest.jsonl'
 

@@ -21,13 +21,15 @@ def register_rain(name: str, preset: RainPreset) -> None:
         preset: the rain at severity 3.
 
     Raises:
-        InputError: the name is taken or has other characters.
+        InputError: the name is taken or has other characters, or ``preset`` is not a RainPreset.
     """
     if name in PRESETS or name == 'none' or not re.fullmatch(r'[\w-]+', name):
         raise InputError(
             f'register_rain({name!r}): expected a new name of letters, digits, _ and -; taken are none, '
             f'{", ".join(PRESETS)}'
         )
+    if not isinstance(preset, RainPreset):
+        raise InputError(f'register_rain({name!r}): found {preset!r}; expected a RainPreset')
     PRESETS[name] = preset
 
 

@@ -3,6 +3,7 @@
 The same seed gives the same rain, independent of anything drawn before.
 """
 
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -48,6 +49,16 @@ def parse_rain(rain: Rain) -> list[RainPreset]:
         if not isinstance(presets, Sequence) or not all(isinstance(preset, RainPreset) for preset in presets):
             raise InputError(f'rain {rain!r}: expected a name, a preset, or several presets')
     return sorted(presets, key=lambda preset: preset.order)
+
+
+def rain_seed(seed: int, name: str) -> list[int]:
+    """Return the seed of one image's rain in an evaluation.
+
+    Args:
+        seed: seed of the evaluation.
+        name: path of the image relative to its data root, with forward slashes.
+    """
+    return [seed, zlib.crc32(name.encode())]
 
 
 class DrawnRain(NamedTuple):

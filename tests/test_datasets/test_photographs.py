@@ -65,3 +65,9 @@ def test_wrong_calls_write_nothing(photographs, tmp_path, capsys):
     assert run(photographs, tmp_path / 'full') == 1
     assert 'full: already exists; name another folder, or remove it' in capsys.readouterr().err
     assert [path.name for path in (tmp_path / 'full').iterdir()] == ['a.txt']
+
+
+def test_remains_of_a_killed_run_do_not_reach_the_result(photographs, tmp_path):
+    mmcv.imwrite(picture(20, 20), str(tmp_path / '.dst.part/stale.png'))
+    assert run(photographs, tmp_path / 'dst', '--no-quarters') == 0
+    assert sorted(path.name for path in (tmp_path / 'dst').iterdir()) == ['kept.png', 'large.png', 'small.png']

@@ -1,8 +1,10 @@
 """Files and folders are written completely or not at all."""
 
+from pathlib import Path
+
 import pytest
 
-from mmderain.io import atomic_folder, atomic_write
+from mmderain.io.files import atomic_folder, atomic_write, file_sha256, safe_name
 
 
 def test_a_file_is_replaced_when_the_block_ends(tmp_path):
@@ -52,11 +54,44 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
 def test_an_error_leaves_the_folder_as_it_was(tmp_path):
     (tmp_path / 'data').mkdir()
     (tmp_path / 'data/a.txt').touch()
-    (tmp_path / '.data.part').mkdir()
-    (tmp_path / '.data.part/left by a killed process').touch()
+    (tmp_path / '.data.mmderain-part').mkdir()
+    (tmp_path / '.data.mmderain-part/left by a killed process').touch()
     with pytest.raises(RuntimeError), atomic_folder(tmp_path / 'data') as part:
         assert not list(part.iterdir())
         (part / 'b.txt').touch()
         raise RuntimeError
     assert [path.name for path in (tmp_path / 'data').iterdir()] == ['a.txt']
     assert list(tmp_path.iterdir()) == [tmp_path / 'data']
+
+
+def test_folders_of_the_user_with_like_names_are_not_touched(tmp_path):
+    for name in ('data', '.data.old', '.data.part'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'a.txt').touch()
+    with atomic_folder(tmp_path / 'data') as part:
+        (part / 'b.txt').touch()
+    assert sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob('*.txt')) == [
+        '.data.old/a.txt', '.data.part/a.txt', 'data/b.txt'
+    ]  # fmt: skip
+
+
+def test_a_folder_comes_back_if_the_new_one_cannot_be_renamed(tmp_path, monkeypatch):
+    (tmp_path / 'data').mkdir()
+    (tmp_path / 'data/a.txt').touch()
+    rename = Path.rename
+
+    def fail(self, target):
+        if self.name.endswith('-part'):
+            raise OSError('no')
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, 'rename', fail)
+    with pytest.raises(OSError, match='no'), atomic_folder(tmp_path / 'data') as part:
+        (part / 'b.txt').touch()
+    assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob('*')] == ['data', 'data/a.txt']
+
+
+def test_sha256_and_names(tmp_path):
+    (tmp_path / 'a').write_bytes(b'abc')
+    assert file_sha256(tmp_path / 'a') == 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
+    assert safe_name('a b/c:d-1.0(2)') == 'a_b_c_d-1.0(2)' and safe_name('x:y', '-') == 'x-y'

@@ -8,7 +8,7 @@ from conftest import picture
 from PIL import Image
 
 from mmderain.errors import InputError
-from mmderain.io.image import DecodedImage, decode_image, write_image
+from mmderain.io.image import DecodedImage, decode_image, image_size, read_image, write_image
 
 IMG = picture(20, 31)  # BGR uint8
 
@@ -135,3 +135,19 @@ def test_a_failing_write_leaves_what_was_there(tmp_path, monkeypatch):
 def test_sixteen_bits_become_eight():
     deep = DecodedImage(np.array([[[0, 257, 65535]]], np.uint16))
     assert deep.to_uint8().tolist() == [[[0, 1, 255]]] and deep.to_uint8().dtype == np.uint8
+
+
+def test_a_photograph_with_a_preview_is_its_first_image(tmp_path):
+    """Cameras write JPEGs of several images (MPO)."""
+    image = Image.fromarray(np.ascontiguousarray(IMG[..., ::-1]))
+    image.save(tmp_path / 'a.jpg', format='MPO', save_all=True, append_images=[image.resize((8, 8))], quality=95)
+    with Image.open(tmp_path / 'a.jpg') as opened:
+        assert opened.format == 'MPO' and opened.n_frames == 2
+    assert read_image(tmp_path / 'a.jpg').shape == IMG.shape and image_size(tmp_path / 'a.jpg', True) == IMG.shape[:2]
+
+
+def test_decoding_the_size_finds_what_cannot_be_read(tmp_path):
+    Image.new('CMYK', (8, 6)).save(tmp_path / 'cmyk.jpg')
+    assert image_size(tmp_path / 'cmyk.jpg') == (6, 8)
+    with pytest.raises(InputError, match='cmyk.jpg: its color mode is CMYK'):
+        image_size(tmp_path / 'cmyk.jpg', decode=True)

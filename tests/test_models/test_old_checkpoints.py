@@ -16,6 +16,7 @@ from mmderain.engine.config import prepare_config
 from mmderain.errors import InputError
 from mmderain.io import read_checkpoint, save_weights
 from mmderain.models import Derainer, load_weights
+from mmderain.perception.task import load_task_weights
 
 FOLDER = ROOT / 'tests/data/before_move'
 EXPECTED = read_checkpoint(FOLDER / 'expected.pth')
@@ -40,6 +41,27 @@ def test_a_missing_key_is_named_as_today(tmp_path):
     with pytest.raises(InputError, match='missing key: network.conv_in.bias$'):
         load_weights(model, tmp_path / 'short.pth')
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize('load', [load_weights, lambda model, path: load_task_weights(model, path, 'task.py')])
+def test_a_task_model_with_a_derainer_in_it_loads(load, tmp_path):
+    """As a joint fine-tuning saved it."""
+    checkpoint = read_checkpoint(FOLDER / 'jdnet.pth')
+    old = {f'preprocessor.derainer.{key}': value for key, value in checkpoint['state_dict'].items()}
+    model = torch.nn.Module()
+    model.preprocessor = torch.nn.Module()
+    model.preprocessor.derainer = Derainer(checkpoint['meta']['network'])
+    model.head = torch.nn.Linear(2, 3)
+    head = {f'head.{key}': value + 1 for key, value in model.head.state_dict().items()}
+    save_weights(tmp_path / 'joint.pth', old | head, {})
+    load(model, tmp_path / 'joint.pth')
+    assert torch.equal(model.head.bias, head['head.bias'])
+    with torch.inference_mode():
+        output = model.preprocessor.derainer.eval().restore(EXPECTED['jdnet']['input'])
+    assert torch.allclose(output, EXPECTED['jdnet']['output'], atol=1e-6)
+    save_weights(tmp_path / 'short.pth', old, {})
+    with pytest.raises(InputError, match='head.weight'):
+        load(model, tmp_path / 'short.pth')
 
 
 def test_a_training_continues_with_the_old_losses(tmp_path):

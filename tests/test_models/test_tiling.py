@@ -10,7 +10,7 @@ from conftest import load_tool, picture
 
 from mmderain.apis import init_model
 from mmderain.io.image import read_image, to_rgb_tensor
-from mmderain.models import tiling
+from mmderain.models import NetworkSpec, tiling
 from mmderain.models.derainer import Derainer
 from mmderain.registry import MODELS
 
@@ -80,6 +80,21 @@ def test_networks_that_see_all_come_close(network, least):
     assert tiled_against_whole(network, (320, 176), 64)[1] > least
 
 
+def test_tiles_begin_at_multiples_of_what_the_network_takes():
+    """A U-Net of five levels has pixels of 32 at its coarsest."""
+    network = dict(type='NAFNet', width=4, encoder_blocks=(1,) * 5, decoder_blocks=(1,) * 5)
+    model, places = MODELS.build(dict(type='Derainer', network=network)).eval(), []
+    assert tiling.tile_grid(model.spec) == 32 and tiling.tile_grid(NetworkSpec(size_multiple=24)) == 48
+    with torch.inference_mode():
+        tiling.run_on_tiles(
+            lambda part, tile: places.extend([tile.rows.start, tile.columns.start]) or part,
+            torch.rand(1, 3, 300, 200),
+            48,
+            model.spec,
+        )
+    assert places and not any(place % 32 for place in places) and any(places)
+
+
 def test_batches_and_multiples():
     model = MODELS.build(dict(type='Derainer', network=dict(type='MAFNet', channels=8, num_modules=1))).eval()
     with torch.inference_mode():
@@ -109,6 +124,11 @@ def test_settings():
         MODELS.build(dict(type='Derainer', network=dict(type='SIAN', channels=4), tile=-3))
     assert tiling.max_tile_size(896 * 1000**2, 896, 64) == 864  # 1000 less two halos, a multiple of 16
     assert tiling.max_tile_size(1, 896, 64) == 64
+    assert tiling.max_tile_size(896 * 1000**2, 896, 50) == 864  # halos are rounded up to 64
+    assert tiling.max_tile_size(896 * 1000**2, 896, 64, 48) == 768  # a multiple of 48, halos of 96
+    model = MODELS.build(dict(type='Derainer', network=dict(type='SIAN', channels=4)))
+    with pytest.raises(ValueError, match='restore: tile must be None or a whole number .* found -5'):
+        model.restore(torch.rand(1, 3, 8, 8), tile=-5)
 
 
 def test_the_tool_that_compares_tiles(tmp_path, capsys):

@@ -10,9 +10,9 @@ from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.utils import import_modules_from_strings
 
 from mmderain.datasets import SeededIndex
+from mmderain.datasets.contact_sheet import pipeline_steps
 from mmderain.engine.config import require_data
 from mmderain.rain import synthesize_rain
-from mmderain.visualization.contact_sheet import pipeline_steps
 
 RAINY = {
     'faster-rcnn_r50_coco_heavy': ('mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', 'data/coco'),

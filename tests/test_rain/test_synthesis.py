@@ -140,3 +140,9 @@ def test_a_new_kind_of_rain_is_one_file(snow):
 def test_names_of_presets_are_new_and_can_be_parsed(name):
     with pytest.raises(ValueError, match='expected a new name of letters, digits, _ and -; taken are none, light'):
         register_rain(name, PRESETS['heavy'])
+
+
+def test_only_presets_are_registered():
+    with pytest.raises(ValueError, match=r"register_rain\('mine'\): found 3; expected a RainPreset"):
+        register_rain('mine', 3)
+    assert 'mine' not in PRESETS

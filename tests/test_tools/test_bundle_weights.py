@@ -10,6 +10,7 @@ from conftest import ROOT, load_tool
 from mmderain.apis import init_model
 from mmderain.hub import find_derainer
 from mmderain.hub import index as model_index
+from mmderain.hub.bundle import bundle_weights
 from mmderain.io import read_checkpoint
 from mmderain.models import Derainer
 
@@ -59,12 +60,45 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(checkpoint, weights
     wrong = torch.load(checkpoint)
     wrong['state_dict']['network.intro.weight'][0] = 1e6
     torch.save(wrong, checkpoint.with_name('large.pth'))
+    right = torch.load(checkpoint)
+    torch.save(right['state_dict'], checkpoint.with_name('bare.pth'))
+    torch.save([1], checkpoint.with_name('list.pth'))
+    torch.save(dict(state_dict=right['state_dict']), checkpoint.with_name('no_meta.pth'))
     for arguments, said in [
         ([NAME, 'derain/sian_compact.py', checkpoint], 'the weights do not fit the network'),
         ([NAME, CONFIG, checkpoint.with_name('large.pth')], 'network.intro.weight: float16 cannot hold its values'),
         ([NAME, CONFIG, checkpoint.with_name('none.pth')], 'none.pth: no such checkpoint file'),
         ([NAME, 'derain/none.py', checkpoint], 'none.py'),
+        ([NAME, CONFIG, checkpoint.with_name('bare.pth')], 'bare.pth: found no `state_dict`'),
+        ([NAME, CONFIG, checkpoint.with_name('list.pth')], 'list.pth: found no `state_dict`'),
+        (
+            [NAME, CONFIG, checkpoint.with_name('no_meta.pth')],
+            "no_meta.pth: found no number of steps in `meta['iter']`",
+        ),
     ]:
         assert bundle(*arguments, '--about', 'x', '--weights', weights) == 1
         assert said in capsys.readouterr().err
     assert (weights / 'index.json').read_bytes() == before and not list(weights.glob('*.pth'))
+
+
+@pytest.mark.parametrize('content, said', [('{"a": ', 'cannot be read as JSON'), ('[]', 'found a list, expected')])
+def test_a_damaged_index_changes_nothing(checkpoint, weights, capsys, content, said):
+    (weights / 'index.json').write_text(content)
+    (weights / 'mine.pth').write_bytes(b'weights of before')
+    assert bundle(NAME, CONFIG, checkpoint, '--about', 'x', '--weights', weights) == 1
+    assert f'index.json: {said}' in capsys.readouterr().err
+    assert (weights / 'index.json').read_text() == content
+    assert (weights / 'mine.pth').read_bytes() == b'weights of before'
+
+
+def test_names_of_older_versions_are_translated(tmp_path, weights):
+    (tmp_path / 'net.py').write_text(
+        "default_scope = 'mmderain'\n"
+        "model = dict(type='Derainer', network=dict(type='NASNet', channels=4, num_stages=1, num_blocks=1))\n"
+    )
+    model = init_model(tmp_path / 'net.py')
+    old = {key.replace('conv_in', 'enter'): value for key, value in model.state_dict().items()}
+    assert old.keys() != model.state_dict().keys()
+    torch.save(dict(meta=dict(iter=3), state_dict=old), tmp_path / 'old.pth')
+    path = bundle_weights(NAME, 'net.py', tmp_path / 'old.pth', 'a test', tmp_path, weights)
+    assert read_checkpoint(path)['state_dict'].keys() == model.state_dict().keys()

@@ -191,9 +191,13 @@ def test_wrong_calls_end_in_one_error(name, arguments, text, tmp_path, tool):
         ('train_cfg.max_iter=1', "IterBasedTrainLoop takes no argument 'max_iter'; did you mean 'max_iters'?"),
         ('model.network.chanels=4', "SIAN takes no argument 'chanels'; did you mean 'channels'?"),
         ('model.netwrok.channels=4', "Derainer takes no argument 'netwrok'; did you mean 'network'?"),
+        ('model.network.type=SAIN', "no model is called 'SAIN'; did you mean 'SIAN'?"),
+        ('model.network.num_stages=0', 'SIAN: SIAN needs num_stages >= 1, found 0'),
+        ('optim_wrapper.optimizer.type=Adma', 'build_optim_wrapper: TypeError: None is not a callable object'),
+        ('model.type.x=1', 'sian_sample.py, or --cfg-options: merge_from_dict: TypeError: '),
     ],
 )
-def test_misspelt_arguments_are_named(option, text, tmp_path, tool):
+def test_wrong_entries_of_a_config_are_named(option, text, tmp_path, tool):
     config = ROOT / 'configs/derain/sian_sample.py'
     done = tool('train', config, '--work-dir', tmp_path, '--cfg-options', option, cwd=ROOT)
     assert done.returncode == 1 and text in done.stderr and 'Traceback' not in done.stderr

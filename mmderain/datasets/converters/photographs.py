@@ -7,7 +7,6 @@ train_dataloader.dataset.data_root=DST.
 """
 
 import itertools
-import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 from rich.progress import track
 
 from mmderain.errors import InputError
+from mmderain.io.files import atomic_folder
 from mmderain.io.image import image_size, list_images, read_image, write_image
 
 
@@ -49,16 +49,12 @@ def shrink_photographs(
     if dst.exists() and (not dst.is_dir() or any(dst.iterdir())):
         raise InputError(f'{dst}: already exists; name another folder, or remove it')
     photographs, number = _find_photographs(src, side, quarters, without, only), 0
-    part = dst.with_name(f'.{dst.name}.part')
-    try:
+    with atomic_folder(dst) as part:
         for name, path in track(photographs.items(), 'shrinking', transient=True):
             img = read_image(path)
             for suffix, region in _regions(img.shape[:2], side, quarters).items():
                 write_image(_shrink(img[region], side), part / f'{name}{suffix}.png')
                 number += 1
-        part.replace(dst)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return f'{dst}: {number} images of {len(photographs)} photographs'
 
 

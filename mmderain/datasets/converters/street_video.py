@@ -12,7 +12,6 @@ iscrowd: they count neither for nor against a detector.
 """
 
 import json
-import shutil
 from itertools import islice
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import numpy as np
 from rich.progress import track
 
 from mmderain.errors import InputError
+from mmderain.io.files import atomic_folder
 from mmderain.io.image import write_image
 from mmderain.io.video import read_frames
 from mmderain.visualization import grid
@@ -61,27 +61,28 @@ def label_street_video(
             'both halves need some'
         )
     background = _smooth_lab(np.median(frames, axis=0).astype(np.uint8))
-    part, drawn, report = dst.with_name(f'.{dst.name}.part'), {}, []
-    shutil.rmtree(part, ignore_errors=True)
-    for split, first, last in (('train', 0, train), ('test', train, len(frames))):
-        images, annotations = [], []
-        for place in track(range(first, last), split):
-            frame, name = frames[place], f'{place * step:05}'
-            labels, objects = find_objects(frame, background, uncertain)
-            write_image(frame, part / 'images' / split / f'{name}.jpg')
-            write_image(labels, part / 'annotations' / split / f'{name}.png')
-            images.append(dict(id=place, file_name=f'{name}.jpg', height=frame.shape[0], width=frame.shape[1]))
-            annotations += [dict(id=len(annotations) + i, image_id=place, **o) for i, o in enumerate(objects, start=1)]
-            if split == 'test' and place % 2 == 0:
-                drawn[name] = cv2.resize(_draw(frame, labels, objects), None, fx=0.5, fy=0.5)
-        content = dict(images=images, annotations=annotations, categories=[dict(id=1, name='person')])
-        (part / f'{split}.json').write_text(json.dumps(content), encoding='utf-8')
-        certain = sum(not thing['iscrowd'] for thing in annotations)
-        report.append(
-            f'{split}: {len(images)} images, {certain} persons, {len(annotations) - certain} uncertain regions'
-        )
-    write_image(grid(drawn, 4), part / 'labels.jpg')
-    part.rename(dst)
+    drawn, report = {}, []
+    with atomic_folder(dst) as part:
+        for split, first, last in (('train', 0, train), ('test', train, len(frames))):
+            images, annotations = [], []
+            for place in track(range(first, last), split):
+                frame, name = frames[place], f'{place * step:05}'
+                labels, objects = find_objects(frame, background, uncertain)
+                write_image(frame, part / 'images' / split / f'{name}.jpg')
+                write_image(labels, part / 'annotations' / split / f'{name}.png')
+                images.append(dict(id=place, file_name=f'{name}.jpg', height=frame.shape[0], width=frame.shape[1]))
+                annotations += [
+                    dict(id=len(annotations) + i, image_id=place, **o) for i, o in enumerate(objects, start=1)
+                ]
+                if split == 'test' and place % 2 == 0:
+                    drawn[name] = cv2.resize(_draw(frame, labels, objects), None, fx=0.5, fy=0.5)
+            content = dict(images=images, annotations=annotations, categories=[dict(id=1, name='person')])
+            (part / f'{split}.json').write_text(json.dumps(content), encoding='utf-8')
+            certain = sum(not thing['iscrowd'] for thing in annotations)
+            report.append(
+                f'{split}: {len(images)} images, {certain} persons, {len(annotations) - certain} uncertain regions'
+            )
+        write_image(grid(drawn, 4), part / 'labels.jpg')
     return [*report, f'{dst}: look at labels.jpg']
 
 

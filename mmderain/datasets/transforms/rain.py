@@ -1,4 +1,3 @@
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -6,18 +5,8 @@ from mmcv.transforms import BaseTransform
 
 from mmderain.errors import InputError
 from mmderain.rain import REFERENCE_HEIGHT, draw_rain, parse_rain
-from mmderain.rain.synthesis import Rain
+from mmderain.rain.synthesis import Rain, rain_seed
 from mmderain.registry import TRANSFORMS
-
-
-def rain_seed(seed: int, name: str) -> list[int]:
-    """Return the seed of one image's rain in an evaluation.
-
-    Args:
-        seed: seed of the evaluation.
-        name: path of the image relative to its data root, with forward slashes.
-    """
-    return [seed, zlib.crc32(name.encode())]
 
 
 @TRANSFORMS.register_module()

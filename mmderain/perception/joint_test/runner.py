@@ -10,6 +10,7 @@ from mmengine.visualization import Visualizer
 
 from mmderain.engine.config import refuse_unknown_options
 from mmderain.errors import InputError
+from mmderain.io.config import config_errors, read_config
 from mmderain.perception.task import load_task_weights
 
 from .bootstrap import bootstrap
@@ -39,7 +40,9 @@ def run_condition(
     Raises:
         FileNotFoundError, InputError: a config, a checkpoint or an image is missing or unsuitable.
     """
-    runner = Runner.from_cfg(task_config(condition, limit, cfg_options))
+    cfg = task_config(condition, limit, cfg_options)
+    with config_errors(condition.model.config):
+        runner = Runner.from_cfg(cfg)
     load_task_weights(runner.model, condition.model.checkpoint, condition.model.config)
     loop = runner.test_loop
     (steps,) = [step for step in loop.dataloader.dataset.pipeline.transforms if isinstance(step, MeasuredSteps)]
@@ -76,9 +79,7 @@ def task_config(condition: Condition, limit: int | None, cfg_options: dict | Non
         InputError: an option is unknown, or the config has no single loading transform or no single metric.
     """
     name = condition.model.config
-    if not Path(name).is_file():
-        raise FileNotFoundError(f'{name}: no such config file (looked for in {Path.cwd()})')
-    cfg = Config.fromfile(name)
+    cfg = read_config(name)
     refuse_unknown_options(cfg, cfg_options or {})
     cfg.merge_from_dict(cfg_options or {})
     cfg.work_dir = cfg.get('work_dir') or 'work_dirs/joint_test'

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import torch
 
-from mmderain.datasets.base import seeded
-from mmderain.datasets.samplers import SeededIndex
 from mmderain.errors import InputError
+from mmderain.visualization import panel
 
-from .visualizer import panel
+from .base import seeded
+from .samplers import SeededIndex
 
 #: Name of a transform, and the rainy image and its truth (if there is one) after it; BGR uint8 (H, W, 3).
 Step = tuple[str, list[np.ndarray]]

@@ -1,0 +1,99 @@
+"""Read configs, and turn the errors in them into an InputError.
+
+This is in ``io`` because both ``apis`` and ``engine`` read configs and build what they describe, and ``apis`` does not
+import ``engine``.
+"""
+
+import contextlib
+import inspect
+import re
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmderain.errors import InputError, did_you_mean
+
+#: Functions of mmengine that change a config or build what it describes, as (module, name).
+BUILDERS = {
+    ('mmengine.config.config', 'merge_from_dict'),
+    ('mmengine.registry.build_functions', 'build_from_cfg'),
+    ('mmengine.runner.runner', 'build_dataloader'),
+    ('mmengine.runner.runner', 'build_optim_wrapper'),
+    ('mmengine.runner.runner', 'from_cfg'),
+}
+
+
+def read_config(path: str | Path) -> Config:
+    """Read a config file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        InputError: the file is not a config, has a syntax error, imports what does not exist, or its code fails.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path}: no such config file (looked for in {Path.cwd()})')
+    if Path(path).suffix not in ('.py', '.yml', '.yaml', '.json'):
+        raise InputError(f'{path}: a config is a .py, .yml, .yaml or .json file')
+    try:
+        return Config.fromfile(path)
+    except (OSError, InputError):
+        raise
+    except Exception as error:  # a config is a program, which may fail in any way
+        # mmengine puts the reason of a failed import behind a list of sys.path, and keeps the first exception.
+        cause = error.__cause__ if isinstance(error, ImportError) and error.__cause__ else error
+        raise InputError(f'{path}: cannot be read as a config: {_reason(cause)}') from error
+
+
+@contextlib.contextmanager
+def config_errors(config: str | Path) -> Iterator[None]:
+    """Turn errors in building what a config describes into an InputError that names the config and the reason.
+
+    A training may stand in this context, because mmengine builds some objects only when it starts. Errors that do not
+    come from building an object are raised as they are, and so are an OSError, an InputError and a RuntimeError (too
+    little memory, for example).
+
+    Args:
+        config: name of the config, for the message.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, InputError):
+        raise
+    except Exception as error:
+        frames = [
+            frame
+            for frame, _ in traceback.walk_tb(error.__traceback__)
+            if (frame.f_globals.get('__name__'), frame.f_code.co_name) in BUILDERS
+        ]
+        if not frames:
+            raise
+        raise InputError(f'{config}, or --cfg-options: {_building_reason(error, frames)}') from error
+
+
+def _building_reason(error: Exception, frames: list) -> str:
+    """Say why an object could not be built; the local variables of mmengine's builders tell which object it is."""
+    built = frames[-1].f_locals
+    kind, cls = built.get('obj_type'), built.get('obj_cls')
+    if isinstance(error, KeyError) and isinstance(kind, str) and cls is None:
+        registry = built['registry']
+        return f'no {registry.name} is called {kind!r}{did_you_mean(kind, registry.module_dict)}'
+    found = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+    if isinstance(error, TypeError) and found is not None:
+        owner, argument = found.groups()
+        classes = [frame.f_locals.get('obj_cls') for frame in frames]
+        takes = [name for cls in classes if getattr(cls, '__name__', '') == owner for name in signature_of(cls)]
+        return f'{owner} takes no argument {argument!r}{did_you_mean(argument, takes)}'
+    return f'{getattr(cls, "__name__", frames[-1].f_code.co_name)}: {_reason(error)}'
+
+
+def _reason(error: Exception) -> str:
+    """Return the message of an error in one line, with its type unless the message explains itself."""
+    text = ' '.join(str(error).split())
+    return text if text and type(error) is ValueError else f'{type(error).__name__}: {text}'
+
+
+def signature_of(cls: type) -> list[str]:
+    """Names of a class's arguments, those of its parents included."""
+    return [name for base in cls.__mro__ for name in inspect.signature(base.__init__).parameters if name != 'self']

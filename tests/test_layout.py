@@ -1,0 +1,69 @@
+"""The layout of the project: short files, one place for file access, and packages that import in one direction."""
+
+import ast
+import re
+import subprocess
+
+import pytest
+from conftest import ROOT
+
+#: Files of more than 250 lines, and why they are not split. None has more than 400.
+LONG_FILES = {
+    'mmderain/models/derainer.py': 'one class, a third of it docstrings; its methods share all of its settings',
+    'mmderain/models/networks/mafnet.py': 'one network; a sixth of it lists the choices that the paper leaves open',
+    'mmderain/web.py': 'one page: its components, the function behind its button, and its server',
+    'tools/dev/gpu_queue.py': 'one program: its steps, and the runner that keeps each within nine minutes',
+    'tools/dev/training_queue.py': 'one program: the queue and its seven commands',
+    'tests/test_apis/test_inferencer.py': 'tests of one class',
+    'tests/test_docs.py': 'tests of all pages and of the site',
+    'tests/test_models/test_precision.py': 'tests of one choice on many processors',
+    'tests/test_packaging.py': 'tests of the set-up, the wheel and the lock',
+    'tests/test_tools/test_command_lines.py': 'tests of four short tools, with the files they share',
+    'tests/test_tools/test_training_queue.py': 'tests of one program, with the queue they share',
+    'tests/test_training.py': 'tests of a run, with the run they share',
+    'tests/test_web.py': 'tests of one page, with the browser they share',
+}
+FILES = subprocess.run(['git', 'ls-files', '*.py'], cwd=ROOT, capture_output=True, text=True).stdout.split()
+#: Packages of mmderain, the lower ones first. A package imports from those before it only.
+LAYERS = ['errors', 'version', 'compat', 'registry', 'structures', 'io', 'evaluation', 'visualization', 'rain']
+LAYERS += ['datasets', 'models', 'hub', 'apis', 'engine', 'perception', 'web', 'cli']
+#: How other code than mmderain/io would read, write or replace files.
+FILE_ACCESS = re.compile(r'cv2\.(imread|imwrite|imdecode|imencode)|mmcv\.(imread|imwrite)|os\.replace|VideoWriter\(')
+
+pytestmark = pytest.mark.skipif(not FILES, reason='needs a git checkout')
+
+
+def test_files_are_short():
+    lengths = {name: len((ROOT / name).read_text(encoding='utf-8').splitlines()) for name in FILES}
+    assert {name for name, length in lengths.items() if length > 250} == set(LONG_FILES)
+    assert max(lengths.values()) <= 400
+
+
+def imported_packages(name: str) -> set[str]:
+    """Return the packages of mmderain that a file of mmderain imports, wherever the import stands."""
+    parts, found = name.removesuffix('.py').split('/')[1:], set()
+    for node in ast.walk(ast.parse((ROOT / name).read_text(encoding='utf-8'))):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            modules = ['.'.join(['mmderain', *parts[: -node.level], node.module or ''])]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [f'{node.module}.{alias.name}' for alias in node.names]
+        else:
+            continue
+        found |= {module.split('.')[1] for module in modules if module.startswith('mmderain.')}
+    return found & set(LAYERS)
+
+
+@pytest.mark.parametrize('package', LAYERS)
+def test_packages_import_in_one_direction(package):
+    names = [n for n in FILES if n == f'mmderain/{package}.py' or n.startswith(f'mmderain/{package}/')]
+    assert names
+    below = set(LAYERS[: LAYERS.index(package) + 1])
+    assert {name: imported_packages(name) - below for name in names if imported_packages(name) - below} == {}
+
+
+def test_files_are_read_and_written_in_one_place():
+    names = [n for n in FILES if n.startswith(('mmderain/', 'tools/', 'demo/')) and not n.startswith('mmderain/io/')]
+    found = [name for name in names if FILE_ACCESS.search((ROOT / name).read_text(encoding='utf-8'))]
+    assert found == []
