@@ -147,8 +147,7 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
         device: ``'cpu'``, ``'cuda:0'`` and so on.
 
     Raises:
-        FileNotFoundError: the config or the checkpoint is missing.
-        InputError: no model has this name, no weights are named or bundled, or they do not fit the model.
+        FileNotFoundError, InputError: the config or checkpoint is missing, or they do not fit each other.
     """
     name = str(model)
     bundled = {key: entry for key, entry in bundled_models().items() if entry.kind != 'derainer'}
