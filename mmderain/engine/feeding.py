@@ -82,16 +82,14 @@ def markdown(settings: dict, rows: list[dict]) -> str:
 
 def write_report(settings: dict, rows: list[dict], folder: Path) -> None:
     """Write feeding.json, feeding.md and feeding.png: images a second over the loader processes."""
-    import matplotlib
-
-    matplotlib.use('Agg')
-    from matplotlib import pyplot as plt
+    from matplotlib.figure import Figure
 
     texts = {'json': json.dumps(dict(settings=settings, rows=rows), indent=1), 'md': markdown(settings, rows)}
     for suffix, text in texts.items():
         with atomic_write(folder / f'feeding.{suffix}') as part:
             part.write_text(text, encoding='utf-8')
-    figure, axis = plt.subplots(figsize=(5.5, 3.6))
+    figure = Figure(figsize=(5.5, 3.6))  # without pyplot, whose back end belongs to the whole process
+    axis = figure.subplots()
     workers = [r['workers'] for r in rows]
     axis.plot(workers, [r['images a second'] for r in rows], 'o-', label='loading gives')
     axis.axhline(1000 * settings['batch_size'] / rows[0]['ms a step'], color='C1', label='training takes')
@@ -100,4 +98,3 @@ def write_report(settings: dict, rows: list[dict], folder: Path) -> None:
     figure.tight_layout()
     with atomic_write(folder / 'feeding.png') as part:
         figure.savefig(part, dpi=110)
-    plt.close(figure)

@@ -53,10 +53,7 @@ def markdown(rows: list[dict], settings: dict) -> str:
 
 def plot(rows: list[dict], path: Path, reference: str) -> None:
     """Draw the time an image takes: over its pixels at the least batch, and over the batch at the least size."""
-    import matplotlib
-
-    matplotlib.use('Agg')
-    from matplotlib import pyplot as plt
+    from matplotlib.figure import Figure
 
     def pixels(row: dict) -> int:
         height, width = row['size'].split('x')
@@ -65,7 +62,8 @@ def plot(rows: list[dict], path: Path, reference: str) -> None:
     def batch(row: dict) -> int:
         return row['batch']
 
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2))
+    figure = Figure(figsize=(11, 4.2))  # without pyplot, whose back end belongs to the whole process
+    axes = figure.subplots(1, 2)
     kinds = dict.fromkeys((row['precision'], row['path'], row['cpu_memory']) for row in rows)
     for axis, x_of, fixed in ((axes[0], pixels, batch), (axes[1], batch, pixels)):
         for number, name in enumerate(dict.fromkeys(row['config'] for row in rows)):
@@ -95,7 +93,6 @@ def plot(rows: list[dict], path: Path, reference: str) -> None:
     figure.tight_layout()
     with atomic_write(path) as part:
         figure.savefig(part, dpi=110)
-    plt.close(figure)
 
 
 def write_report(rows: list[dict], settings: dict, folder: Path) -> None:
