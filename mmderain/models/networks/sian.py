@@ -10,7 +10,7 @@ and the eight convolutions of a ConvLSTM are one (:class:`~mmderain.models.layer
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -60,16 +60,34 @@ class ScaleSpace(nn.Module):
         kernel = self.kernels[layer : layer + 1].expand(channels, -1, -1, -1)
         return F.conv2d(x, kernel, padding=1, groups=channels)
 
-    def octave(self, first: Tensor) -> list[Tensor]:
-        """Return the six layers of an octave, each the blur of the one before."""
-        layers = [first]
-        for i in range(1, self.layers):
-            layers.append(self.blur(layers[-1], i))
-        return layers
+    def first_octave(self, features: Tensor) -> 'Octave':
+        """Return the octave at the resolution of the features."""
+        return Octave(self, self.blur(features, 0))
 
-    def next_first(self, octave: list[Tensor]) -> Tensor:
-        """Return the first layer of the next octave, at half the resolution."""
-        return F.max_pool2d(octave[3], 2)
+
+class Octave:
+    """Iterate over the six layers of an octave, each the blur of the one before.
+
+    A layer is computed when the iteration reaches it. Six layers computed at once would no longer be in the cache of the
+    processor when their differences are convolved, and would take more memory.
+    """
+
+    def __init__(self, scale_space: ScaleSpace, first: Tensor) -> None:
+        self.scale_space = scale_space
+        self.first = first
+
+    def __iter__(self) -> Iterator[Tensor]:
+        layer = self.first
+        yield layer
+        for i in range(1, self.scale_space.layers):
+            layer = self.scale_space.blur(layer, i)
+            if i == 3:
+                self.fourth = layer
+            yield layer
+
+    def next(self) -> 'Octave':
+        """Return the octave at half the resolution, which starts from the fourth layer of this one."""
+        return Octave(self.scale_space, F.max_pool2d(self.fourth, 2))
 
 
 class ScaleAttention(nn.Module):
@@ -81,19 +99,19 @@ class ScaleAttention(nn.Module):
         self.conv_m = conv3x3(5 * channels, channels) if use_attention else None
         self.conv_z = conv3x3(channels, channels)
 
-    def forward(self, features: Tensor, octave: list[Tensor] | None) -> Tensor:
+    def forward(self, features: Tensor, octave: Octave | None) -> Tensor:
         """Return weighted features.
 
         Args:
             features: (N, C, h, w).
-            octave: the six layers of the scale, each (N, C, h, w); None without attention.
+            octave: the layers of the scale, each (N, C, h, w); None without attention.
 
         Returns:
             (N, C, h, w).
         """
         f = self.conv_f(features)
         if self.conv_m is not None:
-            dog = (finer - coarser for coarser, finer in pairwise(octave))  # differences of Gaussians
+            dog = (coarser - finer for finer, coarser in pairwise(octave))  # differences of Gaussians
             mask = conv2d_split(dog, self.conv_m.weight, self.conv_m.bias, padding=1).sigmoid_()
             f = torch.addcmul(f, f, mask)  # f + f * M
         return self.conv_z(f).relu_()
@@ -203,15 +221,12 @@ class SIAN(BaseModule):
         Returns:
             The rain R_k, (N, 3, H, W), and the new states.
         """
-        first = self.scale_space.blur(features, 0) if self.scale_space is not None else None
-        octave, new_states = None, []
+        octave = self.scale_space.first_octave(features) if self.scale_space is not None else None
+        new_states = []
         for s, scale in enumerate(SCALES):
-            if first is not None:
-                octave = self.scale_space.octave(first)
-                first = self.scale_space.next_first(octave) if scale < SCALES[-1] else None
             scaled = features if scale == 1 else F.avg_pool2d(features, scale)
             attended = self.attention[s](scaled, octave)
-            octave = None  # six maps, which the ConvLSTM would otherwise hold too
+            octave = octave.next() if octave is not None and scale < SCALES[-1] else None
             new_states.append(self.lstm[s](attended, states[s]))
         full, half, quarter = (h for h, _ in new_states)
         half = self.fusion[1](quarter, half, tile)
