@@ -42,12 +42,12 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, tile: Tile | None) -> Tensor:
         """Return (N, C, H, W) for (N, C, H, W)."""
-        y = self.attention(lrelu(self.norm1(x)), tile)
-        return self.conv(lrelu(self.norm2(y))).add_(x)
+        y = self.attention(lrelu(self.norm1(x)), tile)  # Eqs. 2 to 4
+        return self.conv(lrelu(self.norm2(y))).add_(x)  # the end of Section 3.2 and Fig. 3
 
 
 class CoarserScale(nn.Module):
-    """Halve the resolution of features and refine them."""
+    """Halve the resolution of features and refine them (Section 3.3)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -57,8 +57,8 @@ class CoarserScale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, H / 2, W / 2), rounded up, for (N, C, H, W)."""
-        x = lrelu(self.down(x))
-        return self.conv2(lrelu(self.conv1(x))).add_(x)
+        x = lrelu(self.down(x))  # Eqs. 5 and 7
+        return self.conv2(lrelu(self.conv1(x))).add_(x)  # ResBlock of Eqs. 6 and 8
 
 
 class ScaleAggregation(nn.Module):
@@ -76,7 +76,7 @@ class ScaleAggregation(nn.Module):
         coarse = [self.coarser[0](x)]
         for scale in self.coarser[1:]:
             coarse.append(scale(coarse[-1]))
-        fusion = lrelu(conv1x1_upsampled(x, coarse, self.fuse))  # conv1x1(cat[x, up t_1, .., up t_4])
+        fusion = lrelu(conv1x1_upsampled(x, coarse, self.fuse))  # Eq. 9: conv1x1(cat[x, up t_1, .., up t_4])
         return fusion + x
 
 
@@ -96,10 +96,11 @@ class SelfCalibratedBottleneck(nn.Module):
 
     def forward(self, s: Tensor) -> Tensor:
         """Return (N, C, H, W) for (N, C, H, W)."""
-        u = lrelu(self.plain(lrelu(self.plain_in(s))))
+        u = lrelu(self.plain(lrelu(self.plain_in(s))))  # Eq. 14: Y_2
         w = lrelu(self.gated_in(s))
-        context = F.interpolate(self.context(F.avg_pool2d(w, 4)), w.shape[-2:], mode='nearest')
+        context = F.interpolate(self.context(F.avg_pool2d(w, 4)), w.shape[-2:], mode='nearest')  # Eqs. 10 and 11: X'_1
         gate = context.add_(w).sigmoid_()
+        # Eqs. 12 and 13: F_2 and F_3 are convolutions without activation, so the gate weights signed values.
         w = lrelu(self.gated_out(self.gated(w) * gate))
         return lrelu(self.out(torch.cat([u, w], dim=1)).add_(s))
 
@@ -182,9 +183,10 @@ class JDNet(BaseModule):
         Returns:
             One result B, (N, 3, H, W), BGR.
         """
-        features = lrelu(self.conv_in(x))
+        features = lrelu(self.conv_in(x))  # Section 3.1 and Fig. 2, up to the rain
         dense = DenseConv1x1(self.fuse, features)
         for unit in self.units:
             features = lrelu(dense.append(unit(features, tile, self.with_cp)))  # conv1x1(cat[all features])
+        # A leaky ReLU follows the last convolution too (Section 3.1); unlike a ReLU it lets the rain be negative.
         rain = lrelu(self.conv_out(features))
-        return [x - rain]
+        return [x - rain]  # Eq. 1

@@ -17,7 +17,7 @@ from ..spec import NetworkSpec
 
 
 class NeuronAttention(nn.Module):
-    """Weight every value by its surroundings in its own channel and by the other channels at its place."""
+    """Weight every value by its surroundings in its own channel and by the other channels at its place (Sec. 3.1)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class NeuronAttention(nn.Module):
         self.channels = conv1x1(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x * NA(x), (N, C, H, W) as the input."""
+        """Return x * NA(x), (N, C, H, W) as the input; NA is Eq. 4, the depthwise convolution, then Eq. 5."""
         return x * self.channels(self.surroundings(x).relu_()).sigmoid_()
 
 
@@ -43,7 +43,10 @@ def build_attention(kind: str | None, channels: int) -> nn.Module:
 
 
 class Block(nn.Module):
-    """Two convolutions, the second of which also reads the input; the result is weighted and added to the input."""
+    """Two convolutions, the second of which also reads the input; the result is weighted and added to the input.
+
+    Section 3.2 and Fig. 2: reading the input again is the short skip connection, the sum is the local residual.
+    """
 
     def __init__(self, channels: int, attention: str | None) -> None:
         super().__init__()
@@ -55,11 +58,11 @@ class Block(nn.Module):
         """Return (N, C, H, W) for (N, C, H, W)."""
         # b = conv2(cat[x, a]) with a = relu(conv1(x)), which has no name here so that its memory is free afterwards
         b = conv2d_split((x, self.conv1(x).relu_()), self.conv2.weight, self.conv2.bias, padding=1)
-        return self.attention(b).add_(x)
+        return self.attention(b).add_(x)  # local residual learning
 
 
 class Stage(nn.Module):
-    """Blocks and a convolution, with a skip connection around them."""
+    """Blocks and a convolution, with the long skip connection around them (Section 3.2)."""
 
     def __init__(self, channels: int, num_blocks: int, attention: str | None, with_cp: bool) -> None:
         super().__init__()
@@ -72,7 +75,7 @@ class Stage(nn.Module):
         y = x
         for block in self.blocks:
             y = maybe_checkpoint(block, y, enabled=self.with_cp)
-        return self.conv(y).add_(x)
+        return self.conv(y).add_(x)  # long skip connection
 
 
 @MODELS.register_module()
@@ -109,6 +112,7 @@ class NASNet(BaseModule):
         self.fuse_stages = fuse_stages
         # Each 3x3 convolution, depthwise ones included, widens by a pixel what a result depends on.
         convolutions_of_block = 3 if attention == 'neuron' else 2
+        # The last term: conv_in, fuse1, attention, conv_out1 and conv_out2 widen by 1 each; 1 is spare.
         self.spec = NetworkSpec(
             halo=num_stages * (num_blocks * convolutions_of_block + 1) + 6,
             bytes_per_pixel=40 * channels,
@@ -133,15 +137,18 @@ class NASNet(BaseModule):
             One result, (N, 3, H, W), RGB in [0, 1] once trained.
         """
         results = self._stage_results(x)
+        # Section 3.2 and Fig. 2: concatenation of the stages and dynamic fusion
         if self.fuse_stages:
             fused = conv2d_split(results, self.fuse1.weight, self.fuse1.bias, padding=1)  # conv(cat[h_1, .., h_S])
             z = self.attention(self.fuse2(fused))
         else:
-            *_, z = results
+            *_, z = results  # DirectNet of Table 9
+        # Neither convolution has an activation, because their result must be signed. It is added to x (global residual
+        # learning), which is the normalized image, so the two also have to undo the normalization.
         return [self.conv_out2(self.conv_out1(z)) + x]
 
     def _stage_results(self, x: Tensor) -> Iterator[Tensor]:
-        """Yield the results h_1, .., h_S of the stages, each (N, C, H, W), when they are asked for."""
+        """Yield the results h_1, .., h_S of the stages, each (N, C, H, W), as soon as each is computed."""
         z = self.conv_in(x)
         for stage in self.stages:
             z = stage(z)

@@ -29,14 +29,14 @@ SCALES = (1, 2, 4)
 
 
 def gaussian_kernel3x3(sigma: float) -> Tensor:
-    """Return the kernel exp(-(x^2 + y^2) / (2 sigma^2)) on {-1, 0, 1}^2, (3, 3), float32, with sum 1."""
+    """Return the kernel exp(-(x^2 + y^2) / (2 sigma^2)) on {-1, 0, 1}^2, (3, 3), float32, with sum 1 (Eq. 8)."""
     line = torch.exp(-(torch.arange(-1.0, 2.0, dtype=torch.float64) ** 2) / (2 * sigma**2))
     kernel = line[:, None] * line[None, :]
     return (kernel / kernel.sum()).float()
 
 
 class ScaleSpace(nn.Module):
-    """Scale space of features: octaves of six successive Gaussian blurs (Section 3.2).
+    """Scale space of features: octaves of six successive Gaussian blurs (Section III-C, Eqs. 7 to 11).
 
     The kernels are fixed, and not part of the checkpoint.
     """
@@ -46,7 +46,9 @@ class ScaleSpace(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        ratio = 2 ** (1 / 3)
+        # Variances of successive blurs add up, so each kernel adds only what its layer lacks. As in SIFT, the input
+        # counts as blurred by 0.5 already: the first kernel has sqrt(1.6^2 - 0.5^2) = 1.52, sigma' of Eq. 9.
+        ratio = 2 ** (1 / 3)  # k of Eq. 7
         sigmas = [math.sqrt(self.sigma0**2 - 0.5**2)]
         for i in range(self.layers - 1):
             previous = self.sigma0 * ratio**i
@@ -61,12 +63,12 @@ class ScaleSpace(nn.Module):
         return F.conv2d(x, kernel, padding=1, groups=channels)
 
     def first_octave(self, features: Tensor) -> 'Octave':
-        """Return the octave at the resolution of the features."""
+        """Return the octave at the resolution of the features (Eq. 9: f_(1))."""
         return Octave(self, self.blur(features, 0))
 
 
 class Octave:
-    """Iterate over the six layers of an octave, each the blur of the one before.
+    """Iterate over the six layers of an octave, each the blur of the one before (Eq. 7).
 
     A layer is computed when the iteration reaches it. Six layers computed at once would no longer be in the cache of the
     processor when their differences are convolved, and would take more memory.
@@ -86,12 +88,16 @@ class Octave:
             yield layer
 
     def next(self) -> 'Octave':
-        """Return the octave at half the resolution, which starts from the fourth layer of this one."""
+        """Return the octave at half the resolution (Eqs. 10 and 11).
+
+        It starts from the fourth layer, which is blurred by k^3 sigma = 2 sigma; pooling by 2 makes it sigma again. The
+        paper takes the maximum because the attention then looks for local extrema (Section III-C).
+        """
         return Octave(self.scale_space, F.max_pool2d(self.fourth, 2))
 
 
 class ScaleAttention(nn.Module):
-    """Weight the features of one scale with the mask that their scale space gives."""
+    """Weight the features of one scale with the mask that their scale space gives (Eqs. 2, 3 and 12)."""
 
     def __init__(self, channels: int, use_attention: bool) -> None:
         super().__init__()
@@ -109,16 +115,16 @@ class ScaleAttention(nn.Module):
         Returns:
             (N, C, h, w).
         """
-        f = self.conv_f(features)
+        f = self.conv_f(features)  # Eq. 2: F_(s)
         if self.conv_m is not None:
-            dog = (coarser - finer for finer, coarser in pairwise(octave))  # differences of Gaussians
+            dog = (coarser - finer for finer, coarser in pairwise(octave))  # Eq. 12: differences of Gaussians
             mask = conv2d_split(dog, self.conv_m.weight, self.conv_m.bias, padding=1).sigmoid_()
-            f = torch.addcmul(f, f, mask)  # f + f * M
-        return self.conv_z(f).relu_()
+            f = torch.addcmul(f, f, mask)  # Eq. 3: f + f * M
+        return self.conv_z(f).relu_()  # the input of the ConvLSTM (Section III-D)
 
 
 class Fusion(nn.Module):
-    """Bring a coarse scale to the next finer one: upsample, concatenate, convolve."""
+    """Bring a coarse scale to the next finer one: upsample, concatenate, convolve (one step of Eq. 4)."""
 
     def __init__(self, channels: int, coarse_scale: int) -> None:
         super().__init__()
@@ -136,7 +142,7 @@ class Fusion(nn.Module):
 
 
 class ResBlock(nn.Module):
-    """Residual block with a ReLU after each convolution and after the sum."""
+    """Residual block of ResGroup (Eq. 5), with a ReLU after each convolution and after the sum."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -205,9 +211,9 @@ class SIAN(BaseModule):
         states: list[State | None] = [None] * len(SCALES)
         for _ in range(self.num_stages):
             previous = results[-1] if results else x
-            features = self.embed(torch.cat([x, previous], dim=1))
+            features = self.embed(torch.cat([x, previous], dim=1))  # Eq. 1
             rain, states = maybe_checkpoint(self._stage, features, states, tile, enabled=self.with_cp)
-            results.append(x - rain)
+            results.append(x - rain)  # Eq. 6
         return results
 
     def _stage(self, features: Tensor, states: list[State | None], tile: Tile | None) -> tuple[Tensor, list[State]]:
@@ -224,11 +230,11 @@ class SIAN(BaseModule):
         octave = self.scale_space.first_octave(features) if self.scale_space is not None else None
         new_states = []
         for s, scale in enumerate(SCALES):
-            scaled = features if scale == 1 else F.avg_pool2d(features, scale)
-            attended = self.attention[s](scaled, octave)
+            scaled = features if scale == 1 else F.avg_pool2d(features, scale)  # Pooling(F, s) of Eq. 2
+            attended = self.attention[s](scaled, octave)  # Eq. 3: F^a_(s)
             octave = octave.next() if octave is not None and scale < SCALES[-1] else None
-            new_states.append(self.lstm[s](attended, states[s]))
+            new_states.append(self.lstm[s](attended, states[s]))  # Section III-D
         full, half, quarter = (h for h, _ in new_states)
-        half = self.fusion[1](quarter, half, tile)
-        full = self.fusion[0](half, full, tile)
-        return self.reconstruct(full), new_states
+        half = self.fusion[1](quarter, half, tile)  # Eq. 4, inner part
+        full = self.fusion[0](half, full, tile)  # Eq. 4, outer part: F^a
+        return self.reconstruct(full), new_states  # Eq. 5: R_k
