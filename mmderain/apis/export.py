@@ -18,6 +18,8 @@ from mmderain.models import Derainer
 OPSET = 20
 #: Largest accepted difference from PyTorch.
 TOLERANCE = 1e-4
+#: Parents of the loggers of torch's ONNX exporter.
+EXPORT_LOGGERS = ('torch.onnx', 'onnxscript', 'onnx_ir')
 SUFFIXES = ('.onnx', '.pt2')
 
 
@@ -76,9 +78,7 @@ def export_derainer(
     kind = type(derainer.network).__name__
     multiple = math.lcm(derainer.spec.size_multiple, derainer.spec.export_multiple)
     if any(side % multiple or side < 8 * multiple for side in size):
-        raise InputError(
-            f'--size {size[0]} {size[1]}: {kind} is exported for multiples of {multiple} from {8 * multiple} on'
-        )
+        raise InputError(f'size={tuple(size)}: {kind} is exported for multiples of {multiple} from {8 * multiple} on')
     fixed = fixed or not derainer.spec.export_any_size
     sizes = [tuple(size)] if fixed else [tuple(size), (12 * multiple, 8 * multiple)]
     model, differences = ExportedModel(derainer).eval(), {}
@@ -88,7 +88,7 @@ def export_derainer(
         except Exception as error:  # the exporters of torch raise errors of many types
             reason, hint = (
                 str(error).strip().partition('\n')[0],
-                '' if fixed else '; try --fixed, which asks less of it',
+                '' if fixed else '; try fixed=True, which requires less of the exporter',
             )
             raise InputError(f'{path}: torch cannot export {kind}: {reason}{hint}') from error
         exported = load_exported(part)
@@ -134,13 +134,13 @@ def _write(model: ExportedModel, path: Path, size: tuple[int, int], multiple: in
         # From eight steps on, every branch for small sizes is decided.
         sides = [torch.export.Dim(name, min=8, max=2**14) for name in ('h', 'w')]
         shapes = ({2 + i: side if multiple == 1 else multiple * side for i, side in enumerate(sides)},)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings():  # of the whole process, but Python has no narrower way
         warnings.simplefilter('ignore')
         program = torch.export.export(model, (rainy,), dynamic_shapes=shapes, strict=False)
         if path.suffix == '.pt2':
             torch.export.save(program, path)
             return
-        with _without_warnings_in_logs():  # the exporter logs each constant that it does not fold
+        with _errors_only(EXPORT_LOGGERS):  # the exporter logs each constant that it does not fold
             onnx = torch.onnx.export(
                 program, (rainy,), input_names=['rainy'], output_names=['derained'], opset_version=OPSET, verbose=False
             )
@@ -148,9 +148,13 @@ def _write(model: ExportedModel, path: Path, size: tuple[int, int], multiple: in
 
 
 @contextlib.contextmanager
-def _without_warnings_in_logs() -> Iterator[None]:
-    logging.disable(logging.WARNING)
+def _errors_only(loggers: tuple[str, ...]) -> Iterator[None]:
+    """Hide warnings of these loggers inside the block; other loggers are left alone."""
+    levels = {name: logging.getLogger(name).level for name in loggers}
+    for name in loggers:
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logging.disable(logging.NOTSET)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

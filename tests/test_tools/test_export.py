@@ -1,5 +1,6 @@
 """Exported derainers answer as PyTorch does, at the size they were exported at and at another."""
 
+import logging
 import math
 
 import numpy as np
@@ -79,3 +80,17 @@ def test_wrong_calls_are_named(trained, tmp_path, capsys):
         (['none.py', 'net.pt2', *weights], 'none.py: no such config file'),
     ):
         assert tool.main(arguments) == 1 and error in capsys.readouterr().err
+
+
+def test_log_settings_of_the_caller_are_kept():
+    logger, own = logging.getLogger('onnxscript'), logging.getLogger('mine')
+    before = logger.level
+    logging.disable(logging.INFO)
+    try:
+        with pytest.raises(RuntimeError), export._errors_only(export.EXPORT_LOGGERS):
+            assert not logging.getLogger('onnxscript.optimizer').isEnabledFor(logging.WARNING)
+            assert own.isEnabledFor(logging.WARNING)
+            raise RuntimeError
+        assert logger.level == before and logging.root.manager.disable == logging.INFO
+    finally:
+        logging.disable(logging.NOTSET)
