@@ -70,8 +70,8 @@ class ScaleSpace(nn.Module):
 class Octave:
     """Iterate over the six layers of an octave, each the blur of the one before (Eq. 7).
 
-    A layer is computed when the iteration reaches it. Six layers computed at once would no longer be in the cache of the
-    processor when their differences are convolved, and would take more memory.
+    A layer is computed when the iteration reaches it. Six layers computed at once would have left the processor's cache
+    when their differences are convolved, and would take more memory.
     """
 
     def __init__(self, scale_space: ScaleSpace, first: Tensor) -> None:
