@@ -60,7 +60,7 @@ def main(args: argparse.Namespace) -> int:
             if name != 'none':
                 task = load_task_model(name, getattr(args, f'{kind}_weights'))
                 scenes = show_scenes(args.images, out, derainer, task, rain, args.seed, existing='replace')
-                failed |= print_scenes(scenes, out.resolve())
+                failed |= print_scenes(scenes, out.resolve(), args)
     return failed
 
 

@@ -25,10 +25,16 @@ class Inference:
         predictions: one entry for each input, in order: an array in the form of the input (BGR, as in OpenCV), a tensor
             for a tensor, the path if a file was written, or None if the input failed.
         failures: name of each input that failed, and the reason.
+        errors: name of each input that failed, and the exception, which has the traceback.
     """
 
     predictions: list[np.ndarray | Tensor | Path | None] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, Exception] = field(default_factory=dict)
+
+    def add_failure(self, name: str, error: Exception, reason: str | None = None) -> None:
+        """Note that an input failed; the reason is the exception's message unless given."""
+        self.failures[name], self.errors[name] = reason or str(error), error
 
 
 class DerainInferencer:
@@ -109,7 +115,8 @@ class DerainInferencer:
         for batch in self._batches(sources, targets, numbers, batch_size, existing, result):
             self._derain(batch, sources, targets, result)
         if single and len(sources) == 1 and result.failures:
-            raise InputError(next(iter(result.failures.values())))
+            ((name, reason),) = result.failures.items()
+            raise InputError(reason) from result.errors[name]
         return result
 
     def _batches(
@@ -134,10 +141,10 @@ class DerainInferencer:
                     continue
                 loaded = source.load()
             except (OSError, InputError) as error:
-                result.failures[source.name] = str(error)
+                result.add_failure(source.name, error)
                 continue
-            except torch.OutOfMemoryError:
-                result.failures[source.name] = _out_of_memory_message(source.name)
+            except torch.OutOfMemoryError as error:
+                result.add_failure(source.name, error, _out_of_memory_message(source.name))
                 continue
             if batch and (len(batch) == batch_size or _size(next(iter(batch.values()))) != _size(loaded)):
                 yield batch
@@ -158,9 +165,9 @@ class DerainInferencer:
         try:
             with torch.inference_mode():
                 derained = self.model.restore(torch.cat(images)).split([len(image) for image in images])
-        except torch.OutOfMemoryError:
-            names = [sources[number].name for number in batch]
-            result.failures.update({name: _out_of_memory_message(name) for name in names})
+        except torch.OutOfMemoryError as error:
+            for name in (sources[number].name for number in batch):
+                result.add_failure(name, error, _out_of_memory_message(name))
             return
         for (number, image), own in zip(batch.items(), derained, strict=True):
             if isinstance(image, Tensor):
@@ -174,7 +181,7 @@ class DerainInferencer:
                 write_image(array, target)
                 result.predictions[number] = target
             except InputError as error:
-                result.failures[str(target)] = str(error)
+                result.add_failure(str(target), error)
 
 
 def _out_of_memory_message(name: str) -> str:

@@ -5,6 +5,7 @@ import functools
 import os
 import select
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 
 from mmderain.errors import InputError
@@ -73,6 +74,19 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
         return main
 
     return decorate
+
+
+def print_failure(args: argparse.Namespace, error: Exception, reason: str | None = None) -> None:
+    """Print why one of several inputs failed; with ``--traceback`` the whole traceback first.
+
+    Args:
+        args: parsed arguments of the command.
+        error: exception that the input raised.
+        reason: the message; None takes that of the exception.
+    """
+    if getattr(args, 'traceback', False):
+        traceback.print_exception(error)
+    print(f'error: {reason or error}', file=sys.stderr)
 
 
 def message(error: Exception) -> str:

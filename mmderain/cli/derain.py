@@ -10,6 +10,7 @@ the end and does not stop the others; the exit status is then 1.
 import argparse
 import sys
 
+from .command import print_failure
 from .options import (
     add_device_option,
     add_existing_option,
@@ -69,6 +70,6 @@ def run(args: argparse.Namespace) -> int:
         )
     done = sum(prediction is not None for prediction in result.predictions)
     print(f'{done} of {len(result.predictions)} derained' + (f', in {args.out}' if done else ''))
-    for reason in result.failures.values():
-        print(f'error: {reason}', file=sys.stderr)
+    for name, reason in result.failures.items():
+        print_failure(args, result.errors[name], reason)
     return 1 if result.failures else 0

@@ -12,6 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from .command import print_failure
 from .options import add_rain_options, positive_int
 
 
@@ -46,5 +47,5 @@ def run(args: argparse.Namespace) -> int:
     existing = f'; {result.existing} existed already' if result.existing else ''
     print(f'{args.dst}: rain drawn over {result.drawn} of {result.images} images{existing}')
     for error in result.errors:
-        print(f'error: {error}', file=sys.stderr)
+        print_failure(args, error)
     return 1 if result.errors else 0

@@ -1,10 +1,10 @@
 """Show what a detector or segmentor finds in the same scene clean, rainy and derained."""
 
 import argparse
-import sys
 
 from mmderain.errors import InputError
 
+from .command import print_failure
 from .options import (
     add_device_option,
     add_existing_option,
@@ -72,26 +72,27 @@ def run(args: argparse.Namespace) -> int:
             raise InputError(f'{args.task}: is a {task.kind}; expected a {args.kind}')
         derainer = trained_derainer(args.model, args.weights, device, {'model.precision': args.precision})
         results = show_scenes(args.inputs, args.out, derainer, task, rain, args.seed, args.existing)
-    return print_scenes(results, args.out)
+    return print_scenes(results, args.out, args)
 
 
-def print_scenes(results: dict, out: str) -> int:
+def print_scenes(results: dict, out: str, args: argparse.Namespace) -> int:
     """Print the findings in each scene, and the errors.
 
     Args:
         results: result of :func:`~mmderain.perception.scene.show_scenes`.
         out: folder of the sheets.
+        args: parsed arguments of the command.
 
     Returns:
         1 if a scene failed, else 0.
     """
-    failures = [views for views in results.values() if isinstance(views, str)]
+    failures = [views for views in results.values() if isinstance(views, Exception)]
     for name, views in results.items():
-        if not isinstance(views, str):
+        if not isinstance(views, Exception):
             print(name)
             print(*(f'  {view.title:9} {"; ".join(view.notes)}' for view in views), sep='\n')
-    for reason in failures:
-        print(f'error: {reason}', file=sys.stderr)
+    for error in failures:
+        print_failure(args, error)
     if len(failures) < len(results):
         print(f'sheets in {out}')
     return int(bool(failures))

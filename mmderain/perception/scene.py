@@ -143,7 +143,7 @@ def show_scenes(
     rain: Rain | None = 'heavy',
     seed: int = 0,
     existing: str = 'refuse',
-) -> dict[str, list[View] | str]:
+) -> dict[str, list[View] | Exception]:
     """Write the :func:`figure` of :func:`view_scene` for image files and folders of them.
 
     Args:
@@ -156,7 +156,7 @@ def show_scenes(
         existing: as for :class:`~mmderain.apis.DerainInferencer`.
 
     Returns:
-        For each input, its views, or the error message if there are none.
+        For each input, its views, or the exception if there are none.
 
     Raises:
         FileNotFoundError, InputError: before anything is written, if an input is missing, or the inputs and ``out_dir``
@@ -175,5 +175,5 @@ def show_scenes(
             write_image(figure(views), target)
             results[source.name] = views
         except (OSError, InputError) as error:
-            results[source.name] = str(error)
+            results[source.name] = error
     return results

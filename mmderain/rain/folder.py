@@ -29,13 +29,13 @@ class RainedFolder:
         images: number of images in the source.
         drawn: number of images that this call has drawn rain over.
         existing: number of images that an earlier call with the same settings has finished.
-        errors: one message for each image that cannot be read.
+        errors: one exception for each image that cannot be read.
     """
 
     images: int
     drawn: int = 0
     existing: int = 0
-    errors: list[str] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
 
 
 def rain_over_folder(
@@ -81,7 +81,7 @@ def rain_over_folder(
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool, open(dst / MANIFEST, 'a', encoding='utf-8') as manifest:
         results = pool.map(lambda item: _rain_over_image(src, dst, *item, rain, seed), to_do)
         for line in progress(results, len(to_do)):
-            if isinstance(line, str):
+            if isinstance(line, Exception):
                 result.errors.append(line)
                 continue
             manifest.write(json.dumps(line) + '\n')
@@ -151,12 +151,12 @@ def _finished_lines(dst: Path, settings: dict) -> list[dict]:
     return [line for line in lines[1:] if (dst / line['rainy']).is_file()]
 
 
-def _rain_over_image(src: Path, dst: Path, path: Path, target: Path, rain: str, seed: int) -> dict | str:
+def _rain_over_image(src: Path, dst: Path, path: Path, target: Path, rain: str, seed: int) -> dict | Exception:
     """Write the files of one image; return its line of the manifest, or why the image cannot be read."""
     try:
         clean = read_image(src / path)
     except (InputError, OSError) as error:
-        return str(error)
+        return error
     image_seed = rain_seed(seed, path.as_posix())
     drawn = draw_rain(clean, rain, image_seed)
     link = dst / 'norain' / path

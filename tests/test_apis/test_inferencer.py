@@ -279,6 +279,10 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     said = capsys.readouterr()
     assert '1 of 2 derained' in said.out and 'b.png: cannot be read' in said.err
     assert np.array_equal(mmcv.imread(str(tmp_path / 'out/a.png')), darker(img))
+    assert 'Traceback' not in said.err
+    assert main([*arguments, '--existing', 'replace', '--traceback']) == 1
+    said = capsys.readouterr()
+    assert 'Traceback' in said.err and 'decode_image' in said.err and said.err.endswith('leave it out.\n')
     assert main(arguments) == 1 and 'already exists' in capsys.readouterr().err
     (tmp_path / 'in/b.png').unlink()
     assert main([*arguments, '--existing', 'replace', '--tile', '64']) == 0

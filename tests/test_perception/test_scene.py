@@ -1,5 +1,6 @@
 """The same scene clean, rainy and derained."""
 
+import argparse
 import shutil
 
 import cv2
@@ -11,6 +12,7 @@ from conftest import ROOT, picture
 
 from mmderain.apis import trained_derainer
 from mmderain.cli import main
+from mmderain.cli.scene import print_scenes
 from mmderain.errors import InputError
 from mmderain.evaluation import measure
 from mmderain.io.image import read_image
@@ -117,15 +119,18 @@ def test_figure_shows_the_views_side_by_side(darken):
         assert np.abs(sheet[sheet.shape[0] // 2, 300 * third + 150].astype(int) - (200, 60, 20)).max() <= 2
 
 
-def test_scenes_of_a_folder(darken, tmp_path):
+def test_scenes_of_a_folder(darken, tmp_path, capsys):
     mmcv.imwrite(picture(40, 60), str(tmp_path / 'in/a.png'))
     (tmp_path / 'in/b.png').write_text('no picture')
     (tmp_path / 'in/c.mp4').write_text('no video')
     results = show_scenes([tmp_path / 'in'], tmp_path / 'out', darken, Spot(), 'light')
     a, b, c = results.values()
     assert [view.title for view in a] == ['clean', 'rainy', 'derained']
-    assert 'b.png: cannot be read' in b and 'c.mp4: is a video; expected an image' in c
+    assert 'b.png: cannot be read' in str(b) and 'c.mp4: is a video; expected an image' in str(c)
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['a.png']
+    for show_traceback in (False, True):
+        assert print_scenes(results, 'out', argparse.Namespace(traceback=show_traceback)) == 1
+        assert ('Traceback' in capsys.readouterr().err) == show_traceback
     with pytest.raises(InputError, match='a.png: already exists'):
         show_scenes([tmp_path / 'in'], tmp_path / 'out', darken, Spot(), 'light')
 
