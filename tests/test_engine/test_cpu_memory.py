@@ -62,7 +62,8 @@ def counts():
 
 def test_pages_are_not_handed_out_again(counts):
     assert counts['first'] < counts['usual'] / 2 and counts['again'] < counts['first'] / 2
-    assert counts['after'] > counts['usual'] / 2
+    # Not half: where the system has huge pages at hand, one fault brings 512 pages.
+    assert counts['after'] > counts['usual'] / 4 and counts['after'] > 4 * counts['again']
 
 
 def test_all_goes_back_at_the_end(counts):
