@@ -33,10 +33,10 @@ import sys
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
 
 from mmderain import __version__
 from mmderain.cli.command import CommandParser, command
+from mmderain.cli.options import add_cfg_options
 from mmderain.engine.benchmark import Benchmark, is_compile_option
 from mmderain.engine.profiling import convolution_peak, device_name, parse_size, processor_name
 from mmderain.engine.tree_comparison import compare_trees
@@ -60,8 +60,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--paths', nargs='+', choices=['eager', 'compiled', 'graphs'], help=text)
     add('--cpu-memory', nargs='+', default=['kept'], choices=['kept', 'freed'], help='default: kept')
     add('--train', action='store_true', help='measure training steps instead of forward passes')
-    text = 'override entries of the configs, for example model.network.with_cp=True'
-    add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help=text)
+    add_cfg_options(parser, 'model.network.with_cp=True')
     add('--device', default='cpu', help='default: cpu')
     add('--threads', type=int, help="default: torch's own choice")
     add('--repeats', type=int, default=5, help='timed passes of each (default: 5)')

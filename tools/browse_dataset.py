@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import DictAction
 from mmengine.registry import DATASETS, init_default_scope
 
 from mmderain.cli.command import CommandParser, command
+from mmderain.cli.options import add_cfg_options
 from mmderain.datasets.contact_sheet import contact_sheet, pipeline_steps, unwrap_dataset
 from mmderain.engine.config import prepare_config
 from mmderain.errors import InputError
@@ -31,7 +31,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--height', type=int, default=200, help='height of a shown image, px (default: 200)')
     parser.add_argument('--seed', type=int, default=0, help='seed of the random transforms (default: 0)')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/browse'), help='folder (default: %(default)s)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    add_cfg_options(parser, 'train_dataloader.dataset.data_root=DIR')
     return parser.parse_args(argv)
 
 

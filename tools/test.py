@@ -11,10 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmderain.cli.command import CommandParser, command
+from mmderain.cli.options import add_cfg_options
 from mmderain.engine.config import prepare_config, require_data
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
@@ -32,13 +33,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--show-dir', metavar='DIR', help='write the derained images to DIR/derained and comparisons to DIR/panels'
     )
     parser.add_argument('--work-dir', metavar='DIR', help='folder for the log')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override entries of the config, for example test_dataloader.dataset.data_root=DIR',
-    )
+    add_cfg_options(parser, 'test_dataloader.dataset.data_root=DIR')
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],

@@ -11,10 +11,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmengine.config import DictAction
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmderain.cli.command import CommandParser, command
+from mmderain.cli.options import add_cfg_options
 from mmderain.engine.config import decide_amp, prepare_config, require_data, use_amp
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.io import read_checkpoint
@@ -45,13 +45,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='scale the learning rate with the batch size of all processes together',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override entries of the config, for example train_dataloader.batch_size=4',
-    )
+    add_cfg_options(parser, 'train_dataloader.batch_size=4')
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],

@@ -143,7 +143,9 @@ class DerainInferencer:
             except (OSError, InputError) as error:
                 result.add_failure(source.name, error)
                 continue
-            except torch.OutOfMemoryError as error:
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
                 result.add_failure(source.name, error, _out_of_memory_message(source.name))
                 continue
             if batch and (len(batch) == batch_size or _size(next(iter(batch.values()))) != _size(loaded)):
@@ -165,7 +167,9 @@ class DerainInferencer:
         try:
             with torch.inference_mode():
                 derained = self.model.restore(torch.cat(images)).split([len(image) for image in images])
-        except torch.OutOfMemoryError as error:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             for name in (sources[number].name for number in batch):
                 result.add_failure(name, error, _out_of_memory_message(name))
             return
@@ -182,6 +186,14 @@ class DerainInferencer:
                 result.predictions[number] = target
             except InputError as error:
                 result.add_failure(str(target), error)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an exception says that the memory of a GPU or of the CPU does not suffice.
+
+    On a CPU, torch raises a plain RuntimeError, which only its message distinguishes.
+    """
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or 'DefaultCPUAllocator' in str(error)
 
 
 def _out_of_memory_message(name: str) -> str:

@@ -1,7 +1,6 @@
 """The command ``mmderain``: one module for each sub-command.
 
-A module has ``add_parser(commands)``, which adds its parser and sets the function ``run`` of parsed arguments. Modules
-import torch and the libraries that need it only in ``run``.
+A module has ``add_parser(commands)``, which adds its parser and sets the function ``run`` of parsed arguments.
 """
 
 import argparse

@@ -10,6 +10,9 @@ the end and does not stop the others; the exit status is then 1.
 import argparse
 import sys
 
+from mmderain.apis import DerainInferencer
+from mmderain.engine.cpu_memory import keep_cpu_memory
+
 from .command import print_failure
 from .options import (
     add_device_option,
@@ -54,9 +57,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Derain the inputs and print how many were derained."""
-    from mmderain.apis import DerainInferencer  # imported here, because torch takes seconds to import
-    from mmderain.engine.cpu_memory import keep_cpu_memory
-
     with keep_cpu_memory():
         inferencer = DerainInferencer(
             args.model, args.weights, args.device, args.precision, args.tile, args.compile or None

@@ -16,12 +16,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import DictAction
+import torch
 
 from mmderain import __version__
+from mmderain.engine.cpu_memory import keep_cpu_memory
+from mmderain.hub import find_derainer
+from mmderain.io.config import read_config
+from mmderain.perception import joint_test
+from mmderain.perception.joint_test.conditions import refuse_repeated
+from mmderain.rain import parse_rain
 
 from .command import CommandParser, command
-from .options import add_device_option, positive_int, rain_help
+from .options import add_cfg_options, add_device_option, positive_int, rain_help
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -75,13 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--out', type=Path, metavar='DIR', help='folder to write (default: work_dirs/joint_test/<name of the config>)'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override entries of the task configs, for example test_dataloader.dataset.data_root=DIR',
-    )
+    add_cfg_options(parser, 'test_dataloader.dataset.data_root=DIR')
 
 
 class AppendDerainer(argparse.Action):
@@ -104,15 +104,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Run the conditions, print a line after each, and write the table."""
-    import torch
-
-    from mmderain.engine.cpu_memory import keep_cpu_memory
-    from mmderain.hub import find_derainer
-    from mmderain.io.config import read_config
-    from mmderain.perception import joint_test
-    from mmderain.perception.joint_test.conditions import refuse_repeated
-    from mmderain.rain import parse_rain
-
     # Results of some images must not replace those of all.
     part = '' if args.limit is None else f'_first{args.limit}'
     out = args.out or Path('work_dirs/joint_test') / f'{Path(args.config).stem}{part}'

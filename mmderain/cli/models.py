@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from mmderain import DEFAULT_DERAINER
+from mmderain.hub import bundled_models, config_names
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -14,8 +15,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the models."""
-    from mmderain.hub import bundled_models, config_names
-
     print('with bundled weights, ready to use:')
     for entry in bundled_models().values():
         default = ' (the default)' if entry.name == DEFAULT_DERAINER else ''

@@ -1,6 +1,9 @@
 """Options that several commands have, so that they have the same names and the same help everywhere."""
 
 import argparse
+from collections.abc import Sequence
+
+from mmengine.config import DictAction
 
 from mmderain import DEFAULT_DERAINER
 from mmderain.rain import PRESETS
@@ -58,6 +61,43 @@ def add_rain_options(parser: argparse.ArgumentParser, default: str, allow_none: 
     """
     parser.add_argument('--rain', default=default, help=f'{rain_help(allow_none)} (default: {default})')
     parser.add_argument('--seed', type=int, default=0, help='seed of the rain (default: 0)')
+
+
+def add_cfg_options(parser: argparse.ArgumentParser, example: str) -> None:
+    """Add ``--cfg-options``, which overrides entries of a config.
+
+    Args:
+        parser: parser to extend.
+        example: one option, for the help text.
+    """
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=CfgOptionsAction,
+        metavar='KEY=VALUE',
+        help=f'override entries of the config, for example {example}',
+    )
+
+
+class CfgOptionsAction(DictAction):
+    """mmengine's action for ``--cfg-options``, with a clear error for text that is not ``KEY=VALUE``."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Sequence[str],
+        option_string: str | None = None,
+    ) -> None:
+        """Add the options to the dictionary of the namespace."""
+        for text in values:
+            key, equals, _ = text.partition('=')
+            if not key or not equals:
+                raise argparse.ArgumentError(self, f'found {text!r}, expected KEY=VALUE')
+            try:
+                super().__call__(parser, namespace, [text], option_string)
+            except AssertionError:  # mmengine asserts that brackets are balanced
+                raise argparse.ArgumentError(self, f'found {text!r}; its brackets are not balanced') from None
 
 
 def rain_help(allow_none: bool = True) -> str:

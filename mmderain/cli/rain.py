@@ -12,6 +12,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from rich.progress import track
+
+from mmderain.rain.folder import rain_over_folder
+
 from .command import print_failure
 from .options import add_rain_options, positive_int
 
@@ -28,10 +32,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draw the rain and print over how many images it was drawn."""
-    from rich.progress import track
-
-    from mmderain.rain.folder import rain_over_folder  # imported here, because torch takes seconds to import
-
     try:
         result = rain_over_folder(
             args.src,

@@ -2,7 +2,13 @@
 
 import argparse
 
+from mmderain.apis import default_device, trained_derainer
+from mmderain.apis.pipeline import expand_inputs, result_paths
+from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
+from mmderain.perception.scene import show_scenes
+from mmderain.perception.task import load_task_model
+from mmderain.rain import parse_rain
 
 from .command import print_failure
 from .options import (
@@ -54,13 +60,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the sheets and print what stands on them."""
-    from mmderain.apis import default_device, trained_derainer  # here, because torch takes seconds to import
-    from mmderain.apis.pipeline import expand_inputs, result_paths
-    from mmderain.engine.cpu_memory import keep_cpu_memory
-    from mmderain.perception.scene import show_scenes
-    from mmderain.perception.task import load_task_model
-    from mmderain.rain import parse_rain
-
     rain = rain_or_none(args.rain)
     # Wrong rain and wrong paths are reported before the models are loaded.
     parse_rain(rain or 'heavy')

@@ -12,7 +12,10 @@ import signal
 import threading
 from pathlib import Path
 
+from mmderain.apis import default_device, trained_derainer
+from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
+from mmderain.web import bundled_loaders, serving
 
 from .options import add_device_option, add_model_options
 
@@ -34,10 +37,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Serve the page until Ctrl+C or SIGTERM."""
-    from mmderain.apis import default_device, trained_derainer  # here, because torch takes seconds to import
-    from mmderain.engine.cpu_memory import keep_cpu_memory
-    from mmderain.web import bundled_loaders, serving
-
     device = args.device or default_device()
     derainers, tasks = bundled_loaders(device)
     if args.weights and not args.model:

@@ -13,6 +13,7 @@ from conftest import ROOT, picture
 from PIL import Image
 
 from mmderain.apis import DerainInferencer, derain_video
+from mmderain.apis.inferencer import is_out_of_memory
 from mmderain.cli import main
 from mmderain.errors import InputError
 from mmderain.hub import find_derainer
@@ -249,7 +250,16 @@ def test_without_ffmpeg_a_video_is_silent(inferencer, video, tmp_path, monkeypat
     assert not derain_video(inferencer.model, video, tmp_path / 'o.mp4').audio
 
 
-def test_too_little_memory_for_one_stops_nothing(inferencer, video, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    'error',
+    [
+        torch.OutOfMemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+    ids=['gpu', 'cpu', 'python'],
+)
+def test_too_little_memory_for_one_stops_nothing(error, inferencer, video, tmp_path, monkeypatch):
     large, small = tmp_path / 'large.png', tmp_path / 'small.png'
     mmcv.imwrite(picture(60, 50), str(large))
     mmcv.imwrite(picture(20, 30), str(small))
@@ -257,7 +267,7 @@ def test_too_little_memory_for_one_stops_nothing(inferencer, video, tmp_path, mo
 
     def narrow(batch):
         if batch.shape[-2] > 40:
-            raise torch.OutOfMemoryError
+            raise error
         return restore(batch)
 
     monkeypatch.setattr(inferencer.model, 'restore', narrow)
@@ -266,6 +276,12 @@ def test_too_little_memory_for_one_stops_nothing(inferencer, video, tmp_path, mo
     said = 'the memory of the device does not suffice; set a smaller batch_size, or tile=512'
     assert result.failures == {str(path): f'{path}: {said}' for path in (video, large)}
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['small.png']
+
+
+def test_the_message_of_torch_for_cpu_memory_is_recognized():
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(10**15)
+    assert is_out_of_memory(raised.value) and not is_out_of_memory(RuntimeError('shapes differ'))
 
 
 def test_command_line(tmp_path, capsys, monkeypatch):

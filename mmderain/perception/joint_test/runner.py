@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
-from mmderain.engine.config import refuse_unknown_options
+from mmderain.engine.config import refuse_unknown_options, require_data
 from mmderain.errors import InputError
 from mmderain.io.config import config_errors, read_config
 from mmderain.perception.task import load_task_weights
@@ -38,9 +38,10 @@ def run_condition(
         The result; ``drawings`` in it are names in the folder.
 
     Raises:
-        FileNotFoundError, InputError: a config, a checkpoint or an image is missing or unsuitable.
+        FileNotFoundError, InputError: a config, a checkpoint, the data or an image is missing or unsuitable.
     """
     cfg = task_config(condition, limit, cfg_options)
+    require_data(cfg, 'test_dataloader')
     with config_errors(condition.model.config):
         runner = Runner.from_cfg(cfg)
     load_task_weights(runner.model, condition.model.checkpoint, condition.model.config)

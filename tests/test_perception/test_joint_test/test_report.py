@@ -64,6 +64,10 @@ def test_wrong_calls_are_named(camvid, capsys):
         (['seg.py', 'seg.pth', '--rain', 'drizzle'], "found 'drizzle'"),
         (['seg.py', 'seg.pth', '--cfg-options', 'modle.x=1'], "no config has an entry 'modle'; did you mean 'model'?"),
         (['seg.py', 'seg.pth', '--derainer', 'X', 'none.py', 'seg.pth'], 'none.py: no such config file'),
+        (
+            ['seg.py', 'seg.pth', '--cfg-options', 'test_dataloader.dataset.data_root=none'],
+            'none does not exist',
+        ),
         (['seg.py', 'seg.pth', '--folder', 'X', 'empty', '--limit', '1'], 'no image 0.* for images/test/0.jpg'),
     ):
         assert tool.main(arguments) == 1 and error in capsys.readouterr().err
