@@ -31,9 +31,11 @@ demo: base  ## derain a sample picture and show what comes back
 test: full lint  ## lint, then every test but the endurance runs
 	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses=8 --dist=worksteal --durations=20 $(PYTEST_ARGS)
 
-lint: full  ## ruff, rules and layout
+lint: full  ## ruff, refused words, and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/python tools/dev/check_words.py
+	$(BIN)/mypy
 
 soak: full  ## the endurance runs; leaves a dated report in docs/en/reports
 	@mkdir -p $(REPORTS)

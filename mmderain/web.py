@@ -89,7 +89,7 @@ def build_page(derainers: Loaders, tasks: Loaders):
     def run(path, clean_path, derainer_name, task_name, kinds, severity, seed):
         try:
             if path is None:
-                raise InputError('Drop a picture first.')
+                raise InputError('Drop an image first.')
             *_, rainy, derained = view_scene(
                 read_upload(path),
                 derainer(derainer_name),

@@ -59,8 +59,8 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
-def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """A smooth BGR uint8 picture that differs everywhere, for tests of geometry and pairing."""
+def smooth_image(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """A smooth BGR uint8 image that differs everywhere, for tests of geometry and pairing."""
     y, x = np.mgrid[:height, :width]
     planes = [127 + 100 * np.sin(0.11 * (c + 1) * x + 0.07 * y + seed + c) for c in range(3)]
     return np.stack(planes, axis=-1).astype(np.uint8)
@@ -69,7 +69,7 @@ def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
 def write_pairs(root: Path, names, size=(40, 50)) -> None:
     """``root/rain/rain-<n>.png`` and ``root/norain/norain-<n>.png``; the clean one is 20 darker."""
     for seed, name in enumerate(names):
-        rainy = np.clip(picture(*size, seed), 20, 255)
+        rainy = np.clip(smooth_image(*size, seed), 20, 255)
         mmcv.imwrite(rainy, str(root / 'rain' / f'rain-{name}.png'))
         mmcv.imwrite(rainy - 20, str(root / 'norain' / f'norain-{name}.png'))
 

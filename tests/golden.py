@@ -41,8 +41,8 @@ def fill(keys: list[tuple[str, list[int]]], seed: int) -> dict[str, Tensor]:
 def image(n: int, height: int, width: int, seed: int) -> Tensor:
     """(n, 3, height, width), in [0, 1]."""
     c, y, x = np.meshgrid(np.arange(3), np.arange(height), np.arange(width), indexing='ij')
-    pictures = [0.5 + 0.5 * np.sin(0.11 * x * (c + 1) + 0.07 * y * (b + 1) + seed + c) for b in range(n)]
-    return torch.from_numpy(np.stack(pictures).astype(np.float32))
+    images = [0.5 + 0.5 * np.sin(0.11 * x * (c + 1) + 0.07 * y * (b + 1) + seed + c) for b in range(n)]
+    return torch.from_numpy(np.stack(images).astype(np.float32))
 
 
 def expected(name: str) -> Tensor:

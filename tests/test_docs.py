@@ -12,7 +12,7 @@ import sys
 import mmcv
 import pytest
 import torch
-from conftest import ROOT, picture
+from conftest import ROOT, smooth_image
 from golden import authors_keys, fill
 from mmengine.config import Config
 from snippets import LINK, PAGES, WrongCommand, blocks, check, commands
@@ -76,7 +76,7 @@ def test_the_site_fetches_nothing_from_elsewhere(site):
 
 
 @pytest.mark.parametrize('page', [*PAGES, ROOT / 'CONTRIBUTING.md', ROOT / 'CHANGELOG.md'], ids=name_of)
-def test_links_and_pictures_are_there(page):
+def test_links_and_images_are_there(page):
     missing = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
     assert not missing
 
@@ -100,8 +100,8 @@ def test_commands_are_understood(page):
         'size=320,480\npython tools/benchmark.py configs/derain/sian_sample.py --sizes $size',
         'bash tools/dist_train.sh configs/derain/sian_rain100l.py 2 --out work_dirs/figures',
         'mmderain derain rainy.jpg',
-        'mmderain rain pictures rainy --strength 3',
-        'mmderain snow pictures',
+        'mmderain rain images rainy --strength 3',
+        'mmderain snow images',
         'make demmo',
         'make demo PYTON=python3.12',
         "pip install '.[onnx]'",
@@ -202,13 +202,13 @@ RUN = {
 
 
 def write_what_readers_have(checkout):
-    """Pictures, a video of three frames and weights by the names that the pages give to the reader's own."""
+    """Images, a video of three frames and weights by the names that the pages give to the reader's own."""
     demo = init_model(ROOT / 'configs/derain/sian_sample.py').state_dict()
     save_weights(checkout / 'work_dirs/sample_demo/iter_900.pth', demo, {})
     torch.save(fill(authors_keys('sian'), 1), checkout / 'rain100h.pth')
     for name in ('rainy.jpg', 'rainy.png', 'street.jpg', 'holiday/beach.png', 'holiday/late/night.jpg'):
-        mmcv.imwrite(picture(96, 128), str(checkout / name))
-    write_frames([picture(48, 64, seed) for seed in range(3)], checkout / 'clip.mp4', 10)
+        mmcv.imwrite(smooth_image(96, 128), str(checkout / name))
+    write_frames([smooth_image(48, 64, seed) for seed in range(3)], checkout / 'clip.mp4', 10)
 
 
 @pytest.mark.soak

@@ -22,7 +22,7 @@ from mmderain.models import load_weights
 
 
 def config(work_dir, **options) -> Config:
-    """Six steps of a tiny SIAN on the shipped pictures, a checkpoint after every third."""
+    """Six steps of a tiny SIAN on the shipped images, a checkpoint after every third."""
     cfg = prepare_config(ROOT / 'configs/derain/sian_sample.py', work_dir)
     cfg.model.network.update(channels=4, num_stages=2)
     cfg.train_dataloader.dataset.data_root = str(ROOT / 'demo/sample/train')

@@ -1,7 +1,7 @@
 import mmcv
 import numpy as np
 import torch
-from conftest import picture
+from conftest import smooth_image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmderain.io.image import to_rgb_tensor
@@ -11,9 +11,9 @@ from mmderain.visualization import panel
 
 
 def sample(gt: bool = True) -> DerainDataSample:
-    made = DerainDataSample(pred_img=to_rgb_tensor(picture(30, 40, 1)))
+    made = DerainDataSample(pred_img=to_rgb_tensor(smooth_image(30, 40, 1)))
     if gt:
-        made.gt_img = to_rgb_tensor(picture(30, 40, 2))
+        made.gt_img = to_rgb_tensor(smooth_image(30, 40, 2))
     return made
 
 
@@ -23,7 +23,7 @@ def build(tmp_path, backend):
 
 
 def test_panel_holds_the_images_side_by_side():
-    images = {'a': picture(30, 40, 0), 'b': picture(30, 40, 1)}
+    images = {'a': smooth_image(30, 40, 0), 'b': smooth_image(30, 40, 1)}
     drawn = panel(images, gap=6)
     assert drawn.shape[1] == 2 * (40 + 12)
     assert (drawn[-36:-6, 6:46] == images['a']).all() and (drawn[-36:-6, 58:98] == images['b']).all()
@@ -31,24 +31,24 @@ def test_panel_holds_the_images_side_by_side():
 
 
 def test_files_show_rainy_derained_clean_and_removed_rain(tmp_path):
-    rainy = picture(30, 40, 0)
+    rainy = smooth_image(30, 40, 0)
     drawn = build(tmp_path, 'LocalVisBackend').add_datasample('a/one', rainy[..., ::-1], sample(), step=3)
     tiles = [drawn[-36:-6, 6 + 52 * k : 46 + 52 * k, ::-1] for k in range(4)]
-    removed = np.clip(128 + (rainy.astype(int) - picture(30, 40, 1)) // 2, 0, 255)
-    for tile, wanted in zip(tiles, (rainy, picture(30, 40, 1), picture(30, 40, 2), removed), strict=True):
+    removed = np.clip(128 + (rainy.astype(int) - smooth_image(30, 40, 1)) // 2, 0, 255)
+    for tile, wanted in zip(tiles, (rainy, smooth_image(30, 40, 1), smooth_image(30, 40, 2), removed), strict=True):
         assert (tile == wanted).all()
     (written,) = tmp_path.rglob('a_one_3.png')
     assert (mmcv.imread(str(written))[..., ::-1] == drawn).all()
 
 
 def test_without_clean_image_there_are_three(tmp_path):
-    drawn = build(tmp_path, 'LocalVisBackend').add_datasample('one', picture(30, 40), sample(gt=False))
+    drawn = build(tmp_path, 'LocalVisBackend').add_datasample('one', smooth_image(30, 40), sample(gt=False))
     assert drawn.shape[1] == 3 * 52
 
 
 def test_tensorboard_gets_the_panel(tmp_path):
     visualizer = build(tmp_path, 'TensorboardVisBackend')
-    drawn = visualizer.add_datasample('one', picture(30, 40), sample(), step=5)
+    drawn = visualizer.add_datasample('one', smooth_image(30, 40), sample(), step=5)
     visualizer.close()
     events = EventAccumulator(str(tmp_path / 'vis_data') if (tmp_path / 'vis_data').exists() else str(tmp_path))
     events.Reload()

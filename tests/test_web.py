@@ -18,7 +18,7 @@ import mmcv
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, free_port, picture
+from conftest import ROOT, free_port, smooth_image
 from PIL import Image
 
 from mmderain import DEFAULT_DERAINER, cli, web
@@ -73,7 +73,7 @@ def test_what_was_removed_lies_around_mid_grey():
 
 
 def test_uploads_of_every_form_become_eight_bits_in_colour(tmp_path):
-    img = picture(10, 12)
+    img = smooth_image(10, 12)
     mmcv.imwrite(img, str(tmp_path / 'a.png'))
     assert np.array_equal(read_upload(tmp_path / 'a.png'), img)
     grey = img[..., 0]
@@ -84,13 +84,13 @@ def test_uploads_of_every_form_become_eight_bits_in_colour(tmp_path):
 
 
 def test_uploads_that_are_refused_are_named_without_their_folder(tmp_path, monkeypatch):
-    (tmp_path / 'notes.png').write_text('no picture')
-    mmcv.imwrite(picture(64, 64), str(tmp_path / 'cut.jpg'))
+    (tmp_path / 'notes.png').write_text('not an image')
+    mmcv.imwrite(smooth_image(64, 64), str(tmp_path / 'cut.jpg'))
     content = (tmp_path / 'cut.jpg').read_bytes()
     (tmp_path / 'cut.jpg').write_bytes(content[: len(content) // 2])
-    frames = [Image.fromarray(picture(8, 8, seed)) for seed in range(3)]
+    frames = [Image.fromarray(smooth_image(8, 8, seed)) for seed in range(3)]
     frames[0].save(tmp_path / 'moving.gif', save_all=True, append_images=frames[1:])
-    mmcv.imwrite(picture(30, 41), str(tmp_path / 'large.png'))
+    mmcv.imwrite(smooth_image(30, 41), str(tmp_path / 'large.png'))
     monkeypatch.setattr(web, 'MAX_PIXELS', 1200)
     for name, said in {
         'notes.png': 'cannot be read as an image',
@@ -219,7 +219,7 @@ def wait_for(browser, css: str, text: str = '', seconds: float = 30):
 
 
 def upload(browser, place: str, path: Path) -> None:
-    """Into an empty place; the page has it when it shows a picture."""
+    """Into an empty place; the page has it when it shows an image."""
     wait_for(browser, f'{place} button')
     browser.find_element('css selector', f'{place} input[type=file]').send_keys(str(path))
 
@@ -232,8 +232,8 @@ def hosts(browser) -> set[str]:
 
 
 def test_the_page(browser, derainer, tmp_path, monkeypatch):
-    (tmp_path / 'notes.png').write_text('no picture')
-    (tmp_path / 'notes.txt').write_text('no picture')
+    (tmp_path / 'notes.png').write_text('not an image')
+    (tmp_path / 'notes.txt').write_text('not an image')
     (tmp_path / 'vast.png').write_bytes(bytes((1 << 20) + 1))
     source = ROOT / 'demo/sample/test/home.jpg'
     loaded = []
@@ -246,9 +246,9 @@ def test_the_page(browser, derainer, tmp_path, monkeypatch):
         browser.get(address)
         wait_for(browser, 'h1', 'mmderain')
 
-        # What is no picture is said in a sentence.
+        # What is no image is said in a sentence.
         wait_for(browser, '#run').click()
-        wait_for(browser, '.toast-body', 'Drop a picture first.')
+        wait_for(browser, '.toast-body', 'Drop an image first.')
         upload(browser, '#given', tmp_path / 'notes.txt')
         wait_for(browser, '.toast-body', 'notes.txt')
         upload(browser, '#given', tmp_path / 'vast.png')
@@ -299,7 +299,7 @@ def test_the_page(browser, derainer, tmp_path, monkeypatch):
         assert all(a['y'] + a['height'] <= b['y'] for a, b in zip(places, places[1:]))
         browser.execute_cdp_cmd('Emulation.clearDeviceMetricsOverride', {})
 
-        # Whose clean picture is given is not rained on.
+        # Whose clean image is given is not rained on.
         wait_for(browser, 'button.label-wrap').click()
         upload(browser, '#clean', source)
         wait_for(browser, '#clean img')

@@ -9,7 +9,7 @@ import mmcv
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, picture
+from conftest import ROOT, smooth_image
 from PIL import Image
 
 from mmderain.apis import DerainInferencer, derain_video
@@ -44,7 +44,7 @@ def darker(img: np.ndarray) -> np.ndarray:
 
 
 def write(path, seed=0, size=(24, 30)):
-    img = picture(*size, seed)
+    img = smooth_image(*size, seed)
     mmcv.imwrite(img, str(path))
     return img
 
@@ -65,7 +65,13 @@ def test_lists_keep_their_order_and_batches_hold_one_size(inferencer, tmp_path, 
     sizes = []
     restore = Derainer.restore
     monkeypatch.setattr(Derainer, 'restore', lambda self, b: sizes.append(tuple(b.shape)) or restore(self, b))
-    imgs = [picture(10, 12, 0), picture(10, 12, 1), picture(10, 12, 2), picture(8, 8, 3), picture(10, 12, 4)]
+    imgs = [
+        smooth_image(10, 12, 0),
+        smooth_image(10, 12, 1),
+        smooth_image(10, 12, 2),
+        smooth_image(8, 8, 3),
+        smooth_image(10, 12, 4),
+    ]
     out = inferencer(imgs, batch_size=2).predictions
     assert [s[0] for s in sizes] == [2, 1, 1, 1] and sizes[2] == (1, 3, 8, 8)
     assert all(np.array_equal(a, darker(b)) for a, b in zip(out, imgs, strict=True))
@@ -81,7 +87,7 @@ def test_a_folder_with_sub_folders(inferencer, tmp_path):
 
 def test_one_bad_file_stops_nothing(inferencer, tmp_path):
     write(tmp_path / 'in/a.png'), write(tmp_path / 'in/c.png')
-    (tmp_path / 'in/b.png').write_text('no picture')
+    (tmp_path / 'in/b.png').write_text('not an image')
     result = inferencer(tmp_path / 'in', out_dir=tmp_path / 'out', batch_size=4)
     assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == ['a.png', 'c.png']
     assert list(result.failures) == [str(tmp_path / 'in/b.png')] and result.predictions[1] is None
@@ -93,7 +99,7 @@ def test_one_bad_file_stops_nothing(inferencer, tmp_path):
 
 def test_gifs_in_a_folder_are_taken_or_named(inferencer, tmp_path):
     (tmp_path / 'in').mkdir()
-    frames = [Image.fromarray(picture(8, 8, seed)) for seed in range(2)]
+    frames = [Image.fromarray(smooth_image(8, 8, seed)) for seed in range(2)]
     frames[0].save(tmp_path / 'in/still.gif')
     frames[0].save(tmp_path / 'in/moving.gif', save_all=True, append_images=frames[1:])
     result = inferencer(tmp_path / 'in', out_dir=tmp_path / 'out')
@@ -239,9 +245,9 @@ def test_the_sound_comes_along_where_ffmpeg_is(inferencer, video, tmp_path, limi
     assert found['audio'][1] == pytest.approx(min(sound, frames / 10), abs=0.06)  # in frames of 1024 samples
     silent = derain_video(inferencer.model, video, tmp_path / 'o/silent.mp4', limit=limit)
     assert not silent.audio and list(streams(silent.path)) == ['video']
-    pictures = [cv2.VideoCapture(str(entry.path)) for entry in (report, silent)]
+    images = [cv2.VideoCapture(str(entry.path)) for entry in (report, silent)]
     for _ in range(frames):
-        assert np.array_equal(*(capture.read()[1] for capture in pictures))
+        assert np.array_equal(*(capture.read()[1] for capture in images))
     assert sorted(path.name for path in (tmp_path / 'o').iterdir()) == ['loud.mp4', 'silent.mp4']
 
 
@@ -261,8 +267,8 @@ def test_without_ffmpeg_a_video_is_silent(inferencer, video, tmp_path, monkeypat
 )
 def test_too_little_memory_for_one_stops_nothing(error, inferencer, video, tmp_path, monkeypatch):
     large, small = tmp_path / 'large.png', tmp_path / 'small.png'
-    mmcv.imwrite(picture(60, 50), str(large))
-    mmcv.imwrite(picture(20, 30), str(small))
+    mmcv.imwrite(smooth_image(60, 50), str(large))
+    mmcv.imwrite(smooth_image(20, 30), str(small))
     restore = inferencer.model.restore
 
     def narrow(batch):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import cv2
-from conftest import picture
+from conftest import smooth_image
 
 #: Name of a release -> its files, and the prepared files in data/<name>: rainy -> clean.
 TREES = {
@@ -104,5 +104,5 @@ def make(root: Path, files) -> Path:
     for number, name in enumerate(files):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         # Every image differs from every other one.
-        cv2.imwrite(str(root / name), picture(12, 16, seed=number))
+        cv2.imwrite(str(root / name), smooth_image(12, 16, seed=number))
     return root

@@ -5,7 +5,7 @@ import json
 import mmcv
 import numpy as np
 import pytest
-from conftest import load_tool, picture
+from conftest import load_tool, smooth_image
 
 from mmderain.datasets.converters.camvid import SPLITS
 
@@ -23,7 +23,7 @@ def camvid(tmp_path):
     labels[45:55, 58:66] = PEDESTRIAN
     labels[2:6, 80:85] = BICYCLIST
     for split in SPLITS:
-        mmcv.imwrite(picture(60, 90), str(tmp_path / f'camvid/images/{split}/0001TP.jpg'))
+        mmcv.imwrite(smooth_image(60, 90), str(tmp_path / f'camvid/images/{split}/0001TP.jpg'))
         mmcv.imwrite(labels, str(tmp_path / f'camvid/annotations/{split}/0001TP.png'))
     return tmp_path / 'camvid'
 
@@ -72,7 +72,7 @@ def test_detectors_read_them_and_skip_what_is_ignored(camvid, tmp_path):
         (lambda d: (d / 'annotations/val/0001TP.png').unlink(), 'no label map for'),
         (lambda d: (d / 'annotations/val/0001TP.png').write_text('x'), 'cannot be read as an image'),
         (
-            lambda d: mmcv.imwrite(picture(60, 90), str(d / 'annotations/val/0001TP.png')),
+            lambda d: mmcv.imwrite(smooth_image(60, 90), str(d / 'annotations/val/0001TP.png')),
             'found uint8 of shape (60, 90, 3)',
         ),
         (

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import mmcv
 import pytest
-from conftest import picture, write_pairs
+from conftest import smooth_image, write_pairs
 
 from mmderain.datasets import PairedImageDataset
 from mmderain.datasets.pairing import NameTemplate, pair_by_name
@@ -67,7 +67,7 @@ def test_the_grid_uses_the_size_of_the_upright_image(tmp_path):
     exif[0x0112] = 6  # turned by a quarter
     for folder in ('rain', 'norain'):
         (tmp_path / folder).mkdir()
-        Image.fromarray(picture(130, 200)).save(tmp_path / folder / '1.jpg', exif=exif)
+        Image.fromarray(smooth_image(130, 200)).save(tmp_path / folder / '1.jpg', exif=exif)
     pipeline = [*LOAD, dict(type='CropPatch')]
     data = PairedImageDataset(str(tmp_path), patches=dict(size=120, stride=40), pipeline=pipeline)
     assert len(data) == 3 and all(data[i]['img'].shape == (120, 120, 3) for i in range(3))
@@ -95,15 +95,15 @@ def test_dataset_pairs_images_that_belong_together(tmp_path):
 
 @pytest.mark.parametrize('clean', ['left', 'right'])
 def test_side_by_side_in_either_order(tmp_path, clean):
-    mmcv.imwrite(picture(20, 30), str(tmp_path / '1.png'))
+    mmcv.imwrite(smooth_image(20, 30), str(tmp_path / '1.png'))
     data = PairedImageDataset(str(tmp_path), dict(img=''), dict(type='side_by_side', clean=clean), pipeline=LOAD)
-    halves = picture(20, 30)[:, :15], picture(20, 30)[:, 15:]
+    halves = smooth_image(20, 30)[:, :15], smooth_image(20, 30)[:, 15:]
     gt, img = halves if clean == 'left' else halves[::-1]
     assert (data[0]['gt_img'] == gt).all() and (data[0]['img'] == img).all()
 
 
 def test_odd_width_side_by_side_is_refused(tmp_path):
-    mmcv.imwrite(picture(20, 31), str(tmp_path / '1.png'))
+    mmcv.imwrite(smooth_image(20, 31), str(tmp_path / '1.png'))
     rule = dict(type='side_by_side', clean='left')
     with pytest.raises(ValueError, match='1.png: width 31 is odd'):
         PairedImageDataset(str(tmp_path), dict(img=''), rule, pipeline=LOAD)[0]
@@ -139,7 +139,7 @@ def test_a_list_chooses_images(tmp_path):
 
 def test_unequal_sizes_and_unreadable_files_are_named(tmp_path):
     write_pairs(tmp_path, [1])
-    mmcv.imwrite(picture(40, 49), str(tmp_path / 'norain/norain-1.png'))
+    mmcv.imwrite(smooth_image(40, 49), str(tmp_path / 'norain/norain-1.png'))
     data = PairedImageDataset(str(tmp_path), pairing=RAIN100, pipeline=LOAD)
     with pytest.raises(ValueError, match=r'rain-1.png is 40x50, .*norain-1.png 40x49'):
         data[0]

@@ -3,13 +3,13 @@
 import mmcv
 import numpy as np
 import pytest
-from conftest import load_tool, picture
+from conftest import load_tool, smooth_image
 
 
 @pytest.fixture
 def photographs(tmp_path):
     for name, size in {'large': (160, 210), 'small': (50, 40), 'kept': (90, 90)}.items():
-        mmcv.imwrite(picture(*size), str(tmp_path / f'src/{name}.png'))
+        mmcv.imwrite(smooth_image(*size), str(tmp_path / f'src/{name}.png'))
     return tmp_path / 'src'
 
 
@@ -23,8 +23,8 @@ def test_large_ones_come_in_quarters_too(photographs, tmp_path, capsys):
     written = {path.name: mmcv.imread(str(path)) for path in (tmp_path / 'dst').iterdir()}
     quarters = [f'large_{row}{column}.png' for row in range(2) for column in range(2)]
     assert sorted(written) == sorted(['large.png', 'small.png', *quarters])
-    assert np.array_equal(written['small.png'], picture(50, 40))
-    large = picture(160, 210)
+    assert np.array_equal(written['small.png'], smooth_image(50, 40))
+    large = smooth_image(160, 210)
     for row in range(2):
         for column in range(2):
             quarter = large[80 * row : 80 * (row + 1), 105 * column : 105 * (column + 1)]
@@ -43,8 +43,8 @@ def test_only_the_named_ones_are_taken(photographs, tmp_path, capsys):
 
 def test_wrong_calls_write_nothing(photographs, tmp_path, capsys):
     (tmp_path / 'empty').mkdir()
-    mmcv.imwrite(picture(20, 20), str(tmp_path / 'other/large_00.png'))
-    mmcv.imwrite(picture(20, 20), str(tmp_path / 'cut/half.png'))
+    mmcv.imwrite(smooth_image(20, 20), str(tmp_path / 'other/large_00.png'))
+    mmcv.imwrite(smooth_image(20, 20), str(tmp_path / 'cut/half.png'))
     content = (tmp_path / 'cut/half.png').read_bytes()
     (tmp_path / 'cut/half.png').write_bytes(content[:40])  # its header is whole
     (tmp_path / 'full').mkdir()
@@ -68,6 +68,6 @@ def test_wrong_calls_write_nothing(photographs, tmp_path, capsys):
 
 
 def test_remains_of_a_killed_run_do_not_reach_the_result(photographs, tmp_path):
-    mmcv.imwrite(picture(20, 20), str(tmp_path / '.dst.part/stale.png'))
+    mmcv.imwrite(smooth_image(20, 20), str(tmp_path / '.dst.part/stale.png'))
     assert run(photographs, tmp_path / 'dst', '--no-quarters') == 0
     assert sorted(path.name for path in (tmp_path / 'dst').iterdir()) == ['kept.png', 'large.png', 'small.png']

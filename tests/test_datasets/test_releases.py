@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import ROOT, load_tool, picture
+from conftest import ROOT, load_tool, smooth_image
 from mmengine.config import Config
 from release_trees import TREES, make
 
@@ -30,7 +30,7 @@ def test_published_layouts(name, tmp_path, capsys):
         assert prepare(name, src, dst) == 0
         index = list(csv.DictReader(open(dst / 'index.csv', newline='')))
         assert {row['img']: row['gt'] or None for row in index} == expected
-        for row in index:  # links, to the right pictures
+        for row in index:  # links, to the right images
             for key in ('img', 'gt'):
                 if row[key]:
                     assert (dst / row[key]).is_symlink() and os.path.samefile(dst / row[key], row[f'source_{key}'])
@@ -71,10 +71,10 @@ def test_what_does_not_fit_is_named(tmp_path, capsys):
     files = [f'{s}/{stem}-{n}.png' for s in ('train', 'test') for n in (1, 2, 3, 4) for stem in ('rain', 'norain')]
     src = make(tmp_path / 'release', [*files, 'train/rainmask-1.png', 'readme.png', 'train/rain-9.png'])
     (src / 'train/norain-8.png').write_bytes((src / 'train/norain-1.png').read_bytes())
-    cv2.imwrite(str(src / 'train/norain-2.png'), picture(12, 18))
+    cv2.imwrite(str(src / 'train/norain-2.png'), smooth_image(12, 18))
     whole = (src / 'train/rain-3.png').read_bytes()
     (src / 'train/rain-3.png').write_bytes(whole[: len(whole) // 2])
-    (src / 'test/norain-4.png').write_text('no picture')
+    (src / 'test/norain-4.png').write_text('not an image')
     assert prepare('rain100l', src, tmp_path / 'out') == 0
     said = capsys.readouterr().out
     assert 'rain100l train: 2 pairs found' in said and 'rain100l test: 3 pairs found' in said
@@ -95,7 +95,7 @@ def test_what_does_not_fit_is_named(tmp_path, capsys):
 
 def test_leaking_backgrounds_are_left_out(tmp_path, capsys):
     src = make(tmp_path / 'release', TREES['rain100h'][0])
-    # A test background equals training picture 10's; the format does not matter, the pixels do.
+    # A test background equals training image 10's; the format does not matter, the pixels do.
     leak = cv2.imread(str(src / 'rain_data_train_Heavy/norain/norain-10.png'))
     (src / 'rain_data_test_Heavy/norain-010.png').unlink()
     cv2.imwrite(str(src / 'rain_data_test_Heavy/norain-010.bmp'), leak)
@@ -181,7 +181,7 @@ def test_two_files_of_one_name_are_refused(tmp_path):
     src = make(tmp_path / 'release', ['train/a/rain-1.png', 'train/b/rain-01.png'])
     with pytest.raises(ValueError, match='(?s)have the name of the same pair:.*rain-1.png and .*rain-01.png'):
         find_pairs('rain100l', src)
-    # The same picture twice is one.
+    # The same image twice is one.
     (src / 'train/b/rain-01.png').write_bytes((src / 'train/a/rain-1.png').read_bytes())
     (src / 'train/norain-1.png').write_bytes((src / 'train/a/rain-1.png').read_bytes())
     found = find_pairs('rain100l', src)

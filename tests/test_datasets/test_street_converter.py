@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import picture
+from conftest import smooth_image
 
 from mmderain.datasets.converters import street_video
 
@@ -12,7 +12,7 @@ from mmderain.datasets.converters import street_video
 @pytest.fixture
 def video(tmp_path, monkeypatch):
     """A scene of ten frames in which one bright upright region moves to the right."""
-    frames = [picture(96, 128) // 2 for _ in range(10)]
+    frames = [smooth_image(96, 128) // 2 for _ in range(10)]
     for number, frame in enumerate(frames):
         frame[30:70, 10 * number : 10 * number + 20] = 255
     monkeypatch.setattr(street_video, 'read_frames', lambda path: (iter(frames), 25))

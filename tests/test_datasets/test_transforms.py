@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import picture
+from conftest import smooth_image
 
 from mmderain.datasets.transforms import (
     PackDerainInputs,
@@ -12,7 +12,7 @@ from mmderain.datasets.transforms import (
 
 
 def results(height=30, width=40):
-    gt = np.clip(picture(height, width), 0, 200)
+    gt = np.clip(smooth_image(height, width), 0, 200)
     return dict(img=gt + 5, gt_img=gt, img_path='7.png', name='7.png', ori_shape=(height, width))
 
 
@@ -65,7 +65,7 @@ def test_synthetic_rain_keeps_the_clean_image():
 
 def test_rain_on_what_photometric_distortion_leaves():
     """mmdet and mmseg distort in float32; values that are no levels are rounded and cut first."""
-    exact = picture(20, 24)
+    exact = smooth_image(20, 24)
     results = dict(img=exact.astype(np.float32) + 0.3, img_path='7.png', ori_shape=(20, 24))
     results['img'][0, 0] = [-9, 300, 7]
     exact[0, 0] = [0, 255, 7]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import picture
+from conftest import smooth_image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from mmderain.evaluation import PROTOCOLS, measure
@@ -9,7 +9,7 @@ from mmderain.evaluation.functional import bgr_to_y
 
 @pytest.fixture
 def pair():
-    gt = picture(60, 47)
+    gt = smooth_image(60, 47)
     noise = np.random.default_rng(0).normal(0, 12, gt.shape)
     return np.clip(np.rint(gt + noise), 0, 255).astype(np.uint8), gt
 

@@ -6,7 +6,7 @@ import mmcv
 import numpy as np
 import pytest
 import torch
-from conftest import load_tool, picture
+from conftest import load_tool, smooth_image
 
 from mmderain.evaluation import ImageQuality, measure
 from mmderain.io.image import to_bgr_uint8, to_rgb_tensor
@@ -14,7 +14,7 @@ from mmderain.io.image import to_bgr_uint8, to_rgb_tensor
 
 def run(metric, truths, results, names):
     for gt, pred, name in zip(truths, results, names, strict=True):
-        rainy = torch.from_numpy(picture(*gt.shape[:2], 9).transpose(2, 0, 1).copy())
+        rainy = torch.from_numpy(smooth_image(*gt.shape[:2], 9).transpose(2, 0, 1).copy())
         metric.process(dict(inputs=[rainy]), [dict(name=name, gt_img=to_rgb_tensor(gt), pred_img=pred)])
     return metric.evaluate(len(truths))
 
@@ -25,7 +25,7 @@ def test_rounds_to_nearest_and_clips():
 
 
 def test_means_files_and_folder_tool_agree(tmp_path, capsys):
-    truths = [picture(30, 40, s) for s in range(3)]
+    truths = [smooth_image(30, 40, s) for s in range(3)]
     results = [
         to_rgb_tensor(np.clip(t.astype(int) + 7 * (i + 1), 0, 255).astype(np.uint8)) for i, t in enumerate(truths)
     ]
@@ -35,7 +35,9 @@ def test_means_files_and_folder_tool_agree(tmp_path, capsys):
     means = run(metric, truths, results, names)
     wanted = [measure(to_bgr_uint8(r), t, 'PSNR-Y') for r, t in zip(results, truths)]
     assert means['PSNR-Y'] == pytest.approx(np.mean(wanted), abs=1e-12)
-    assert means['input/PSNR-Y'] == pytest.approx(np.mean([measure(picture(30, 40, 9), t, 'PSNR-Y') for t in truths]))
+    assert means['input/PSNR-Y'] == pytest.approx(
+        np.mean([measure(smooth_image(30, 40, 9), t, 'PSNR-Y') for t in truths])
+    )
 
     rows = list(csv.DictReader((tmp_path / 'out/per_image.csv').open()))
     assert [row['image'] for row in rows] == names
@@ -56,19 +58,19 @@ def test_means_files_and_folder_tool_agree(tmp_path, capsys):
 
 
 def test_equal_images_leave_valid_json(tmp_path):
-    gt = picture(20, 20)
+    gt = smooth_image(20, 20)
     means = run(ImageQuality(out_dir=str(tmp_path)), [gt], [to_rgb_tensor(gt)], ['a.png'])
     assert math.isinf(means['PSNR-Y'])
     assert json.loads((tmp_path / 'metrics.json').read_text())['mean']['PSNR-Y'] == 'inf'
 
 
 def test_border_is_in_the_printed_name():
-    gt = picture(20, 20)
+    gt = smooth_image(20, 20)
     assert set(run(ImageQuality(['PSNR-Y'], crop_border=2), [gt], [to_rgb_tensor(gt)], ['a'])) == {'PSNR-Y[border 2]'}
 
 
 def test_nan_size_and_missing_clean_image_name_the_image():
-    gt, metric = picture(20, 20), ImageQuality()
+    gt, metric = smooth_image(20, 20), ImageQuality()
     with pytest.raises(ValueError, match='sub/7.png: the network returned NaN'):
         run(metric, [gt], [to_rgb_tensor(gt) * float('nan')], ['sub/7.png'])
     with pytest.raises(ValueError, match='8.png: the result has shape'):
@@ -82,8 +84,8 @@ def test_nan_size_and_missing_clean_image_name_the_image():
 def test_folder_tool_pairs_by_rule_and_reports_images_without_partner(tmp_path, capsys):
     tool = load_tool('evaluate_folder')
     for n, offset in ((1, 3), (10, 5), (2, 9)):
-        mmcv.imwrite(picture(20, 20, n), str(tmp_path / f'gt/norain-{n}.png'))
-        mmcv.imwrite(picture(20, 20, n) + offset, str(tmp_path / f'pred/rain-{n}.png'))
+        mmcv.imwrite(smooth_image(20, 20, n), str(tmp_path / f'gt/norain-{n}.png'))
+        mmcv.imwrite(smooth_image(20, 20, n) + offset, str(tmp_path / f'pred/rain-{n}.png'))
     arguments = [str(tmp_path / 'pred'), str(tmp_path / 'gt')]
     assert tool.main([*arguments, '--pairing', 'prefix', 'rain-', 'norain-', '--protocols', 'PSNR-RGB']) == 0
     out = capsys.readouterr().out

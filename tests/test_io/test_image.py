@@ -1,16 +1,16 @@
-"""Picture files of every form: what is read, and that the form comes back."""
+"""Image files of every form: what is read, and that the form comes back."""
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import picture
+from conftest import smooth_image
 from PIL import Image
 
 from mmderain.errors import InputError
 from mmderain.io.image import DecodedImage, decode_image, image_size, read_image, write_image
 
-IMG = picture(20, 31)  # BGR uint8
+IMG = smooth_image(20, 31)  # BGR uint8
 
 
 def same(read: DecodedImage) -> np.ndarray:
@@ -113,7 +113,7 @@ def test_missing():
 
 
 @pytest.mark.parametrize('array', [np.zeros((4, 4, 2), np.uint8), np.zeros((4, 4)), np.zeros((0, 4, 3), np.uint8)])
-def test_arrays_that_are_no_pictures(array):
+def test_arrays_that_are_no_images(array):
     with pytest.raises(InputError, match='input 3: '):
         DecodedImage.from_array(array, 'input 3')
 

@@ -1,5 +1,5 @@
 import pytest
-from conftest import picture
+from conftest import smooth_image
 
 from mmderain.errors import InputError
 from mmderain.evaluation import measure
@@ -7,7 +7,7 @@ from mmderain.io.video import read_frames, write_frames
 
 
 def test_frames_become_a_video_whole_or_not_at_all(tmp_path):
-    frames = [picture(48, 64, seed) for seed in range(5)]
+    frames = [smooth_image(48, 64, seed) for seed in range(5)]
     assert not write_frames(iter(frames), tmp_path / 'new/a.mp4', 8)  # no sound
     read, rate = read_frames(tmp_path / 'new/a.mp4')
     read = list(read)

@@ -60,7 +60,7 @@ def test_same_answers_and_gradients(network):
 
 
 def test_tiles():
-    """What becomes of one depends on where in the picture it lies."""
+    """What becomes of one depends on where in the image it lies."""
     kept, compiled = pair(SMALL[0])
     batch = torch.rand(1, 3, 16, 128)
     with torch.inference_mode():

@@ -66,8 +66,8 @@ def test_bgr_network_reads_and_returns_bgr():
 @pytest.mark.parametrize('order, seen', [('rgb', [0.0, 1.0, 2.0]), ('bgr', [2.0, 1.0, 0.0])])
 def test_mean_and_std_are_per_rgb_channel_in_any_order(order, seen):
     model = build(mean=[0.1, 0.2, 0.3], std=[0.5, 0.25, 0.125], channel_order=order)
-    picture = torch.tensor([0.1, 0.45, 0.55]).view(1, 3, 1, 1)
-    model.restore(picture)
+    image = torch.tensor([0.1, 0.45, 0.55]).view(1, 3, 1, 1)
+    model.restore(image)
     assert torch.allclose(model.network.seen.flatten(), torch.tensor(seen), atol=1e-6)
 
 

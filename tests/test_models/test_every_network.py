@@ -24,7 +24,7 @@ def test_any_size(network, size):
 
 
 @each
-def test_a_batch_is_its_pictures(network):
+def test_a_batch_is_its_images(network):
     batch, model = torch.rand(3, 3, 24, 32), build(network)
     with torch.inference_mode():
         together = model.restore(batch)
@@ -46,7 +46,7 @@ def test_precisions(network):
     batch, model = torch.rand(1, 3, 24, 24), build(network)
     with torch.inference_mode():
         wanted = model.restore(batch)
-        # float64 pictures through a float32 network, and a float64 network
+        # float64 images through a float32 network, and a float64 network
         assert torch.allclose(model.restore(batch.double()).float(), wanted, atol=1e-5)
         double = build(network).double().restore(batch.double())
         assert double.dtype == torch.float64 and torch.allclose(double.float(), wanted, atol=1e-5)
@@ -58,7 +58,7 @@ def test_precisions(network):
 
 
 @each
-def test_padding_does_not_reach_pictures_that_need_none(network):
+def test_padding_does_not_reach_images_that_need_none(network):
     model = build(network)
     side = 8 * model.spec.size_multiple
     batch = torch.rand(1, 3, side, side)

@@ -39,7 +39,7 @@ def test_equals_the_plain_formulation_with_gradients(kind, settings, size, layou
         results.append([*stages, *torch.autograd.grad(loss, inputs)])
     for ours, wanted in zip(*results, strict=True):
         assert torch.allclose(ours, wanted, rtol=1e-8, atol=1e-10)
-    # And without gradients, as pictures are derained.
+    # And without gradients, as images are derained.
     with torch.inference_mode():
         for ours, wanted in zip(fast.eval()(x), plain.eval()(x), strict=True):
             assert torch.allclose(ours, wanted, rtol=1e-8, atol=1e-10)
@@ -76,8 +76,8 @@ def test_at_full_size_in_float32(kind):
 @pytest.mark.parametrize('kind, kilobytes', [(SIAN, 2.0), (JDNet, 6.0), (NASNet, 1.6), (MAFNet, 2.5)])
 def test_what_a_pass_holds(kind, kilobytes):
     """Tensors, a pixel, in float32: a map of 32 channels is 0.125."""
-    network, picture = kind().eval(), torch.rand(1, 3, 64, 96).contiguous(memory_format=torch.channels_last)
-    held = tensor_memory(forward_pass(network, 'fp32', 'cpu'), picture)
+    network, image = kind().eval(), torch.rand(1, 3, 64, 96).contiguous(memory_format=torch.channels_last)
+    held = tensor_memory(forward_pass(network, 'fp32', 'cpu'), image)
     assert 0.5 < held / 1024 / (64 * 96) < kilobytes
 
 

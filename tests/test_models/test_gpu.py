@@ -46,7 +46,7 @@ def test_restores_as_the_cpu_does(network):
     wanted = cpu.restore(batch)
     assert torch.allclose(gpu.restore(batch.to(DEVICE)).cpu(), wanted, atol=1e-4)
     assert torch.allclose(gpu.restore(batch), wanted, atol=1e-4)  # moved there and back
-    assert torch.allclose(torch.cat([gpu.restore(picture[None]) for picture in batch]), wanted, atol=1e-4)
+    assert torch.allclose(torch.cat([gpu.restore(image[None]) for image in batch]), wanted, atol=1e-4)
     wide = torch.rand(1, 3, 16, 240)
     assert torch.allclose(gpu.restore(wide, tile=32), cpu.restore(wide, tile=32), atol=1e-4)
 

@@ -79,7 +79,7 @@ def test_attention_weights_are_bounded_by_the_chunk(monkeypatch):
         PairwiseSelfAttention(4, 2, 2)(torch.rand(1, 4, 40, 16))
     assert max(held) == 49 * 64 and sum(held) == 49 * 40 * 16
     held.clear()
-    with torch.no_grad():  # of all pictures together
+    with torch.no_grad():  # of all images together
         PairwiseSelfAttention(4, 2, 2)(torch.rand(2, 4, 40, 16))
     assert max(held) == 49 * 64 and sum(held) == 2 * 49 * 40 * 16
 
@@ -88,7 +88,7 @@ def test_attention_weights_are_bounded_by_the_chunk(monkeypatch):
 def test_attention_computes_in_float32_when_the_model_does_not(dtype):
     torch.manual_seed(0)
     layer = PairwiseSelfAttention(6, 2, 3)
-    layer.reduce.weight.data[:, 2:] *= 500  # positions count, in a wide picture
+    layer.reduce.weight.data[:, 2:] *= 500  # positions count, in a wide image
     x = torch.rand(1, 6, 12, 600)
     with torch.no_grad():
         wanted = layer(x)

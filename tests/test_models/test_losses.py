@@ -7,13 +7,13 @@ from skimage.metrics import structural_similarity
 from mmderain.models import SSIMLoss
 
 
-def pictures(n=2, size=(40, 37)):
+def images(n=2, size=(40, 37)):
     y = torch.rand(n, 3, *size)
     return (y + 0.2 * torch.randn_like(y)).clamp(-0.1, 1.1), y
 
 
 def test_loss_equals_the_plain_two_dimensional_window():
-    x, y = pictures()
+    x, y = images()
     line = torch.exp(-((torch.arange(11.0) - 5) ** 2) / (2 * 1.5**2))
     window = (line[:, None] * line[None]) / line.sum() ** 2
 
@@ -29,7 +29,7 @@ def test_loss_equals_the_plain_two_dimensional_window():
 def test_inside_it_equals_two_other_libraries():
     from mmderain.evaluation.functional import gaussian_window, ssim_map
 
-    x, y = (t.double().clamp(0, 1) for t in pictures(1))
+    x, y = (t.double().clamp(0, 1) for t in images(1))
     ours = ssim_map(x, y, gaussian_window(), 'valid').mean().item()
     assert ours == pytest.approx(msssim(x, y, data_range=1, win_size=11, win_sigma=1.5).item(), abs=1e-7)
     a, b = (t[0].permute(1, 2, 0).numpy() for t in (x, y))
@@ -40,7 +40,7 @@ def test_inside_it_equals_two_other_libraries():
 
 
 def test_stages_are_summed_with_the_gradients_of_single_calls():
-    loss, (x, y) = SSIMLoss(), pictures()
+    loss, (x, y) = SSIMLoss(), images()
     stages = [(x * s).requires_grad_() for s in (1.0, 0.9, 0.5)]
     together = loss(torch.stack(stages), y)
     grads = torch.autograd.grad(together, stages)
@@ -51,7 +51,7 @@ def test_stages_are_summed_with_the_gradients_of_single_calls():
 
 
 def test_perfect_result_is_minus_one_even_under_autocast():
-    _, y = pictures()
+    _, y = images()
     with torch.autocast('cpu', dtype=torch.bfloat16):
         assert SSIMLoss()(y.clone(), y).item() == pytest.approx(-1, abs=1e-6)
     half = y.bfloat16()

@@ -1,4 +1,4 @@
-"""Pictures cut into tiles: what is exact, and that the tiles cover."""
+"""Images cut into tiles: what is exact, and that the tiles cover."""
 
 import math
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import mmcv
 import pytest
 import torch
-from conftest import load_tool, picture
+from conftest import load_tool, smooth_image
 
 from mmderain.apis import init_model
 from mmderain.io.image import read_image, to_rgb_tensor
@@ -25,9 +25,9 @@ def test_cores_cover_once_and_tiles_hold_their_halo(size, side, halo):
             assert seen.start % tiling.GRID == 0
             assert seen.start == 0 or core.start - seen.start >= halo
             assert seen.stop == length or seen.stop - core.stop >= halo
-        picture = torch.arange(size[0] * size[1]).view(size)
+        image = torch.arange(size[0] * size[1]).view(size)
         assert torch.equal(
-            tiling.crop_core(picture[tile.rows, tile.columns], tile), picture[tile.core_rows, tile.core_columns]
+            tiling.crop_core(image[tile.rows, tile.columns], tile), image[tile.core_rows, tile.core_columns]
         )
     assert (times == 1).all()
 
@@ -36,9 +36,9 @@ def tiled_against_whole(network: dict, size: tuple[int, int], tile: int) -> tupl
     """Largest difference, and PSNR in dB (infinite if none)."""
     torch.manual_seed(0)
     model = MODELS.build(dict(type='Derainer', network=network)).eval()
-    picture = torch.rand(1, 3, *size)
+    image = torch.rand(1, 3, *size)
     with torch.inference_mode():
-        whole, tiled = model.restore(picture, tile=0), model.restore(picture, tile=tile)
+        whole, tiled = model.restore(image, tile=0), model.restore(image, tile=tile)
         seen = [part.rows.stop - part.rows.start for part in tiling.iter_tiles(*size, tile, model.spec.halo)]
     assert max(seen) < size[0]  # or nothing would be cut
     error = (whole - tiled).square().mean().item()
@@ -47,7 +47,7 @@ def tiled_against_whole(network: dict, size: tuple[int, int], tile: int) -> tupl
 
 @pytest.mark.parametrize('size', [(352, 176), (355, 181)])
 def test_sian_is_exact(size):
-    """The answer depends on the whole picture's size, which a tile is told."""
+    """The answer depends on the whole image's size, which a tile is told."""
     largest, psnr = tiled_against_whole(dict(type='SIAN', channels=4), size, 64)
     assert largest < 2e-5 and psnr > 110
 
@@ -62,9 +62,9 @@ def test_nasnet_is_exact(halo, exact):
         parameter.data *= 2
     if halo is not None:
         model.spec = replace(model.spec, halo=halo)
-    picture = torch.rand(1, 3, 160, 130, dtype=torch.float64)
+    image = torch.rand(1, 3, 160, 130, dtype=torch.float64)
     with torch.inference_mode():
-        whole, tiled = model.stages(picture)[-1], model.restore(picture, tile=32)
+        whole, tiled = model.stages(image)[-1], model.restore(image, tile=32)
     error = (whole.clamp(0, 1) - tiled).abs().max()
     assert error < 1e-12 if exact else error > 1e-9
 
@@ -110,12 +110,12 @@ def test_cuts_where_memory_would_not_do(monkeypatch, free, cut):
         Derainer, '_restore_part', lambda self, batch, tile=None, *, device: sizes.append(batch.shape[-2:]) or batch
     )
     model = MODELS.build(dict(type='Derainer', network=dict(type='SIAN', channels=8))).eval()
-    picture = torch.rand(1, 3, 300, 400)
-    assert torch.equal(model.restore(picture), picture)
+    image = torch.rand(1, 3, 300, 400)
+    assert torch.equal(model.restore(image), image)
     assert (len(sizes) > 1) == bool(cut)
-    # A picture that gradients are wanted of is never cut behind one's back.
+    # An image that gradients are wanted of is never cut behind one's back.
     sizes.clear()
-    model.restore(picture.clone().requires_grad_())
+    model.restore(image.clone().requires_grad_())
     assert len(sizes) == 1
 
 
@@ -133,7 +133,7 @@ def test_settings():
 
 def test_the_tool_that_compares_tiles(tmp_path, capsys):
     tool = load_tool('dev/compare_tiles')
-    mmcv.imwrite(picture(200, 176), str(tmp_path / 'a.png'))
+    mmcv.imwrite(smooth_image(200, 176), str(tmp_path / 'a.png'))
     (tmp_path / 'net.py').write_text(
         "default_scope = 'mmderain'\n"
         "model = dict(type='Derainer', network=dict(type='MAFNet', channels=8, num_modules=1))\n"

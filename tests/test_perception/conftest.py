@@ -2,7 +2,7 @@ import mmcv
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, picture
+from conftest import ROOT, smooth_image
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
@@ -28,7 +28,7 @@ def files(tmp_path):
     rng = np.random.default_rng(0)
     paths = []
     for number, size in enumerate([(96, 120), (75, 101)]):
-        img = np.clip(picture(*size, number) + rng.integers(-40, 40, (*size, 3)), 0, 255).astype(np.uint8)
+        img = np.clip(smooth_image(*size, number) + rng.integers(-40, 40, (*size, 3)), 0, 255).astype(np.uint8)
         mmcv.imwrite(img, str(tmp_path / f'{number}.png'))
         paths.append(str(tmp_path / f'{number}.png'))
     return paths
@@ -39,7 +39,7 @@ def camvid(tmp_path, monkeypatch):
     """Make six street scenes with labels that follow brightness, and a small PSPNet with fixed random weights."""
     monkeypatch.chdir(tmp_path)
     for number in range(6):
-        img = picture(72, 96, number)
+        img = smooth_image(72, 96, number)
         labels = (img[..., 1] // 64).astype(np.uint8)
         labels[:5] = 11
         mmcv.imwrite(img, f'data/camvid/images/test/{number}.jpg')

@@ -7,7 +7,7 @@ import mmcv
 import numpy as np
 import pytest
 import torch
-from conftest import picture
+from conftest import smooth_image
 from mmengine.config import Config
 from mmengine.model import BaseModel, MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
@@ -31,7 +31,7 @@ def training_run(tmp_path, sian, freeze: bool, weight: float | None) -> Runner:
     """Two steps of the small detector on made-up boxes, rain drawn last before packing."""
     images = []
     for number in range(2):
-        mmcv.imwrite(picture(96, 128, number), str(tmp_path / f'images/{number}.png'))
+        mmcv.imwrite(smooth_image(96, 128, number), str(tmp_path / f'images/{number}.png'))
         images.append(dict(id=number, file_name=f'{number}.png', width=128, height=96))
     boxes = [dict(id=n, image_id=n, category_id=1, bbox=[10, 20, 60, 50], area=3000, iscrowd=0) for n in range(2)]
     content = dict(images=images, annotations=boxes, categories=[dict(id=1, name='a')])
@@ -81,7 +81,7 @@ def test_a_detector_trains_with_a_derainer_ahead(freeze, weight, sian, tmp_path)
     assert ('train/loss_restoration' in logged) == (weight is not None)
     if weight is not None:
         first = logged['train/loss_restoration']._log_history[0]
-        # By hand: the untrained derainer on the two rainy pictures.
+        # By hand: the untrained derainer on the two rainy images.
         model = init_model(**sian)
         expected = []
         for item in (runner.train_dataloader.dataset[n] for n in range(2)):

@@ -4,7 +4,7 @@ import mmcv
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, load_tool, picture
+from conftest import ROOT, load_tool, smooth_image
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.utils import import_modules_from_strings
@@ -39,10 +39,10 @@ def test_rainy_configs_differ_from_their_base_by_the_rain_alone(name, tmp_path):
 
 @pytest.fixture
 def camvid(tmp_path, monkeypatch):
-    """A made-up CamVid of three pictures below the working directory."""
+    """A made-up CamVid of three images below the working directory."""
     for split in ('train', 'val', 'test'):
         for number in range(3):
-            mmcv.imwrite(picture(360, 480, number), str(tmp_path / f'data/camvid/images/{split}/{number}.jpg'))
+            mmcv.imwrite(smooth_image(360, 480, number), str(tmp_path / f'data/camvid/images/{split}/{number}.jpg'))
             labels = np.full((360, 480), 11, np.uint8)
             labels[:200] = number
             mmcv.imwrite(labels, str(tmp_path / f'data/camvid/annotations/{split}/{number}.png'))
@@ -142,7 +142,7 @@ def test_persons_only(name):
 
 
 SMALL = ['pspnet_r18_camvid_small', 'atss_r18_camvid_small']
-#: What became of the small models on rain: the treatment of their pictures while they were fine-tuned.
+#: What became of the small models on rain: the treatment of their images while they were fine-tuned.
 FINE_TUNED = {
     'pspnet_r18_camvid_small_rain': None,
     'pspnet_r18_camvid_small_rain_sian': dict(freeze=True),

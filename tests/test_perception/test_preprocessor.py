@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import picture
+from conftest import smooth_image
 from mmengine.registry import MODELS, init_default_scope
 
 from mmderain.apis import init_model
@@ -16,7 +16,9 @@ def test_raw_images_are_derained_then_normalized_and_padded():
     init_default_scope('mmdet')
     wrapped = dict(type='DetDataPreprocessor', mean=[100.0] * 3, std=[50.0] * 3, bgr_to_rgb=True, pad_size_divisor=32)
     preprocessor = MODELS.build(dict(type='mmderain.DerainBeforeTask', derainer=DARKER, wrapped=wrapped))
-    a, b, c = (torch.from_numpy(picture(*size).transpose(2, 0, 1).copy()) for size in ((40, 50), (30, 60), (40, 50)))
+    a, b, c = (
+        torch.from_numpy(smooth_image(*size).transpose(2, 0, 1).copy()) for size in ((40, 50), (30, 60), (40, 50))
+    )
     Darker.calls = 0
     out = preprocessor(dict(inputs=[a, b, c], data_samples=None))['inputs']
     assert Darker.calls == 2  # two of one size went together
@@ -51,6 +53,6 @@ def test_a_frozen_derainer_stays_out_of_training_and_checkpoints(sian):
     count = sum(p.numel() for p in init_model(**sian).parameters())
     assert sum(p.numel() for p in joint.parameters() if p.requires_grad) == count
     # Gradients of what comes after reach it.
-    batch = torch.from_numpy(picture(24, 32).transpose(2, 0, 1).copy())
+    batch = torch.from_numpy(smooth_image(24, 32).transpose(2, 0, 1).copy())
     joint(dict(inputs=[batch], data_samples=None), training=True)['inputs'].sum().backward()
     assert all(p.grad is not None for p in joint.model().network.parameters())

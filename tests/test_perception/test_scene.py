@@ -8,7 +8,7 @@ import mmcv
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, picture
+from conftest import ROOT, smooth_image
 
 from mmderain.apis import trained_derainer
 from mmderain.cli import main
@@ -81,7 +81,7 @@ def darken():
 
 
 def test_views_are_of_what_the_task_model_saw(darken):
-    img = picture(40, 60)
+    img = smooth_image(40, 60)
     clean, rainy, derained = view_scene(img, darken, Spot(), 'light', seed=3)
     assert np.array_equal(clean.image, img)
     assert np.array_equal(rainy.image, draw_rain(img, 'light', 3).rainy)
@@ -100,13 +100,13 @@ def test_views_are_of_what_the_task_model_saw(darken):
     assert rainy.notes == [] and rainy.drawn is rainy.image
 
 
-def test_a_clean_picture_beside_the_rainy_one(darken):
-    img, other = picture(40, 50), picture(40, 50, 1)
+def test_a_clean_image_beside_the_rainy_one(darken):
+    img, other = smooth_image(40, 50), smooth_image(40, 50, 1)
     clean, rainy, derained = view_scene(img, darken, Spot(), rain=None, clean=other)
     assert np.array_equal(clean.image, other) and np.array_equal(rainy.image, img)
     assert rainy.scores['PSNR-Y'] == measure(img, other, 'PSNR-Y') and derained.agreement
     with pytest.raises(InputError, match='clean image has 50x41 pixels, the rainy one 50x40'):
-        view_scene(img, darken, rain=None, clean=picture(41, 50))
+        view_scene(img, darken, rain=None, clean=smooth_image(41, 50))
     with pytest.raises(InputError, match='take the second image away, or draw no rain'):
         view_scene(img, darken, rain='heavy', clean=other)
 
@@ -120,8 +120,8 @@ def test_figure_shows_the_views_side_by_side(darken):
 
 
 def test_scenes_of_a_folder(darken, tmp_path, capsys):
-    mmcv.imwrite(picture(40, 60), str(tmp_path / 'in/a.png'))
-    (tmp_path / 'in/b.png').write_text('no picture')
+    mmcv.imwrite(smooth_image(40, 60), str(tmp_path / 'in/a.png'))
+    (tmp_path / 'in/b.png').write_text('not an image')
     (tmp_path / 'in/c.mp4').write_text('no video')
     results = show_scenes([tmp_path / 'in'], tmp_path / 'out', darken, Spot(), 'light')
     a, b, c = results.values()

@@ -103,7 +103,7 @@ def test_weights_of_another_model_are_refused():
 
 
 def test_a_derainer_in_the_config_is_part_of_the_model(tmp_path):
-    """The chain of a user's config and the picture derained beforehand give one answer."""
+    """The chain of a user's config and the image derained beforehand give one answer."""
     (tmp_path / 'chain.py').write_text(
         f"_base_ = '{ROOT}/configs/perception/atss_r18_street.py'\n"
         'test_pipeline = _base_.test_pipeline\n'

@@ -3,7 +3,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from conftest import picture
+from conftest import smooth_image
 from mmengine.registry import TRANSFORMS, init_default_scope
 
 from mmderain.perception import Derain
@@ -22,7 +22,7 @@ def test_dry_images_are_left_alone_with_min_change(threshold, changed):
 
 def test_transform_is_pickled_without_its_network(sian):
     transform = TRANSFORMS.build(dict(type='mmderain.Derain', derainer=sian))
-    img = picture(30, 40)
+    img = smooth_image(30, 40)
     expected = transform(dict(img=img))['img']
     data = pickle.dumps(transform)
     assert len(data) < 2000
@@ -35,7 +35,7 @@ def test_unsuitable_images_and_gpus_in_loader_processes_are_named(monkeypatch):
         Derain(IDENTITY)(dict(img=np.full((4, 4, 3), 0.5), img_path='a.png'))
     monkeypatch.setattr('mmderain.perception.transform.get_worker_info', lambda: object())
     with pytest.raises(ValueError, match='num_workers=0'):
-        Derain(IDENTITY, device='cuda:0')(dict(img=picture(8, 8)))
+        Derain(IDENTITY, device='cuda:0')(dict(img=smooth_image(8, 8)))
 
 
 def test_test_time_augmentation_derains_once(files):

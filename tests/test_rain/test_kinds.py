@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import picture
+from conftest import smooth_image
 
 from mmderain.rain import StreakPreset, draw_rain, synthesize_rain
 from mmderain.rain.drops import Drop, draw_drops
@@ -14,7 +14,7 @@ from mmderain.rain.streaks import StreakLayer, Streaks, draw_streaks, line_kerne
 
 @pytest.mark.parametrize('name', ['light', 'heavy', 'varied-light', 'varied-heavy'])
 def test_streaks_are_gray_added_and_clipped(name):
-    clean = picture(60, 80)
+    clean = smooth_image(60, 80)
     rainy, layer = synthesize_rain(clean, name, 1, return_layer=True)
     assert layer.shape == (60, 80, 3) and layer.min() >= 0 and layer.max() > 20
     assert np.allclose(layer, layer[..., :1], atol=1e-4)
@@ -48,7 +48,7 @@ def test_overlapping_streaks_approach_the_ceiling():
     assert np.allclose(bound, 100 * (1 - np.exp(-free / 100)), atol=1e-4) and bound.max() < 100 < free.max()
 
 
-def test_streaks_grow_with_the_picture():
+def test_streaks_grow_with_the_image():
     one = StreakPreset((1, 1), (0.001, 0.001), (30, 30), (0.7, 0.7), (50, 50), 0, 0)
     clean = np.zeros((600, 300, 3), np.uint8)
 
@@ -62,7 +62,7 @@ def test_streaks_grow_with_the_picture():
 
 
 @pytest.mark.parametrize('preset', ['light', 'heavy'])
-def test_rain_is_as_strong_on_large_pictures(preset):
+def test_rain_is_as_strong_on_large_images(preset):
     small, large = (
         np.mean([draw_rain(np.zeros((*size, 3), np.uint8), preset, seed).layer.mean() for seed in range(6)])
         for size in ((320, 480), (960, 1440))
@@ -74,7 +74,7 @@ def test_rain_is_as_strong_on_large_pictures(preset):
 
 
 def test_mist_is_the_scattering_equation():
-    clean = picture(40, 50).astype(np.float32)
+    clean = smooth_image(40, 50).astype(np.float32)
     depth = np.linspace(1, 300, 40 * 50, dtype=np.float32).reshape(40, 50)
     misty = draw_mist(clean, Mist(beta=0.01, airlight=0.9, horizon=0.5), depth)
     t = np.exp(-0.01 * depth)[..., None]
@@ -101,7 +101,7 @@ def test_a_drop_shows_the_background_turned_and_magnified():
     assert (drawn[outside] == clean[..., 0][outside]).all()
 
 
-def test_drops_at_the_border_and_in_small_pictures():
+def test_drops_at_the_border_and_in_small_images():
     drop = Drop(0.0, 1.0, radius=12, flatness=0.8, wobble=((0.1, 1),) * 3, magnification=1.2, opacity=0.9)
-    drawn = draw_drops(picture(9, 7).astype(np.float32), [drop])
+    drawn = draw_drops(smooth_image(9, 7).astype(np.float32), [drop])
     assert drawn.shape == (9, 7, 3) and np.isfinite(drawn).all() and drawn.min() >= 0 and drawn.max() <= 255

@@ -6,7 +6,7 @@ import cv2
 import mmcv
 import numpy as np
 import pytest
-from conftest import picture
+from conftest import smooth_image
 
 from mmderain.cli import main
 from mmderain.datasets import PairedImageDataset
@@ -16,7 +16,7 @@ from mmderain.rain import draw_rain, synthesize_rain
 
 
 def test_transform_by_path(tmp_path):
-    clean = picture(40, 50)
+    clean = smooth_image(40, 50)
     results = dict(img=clean, ori_shape=(40, 50))
     rain = SynthesizeRain('heavy', seed=0, data_root=str(tmp_path))
     by_path = rain({**results, 'img_path': str(tmp_path / 'val/7.jpg')})
@@ -33,7 +33,7 @@ def test_transform_by_path(tmp_path):
 
 
 def test_transform_takes_one_of_several(tmp_path):
-    clean, seen = picture(40, 50), set()
+    clean, seen = smooth_image(40, 50), set()
     rain = SynthesizeRain(['light:1', 'mist'])
     np.random.seed(0)
     for _ in range(20):
@@ -42,8 +42,8 @@ def test_transform_takes_one_of_several(tmp_path):
     assert seen == {True, False}
 
 
-def test_transform_leaves_some_pictures_dry():
-    clean, dry = picture(40, 50), 0
+def test_transform_leaves_some_images_dry():
+    clean, dry = smooth_image(40, 50), 0
     rain = SynthesizeRain(['none', 'light:5', 'none', 'none'])
     np.random.seed(0)
     for _ in range(40):
@@ -61,7 +61,7 @@ def test_transform_leaves_some_pictures_dry():
 def test_folder_of_rain(tmp_path, capsys):
     src, dst = tmp_path / 'src', tmp_path / 'dst'
     for number in range(3):
-        mmcv.imwrite(picture(40, 50, number), str(src / f'sub/{number}.jpg'))
+        mmcv.imwrite(smooth_image(40, 50, number), str(src / f'sub/{number}.jpg'))
     assert main(['rain', str(src), str(dst), '--rain', 'heavy:2']) == 0
     assert 'rain drawn over 3 of 3 images' in capsys.readouterr().out
     head, *lines = (json.loads(line) for line in (dst / 'manifest.jsonl').read_text().splitlines())
@@ -81,7 +81,7 @@ def test_folder_of_rain(tmp_path, capsys):
     assert (again == rainy).all()
     assert len(PairedImageDataset(str(dst), pipeline=[])) == 3
 
-    # Interrupted while the second picture was written: the line is cut, the third picture is missing.
+    # Interrupted while the second image was written: the line is cut, the third image is missing.
     text = (dst / 'manifest.jsonl').read_text().splitlines(keepends=True)
     (dst / 'manifest.jsonl').write_text(text[0] + text[1] + text[2][:20])
     (dst / 'rain/sub/2.png').unlink()
@@ -91,7 +91,7 @@ def test_folder_of_rain(tmp_path, capsys):
     assert (dst / 'manifest.jsonl').read_text() == ''.join(text)
     assert (dst / 'rain/sub/0.png').stat().st_mtime_ns == before
 
-    mmcv.imwrite(picture(40, 50), str(tmp_path / 'other/3.jpg'))
+    mmcv.imwrite(smooth_image(40, 50), str(tmp_path / 'other/3.jpg'))
     for arguments, differs in (
         (
             [src, dst, '--rain', 'light', '--seed', '1'],
@@ -109,15 +109,15 @@ def test_folder_of_rain(tmp_path, capsys):
 
 def test_folder_of_rain_names_what_is_wrong(tmp_path, capsys):
     src = tmp_path / 'src'
-    mmcv.imwrite(picture(40, 50), str(src / 'a.jpg'))
-    (src / 'b.png').write_text('no picture')
+    mmcv.imwrite(smooth_image(40, 50), str(src / 'a.jpg'))
+    (src / 'b.png').write_text('not an image')
     (src / 'c.png').touch()
     assert main(['rain', str(src), str(tmp_path / 'dst')]) == 1
     said = capsys.readouterr()
     assert 'over 1 of 3 images' in said.out
     assert all(f'{src / name}: cannot be read as an image' in said.err for name in ('b.png', 'c.png'))
-    cv2.imwrite(str(src / 'a.png'), picture(40, 50))
-    mmcv.imwrite(picture(40, 50), str(tmp_path / 'other/d.jpg'))
+    cv2.imwrite(str(src / 'a.png'), smooth_image(40, 50))
+    mmcv.imwrite(smooth_image(40, 50), str(tmp_path / 'other/d.jpg'))
     for arguments, error in (
         ([src, tmp_path / 'new'], 'a.jpg and a.png would both be written as a.png'),
         ([src, tmp_path / 'new', '--rain', 'drizzle'], "found 'drizzle'; expected one of light"),

@@ -9,7 +9,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from conftest import GOLDEN, ROOT, picture
+from conftest import GOLDEN, ROOT, smooth_image
 from snippets import blocks
 
 from mmderain.datasets.transforms import SynthesizeRain
@@ -21,14 +21,14 @@ from mmderain.rain.streaks import StreakLayer, Streaks
 
 
 def test_seed_decides():
-    clean = picture(50, 60)
+    clean = smooth_image(50, 60)
     for name in PRESETS:
         a, b, c = (synthesize_rain(clean, name, seed) for seed in (7, 7, [7, 1]))
         assert np.array_equal(a, b) and not np.array_equal(a, c)
 
 
 def test_a_mixture_is_mist_then_streaks_then_drops():
-    clean = picture(80, 90)
+    clean = smooth_image(80, 90)
     mist, streaks = (draw_rain(clean, name, 3) for name in ('mist', 'heavy:2'))
     both = draw_rain(clean, 'heavy:2+mist', 3)
     # Each preset has its own random stream, so mist and streaks are the same as when they are drawn alone.
@@ -41,7 +41,7 @@ def test_a_mixture_is_mist_then_streaks_then_drops():
 
 
 def test_the_parameters_are_those_drawn():
-    drawn = draw_rain(picture(80, 90), 'heavy', 3)
+    drawn = draw_rain(smooth_image(80, 90), 'heavy', 3)
     (parameters,) = drawn.parameters
     (streaks,) = json.loads(json.dumps(parameters))['streaks']
     layers = tuple(StreakLayer(**layer) for layer in streaks['layers'])
@@ -105,7 +105,7 @@ def test_a_seed_gives_the_rain_of_earlier_versions():
     stored = np.load(GOLDEN / 'rain.npz')
     assert set(stored) == {*PRESETS, 'heavy:4+mist:2+drops'}
     for rain, expected in stored.items():
-        drawn = draw_rain(picture(40, 48), rain, [5, 1], scale=0.9).rainy.astype(int)
+        drawn = draw_rain(smooth_image(40, 48), rain, [5, 1], scale=0.9).rainy.astype(int)
         assert abs(drawn - expected).max() <= 1 and (drawn != expected).mean() < 1e-3, rain
 
 
@@ -123,7 +123,7 @@ def snow(tmp_path, monkeypatch):
 
 
 def test_a_new_kind_of_rain_is_one_file(snow):
-    clean = picture(60, 70)
+    clean = smooth_image(60, 70)
     assert isinstance(PRESETS['snow'], RainPreset)
     drawn = draw_rain(clean, 'drops+snow:5+mist', 3)
     assert [next(iter(part)) for part in drawn.parameters] == ['mist', 'snow', 'drops']

@@ -121,7 +121,7 @@ def test_weights_of_another_model_are_an_error(authors_file, tmp_path):
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
 
-def test_test_tool_writes_figures_and_pictures(tmp_path, tool):
+def test_test_tool_writes_figures_and_images(tmp_path, tool):
     write_pairs(tmp_path / 'data', [1, 2])
     (tmp_path / 'tiny.py').write_text(TINY.format(root=ROOT, data=tmp_path / 'data'))
     model = init_model(tmp_path / 'tiny.py')
@@ -132,7 +132,7 @@ def test_test_tool_writes_figures_and_pictures(tmp_path, tool):
     assert list(rows) == ['rain-1.png', 'rain-2.png']
     content = json.loads((tmp_path / 'figures/metrics.json').read_text())
     for name, row in rows.items():
-        # The pictures written are the pictures measured.
+        # The images written are the images measured.
         pred = mmcv.imread(str(tmp_path / 'shown/derained' / name))
         gt = mmcv.imread(str(tmp_path / 'data/norain' / f'no{name}'))
         assert measure(pred, gt, 'PSNR-Y') == pytest.approx(float(row['PSNR-Y']), abs=1e-7)
@@ -203,9 +203,9 @@ def test_wrong_entries_of_a_config_are_named(option, text, tmp_path, tool):
     assert done.returncode == 1 and text in done.stderr and 'Traceback' not in done.stderr
 
 
-def test_a_damaged_picture_is_one_line_even_from_a_worker(tmp_path):
+def test_a_damaged_image_is_one_line_even_from_a_worker(tmp_path):
     write_pairs(tmp_path / 'data', [1, 2])
-    (tmp_path / 'data/rain/rain-2.png').write_text('no picture')
+    (tmp_path / 'data/rain/rain-2.png').write_text('not an image')
     (tmp_path / 'tiny.py').write_text(TINY.format(root=ROOT, data=tmp_path / 'data'))
     save_weights(tmp_path / 'tiny.pth', init_model(tmp_path / 'tiny.py').state_dict(), {})
     done = start('test', 'tiny.py', 'tiny.pth', '--cfg-options', 'test_dataloader.num_workers=1', cwd=tmp_path)

@@ -12,7 +12,7 @@ from pathlib import Path
 import mmcv
 import pytest
 import torch
-from conftest import ROOT, load_tool, picture
+from conftest import ROOT, load_tool, smooth_image
 from mmengine.config import Config
 
 from mmderain.io import read_checkpoint
@@ -316,7 +316,7 @@ def test_photographs_that_do_not_serve_are_named(tmp_path, monkeypatch, folders,
     monkeypatch.setattr(tool, 'ROOT', tmp_path)
     (tmp_path / 'tools/dev').mkdir(parents=True)
     (tmp_path / 'tools/dev/held_out_photographs.txt').write_text('a\nb\n')
-    mmcv.imwrite(picture(40, 50), str(tmp_path / 'mine/c.png'))
+    mmcv.imwrite(smooth_image(40, 50), str(tmp_path / 'mine/c.png'))
     with pytest.raises(tool.InputError, match=said):
         tool.prepare_photographs([tmp_path / folder for folder in folders])
 
@@ -327,7 +327,7 @@ def test_photographs_are_split(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tool, 'ROOT', tmp_path)
     (tmp_path / 'tools').symlink_to(ROOT / 'tools')
     for name in ('home', 'leuvenA', 'other'):  # two of the held-out names
-        mmcv.imwrite(picture(40, 50), str(tmp_path / f'mine/{name}.png'))
+        mmcv.imwrite(smooth_image(40, 50), str(tmp_path / f'mine/{name}.png'))
     tool.prepare_photographs([tmp_path / 'mine'])
     assert sorted(path.name for path in (tmp_path / 'data/photographs').iterdir()) == ['other.png']
     held_out = sorted(path.name for path in (tmp_path / 'data/photographs_held_out').iterdir())

@@ -30,7 +30,7 @@ def test_tool_writes_the_table(camvid, tmp_path, capsys):
     (oracle,) = [line for line in table.splitlines() if '| oracle |' in line]
     assert ('| 100% |' in oracle) == (lost > 0)
     assert table in said and mmcv.imread(str(tmp_path / 'out/chart.png')).std() > 10
-    # The gallery: of each picture what was clean, and each rain; the truth first, then every row that it belongs to.
+    # The gallery: of each image what was clean, and each rain; the truth first, then every row that it belongs to.
     names = sorted(path.name for path in (tmp_path / 'out/gallery').iterdir())
     assert names == [f'{n:05d}_{n}_{rain}.png' for n in (0, 2, 3, 5) for rain in ('clean', 'heavy')]
     for rain, captions in (
@@ -38,7 +38,7 @@ def test_tool_writes_the_table(camvid, tmp_path, capsys):
         ('heavy', ['truth', 'clean', 'rainy', 'rainy, same', 'median blur 5x5', 'oracle']),
     ):
         sheet = mmcv.imread(str(tmp_path / f'out/gallery/00002_2_{rain}.png'))
-        bar = sheet.shape[0] // (len(captions) // 3) - 72  # above each picture its caption, below a gap
+        bar = sheet.shape[0] // (len(captions) // 3) - 72  # above each image its caption, below a gap
         tiles = {}
         for i, caption in enumerate(captions):
             top, left = i // 3 * (bar + 72) + bar - 6, i % 3 * 108 + 6

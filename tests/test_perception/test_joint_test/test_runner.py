@@ -5,7 +5,7 @@ import json
 import mmcv
 import pytest
 import torch
-from conftest import ROOT, picture
+from conftest import ROOT, smooth_image
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
@@ -47,7 +47,7 @@ def test_rows_are_test_runs_of_the_task_library(camvid, tmp_path):
         assert low < result.metrics['mIoU'] < high
 
 
-def test_real_rain_has_no_clean_picture(camvid, tmp_path):
+def test_real_rain_has_no_clean_image(camvid, tmp_path):
     rows = list(conditions(camvid, ['none'], {}, [], {}, 'data/camvid'))
     assert [(row.rain, row.treatment) for row in rows] == [('none', 'rainy'), ('none', 'median blur 5x5')]
     rainy, median = evaluate(rows, tmp_path / 'cache', limit=2)
@@ -56,13 +56,13 @@ def test_real_rain_has_no_clean_picture(camvid, tmp_path):
 
 
 def test_detectors_too(tmp_path, monkeypatch):
-    """A RetinaNet with random weights on boxes that it finds itself: an AP near 1 on clean pictures, less in rain."""
+    """A RetinaNet with random weights on boxes that it finds itself: an AP near 1 on clean images, less in rain."""
     from mmdet.apis import inference_detector
 
     monkeypatch.chdir(tmp_path)
     names = [f'{number}.png' for number in range(3)]
     for number, name in enumerate(names):
-        mmcv.imwrite(picture(96, 128, number), f'data/images/{name}')
+        mmcv.imwrite(smooth_image(96, 128, number), f'data/images/{name}')
     evaluation = dict(type='CocoMetric', ann_file='data/boxes.json', metric='bbox')
     text = (
         f"_base_ = '{ROOT}/tests/data/detector.py'\n"

@@ -2,7 +2,7 @@ import cv2
 import mmcv
 import numpy as np
 import pytest
-from conftest import picture
+from conftest import smooth_image
 
 from mmderain.errors import InputError
 from mmderain.evaluation import measure
@@ -10,7 +10,7 @@ from mmderain.perception.joint_test import MeasuredSteps, MedianBlur, ReplaceFro
 
 
 def test_steps_are_measured_against_the_image_as_loaded():
-    img = picture(40, 60)
+    img = smooth_image(40, 60)
     steps = MeasuredSteps([dict(type='mmderain.MedianBlur', size=5)], timed=0)
     steps.keep = frozenset([1])
     for number in range(3):
@@ -30,12 +30,12 @@ def test_steps_are_measured_against_the_image_as_loaded():
 
 @pytest.mark.parametrize('layout', ['test/0.png', '0.png'])
 def test_images_are_replaced_by_those_of_the_same_name(layout, tmp_path):
-    derained = picture(20, 30, 1)
+    derained = smooth_image(20, 30, 1)
     mmcv.imwrite(derained, str(tmp_path / 'derained' / layout))
     replace = ReplaceFromFolder(str(tmp_path / 'derained'), str(tmp_path / 'data'))
     path = str(tmp_path / 'data/test/0.jpg')
-    assert np.array_equal(replace(dict(img=picture(20, 30), img_path=path))['img'], derained)
+    assert np.array_equal(replace(dict(img=smooth_image(20, 30), img_path=path))['img'], derained)
     with pytest.raises(InputError, match=r'0.png is \(20, 30\), the original \(20, 31\)'):
-        replace(dict(img=picture(20, 31), img_path=path))
+        replace(dict(img=smooth_image(20, 31), img_path=path))
     with pytest.raises(InputError, match=r'no image 1\.\* for test/1.jpg'):
-        replace(dict(img=picture(20, 30), img_path=path.replace('0.jpg', '1.jpg')))
+        replace(dict(img=smooth_image(20, 30), img_path=path.replace('0.jpg', '1.jpg')))
