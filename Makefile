@@ -19,10 +19,10 @@ SETUP := tools/dev/setup_venv.sh
 REPORTS := docs/en/reports
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint soak docs lock clean base full
+.PHONY: help demo test lint soak docs release lock clean base full
 
 help:  ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: base  ## derain a sample picture and show what comes back
 	$(BIN)/python demo/sample_demo.py $(DEMO_ARGS)
@@ -31,11 +31,13 @@ demo: base  ## derain a sample picture and show what comes back
 test: full lint  ## lint, then every test but the endurance runs
 	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses=8 --dist=worksteal --durations=20 $(PYTEST_ARGS)
 
-lint: full  ## ruff, refused words, and types
+lint: full  ## ruff, refused words, types, and workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/python tools/dev/check_words.py
 	$(BIN)/mypy
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/{bug,feature}.yml
 
 soak: full  ## the endurance runs; leaves a dated report in docs/en/reports
 	@mkdir -p $(REPORTS)
@@ -48,6 +50,9 @@ soak: full  ## the endurance runs; leaves a dated report in docs/en/reports
 docs: full  ## build the documentation site; it begins at site/index.html
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet -f docs/mkdocs.yml
 	@echo '$(CURDIR)/site/index.html'
+
+release: full  ## build the archives, install the wheel beside mmdet, use it and remove it
+	$(BIN)/python tools/dev/check_release.py
 
 lock:  ## write requirements/lock.txt anew after a change of lock.in or pyproject.toml
 	tools/dev/update_lock.sh $(LOCK_ARGS)
