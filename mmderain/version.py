@@ -1,3 +1,3 @@
-"""The version, kept apart so that packaging can read it without importing anything."""
+"""The version of mmderain, in a file that packaging reads without importing anything."""
 
-__version__ = '0.1.0'
+__version__ = '0.2.0.dev0'
