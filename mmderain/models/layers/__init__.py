@@ -1,3 +1,5 @@
+"""Layers that the networks share, and arithmetic that is rearranged for speed or memory."""
+
 from .channel_mixing import mix_conv1x1
 from .checkpointing import maybe_checkpoint
 from .conv import conv1x1, conv1x1_upsampled, conv2d_split, conv3x3

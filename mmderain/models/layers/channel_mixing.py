@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .conv import bias_of
+
 
 def mix_conv1x1(x: Tensor, conv: nn.Conv2d, mix: Tensor) -> Tensor:
     """Mix the channels of ``conv(x)``, with another mixture for each image.
@@ -20,7 +22,7 @@ def mix_conv1x1(x: Tensor, conv: nn.Conv2d, mix: Tensor) -> Tensor:
         (N, heads * c, H, W).
     """
     heads = mix.shape[1]
-    weight_and_bias = torch.cat([conv.weight.flatten(1), conv.bias[:, None]], dim=1)
+    weight_and_bias = torch.cat([conv.weight.flatten(1), bias_of(conv)[:, None]], dim=1)
     mixed = (mix.transpose(-1, -2) @ weight_and_bias.unflatten(0, (heads, -1))).flatten(1, 2)
     weights, biases = mixed[..., :-1, None, None], mixed[..., -1]
     results = [F.conv2d(image[None], w, b) for image, w, b in zip(x, weights, biases, strict=True)]

@@ -1,3 +1,5 @@
+"""Gradient checkpointing that can be switched off."""
+
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -8,12 +10,12 @@ Result = TypeVar('Result')
 
 
 def maybe_checkpoint(function: Callable[..., Result], *args: object, enabled: bool) -> Result:
-    """Call a function; in training, keep nothing of its inside for the backward pass, which computes it again.
+    """Call a function whose activations the backward pass computes again instead of storing them.
 
     Args:
-        function: has no random parts.
-        args: its arguments.
-        enabled: False, or gradients that are switched off, call the function as it is.
+        function: the function; it must not use random numbers.
+        args: arguments of the function.
+        enabled: False calls the function directly, and so does a call without gradients.
     """
     if enabled and torch.is_grad_enabled():
         return checkpoint(function, *args, use_reentrant=False, preserve_rng_state=False)

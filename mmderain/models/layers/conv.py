@@ -16,6 +16,17 @@ def conv1x1(in_channels: int, out_channels: int, bias: bool = True) -> nn.Conv2d
     return nn.Conv2d(in_channels, out_channels, kernel_size=1, bias=bias)
 
 
+def bias_of(conv: nn.Conv2d) -> Tensor:
+    """Return the bias of a convolution.
+
+    Raises:
+        ValueError: the convolution has no bias.
+    """
+    if conv.bias is None:
+        raise ValueError(f'{conv} has no bias; expected a convolution with bias')
+    return conv.bias
+
+
 def conv2d_split(parts: Iterable[Tensor], weight: Tensor, bias: Tensor | None = None, padding: int = 0) -> Tensor:
     """Convolve a concatenation without building it.
 
@@ -31,14 +42,20 @@ def conv2d_split(parts: Iterable[Tensor], weight: Tensor, bias: Tensor | None = 
 
     Returns:
         (N, out, H', W').
+
+    Raises:
+        ValueError: there are no parts.
     """
-    total, start = None, 0
+    total: Tensor | None = None
+    start = 0
     for part in parts:
         end = start + part.shape[1]
         product = F.conv2d(part, weight[:, start:end], bias, padding=padding)
         total = product if total is None else total.add_(product)
         start, bias = end, None
         del part, product  # or they would exist while the next part is made
+    if total is None:
+        raise ValueError('conv2d_split: there are no parts; expected at least one')
     return total
 
 

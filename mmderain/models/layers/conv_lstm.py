@@ -1,8 +1,10 @@
+"""Convolutional LSTM cell (SIAN)."""
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .conv import conv3x3
+from .conv import bias_of, conv3x3
 
 State = tuple[Tensor, Tensor]
 
@@ -40,7 +42,7 @@ class ConvLSTM(nn.Module):
         """
         n = self.channels
         if state is None:
-            gates = F.conv2d(x, self.gates.weight[n:, :n], self.gates.bias[n:], padding=1)
+            gates = F.conv2d(x, self.gates.weight[n:, :n], bias_of(self.gates)[n:], padding=1)
             (i, o), j = torch.sigmoid(gates[:, : 2 * n]).chunk(2, dim=1), torch.tanh(gates[:, 2 * n :])
             del gates
             c = i * j

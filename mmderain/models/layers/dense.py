@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .conv import conv2d_split
+from .conv import bias_of, conv2d_split
 
 #: Number of units whose convolutions read the older features in one product.
 BLOCK = 8
@@ -47,7 +47,7 @@ class DenseConv1x1:
         convs = self._convs[self._count : self._count + BLOCK]
         channels = sum(features.shape[1] for features in self._old)
         weight = torch.cat([conv.weight[:, :channels] for conv in convs])
-        shares = conv2d_split(self._old, weight, torch.cat([conv.bias for conv in convs]))
+        shares = conv2d_split(self._old, weight, torch.cat([bias_of(conv) for conv in convs]))
         self._shares = list(shares.chunk(len(convs), dim=1))
         if self._count + BLOCK >= len(self._convs):
             self._old.clear()  # the last block: nothing reads them again

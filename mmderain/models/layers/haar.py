@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .conv import bias_of
+
 #: The orthonormal Haar wavelet: (band, row, column); bands LL, HL (differences along x), LH (along y), HH.
 HAAR = torch.tensor([[[1, 1], [1, 1]], [[1, -1], [1, -1]], [[1, 1], [-1, -1]], [[1, -1], [-1, 1]]]) / 2
 
@@ -26,7 +28,7 @@ def conv1x1_haar(x: Tensor, conv: nn.Conv2d, wavelet: Tensor) -> Tensor:
     kernel = torch.einsum('brk,cpi->pbcirk', wavelet, conv.weight.flatten(1).unflatten(0, (-1, 4)))
     # A product of two rows, not a view of a table, because torch's compiler for CPUs does not take a view for a bias.
     of_band = wavelet.sum((1, 2)).repeat_interleave(conv.out_channels // 4)
-    bias = of_band.repeat(4) * conv.bias.unflatten(0, (-1, 4)).T.repeat(1, 4).flatten()
+    bias = of_band.repeat(4) * bias_of(conv).unflatten(0, (-1, 4)).T.repeat(1, 4).flatten()
     return F.conv2d(x, kernel.flatten(0, 2), bias, stride=2)
 
 
@@ -50,8 +52,9 @@ def band_pixels(bands: Tensor) -> Tensor:
 
 
 def merge_band_pixels(pixels: Tensor, height: int, width: int) -> Tensor:
-    """Return an image whose channels are those of the four bands, one after the other: the inverse of
-    :func:`band_pixels`, in space.
+    """Return an image whose channels are those of the four bands, one after the other.
+
+    In space this is the inverse of :func:`band_pixels`.
 
     Args:
         pixels: (N, 4, H W, C / 4), in the order of :func:`band_pixels`.

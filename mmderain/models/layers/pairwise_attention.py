@@ -1,9 +1,11 @@
+"""Pairwise self-attention over a window (JDNet)."""
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..tiling import Tile
-from .conv import conv1x1
+from .conv import bias_of, conv1x1
 from .window_attention import window_attention
 from .window_geometry import coordinates
 
@@ -58,7 +60,7 @@ class PairwiseSelfAttention(nn.Module):
         self.backend = backend
 
     def forward(self, x: Tensor, tile: Tile | None = None) -> Tensor:
-        """Attend.
+        """Apply the attention.
 
         Args:
             x: (N, in_channels, H, W); sides of more than half the window, because a reflection needs one pixel more
@@ -101,11 +103,11 @@ class PairwiseSelfAttention(nn.Module):
         here = torch.stack(torch.meshgrid(x, y, indexing='xy'))
         there = torch.stack(torch.broadcast_tensors(x_around[None, :, None, :], y_around[:, None, :, None]), dim=0)
         # In the precision of w, because half precision cannot tell the places of neighbors apart.
-        weight, bias = self.position.weight.to(w.dtype), self.position.bias.to(w.dtype)
+        weight, bias = self.position.weight.to(w.dtype), bias_of(self.position).to(w.dtype)
         p_here = F.conv2d(here[None], weight, bias)[0]
         p_there = F.conv2d(there.reshape(1, 2, self.window**2, -1), weight, bias).view(there.shape)
         relation = F.leaky_relu(p_here[:, None, None] - p_there, self.slope)
-        return (relation * w.view(-1, 1, 1, 1, 1)).sum(0) + self.logit.bias.to(w.dtype)
+        return (relation * w.view(-1, 1, 1, 1, 1)).sum(0) + bias_of(self.logit).to(w.dtype)
 
 
 def _contiguous_float(x: Tensor) -> Tensor:

@@ -6,10 +6,11 @@ image is ever held.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from .window_geometry import border_cases, spread_cases, sum_cases
 
@@ -37,7 +38,7 @@ def window_attention(
         (N, C, H, W).
 
     Raises:
-        RuntimeError: Triton's kernels are asked for, but cannot run here.
+        RuntimeError: the backend is ``'triton'``, but its kernels cannot run here.
     """
     if backend == 'triton' and not torch.compiler.is_exporting():
         return _triton_function(q).apply(q, surroundings, position_term, w, window)
@@ -45,6 +46,7 @@ def window_attention(
 
 
 def _triton_function(q: Tensor) -> type[torch.autograd.Function]:
+    """Import the Triton kernels, if they can run on the device of q."""
     if not q.is_cuda or q.dtype != torch.float32:
         raise RuntimeError(
             f"attention_backend='triton' needs float32 on an NVIDIA GPU, found {q.dtype} on {q.device}; set 'torch'"
@@ -57,12 +59,10 @@ def _triton_function(q: Tensor) -> type[torch.autograd.Function]:
 
 
 class WindowAttention(torch.autograd.Function):
-    """The loop, with a backward pass that computes the weights again."""
+    """Run the loop, with a backward pass that computes the weights again."""
 
     @staticmethod
-    def forward(
-        ctx: FunctionCtx, q: Tensor, surroundings: Tensor, position_term: Tensor, w: Tensor, window: int
-    ) -> Tensor:
+    def forward(ctx: Any, q: Tensor, surroundings: Tensor, position_term: Tensor, w: Tensor, window: int) -> Tensor:
         """Return the result of :func:`window_attention`."""
         ctx.save_for_backward(q, surroundings, position_term, w)
         ctx.window = window
@@ -71,10 +71,11 @@ class WindowAttention(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, g_out: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, g_out: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of the inputs."""
         compute = attend_backward_operator if torch.compiler.is_dynamo_compiling() else attend_backward
-        return *compute(g_out, *ctx.saved_tensors, ctx.window), None
+        q, surroundings, position_term, w = ctx.saved_tensors
+        return *compute(g_out, q, surroundings, position_term, w, ctx.window), None
 
 
 def attend(q: Tensor, surroundings: Tensor, position_term: Tensor, w: Tensor, window: int) -> Tensor:
@@ -134,14 +135,16 @@ attend_backward_operator = torch.library.custom_op(
 
 @attend_operator.register_fake
 def _empty_result(q: Tensor, surroundings: Tensor, *_: Tensor | int) -> Tensor:
-    """Return a tensor of the shape of the result of :func:`attend`."""
+    """Return a tensor with the shape of the result of :func:`attend`."""
     return q.new_empty(q.shape[0], surroundings.shape[1] - 1 - q.shape[1], *q.shape[2:])
 
 
 @attend_backward_operator.register_fake
-def _empty_gradients(g_out: Tensor, *inputs: Tensor | int) -> tuple[Tensor, ...]:
-    """Return tensors of the shapes of the results of :func:`attend_backward`."""
-    return tuple(torch.empty_like(t) for t in inputs[:4])
+def _empty_gradients(
+    g_out: Tensor, q: Tensor, surroundings: Tensor, position_term: Tensor, w: Tensor, window: int
+) -> tuple[Tensor, ...]:
+    """Return tensors with the shapes of the results of :func:`attend_backward`."""
+    return tuple(torch.empty_like(t) for t in (q, surroundings, position_term, w))
 
 
 def _chunks(

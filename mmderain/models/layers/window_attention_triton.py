@@ -8,15 +8,18 @@ These kernels have not run on a GPU yet: tests compare them in Triton's interpre
 waits for one. They are off by default (``attention_backend='torch'``).
 """
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from .window_geometry import border_cases
 
-BLOCK = 64  # places of a row that a program works on
+#: Number of places of a row that one program computes.
+BLOCK = 64
 
 
 @triton.jit
@@ -32,6 +35,7 @@ def forward_kernel(
     height, width, row_cases, column_cases,
     R: tl.constexpr, C: tl.constexpr, C2: tl.constexpr, WINDOW: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
+    """Compute the result, and the logarithm of the sum of the weights, of a piece of a row."""
     margin: tl.constexpr = WINDOW // 2
     n, y = tl.program_id(0) // height, tl.program_id(0) % height
     x = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
@@ -168,10 +172,11 @@ def backward_key_kernel(
 
 
 class TritonWindowAttention(torch.autograd.Function):
-    """The function of :class:`.window_attention.WindowAttention`; all tensors are float32."""
+    """Compute :class:`.window_attention.WindowAttention` by Triton kernels; all tensors are float32."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, q: Tensor, around: Tensor, of_position: Tensor, w: Tensor, window: int) -> Tensor:
+    def forward(ctx: Any, q: Tensor, around: Tensor, of_position: Tensor, w: Tensor, window: int) -> Tensor:
+        """Return the result of the attention, and save what the backward pass needs."""
         q, around, of_position, w = (t.contiguous() for t in (q, around, of_position, w))
         n, relations, height, width = q.shape
         out = q.new_empty(n, around.shape[1] - 1 - relations, height, width)
@@ -184,7 +189,8 @@ class TritonWindowAttention(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, g_out: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, g_out: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of the inputs."""
         q, around, of_position, w, out, lse = ctx.saved_tensors
         g_out, window = g_out.contiguous(), ctx.window
         n, relations, height, width = q.shape

@@ -9,8 +9,10 @@ from torch import Tensor
 
 
 def border_cases(length: int, margin: int, device: torch.device) -> Tensor:
-    """Return the case of each place of a line, (length,): 0, 1, .. m for the first m, one for all in between, and so on
-    to the last.
+    """Return the case of each place of a line, (length,).
+
+    The first ``margin`` places have the cases 0, 1, .., all places in the middle share one case, and the last
+    ``margin`` places have the cases after it.
     """
     place = torch.arange(length, device=device)
     cases = min(length, 2 * margin + 1)

@@ -1,3 +1,5 @@
+"""Losses, and torch's losses under their names in configs."""
+
 from torch import nn
 
 from mmderain.registry import MODELS

@@ -1,3 +1,5 @@
+"""The SSIM loss."""
+
 import torch
 from torch import Tensor, nn
 
@@ -7,20 +9,22 @@ from mmderain.registry import MODELS
 
 @MODELS.register_module()
 class SSIMLoss(nn.Module):
-    """Negative structural similarity, the loss of SIAN and JDNet, and NASNet's second term.
+    """Negative structural similarity: the loss of SIAN and JDNet, and the second term of NASNet's loss.
 
-    11x11 Gaussian window, sigma 1.5, zero padding, K = (0.01, 0.03), L = 1, on unclamped values; the mean over
-    pixels and channels. Always computed in float32 or wider: in bf16 or fp16 SSIM comes out wrong.
+    It uses an 11x11 Gaussian window with sigma 1.5, zero padding, K = (0.01, 0.03) and L = 1 on unclamped values, and
+    takes the mean over pixels and channels. It computes in float32 or wider, because SSIM is wrong in bf16 and fp16.
     """
 
-    takes_stages = True  # Derainer hands it all stages at once: they share the target's local statistics
+    #: Derainer passes the results of all stages at once, because they share the local statistics of the target.
+    takes_stages = True
+    window: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer('window', gaussian_window(), persistent=False)
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Loss of one result, or the sum over stages when pred has a stage dimension in front.
+        """Return the loss of one result, or the sum over stages if ``pred`` has a stage dimension in front.
 
         Args:
             pred: (N, C, H, W), or (S, N, C, H, W) for S stage results against one target.

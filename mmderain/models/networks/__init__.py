@@ -1,3 +1,5 @@
+"""The networks, one file each."""
+
 from .jdnet import JDNet
 from .mafnet import MAFNet
 from .nafnet import NAFNet

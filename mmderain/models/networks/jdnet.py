@@ -1,5 +1,6 @@
-"""JDNet: Wang et al., "Joint Self-Attention and Scale-Aggregation for Self-Calibrated Deraining Network", ACM MM 2020
-(arXiv 2008.02763).
+"""JDNet: Wang et al., ACM MM 2020.
+
+"Joint Self-Attention and Scale-Aggregation for Self-Calibrated Deraining Network" (arXiv 2008.02763).
 
 The authors' operators exist for CUDA only; this code runs everywhere. Differences in form, not in result: the attention
 is a loop over the window (:class:`~mmderain.models.layers.PairwiseSelfAttention`), and two 1x1 convolutions of
@@ -8,6 +9,7 @@ concatenations are rearranged (:func:`~mmderain.models.layers.conv1x1_upsampled`
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -105,7 +107,7 @@ class SelfCalibratedBottleneck(nn.Module):
         return lrelu(self.out(torch.cat([u, w], dim=1)).add_(s))
 
 
-class JointUnit(nn.Sequential):
+class JointUnit(nn.ModuleList):
     """Self-attention, scale aggregation and self-calibration, one after the other; Table 2 leaves parts out."""
 
     def forward(self, x: Tensor, tile: Tile | None, with_cp: bool) -> Tensor:
@@ -169,7 +171,7 @@ class JDNet(BaseModule):
                 parts.insert(0, attention)
             if use_calibration:
                 parts.append(SelfCalibratedBottleneck(channels))
-            self.units.append(JointUnit(*parts))
+            self.units.append(JointUnit(parts))
             self.fuse.append(conv1x1((i + 2) * channels, channels))
         self.conv_out = conv3x3(channels, image_channels)
 
@@ -184,7 +186,7 @@ class JDNet(BaseModule):
             One result B, (N, 3, H, W), BGR.
         """
         features = lrelu(self.conv_in(x))  # Section 3.1 and Fig. 2, up to the rain
-        dense = DenseConv1x1(self.fuse, features)
+        dense = DenseConv1x1(cast('Sequence[nn.Conv2d]', self.fuse), features)
         for unit in self.units:
             features = lrelu(dense.append(unit(features, tile, self.with_cp)))  # conv1x1(cat[all features])
         # A leaky ReLU follows the last convolution too (Section 3.1); unlike a ReLU it lets the rain be negative.

@@ -1,6 +1,6 @@
 """MAFNet: Zhang et al., "Multifocal Attention-Based Cross-Scale Network for Image De-raining", ACM MM 2021.
 
-Written from the paper. Where it leaves a choice open, ours is listed in :class:`MAFNet`.
+This code was written from the paper. The docstring of :class:`MAFNet` lists the choices that the paper leaves open.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,6 +38,8 @@ def pool_anchors(x: Tensor) -> Tensor:
 
 class SpatialAttention(nn.Module):
     """Spatial CSSAB (Eqs. 3 to 5): pixels of the larger scale attend to anchors of the smaller one, band by band."""
+
+    wavelet: Tensor
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -102,7 +104,7 @@ class ConvInteraction(nn.Module):
 
 
 class NoInteraction(nn.Module):
-    """Return the larger scale as it is."""
+    """Return the larger scale unchanged."""
 
     def forward(self, large: Tensor, small: Tensor) -> Tensor:
         """Return ``large``."""
@@ -201,8 +203,8 @@ class MAFNet(BaseModule):
         with_cp: save memory in training: the backward pass computes the inside of each module again.
         init_cfg: mmengine's weight initialization.
 
-    The paper fixes three scales, the pyramid's learnable kernels, the two attentions with their Haar bands and 110
-    anchors, the order of a basic module, and ``B = O - R``. It leaves other choices open; ours are:
+    The paper states: three scales, the pyramid's learnable kernels, the two attentions with their Haar bands and 110
+    anchors, the order of a basic module, and ``B = O - R``. It leaves the following choices open, which are made here:
 
     * sides a multiple of 8; weights shared neither between scales nor between modules;
     * pyramid kernels 3x3, 3 -> 3, stride 2, no bias, starting from a Gaussian of sigma 1 for each channel;

@@ -1,7 +1,7 @@
 """NAFNet: Chen et al., "Simple Baselines for Image Restoration", ECCV 2022 (arXiv 2204.04676).
 
-Written from the paper's equations. The authors' code is https://github.com/megvii-research/NAFNet. Module names follow
-that code, so that its checkpoints fit without a conversion.
+This code was written from the paper's equations. The authors' code is https://github.com/megvii-research/NAFNet. The
+names of modules follow that code, so that its checkpoints fit without a conversion.
 
 Differences from the authors' code:
 
@@ -87,7 +87,7 @@ class NAFNet(BaseModule):
         middle_blocks: number of blocks at the coarsest resolution.
         decoder_blocks: number of blocks of each level, from the coarsest on; as many levels as the encoder.
         image_channels: channels of the image, 3; more behind :class:`PixelUnshuffled`.
-        with_cp: save memory in training: the backward pass computes the insides of each block again.
+        with_cp: save memory in training: the backward pass computes the inside of each block again.
         init_cfg: mmengine's weight initialization; the authors' is torch's default.
 
     Raises:
@@ -147,8 +147,8 @@ class NAFNet(BaseModule):
             features = self._run(decoder, up(features) + skips.pop())
         return [x + self.ending(features)]
 
-    def _run(self, blocks: nn.Sequential, features: Tensor) -> Tensor:
-        """Run blocks one after the other."""
-        for block in blocks:
+    def _run(self, blocks: nn.Module, features: Tensor) -> Tensor:
+        """Run the blocks of a level one after the other."""
+        for block in blocks.children():
             features = maybe_checkpoint(block, features, enabled=self.with_cp)
         return features

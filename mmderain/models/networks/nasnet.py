@@ -1,5 +1,7 @@
-"""NASNet: Qin and Wang, "NASNet: A Neuron Attention Stage-by-Stage Net for Single Image Deraining", 2020 (arXiv
-1912.03151). It has nothing to do with architecture search.
+"""NASNet: Qin and Wang, 2020.
+
+"NASNet: A Neuron Attention Stage-by-Stage Net for Single Image Deraining" (arXiv 1912.03151). It is not the network of
+the same name from neural architecture search.
 
 Difference in form, not in result: a convolution of two concatenated maps is a sum of two
 (:func:`~mmderain.models.layers.conv2d_split`).

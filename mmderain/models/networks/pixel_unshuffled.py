@@ -1,3 +1,5 @@
+"""A wrapper that runs any network at a lower resolution."""
+
 from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil

@@ -1,5 +1,6 @@
-"""SIAN: Pang et al., "Single Image Deraining via Scale-space Invariant Attention Neural Network", ACM MM 2020
-(arXiv 2006.05049).
+"""SIAN: Pang et al., ACM MM 2020.
+
+"Single Image Deraining via Scale-space Invariant Attention Neural Network" (arXiv 2006.05049).
 
 Differences from the paper, where the authors' published model also departs from it:
 
@@ -43,6 +44,7 @@ class ScaleSpace(nn.Module):
 
     layers = 6
     sigma0 = 1.6
+    kernels: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,7 +118,7 @@ class ScaleAttention(nn.Module):
             (N, C, h, w).
         """
         f = self.conv_f(features)  # Eq. 2: F_(s)
-        if self.conv_m is not None:
+        if self.conv_m is not None and octave is not None:
             dog = (coarser - finer for finer, coarser in pairwise(octave))  # Eq. 12: differences of Gaussians
             mask = conv2d_split(dog, self.conv_m.weight, self.conv_m.bias, padding=1).sigmoid_()
             f = torch.addcmul(f, f, mask)  # Eq. 3: f + f * M
@@ -208,7 +210,7 @@ class SIAN(BaseModule):
             The derained images X_1 .. X_K of the stages, each (N, 3, H, W); the last is the answer.
         """
         results: list[Tensor] = []
-        states: list[State | None] = [None] * len(SCALES)
+        states: Sequence[State | None] = [None] * len(SCALES)
         for _ in range(self.num_stages):
             previous = results[-1] if results else x
             features = self.embed(torch.cat([x, previous], dim=1))  # Eq. 1
@@ -216,7 +218,7 @@ class SIAN(BaseModule):
             results.append(x - rain)  # Eq. 6
         return results
 
-    def _stage(self, features: Tensor, states: list[State | None], tile: Tile | None) -> tuple[Tensor, list[State]]:
+    def _stage(self, features: Tensor, states: Sequence[State | None], tile: Tile | None) -> tuple[Tensor, list[State]]:
         """Run one stage.
 
         Args:
