@@ -1,3 +1,5 @@
+"""ImageQuality, the metric of mmengine that measures derained images."""
+
 import csv
 import json
 import math

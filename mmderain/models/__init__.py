@@ -1,3 +1,5 @@
+"""Deraining models: :class:`Derainer`, its networks and its losses."""
+
 from .data_preprocessor import DerainDataPreprocessor
 from .derainer import Derainer
 from .losses import SSIMLoss

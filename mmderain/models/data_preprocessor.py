@@ -1,3 +1,5 @@
+"""The data preprocessor of deraining models."""
+
 import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
@@ -8,29 +10,32 @@ from mmderain.registry import MODELS
 
 @MODELS.register_module()
 class DerainDataPreprocessor(BaseDataPreprocessor):
-    """Moves a batch to the device and turns BGR 0..255 into RGB float32 in [0, 1]; nothing more.
+    """Move a batch to the device and convert BGR in 0..255 to RGB float32 in [0, 1].
 
-    A network's own channel order, mean and standard deviation are the :class:`Derainer`'s business.
+    :class:`~mmderain.models.Derainer` applies the channel order, mean and standard deviation of its network.
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Args:
-            data: ``inputs``, a list of (3, H, W) BGR tensors or one (N, 3, H, W), on 0..255;
-                ``data_samples``, a list of :class:`DerainDataSample`, whose ``gt_img`` is likewise BGR.
-            training: unused, mmengine's signature.
+        """Convert a batch.
+
+        Args:
+            data: ``inputs``, a list of tensors (3, H, W) or one tensor (N, 3, H, W), BGR in 0..255, and
+                ``data_samples``, a list of :class:`~mmderain.structures.DerainDataSample` or None. Their ``gt_img`` is
+                (3, H, W), BGR in 0..255.
+            training: not used; mmengine passes it.
 
         Returns:
-            The same keys: ``inputs`` (N, 3, H, W) and each ``gt_img`` (3, H, W), RGB in [0, 1].
+            The same keys: ``inputs``, (N, 3, H, W), and each ``gt_img``, (3, H, W), RGB in [0, 1].
 
         Raises:
-            InputError: the pictures of the batch differ in size.
+            InputError: the images of the batch differ in size.
         """
         data = self.cast_data(data)
         inputs, samples = data['inputs'], data.get('data_samples')
         shapes = {tuple(img.shape) for img in inputs}
         if len(shapes) > 1:
             raise InputError(
-                f'the pictures of one batch differ in size: {sorted(shapes)}; '
+                f'the images of one batch differ in size: {sorted(shapes)}; '
                 'crop them to one size in the pipeline, or test with batch_size=1'
             )
         for sample in samples or ():

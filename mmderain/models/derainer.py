@@ -1,3 +1,5 @@
+"""The deraining model: a network, its losses, and the one way to derain an image."""
+
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -84,7 +86,7 @@ class Derainer(BaseModel):
         self._compiled = compile is not None and compile is not False
         if self._compiled:
             try:
-                self.network.compile(**({} if compile is True else compile))
+                self.network.compile(**(compile if isinstance(compile, dict) else {}))
             except (RuntimeError, TypeError) as error:
                 raise ValueError(
                     f'Derainer: torch.compile does not take the arguments compile={compile!r}: {error}'
@@ -115,7 +117,7 @@ class Derainer(BaseModel):
                 ``'tensor'`` the stage results of :meth:`stages`.
         """
         if mode == 'loss':
-            return self.loss(inputs, data_samples)
+            return self.loss(inputs, data_samples or [])
         if mode == 'predict':
             return self.predict(inputs, data_samples)
         if mode == 'tensor':
@@ -189,7 +191,7 @@ class Derainer(BaseModel):
             (N, 3, H, W), RGB clamped to [0, 1], not rounded, with the dtype and device of the batch (the network
             computes in its own). With tiles, SIAN and NASNet return what they return for the whole image, up to
             float rounding. JDNet, MAFNet and NAFNet look at the whole image at once, so their result differs a little
-            (docs/en/inference.md, "Large pictures").
+            (docs/en/inference.md, "Large images").
 
         Raises:
             TypeError, ValueError: the batch is not as described above.
@@ -213,10 +215,10 @@ class Derainer(BaseModel):
             return run_on_tiles(partial(self._restore_part, device=device), batch, size, self.spec)
 
     def rename_keys(self, state_dict: dict[str, Tensor], prefix: str = '') -> dict[str, Tensor]:
-        """Return a state dict in which the names that older versions wrote are those of today.
+        """Return a state dict in which names of older versions are replaced by the present names.
 
         Args:
-            state_dict: names -> tensors; it is not changed.
+            state_dict: maps names to tensors; it is not changed.
             prefix: beginning of the names of this model's entries.
         """
 
@@ -256,7 +258,7 @@ class Derainer(BaseModel):
         return 'bf16'
 
     def _tile_size(self, batch: Tensor, device: torch.device) -> int:
-        """Return the side of the tiles that the model's setting and the memory ask for, 0 for none."""
+        """Return the side of the tiles, from the model's setting or the free memory; 0 for no tiles."""
         if self.tile is not None:
             return self.tile
         available = available_memory(device)
@@ -271,11 +273,13 @@ class Derainer(BaseModel):
 
 
 def _require_tile_size(caller: str, tile: int | None) -> None:
+    """Raise a ValueError if the size of tiles is wrong."""
     if tile is not None and (not isinstance(tile, int) or tile < 0):
         raise ValueError(f'{caller}: tile must be None or a whole number of pixels from 0 on, found {tile!r}')
 
 
 def _spec_of(network: torch.nn.Module) -> NetworkSpec:
+    """Return the spec of a network, or raise a ValueError if it has none."""
     spec = getattr(network, 'spec', None)
     if not isinstance(spec, NetworkSpec):
         raise ValueError(
@@ -293,6 +297,7 @@ def _rename_keys_in_place(model: Derainer, state_dict: dict[str, Tensor], prefix
 
 
 def _per_channel(name: str, values: Sequence[float] | None) -> Tensor | None:
+    """Return values for R, G and B as a tensor (1, 3, 1, 1), or None."""
     if values is None:
         return None
     if len(values) != 3:

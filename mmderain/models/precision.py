@@ -5,13 +5,18 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from mmderain.structures import DerainDataSample
 
+from .spec import NetworkSpec
 from .tiling import pad_image
+
+if TYPE_CHECKING:
+    from .derainer import Derainer
 
 #: Names of bfloat16 instructions, as Linux and torch spell them: AMX and AVX-512 on x86, the last one on ARM.
 BF16_FLAGS = {'amx_bf16', 'avx512_bf16', 'bf16'}
@@ -31,12 +36,13 @@ def cpu_flags(cpuinfo: str | None = None) -> set[str]:
     """Return the names of the processor's instruction sets, an empty set if they are unknown.
 
     Args:
-        cpuinfo: text of ``/proc/cpuinfo``. None reads that file, or asks torch on systems without it.
+        cpuinfo: text of ``/proc/cpuinfo``. None reads that file; on systems without it, torch names them.
     """
     path = Path('/proc/cpuinfo')
     if cpuinfo is None and not path.is_file():
-        capabilities = getattr(torch.cpu, 'get_capabilities', dict)()  # torch 2.7 has no such function
-        return {name for name, value in capabilities.items() if value is True}
+        if not hasattr(torch.cpu, 'get_capabilities'):  # torch 2.7
+            return set()
+        return {name for name, value in torch.cpu.get_capabilities().items() if value is True}
     for line in (path.read_text() if cpuinfo is None else cpuinfo).splitlines():
         name, _, flags = line.partition(':')
         if name.strip() in ('flags', 'Features'):  # on x86, on ARM
@@ -45,7 +51,7 @@ def cpu_flags(cpuinfo: str | None = None) -> set[str]:
 
 
 def has_bf16(device: torch.device | str, cpuinfo: str | None = None) -> bool:
-    """Tell whether a device computes bfloat16 in hardware.
+    """Return whether a device computes bfloat16 in hardware.
 
     Args:
         device: CPU or GPU. The answer for any other type of device is False.
@@ -77,7 +83,7 @@ def inference_speedup(network: nn.Module, device: torch.device) -> float:
     return _speedup(step, network, (1, 3, side, side), device, INFERENCE_LIMIT)
 
 
-def training_speedup(model: nn.Module, device: torch.device) -> float:
+def training_speedup(model: 'Derainer', device: torch.device) -> float:
     """Measure how many times as fast the losses of two small images and their gradients are in bfloat16 as in float32.
 
     A copy is measured, uncompiled, so that the model stays as it is.
@@ -95,12 +101,19 @@ def training_speedup(model: nn.Module, device: torch.device) -> float:
     return _speedup(step, model.network, (2, 3, TRAINING_SIDE, TRAINING_SIDE), device, TRAINING_LIMIT)
 
 
-def _speedup(step: Callable, network: nn.Module, shape: tuple[int, ...], device: torch.device, limit: float) -> float:
-    """Measure a step on random images. If it returns a loss, the backward pass is a part of it."""
+def _speedup(
+    step: Callable[[Tensor], Tensor | None],
+    network: nn.Module,
+    shape: tuple[int, ...],
+    device: torch.device,
+    limit: float,
+) -> float:
+    """Measure a step on random images. If the step returns a loss, its backward pass is measured too."""
     times: dict[bool, list[float]] = {False: [], True: []}  # in bfloat16 or not -> seconds
     with torch.random.fork_rng([device] if device.type == 'cuda' else []):
         images = torch.rand(shape, device=device, dtype=next((p.dtype for p in network.parameters()), None))
-        images = pad_image(images, network.spec)
+        if isinstance(network.spec, NetworkSpec):  # every network of a Derainer has one
+            images = pad_image(images, network.spec)
         images = images.contiguous(memory_format=torch.channels_last)
         begin = time.perf_counter()
         while len(times[True]) < ROUNDS and time.perf_counter() - begin < limit:
@@ -138,7 +151,7 @@ def warn_of_slow_bf16(device: torch.device, measure: Callable[[], float], settin
     Args:
         device: device to compute on.
         measure: returns how many times as fast bfloat16 is; called only if the device lacks the hardware.
-        setting: the setting that asks for bfloat16.
+        setting: the setting that selects bfloat16.
         advice: what to set in its place.
     """
     if has_bf16(device) or (speedup := measure()) > MIN_SPEEDUP:

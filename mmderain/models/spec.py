@@ -24,8 +24,8 @@ class NetworkSpec:
         export_multiple: an exported graph for any size takes sides that are multiples of this number of pixels (and of
             ``size_multiple``).
         export_any_size: whether a graph for any size can be exported; False if the graph depends on the size.
-        renamed_keys: parts of names in checkpoints that older versions wrote (between the dots) -> today's. They are
-            replaced when weights are loaded.
+        renamed_keys: maps parts of names in the checkpoints of older versions (the text between two dots) to their
+            present names. They are replaced when weights are loaded.
 
     Raises:
         ValueError: a value is out of range.
@@ -51,7 +51,8 @@ class NetworkSpec:
                 raise ValueError(f'NetworkSpec: {name} must be a whole number from {smallest}, found {value!r}')
 
     def padded_side(self, side: int) -> int:
-        """Return the side in pixels that an image is padded to: at least ``min_size``, a multiple of
-        ``size_multiple``.
+        """Return the side in pixels to which an image is padded.
+
+        It is at least ``min_size`` and a multiple of ``size_multiple``.
         """
         return -(-max(side, self.min_size) // self.size_multiple) * self.size_multiple

@@ -42,8 +42,8 @@ class Tile:
     """A part of an image that a network sees alone. All slices are in pixels of the image.
 
     Attributes:
-        rows, columns: what the network sees; they begin at multiples of :data:`GRID`.
-        core_rows, core_columns: what is kept of the result. The cores of all tiles cover the image once.
+        rows, columns: part of the image that the network sees; it begins at multiples of :data:`GRID`.
+        core_rows, core_columns: part of the result that is kept. The cores of all tiles cover the image once.
         image_size: height and width of the whole image.
     """
 
@@ -60,15 +60,14 @@ class Tile:
             return slice(part.start // factor, math.ceil(part.stop / factor))
 
         height, width = (math.ceil(side / factor) for side in self.image_size)
-        parts = (self.rows, self.columns, self.core_rows, self.core_columns)
-        return Tile(*map(fold, parts), image_size=(height, width))
+        return Tile(fold(self.rows), fold(self.columns), fold(self.core_rows), fold(self.core_columns), (height, width))
 
 
 def crop_core(result: Tensor, tile: Tile) -> Tensor:
     """Return the core of a result.
 
     Args:
-        result: (..., h, w), what a network made of the tile.
+        result: result of a network for the tile, (..., h, w).
         tile: the tile.
     """
     top, left = tile.core_rows.start - tile.rows.start, tile.core_columns.start - tile.columns.start
@@ -131,7 +130,8 @@ def run_on_tiles(run: Callable[[Tensor, Tile], Tensor], batch: Tensor, size: int
         (N, C, H, W).
     """
     joined = torch.empty_like(batch)
-    for tile in iter_tiles(*batch.shape[-2:], size, spec.halo, tile_grid(spec)):
+    height, width = batch.shape[-2:]
+    for tile in iter_tiles(height, width, size, spec.halo, tile_grid(spec)):
         result = run(batch[..., tile.rows, tile.columns], tile)
         joined[..., tile.core_rows, tile.core_columns] = crop_core(result, tile)
     return joined

@@ -1,3 +1,5 @@
+"""The data of one image."""
+
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 

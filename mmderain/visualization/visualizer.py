@@ -1,3 +1,5 @@
+"""Panels of images with captions, and the visualizer of mmengine that draws them."""
+
 import cv2
 import numpy as np
 from mmengine.visualization import Visualizer
@@ -40,7 +42,7 @@ def panel(images: dict[str, np.ndarray], gap: int = 6) -> np.ndarray:
 
 
 def grid(images: dict[str, np.ndarray], columns: int) -> np.ndarray:
-    """Return panels of ``columns`` images, one under the other; the last one is filled up with white.
+    """Return panels of ``columns`` images, one under the other; white fills the rest of the last one.
 
     Args:
         images: caption -> uint8 (H, W, 3), all of one size; the channel order is kept.
