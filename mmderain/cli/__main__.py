@@ -1,3 +1,5 @@
+"""Run ``python -m mmderain.cli``."""
+
 import sys
 
 from mmderain.cli import main

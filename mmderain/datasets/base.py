@@ -4,6 +4,7 @@ import contextlib
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -44,9 +45,8 @@ class DerainDataset(BaseDataset):
     """
 
     accepts_seeded_index = True  # SeededSampler requires it
-    needed_prefixes = ('img',)  # keys of `data_prefix` whose folders must exist
 
-    def __init__(self, source: dict | None = None, **kwargs) -> None:
+    def __init__(self, source: dict | None = None, **kwargs: Any) -> None:
         self.source = source or {}
         # An unreadable image raises an error that names it. mmengine would silently load another one.
         super().__init__(max_refetch=0, **kwargs)
@@ -69,6 +69,11 @@ class DerainDataset(BaseDataset):
     def folder(self, key: str) -> Path:
         """Return the folder of a prefix, inside the data root."""
         return Path(self.data_root or '.') / self.data_prefix[key]
+
+    @property
+    def needed_prefixes(self) -> tuple[str, ...]:
+        """Return the keys of ``data_prefix`` whose folders must exist."""
+        return ('img',)
 
     def require_folders(self) -> None:
         """Raise the error of :meth:`list_folder` if a folder is missing, without listing any."""

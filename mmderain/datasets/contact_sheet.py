@@ -1,5 +1,7 @@
 """Contact sheets of data sets: images after each step of a pipeline."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from .samplers import SeededIndex
 Step = tuple[str, list[np.ndarray]]
 
 
-def unwrap_dataset(dataset: object) -> object:
+def unwrap_dataset(dataset: Any) -> Any:
     """Return the data set inside wrappers that repeat, join or mix; of several, the first."""
     while not hasattr(dataset, 'get_data_info') or not hasattr(dataset, 'pipeline') or hasattr(dataset, 'datasets'):
         dataset = dataset.datasets[0] if hasattr(dataset, 'datasets') else dataset.dataset
@@ -33,7 +35,7 @@ def images_of(results: dict) -> list[np.ndarray]:
     return [image for image in images if image.shape == images[0].shape]
 
 
-def pipeline_steps(dataset: object, index: int, seed: int) -> list[Step]:
+def pipeline_steps(dataset: Any, index: int, seed: int) -> list[Step]:
     """Return the transforms that change the image of an item, and the images after each.
 
     Args:

@@ -1,4 +1,7 @@
+"""Data set of the images of one folder."""
+
 from collections.abc import Sequence
+from typing import Any
 
 from mmderain.registry import DATASETS
 
@@ -19,7 +22,7 @@ class ImageFolderDataset(DerainDataset):
         FileNotFoundError: the folder is missing or holds no image.
     """
 
-    def __init__(self, data_root: str, pipeline: Sequence[dict] = (), **kwargs) -> None:
+    def __init__(self, data_root: str, pipeline: Sequence[dict] = (), **kwargs: Any) -> None:
         super().__init__(data_root=data_root, data_prefix=dict(img=''), pipeline=list(pipeline), **kwargs)
 
     def load_data_list(self) -> list[dict]:

@@ -1,5 +1,8 @@
+"""Data set of rainy images with their clean images."""
+
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.logging import print_log
 
@@ -48,7 +51,7 @@ class PairedImageDataset(DerainDataset):
         ann_file: str = '',
         patches: dict | None = None,
         pipeline: Sequence[dict] = (),
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         self.pairing = pairing
         self.patches = patches
@@ -74,14 +77,16 @@ class PairedImageDataset(DerainDataset):
         """Return the items, one for each pair or patch."""
         img_files = self._select(self.list_folder('img'))
         img_folder = self.folder('img')
-        if self.side_by_side:
+        if isinstance(self.pairing, dict) and self.side_by_side:
             clean = self.pairing.get('clean')
             if clean not in ('left', 'right'):
                 raise InputError(f"pairing: side_by_side needs clean='left' or 'right', found {clean!r}")
             items = [dict(img_path=str(img_folder / p), clean_half=clean, name=p.as_posix()) for p in img_files]
         else:
             items = self._paired(img_files)
-        return items if self.patches is None else [patch for item in items for patch in self._patches_of(item)]
+        if self.patches is None:
+            return items
+        return [patch for item in items for patch in self._patches_of(item, **self.patches)]
 
     def _select(self, img_files: list[Path]) -> list[Path]:
         """Return the files that ``ann_file`` lists, in its order; all files if there is no ``ann_file``."""
@@ -133,13 +138,13 @@ class PairedImageDataset(DerainDataset):
             dict(img_path=str(img_folder / img), gt_path=str(gt_folder / gt), name=img.as_posix()) for img, gt in pairs
         ]
 
-    def _patches_of(self, item: dict) -> list[dict]:
+    @staticmethod
+    def _patches_of(item: dict, size: int, stride: int, hflip: bool = False) -> list[dict]:
         """Return an item for each patch of the grid over an image; only the header of the file is read.
 
         Raises:
             InputError: the image is smaller than a patch.
         """
-        size, stride = self.patches['size'], self.patches['stride']
         height, width = image_size(item['img_path'])
         if 'clean_half' in item:
             width //= 2
@@ -148,7 +153,7 @@ class PairedImageDataset(DerainDataset):
                 f'{item["img_path"]}: {height}x{width} pixels, smaller than a patch of {size}x{size}; '
                 'set a smaller `patches` size, or leave the image out'
             )
-        flips = (False, True) if self.patches.get('hflip') else (False,)
+        flips = (False, True) if hflip else (False,)
         return [
             item | dict(patch=(top, left, size), patch_flip=flip)
             for flip in flips

@@ -36,10 +36,10 @@ class NameTemplate:
         Raises:
             InputError: the name fits in more than one way.
         """
-        found = self._longest.fullmatch(stem)
-        if found is None:
+        found, shortest = self._longest.fullmatch(stem), self._shortest.fullmatch(stem)
+        if found is None or shortest is None:  # both patterns match the same names
             return None
-        if found.groups() != self._shortest.fullmatch(stem).groups():
+        if found.groups() != shortest.groups():
             raise InputError(
                 f'the name {stem!r} fits the pairing template {self.text!r} in more than one way; '
                 'make the template more specific, with {name:d} for whole numbers'

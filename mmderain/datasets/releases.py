@@ -46,11 +46,11 @@ class Release:
 
 def _rain100(letter: str, sister: str, train: int, leaks: int | None = None) -> Release:
     rules = ((r'rain-(?P<id>\d+)', r'norain-(?P<id>\d+)'),)
-    names = dict(img='rain/rain-{id}', gt='norain/norain-{id}')
+    img, gt = 'rain/rain-{id}', 'norain/norain-{id}'
     return Release(
         dict(
-            train=Split(train, rules, 'train', **names),
-            test=Split(100, rules, f'test|rain100{letter}', **names),
+            train=Split(train, rules, 'train', img, gt),
+            test=Split(100, rules, f'test|rain100{letter}', img, gt),
         ),
         other=sister,
         test_backgrounds_in_train=leaks,
@@ -59,17 +59,16 @@ def _rain100(letter: str, sister: str, train: int, leaks: int | None = None) -> 
 
 def _rain200(sister: str) -> Release:
     rules = ((r'norain-(?P<id>\d+)x2', r'norain-(?P<id>\d+)'),)
-    names = dict(img='rain/norain-{id}x2', gt='norain/norain-{id}')
+    img, gt = 'rain/norain-{id}x2', 'norain/norain-{id}'
     return Release(
-        dict(train=Split(1800, rules, 'train', **names), test=Split(200, rules, 'test', **names)), other=sister
+        dict(train=Split(1800, rules, 'train', img, gt), test=Split(200, rules, 'test', img, gt)), other=sister
     )
 
 
 def _mpid(kind: str, train: int, test: int, rule: tuple[str, str], img: str, gt: str) -> Release:
     sisters = '|'.join({'drop', 'streak', 'mist'} - {kind})
-    names = dict(img=img, gt=gt)
     return Release(
-        dict(train=Split(train, (rule,), 'train', **names), test=Split(test, (rule,), 'test', **names)),
+        dict(train=Split(train, (rule,), 'train', img, gt), test=Split(test, (rule,), 'test', img, gt)),
         other=rf'(?:{sisters})',
     )
 

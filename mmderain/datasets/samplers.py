@@ -1,9 +1,12 @@
-from collections.abc import Iterator
+"""A sampler that makes order and augmentation a function of seed, epoch and index."""
+
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
+from mmengine.dataset import BaseDataset
 from mmengine.dist import get_dist_info, sync_random_seed
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Sampler
 
 from mmderain.errors import InputError
 from mmderain.registry import DATA_SAMPLERS
@@ -21,7 +24,7 @@ class SeededIndex(NamedTuple):
         seed: seed of the run.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nothing calls
     visit: int
     seed: int
 
@@ -47,7 +50,7 @@ class SeededSampler(Sampler):
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: BaseDataset,
         shuffle: bool = True,
         seed: int | None = None,
         repeat: int = 1,
@@ -71,11 +74,10 @@ class SeededSampler(Sampler):
     def _order(self, epoch: int) -> list[SeededIndex]:
         """Return the indices of one epoch in order, for all ranks."""
         total = self.length * self.repeat
+        order: Sequence[int] = range(total)
         if self.shuffle:
             generator = torch.Generator().manual_seed(self.seed + epoch)
             order = torch.randperm(total, generator=generator).tolist()
-        else:
-            order = range(total)
         return [SeededIndex(i % self.length, epoch * self.repeat + i // self.length, self.seed) for i in order]
 
     def __iter__(self) -> Iterator[SeededIndex]:

@@ -88,12 +88,15 @@ def _building_reason(error: Exception, frames: list) -> str:
     return f'{getattr(cls, "__name__", frames[-1].f_code.co_name)}: {_reason(error)}'
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """Return the message of an error in one line, with its type unless the message explains itself."""
     text = ' '.join(str(error).split())
     return text if text and type(error) is ValueError else f'{type(error).__name__}: {text}'
 
 
 def signature_of(cls: type) -> list[str]:
-    """Names of a class's arguments, those of its parents included."""
-    return [name for base in cls.__mro__ for name in inspect.signature(base.__init__).parameters if name != 'self']
+    """Return the names of the arguments of a class and of its parents."""
+    names: list[str] = []
+    for base in cls.__mro__:
+        names += inspect.signature(base.__init__).parameters  # type: ignore[misc]  # of a class, not of an instance
+    return [name for name in names if name != 'self']

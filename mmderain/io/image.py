@@ -23,7 +23,7 @@ JPEG_QUALITY = 95
 #: EXIF orientation -> number of counterclockwise quarter turns, and whether to mirror left and right before them.
 _ORIENTATIONS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
 #: Luma weights of R, G and B (ITU-R BT.601), as in JPEG and OpenCV.
-_GRAY_WEIGHTS = np.float32([0.299, 0.587, 0.114])
+_GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass
@@ -155,7 +155,7 @@ def _read_header(path: Path) -> tuple[str, int]:
     try:
         with Image.open(path) as header:
             mode, orientation = header.mode, _orientation(header)
-            # A JPEG of several pictures (MPO), as many cameras write it, is shown as its first one.
+            # Many cameras write a JPEG with several images (MPO). Programs show the first one.
             frames = 1 if header.format == 'MPO' else getattr(header, 'n_frames', 1)
     except Image.UnidentifiedImageError:
         return 'RGB', 1  # Pillow does not know TIFF of 16-bit RGB, which OpenCV reads
@@ -221,7 +221,7 @@ def write_image(array: np.ndarray, path: str | Path) -> None:
         if not done:
             raise InputError(f'{path}: {array.dtype} of shape {array.shape} cannot be written as {suffix}')
         with atomic_write(path, durable=False) as part:
-            part.write_bytes(content)
+            part.write_bytes(content.tobytes())
     except (OSError, cv2.error) as error:
         raise InputError(f'{path}: cannot be written ({error})') from None
 

@@ -68,7 +68,7 @@ def write_frames(
         for frame in frames:
             if writer is None:
                 size = frame.shape[1::-1]
-                writer = cv2.VideoWriter(str(part), cv2.VideoWriter_fourcc(*'mp4v'), rate, size)
+                writer = cv2.VideoWriter(str(part), cv2.VideoWriter.fourcc(*'mp4v'), rate, size)
                 if not writer.isOpened():
                     raise InputError(f'{path}: OpenCV cannot write MP4 videos of {size[0]}x{size[1]} here')
             writer.write(frame)

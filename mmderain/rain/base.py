@@ -6,8 +6,13 @@ from typing import ClassVar
 
 import numpy as np
 
-#: Lower and upper bound of a number that is drawn anew for each image.
+#: Lower and upper bound of a number that is drawn for each image.
 Range = tuple[float, float]
+
+
+def scale_range(bounds: Range, factor: float) -> Range:
+    """Return a range whose bounds are multiplied by a factor."""
+    return factor * bounds[0], factor * bounds[1]
 
 
 class RainPreset(ABC):

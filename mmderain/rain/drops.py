@@ -6,7 +6,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from .base import RainPreset, Range
+from .base import RainPreset, Range, scale_range
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class DropPreset(RainPreset):
         """Return the preset for drops that cover ``strength`` times the area: more of them, and larger ones."""
         return replace(
             self,
-            number=tuple(strength**0.5 * n for n in self.number),
-            radius=tuple(strength**0.25 * r for r in self.radius),
+            number=scale_range(self.number, strength**0.5),
+            radius=scale_range(self.radius, strength**0.25),
         )
 
     def sample(self, rng: np.random.Generator, scale: float) -> list[Drop]:
@@ -132,11 +132,11 @@ def _surroundings(image: np.ndarray, cx: float, cy: float, reach: float, sigma: 
 
     The center of the drop, (cx, cy) in the image, lies at (reach, reach) in the square.
     """
-    size = (int(2 * reach) + 3,) * 2
+    side = int(2 * reach) + 3
     patch = cv2.warpAffine(
         image,
-        np.float64([[1, 0, reach - cx], [0, 1, reach - cy]]),
-        size,
+        np.array([[1, 0, reach - cx], [0, 1, reach - cy]], np.float64),
+        (side, side),
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REFLECT_101,
     )

@@ -1,6 +1,5 @@
 """Draw rain over every image of a folder, and record what was drawn."""
 
-import dataclasses
 import json
 import os
 import shutil
@@ -79,7 +78,7 @@ def rain_over_folder(
     with atomic_write(dst / MANIFEST) as part:
         part.write_text(''.join(f'{json.dumps(line)}\n' for line in [settings, *lines]), encoding='utf-8')
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool, open(dst / MANIFEST, 'a', encoding='utf-8') as manifest:
-        results = pool.map(lambda item: _rain_over_image(src, dst, *item, rain, seed), to_do)
+        results = pool.map(lambda item: _rain_over_image(src, dst, item[0], item[1], rain, seed), to_do)
         for line in progress(results, len(to_do)):
             if isinstance(line, Exception):
                 result.errors.append(line)
@@ -108,7 +107,7 @@ def _target_names(src: Path) -> dict[Path, Path]:
 
 def _settings(src: Path, rain: str, seed: int) -> dict:
     """Return the first line of the manifest: everything that decides the rain."""
-    presets = [{type(preset).__name__: dataclasses.asdict(preset)} for preset in parse_rain(rain)]
+    presets = [{type(preset).__name__: vars(preset)} for preset in parse_rain(rain)]
     settings = dict(
         version=__version__,
         source=str(src.resolve()),

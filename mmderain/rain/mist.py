@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .base import RainPreset, Range
+from .base import RainPreset, Range, scale_range
 
 #: Depth in meters at the lower edge of an image without a depth map, and at and above its horizon.
 NEAREST, FARTHEST = 6.0, 150.0
@@ -46,7 +46,7 @@ class MistPreset(RainPreset):
 
     def scaled(self, strength: float) -> 'MistPreset':
         """Return the preset for mist that is ``strength`` times as dense."""
-        return replace(self, beta=tuple(strength * b for b in self.beta))
+        return replace(self, beta=scale_range(self.beta, strength))
 
     def sample(self, rng: np.random.Generator) -> Mist:
         """Return the mist of one image."""
@@ -92,6 +92,7 @@ def draw_mist(image: np.ndarray, mist: Mist, depth: np.ndarray | None = None) ->
         The misty image, (H, W, 3) float32.
     """
     if depth is None:
-        depth = gradient_depth(*image.shape[:2], mist.horizon)
+        height, width = image.shape[:2]
+        depth = gradient_depth(height, width, mist.horizon)
     transmission = np.exp(-mist.beta * depth)[..., None].astype(np.float32)
     return image * transmission + 255 * mist.airlight * (1 - transmission)

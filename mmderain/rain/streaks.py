@@ -6,7 +6,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from .base import RainPreset, Range
+from .base import RainPreset, Range, scale_range
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class StreakPreset(RainPreset):
         root = strength**0.5
         return replace(
             self,
-            density=tuple(root * d for d in self.density),
-            amplitude=tuple(root * a for a in self.amplitude),
+            density=scale_range(self.density, root),
+            amplitude=scale_range(self.amplitude, root),
         )
 
     def sample(self, rng: np.random.Generator, scale: float) -> Streaks:
@@ -114,7 +114,8 @@ class StreakPreset(RainPreset):
     ) -> tuple[np.ndarray, list[dict]]:
         """Add the light of streaks to an image."""
         streaks = self.sample(rng, scale)
-        return image + draw_streaks(*image.shape[:2], streaks, rng)[..., None], [asdict(streaks)]
+        height, width = image.shape[:2]
+        return image + draw_streaks(height, width, streaks, rng)[..., None], [asdict(streaks)]
 
 
 def line_kernel(length: float, sigma: float, angle: float) -> np.ndarray:
@@ -150,7 +151,7 @@ def draw_streaks(height: int, width: int, streaks: Streaks, rng: np.random.Gener
     Returns:
         (height, width) float32, 0 and above on the scale of 0..255, not clipped at 255.
     """
-    total = np.zeros((height, width), np.float32)
+    total: np.ndarray = np.zeros((height, width), np.float32)
     for layer in streaks.layers:
         kernel = line_kernel(layer.length, layer.sigma, layer.angle)
         # Streaks that begin outside the image reach into it, so the field is wider by the kernel's radius on each side.

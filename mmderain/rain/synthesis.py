@@ -34,20 +34,22 @@ def parse_rain(rain: Rain) -> list[RainPreset]:
     Raises:
         InputError: a name or severity is unknown, or ``rain`` is of another type.
     """
+    presets: list[RainPreset] = []
     if isinstance(rain, str):
-        presets = []
         for part in rain.split('+'):
-            name, *severity = part.strip().split(':')
-            if name not in PRESETS or severity not in ([], *([str(s)] for s in STRENGTH)):
+            name, colon, severity = part.strip().partition(':')
+            severity = severity if colon else '3'
+            if name not in PRESETS or severity not in map(str, STRENGTH):
                 raise InputError(
                     f'rain {rain!r}: found {part!r}; expected one of {", ".join(PRESETS)}, with :1 to :5 after it for '
                     "a severity other than 3, several joined by +, for example 'heavy:4+mist'"
                 )
-            presets.append(PRESETS[name].scaled(STRENGTH[int((severity or [3])[0])]))
+            presets.append(PRESETS[name].scaled(STRENGTH[int(severity)]))
     else:
-        presets = [rain] if isinstance(rain, RainPreset) else rain
-        if not isinstance(presets, Sequence) or not all(isinstance(preset, RainPreset) for preset in presets):
+        given = [rain] if isinstance(rain, RainPreset) else rain
+        if not isinstance(given, Sequence) or not all(isinstance(preset, RainPreset) for preset in given):
             raise InputError(f'rain {rain!r}: expected a name, a preset, or several presets')
+        presets = list(given)
     return sorted(presets, key=lambda preset: preset.order)
 
 
@@ -103,7 +105,9 @@ def draw_rain(
     if depth is not None and (depth.shape != (height, width) or not (np.isfinite(depth).all() and depth.min() >= 0)):
         raise InputError(f'depth must be ({height}, {width}), finite, in meters from 0; found {depth.shape}')
     scale = height / REFERENCE_HEIGHT if scale is None else scale
-    rainy, parameters, drawn_before = image.astype(np.float32), [], Counter()
+    rainy: np.ndarray = image.astype(np.float32)
+    parameters: list[dict] = []
+    drawn_before: Counter[int] = Counter()
     for preset in parse_rain(rain):
         # A random stream for each preset: with or without mist, the streaks are the same.
         rng = np.random.default_rng([*np.atleast_1d(seed).tolist(), preset.stream, drawn_before[preset.stream]])

@@ -63,7 +63,8 @@ def _annotate(src: Path, split: str, min_area: int) -> dict:
     paths = sorted(path for path in folder.glob('*') if path.suffix.lower() in ('.jpg', '.png'))
     if not paths:
         raise FileNotFoundError(f'{folder}: no images; SRC must hold images/{split} and annotations/{split}')
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     for number, path in enumerate(paths, start=1):
         label_path = src / 'annotations' / split / f'{path.stem}.png'
         if not label_path.is_file():

@@ -64,7 +64,8 @@ def label_street_video(
     drawn, report = {}, []
     with atomic_folder(dst) as part:
         for split, first, last in (('train', 0, train), ('test', train, len(frames))):
-            images, annotations = [], []
+            images: list[dict] = []
+            annotations: list[dict] = []
             for place in track(range(first, last), split):
                 frame, name = frames[place], f'{place * step:05}'
                 labels, objects = find_objects(frame, background, uncertain)

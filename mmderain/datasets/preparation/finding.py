@@ -169,7 +169,7 @@ def _fields_of(pattern: str | None, path: Path) -> dict[str, str] | None:
     return None if found is None else found.groupdict()
 
 
-def _key_of(role: _Role, pattern: str) -> tuple:
+def _key_of(role: _Role, pattern: str | None) -> tuple:
     """Return split, rule and the fields that a pattern names; whole numbers are compared as numbers (007 is 7)."""
-    values = [role.fields[name] for name in re.compile(pattern).groupindex]
+    values = [role.fields[name] for name in re.compile(pattern or '').groupindex]
     return role.split, role.rule, *(int(value) if value.isdigit() else value for value in values)

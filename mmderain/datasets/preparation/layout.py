@@ -116,7 +116,7 @@ def _place_pairs(pairs: list[FoundPair], split: Split, root: Path, base: Path, c
         fields = {key: value.lower() if key == 'density' else value for key, value in fields.items()}
         row = []
         for file, template in zip(files, (split.img, split.gt), strict=True):
-            if file is None:
+            if file is None or template is None:
                 row.append('')
                 continue
             target = base / (template.format(**fields) + file.suffix)

@@ -1,3 +1,5 @@
+"""The transform that packs an item for a model."""
+
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform

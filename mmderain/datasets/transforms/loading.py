@@ -1,3 +1,5 @@
+"""The transform that loads images."""
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 

@@ -1,3 +1,5 @@
+"""The transform that draws rain."""
+
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +32,9 @@ class SynthesizeRain(BaseTransform):
         InputError: the rain is unknown, or an image lies outside ``data_root``.
     """
 
-    def __init__(self, preset: Rain | list[str] = 'heavy', seed: int | None = None, data_root: str | None = None):
+    def __init__(
+        self, preset: Rain | list[str] = 'heavy', seed: int | None = None, data_root: str | None = None
+    ) -> None:
         choices = preset if isinstance(preset, list) else [preset]
         self.preset = preset
         self.choices = [None if choice == 'none' else parse_rain(choice) for choice in choices]
@@ -52,20 +56,22 @@ class SynthesizeRain(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Return the results with a rainy ``img`` and the clean ``gt_img``."""
+        seed: int | list[int]
         if self.seed is None:
             seed, choice = np.random.randint(2**31), np.random.randint(len(self.choices))
         else:
             seed = rain_seed(self.seed, self.name_of(results))
             choice = seed[1] % len(self.choices)
         results['gt_img'] = results['img']
-        if self.choices[choice] is None:
+        presets = self.choices[choice]
+        if presets is None:
             return results
         # `img` may be a crop: the scale is that of the whole image, after a resize before the crop.
         scale = results['ori_shape'][0] * results.get('scale_factor', (1, 1))[1] / REFERENCE_HEIGHT
         img = results['img']
         if np.issubdtype(img.dtype, np.floating):  # photometric distortion of mmdet and mmseg returns float32
             img = np.rint(img).clip(0, 255).astype(np.uint8)
-        results['img'] = draw_rain(img, self.choices[choice], seed, scale).rainy.astype(results['img'].dtype)
+        results['img'] = draw_rain(img, presets, seed, scale).rainy.astype(results['img'].dtype)
         return results
 
     def __repr__(self) -> str:
