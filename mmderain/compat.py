@@ -1,12 +1,13 @@
-"""The only place that knows how OpenMMLab's releases and forks differ.
+"""The only module that handles the differences between the releases and forks of OpenMMLab.
 
-Two sets of distributions install the same import names (mmengine, mmcv, mmdet, mmseg): the maintained
-``onedl-*`` forks and the originals. Importing this module checks that one of them is there and mends, for
-both, what stands between a user and ``_base_ = 'mmseg::...'``, resuming under torch >= 2.6 and training on
-several CPU processes.
+Two sets of distributions install the same import names (mmengine, mmcv, mmdet, mmseg): the maintained ``onedl-*`` forks
+and the originals. Importing this module checks that one of them is installed. For both it makes three things work:
+``_base_ = 'mmseg::...'`` in configs, resuming with torch >= 2.6, and training in several processes on a CPU.
 """
 
+import importlib
 import os
+from collections.abc import Callable
 from importlib import metadata, util
 
 _STACKS_HINT = (
@@ -25,7 +26,7 @@ from mmengine.logging.history_buffer import HistoryBuffer  # noqa: E402
 
 from .errors import InputError  # noqa: E402
 
-# Import name -> names of the distributions that may provide it, the fork first.
+# Maps an import name to the names of the distributions that may provide it, the fork first.
 _DISTRIBUTIONS = {
     'mmderain': ('mmderain',),
     'mmdet': ('onedl-mmdetection', 'mmdet'),
@@ -34,7 +35,7 @@ _DISTRIBUTIONS = {
 
 
 def installed_distribution(module: str) -> str | None:
-    """Name of the installed distribution that provides an import name, None if there is none.
+    """Return the name of the installed distribution that provides an import name, None if there is none.
 
     Args:
         module: ``'mmdet'``, ``'mmseg'`` or ``'mmderain'``.
@@ -51,52 +52,56 @@ def installed_distribution(module: str) -> str | None:
 def map_config_scopes() -> None:
     """Let ``_base_ = '<module>::...'`` find the package under the name it was installed by.
 
-    mmengine's own table knows the originals' names only (``mmseg`` -> ``mmsegmentation``). A package that is
-    importable but not installed as a distribution (``PYTHONPATH``) is found by its import name.
+    mmengine's table has only the names of the originals (``mmseg`` -> ``mmsegmentation``). A package that can be
+    imported but is not installed as a distribution (``PYTHONPATH``) is found by its import name.
     """
     for module in _DISTRIBUTIONS:
         _config_utils.MODULE2PACKAGE[module] = installed_distribution(module) or module
 
 
-def _history_buffer_method(owner: type, name: str):
+def _history_buffer_method(owner: type, name: str) -> Callable:
+    """Return a method of HistoryBuffer, in place of ``getattr`` when a checkpoint is read."""
     if owner is not HistoryBuffer or name.startswith('_'):
         raise ValueError(f'refused to unpickle {owner!r}.{name}: only HistoryBuffer methods are expected')
     return getattr(owner, name)
 
 
 def allow_resuming() -> None:
-    """Let ``torch.load(weights_only=True)`` read what a Runner checkpoint holds beside tensors.
+    """Let ``torch.load(weights_only=True)`` read the objects other than tensors in a checkpoint of a Runner.
 
-    torch >= 2.6 refuses mmengine's ``HistoryBuffer`` (the smoothed losses) and the numpy arrays in it;
-    mmengine 0.10.7 cannot resume without this. A ``HistoryBuffer`` refers to its own methods through
-    ``getattr``, which is admitted for exactly that and nothing else.
+    torch >= 2.6 refuses mmengine's ``HistoryBuffer`` (the smoothed losses) and the numpy arrays in it, so that
+    mmengine 0.10.7 cannot resume. A ``HistoryBuffer`` refers to its own methods through ``getattr``, which is allowed
+    for these methods only.
     """
     import numpy as np
 
-    try:
-        from numpy._core.multiarray import _reconstruct, scalar
-    except ImportError:  # numpy < 2
-        from numpy.core.multiarray import _reconstruct, scalar
+    # numpy 2 has renamed numpy.core to numpy._core.
+    multiarray = importlib.import_module(
+        'numpy._core.multiarray' if np.lib.NumpyVersion(np.__version__) >= '2.0.0' else 'numpy.core.multiarray'
+    )
     dtypes = [type(np.dtype(kind)) for kind in ('f8', 'f4', 'i8', 'i4', 'b1', 'u8')]
     globals_ = [HistoryBuffer, np.ndarray, np.dtype, *dtypes]
     globals_.append((_history_buffer_method, 'builtins.getattr'))
-    # A checkpoint written beside numpy 1 names the module `numpy.core`, one beside numpy 2 `numpy._core`.
+    # A checkpoint that was written with numpy 1 names the module `numpy.core`, one with numpy 2 `numpy._core`.
     for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
-        globals_ += [(_reconstruct, f'{module}._reconstruct'), (scalar, f'{module}.scalar')]
+        globals_ += [(getattr(multiarray, name), f'{module}.{name}') for name in ('_reconstruct', 'scalar')]
     torch.serialization.add_safe_globals(globals_)
 
 
 def init_cpu_distributed(launcher: str) -> dict | None:
-    """Start a gloo process group where mmengine would insist on CUDA.
+    """Start a gloo process group on a machine without a GPU, where mmengine requires CUDA.
 
-    mmengine's launcher calls ``torch.cuda.set_device`` and wraps the model with ``device_ids``; neither works
-    on a machine without a GPU.
+    mmengine's launcher calls ``torch.cuda.set_device`` and wraps the model with ``device_ids``. Neither works without a
+    GPU.
 
     Args:
-        launcher: the ``--launcher`` of the tool; only ``'pytorch'`` is handled, others are mmengine's business.
+        launcher: value of ``--launcher``. Only ``'pytorch'`` is handled here; mmengine handles the others.
 
     Returns:
-        The ``model_wrapper_cfg`` that the Runner then needs, or None if mmengine's own way works.
+        The ``model_wrapper_cfg`` that the Runner needs, or None if mmengine starts the processes itself.
+
+    Raises:
+        InputError: the environment lacks the variables that ``torchrun`` sets.
     """
     if launcher != 'pytorch' or torch.cuda.is_available():
         return None

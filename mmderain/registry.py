@@ -1,7 +1,7 @@
-"""mmderain's registries: a child, scope ``mmderain``, of each of mmengine's root registries.
+"""The registries of mmderain: a child with the scope ``mmderain`` of each root registry of mmengine.
 
-A type is found without any import of the user's: a registry imports its ``locations`` the first time it is
-asked. Every root registry has a child here, for mmengine warns when a scope lacks one.
+Users need no import to find a type, because a registry imports its ``locations`` at its first lookup. Every root
+registry has a child here, because mmengine warns if a scope lacks one.
 """
 
 from mmengine import registry as _root
@@ -21,6 +21,7 @@ _LOCATIONS = {
 
 
 def _child(name: str) -> Registry:
+    """Return the child of a root registry."""
     root = getattr(_root, name)
     return Registry(root.name, scope='mmderain', parent=root, locations=_LOCATIONS.get(name, ['mmderain.models']))
 

@@ -144,6 +144,8 @@ def _write(model: ExportedModel, path: Path, size: tuple[int, int], multiple: in
             onnx = torch.onnx.export(
                 program, (rainy,), input_names=['rainy'], output_names=['derained'], opset_version=OPSET, verbose=False
             )
+        if onnx is None:
+            raise InputError(f'{path}: torch.onnx.export returned nothing')
         onnx.save(path, external_data=False)
 
 

@@ -1,8 +1,9 @@
 """Derain images and videos with a model that is chosen by name."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -107,14 +108,14 @@ class DerainInferencer:
             raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
         if batch_size < 1:
             raise InputError(f'batch_size must be at least 1, found {batch_size}')
-        single = not isinstance(inputs, Sequence) or isinstance(inputs, str)
-        sources = list(expand_inputs([inputs] if single else inputs, out_dir))
+        many = inputs if isinstance(inputs, Sequence) and not isinstance(inputs, str) else None
+        sources = list(expand_inputs([cast('Input', inputs)] if many is None else many, out_dir))
         targets = result_paths(sources, out_dir, existing)
         result = Inference(predictions=[None] * len(sources))
         numbers = track(range(len(sources)), 'deraining', disable=not progress)
         for batch in self._batches(sources, targets, numbers, batch_size, existing, result):
             self._derain(batch, sources, targets, result)
-        if single and len(sources) == 1 and result.failures:
+        if many is None and len(sources) == 1 and result.failures:
             ((name, reason),) = result.failures.items()
             raise InputError(reason) from result.errors[name]
         return result
@@ -123,7 +124,7 @@ class DerainInferencer:
         self,
         sources: list[Source],
         targets: list[Path | None],
-        numbers: Iterator[int],
+        numbers: Iterable[int],
         batch_size: int,
         existing: str,
         result: Inference,
@@ -136,7 +137,7 @@ class DerainInferencer:
                 if existing == 'skip' and target is not None and target.exists():
                     result.predictions[number] = target
                     continue
-                if source.is_video:
+                if isinstance(source.content, Path) and source.is_video and target is not None:
                     result.predictions[number] = derain_video(self.model, source.content, target, batch_size).path
                     continue
                 loaded = source.load()
@@ -174,10 +175,11 @@ class DerainInferencer:
                 result.add_failure(name, error, _out_of_memory_message(name))
             return
         for (number, image), own in zip(batch.items(), derained, strict=True):
-            if isinstance(image, Tensor):
-                result.predictions[number] = own if sources[number].content.dim() == 4 else own[0]
+            content = sources[number].content
+            if isinstance(image, Tensor) and isinstance(content, Tensor):
+                result.predictions[number] = own if content.dim() == 4 else own[0]
                 continue
-            array, target = image.with_color(own[0]), targets[number]
+            array, target = cast('DecodedImage', image).with_color(own[0]), targets[number]
             if target is None:
                 result.predictions[number] = array
                 continue

@@ -1,4 +1,4 @@
-"""What stands between files and a network: which inputs a call names, where each result goes, and videos."""
+"""Connect files and a network: find the inputs of a call, name the result files, and derain videos."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,6 +33,7 @@ class Source:
 
     @property
     def is_video(self) -> bool:
+        """Return whether the input is a video file."""
         return isinstance(self.content, Path) and self.content.suffix.lower() in VIDEO_SUFFIXES
 
     def load(self) -> DecodedImage | Tensor:
@@ -106,7 +107,9 @@ def result_paths(sources: list[Source], out_dir: str | Path | None, existing: st
             if source.is_video:
                 raise InputError(f'{source.name}: the result of a video is written, not returned; set out_dir')
         return [None] * len(sources)
-    out_dir, paths, taken = Path(out_dir), [], {}
+    out_dir = Path(out_dir)
+    paths: list[Path | None] = []
+    taken: dict[Path, str] = {}
     if out_dir.exists() and not out_dir.is_dir():
         raise InputError(f'{out_dir}: is a file; expected a folder for the results')
     inputs = {source.content.resolve(): source.name for source in sources if isinstance(source.content, Path)}
@@ -194,7 +197,10 @@ def derain_video(
                 last, number = pair, number + 1
 
     audio = write_frames(derained(), target, rate, sound_from=source)
-    flicker = tuple(float(value) for value in np.mean(changes, axis=0)) if changes else None
+    flicker = None
+    if changes:
+        before, after = np.mean(changes, axis=0)
+        flicker = float(before), float(after)
     return VideoReport(target, number, flicker, audio)
 
 

@@ -7,6 +7,7 @@ import select
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from mmderain.errors import InputError
 
@@ -22,7 +23,7 @@ class CommandParser(argparse.ArgumentParser):
         options: of :class:`argparse.ArgumentParser`.
     """
 
-    def __init__(self, doc: str, **options) -> None:
+    def __init__(self, doc: str, **options: Any) -> None:
         summary, _, rest = doc.strip().partition('\n\n')
         options.setdefault('formatter_class', argparse.RawDescriptionHelpFormatter)
         super().__init__(description=summary, epilog=rest, **options)

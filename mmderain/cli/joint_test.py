@@ -15,6 +15,7 @@ import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -87,11 +88,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 class AppendDerainer(argparse.Action):
     """Collect derainers as (name, derainer, checkpoint or None)."""
 
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
         """Add one derainer."""
-        if len(values) > 3:
-            parser.error(f'{option_string} {" ".join(values)}: expected NAME [DERAINER [CHECKPOINT]]')
-        name, derainer, checkpoint = [*values, *[None] * (3 - len(values))]
+        words = list(values or [])
+        if len(words) > 3:
+            parser.error(f'{option_string} {" ".join(words)}: expected NAME [DERAINER [CHECKPOINT]]')
+        name, derainer, checkpoint = words + [None] * (3 - len(words))
         setattr(namespace, self.dest, [*getattr(namespace, self.dest), (name, derainer or name, checkpoint)])
 
 
@@ -131,9 +139,9 @@ def run(args: argparse.Namespace) -> None:
             args.device,
         )
     )
-    done = []
+    done: list[joint_test.Result] = []
 
-    def show(row, result) -> None:
+    def show(row: joint_test.Condition, result: joint_test.Result) -> None:
         done.append(result)
         lines = joint_test.align_table(joint_test.make_table(rows[: len(done)], done), rows).splitlines()
         # The head once, then one line for each row. The final table adds the recovery, which refers to other rows.

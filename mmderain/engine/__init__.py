@@ -1,3 +1,5 @@
+"""Hooks and the optimizer wrapper for mmengine's Runner, and functions that the tools share."""
+
 from .checkpoint_hook import SafeCheckpointHook
 from .optim_wrapper import BFloat16OptimWrapper
 from .visualization_hook import DerainVisualizationHook

@@ -44,7 +44,7 @@ class Variant(NamedTuple):
 
 @dataclass
 class Benchmark:
-    """What is measured of each network.
+    """Settings of a benchmark, and its measurements.
 
     Attributes:
         sizes: heights and widths of the images, px.
@@ -128,7 +128,7 @@ class Benchmark:
         return model, other
 
     def call(self, model: Derainer, precision: str, cpu_memory: str) -> profiling.Call:
-        """Return what is timed of a model."""
+        """Return the call that is timed: a training step or a forward pass."""
         keep = cpu_memory == 'kept'
         if self.train:
             return profiling.training_step(model, precision, self.device, keep)
@@ -159,10 +159,12 @@ class Benchmark:
             turns = [partial(other_call, images.contiguous()), *(partial(call, images) for call in calls.values())]
             other_times, *own_times = profiling.time_calls(turns, self.repeats, self.device)
             # A backward pass takes the products of the forward pass twice: for the inputs and for the weights.
-            adds = profiling.multiply_adds(model.network, images.shape[-2:]) * (3 if self.train else 1)
+            height, width = images.shape[-2:]
+            adds = profiling.multiply_adds(model.network, (height, width)) * (3 if self.train else 1)
             pixels = batch * size[0] * size[1]
             for (variant, call), times in zip(calls.items(), own_times, strict=True):
-                error = 0 if self.train else (call(images) - exact(images)).square().mean().item()
+                derained = None if self.train else call(images)
+                error = 0.0 if derained is None else (derained - exact(images)).square().mean().item()
                 tensors = profiling.tensor_memory(call, images) if self.device == 'cpu' else None
                 resident = self.resident(config, size, batch, variant) if self.resident_memory else None
                 yield dict(
@@ -205,13 +207,13 @@ class Benchmark:
         model = self.build(config, variant.path)
         call = self.call(model, variant.precision, variant.cpu_memory)
         images = profiling.random_images(model.network, size, batch, self.device)
-        # What is set up once does not count: the optimizer's moments, whatever the size, or a compiled network.
+        # The first call is not measured, because it sets up the optimizer's moments or compiles the network.
         call(images[..., :32, :32] if variant.path == 'eager' else images)
         return profiling.peak_memory(call, images, self.device)
 
 
 def is_compile_option(key: str) -> bool:
-    """Tell whether an entry of a config says how a network is compiled."""
+    """Return whether a key of a config is a setting of compilation."""
     return key.startswith('model.compile')
 
 

@@ -1,3 +1,5 @@
+"""The hook that saves checkpoints."""
+
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -15,8 +17,8 @@ class SafeCheckpointHook(CheckpointHook):
 
     mmengine's ``CheckpointHook`` writes into the final file and deletes the oldest checkpoint first. This hook writes a
     temporary file, renames it, records its name in ``last_checkpoint`` in the same way, and only then deletes
-    checkpoints beyond ``max_keep_ckpts``. It takes the arguments of ``CheckpointHook``. Storage other than local files,
-    and the checkpoints of ``save_best``, are left to mmengine.
+    checkpoints beyond ``max_keep_ckpts``. It takes the arguments of ``CheckpointHook``. mmengine itself handles
+    storage other than local files, and the checkpoints of ``save_best``.
     """
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:

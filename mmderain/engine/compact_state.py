@@ -1,4 +1,4 @@
-"""Make the checkpoint of an interrupted training small enough to store or to send, and make it a checkpoint again."""
+"""Reduce the checkpoint of an interrupted training to a small file, and restore a checkpoint from it."""
 
 import io
 from pathlib import Path
@@ -21,7 +21,7 @@ def compact_checkpoint(checkpoint: dict, max_bytes: int) -> dict:
 
     Args:
         checkpoint: a checkpoint of mmengine's runner, on any device. It is not changed.
-        max_bytes: size of the file that ``torch.save`` writes of the result, at most.
+        max_bytes: largest allowed size of the file that ``torch.save`` writes for the result.
 
     Returns:
         The smaller checkpoint, which ``restore_checkpoint`` takes. It can be saved and read with ``weights_only=True``.
@@ -58,7 +58,7 @@ def restore_checkpoint(compact: dict) -> dict:
 
     Returns:
         The checkpoint in float32. If the weights in training were left out, they are a copy of the averaged weights.
-        If the optimizer's moments were left out, the optimizer begins new ones.
+        If the optimizer's moments were left out, they start from zero.
 
     Raises:
         InputError: ``compact`` is not a result of ``compact_checkpoint``.
@@ -70,7 +70,7 @@ def restore_checkpoint(compact: dict) -> dict:
     if 'ema_state_dict' in checkpoint:
         for key, value in checkpoint['state_dict'].items():
             checkpoint['ema_state_dict'].setdefault(f'module.{key}', value.clone())
-    # Resuming asks for these entries. The hook of the checkpoints deletes what is listed as kept once it is outdated.
+    # Resuming requires these entries. The checkpoint hook deletes a checkpoint in this list when it is outdated.
     kept = dict(keep_ckpt_ids=[checkpoint['meta']['iter']])
     checkpoint['message_hub'] = dict(log_scalars={}, runtime_info=kept, resumed_keys=dict(keep_ckpt_ids=True))
     return checkpoint

@@ -1,3 +1,5 @@
+"""Prepare configs for mmengine's Runner: options, data, worker processes, mixed precision."""
+
 import inspect
 import os
 from pathlib import Path
@@ -22,7 +24,11 @@ OTHER_ENTRIES = {'custom_imports', 'auto_scale_lr', 'find_unused_parameters', 'm
 
 
 def refuse_unknown_options(cfg: Config, options: dict) -> None:
-    """An option that nothing would read is a slip of the pen.
+    """Refuse options that no part of a program would read, because they are typing errors.
+
+    Args:
+        cfg: config of a run.
+        options: entries to override, dotted keys.
 
     Raises:
         InputError: the first part of a key is neither in the config nor an entry that the Runner reads.
@@ -35,7 +41,10 @@ def refuse_unknown_options(cfg: Config, options: dict) -> None:
 
 
 def limit_workers(cfg: Config) -> None:
-    """No more loader processes than there are cores; ours give the same batches with any number."""
+    """Limit the number of loader processes to the number of cores.
+
+    The data sets of mmderain give the same batches with any number of processes.
+    """
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = cfg.get(key)
         if isinstance(loader, dict) and loader.get('num_workers', 0) > (os.cpu_count() or 1):
@@ -43,11 +52,15 @@ def limit_workers(cfg: Config) -> None:
 
 
 def require_data(cfg: Config, *loaders: str) -> None:
-    """Look whether the folders of the data sets are there, before a Runner starts to log and to make folders.
+    """Check that the folders of the data sets exist, before a Runner creates folders and a log.
+
+    Args:
+        cfg: config of a run.
+        loaders: keys of data loaders in the config, such as ``'train_dataloader'``.
 
     Raises:
-        FileNotFoundError: one is not; says where it was sought and, of our own data sets, where it is published and how
-            it must lie.
+        FileNotFoundError: a folder is missing. The message says where it was expected and, for the data sets of
+            mmderain, where the data set is published and its layout.
     """
     for key in loaders:
         dataset = (cfg.get(key) or {}).get('dataset') or {}
@@ -55,7 +68,7 @@ def require_data(cfg: Config, *loaders: str) -> None:
         if isinstance(cls, type) and issubclass(cls, DerainDataset):
             DATASETS.build({**dataset, 'pipeline': [], 'lazy_init': True}).require_folders()
             continue
-        for inner in (dataset, dataset.get('dataset') or {}):  # as it is, or in a wrapper that repeats it
+        for inner in (dataset, dataset.get('dataset') or {}):  # a data set, or the one in a wrapper that repeats it
             root = inner.get('data_root') or ''
             if root and '://' not in root and not Path(root).is_dir():
                 raise FileNotFoundError(
@@ -72,16 +85,20 @@ def prepare_config(
     amp: bool = False,
     auto_scale_lr: bool = False,
 ) -> Config:
-    """Read a config and make it ready for mmengine's ``Runner.from_cfg``, as the command line tools do.
+    """Read a config and prepare it for mmengine's ``Runner.from_cfg``, as the command line tools do.
 
     Args:
         config: config file.
-        work_dir: where logs and checkpoints go; by default the config's own, else ``work_dirs/<its name>``.
+        work_dir: folder for logs and checkpoints; by default that of the config, or ``work_dirs/<its name>``.
         cfg_options: entries to override, dotted keys.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``; ``'pytorch'`` without a GPU runs on gloo.
-        auto_scale_lr: scale the learning rate with the batch of all processes, as against
-            ``auto_scale_lr.base_batch_size`` of the config.
         amp: train in mixed precision, as :func:`use_amp`; :func:`decide_amp` decides it for ``--amp=auto``.
+        auto_scale_lr: scale the learning rate by the batch size of all processes together, divided by
+            ``auto_scale_lr.base_batch_size`` of the config.
+
+    Raises:
+        FileNotFoundError, InputError: the config cannot be read, an option is unknown, or ``auto_scale_lr`` has no base
+            batch size.
     """
     cfg = read_config(config)
     if cfg_options:
@@ -128,9 +145,9 @@ def decide_amp(cfg: Config, amp: str | None, resumed: dict | None = None) -> boo
         amp: value of ``--amp``. None never uses mixed precision. ``'on'`` uses it, and warns if that is slow.
             ``'auto'`` uses it on a GPU; on a CPU, only if the CPU has bfloat16 in hardware and a measurement of the
             config's network and losses on two small images finds it faster. It prints the decision.
-        resumed: the checkpoint that the run continues, None for a new run. ``'auto'`` keeps its precision without a
-            measurement, which could come out otherwise and change the result; but it never takes bfloat16 on a CPU
-            without the hardware.
+        resumed: the checkpoint from which the run continues, None for a new run. ``'auto'`` keeps its precision and
+            does not measure, because another precision would change the result. But it never chooses bfloat16 on a
+            CPU without the hardware.
     """
     if amp not in (None, 'on', 'auto'):
         raise ValueError(f"amp must be None, 'on' or 'auto', found {amp!r}")
@@ -144,6 +161,7 @@ def decide_amp(cfg: Config, amp: str | None, resumed: dict | None = None) -> boo
 
 
 def _decide_amp_on_cpu(cfg: Config, amp: str, resumed: dict | None) -> bool:
+    """Decide as :func:`decide_amp`, in one process on a CPU."""
     cpu = torch.device('cpu')
 
     def measure() -> float:

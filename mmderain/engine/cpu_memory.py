@@ -1,54 +1,58 @@
-"""Memory of a CPU: what a pass frees is taken by its next operations, not given back to the system each time."""
+"""Keep freed memory in a process that computes on a CPU."""
 
 import ctypes
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# malloc.h of the GNU C library.
+# Options of mallopt, from malloc.h of the GNU C library.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-#: Bytes from which on memory is taken from the system at each request: what that library itself arrives at at most, and
-#: the most that it takes before 2.36; and within :func:`keep_cpu_memory`.
+#: Smallest block in bytes that the library takes from the system at each request: the largest value that its own
+#: adaptation reaches, which is also the largest that versions before 2.36 accept; and the value inside
+#: :func:`keep_cpu_memory`.
 USUAL, LARGE = 2**25, 2**30
 
 _lock = threading.Lock()
-_inside = 0
+_active_contexts = 0
 
 
 @contextmanager
 def keep_cpu_memory() -> Iterator[None]:
-    """Within this, large blocks that are freed stay with the process until its end, when all of them go back.
+    """Keep large blocks of memory in the process after they are freed, until the context ends.
 
-    The GNU C library asks the system for every block of more than 32 MB and gives it back when it is freed; the system
-    hands out each page anew, zeroed, which takes as long as the arithmetic: a pass of SIAN over 640x960 pixels takes
-    half as long within this. It then holds more at its peak, for blocks of many sizes leave gaps.
+    By default, the GNU C library requests every block of more than 32 MB from the system and returns it when it is
+    freed. The system fills each new page with zeros, which takes as long as the arithmetic: inside this context a pass
+    of SIAN over 640x960 pixels takes half the time. The process holds more memory at its peak, because blocks of
+    different sizes leave gaps.
 
-    For the whole process and any thread; may be nested. Where there is no GNU C library nothing is done.
+    The setting holds for all threads of the process. Contexts can be nested, and used by several threads at the same
+    time; the memory returns to the system when the last one ends. Without the GNU C library nothing changes.
     """
-    global _inside
+    global _active_contexts
     libc = _libc()
     if libc is None:
         yield
         return
     with _lock:
-        if _inside == 0:
+        if _active_contexts == 0:
             libc.mallopt(M_MMAP_THRESHOLD, LARGE) or libc.mallopt(M_MMAP_THRESHOLD, USUAL)
             libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-        _inside += 1
+        _active_contexts += 1
     try:
         yield
     finally:
         with _lock:
-            _inside -= 1
-            if _inside == 0:
+            _active_contexts -= 1
+            if _active_contexts == 0:
                 libc.mallopt(M_MMAP_THRESHOLD, USUAL)
                 libc.mallopt(M_TRIM_THRESHOLD, 2 * USUAL)
                 libc.malloc_trim(0)
 
 
 def _libc() -> ctypes.CDLL | None:
+    """Return the C library if it has the settings of the GNU C library, else None."""
     try:
         libc = ctypes.CDLL(None)
-    except (OSError, TypeError):  # no such thing on Windows
+    except (OSError, TypeError):  # Windows
         return None
     return libc if hasattr(libc, 'mallopt') and hasattr(libc, 'malloc_trim') else None

@@ -1,4 +1,4 @@
-"""Measure whether a training step has to wait for its data, for ``tools/benchmark_feeding.py``."""
+"""Measure whether training steps wait for their data, for ``tools/benchmark_feeding.py``."""
 
 import json
 import time
@@ -55,7 +55,7 @@ def seconds_a_batch(loader: dict, workers: int, batches: int) -> tuple[float, di
 
 
 def seconds_a_step(cfg: Config, batch: dict, steps: int, device: str) -> float:
-    """Return the least time of a training step in seconds; it includes the way of the data to the device."""
+    """Return the least time of a training step in seconds; it includes the transfer of the data to the device."""
     model = MODELS.build(cfg.model).to(device).train()
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     (milliseconds,) = time_calls([lambda: model.train_step(batch, wrapper)], steps, device)
@@ -65,7 +65,8 @@ def seconds_a_step(cfg: Config, batch: dict, steps: int, device: str) -> float:
 def row(workers: int, batch_s: float, step_s: float, batch_size: int) -> dict:
     """Return a row of the table.
 
-    A step waits for what a batch takes longer than the step; without loader processes it waits for the whole batch.
+    With loader processes, a step waits if loading a batch takes longer than a step, for the difference. Without them it
+    waits for the whole time of loading.
     """
     waits = batch_s if workers == 0 else max(0.0, batch_s - step_s)
     values = (workers, batch_size / batch_s, 1000 * batch_s, 1000 * step_s, 1000 * waits)
@@ -81,7 +82,7 @@ def markdown(settings: dict, rows: list[dict]) -> str:
 
 
 def write_report(settings: dict, rows: list[dict], folder: Path) -> None:
-    """Write feeding.json, feeding.md and feeding.png: images a second over the loader processes."""
+    """Write feeding.json, feeding.md and feeding.png, a plot of images a second over loader processes."""
     from matplotlib.figure import Figure
 
     texts = {'json': json.dumps(dict(settings=settings, rows=rows), indent=1), 'md': markdown(settings, rows)}

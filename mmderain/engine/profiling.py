@@ -1,4 +1,4 @@
-"""Measure networks: time of passes and training steps, memory, multiply-adds, and the machine they ran on.
+"""Measure networks: time of passes and training steps, memory, and multiply-adds; describe the machine.
 
 ``tools/benchmark.py``, ``tools/get_complexity.py`` and the comparisons in ``tools/dev`` use these functions.
 """
@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
 
-from mmderain.models import Derainer
+from mmderain.models import Derainer, NetworkSpec
 from mmderain.models.derainer import PRECISIONS
 from mmderain.structures import DerainDataSample
 
 from .cpu_memory import keep_cpu_memory
 
-#: A pass over a batch of images (N, 3, H, W).
-Call = Callable[[Tensor], object]
+#: A pass over a batch of images (N, 3, H, W), which returns the derained images, or None for a training step.
+Call = Callable[[Tensor], Tensor | None]
 
 # --- what is measured ----------------------------------------------------------------------------
 
@@ -39,8 +39,8 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def padded_size(network: nn.Module, size: tuple[int, int]) -> tuple[int, int]:
     """Return the (height, width) that ``Derainer.restore`` pads an image to before the network."""
-    height, width = (network.spec.padded_side(side) for side in size)
-    return height, width
+    spec: NetworkSpec = network.spec  # type: ignore[assignment]  # every network of a Derainer has one
+    return spec.padded_side(size[0]), spec.padded_side(size[1])
 
 
 def random_images(network: nn.Module, size: tuple[int, int], batch: int = 1, device: str = 'cpu') -> Tensor:
@@ -54,7 +54,9 @@ def random_images(network: nn.Module, size: tuple[int, int], batch: int = 1, dev
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def forward_pass(network: nn.Module, precision: str, device: str, keep_memory: bool = True) -> Call:
+def forward_pass(
+    network: nn.Module, precision: str, device: str, keep_memory: bool = True
+) -> Callable[[Tensor], Tensor]:
     """Return a call that runs a network as ``Derainer.restore`` does.
 
     Args:
@@ -81,7 +83,9 @@ def training_step(model: Derainer, precision: str, device: str, keep_memory: boo
 
     Args:
         model: derainer with losses, and with a config that has an ``optim_wrapper``.
-        precision, device, keep_memory: as for :func:`forward_pass`.
+        precision: as for :func:`forward_pass`.
+        device: device of the model.
+        keep_memory: as for :func:`forward_pass`.
     """
     settings = dict(model.cfg.optim_wrapper.optimizer)
     optimizer = getattr(torch.optim, settings.pop('type'))(model.parameters(), **settings)
@@ -95,7 +99,7 @@ def training_step(model: Derainer, precision: str, device: str, keep_memory: boo
         with cpu_memory(device, keep_memory):
             with autocast(precision, device):
                 losses = model.loss(images, samples)
-            sum(losses.values()).backward()
+            torch.stack(list(losses.values())).sum().backward()
             del losses
         optimizer.step()
 
@@ -146,6 +150,7 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[
 
     Args:
         values: at least 6 for a confidence of 0.95.
+        confidence: probability that the interval contains the median.
 
     Returns:
         Median, lower and upper end.
@@ -166,7 +171,8 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[
 def convolution_peak(precision: str, device: str) -> float:
     """Return the multiply-adds a second of a 3x3 convolution from 64 to 64 channels, the best of 20 passes."""
     dtype = PRECISIONS[precision]
-    conv = nn.Conv2d(64, 64, 3, padding=1).to(device, dtype, memory_format=torch.channels_last)
+    conv = nn.Conv2d(64, 64, 3, padding=1).to(device, dtype)
+    conv.weight.data = conv.weight.data.contiguous(memory_format=torch.channels_last)
     x = torch.rand(1, 64, 256, 256, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         (times,) = time_calls([lambda: conv(x)], 20, device)
@@ -194,7 +200,7 @@ def multiply_adds(network: nn.Module, size: tuple[int, int]) -> int:
 
 
 def peak_memory(call: Call, images: Tensor, device: str) -> int:
-    """Return how many bytes a call holds at most above what was held before it.
+    """Return the largest number of bytes that a call holds, above those held before it.
 
     On a GPU these are the allocated bytes. On a CPU they are the resident bytes of this process (Linux only); measure
     each value in a fresh process, because what a process has freed may stay resident.
@@ -217,9 +223,9 @@ def resident_memory(field: str) -> int:
 
 
 def tensor_memory(call: Call, images: Tensor) -> int:
-    """Return how many bytes the tensors of a call on the CPU hold at most, as torch's profiler counts them.
+    """Return the largest number of bytes that the tensors of a call hold on the CPU, as torch's profiler counts them.
 
-    This is what a pass needs. Resident memory is more, because blocks of many sizes leave gaps.
+    A pass needs this memory. Resident memory is larger, because blocks of different sizes leave gaps.
     """
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         call(images)

@@ -66,8 +66,8 @@ def compare_trees(root: Path, ref: str, configs: list[str], benchmark: Benchmark
 
 
 def disturbances(root: Path) -> Iterator[str]:
-    """Yield what else uses the processor: a training queue of the checkout that is not paused, and other programs."""
-    command = [sys.executable, root / 'tools/dev/training_queue.py', 'status']
+    """Yield a warning for each other use of the processor: a training queue that is not paused, and other programs."""
+    command = [sys.executable, str(root / 'tools/dev/training_queue.py'), 'status']
     if subprocess.run(command, capture_output=True, text=True).stdout.startswith('the queue runs'):
         yield 'a training queue is running; pause it by `tools/dev/train_bundled.sh pause` and start again'
     if (load := os.getloadavg()[0]) > 0.5:
@@ -76,7 +76,7 @@ def disturbances(root: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def checked_out(root: Path, ref: str) -> Iterator[Path]:
-    """Check a commit out into a temporary folder, and remove that at the end.
+    """Check out a commit into a temporary folder, which is removed at the end.
 
     Raises:
         InputError: ``root`` is not a git checkout, or has no such commit.
@@ -154,7 +154,7 @@ def time_in_tree(script: Path, tree: Path, name: str, job: dict) -> float:
         InputError: it failed, or another package was imported.
     """
     paths = os.pathsep.join([str(tree), *filter(None, [os.environ.get('PYTHONPATH')])])
-    command = [sys.executable, script, json.dumps(job)]
+    command = [sys.executable, str(script), json.dumps(job)]
     done = subprocess.run(command, cwd=tree, env=os.environ | {'PYTHONPATH': paths}, capture_output=True, text=True)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ['it printed nothing'])[-1]

@@ -1,32 +1,45 @@
-"""Convert checkpoints of the networks' authors into mmderain's format.
+"""Convert checkpoints of the networks' authors to the format of mmderain.
 
-Every key of a source must be known, every key that is needed must be present, and all shapes must fit.
+The keys of the authors' checkpoint must be exactly those that the rules of the network name, and all shapes must fit.
 """
 
+from collections.abc import Callable
+from typing import Any, cast
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmderain.errors import InputError
 from mmderain.models import SIAN, JDNet, NASNet
+from mmderain.models.networks.nasnet import Stage
 
-#: Our key -> rows of their keys: the tensors of a row are joined along dim 1, the rows along dim 0.
+#: Maps a key of mmderain to rows of keys of the authors. The tensors of a row are joined along dimension 1, and the
+#: rows along dimension 0.
 Rules = dict[str, list[list[str]]]
 
 
 class ConversionError(InputError):
-    """The source is not a checkpoint of the named network."""
+    """Raised if a file is not a checkpoint of the named network."""
 
 
-def copy(modules: dict[str, str], kinds: tuple[str, ...] = ('weight', 'bias')) -> Rules:
-    """Rules that rename modules, theirs -> ours."""
+def rename(modules: dict[str, str], kinds: tuple[str, ...] = ('weight', 'bias')) -> Rules:
+    """Return rules that rename modules.
+
+    Args:
+        modules: maps names of the authors to names of mmderain.
+        kinds: names of the tensors of each module.
+    """
     return {f'{ours}.{kind}': [[f'{theirs}.{kind}']] for theirs, ours in modules.items() for kind in kinds}
 
 
 def sian(network: SIAN) -> tuple[Rules, list[str]]:
-    """SIAN: coarsest scale first and eight convolutions a ConvLSTM -> finest first and one.
+    """Return the rules of SIAN.
+
+    The authors list the coarsest scale first, and a ConvLSTM has eight convolutions. mmderain lists the finest scale
+    first, and a ConvLSTM has one convolution.
 
     Returns:
-        The rules, and the keys that the authors' model holds but never uses.
+        The rules, and the keys that the authors' model has but never uses.
     """
     modules = {'body.tran_conv': 'embed', 'body_end.2': 'reconstruct.2'}
     for ours, theirs in enumerate((2, 1, 0)):
@@ -37,7 +50,7 @@ def sian(network: SIAN) -> tuple[Rules, list[str]]:
     for block in (0, 1):
         for ours, theirs in ((1, 0), (2, 2)):
             modules[f'body_end.{block}.body.{theirs}'] = f'reconstruct.{block}.conv{ours}'
-    rules = copy(modules)
+    rules = rename(modules)
     for ours, theirs in enumerate((2, 1, 0)):
         cell = f'body.lstm.{theirs}.conv_'
         rules[f'lstm.{ours}.gates.weight'] = [[f'{cell}x{g}.weight', f'{cell}h{g}.weight'] for g in 'fioj']
@@ -47,9 +60,10 @@ def sian(network: SIAN) -> tuple[Rules, list[str]]:
 
 
 def jdnet(network: JDNet) -> tuple[Rules, list[str]]:
-    """JDNet: the order of a unit's parts is theirs, the names are not."""
+    """Return the rules of JDNet, which rename modules, and an empty list of unused keys."""
     modules = {'enterBlock.0': 'conv_in', 'exitBlock.0': 'conv_out'}
-    norms, kernels = {}, {}
+    norms: dict[str, str] = {}
+    kernels: dict[str, str] = {}
     for i in range(len(network.units)):
         theirs, (attention, aggregation, calibration) = f'derain_net.units.{i}', (f'units.{i}.{k}' for k in range(3))
         modules[f'derain_net.conv1x1.{i}.0'] = f'fuse.{i}'
@@ -70,15 +84,15 @@ def jdnet(network: JDNet) -> tuple[Rules, list[str]]:
         names |= {'scconv.k2.1': 'context', 'scconv.k3.0': 'gated', 'scconv.k4.0': 'gated_out'}
         modules |= {f'{theirs}.scn.{a}': f'{calibration}.{b}' for a, b in names.items()}
     statistics = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')
-    return copy(modules) | copy(norms, statistics) | copy(kernels, ('weight',)), []
+    return rename(modules) | rename(norms, statistics) | rename(kernels, ('weight',)), []
 
 
 def nasnet(network: NASNet) -> tuple[Rules, list[str]]:
-    """NASNet: names only."""
+    """Return the rules of NASNet, which rename modules, and an empty list of unused keys."""
     modules = {'pre.0': 'conv_in', 'post.0': 'conv_out1', 'post.1': 'conv_out2'}
     modules |= {'fusion_sub.0': 'fuse1', 'fusion_sub.1': 'fuse2'}
     attentions = {'fusion_att': 'attention'}
-    for s, stage in enumerate(network.stages):
+    for s, stage in enumerate(cast('list[Stage]', network.stages)):
         for b in range(len(stage.blocks)):
             for conv in ('conv1', 'conv2'):
                 modules[f'stages.{s}.s.{b}.{conv}'] = f'stages.{s}.blocks.{b}.{conv}'
@@ -86,16 +100,24 @@ def nasnet(network: NASNet) -> tuple[Rules, list[str]]:
         modules[f'stages.{s}.s.{len(stage.blocks)}'] = f'stages.{s}.conv'
     for theirs, ours in attentions.items():
         modules |= {f'{theirs}.att.0': f'{ours}.surroundings', f'{theirs}.att.2': f'{ours}.channels'}
-    return copy(modules), []
+    return rename(modules), []
 
 
-#: Name on the command line -> rules of a network of ours, its class, and the key that holds the weights in a file of
-#: its authors (None if they are bare).
-NETWORKS = {'sian': (sian, SIAN, None), 'jdnet': (jdnet, JDNet, 'net'), 'nasnet': (nasnet, NASNet, 'model')}
+#: Maps the name of a network on the command line to its rules, its class, and the key under which a file of its authors
+#: holds the weights (None if the file holds only weights).
+NETWORKS: dict[str, tuple[Callable, type[nn.Module], str | None]] = {
+    'sian': (sian, SIAN, None),
+    'jdnet': (jdnet, JDNet, 'net'),
+    'nasnet': (nasnet, NASNet, 'model'),
+}
 
 
 def bare_weights(name: str, source: object) -> dict[str, Tensor]:
-    """The state_dict in what an authors' file holds, without DataParallel's prefix."""
+    """Return the state dict in the content of a file of the authors, without the prefix of DataParallel.
+
+    Raises:
+        ConversionError: the content is not a dictionary of tensors.
+    """
     wrapper = NETWORKS[name][2]
     if wrapper is not None and isinstance(source, dict) and isinstance(source.get(wrapper), dict):
         source = source[wrapper]
@@ -104,16 +126,16 @@ def bare_weights(name: str, source: object) -> dict[str, Tensor]:
     return {key.removeprefix('module.'): value for key, value in source.items()}
 
 
-def convert(name: str, source: object, **settings) -> dict[str, Tensor]:
-    """An authors' state_dict -> our network's.
+def convert(name: str, source: object, **settings: Any) -> dict[str, Tensor]:
+    """Convert a state dict of the authors to that of the network of mmderain.
 
     Args:
         name: a key of ``NETWORKS``.
-        source: what the authors' file holds.
-        settings: of the network, where they are not the paper's.
+        source: content of the authors' file.
+        settings: arguments of the network that differ from those of the paper.
 
     Raises:
-        ConversionError: listing every unknown key, missing key and shape that does not fit.
+        ConversionError: a key is unknown or missing, or a shape does not fit; the message lists all of them.
     """
     source = bare_weights(name, source)
     get_rules, network_type, _ = NETWORKS[name]

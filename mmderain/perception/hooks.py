@@ -1,3 +1,5 @@
+"""The hook that adds a restoration loss to joint fine-tuning."""
+
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -36,9 +38,7 @@ class RestorationLossHook(Hook):
             InputError: the model has no ``DerainBeforeTask(freeze=False)``.
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        preprocessor = model.data_preprocessor
-        if not isinstance(preprocessor, DerainBeforeTask) or preprocessor.freeze:
-            raise InputError('RestorationLossHook needs a model with data_preprocessor DerainBeforeTask(freeze=False)')
+        _learning_derainer(model)
         self._handle = model.register_forward_hook(self._add_loss, with_kwargs=True)
 
     def after_train(self, runner: Runner) -> None:
@@ -50,8 +50,20 @@ class RestorationLossHook(Hook):
         if kwargs.get('mode') != 'loss':
             return None
         data_samples = kwargs['data_samples'] if 'data_samples' in kwargs else args[1]
-        loss = restoration_loss(model.data_preprocessor.derained, data_samples)
+        loss = restoration_loss(_learning_derainer(model).derained or [], data_samples)
         return {**output, 'loss_restoration': self.weight * loss}
+
+
+def _learning_derainer(model: nn.Module) -> DerainBeforeTask:
+    """Return the preprocessor of a task model with its derainer.
+
+    Raises:
+        InputError: the model has no ``DerainBeforeTask(freeze=False)``.
+    """
+    preprocessor = model.data_preprocessor
+    if not isinstance(preprocessor, DerainBeforeTask) or preprocessor.freeze:
+        raise InputError('RestorationLossHook needs a model with data_preprocessor DerainBeforeTask(freeze=False)')
+    return preprocessor
 
 
 def restoration_loss(derained: list[Tensor], data_samples: list) -> Tensor:
@@ -67,7 +79,7 @@ def restoration_loss(derained: list[Tensor], data_samples: list) -> Tensor:
     Raises:
         InputError: a data sample has no clean image, or one of another size.
     """
-    losses = []
+    losses: list[Tensor] = []
     for img, sample in zip(derained, data_samples, strict=True):
         gt_img = sample.metainfo.get('gt_img')
         if gt_img is None or gt_img.shape[:2] != tuple(img.shape[-2:]):
@@ -78,4 +90,4 @@ def restoration_loss(derained: list[Tensor], data_samples: list) -> Tensor:
             )
         clean = torch.from_numpy(gt_img.transpose(2, 0, 1).copy()).to(img)
         losses.append((img - clean).abs().mean() / 255)
-    return sum(losses) / len(losses)
+    return torch.stack(losses).mean()

@@ -1,4 +1,7 @@
+"""The data preprocessor that derains ahead of a task model."""
+
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.model import BaseDataPreprocessor
@@ -56,14 +59,15 @@ class DerainBeforeTask(BaseDataPreprocessor):
         self.min_change = min_change
         if freeze and model.precision is None:
             model.precision = 'fp32'  # as in testing, even if the task model trains under autocast
-        # A frozen derainer lies in a tuple and thus is no submodule: no optimizer, checkpoint or train() reaches it.
-        self._frozen = (model.requires_grad_(False),) if freeze else ()
+        # A frozen derainer is in a list and thus not a submodule: it is not in the optimizer or in checkpoints, and
+        # train() does not change it.
+        self._frozen: list[Derainer] = [model.requires_grad_(False)] if freeze else []
         if not freeze:
             self.derainer = model
         self.wrapped = ROOT_MODELS.build(wrapped)
         self.derained: list[Tensor] | None = None
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         """Return an attribute of the wrapped preprocessor, such as its mean, for code that expects it here."""
         try:
             return super().__getattr__(name)
@@ -88,14 +92,14 @@ class DerainBeforeTask(BaseDataPreprocessor):
         """
         data = self.cast_data(data)
         model = self.model()
-        inputs = list(data['inputs'])
+        images: list[Tensor] = list(data['inputs'])
         learning = training and not self.freeze
         with torch.set_grad_enabled(learning and torch.is_grad_enabled()):
-            derained: list[Tensor | None] = [None] * len(inputs)
+            derained = list(images)
             # Images of the same size go through the network as one batch.
-            for shape in dict.fromkeys(tuple(img.shape) for img in inputs):
-                indices = [i for i, img in enumerate(inputs) if tuple(img.shape) == shape]
-                batch = torch.stack([inputs[i] for i in indices]).float()
+            for shape in dict.fromkeys(tuple(img.shape) for img in images):
+                indices = [i for i, img in enumerate(images) if tuple(img.shape) == shape]
+                batch = torch.stack([images[i] for i in indices]).float()
                 for i, img in zip(indices, derain_levels(model, batch, self.min_change), strict=True):
                     derained[i] = img
         self.derained = derained if learning else None

@@ -163,10 +163,10 @@ def show_scenes(
             cannot go together.
     """
     sources = list(expand_inputs(inputs, out_dir))
-    results = {}
+    results: dict[str, list[View] | Exception] = {}
     for number, (source, target) in enumerate(zip(sources, result_paths(sources, out_dir, existing), strict=True)):
         try:
-            if source.is_video:
+            if source.is_video or not isinstance(source.content, Path) or target is None:
                 raise InputError(f'{source.name}: is a video; expected an image')
             if existing == 'skip' and target.exists():
                 continue

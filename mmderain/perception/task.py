@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -203,7 +204,7 @@ def score_threshold(config: Config) -> float:
 
 
 def draw_data_sample(
-    visualizer: Visualizer, img: np.ndarray, sample: BaseDataElement, draw_gt: bool = False, **options
+    visualizer: Visualizer, img: np.ndarray, sample: BaseDataElement, draw_gt: bool = False, **options: Any
 ) -> np.ndarray:
     """Draw the prediction or the truth of a data sample with the visualizer of its library.
 

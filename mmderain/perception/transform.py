@@ -1,3 +1,5 @@
+"""The transform that derains images in pipelines of other libraries."""
+
 from pathlib import Path
 
 import numpy as np

@@ -80,7 +80,7 @@ def coco_score(metric: BaseMetric, results: list) -> Callable[[np.ndarray], floa
         evaluation.evaluate()
     # pycocotools sorts the images and keeps their matches by category, area range and image.
     shape = (len(evaluation.params.catIds), len(evaluation.params.areaRng), len(evaluation.params.imgIds))
-    matches = np.empty(len(evaluation.evalImgs), dtype=object)
+    matches: np.ndarray = np.empty(len(evaluation.evalImgs), dtype=object)
     matches[:] = evaluation.evalImgs
     matches = matches.reshape(shape)
 

@@ -101,7 +101,7 @@ def named_contents(node: object, data_root: str = '') -> Iterator[str]:
     data_root = node.get('data_root') or data_root
     files = [Path(node['checkpoint'])] if isinstance(node.get('checkpoint'), str) else []
     if str(node.get('type')).rpartition('.')[2] in ('Derain', 'DerainBeforeTask'):
-        config, checkpoint = find_derainer(*parse_derainer(node.get('derainer')))
+        config, checkpoint = find_derainer(*parse_derainer(node['derainer']))
         yield config.pretty_text
         files += [checkpoint] if checkpoint else []  # bundled weights are not named in the config
     if isinstance(node.get('ann_file'), str):

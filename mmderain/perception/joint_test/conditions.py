@@ -58,7 +58,7 @@ class Result:
             rain is real and no clean image is known.
         ssim: mean SSIM-Y(valid), like ``psnr``.
         derain_ms: milliseconds of the timed step for an image, (median, 95th percentile); None without such a step.
-        task_ms: milliseconds of the task model for an image, (median, 95th percentile).
+        task_ms: milliseconds of the task model for an image, (median, 95th percentile); None for no images.
         images: number of images.
         drawings: names of the images with drawn results, without suffix, in the order of the test set. Relative to the
             cache folder in results of :func:`~mmderain.perception.joint_test.evaluate`.
@@ -69,7 +69,7 @@ class Result:
     psnr: float | None
     ssim: float | None
     derain_ms: tuple[float, float] | None
-    task_ms: tuple[float, float]
+    task_ms: tuple[float, float] | None
     images: int
     drawings: list[str] = field(default_factory=list)
 
@@ -107,7 +107,7 @@ def conditions(
     refuse_repeated('rains', rains)
     if 'none' in rains and rains != ['none']:
         raise InputError("rain 'none' is for data whose rain is real: name no other rain beside it")
-    derain = {
+    derain: dict[str, dict] = {
         name: dict(type='mmderain.Derain', derainer=derainer, device=device) for name, derainer in derainers.items()
     }
     if rains != ['none']:
@@ -115,11 +115,11 @@ def conditions(
             yield Condition(None, 'clean', task_model)
         for name, step in derain.items():
             yield Condition(None, f'clean, then {name}', model, (step,), 0)
-    treatments = {CONTROL: dict(type='mmderain.MedianBlur', size=5), **derain}
+    treatments: dict[str, dict] = {CONTROL: dict(type='mmderain.MedianBlur', size=5), **derain}
     for name, folder in folders.items():
         treatments[name] = dict(type='mmderain.ReplaceFromFolder', folder=folder, data_root=data_root)
     for rain in rains:
-        first = ()
+        first: tuple[dict, ...] = ()
         if rain != 'none':
             first = (dict(type='mmderain.SynthesizeRain', preset=rain, seed=seed, data_root=data_root),)
         for task_model in (model, *baselines):

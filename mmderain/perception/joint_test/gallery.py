@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.runner import Runner
@@ -37,7 +38,7 @@ def draw_predictions(
     for index, sample in predictions.items():
         path, img = images[index]
         name = f'{index:05d}_{Path(path).stem}'
-        options = dict(pred_score_thr=score_threshold(runner.cfg)) if 'pred_instances' in sample else {}
+        options: dict[str, Any] = dict(pred_score_thr=score_threshold(runner.cfg)) if 'pred_instances' in sample else {}
         write_image(draw_data_sample(runner.visualizer, img, sample, **options), folder / f'{name}.png')
         if 'gt_instances' in sample or 'gt_sem_seg' in sample:
             truth = draw_data_sample(runner.visualizer, img, sample, draw_gt=True, **options)

@@ -93,5 +93,5 @@ class RecordingHook(Hook):
         """Note the time since the start, without that of the evaluator, and keep the prediction if required."""
         elapsed = 1000 * (time.perf_counter() - self._start)
         self.milliseconds.append(elapsed - runner.test_loop.evaluator.process_ms)
-        if batch_idx in self.keep:
+        if batch_idx in self.keep and outputs:
             self.predictions[batch_idx] = copy.deepcopy(outputs[0])

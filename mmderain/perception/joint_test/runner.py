@@ -4,7 +4,7 @@ import inspect
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
@@ -63,7 +63,9 @@ def run_condition(
         derain_ms=median_and_95(steps.milliseconds),
         task_ms=median_and_95(recorded.milliseconds),
         images=len(recorded.milliseconds),
-        drawings=draw_predictions(runner, steps.kept, recorded.predictions, drawings) if steps.keep else [],
+        drawings=draw_predictions(runner, steps.kept, recorded.predictions, drawings)
+        if drawings and steps.keep
+        else [],
     )
 
 
@@ -99,7 +101,7 @@ def task_config(condition: Condition, limit: int | None, cfg_options: dict | Non
     return cfg
 
 
-def _insert_steps(pipeline: list[dict], condition: Condition) -> None:
+def _insert_steps(pipeline: list[ConfigDict], condition: Condition) -> None:
     """Put the steps of a condition into a pipeline, right after the transform that loads the image."""
     types = [str(transform.type) for transform in pipeline]
     loading = [index for index, name in enumerate(types) if _last_part(name) == 'LoadImageFromFile']

@@ -70,9 +70,9 @@ def recovery(rows: list[Condition], results: list[Result], metric: str) -> list[
     pairs = list(zip(rows, results, strict=True))
     clean = {r.treatment: x for r, x in pairs if r.rain is None and r.model == main}.get('clean')
     rainy = {r.rain: x for r, x in pairs if r.rain is not None and r.treatment == 'rainy' and r.model == main}
-    shares = []
+    shares: list[float | None] = []
     for row, result in pairs:
-        reference = rainy.get(row.rain)
+        reference = None if row.rain is None else rainy.get(row.rain)
         if clean is None or reference is None or reference is result:
             shares.append(None)
             continue
