@@ -1,4 +1,4 @@
-"""The page of ``mmderain web``: what a derainer makes of a picture, and what a task model finds before and after."""
+"""The page of ``mmderain web``: derain an uploaded image, and show what a task model finds before and after."""
 
 import os
 import tempfile
@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,16 +17,19 @@ from mmderain.apis import trained_derainer
 from mmderain.errors import InputError
 from mmderain.hub import bundled_models
 from mmderain.io.image import image_size, read_image
+from mmderain.models import Derainer
 from mmderain.perception.scene import View, view_scene
-from mmderain.perception.task import load_task_model
+from mmderain.perception.task import TaskInferencer, load_task_model
 from mmderain.rain import PRESETS
 
-#: Of an upload. More would keep the page waiting for minutes; ``mmderain derain`` takes any size.
+#: Largest number of pixels of an uploaded image. A larger image would block the page for minutes; ``mmderain derain``
+#: takes any size.
 MAX_PIXELS = 16_000_000
-#: How a figure is written, and its unit.
-FORMS = {'PSNR-Y': ('.2f', ' dB'), 'SSIM-Y(valid)': ('.4f', '')}
-#: A name to what loads the model of that name.
-Loaders = dict[str, Callable[[], Callable]]
+#: Maps the protocol of a score to its number format and its unit.
+SCORE_FORMATS = {'PSNR-Y': ('.2f', ' dB'), 'SSIM-Y(valid)': ('.4f', '')}
+#: Maps the name of a model to a function that loads it.
+DerainerLoaders = dict[str, Callable[[], Derainer]]
+TaskLoaders = dict[str, Callable[[], TaskInferencer]]
 
 CSS = """
 .gradio-container { max-width: 1240px !important; width: 100%; margin: 0 auto !important; }
@@ -32,23 +37,24 @@ CSS = """
 #title p, #hint { color: var(--block-label-text-color); }
 #hint { height: 500px; display: flex; align-items: center; justify-content: center;
   border: 1px solid var(--border-color-primary); border-radius: var(--block-radius); }
-#figures { min-width: min(240px, 100%) !important; }
-#figures div:has(> .cards), #figures div:has(> div > .cards) { height: 100%; padding: 0; }
-#figures .cards { display: flex; flex-direction: column; gap: var(--layout-gap); height: 100%; }
-#figures .card { flex: 1; display: flex; flex-direction: column; justify-content: center; padding: 1rem 1.25rem;
+#scores { min-width: min(240px, 100%) !important; }
+#scores div:has(> .cards), #scores div:has(> div > .cards) { height: 100%; padding: 0; }
+#scores .cards { display: flex; flex-direction: column; gap: var(--layout-gap); height: 100%; }
+#scores .card { flex: 1; display: flex; flex-direction: column; justify-content: center; padding: 1rem 1.25rem;
   border: 1px solid var(--border-color-primary); border-radius: var(--block-radius); }
-#figures .card span { color: var(--block-label-text-color); font-size: var(--text-sm); }
-#figures .card div { font-size: 1.5rem; font-variant-numeric: tabular-nums; }
+#scores .card span { color: var(--block-label-text-color); font-size: var(--text-sm); }
+#scores .card div { font-size: 1.5rem; font-variant-numeric: tabular-nums; }
 """
 
 
-def bundled_loaders(device: str) -> tuple[Loaders, Loaders]:
-    """Return what loads each bundled derainer, the default one first, and each bundled task model.
+def bundled_loaders(device: str) -> tuple[DerainerLoaders, TaskLoaders]:
+    """Return functions that load the bundled derainers, the default one first, and the bundled task models.
 
     Args:
         device: ``'cpu'``, ``'cuda:0'`` and so on.
     """
-    derainers, tasks = {}, {}
+    derainers: DerainerLoaders = {}
+    tasks: TaskLoaders = {}
     for name, entry in sorted(bundled_models().items(), key=lambda item: item[0] != DEFAULT_DERAINER):
         if entry.kind == 'derainer':
             derainers[name] = partial(trained_derainer, name, device=device)
@@ -57,11 +63,11 @@ def bundled_loaders(device: str) -> tuple[Loaders, Loaders]:
     return derainers, tasks
 
 
-def require_gradio():
-    """The module; it takes seconds to import, and is an extra.
+def require_gradio() -> ModuleType:
+    """Import gradio, which is an optional dependency and takes seconds to import.
 
     Raises:
-        InputError: it is not installed.
+        InputError: gradio is not installed.
     """
     try:
         import gradio
@@ -70,23 +76,50 @@ def require_gradio():
     return gradio
 
 
-def build_page(derainers: Loaders, tasks: Loaders):
-    """The page, a ``gradio.Blocks``. A model is loaded when it is first asked for, and kept; requests are worked on one
-    after the other.
+def build_page(derainers: DerainerLoaders, tasks: TaskLoaders) -> Any:
+    """Build the page.
+
+    A model is loaded when it is first used, and stays in memory. Requests are processed one after the other.
 
     Args:
-        derainers: name -> what loads the ``Derainer``; the first one is picked to begin with.
-        tasks: name -> what loads the ``TaskInferencer``; may be empty.
+        derainers: maps the name of each derainer to a function that loads it. The first one is selected at the start.
+        tasks: maps the name of each task model to a function that loads it; may be empty.
+
+    Returns:
+        The page, a ``gradio.Blocks``.
 
     Raises:
         InputError: gradio is not installed, or there is no derainer.
     """
     gr = require_gradio()
     if not derainers:
-        raise InputError('no derainer comes along with its weights; name one: --model CONFIG --weights CHECKPOINT')
+        raise InputError('there is no derainer with bundled weights; name one: --model CONFIG --weights CHECKPOINT')
     derainer, task = cache(lambda name: derainers[name]()), cache(lambda name: tasks[name]())
 
-    def run(path, clean_path, derainer_name, task_name, kinds, severity, seed):
+    base: Any = gr.Image
+
+    class UploadedImage(base):
+        """An image component that passes the path of the upload on.
+
+        The component of gradio opens the file, and its message for a file that is not an image does not help.
+        """
+
+        is_template = True  # the front end shows the parent component
+
+        def preprocess(self, payload: Any) -> str | None:
+            """Return the path of the uploaded file, or None."""
+            return payload and payload.path
+
+    def run(
+        path: str | None,
+        clean_path: str | None,
+        derainer_name: str,
+        task_name: str,
+        kinds: list[str],
+        severity: float,
+        seed: float | None,
+    ) -> list:
+        """Derain the image and return new contents of the output components."""
         try:
             if path is None:
                 raise InputError('Drop an image first.')
@@ -100,89 +133,88 @@ def build_page(derainers: Loaders, tasks: Loaders):
             )
         except (OSError, InputError) as error:
             raise gr.Error(str(error), duration=None, print_exception=False) from None
-        found = []
+        findings: list[np.ndarray | str | None] = [None, ''] * 2
         if task_name:
-            found = [part for view in (rainy, derained) for part in (rgb(view.drawn), said(view))]
+            findings = [to_rgb(rainy.drawn), findings_text(rainy), to_rgb(derained.drawn), findings_text(derained)]
         return [
             gr.HTML(visible=False),
-            gr.ImageSlider((rgb(rainy.image), rgb(derained.image)), visible=True),
-            gr.Image(rgb(difference(rainy.image, derained.image)), visible=True),
-            gr.HTML(cards(rainy.scores, derained.scores), visible=bool(rainy.scores)),
-            gr.Row(visible=bool(found)),
-            *(found or [None, ''] * 2),
+            gr.ImageSlider((to_rgb(rainy.image), to_rgb(derained.image)), visible=True),
+            gr.Image(to_rgb(difference(rainy.image, derained.image)), visible=True),
+            gr.HTML(score_cards(rainy.scores, derained.scores), visible=bool(rainy.scores)),
+            gr.Row(visible=bool(task_name)),
+            *findings,
         ]
 
     # Uploads and results are deleted when they are an hour old.
     with gr.Blocks(title='mmderain', analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as page:
         gr.Markdown(
-            '# mmderain\nTake the rain out of a picture, and see what a detector makes of it before and after.',
+            '# mmderain\nRemove rain from an image, and see what a detector finds before and after.',
             elem_id='title',
         )
         upload = dict(sources=['upload'], type='filepath', buttons=['fullscreen'])
         output = dict(format='png', buttons=['download', 'fullscreen'])
         with gr.Row():
             with gr.Column(scale=4, min_width=320):
-                given = gr.Image(label='Picture', height=240, elem_id='given', **upload)
+                image = UploadedImage(label='Image', height=240, elem_id='given', **upload)
                 with gr.Group():
                     derainer_name = gr.Dropdown(list(derainers), label='Derainer', elem_id='derainer')
                     task_name = gr.Dropdown(
                         [('none', ''), *((name, name) for name in tasks)], label='Task model', elem_id='task'
                     )
-                    kinds = gr.CheckboxGroup(list(PRESETS), label='Draw rain over it, if it has none', elem_id='kinds')
+                    kinds = gr.CheckboxGroup(
+                        list(PRESETS), label='Rain to draw, if the image has none', elem_id='kinds'
+                    )
                     with gr.Row():
                         severity = gr.Slider(1, 5, 3, step=1, label='Severity', buttons=[])
                         seed = gr.Number(0, label='Seed', precision=0, minimum=0, min_width=80)
-                with gr.Accordion('Its clean picture, if you have it', open=False):
-                    clean = gr.Image(show_label=False, height=160, elem_id='clean', **upload)
+                with gr.Accordion('Clean image, if you have it', open=False):
+                    clean = UploadedImage(show_label=False, height=160, elem_id='clean', **upload)
                 button = gr.Button('Derain', variant='primary', elem_id='run')
             with gr.Column(scale=8, min_width=480):
-                hint = gr.HTML('Before and after are shown here.', elem_id='hint')
-                both = gr.ImageSlider(label='Rainy | derained', visible=False, elem_id='both', **output)
+                hint = gr.HTML('The rainy and the derained image appear here.', elem_id='hint')
+                slider = gr.ImageSlider(label='Rainy | derained', visible=False, elem_id='both', **output)
                 with gr.Row(equal_height=True):
                     layer = gr.Image(
-                        label='Removed (grey: nothing)', visible=False, elem_id='layer', min_width=240, **output
+                        label='Removed (gray: nothing)', visible=False, elem_id='layer', min_width=240, **output
                     )
-                    figures = gr.HTML(visible=False, padding=False, elem_id='figures')
-                with gr.Row(visible=False) as found:
-                    seen = []
+                    scores = gr.HTML(visible=False, padding=False, elem_id='scores')
+                with gr.Row(visible=False) as findings_row:
+                    findings = []
                     for label in ('Rainy', 'Derained'):
                         with gr.Column(min_width=160, elem_id=label.lower()):
-                            seen += [gr.Image(label=label, **output), gr.Markdown()]
-        for component in (given, clean):
-            # gradio's own opens the file, and what it says of one that is no picture helps nobody.
-            component.preprocess = lambda payload: payload and payload.path
+                            findings += [gr.Image(label=label, **output), gr.Markdown()]
         button.click(
             run,
-            [given, clean, derainer_name, task_name, kinds, severity, seed],
-            [hint, both, layer, figures, found, *seen],
-            show_progress_on=[hint, both],
+            [image, clean, derainer_name, task_name, kinds, severity, seed],
+            [hint, slider, layer, scores, findings_row, *findings],
+            show_progress_on=[hint, slider],
             concurrency_limit=1,
             api_visibility='private',
         )
     return page
 
 
-def rgb(img: np.ndarray) -> np.ndarray:
-    """BGR -> RGB, as gradio has it."""
+def to_rgb(img: np.ndarray) -> np.ndarray:
+    """Convert BGR to RGB, the channel order of gradio."""
     return cv2.cvtColor(img, cv2.COLOR_BGR2RGB)
 
 
-def said(view: View) -> str:
-    """What a task model found in it, in a line."""
+def findings_text(view: View) -> str:
+    """Return what a task model found in a view, in one line."""
     return f'{view.caption}; {view.agreement}' if view.agreement else view.caption
 
 
 def difference(rainy: np.ndarray, derained: np.ndarray) -> np.ndarray:
-    """``rainy - derained`` around mid-grey: 128 is nothing, brighter was removed, darker was added."""
+    """Return ``rainy - derained`` around the mid-gray 128: brighter was removed, darker was added."""
     return cv2.addWeighted(rainy, 1, derained, -1, 128)
 
 
-def cards(before: dict[str, float], after: dict[str, float]) -> str:
-    """HTML of the figures of both."""
+def score_cards(before: dict[str, float], after: dict[str, float]) -> str:
+    """Return HTML that shows each score before and after deraining."""
     cards = [
         f'<div class="card"><span>{name}</span>'
-        f'<div>{before[name]:{form}} → <b>{after[name]:{form}}</b>{unit}</div></div>'
-        for name, (form, unit) in FORMS.items()
+        f'<div>{before[name]:{number_format}} → <b>{after[name]:{number_format}}</b>{unit}</div></div>'
+        for name, (number_format, unit) in SCORE_FORMATS.items()
         if name in before
     ]
     return f'<div class="cards">{"".join(cards)}</div>'
@@ -210,29 +242,33 @@ def read_upload(path: str | Path) -> np.ndarray:
 
 @contextmanager
 def serving(
-    derainers: Loaders, tasks: Loaders, host: str = '127.0.0.1', port: int = 7860, max_upload: int = 20
+    derainers: DerainerLoaders, tasks: TaskLoaders, host: str = '127.0.0.1', port: int = 7860, max_upload: int = 20
 ) -> Iterator[str]:
-    """Serve the page while the context lasts; nothing is asked of any other server, and no file outlives it.
+    """Serve the page while the context lasts. It uses no other server, and its files are deleted at the end.
 
     Args:
-        derainers, tasks: as :func:`build_page`.
-        host: the address to listen at; the default is reached from this machine alone.
-        max_upload: MB.
+        derainers: as for :func:`build_page`.
+        tasks: as for :func:`build_page`.
+        host: address to listen at; only this machine can reach the default.
+        port: port to listen at.
+        max_upload: largest size of an uploaded file in MB.
 
     Yields:
-        The page's address.
+        The address of the page.
 
     Raises:
-        InputError: as :func:`build_page`, or there is nothing to listen at.
+        InputError: as :func:`build_page`, or an argument is out of range, or the address cannot be used.
     """
     if max_upload < 1:
         raise InputError(f'--max-upload must be at least 1 MB, found {max_upload}')
     if not 1 <= port <= 65535:
         raise InputError(f'--port must be from 1 to 65535, found {port}')
-    # No tunnel, no history kept in the browser, no fonts from elsewhere, no links.
-    private = dict(share=False, ssr_mode=False, mcp_server=False, enable_monitoring=False, run_history=False)
+    # No tunnel, no history in the browser, no fonts from other servers, no links.
+    private: dict[str, Any] = dict(
+        share=False, ssr_mode=False, mcp_server=False, enable_monitoring=False, run_history=False
+    )
     fonts = dict(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
-    # gradio keeps files where the first says, and asks its own server whether it is up, which no proxy can tell.
+    # gradio stores files in GRADIO_TEMP_DIR. It requests its own page at the start, which must not go through a proxy.
     with (
         tempfile.TemporaryDirectory(prefix='mmderain_web_') as folder,
         environment(GRADIO_TEMP_DIR=folder, no_proxy='*'),
@@ -253,8 +289,8 @@ def serving(
             )
         except OSError:
             raise InputError(
-                f'{host}:{port}: no page can be served there; the port is taken, or the address is not one of this '
-                'machine. Name others with --port and --host.'
+                f'{host}:{port}: no page can be served there; the port is taken, or the address does not belong to '
+                'this machine. Name others with --port and --host.'
             ) from None
         try:
             yield page.local_url
@@ -264,7 +300,7 @@ def serving(
 
 @contextmanager
 def environment(**values: str) -> Iterator[None]:
-    """Environment variables, for a while."""
+    """Set environment variables inside a block, and restore them afterwards."""
     before = {key: os.environ.get(key) for key in values}
     os.environ.update(values)
     try:

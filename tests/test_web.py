@@ -143,7 +143,7 @@ def test_wrong_calls(monkeypatch, capsys):
 
 def test_no_derainer_and_a_port_that_is_taken(derainer):
     pytest.importorskip('gradio')
-    with pytest.raises(InputError, match='no derainer comes along with its weights; name one: --model'):
+    with pytest.raises(InputError, match='there is no derainer with bundled weights; name one: --model'):
         build_page({}, {})
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = taken.getsockname()[1]
@@ -270,8 +270,8 @@ def test_the_page(browser, derainer, tmp_path, monkeypatch):
         wait_for(browser, '#run').click()
         _, rainy, derained = view_scene(mmcv.imread(str(source)), derainer, Spotter(), 'light:3+mist:3', 0)
         pairs = [(rainy.scores[name], derained.scores[name]) for name in ('PSNR-Y', 'SSIM-Y(valid)')]
-        wait_for(browser, '#figures .card', '{:.2f} → {:.2f} dB'.format(*pairs[0]))
-        wait_for(browser, '#figures .card', '{:.4f} → {:.4f}'.format(*pairs[1]))
+        wait_for(browser, '#scores .card', '{:.2f} → {:.2f} dB'.format(*pairs[0]))
+        wait_for(browser, '#scores .card', '{:.4f} → {:.4f}'.format(*pairs[1]))
         wait_for(browser, '#rainy', f'{rainy.caption}; {rainy.agreement}')
         wait_for(browser, '#derained', f'{derained.caption}; {derained.agreement}')
         assert loaded == ['dim']
@@ -293,7 +293,7 @@ def test_the_page(browser, derainer, tmp_path, monkeypatch):
         browser.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', phone)
         assert browser.execute_script('return document.documentElement.scrollWidth') == 390
         places = [
-            browser.find_element('css selector', place).rect for place in ('#both', '#layer', '#figures', '#rainy')
+            browser.find_element('css selector', place).rect for place in ('#both', '#layer', '#scores', '#rainy')
         ]
         assert all(place['width'] > 300 for place in places)
         assert all(a['y'] + a['height'] <= b['y'] for a, b in zip(places, places[1:]))
