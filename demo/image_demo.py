@@ -1,7 +1,7 @@
 """Show an image clean, rainy and derained, with PSNR and SSIM under it.
 
 python demo/image_demo.py                                       a bundled image, under heavy rain
-python demo/image_demo.py rainy.jpg --rain none --out out.png   an image of yours that is rainy
+python demo/image_demo.py rainy.jpg --rain none --out out.png   a rainy image of your own
 """
 
 import argparse
@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     image = ROOT / 'demo/sample/test/china.jpg'
     parser.add_argument('image', nargs='?', type=Path, default=image, help='default: a bundled image')
@@ -33,6 +34,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
+    """Write the comparison, and print the scores."""
     derainer = trained_derainer(args.model, args.weights)
     with keep_cpu_memory():
         views = view_scene(read_image(args.image), derainer, rain=rain_or_none(args.rain), seed=args.seed)

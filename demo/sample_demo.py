@@ -1,8 +1,8 @@
-"""Train a small SIAN on the bundled images, and show what it does: `make demo`.
+"""Train a small SIAN on the bundled images, and show its result: `make demo`.
 
 Rain as heavy as that of Rain100H is drawn over free photographs. After some minutes of training on two CPU cores, the
-network is tested on photographs that it has not seen. It is compared with two controls that know nothing of rain: a
-median blur, and the rainy image minus the constant that suits it best (chosen with the truth known).
+network is tested on photographs that it has not seen. It is compared with two controls that have no model of rain:
+a median blur, and the rainy image minus the constant that brings it closest to the clean image.
 """
 
 import argparse
@@ -30,12 +30,14 @@ OUTPUT = 'derained by SIAN'
 
 
 class Progress(Hook):
-    """Print in one line how far the training is (the log of the Runner would fill the screen)."""
+    """Print the progress of the training in one line, because the log of the Runner would fill the screen."""
 
     def before_train(self, runner: Runner) -> None:
+        """Note the start time."""
         self.start = time.monotonic()
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        """Print the progress every ten steps."""
         done, total = runner.iter + 1, runner.max_iters
         if done % 10 and done != total:
             return
@@ -51,6 +53,7 @@ class Progress(Hook):
 
 
 def train(work_dir: Path, steps: int | None) -> Runner:
+    """Train the model, and return its Runner."""
     cfg = prepare_config(ROOT / 'configs/derain/sian_sample.py', work_dir)
     cfg.log_level = 'ERROR'  # mmengine warns of its own deprecated parts
     cfg.train_dataloader.dataset.data_root = str(ROOT / 'demo/sample/train')
@@ -114,6 +117,7 @@ def draw(images: dict[str, dict[str, np.ndarray]], path: Path) -> None:
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('--short', action='store_true', help='a sixth of the training, to check that everything works')
     parser.add_argument('--work-dir', type=Path, help='default: work_dirs/sample_demo, with --short sample_demo_short')
@@ -122,6 +126,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int:
+    """Train, test, and show the comparison; return 1 if the gain is too small."""
     work_dir = args.work_dir or Path('work_dirs/sample_demo_short' if args.short else 'work_dirs/sample_demo')
     print('Training SIAN (width 16, three stages) on 25 free photographs under synthetic heavy rain')
     start = time.monotonic()

@@ -1,12 +1,12 @@
-"""Show the persons that a detector and a segmentor find in a street clean, rainy and derained.
+r"""Show the persons that a detector and a segmentor find in a street clean, rainy and derained.
 
     python demo/scene_demo.py                           the bundled frames and weights
     python demo/scene_demo.py rainy.jpg --rain none
-    python demo/scene_demo.py street.jpg --detector mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py \\
+    python demo/scene_demo.py street.jpg --detector mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py \
         --detector-weights rtmdet_s.pth --segmentor none
 
-The bundled detector and segmentor know one street and one camera: they are there to show the effect. With weights that
-mmdet and mmseg publish, any image will do.
+The bundled detector and segmentor know one street and one camera; they only show the effect. With weights that mmdet and
+mmseg publish, any image can be used.
 """
 
 import argparse
@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     frames = sorted((ROOT / 'demo/street').glob('*.jpg'))
     parser.add_argument('images', nargs='*', type=Path, default=frames, help='default: the bundled frames')
@@ -48,6 +49,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int:
+    """Write the scenes of the detector and of the segmentor."""
     if args.if_possible and any(importlib.util.find_spec(name) is None for name in ('mmcv._ext', 'mmdet', 'mmseg')):
         print('Left out: a detector in the rain. It needs mmdet, mmseg and mmcv with its operators, which `make test`')
         print('installs. Then: .venv/bin/python demo/scene_demo.py')

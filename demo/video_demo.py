@@ -1,10 +1,10 @@
 """Derain a video under rain, and measure how much the rainy and the derained video flicker.
 
     python demo/video_demo.py                                     five seconds of a bundled street video
-    python demo/video_demo.py rainy.mp4 --rain none --frames 100  a video of yours that is rainy
+    python demo/video_demo.py rainy.mp4 --rain none --frames 100  a rainy video of your own
 
-Each frame has rain of its own and is derained without the others, so what is left of the rain flickers. The flicker is
-the mean absolute change from one frame to the next. The sound is kept if ffmpeg is installed.
+Each frame has its own rain and is derained alone, so the remaining rain flickers. The flicker is the mean absolute
+change from one frame to the next. The sound is kept if ffmpeg is installed.
 """
 
 import argparse
@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     video = ROOT / 'demo/street/street.mp4'
     parser.add_argument('video', nargs='?', type=Path, default=video, help='default: demo/street/street.mp4')
@@ -40,6 +41,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
+    """Derain the video, and print the flicker."""
     derainer, rainy = trained_derainer(args.model, args.weights), args.video
     if args.rain != 'none':
         frames, rate = read_frames(args.video)

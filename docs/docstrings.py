@@ -1,4 +1,4 @@
-"""What our docstrings have in Sphinx's way, said in Markdown for the site: roles, ``::``, and ``#:`` comments."""
+"""Convert the Sphinx markup in docstrings to Markdown for the site: roles, ``::``, and ``#:`` comments."""
 
 import re
 
@@ -8,7 +8,7 @@ ROLE = re.compile(r':(?:func|class|meth|data|attr|mod):`(~?)([\w.]+)`')
 
 
 def in_markdown(text: str, of: Object) -> str:
-    """Roles as links, which lead somewhere if the site has the object, and ``::`` as ``:``."""
+    """Return text with roles as links, if the site has the object, and ``::`` as ``:``."""
 
     def link(role: re.Match) -> str:
         short, name = role.groups()
@@ -23,7 +23,7 @@ def in_markdown(text: str, of: Object) -> str:
 
 
 def comment_above(attr: Attribute) -> str:
-    """The text of the ``#:`` lines above an assignment."""
+    """Return the text of the ``#:`` lines above an assignment."""
     lines = attr.filepath.read_text(encoding='utf-8').splitlines()[: attr.lineno - 1]
     words: list[str] = []
     while lines and lines[-1].lstrip().startswith('#:'):
@@ -32,9 +32,10 @@ def comment_above(attr: Attribute) -> str:
 
 
 class Markdown(Extension):
-    """Rewrites every docstring of the package, and makes one of ``#:`` comments."""
+    """Convert every docstring of the package, and make docstrings from ``#:`` comments."""
 
     def on_object(self, *, obj: Object, **_: object) -> None:
+        """Convert the docstring of an object."""
         if obj.is_attribute and obj.docstring is None and (comment := comment_above(obj)):
             obj.docstring = Docstring(comment, parent=obj)
         if obj.docstring is not None:

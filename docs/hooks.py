@@ -1,8 +1,8 @@
-"""The site's own part of mkdocs: links that lead out of docs/en.
+"""Hooks of mkdocs for links that lead out of docs/en.
 
-In the checkout a page may link to a config, a source file or the README. The site has these as pages of its own, below
-``source/``: Markdown as it is, other text highlighted, the rest as a file. What such Markdown links to follows, and all
-links are turned to where the site has it. Nothing is published that no page links to.
+In the checkout a page may link to a config, a source file or the README. The site has pages for these in ``source/``:
+Markdown as it is, other text highlighted, anything else as a file. Files that such Markdown links to are added too, and
+all links are changed to the places in the site. Files without a link are not published.
 """
 
 import os
@@ -18,7 +18,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parents[1]
 PAGES, SOURCE = 'docs/en/', 'source/'
 LINK = re.compile(r'(?<=]\()(?!\w+:|#)([^)\s#]+)(?=[)\s#])')
-#: How files that are no Markdown are highlighted; suffixes that are not named are published as files.
+#: Maps the suffix of a file to its language for highlighting; files with other suffixes are published as they are.
 LANGUAGES = {
     '.py': 'python',
     '.yml': 'yaml',
@@ -31,7 +31,7 @@ LANGUAGES = {
 
 
 def place_of(uri: str) -> str:
-    """Where a page of the site lies in the checkout: ``source/README.md`` -> ``README.md``."""
+    """Return the path in the checkout of a page of the site: ``README.md`` for ``source/README.md``."""
     if not uri.startswith(SOURCE):
         return PAGES + uri
     path = uri.removeprefix(SOURCE)
@@ -39,20 +39,23 @@ def place_of(uri: str) -> str:
 
 
 def uri_of(path: str) -> str:
-    """The other way round: ``README.md`` -> ``source/README.md``, ``tools/test.py`` -> ``source/tools/test.py.md``."""
+    """Return the path in the site of a file of the checkout.
+
+    It is ``source/README.md`` for ``README.md``, and ``source/tools/test.py.md`` for ``tools/test.py``.
+    """
     if path.startswith(PAGES):
         return path.removeprefix(PAGES)
     return f'{SOURCE}{path}.md' if Path(path).suffix in LANGUAGES else SOURCE + path
 
 
 def target_of(link: str, place: str) -> str | None:
-    """The file of the checkout that a link leads to; None if there is none, which mkdocs will say."""
+    """Return the file of the checkout that a link leads to, or None if there is none; mkdocs reports that."""
     path = posixpath.normpath(posixpath.join(posixpath.dirname(place), link))
     return path if not path.startswith('..') and (ROOT / path).is_file() else None
 
 
 def linked_from(place: str) -> Iterator[str]:
-    """Files outside docs/en that a Markdown file leads to, at once or through others."""
+    """Return the files outside docs/en that a Markdown file links to, directly or through other Markdown files."""
     waiting, seen = [place], {place}
     while waiting:
         place = waiting.pop()
@@ -67,7 +70,7 @@ def linked_from(place: str) -> Iterator[str]:
 
 
 def published(path: str, config: MkDocsConfig) -> File:
-    """A file of the checkout as a file of the site."""
+    """Return a file of the checkout as a file of the site."""
     suffix, uri = Path(path).suffix, uri_of(path)
     if suffix not in LANGUAGES:
         return File.generated(config, uri, abs_src_path=str(ROOT / path), inclusion=InclusionLevel.NOT_IN_NAV)
@@ -77,14 +80,14 @@ def published(path: str, config: MkDocsConfig) -> File:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Adds what the pages lead to."""
+    """Add the files that the pages link to."""
     pages = [PAGES + file.src_uri for file in files.documentation_pages()]
     for path in sorted({target for page in pages for target in linked_from(page)}):
         files.append(published(path, config))
 
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
-    """Turns links to files of the checkout to where the site has them."""
+    """Change links to files of the checkout to the places in the site."""
     place, folder = place_of(page.file.src_uri), posixpath.dirname(page.file.src_uri)
     if not place.endswith('.md'):
         return markdown

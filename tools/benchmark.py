@@ -1,4 +1,4 @@
-"""Measure how fast networks are, how much memory they take, and how far that is from what the machine can do.
+"""Measure the speed and memory of networks, and compare the speed with the peak of the machine.
 
     python tools/benchmark.py configs/derain/sian_rain100h.py --precision fp32 bf16
     python tools/benchmark.py configs/derain/*_bsds.py --sizes 160x240 320x480 640x960 --batches 1 2 4
@@ -6,25 +6,26 @@
     python tools/benchmark.py configs/derain/sian_rain100h.py --paths eager compiled --cpu-memory kept freed
     python tools/benchmark.py configs/derain/sian_rain100h.py --against main
 
-A row is measured for each network, size, batch, precision, path (eager: as it is; compiled: by torch.compile; graphs:
-by torch.compile with CUDA graphs, mode reduce-overhead) and setting of the CPU's memory (kept: inside keep_cpu_memory,
-as the commands of the project run a network; freed: as Python code runs it that does not switch that on). It holds:
+The report has a row for each network, size, batch, precision, path and setting of the CPU memory. Paths: eager is the
+network itself, compiled uses torch.compile, graphs uses torch.compile with CUDA graphs (mode reduce-overhead). CPU
+memory: kept runs inside keep_cpu_memory, as the commands of the project do; freed runs without it. A row contains:
 
-* milliseconds of a forward pass, least and median; with --train of a training step with the loss and the optimizer of
-  the config (forward, backward, update);
-* the ratio to a reference in float32, which takes turns with the network in this process on the same threads: the plain
-  formulation (in tests/reference of a checkout), the network itself (eager), or another network, for example the
-  authors' own: MODULE:CLASS is built without arguments and must take (N, 3, H, W);
+* the least and the median time of a forward pass in milliseconds; with --train, of a training step with the loss and
+  the optimizer of the config (forward, backward, update);
+* the time of a reference in float32 divided by that of the network; both run alternately in this process. The reference
+  is the plain formulation (in tests/reference of a checkout), the network itself (eager), or another network, such as
+  that of the authors: MODULE:CLASS is built without arguments and must accept (N, 3, H, W);
 * the share of the machine's convolution peak (a 3x3 convolution of 64 channels, measured first);
-* peak memory above the weights: what tensors hold (on a CPU), and what is resident or, on a GPU, allocated;
+* the peak memory above the weights: of tensors (on a CPU), and resident or, on a GPU, allocated;
 * the PSNR of the result against float32.
 
-Without --checkpoint the weights are random, which changes no time. benchmark.json, .md and .png go to --out.
+Without --checkpoint the weights are random, which does not change the times. benchmark.json, .md and .png are written to
+--out.
 
---against REF measures something else: whether the checkout is slower than one of its commits. `restore` (with --train:
-forward and backward pass) is timed in processes that take turns in the working tree and in REF. The median ratio of the
-times and its 95% interval are printed and written to against.json in --out. The exit code is 1 if the upper end of an
-interval is above 1.03, which is 3% slower. Pause trainings before that.
+--against REF compares the speed of the checkout with that of one of its commits instead. It times `restore` (with
+--train, forward and backward pass) alternately in processes of the working tree and of REF, prints the median ratio of
+the times with its 95% interval, and writes against.json to --out. The exit code is 1 if the upper end of an interval is
+above 1.03, which means 3% slower. Pause all trainings first.
 """
 
 import argparse
@@ -48,22 +49,23 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     add = parser.add_argument
     add('configs', nargs='+', metavar='CONFIG', help='configs of derainers')
     add('--checkpoint', help='weights; with one CONFIG only')
     add('--sizes', nargs='+', type=parse_size, default=[(320, 480)], metavar='HxW', help='default: 320x480')
-    text = 'at the first size; the other sizes take the first of these (default: 1)'
+    text = 'batch sizes at the first image size; other sizes use the first of them (default: 1)'
     add('--batches', nargs='+', type=int, default=[1], metavar='N', help=text)
     add('--precision', nargs='+', default=['fp32'], choices=PRECISIONS, help='default: fp32')
-    text = 'default: eager, or compiled if --cfg-options has a model.compile, which says how'
+    text = 'default: eager, or compiled if --cfg-options sets model.compile'
     add('--paths', nargs='+', choices=['eager', 'compiled', 'graphs'], help=text)
     add('--cpu-memory', nargs='+', default=['kept'], choices=['kept', 'freed'], help='default: kept')
     add('--train', action='store_true', help='measure training steps instead of forward passes')
     add_cfg_options(parser, 'model.network.with_cp=True')
     add('--device', default='cpu', help='default: cpu')
     add('--threads', type=int, help="default: torch's own choice")
-    add('--repeats', type=int, default=5, help='timed passes of each (default: 5)')
+    add('--repeats', type=int, default=5, help='number of timed passes (default: 5)')
     add('--reference', default='plain', help='plain (the default), eager or MODULE:CLASS')
     text = 'do not measure resident memory (Linux only; takes a process for each row)'
     add('--no-memory', dest='resident_memory', action='store_false', help=text)
@@ -79,6 +81,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int | None:
+    """Measure the networks, and write the report."""
     if args.threads:
         torch.set_num_threads(args.threads)
     benchmark = Benchmark(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Benchmark)})
@@ -99,7 +102,7 @@ def main(args: argparse.Namespace) -> int | None:
     )
     print(aligned(titles(settings['reference'])), flush=True)
     for config in args.configs:
-        benchmark.models(config)  # a wrong config is found before hours have gone into the others
+        benchmark.models(config)  # a wrong config must be found before the others are measured for hours
     rows = []
     for row in (row for config in args.configs for row in benchmark.rows(config, peaks)):
         print(aligned(cells(row)), flush=True)

@@ -1,11 +1,11 @@
-"""Measure whether a training step has to wait for its data.
+"""Measure whether training steps wait for their data.
 
     python tools/benchmark_feeding.py configs/derain/sian_bsds.py --workers 0 1 2
 
-For each number of loader processes: images a second that loading, cropping, rain and packing give, with nothing else
-running, and beside it the training step of the config's model on the same batch. Loader processes work while the step
-runs, so a step waits only for what a batch takes longer than the step. On a CPU both share the cores, and the loader
-gets what the step leaves of them. feeding.json, feeding.md and feeding.png go to --out.
+For each number of loader processes, the tool measures how many images a second are loaded, cropped, rained on and
+packed while nothing else runs. It also measures a training step of the config's model on the same batch. Loader
+processes work while the step runs, so a step waits only if loading a batch takes longer than the step. On a CPU both
+share the cores. feeding.json, feeding.md and feeding.png are written to --out.
 """
 
 import argparse
@@ -19,11 +19,14 @@ from mmderain.errors import InputError
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('config', help='config of a derainer; its training data are used')
     parser.add_argument('--workers', nargs='+', type=int, default=[0, 1, 2], metavar='N', help='default: 0 1 2')
-    parser.add_argument('--batches', type=int, default=20, help='timed batches of each (default: 20)')
-    parser.add_argument('--steps', type=int, default=5, help='timed training steps (default: 5)')
+    parser.add_argument(
+        '--batches', type=int, default=20, help='number of timed batches for each number of processes (default: 20)'
+    )
+    parser.add_argument('--steps', type=int, default=5, help='number of timed training steps (default: 5)')
     parser.add_argument('--device', default='cpu', help='device of the steps (default: cpu)')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), help='default: %(default)s')
     return parser.parse_args(argv)
@@ -31,6 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int | None:
+    """Measure the loader and a training step, and write the report."""
     cfg = prepare_config(args.config)
     if 'train_dataloader' not in cfg:
         raise InputError(f'{args.config}: has no train_dataloader; a config that trains is expected')

@@ -1,10 +1,10 @@
-"""Draw contact sheets of what a network will see: images of a config's data set after each step of its pipeline.
+"""Draw contact sheets of the input of a network: images of a data set after each transform of its pipeline.
 
     python tools/browse_dataset.py configs/derain/sian_sample.py --split train --number 6
 
-Writes OUT/<config>_<split>.png: a row for each item, a column for each step that changes the image, with its size. The
-truth is at the right of the rainy image. This works for detection and segmentation configs too, with or without our
-transforms in them; of data sets that mix several images into one, the single images are shown.
+Writes OUT/<config>_<split>.png with a row for each item and a column for each transform that changes the image. The
+clean image is at the right of the rainy image. Configs of detection and segmentation work too. If a data set
+mixes several images into one, the single images are shown.
 """
 
 import argparse
@@ -24,10 +24,11 @@ from mmderain.io.config import config_errors
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('--split', choices=['train', 'val', 'test'], default='train', help='default: train')
-    parser.add_argument('--number', type=int, default=6, help='items shown, spread over the data set (default: 6)')
+    parser.add_argument('--number', type=int, default=6, help='number of items, spread over the data set (default: 6)')
     parser.add_argument('--height', type=int, default=200, help='height of a shown image, px (default: 200)')
     parser.add_argument('--seed', type=int, default=0, help='seed of the random transforms (default: 0)')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/browse'), help='folder (default: %(default)s)')
@@ -37,6 +38,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int | None:
+    """Write the contact sheet."""
     cfg = prepare_config(args.config, cfg_options=args.cfg_options)
     init_default_scope(cfg.get('default_scope') or 'mmderain')
     loader = cfg.get(f'{args.split}_dataloader')

@@ -1,9 +1,8 @@
-"""Convert a checkpoint of a network's authors into one of mmderain.
+"""Convert a checkpoint of a network's authors to a checkpoint of mmderain.
 
     python tools/convert.py sian rain100h.pth sian_rain100h.pth
 
-SRC is read with weights_only=True. Each of its keys must be known, each key that is needed must exist, and all shapes
-must fit; otherwise nothing is written.
+SRC is read with weights_only=True. Nothing is written if a key is unknown or missing, or if a shape does not fit.
 """
 
 import argparse
@@ -18,6 +17,7 @@ from mmderain.io import read_checkpoint, save_weights
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('network', choices=sorted(NETWORKS), help='network of the checkpoint')
     parser.add_argument('src', type=Path, metavar='SRC', help='checkpoint of the authors')
@@ -27,6 +27,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
+    """Convert the checkpoint, and print what was left out."""
     source = read_checkpoint(args.src)
     try:
         weights = convert(args.network, source)

@@ -20,6 +20,7 @@ from mmderain.io.image import list_images, read_image
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('pred', type=Path, metavar='DERAINED', help='folder of derained images')
     parser.add_argument('gt', type=Path, metavar='CLEAN', help='folder of clean images')
@@ -32,13 +33,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='PROTOCOL',
         help=f'any of {", ".join(PROTOCOLS)} (default: PSNR-Y SSIM-Y(valid))',
     )
-    parser.add_argument('--crop-border', type=int, default=0, metavar='PX', help='cut this from each side first')
+    parser.add_argument(
+        '--crop-border', type=int, default=0, metavar='PX', help='number of pixels removed from each side first'
+    )
     parser.add_argument('--out', metavar='DIR', help='write per_image.csv and metrics.json there')
     return parser.parse_args(argv)
 
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
+    """Print the mean scores, and write them if a folder is named."""
     pairs = find_pairs(args)
     label = f'[border {args.crop_border}]' if args.crop_border else ''
     results = []
@@ -73,7 +77,7 @@ def find_pairs(args: argparse.Namespace) -> list[tuple[Path, Path]]:
         print(f'left out {len(foreign)} files whose names do not fit the rule, for example {foreign[0]}')
     missing = len(clean) - len({gt for _, gt in pairs})
     if missing:
-        print(f'warning: {missing} of {len(clean)} images in {args.gt} have no result; the mean is without them')
+        print(f'warning: {missing} of {len(clean)} images in {args.gt} have no result; the mean does not include them')
     return pairs
 
 

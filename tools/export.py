@@ -4,10 +4,10 @@
     python tools/export.py configs/derain/sian_rain100h.py sian.pt2 --weights sian.pth
 
 The model takes `rainy`, float32 (1, 3, H, W), RGB in [0, 1], and returns `derained` of the same shape, clamped to
-[0, 1]; color order and normalization are inside. Height and width may vary in the multiples that are printed. MAFNet
-accepts only the --size at which it was exported, because what it pools depends on it. The written file is loaded again
-and compared with PyTorch, at --size and at another size, and is kept only if they agree to 1e-4. ONNX needs the extra
-[export].
+[0, 1]; the file includes color order and normalization. Height and width must be multiples of the printed number.
+MAFNet accepts only the --size of the export, because its pooling depends on the size. The tool loads the written file again,
+compares it with PyTorch at --size and at another size, and keeps it only if the results agree to 1e-4. ONNX needs the
+extra [export].
 """
 
 import argparse
@@ -26,6 +26,7 @@ from mmderain.cli.options import add_weights_option, positive_int
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('model', metavar='MODEL', help='a name that `mmderain models` lists, or a config file')
     parser.add_argument('out', type=Path, metavar='OUT', help='file to write: .onnx or .pt2')
@@ -44,6 +45,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
+    """Export the model, check the file, and print its speed."""
     derainer, size = trained_derainer(args.model, args.weights), '{}x{}'.format(*args.size)
     result = export_derainer(derainer, args.out, args.size, args.fixed)
     for (height, width), difference in result.differences.items():
@@ -61,7 +63,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def seconds(call: Callable[[Tensor], Tensor], rainy: Tensor) -> float:
-    """Return the shortest of three run times, after one to warm up."""
+    """Return the shortest of three run times, after one run to warm up."""
     times = []
     with torch.no_grad():
         for _ in range(4):

@@ -17,6 +17,7 @@ from mmderain.engine.profiling import forward_pass, multiply_adds, random_images
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('configs', nargs='+', metavar='CONFIG')
     parser.add_argument('--size', type=int, nargs=2, default=(320, 480), metavar=('HEIGHT', 'WIDTH'))
@@ -27,6 +28,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int | None:
+    """Print a row for each config."""
     pixels = args.size[0] * args.size[1]
     threads = f', {torch.get_num_threads()} threads' if args.device == 'cpu' else ''
     print(f'{args.size[0]}x{args.size[1]} pixels, float32, {args.device}{threads}, torch {torch.__version__}')

@@ -1,4 +1,4 @@
-"""Measure what rain takes from a detector or segmentor: the same as ``mmderain joint-test``."""
+"""Measure the effect of rain and of derainers on a detector or segmentor, as ``mmderain joint-test`` does."""
 
 import sys
 

@@ -1,11 +1,11 @@
-"""Put a data set where the configs read it.
+"""Prepare a data set in the layout that the configs read.
 
     python tools/prepare_dataset.py rain100h ~/Downloads/Rain100H
     python tools/prepare_dataset.py photographs ~/Pictures data/photographs --without home
     python tools/prepare_dataset.py street vtest.avi --uncertain 690 20 768 100
 
-SRC is what was downloaded; it is not changed. DST is data/NAME by default; it appears completely or not at all.
-`python tools/prepare_dataset.py NAME --help` describes a set; docs/en/datasets.md says where each one is published.
+SRC is the downloaded data; it is not changed. DST is data/NAME by default; it is written completely or not at all.
+`python tools/prepare_dataset.py NAME --help` describes a data set; docs/en/datasets.md says where each is published.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from mmderain.errors import InputError
 RELEASE_DOC = """Find the pairs of the published release {name}, check every file, and link the files in DST.
 
 Writes index.csv (every pair) and left_out.csv (every file that is not used, and why). The same call can be made again.
-For Rain100H the training images whose background is in the test set are found, and
-train/without_test_backgrounds.txt lists the others.
+For Rain100H, train/without_test_backgrounds.txt lists the training images whose background is not in the test set.
 """
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     names = parser.add_subparsers(dest='name', metavar='NAME', required=True, title='data sets')
 
@@ -43,7 +43,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
             type=Path,
             metavar='DST',
             help=f'folder to write (default: data/{name})',
-            # Several sources before it, as with the command cp: then it must be named.
+            # With several sources before it, the destination cannot have a default.
             **({} if options else dict(nargs='?', default=Path('data', name))),
         )
         own.set_defaults(run=run)
@@ -57,7 +57,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
             text = f'folder of the {split} split in SRC, if the names of the folders do not tell'
             own.add_argument(f'--{split}', type=Path, metavar='DIR', help=text)
         own.add_argument('--copy', action='store_true', help='copy the files instead of linking them')
-        own.add_argument('--overwrite', action='store_true', help='replace copies, or another set, that this tool made')
+        own.add_argument(
+            '--overwrite', action='store_true', help='replace copies or another data set that this tool has written'
+        )
 
     own = add('camvid_boxes', camvid.__doc__, 'boxes from the label maps of CamVid', prepare_camvid, 'CamVid')
     own.add_argument('--min-area', type=int, default=100, metavar='PX', help='ignore smaller regions (default: 100 px)')
@@ -81,6 +83,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def prepare_release(args: argparse.Namespace) -> None:
+    """Find, check and link the pairs of a published release."""
     release = RELEASES[args.name]
     if not args.src.is_dir():
         raise FileNotFoundError(f'{args.src}: no such folder; give the folder that the release was unpacked to')
@@ -125,27 +128,31 @@ def prepare_release(args: argparse.Namespace) -> None:
 
 
 def prepare_camvid(args: argparse.Namespace) -> None:
+    """Write the boxes of CamVid."""
     print(*camvid.write_camvid_boxes(args.src, args.dst, args.min_area), sep='\n')
 
 
 def prepare_photographs(args: argparse.Namespace) -> None:
+    """Shrink photographs."""
     shrink = photographs.shrink_photographs
     print(shrink(args.src, args.dst, args.side, not args.no_quarters, args.without, args.only))
 
 
 def prepare_street(args: argparse.Namespace) -> None:
+    """Label the persons in a street video."""
     label = street_video.label_street_video
     print(*label(args.src, args.dst, args.step, args.test_from, args.uncertain), sep='\n')
 
 
 def expected(found: int, published: int, text: str) -> str:
     """Compare a number with the published one."""
-    note = '' if found == published else '   <- differs: part of the release, or another one'
+    note = '' if found == published else '   <- differs: a part of the release, or another release'
     return f'{found}' + text.format(published) + note
 
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
+    """Prepare the data set."""
     args.run(args)
 
 

@@ -25,6 +25,7 @@ from mmderain.models import load_weights
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint of mmderain; every key must fit')
@@ -38,13 +39,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='what has started several processes; dist_test.sh sets it (default: none)',
+        help='launcher of several processes; dist_test.sh sets it (default: none)',
     )
     return parser.parse_args(argv)
 
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
+    """Test the model."""
     cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher)
     if args.out is not None:
         write_scores_to(args.out, cfg)

@@ -22,6 +22,7 @@ from mmderain.io.config import config_errors
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', metavar='DIR', help='folder for checkpoints and the log')
@@ -50,18 +51,19 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='what has started several processes; dist_train.sh and slurm_train.sh set it (default: none)',
+        help='launcher of several processes; dist_train.sh and slurm_train.sh set it (default: none)',
     )
     return parser.parse_args(argv)
 
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
+    """Train the model."""
     cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher, auto_scale_lr=args.auto_scale_lr)
     resumed = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
     if resumed is not None:
         cfg.resume, cfg.load_from = True, str(resumed)
-    # mmengine would run any code that a file holds; read_checkpoint refuses such a file.
+    # mmengine would run code in a checkpoint; read_checkpoint refuses a file with code.
     checkpoint = None if cfg.get('load_from') is None else read_checkpoint(cfg.load_from)
     with config_errors(args.config):
         require_data(cfg, 'train_dataloader', 'val_dataloader')

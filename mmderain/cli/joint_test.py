@@ -1,4 +1,4 @@
-"""Measure what rain takes from a detector or segmentor, and what derainers give back.
+"""Measure the effect of rain and of derainers on the accuracy of a detector or segmentor.
 
     mmderain joint-test CONFIG CHECKPOINT --derainer nafnet --rain heavy light:2
     mmderain joint-test CONFIG CHECKPOINT --derainer SIAN sian_rain100h.py sian.pth
@@ -34,7 +34,7 @@ from .options import add_cfg_options, add_device_option, positive_int, rain_help
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add ``mmderain joint-test``."""
     parser = commands.add_parser(
-        'joint-test', doc=__doc__, help='measure what rain takes from a detector or segmentor, and what comes back'
+        'joint-test', doc=__doc__, help='measure the effect of rain and derainers on a detector or segmentor'
     )
     add_arguments(parser)
     parser.set_defaults(run=run)

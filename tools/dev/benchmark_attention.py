@@ -2,10 +2,10 @@
 
     python tools/dev/benchmark_attention.py --sizes 128x128 1080x1920
 
-For each size: milliseconds of the forward pass, and of the forward and backward pass together, by the kernels and by
-the loop (medians; the two take turns), and the largest difference of the results and of all gradients, relative to the
-largest value. The scores go to attention.json in --out. On a CPU the kernels run in Triton's interpreter: use small
-sizes there, and only to see that the tool works.
+For each size, the tool prints the median time of the forward pass, and of the forward and backward pass together, in
+milliseconds, for the kernels and for the loop, which run alternately. It also prints the largest difference of the
+results and of all gradients, relative to the largest value. attention.json in --out has the same values. On a CPU the
+kernels run in Triton's interpreter, which is only useful to try the tool at small sizes.
 """
 
 import argparse
@@ -30,17 +30,18 @@ RELATIONS, VALUES = 2, 8
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('--sizes', nargs='+', type=parse_size, default=[(128, 128), (1080, 1920)], metavar='HxW')
     parser.add_argument('--window', type=int, default=7, help="side of the window (default: 7, JDNet's)")
     parser.add_argument('--device', default='cuda', help='default: cuda')
-    parser.add_argument('--repeats', type=int, default=10, help='timed passes of each (default: 10)')
+    parser.add_argument('--repeats', type=int, default=10, help='number of timed passes (default: 10)')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark_attention'), help='default: %(default)s')
     return parser.parse_args(argv)
 
 
 def random_inputs(height: int, width: int, window: int, device: str) -> list[Tensor]:
-    """Return random q, surroundings, positions' term and w, as ``attend`` takes them."""
+    """Return random q, surroundings, position term and w, the arguments of ``attend``."""
     torch.manual_seed(0)
     cases = [len(coordinates(length, window // 2, torch.zeros(1), length)[0]) for length in (height, width)]
     around = (1 + RELATIONS + VALUES, height + window - 1, width + window - 1)
@@ -62,6 +63,7 @@ def forward_and_backward(function: type[torch.autograd.Function], inputs: list[T
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int | None:
+    """Time and compare the two implementations at each size."""
     if args.device == 'cpu':
         os.environ['TRITON_INTERPRET'] = '1'  # Triton reads it when a kernel is defined, so before the import
     from mmderain.models.layers.window_attention_triton import TritonWindowAttention

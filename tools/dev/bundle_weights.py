@@ -3,8 +3,9 @@
     python tools/dev/bundle_weights.py nafnet derain/nafnet_photographs.py \
         work_dirs/queue/nafnet_photographs/iter_17000.pth --about 'NAFNet (2.0 M parameters), light to heavy streaks'
 
-CHECKPOINT is one of a run, or a stored state of tools/dev/training_state. Writes mmderain/weights/NAME.pth in half
-precision, and the entry of NAME in mmderain/weights/index.json. If the run has averaged weights, they are taken.
+CHECKPOINT is a checkpoint of a run, or a state in tools/dev/training_state. The tool writes mmderain/weights/NAME.pth
+in half precision, and the entry of NAME in mmderain/weights/index.json. It uses the averaged weights if the run has
+them.
 """
 
 import argparse
@@ -20,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('name', metavar='NAME', help='name of the model')
     parser.add_argument('config', metavar='CONFIG', help='config in configs/, such as derain/nafnet_photographs.py')
@@ -31,6 +33,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
+    """Write the weights and their entry in the index."""
     path = bundle_weights(args.name, args.config, args.checkpoint, args.about, ROOT / 'configs', args.weights)
     print(f'{path}: {path.stat().st_size:,} bytes, SHA-256 {file_sha256(path)}')
 

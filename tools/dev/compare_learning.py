@@ -1,10 +1,10 @@
-"""Train the four networks, small, for as many steps on synthetic rain, and draw their curves (docs/en/networks.md).
+"""Train small versions of the four networks on synthetic rain, and draw their curves (docs/en/networks.md).
 
     python tools/dev/compare_learning.py --rain-free DIR --test DIR --steps 600 --out work_dirs/learning
 
 Heavy rain is drawn over 64x64 crops of the photographs. `--test` holds real pairs as Rain100H has them
-(rain/rain-001.png with norain/norain-001.png). Each network keeps its paper's loss, optimizer and input. It shows that
-a network learns, not which is best: none is trained to the end, and they differ in size.
+(rain/rain-001.png with norain/norain-001.png). Each network keeps the loss, optimizer and input of its paper. The
+curves show that a network learns, not which one is best: none has converged, and they differ in size.
 """
 
 import argparse
@@ -25,14 +25,14 @@ from mmderain.engine.config import prepare_config
 from mmderain.io import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Config with the paper's loss, optimizer and input -> what makes its network small.
+#: Maps a config with the paper's loss, optimizer and input to the settings that make its network small.
 NETWORKS = {
     'sian_rain100h': dict(channels=16, num_stages=3),
     'jdnet_rain100h': dict(channels=16, num_units=4),
     'nasnet_rain100h': dict(channels=16, num_stages=2, num_blocks=4),
     'mafnet_rain200h': dict(channels=16, num_modules=2),
 }
-INTERVAL = 10  # steps of which the mean loss is a point of a curve
+INTERVAL = 10  # number of steps whose mean loss is one point of a curve
 
 
 def reduced(name: str, args: argparse.Namespace) -> Config:
@@ -100,6 +100,7 @@ def draw(results: list[dict], path: Path) -> None:
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('--rain-free', type=Path, required=True, help='folder of clean photographs')
     parser.add_argument('--test', type=Path, required=True, help='folder with rain/ and norain/ like Rain100H')
@@ -112,6 +113,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int | None:
+    """Train each network, print its scores, and draw the curves."""
     text = '{network}: {parameters:,} parameters, PSNR-Y {PSNR-Y:.2f} (input {input:.2f}), SSIM-Y {SSIM-Y(valid):.4f}'
     results = {}
     for name in NETWORKS:

@@ -1,8 +1,8 @@
-"""Compare our rain with a benchmark's: draw it over the same clean images, and measure both (docs/en/rain.md).
+"""Compare synthetic rain with the rain of a benchmark over the same clean images (docs/en/rain.md).
 
     python tools/dev/compare_rain.py RAINY CLEAN --pairing prefix rain- norain-
 
-Prints the statistics, and writes OUT/rain_<name>.json and .png (plots of them, a free image under our rain).
+Prints statistics of both, and writes OUT/rain_<name>.json and .png (plots, and an image with synthetic rain).
 """
 
 import argparse
@@ -24,7 +24,7 @@ from mmderain.io import atomic_write, list_images, read_image
 from mmderain.rain import StreakPreset, synthesize_rain
 from mmderain.rain.statistics import rain_statistics, wasserstein
 
-#: The recipe that ours is compared with: streaks that add without end, exponentially distributed.
+#: A common recipe for comparison: exponentially distributed streaks whose sum has no limit.
 PLAIN = {
     'heavy': StreakPreset((1, 3), (0.022, 0.044), (15, 60), (0.5, 0.75), (24, 50), 6, 8),
     'light': StreakPreset((2, 2), (0.004, 0.008), (15, 40), (0.6, 0.9), (14, 34), 8, 1),
@@ -32,14 +32,14 @@ PLAIN = {
 
 
 def draw_all(cleans: list[np.ndarray], rain: str | StreakPreset, seeds: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return (rainy, clean) with our rain over every clean image, once for each seed."""
+    """Return pairs (rainy, clean) with synthetic rain over every clean image, one for each seed."""
     jobs = [(seed, number) for seed in range(seeds) for number in range(len(cleans))]
     jobs = track(jobs, f'drawing {rain if isinstance(rain, str) else "the plain recipe"}')
     return [(synthesize_rain(cleans[number], rain, [seed, number]), cleans[number]) for seed, number in jobs]
 
 
 def plot(results: dict[str, dict], sample: np.ndarray | None, title: str, path: Path) -> None:
-    """Draw histograms and autocorrelations, and an image under our rain."""
+    """Draw histograms and autocorrelations, and an image with synthetic rain."""
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(15, 5), gridspec_kw=dict(width_ratios=[1, 1, 1.1]))
     for name, result in results.items():
         left.plot(np.cumsum(result['histogram']), label=name)
@@ -51,7 +51,7 @@ def plot(results: dict[str, dict], sample: np.ndarray | None, title: str, path: 
     right.axis('off')
     if sample is not None:
         right.imshow(sample[..., ::-1])
-        right.set_title('ours, on a free image')
+        right.set_title('synthetic, on another image')
     figure.suptitle(title)
     figure.tight_layout()
     with atomic_write(path) as part:
@@ -59,19 +59,23 @@ def plot(results: dict[str, dict], sample: np.ndarray | None, title: str, path: 
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('rainy', type=Path, help='folder of the benchmark')
     parser.add_argument('clean', type=Path, help='folder of the benchmark')
     parser.add_argument('--pairing', nargs='+', default=['same_name'], metavar='RULE', help=PAIRING_HELP)
     parser.add_argument('--rain', default='heavy', help='as in `mmderain rain` (default: heavy)')
-    parser.add_argument('--seeds', type=int, default=5, help='how often ours is drawn over an image (default: 5)')
-    parser.add_argument('--sample', type=Path, help='a free image to show our rain on')
+    parser.add_argument(
+        '--seeds', type=int, default=5, help='number of times that rain is drawn over an image (default: 5)'
+    )
+    parser.add_argument('--sample', type=Path, help='an image on which the rain is shown')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/compare_rain'), help='default: %(default)s')
     return parser.parse_args(argv)
 
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int | None:
+    """Print the statistics, and write the plots."""
     pairing = parse_pairing(args.pairing)
     sample = synthesize_rain(read_image(args.sample), args.rain, 1) if args.sample else None
     pairs, _, _ = pair_by_name(list_images(args.rainy), list_images(args.clean), pairing)

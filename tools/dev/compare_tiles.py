@@ -1,11 +1,11 @@
-"""Compare an image derained in tiles with the same image derained whole, or measure a very large image.
+"""Compare an image derained in tiles with the same image derained as a whole, or measure a very large image.
 
     python tools/dev/compare_tiles.py sian --tile 256 --image photo.jpg
     python tools/dev/compare_tiles.py sian --size 6000x8000
 
 Prints the largest difference, on 0..255, and the PSNR of RGB. With --size the image is repeated to that size and
-derained as `mmderain derain` does it, in tiles where memory requires it; printed are the time, and how much memory the
-process held at most above what it held before, the image and its result included (Linux).
+derained as `mmderain derain` does it, in tiles where memory requires it. The tool then prints the time and the peak
+memory of the process above its memory before, which includes the image and its result (Linux).
 """
 
 import argparse
@@ -28,6 +28,7 @@ SAMPLE = Path(__file__).resolve().parents[2] / 'demo/sample/test/china.jpg'
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('model', help='one of `mmderain models`, or a config file')
     parser.add_argument('--weights', help='a checkpoint; default: the bundled one')
@@ -46,17 +47,18 @@ def large_batch(img: np.ndarray, height: int, width: int) -> torch.Tensor:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int | None:
+    """Derain the image in both ways, and print the differences."""
     torch.manual_seed(0)
     config = find_derainer(args.model)[0]
     model = init_model(config) if args.untrained else trained_derainer(args.model, args.weights)
     img = read_image(args.image)
     with torch.inference_mode(), keep_cpu_memory():
         if args.size:
-            model.restore(torch.zeros(1, 3, 64, 64))  # what is set up once
+            model.restore(torch.zeros(1, 3, 64, 64))  # set-up at the first call
             start = time.monotonic()
             held = peak_memory(lambda img: model.restore(large_batch(img, *args.size)), img, 'cpu') / 2**30
             seconds = time.monotonic() - start
-            print(f'{args.size[0]}x{args.size[1]}: {seconds:.0f} s, at most {held:.2f} GiB above what was held before')
+            print(f'{args.size[0]}x{args.size[1]}: {seconds:.0f} s, at most {held:.2f} GiB above the memory before')
             return 0
         batch = to_rgb_tensor(img)[None]
         whole, tiled = model.restore(batch, tile=0), model.restore(batch, tile=args.tile)

@@ -9,7 +9,7 @@ run takes the named steps, or all, one after the other, and skips those that are
 log.txt, the measured values as JSON, state.pth of a recipe (less than 16 MiB), and one of these files:
 
     done     date and device; the step is not run again
-    part     how far a recipe is; the next run continues it from state.pth, on this machine or another
+    part     progress of a recipe; the next run continues it from state.pth, on this machine or another
     failed   exit code and last line of the log; the next run tries again
 
 recipe trains one part of any config; the steps named recipe-... call it. DEFAULTS are environment variables.
@@ -58,7 +58,7 @@ THIS = [sys.executable, 'tools/dev/gpu_queue.py']
 COMMANDS = dict(
     list='print the steps and their commands',
     status='print which steps are done',
-    check='print what the machine has',
+    check='print GPU, memory and versions',
     run='run the named steps that are not done',
     recipe='train one part of a config',
 )
@@ -82,15 +82,16 @@ class Step:
 
     @property
     def folder(self) -> Path:
+        """Return the folder for the results of this run."""
         return ROOT / setting('OUT') / self.name
 
     def find(self, *files: str) -> Path | None:
-        """Return the path of the first of these files that is there, of this run or else of an earlier one."""
+        """Return the path of the first of these files that exists, in this run or in an earlier one."""
         folders = (self.folder, ROOT / setting('EARLIER') / self.name)
         return next((folder / file for folder in folders for file in files if (folder / file).exists()), None)
 
     def state(self) -> str:
-        """Return one line: done, part or failed with what that file says, or to do."""
+        """Return one line: done, part or failed with the text of that file, or to do."""
         path = self.find('done', 'part', 'failed')
         return f'{path.name}: {path.read_text().strip()}' if path else 'to do'
 
@@ -126,7 +127,7 @@ def all_steps() -> Iterator[Step]:
 
 
 def run_step(step: Step, device: str) -> bool:
-    """Run the commands of a step, each in the time that the ones before it left; return whether all succeeded."""
+    """Run the commands of a step within its time limit; return whether all succeeded."""
     step.folder.mkdir(parents=True, exist_ok=True)
     for name in ('done', 'part', 'failed'):
         (step.folder / name).unlink(missing_ok=True)
@@ -166,7 +167,7 @@ def run_limited(command: list[str], seconds: float, output: object = None) -> in
 
 
 def check() -> int:
-    """Print what the machine has, the device last; return 1 if there is no GPU and DEVICE is not cpu."""
+    """Print memory and versions, and the device last; return 1 if there is no GPU and DEVICE is not cpu."""
     import torch
 
     print(f'Python {platform.python_version()}, torch {torch.__version__}, CUDA {torch.version.cuda}')
@@ -226,6 +227,7 @@ def run(steps: dict[str, Step]) -> int:
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
     for name, summary in COMMANDS.items():
@@ -237,6 +239,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int:
+    """Run the command, and return its exit status."""
     if args.command == 'check':
         return check()
     if args.command == 'recipe':

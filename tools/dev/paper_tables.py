@@ -15,16 +15,17 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / 'docs/en/paper_tables.md'
 HEAD = """# The papers' tables, row by row
 
-Every row in which the four papers report a method of their own, with the config that reaches it. Figures of the papers
-are under the protocol named at the top of the column ([what they mean](metrics.md)); figures of ours stand beside them
-where a run of the config as it is has been made, and nowhere else. A row marked "weights of" only tests.
+The tables list every row in which the four papers report their own method, and the config that reproduces it. The head of a
+column names the protocol of its scores ([definitions](metrics.md)). Scores of this project are given only where the config was
+run unchanged. A row with "weights of" only tests.
 
-This page is made from `configs/derain/metafile_*.yml` by `python tools/dev/paper_tables.py`.
+`python tools/dev/paper_tables.py` makes this page from `configs/derain/metafile_*.yml`.
 """
 
 
 @command(CommandParser(__doc__).parse_args)
 def main(args) -> None:
+    """Write the page."""
     with atomic_write(PAGE) as part:
         part.write_text(page(), encoding='utf-8')
     print(PAGE)

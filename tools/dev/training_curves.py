@@ -2,7 +2,7 @@
 
     python tools/dev/training_curves.py
 
-Reads what `training_queue.py store` has written; writes docs/en/images/training_curves.png.
+Reads the curves that `training_queue.py store` has written, and writes docs/en/images/training_curves.png.
 """
 
 import argparse
@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('recipes', nargs='*', help='names of recipes (default: all that are stored)')
     parser.add_argument('--curves', type=Path, default=ROOT / 'tools/dev/training_state', help='folder of the curves')
@@ -33,6 +34,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
+    """Draw the curves, and print the table."""
     curves = {path.stem: json.loads(path.read_text()) for path in sorted(args.curves.glob('*.json'))}
     missing = [name for name in args.recipes if name not in curves]
     if missing or not curves:
@@ -48,7 +50,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def hours(curve: dict, step: int) -> float:
-    """Return the processor time up to a step, in hours: the steps of a recipe take equally long."""
+    """Return the processor time up to a step in hours, because all steps of a recipe take the same time."""
     return curve['cpu_seconds'] * step / curve['step'] / 3600
 
 

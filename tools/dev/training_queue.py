@@ -1,14 +1,14 @@
 """Train the recipes of training_queue.yml, one after the other, in the background.
 
     tools/dev/train_bundled.sh start     start the queue, or continue it; returns at once
-    tools/dev/train_bundled.sh status    print what is trained, how far, at what loss
+    tools/dev/train_bundled.sh status    print the progress and the loss of each recipe
     tools/dev/train_bundled.sh pause     stop using the processor (before a benchmark); resume continues
     tools/dev/train_bundled.sh resume
     tools/dev/train_bundled.sh store     write weights and curves to files that can be committed
     tools/dev/train_bundled.sh stop      end all processes; start continues later
 
 Each process of the queue may be killed at any moment: a recipe continues from its latest checkpoint, with the same
-result as a run that was not interrupted. docs/en/training_queue.md describes the recipes, the data and what is stored.
+result as a run that was not interrupted. docs/en/training_queue.md describes recipes, data and stored files.
 """
 
 import argparse
@@ -139,7 +139,7 @@ class Queue:
                 if code == 0:
                     self.say(f'{recipe.name}: finished; {recipe.progress()}')
                 elif recipe.step() > training.first_step:
-                    waiting.append(recipe)  # it has made steps, so it was interrupted and is not wrong
+                    waiting.append(recipe)  # it has made steps, so it was interrupted; its config is right
                     self.say(f'{recipe.name}: interrupted, exit code {code}; {recipe.progress()}')
                 else:
                     failed += 1
@@ -152,7 +152,7 @@ class Queue:
         if not self.lock_file.is_file():
             return None
         with open(self.lock_file) as lock:
-            if locked(lock):  # nobody else has it, and it is released at once
+            if locked(lock):  # no other process has it, and it is released at once
                 return None
         return int(self.pid_file.read_text())
 
@@ -169,7 +169,7 @@ class Queue:
         print(f'process {pid} and its children {effect}')
 
     def print_status(self) -> None:
-        """Print whether the queue runs, and how far each recipe is."""
+        """Print whether the queue runs, and the progress of each recipe."""
         pid = self.pid()
         paused = pid is not None and Path(f'/proc/{pid}/stat').read_text().rpartition(') ')[2].startswith('T')
         state = 'does not run' if pid is None else f'{"is paused" if paused else "runs"} (process {pid})'
@@ -232,6 +232,7 @@ def store(queue: Queue, names: list[str]) -> int:
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('command', choices=['start', 'run', 'status', 'pause', 'resume', 'stop', 'store'])
     parser.add_argument('names', nargs='*', metavar='RECIPE', help='recipes that `store` stores (default: all)')
@@ -260,7 +261,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         ('--recipes', 'tools/dev/training_queue.yml', 'list of the recipes'),
         ('--configs', 'configs/derain', 'folder of the configs of the recipes'),
         ('--work-dir', 'work_dirs/queue', 'folder for checkpoints and logs'),
-        ('--state-dir', 'tools/dev/training_state', 'folder of what `store` writes; a recipe that ended there is done'),
+        (
+            '--state-dir',
+            'tools/dev/training_state',
+            'folder for the files of `store`; a recipe with a complete curve there is done',
+        ),
     ):
         parser.add_argument(option, type=Path, default=ROOT / path, metavar='PATH', help=f'{text} (default: {path})')
     return parser.parse_args(argv)
@@ -268,6 +273,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int | None:
+    """Run the command."""
     queue = Queue(read_recipes(args.recipes, args.configs, args.work_dir, args.state_dir), args.work_dir)
     if args.command == 'start':
         start(queue, args)

@@ -56,13 +56,13 @@ class Recipe:
         return int(checkpoint.stem.removeprefix('iter_')) if checkpoint else 0
 
     def stored_curve(self) -> dict:
-        """Return the stored curve; without one, that of a recipe which has not begun."""
+        """Return the stored curve, or the curve of a recipe that has not started."""
         if self.curve.is_file():
             return json.loads(self.curve.read_text())
         return dict(step=0, cpu_seconds=0.0, validations=[])
 
     def finished(self) -> bool:
-        """Tell whether the recipe has been trained to its end, here or, by its stored curve, on another machine."""
+        """Return whether the recipe has been trained to its end, here or (by its stored curve) on another machine."""
         return max(self.step(), self.stored_curve()['step']) >= self.total_steps()
 
     def cpu_seconds(self) -> float:
@@ -85,7 +85,7 @@ class Recipe:
         return f'{words}, held-out PSNR-Y {validated[-1]} dB' if validated else words
 
     def unpack_stored_state(self) -> None:
-        """Turn the stored state into a checkpoint of the work directory, unless a later one is there."""
+        """Write the stored state as a checkpoint of the work directory, unless a later one exists."""
         compact = read_checkpoint(self.state) if self.state.is_file() else None
         if compact and compact['meta']['iter'] > self.step():
             write_restored(compact, self.folder)
@@ -147,7 +147,7 @@ class Training:
         words += ['--work-dir', recipe.folder]
         words += [] if amp == 'off' else [f'--amp={amp}']
         words += ['--resume', recipe.checkpoint()] if recipe.checkpoint() else []
-        # Threads that wait for each other must not keep a processor busy that somebody else needs.
+        # Threads that wait for each other must not keep a processor busy that another process needs.
         threading = {'OMP_NUM_THREADS': str(threads), 'OMP_WAIT_POLICY': 'PASSIVE'}
         self.process = start_process(words, recipe.folder / 'train.log', env=os.environ | threading)
 
@@ -193,7 +193,7 @@ def read_recipes(path: Path, configs: Path, work_dir: Path, state_dir: Path) -> 
 
 
 def read_json_lines(path: Path) -> list[dict]:
-    """Return the lines of a JSON-lines file; a line that a killed process has left unfinished is left out."""
+    """Return the lines of a JSON-lines file, without a line that a killed process has not finished."""
     lines = []
     for line in path.read_text().splitlines():
         try:
@@ -211,7 +211,7 @@ def start_process(words: list, log: Path, **options) -> subprocess.Popen:
 
 
 def processor() -> str:
-    """Return the name of the processor and those of its instructions that matter for bfloat16."""
+    """Return the name of the processor and its instructions for bfloat16."""
     name = re.search(r'model name\s*: (.*)', Path('/proc/cpuinfo').read_text())
     found = sorted(cpu_flags() & {'avx2', 'avx512f', *BF16_FLAGS})
     return f'{name[1] if name else "unknown"} ({", ".join(found)})'
