@@ -44,7 +44,7 @@ def fail(error):
 
 
 @pytest.mark.parametrize('error', [InputError('a.png: wrong'), FileNotFoundError('a.png: wrong')])
-def test_bad_input_is_one_line(error, capsys):
+def test_bad_input_prints_one_line(error, capsys):
     main = make_main(fail(error))
     assert main([]) == 1
     assert capsys.readouterr().err == 'error: a.png: wrong\n'
@@ -59,7 +59,7 @@ def test_other_errors_are_raised():
 
 
 @pytest.mark.parametrize('kind', [InputError, FileNotFoundError])
-def test_an_error_of_a_loader_process_is_one_line(kind, capsys):
+def test_an_error_of_a_loader_process_prints_one_line(kind, capsys):
     try:
         raise kind('a.png: wrong')
     except kind:
@@ -91,7 +91,7 @@ def test_ctrl_c_ends_without_a_traceback(capsys):
 
 
 @pytest.mark.parametrize('lines', [1, 100_000])
-def test_a_closed_pipe_is_silent_whatever_is_printed(lines, tmp_path):
+def test_a_closed_pipe_is_silent_for_short_and_long_output(lines, tmp_path):
     """A few lines are written when the command ends, many while it works."""
     script = tmp_path / 'script.py'
     script.write_text(
@@ -124,7 +124,7 @@ def test_help_is_the_docstring():
     assert '--traceback  show the whole traceback of an error' in text
 
 
-def test_the_option_of_a_command_counts_before_and_after_a_sub_command():
+def test_traceback_option_works_before_and_after_a_sub_command():
     parser = CommandParser('Do something.')
     parser.add_subparsers(dest='name').add_parser('sub', doc='Do a part of it.')
     assert parser.parse_args(['--traceback', 'sub']).traceback
@@ -170,7 +170,7 @@ def test_derainers_of_the_joint_test_are_named_or_given_with_their_weights(capsy
 
 
 @pytest.mark.parametrize('read, least', [(non_negative_int, 0), (positive_int, 1)])
-def test_numbers_are_checked(read, least):
+def test_whole_numbers_are_checked(read, least):
     assert read(str(least)) == least and read('12') == 12
     for text in (str(least - 1), 'x', '1.5', ''):
         with pytest.raises(argparse.ArgumentTypeError, match=f'expected a whole number from {least}, found {text!r}'):

@@ -42,7 +42,7 @@ def make_small(cfg: Config) -> None:
 
 
 @pytest.mark.parametrize('name', CONFIGS)
-def test_reduced_model_builds_and_restores(name):
+def test_reduced_model_of_every_config_restores(name):
     cfg = load(name)
     make_small(cfg)
     model = init_model(cfg)
@@ -53,7 +53,7 @@ def test_reduced_model_builds_and_restores(name):
 
 
 @pytest.mark.parametrize('name', ROWS)
-def test_rows_of_the_tables(name):
+def test_metafiles_have_the_rows_of_the_papers_tables(name):
     row = ROWS[name]
     cfg = load(row['Config'].removeprefix('configs/'))
     model = MODELS.build(cfg.model)
@@ -69,7 +69,7 @@ def test_rows_of_the_tables(name):
         assert cfg.get('train_dataloader') is None and row['Metadata']['Weights of'] in ROWS
 
 
-def test_rows_are_complete_and_the_page_is_current():
+def test_every_config_has_a_row_and_the_page_is_up_to_date():
     assert {m['Collections'][0]['Name']: len(m['Models']) for m in METAFILES} == COUNTS
     tool = load_tool('dev/paper_tables')
     assert tool.PAGE.read_text() == tool.page(), 'run python tools/dev/paper_tables.py'
@@ -100,7 +100,7 @@ def test_rows_are_complete_and_the_page_is_current():
         ('mafnet_rain200h_32kernels', dict(channels=32)),
     ],
 )
-def test_ablations_change_what_they_name(name, settings):
+def test_ablation_configs_change_only_the_named_setting(name, settings):
     main = load(f'derain/{name.split("_")[0]}_{name.split("_")[1]}.py').model.network
     network = load(f'derain/{name}.py').model.network
     assert network == {**main, **settings} and network != main
@@ -116,7 +116,7 @@ def test_loss_ablations(name, loss):
 @pytest.mark.parametrize(
     'name, stride, hflip, epochs', [('l', 40, True, 100), ('h', 80, False, 100), (1400, 100, 0, 50)]
 )
-def test_the_papers_recipe(name, stride, hflip, epochs):
+def test_configs_have_the_recipes_of_the_papers(name, stride, hflip, epochs):
     cfg = load(f'derain/sian_rain{name}.py' if name == 1400 else f'derain/sian_rain100{name}.py')
     optimizer = cfg.optim_wrapper.optimizer
     assert (optimizer.type, optimizer.lr, tuple(optimizer.betas)) == ('Adam', 2e-4, (0.0, 0.999))
@@ -182,7 +182,7 @@ DATASET_CONFIGS = sorted(path.stem for path in (ROOT / 'configs/_base_/datasets'
 
 
 @pytest.mark.parametrize('name', [name for name in DATASET_CONFIGS if name not in ('paired', 'rain_free')])
-def test_missing_data_says_where_from_and_how(name):
+def test_error_for_missing_data_names_source_and_layout(name):
     cfg = load(f'_base_/datasets/{name}.py')
     loaders = [cfg.get('train_dataloader'), cfg.test_dataloader]
     for loader in filter(None, loaders):
@@ -216,7 +216,7 @@ def test_missing_data_says_where_from_and_how(name):
         ('mpid_mist', 'train', '7.jpg', '7.jpg'),
     ],
 )
-def test_published_names_find_their_partners(name, split, rainy, clean):
+def test_published_file_names_are_paired(name, split, rainy, clean):
     pairing = load(f'_base_/datasets/{name}.py')[f'{split}_dataloader'].dataset.pairing
     decoys = [Path(clean).with_name(Path(clean).name.replace('7', '70').replace('1', '10')), Path('x') / clean]
     assert pair_by_name([Path(rainy)], [*decoys, Path(clean)], pairing) == ([(Path(rainy), Path(clean))], [], [])

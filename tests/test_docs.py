@@ -49,7 +49,7 @@ def test_the_reference_has_every_public_name(site, module):
         assert f'id="mmderain.{module}.{name}"' in page, name
 
 
-def test_docstrings_are_said_in_markdown(site):
+def test_docstrings_are_converted_to_markdown(site):
     page = (site / 'api/apis.html').read_text()
     assert ':func:' not in page and ':class:' not in page
     assert 'href="hub.html#mmderain.hub.find_derainer"' in page  # a role of trained_derainer
@@ -76,13 +76,13 @@ def test_the_site_fetches_nothing_from_elsewhere(site):
 
 
 @pytest.mark.parametrize('page', [*PAGES, ROOT / 'CONTRIBUTING.md', ROOT / 'CHANGELOG.md'], ids=name_of)
-def test_links_and_images_are_there(page):
+def test_links_and_images_exist(page):
     missing = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
     assert not missing
 
 
 @pytest.mark.parametrize('page', PAGES, ids=name_of)
-def test_commands_are_understood(page):
+def test_documented_commands_are_valid(page):
     for script in blocks(page, 'bash'):
         for words in commands(script):
             check(words)
@@ -109,13 +109,13 @@ def test_commands_are_understood(page):
         'mim install mmcv',
     ],
 )
-def test_what_is_wrong_is_found(script):
+def test_wrong_commands_are_found(script):
     with pytest.raises(WrongCommand):
         for words in commands(script):
             check(words)
 
 
-def test_what_is_right_is_passed():
+def test_valid_commands_pass():
     script = """
         # a remark
         model=configs/derain/sian work=work_dirs   # variables
@@ -143,7 +143,7 @@ def test_python_blocks_compile_and_configs_load(page, tmp_path):
             assert Config.fromfile(path, import_custom_modules=False)
 
 
-def test_the_five_lines_derain_what_was_loaded(tmp_path):
+def test_python_example_derains_the_loaded_image(tmp_path):
     code = blocks(ROOT / 'docs/en/perception.md', 'python')[0]
     assert len(code.splitlines()) == 5
     (tmp_path / 'five.py').write_text(code)
@@ -213,7 +213,7 @@ def write_what_readers_have(checkout):
 
 @pytest.mark.soak
 @pytest.mark.parametrize('page', RUN)
-def test_what_a_page_says_to_type_works(page, tmp_path):
+def test_documented_commands_run(page, tmp_path):
     """Its commands, and the README's Python, in a copy of the checkout; of the README those of "Use".
 
     In place of the weights of `make demo`, which is tested by itself, stand untrained ones.

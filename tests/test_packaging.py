@@ -55,7 +55,7 @@ def installed(wheel, tmp_path_factory):
     return target
 
 
-def test_wheel_holds_configs_and_tools_once_byte_for_byte(wheel):
+def test_wheel_contains_configs_and_tools_once_byte_for_byte(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         assert len(names) == len(set(names))
@@ -66,7 +66,7 @@ def test_wheel_holds_configs_and_tools_once_byte_for_byte(wheel):
         assert not any(name.split('/')[0] in ('configs', 'tools', 'tests') for name in names)
 
 
-def test_wheel_holds_the_weights(wheel):
+def test_wheel_contains_the_weights(wheel):
     with zipfile.ZipFile(wheel) as archive:
         for path in (ROOT / 'mmderain/weights').iterdir():
             assert archive.read(f'mmderain/weights/{path.name}') == path.read_bytes(), path
@@ -80,7 +80,7 @@ def test_source_archive_builds_the_same_wheel(wheel, tmp_path):
             assert theirs.read(name) == ours.read(name), name
 
 
-def test_wheel_names_no_stack_as_a_requirement(wheel):
+def test_wheel_requires_no_openmmlab_stack(wheel):
     with zipfile.ZipFile(wheel) as archive:
         (metadata,) = (n for n in archive.namelist() if n.endswith('.dist-info/METADATA'))
         lines = archive.read(metadata).decode().splitlines()
@@ -107,7 +107,7 @@ def test_installed_package_serves_its_configs(installed, tmp_path):
     assert kind.rpartition('.')[2] == 'Derainer'
 
 
-def test_links_in_the_checkout_lead_to_the_real_folders():
+def test_links_in_the_checkout_point_to_the_real_folders():
     for name in ('configs', 'tools', 'model-index.yml'):
         link = ROOT / 'mmderain' / '.mim' / name
         assert link.is_symlink(), f'{link} should be a link to ../../{name}'
@@ -149,13 +149,13 @@ else:
 # --- the lock and the set-up script --------------------------------------------------------------
 
 
-def test_lock_pins_by_name_and_version_only():
+def test_lock_has_only_names_and_versions():
     for line in (ROOT / 'requirements' / 'lock.txt').read_text().splitlines():
         assert line.startswith('#') or re.match(r'[a-z0-9-]+==[0-9][\w.]*( ; .+)?$', line), line
         assert '://' not in line
 
 
-def test_lock_covers_what_the_set_up_installs():
+def test_lock_contains_all_packages_of_the_set_up():
     lock = (ROOT / 'requirements' / 'lock.txt').read_text()
     locked = set(re.findall(r'^([a-z0-9-]+)==', lock, re.M))
     project = (ROOT / 'pyproject.toml').read_text()
@@ -190,7 +190,7 @@ def set_up(checkout, stage, **environment):
     return run('bash', SETUP, stage, cwd=checkout, **environment)
 
 
-def test_fingerprint_follows_the_pins_and_the_python(checkout):
+def test_fingerprint_depends_on_pins_and_python(checkout):
     def fingerprint():
         done = set_up(checkout, '--fingerprint', PYTHON=sys.executable)
         assert done.returncode == 0, done.stderr
@@ -207,7 +207,7 @@ def test_fingerprint_follows_the_pins_and_the_python(checkout):
     assert fingerprint()[1] != before
 
 
-def test_a_stamped_stage_is_left_alone(checkout):
+def test_a_finished_stage_is_not_repeated(checkout):
     done = set_up(checkout, '--fingerprint', PYTHON=sys.executable)
     (checkout / '.venv' / 'bin').mkdir(parents=True)
     (checkout / '.venv' / 'bin' / 'python').symlink_to(sys.executable)
@@ -217,7 +217,7 @@ def test_a_stamped_stage_is_left_alone(checkout):
 
 
 @pytest.mark.parametrize('version', ['3.9.18', '3.13.1', '2.7.18'])
-def test_a_python_out_of_range_is_refused_in_one_line(checkout, version):
+def test_an_unsupported_python_is_refused_in_one_line(checkout, version):
     fake = fake_python(checkout / 'fakes', version)
     done = set_up(checkout, 'base', PYTHON=str(fake))
     assert done.returncode == 1
@@ -227,7 +227,7 @@ def test_a_python_out_of_range_is_refused_in_one_line(checkout, version):
     assert not (checkout / '.venv').exists()
 
 
-def test_no_fitting_python_names_what_was_found(checkout):
+def test_error_without_a_supported_python_names_the_found_ones(checkout):
     fakes = checkout / 'fakes'
     fake_python(fakes, '3.13.1')
     for tool in ('bash', 'dirname', 'sh'):
@@ -248,14 +248,14 @@ def test_a_python_without_the_venv_module_is_refused_in_one_line(checkout):
     assert 'python3-venv' in line
 
 
-def test_too_little_disk_is_said_before_anything_is_made(checkout):
+def test_too_little_disk_space_is_reported_first(checkout):
     done = set_up(checkout, 'base', PYTHON=sys.executable, MIN_DISK_GB='9999999')
     assert done.returncode == 1
     assert '9999999 GB' in done.stderr.splitlines()[-1]
     assert not (checkout / '.venv').exists()
 
 
-def test_the_old_environment_goes_when_the_pins_change(checkout):
+def test_old_environment_is_removed_when_pins_change(checkout):
     old = checkout / '.venv'
     (old / 'bin').mkdir(parents=True)
     (old / 'bin' / 'python').symlink_to(sys.executable)

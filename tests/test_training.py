@@ -60,7 +60,7 @@ def run(cfg: Config) -> dict:
 
 @pytest.mark.parametrize('loop', ['iterations', 'epochs'])
 @pytest.mark.parametrize('workers', [0, 2])
-def test_an_interrupted_run_continues_as_if_it_had_not_been(tmp_path, loop, workers):
+def test_resumed_run_equals_an_uninterrupted_run(tmp_path, loop, workers):
     options = {'train_dataloader.num_workers': workers, 'train_dataloader.persistent_workers': workers > 0}
     if loop == 'epochs':
         options |= {
@@ -97,7 +97,7 @@ def test_an_interrupted_run_continues_as_if_it_had_not_been(tmp_path, loop, work
         assert torch.equal(parts[key], value), key
 
 
-def test_another_seed_is_another_run(tmp_path):
+def test_another_seed_gives_another_run(tmp_path):
     first = run(config(tmp_path / 'a', **{'randomness.seed': 1}))
     second = run(config(tmp_path / 'b', **{'randomness.seed': 2}))
     assert not torch.equal(first['network.embed.weight'], second['network.embed.weight'])
@@ -161,7 +161,7 @@ NO_BF16 = 'this processor has neither AMX nor AVX-512-BF16'
         (['--amp=auto'], False, 2, False, f'--amp=auto: {NO_BF16}; mixed precision is not used\n'),
     ],
 )
-def test_amp_of_the_training_tool(tmp_path, monkeypatch, capsys, cpu, amp, hardware, speedup, mixed, said):
+def test_amp_option_of_the_training_tool(tmp_path, monkeypatch, capsys, cpu, amp, hardware, speedup, mixed, said):
     cpu(hardware, speedup)
     tool, trained = load_tool('train'), []
     monkeypatch.setattr(tool.Runner, 'from_cfg', lambda cfg: trained.append(cfg) or SimpleNamespace(train=bool))
@@ -211,7 +211,7 @@ def test_amp_auto_keeps_the_precision_of_a_resumed_run(tmp_path, monkeypatch, ca
     assert f'mixed precision is {"" if mixed else "not "}used' in capsys.readouterr().out
 
 
-def test_load_from_is_no_resumed_checkpoint(tmp_path, monkeypatch, capsys, cpu):
+def test_load_from_starts_a_new_run(tmp_path, monkeypatch, capsys, cpu):
     """It starts a new run: also with --resume in an empty work directory, and --amp=auto measures."""
     cpu(hardware=True, speedup=2)
     tool, trained = load_tool('train'), []
@@ -225,7 +225,7 @@ def test_load_from_is_no_resumed_checkpoint(tmp_path, monkeypatch, capsys, cpu):
         assert f'--amp=auto: {MEASURED.format("2.00")}; mixed precision is used' in capsys.readouterr().out
 
 
-def test_amp_auto_on_a_gpu_is_amp(tmp_path, monkeypatch, capsys):
+def test_amp_auto_uses_amp_on_a_gpu(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr('mmderain.engine.config.training_speedup', None)
     cfg = config(tmp_path)
@@ -235,7 +235,7 @@ def test_amp_auto_on_a_gpu_is_amp(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize('of_process_0', [True, False])
-def test_process_0_decides_for_all(tmp_path, monkeypatch, capsys, cpu, of_process_0):
+def test_process_0_decides_about_amp_for_all(tmp_path, monkeypatch, capsys, cpu, of_process_0):
     cpu(hardware=not of_process_0, speedup=2)
     monkeypatch.setattr('mmderain.engine.config.get_rank', lambda: 1)
     monkeypatch.setattr('mmderain.engine.config.broadcast_object_list', lambda data: data.__setitem__(0, of_process_0))

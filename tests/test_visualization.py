@@ -22,7 +22,7 @@ def build(tmp_path, backend):
     return VISUALIZERS.build(dict(type='DerainVisualizer', name=backend, vis_backends=backends))
 
 
-def test_panel_holds_the_images_side_by_side():
+def test_panel_has_the_images_side_by_side():
     images = {'a': smooth_image(30, 40, 0), 'b': smooth_image(30, 40, 1)}
     drawn = panel(images, gap=6)
     assert drawn.shape[1] == 2 * (40 + 12)
@@ -30,7 +30,7 @@ def test_panel_holds_the_images_side_by_side():
     assert (drawn[:-36, :] < 128).any()  # the captions
 
 
-def test_files_show_rainy_derained_clean_and_removed_rain(tmp_path):
+def test_panels_show_rainy_derained_clean_and_removed_rain(tmp_path):
     rainy = smooth_image(30, 40, 0)
     drawn = build(tmp_path, 'LocalVisBackend').add_datasample('a/one', rainy[..., ::-1], sample(), step=3)
     tiles = [drawn[-36:-6, 6 + 52 * k : 46 + 52 * k, ::-1] for k in range(4)]
@@ -41,12 +41,12 @@ def test_files_show_rainy_derained_clean_and_removed_rain(tmp_path):
     assert (mmcv.imread(str(written))[..., ::-1] == drawn).all()
 
 
-def test_without_clean_image_there_are_three(tmp_path):
+def test_panel_without_a_clean_image_has_three_images(tmp_path):
     drawn = build(tmp_path, 'LocalVisBackend').add_datasample('one', smooth_image(30, 40), sample(gt=False))
     assert drawn.shape[1] == 3 * 52
 
 
-def test_tensorboard_gets_the_panel(tmp_path):
+def test_panel_is_written_to_tensorboard(tmp_path):
     visualizer = build(tmp_path, 'TensorboardVisBackend')
     drawn = visualizer.add_datasample('one', smooth_image(30, 40), sample(), step=5)
     visualizer.close()

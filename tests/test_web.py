@@ -64,7 +64,7 @@ def derainer():
     return Derainer(dict(type='Dim'))
 
 
-def test_what_was_removed_lies_around_mid_grey():
+def test_difference_is_centered_on_mid_gray():
     rainy, derained = np.array([[[10, 200, 255]]], np.uint8), np.array([[[10, 190, 0]]], np.uint8)
     assert difference(rainy, derained).tolist() == [[[128, 138, 255]]]
 
@@ -72,7 +72,7 @@ def test_what_was_removed_lies_around_mid_grey():
 # --- uploads -------------------------------------------------------------------------------------
 
 
-def test_uploads_of_every_form_become_eight_bits_in_colour(tmp_path):
+def test_uploads_of_every_form_become_8_bit_color(tmp_path):
     img = smooth_image(10, 12)
     mmcv.imwrite(img, str(tmp_path / 'a.png'))
     assert np.array_equal(read_upload(tmp_path / 'a.png'), img)
@@ -107,7 +107,7 @@ def test_uploads_that_are_refused_are_named_without_their_folder(tmp_path, monke
 # --- the command ---------------------------------------------------------------------------------
 
 
-def test_what_comes_along_is_loaded_when_it_is_asked_for(monkeypatch):
+def test_bundled_models_are_loaded_at_first_use(monkeypatch):
     from mmderain.hub import BundledModel
 
     kinds = {'a': 'derainer', 'b': 'detector', DEFAULT_DERAINER: 'derainer'}
@@ -118,7 +118,7 @@ def test_what_comes_along_is_loaded_when_it_is_asked_for(monkeypatch):
     assert tasks['b'].args == ('b',) and tasks['b'].keywords == {'device': 'cpu'}
 
 
-def test_wrong_calls(monkeypatch, capsys):
+def test_wrong_calls_give_clear_errors(monkeypatch, capsys):
     monkeypatch.setattr(web, 'bundled_models', dict)
     with pytest.raises(InputError, match='--max-upload must be at least 1 MB, found 0'), serving({}, {}, max_upload=0):
         pass
@@ -141,7 +141,7 @@ def test_wrong_calls(monkeypatch, capsys):
     assert capsys.readouterr().err == 'error: mmderain web needs gradio: pip install "mmderain[demo]"\n'
 
 
-def test_no_derainer_and_a_port_that_is_taken(derainer):
+def test_error_without_a_derainer_and_for_a_port_in_use(derainer):
     pytest.importorskip('gradio')
     with pytest.raises(InputError, match='there is no derainer with bundled weights; name one: --model'):
         build_page({}, {})
@@ -152,7 +152,7 @@ def test_no_derainer_and_a_port_that_is_taken(derainer):
                 pass
 
 
-def test_the_command_serves_until_it_is_ended_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+def test_web_command_serves_until_sigterm_and_deletes_its_files(tmp_path, monkeypatch, capsys):
     pytest.importorskip('gradio')
     monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
     (tmp_path / 'net.py').write_text(
@@ -231,7 +231,7 @@ def hosts(browser) -> set[str]:
     return {url.split('/')[2] for url in sent if url.startswith('http')}
 
 
-def test_the_page(browser, derainer, tmp_path, monkeypatch):
+def test_page_in_a_browser(browser, derainer, tmp_path, monkeypatch):
     (tmp_path / 'notes.png').write_text('not an image')
     (tmp_path / 'notes.txt').write_text('not an image')
     (tmp_path / 'vast.png').write_bytes(bytes((1 << 20) + 1))

@@ -1,7 +1,7 @@
 """Prepare a data set in the layout that the configs read.
 
     python tools/prepare_dataset.py rain100h ~/Downloads/Rain100H
-    python tools/prepare_dataset.py photographs ~/Pictures data/photographs --without home
+    python tools/prepare_dataset.py photographs ~/photographs data/photographs --without home
     python tools/prepare_dataset.py street vtest.avi --uncertain 690 20 768 100
 
 SRC is the downloaded data; it is not changed. DST is data/NAME by default; it is written completely or not at all.

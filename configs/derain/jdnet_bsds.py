@@ -1,2 +1,2 @@
-# Trained on light and heavy rain drawn over rain-free photographs; no paper's row
+# Trained on light and heavy rain drawn over rain-free photographs; not a row of a paper's table
 _base_ = ['../_base_/models/jdnet.py', '../_base_/datasets/bsds.py', '../_base_/schedules/synthetic.py']

@@ -49,7 +49,7 @@ def write(path, seed=0, size=(24, 30)):
     return img
 
 
-def test_path_array_and_tensor(inferencer, tmp_path):
+def test_paths_arrays_and_tensors_are_derained(inferencer, tmp_path):
     img = write(tmp_path / 'a.png')
     for given in (tmp_path / 'a.png', str(tmp_path / 'a.png'), img):
         (out,) = inferencer(given).predictions
@@ -61,7 +61,7 @@ def test_path_array_and_tensor(inferencer, tmp_path):
     assert out.shape == (3, 9, 7)
 
 
-def test_lists_keep_their_order_and_batches_hold_one_size(inferencer, tmp_path, monkeypatch):
+def test_lists_keep_their_order_and_batches_have_one_size(inferencer, tmp_path, monkeypatch):
     sizes = []
     restore = Derainer.restore
     monkeypatch.setattr(Derainer, 'restore', lambda self, b: sizes.append(tuple(b.shape)) or restore(self, b))
@@ -85,7 +85,7 @@ def test_a_folder_with_sub_folders(inferencer, tmp_path):
     assert np.array_equal(mmcv.imread(str(tmp_path / 'in/day/a.png')), img[0])
 
 
-def test_one_bad_file_stops_nothing(inferencer, tmp_path):
+def test_other_inputs_are_derained_after_a_bad_file(inferencer, tmp_path):
     write(tmp_path / 'in/a.png'), write(tmp_path / 'in/c.png')
     (tmp_path / 'in/b.png').write_text('not an image')
     result = inferencer(tmp_path / 'in', out_dir=tmp_path / 'out', batch_size=4)
@@ -97,7 +97,7 @@ def test_one_bad_file_stops_nothing(inferencer, tmp_path):
         inferencer(tmp_path / 'in/b.png')
 
 
-def test_gifs_in_a_folder_are_taken_or_named(inferencer, tmp_path):
+def test_gifs_in_a_folder_are_derained_or_reported(inferencer, tmp_path):
     (tmp_path / 'in').mkdir()
     frames = [Image.fromarray(smooth_image(8, 8, seed)) for seed in range(2)]
     frames[0].save(tmp_path / 'in/still.gif')
@@ -107,7 +107,7 @@ def test_gifs_in_a_folder_are_taken_or_named(inferencer, tmp_path):
     assert 'has 2 frames' in result.failures[str(tmp_path / 'in/moving.gif')]
 
 
-def test_never_over_an_input_nor_two_into_one(inferencer, tmp_path):
+def test_results_never_overwrite_inputs_or_each_other(inferencer, tmp_path):
     write(tmp_path / 'in/a.png'), write(tmp_path / 'other/a.png')
     for inputs in (tmp_path / 'in', [tmp_path / 'in/a.png'], [tmp_path / 'other/a.png', tmp_path / 'in/a.png']):
         with pytest.raises(InputError, match='a.png: its result would overwrite'):
@@ -117,7 +117,7 @@ def test_never_over_an_input_nor_two_into_one(inferencer, tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
-def test_results_below_the_inputs_are_no_inputs(inferencer, tmp_path):
+def test_results_in_the_input_folder_are_not_inputs(inferencer, tmp_path):
     write(tmp_path / 'a.png')
     assert inferencer(tmp_path, out_dir=tmp_path / 'out').predictions == [tmp_path / 'out/a.png']
     write(tmp_path / 'b.png')
@@ -153,12 +153,12 @@ def test_existing_results(inferencer, tmp_path):
         (np.zeros((4, 4, 3), np.uint8), dict(batch_size=0), 'found 0'),
     ],
 )
-def test_wrong_calls(inferencer, inputs, settings, said):
+def test_wrong_calls_give_clear_errors(inferencer, inputs, settings, said):
     with pytest.raises((InputError, FileNotFoundError), match=said):
         inferencer(inputs, **settings)
 
 
-def test_models_by_name_and_their_weights():
+def test_models_are_found_by_name_with_their_weights():
     with pytest.raises(InputError, match="no model is called 'sain'; did you mean 'sian'"):
         DerainInferencer('sain')
     with pytest.raises(InputError, match="no model is called 'jdnet'; its configs are jdnet_bsds, .*`mmderain models`"):
@@ -190,7 +190,7 @@ def video(tmp_path):
     return path
 
 
-def test_video(inferencer, video, tmp_path):
+def test_video_is_derained_frame_by_frame(inferencer, video, tmp_path):
     (target,) = inferencer(video, out_dir=tmp_path / 'out', batch_size=5).predictions
     assert target == tmp_path / 'out/clip.mp4'
     capture, source = cv2.VideoCapture(str(target)), cv2.VideoCapture(str(video))
@@ -233,7 +233,7 @@ def streams(path) -> dict[str, tuple[int, float]]:
 
 
 @pytest.mark.parametrize('limit, sound', [(None, 1.2), (None, 0.5), (5, 1.2)])
-def test_the_sound_comes_along_where_ffmpeg_is(inferencer, video, tmp_path, limit, sound):
+def test_sound_is_copied_if_ffmpeg_is_installed(inferencer, video, tmp_path, limit, sound):
     """Of a video of 1.2 s; a sound that ends early takes no frame with it, and one of a part is cut."""
     tone, loud = f'sine=frequency=440:duration={sound}', tmp_path / 'loud.avi'
     ffmpeg('ffmpeg', '-i', video, '-f', 'lavfi', '-i', tone, '-c:v', 'copy', loud)
@@ -251,7 +251,7 @@ def test_the_sound_comes_along_where_ffmpeg_is(inferencer, video, tmp_path, limi
     assert sorted(path.name for path in (tmp_path / 'o').iterdir()) == ['loud.mp4', 'silent.mp4']
 
 
-def test_without_ffmpeg_a_video_is_silent(inferencer, video, tmp_path, monkeypatch):
+def test_a_video_is_silent_without_ffmpeg(inferencer, video, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, 'which', lambda name: None)
     assert not derain_video(inferencer.model, video, tmp_path / 'o.mp4').audio
 
@@ -265,7 +265,7 @@ def test_without_ffmpeg_a_video_is_silent(inferencer, video, tmp_path, monkeypat
     ],
     ids=['gpu', 'cpu', 'python'],
 )
-def test_too_little_memory_for_one_stops_nothing(error, inferencer, video, tmp_path, monkeypatch):
+def test_other_inputs_are_derained_if_memory_is_too_small_for_one(error, inferencer, video, tmp_path, monkeypatch):
     large, small = tmp_path / 'large.png', tmp_path / 'small.png'
     mmcv.imwrite(smooth_image(60, 50), str(large))
     mmcv.imwrite(smooth_image(20, 30), str(small))
@@ -290,7 +290,7 @@ def test_the_message_of_torch_for_cpu_memory_is_recognized():
     assert is_out_of_memory(raised.value) and not is_out_of_memory(RuntimeError('shapes differ'))
 
 
-def test_command_line(tmp_path, capsys, monkeypatch):
+def test_derain_command(tmp_path, capsys, monkeypatch):
     (tmp_path / 'net.py').write_text(
         "default_scope = 'mmderain'\nmodel = dict(type='Derainer', network=dict(type='Darken'))\n"
     )
@@ -316,7 +316,7 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     assert main(['rain', str(tmp_path / 'gone'), str(tmp_path / 'rainy')]) == 1
 
 
-def test_list_of_models(capsys):
+def test_models_command(capsys):
     assert main(['models']) == 0
     said = capsys.readouterr().out
     assert '\n  sian ' in said and 'synthetic rain (the default)\n  sian ' in said and 'nasnet_rain100h_1stage' in said

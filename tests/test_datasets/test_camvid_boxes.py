@@ -28,7 +28,7 @@ def camvid(tmp_path):
     return tmp_path / 'camvid'
 
 
-def test_boxes_are_those_of_connected_regions(camvid, tmp_path, capsys):
+def test_boxes_equal_connected_regions(camvid, tmp_path, capsys):
     assert tool.main(['camvid_boxes', str(camvid), str(tmp_path / 'boxes')]) == 0
     assert 'test.json: 1 images, 2 Car, 1 Pedestrian, 0 Bicyclist; 1 smaller regions ignored' in ''.join(
         capsys.readouterr().out.split('\n')
@@ -47,7 +47,7 @@ def test_boxes_are_those_of_connected_regions(camvid, tmp_path, capsys):
         assert [c['name'] for c in content['categories']] == ['Car', 'Pedestrian', 'Bicyclist']
 
 
-def test_detectors_read_them_and_skip_what_is_ignored(camvid, tmp_path):
+def test_detectors_read_the_boxes_and_skip_ignored_ones(camvid, tmp_path):
     CocoDataset = pytest.importorskip('mmdet.datasets', reason='mmdet is not installed').CocoDataset
     assert tool.main(['camvid_boxes', str(camvid), str(tmp_path / 'boxes'), '--min-area', '250']) == 0
     metainfo = dict(classes=('Car', 'Pedestrian', 'Bicyclist'))
@@ -82,7 +82,7 @@ def test_detectors_read_them_and_skip_what_is_ignored(camvid, tmp_path):
         (lambda d: (d / 'images/test/0001TP.jpg').unlink(), 'images/test: no images'),
     ],
 )
-def test_bad_input_is_named_and_nothing_is_written(camvid, tmp_path, capsys, harm, error):
+def test_bad_input_gives_an_error_and_writes_nothing(camvid, tmp_path, capsys, harm, error):
     harm(camvid)
     assert tool.main(['camvid_boxes', str(camvid), str(tmp_path / 'boxes')]) == 1
     assert error in capsys.readouterr().err

@@ -24,31 +24,31 @@ def paths(*names):
         (dict(type='template', img='{n:d}_in', gt='{n:d}_GT'), '007_in.png', '7_GT.png'),  # the same number
     ],
 )
-def test_rules(pairing, rainy, clean):
+def test_pairing_rules(pairing, rainy, clean):
     decoys = paths('8.jpg', 'norain-70.png', 'norain-8.png', '90.jpg', '70_GT.png', 'b/7.jpg')
     pairs, foreign, alone = pair_by_name(paths(rainy), decoys + paths(clean), pairing)
     assert pairs == [(Path(rainy), Path(clean))] and not foreign and not alone
 
 
-def test_never_by_sorted_position():
+def test_pairs_do_not_depend_on_sorted_positions():
     # Sorted as text, norain-10 stands before norain-2, and rain-2 here comes first.
     pairs, _, _ = pair_by_name(paths('rain-2.png', 'rain-10.png'), paths('norain-10.png', 'norain-2.png'), RAIN100)
     assert pairs == [(Path('rain-2.png'), Path('norain-2.png')), (Path('rain-10.png'), Path('norain-10.png'))]
 
 
-def test_masks_are_foreign_and_images_without_partner_are_named():
+def test_masks_and_images_without_partner_are_reported():
     pairs, foreign, alone = pair_by_name(
         paths('rain-1.png', 'rainmask-1.png', 'rain-3.png'), paths('norain-1.png', 'norain-2.png'), RAIN100
     )
     assert len(pairs) == 1 and foreign == paths('rainmask-1.png') and alone == paths('rain-3.png')
 
 
-def test_two_clean_images_of_one_name_are_refused():
+def test_two_clean_images_with_one_name_are_refused():
     with pytest.raises(ValueError, match='ambiguous: 7.jpg and 7.png'):
         pair_by_name(paths('7.png'), paths('7.jpg', '7.png'), 'same_name')
 
 
-def test_a_name_that_can_be_read_in_two_ways_is_refused():
+def test_a_name_that_fits_a_template_in_two_ways_is_refused():
     rule = dict(type='template', img='{id}_{version}', gt='{id}')
     with pytest.raises(ValueError, match="'city_2_1' fits the pairing template .* in more than one way"):
         pair_by_name(paths('city_2_1.png'), paths('city.png', 'city_2.png'), rule)
@@ -73,7 +73,7 @@ def test_the_grid_uses_the_size_of_the_upright_image(tmp_path):
     assert len(data) == 3 and all(data[i]['img'].shape == (120, 120, 3) for i in range(3))
 
 
-def test_template_needs_its_fields_and_matches_all_of_a_name():
+def test_template_matches_the_whole_name():
     assert NameTemplate('{id}_{v}').match('12_3') == dict(id='12', v='3')
     assert NameTemplate('norain-{id}x2').match('norain-7x3') is None
     with pytest.raises(ValueError, match=r"uses the fields \['scene'\]"):
@@ -85,7 +85,7 @@ def test_template_needs_its_fields_and_matches_all_of_a_name():
 LOAD = [dict(type='LoadPairedImages')]
 
 
-def test_dataset_pairs_images_that_belong_together(tmp_path):
+def test_dataset_returns_matching_pairs(tmp_path):
     write_pairs(tmp_path, [1, 2, 10])
     data = PairedImageDataset(str(tmp_path), pairing=RAIN100, pipeline=LOAD)
     assert [data.get_data_info(i)['name'] for i in range(3)] == ['rain-1.png', 'rain-10.png', 'rain-2.png']
@@ -94,7 +94,7 @@ def test_dataset_pairs_images_that_belong_together(tmp_path):
 
 
 @pytest.mark.parametrize('clean', ['left', 'right'])
-def test_side_by_side_in_either_order(tmp_path, clean):
+def test_side_by_side_files_in_both_orders(tmp_path, clean):
     mmcv.imwrite(smooth_image(20, 30), str(tmp_path / '1.png'))
     data = PairedImageDataset(str(tmp_path), dict(img=''), dict(type='side_by_side', clean=clean), pipeline=LOAD)
     halves = smooth_image(20, 30)[:, :15], smooth_image(20, 30)[:, 15:]
@@ -111,7 +111,7 @@ def test_odd_width_side_by_side_is_refused(tmp_path):
         PairedImageDataset(str(tmp_path), dict(img=''), dict(type='side_by_side'))
 
 
-def test_missing_partner_missing_data_and_wrong_rule_say_what_to_do(tmp_path):
+def test_errors_for_missing_partners_data_and_rules_say_what_to_do(tmp_path):
     write_pairs(tmp_path, [1, 2])
     (tmp_path / 'norain/norain-2.png').unlink()
     with pytest.raises(ValueError, match=r"1 of 2 rainy images .* for example \['rain-2.png'\]"):
@@ -125,7 +125,7 @@ def test_missing_partner_missing_data_and_wrong_rule_say_what_to_do(tmp_path):
         assert part in str(error.value)
 
 
-def test_a_list_chooses_images(tmp_path):
+def test_ann_file_selects_images(tmp_path):
     write_pairs(tmp_path, [1, 2, 3])
     (tmp_path / 'list.txt').write_text('rain-3.png\nrain-1.png\n')
     data = PairedImageDataset(str(tmp_path), pairing=RAIN100, ann_file='list.txt')
@@ -137,7 +137,7 @@ def test_a_list_chooses_images(tmp_path):
         PairedImageDataset(str(tmp_path), pairing=RAIN100, ann_file='no.txt', source=dict(ann_file='run this tool'))
 
 
-def test_unequal_sizes_and_unreadable_files_are_named(tmp_path):
+def test_errors_for_unequal_sizes_and_unreadable_files_name_the_file(tmp_path):
     write_pairs(tmp_path, [1])
     mmcv.imwrite(smooth_image(40, 49), str(tmp_path / 'norain/norain-1.png'))
     data = PairedImageDataset(str(tmp_path), pairing=RAIN100, pipeline=LOAD)

@@ -17,7 +17,7 @@ def run(*arguments) -> int:
     return load_tool('prepare_dataset').main(['photographs', *map(str, arguments)])
 
 
-def test_large_ones_come_in_quarters_too(photographs, tmp_path, capsys):
+def test_large_photographs_are_also_written_in_quarters(photographs, tmp_path, capsys):
     assert run(photographs, tmp_path / 'dst', '--side', 80, '--without', 'kept') == 0
     assert f'{tmp_path / "dst"}: 6 images of 2 photographs' in capsys.readouterr().out
     written = {path.name: mmcv.imread(str(path)) for path in (tmp_path / 'dst').iterdir()}
@@ -33,7 +33,7 @@ def test_large_ones_come_in_quarters_too(photographs, tmp_path, capsys):
     assert abs(written['large.png'] - means).max() <= 0.5
 
 
-def test_only_the_named_ones_are_taken(photographs, tmp_path, capsys):
+def test_options_only_and_without_select_photographs(photographs, tmp_path, capsys):
     arguments = (photographs, tmp_path / 'dst', '--side', 80, '--no-quarters', '--only', 'large', 'kept')
     assert run(*arguments) == 0
     assert sorted(path.name for path in (tmp_path / 'dst').iterdir()) == ['kept.png', 'large.png']
@@ -41,7 +41,7 @@ def test_only_the_named_ones_are_taken(photographs, tmp_path, capsys):
     assert '--only lagre: no photograph has this name' in capsys.readouterr().err
 
 
-def test_wrong_calls_write_nothing(photographs, tmp_path, capsys):
+def test_wrong_calls_give_errors_and_write_nothing(photographs, tmp_path, capsys):
     (tmp_path / 'empty').mkdir()
     mmcv.imwrite(smooth_image(20, 20), str(tmp_path / 'other/large_00.png'))
     mmcv.imwrite(smooth_image(20, 20), str(tmp_path / 'cut/half.png'))
@@ -67,7 +67,7 @@ def test_wrong_calls_write_nothing(photographs, tmp_path, capsys):
     assert [path.name for path in (tmp_path / 'full').iterdir()] == ['a.txt']
 
 
-def test_remains_of_a_killed_run_do_not_reach_the_result(photographs, tmp_path):
+def test_files_of_a_killed_run_are_not_in_the_result(photographs, tmp_path):
     mmcv.imwrite(smooth_image(20, 20), str(tmp_path / '.dst.part/stale.png'))
     assert run(photographs, tmp_path / 'dst', '--no-quarters') == 0
     assert sorted(path.name for path in (tmp_path / 'dst').iterdir()) == ['kept.png', 'large.png', 'small.png']

@@ -22,7 +22,7 @@ def prepare(*arguments) -> int:
 
 
 @pytest.mark.parametrize('name', RELEASES)
-def test_published_layouts(name, tmp_path, capsys):
+def test_published_layouts_are_prepared(name, tmp_path, capsys):
     files, expected = TREES[name]
     src, dst = make(tmp_path / 'release', files), tmp_path / 'data' / name
     before = {path: path.stat().st_mtime_ns for path in src.rglob('*')}
@@ -43,7 +43,7 @@ def test_published_layouts(name, tmp_path, capsys):
 
 
 @pytest.mark.parametrize('name', RELEASES)
-def test_the_configs_read_what_is_prepared(name, tmp_path):
+def test_configs_read_the_prepared_data(name, tmp_path):
     files, expected = TREES[name]
     prepare(name, make(tmp_path / 'release', files), tmp_path / 'data' / name)
     cfg = Config.fromfile(ROOT / f'configs/_base_/datasets/{name}.py')
@@ -60,14 +60,14 @@ def test_the_configs_read_what_is_prepared(name, tmp_path):
 
 
 @pytest.mark.parametrize('name', RELEASES)
-def test_expected_counts_are_the_configs(name):
+def test_published_counts_equal_those_of_the_configs(name):
     text = Config.fromfile(ROOT / f'configs/_base_/datasets/{name}.py').test_dataloader.dataset.source
     if name != 'jdnet_pairs':  # its config names no counts: they are those of the set it is made from
         for split in RELEASES[name].splits.values():
             assert f'{split.pairs:,}' in text['name']
 
 
-def test_what_does_not_fit_is_named(tmp_path, capsys):
+def test_files_that_do_not_fit_are_reported(tmp_path, capsys):
     files = [f'{s}/{stem}-{n}.png' for s in ('train', 'test') for n in (1, 2, 3, 4) for stem in ('rain', 'norain')]
     src = make(tmp_path / 'release', [*files, 'train/rainmask-1.png', 'readme.png', 'train/rain-9.png'])
     (src / 'train/norain-8.png').write_bytes((src / 'train/norain-1.png').read_bytes())
@@ -93,7 +93,7 @@ def test_what_does_not_fit_is_named(tmp_path, capsys):
     assert not left_out and 'norain-4.png: cannot be read' in said
 
 
-def test_leaking_backgrounds_are_left_out(tmp_path, capsys):
+def test_training_images_with_test_backgrounds_are_left_out(tmp_path, capsys):
     src = make(tmp_path / 'release', TREES['rain100h'][0])
     # A test background equals training image 10's; the format does not matter, the pixels do.
     leak = cv2.imread(str(src / 'rain_data_train_Heavy/norain/norain-10.png'))
@@ -107,14 +107,14 @@ def test_leaking_backgrounds_are_left_out(tmp_path, capsys):
     assert [item['name'] for item in DATASETS.build(cfg)] == ['rain-11.png', 'rain-2.png']
 
 
-def test_copies(tmp_path):
+def test_files_are_copied_with_the_option_copy(tmp_path):
     src = make(tmp_path / 'release', TREES['rain12'][0])
     assert prepare('rain12', src, tmp_path / 'out', '--copy') == 0
     copied = tmp_path / 'out/rain/rain-010.png'
     assert not copied.is_symlink() and copied.read_bytes() == (src / 'input/010_in.png').read_bytes()
 
 
-def test_folders_that_do_not_tell_the_split(tmp_path, capsys):
+def test_splits_are_named_by_options(tmp_path, capsys):
     src = make(tmp_path / 'release', [f'{f}/{s}-1.png' for f in ('a', 'b') for s in ('rain', 'norain')])
     assert prepare('rain100l', src, tmp_path / 'out') == 1
     said = capsys.readouterr()
@@ -128,7 +128,7 @@ def test_folders_that_do_not_tell_the_split(tmp_path, capsys):
     }
 
 
-def test_nothing_of_somebody_elses_is_overwritten(tmp_path, capsys):
+def test_foreign_files_are_never_overwritten(tmp_path, capsys):
     src = make(tmp_path / 'release', TREES['rain12'][0])
     (tmp_path / 'out').mkdir()
     (tmp_path / 'out/notes.txt').write_text('mine')
@@ -146,7 +146,7 @@ def test_nothing_of_somebody_elses_is_overwritten(tmp_path, capsys):
     assert 'rain12 has no such split, only test' in capsys.readouterr().err
 
 
-def test_what_may_be_missed_is_kept(tmp_path, capsys):
+def test_copies_and_other_data_sets_are_kept_without_overwrite(tmp_path, capsys):
     src, out = make(tmp_path / 'release', TREES['rain12'][0]), tmp_path / 'out'
     out.write_text('my notes')
     assert prepare('rain12', src, out) == 1 and 'is a file; name a folder' in capsys.readouterr().err
@@ -165,7 +165,7 @@ def test_what_may_be_missed_is_kept(tmp_path, capsys):
     assert prepare('rain12', src, Path('/dev/null/rain12')) == 1 and 'Traceback' not in capsys.readouterr().err
 
 
-def test_splits_must_not_overlap(tmp_path, capsys):
+def test_overlapping_splits_are_refused(tmp_path, capsys):
     src = make(tmp_path / 'release', TREES['rain100h'][0])
     folder = 'rain_data_train_Heavy'
     assert prepare('rain100h', src, tmp_path / 'out', '--train', folder, '--test', folder) == 1
@@ -177,7 +177,7 @@ def test_splits_must_not_overlap(tmp_path, capsys):
     assert 'without_test_backgrounds.txt was not written, because it needs train and test in one SRC' in said
 
 
-def test_two_files_of_one_name_are_refused(tmp_path):
+def test_different_files_with_one_name_are_refused(tmp_path):
     src = make(tmp_path / 'release', ['train/a/rain-1.png', 'train/b/rain-01.png'])
     with pytest.raises(ValueError, match='(?s)have the name of the same pair:.*rain-1.png and .*rain-01.png'):
         find_pairs('rain100l', src)
@@ -200,7 +200,7 @@ def test_image_size(tmp_path):
 
 
 @pytest.mark.parametrize('name', RELEASES)
-def test_the_page_says_where_each_set_is_published(name):
+def test_docs_page_lists_where_each_data_set_is_published(name):
     page = (ROOT / 'docs/en/datasets.md').read_text()
     (row,) = [line for line in page.splitlines() if line.startswith(f'| `{name}` |')]
     source = Config.fromfile(ROOT / f'configs/_base_/datasets/{name}.py').test_dataloader.dataset.source

@@ -32,13 +32,13 @@ def test_an_epoch_visits_each_item_and_epochs_differ():
     assert {d.visit for d in first} == {0} and {d.visit for d in second} == {1} and first[0].seed == 3
 
 
-def test_repeated_visits_are_visits_of_their_own():
+def test_repeated_visits_have_different_seeds():
     indices = list(sampler(repeat=3))
     assert len(set(indices)) == len(indices) == 30
     assert sorted(indices) == [SeededIndex(i, v, 3) for i in range(10) for v in range(3)]
 
 
-def test_ranks_together_give_the_batches_of_one_process():
+def test_ranks_together_equal_one_process():
     whole = list(sampler(12))
     parts = [list(sampler(12, rank, 2)) for rank in range(2)]
     for k in range(3):
@@ -48,7 +48,7 @@ def test_ranks_together_give_the_batches_of_one_process():
 
 
 @pytest.mark.parametrize('length, world_size', [(25, 2), (1, 4), (3, 5)])
-def test_endless_ranks_together_are_one_process_across_epochs(length, world_size):
+def test_infinite_ranks_together_equal_one_process_across_epochs(length, world_size):
     whole = list(islice(iter(sampler(length, infinite=True)), 12 * world_size))
     parts = [list(islice(iter(sampler(length, r, world_size, infinite=True)), 12)) for r in range(world_size)]
     assert [index for step in zip(*parts) for index in step] == whole
@@ -57,7 +57,7 @@ def test_endless_ranks_together_are_one_process_across_epochs(length, world_size
     assert list(islice(iter(resumed), 5)) == parts[-1][7:]
 
 
-def test_fewer_items_than_ranks():
+def test_fewer_items_than_ranks_are_repeated():
     assert [len(list(sampler(1, rank, 4))) for rank in range(4)] == [1, 1, 1, 1]
 
 
@@ -66,7 +66,7 @@ def test_data_sets_that_accept_no_seeded_index_are_refused():
         SeededSampler([1, 2])
 
 
-def test_infinite_goes_on_and_resumes_where_it_was():
+def test_infinite_sampler_resumes_at_its_position():
     whole = list(islice(iter(sampler(infinite=True)), 35))
     assert [d.visit for d in whole[::10]] == [0, 1, 2, 3]
     resumed = sampler(infinite=True)
@@ -74,7 +74,7 @@ def test_infinite_goes_on_and_resumes_where_it_was():
     assert list(islice(iter(resumed), 18)) == whole[17:]
 
 
-def test_seeding_is_by_index_and_restores_the_generators():
+def test_seeding_depends_on_the_index_and_restores_the_generators():
     def drawn(index):
         with seeded(index):
             return np.random.random(), random.random()

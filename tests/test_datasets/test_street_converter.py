@@ -39,7 +39,7 @@ def test_frames_labels_and_boxes_are_written_without_remains_of_a_killed_run(vid
     assert np.allclose([thing['bbox'] for thing in persons if thing['image_id'] == 8], [[80, 30, 20, 40]], atol=6)
 
 
-def test_a_run_that_fails_leaves_nothing(video, tmp_path, monkeypatch):
+def test_a_failed_run_leaves_no_files(video, tmp_path, monkeypatch):
     def fail(drawn, columns):
         raise OSError('the disk is full')
 

@@ -22,7 +22,7 @@ def results(height=30, width=40):
      PairedRandomRotate90()],
     ids=repr,
 )  # fmt: skip
-def test_pairs_stay_aligned_and_every_outcome_occurs(transform):
+def test_transforms_keep_pairs_aligned_and_produce_every_outcome(transform):
     outcomes = set()
     for _ in range(40):
         out = transform(results())
@@ -32,7 +32,7 @@ def test_pairs_stay_aligned_and_every_outcome_occurs(transform):
     assert len(outcomes) >= (4 if isinstance(transform, PairedRandomRotate90) else 2)
 
 
-def test_flip_and_rotation_are_what_they_say():
+def test_flip_and_rotation_equal_numpy():
     img = results()['img']
     assert (PairedRandomFlip(1.0)(results())['img'] == img[:, ::-1]).all()
     assert (PairedRandomFlip(1.0, 'vertical')(results())['img'] == img[::-1]).all()
@@ -63,7 +63,7 @@ def test_synthetic_rain_keeps_the_clean_image():
     assert (out['img'].astype(int) >= out['gt_img']).all() and (out['img'] != out['gt_img']).any()
 
 
-def test_rain_on_what_photometric_distortion_leaves():
+def test_rain_after_photometric_distortion():
     """mmdet and mmseg distort in float32; values that are no levels are rounded and cut first."""
     exact = smooth_image(20, 24)
     results = dict(img=exact.astype(np.float32) + 0.3, img_path='7.png', ori_shape=(20, 24))
@@ -85,7 +85,7 @@ def test_rain_of_an_evaluation_depends_on_seed_and_name_only():
     assert (rain(None) != rain(None)).any()
 
 
-def test_packing():
+def test_inputs_are_packed():
     packed = PackDerainInputs()(results())
     assert packed['inputs'].shape == (3, 30, 40) and packed['inputs'][2, 3, 4] == results()['img'][3, 4, 2]
     sample = packed['data_samples']

@@ -30,13 +30,13 @@ def saved(work_dir) -> list[str]:
     return sorted(path.name for path in work_dir.iterdir() if '.pth' in path.name)
 
 
-def test_the_newest_are_kept(tmp_path):
+def test_only_the_newest_checkpoints_are_kept(tmp_path):
     runner_of(tmp_path, 2).train()
     assert saved(tmp_path) == ['iter_5.pth', 'iter_6.pth']
     assert find_latest_checkpoint(str(tmp_path)) == str(tmp_path / 'iter_6.pth')
 
 
-def test_all_are_kept_on_demand(tmp_path):
+def test_all_checkpoints_are_kept_if_no_limit_is_set(tmp_path):
     runner_of(tmp_path, -1).train()
     assert saved(tmp_path) == [f'iter_{step}.pth' for step in range(1, 7)]
 

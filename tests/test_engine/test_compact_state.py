@@ -71,7 +71,7 @@ def test_a_checkpoint_of_32_mb_takes_less_than_16_mib(tmp_path):
     assert checkpoint['optimizer']['state'] and checkpoint['message_hub'] == original['message_hub']
 
 
-def test_what_does_not_fit_is_left_out_in_order():
+def test_optimizer_then_weights_are_left_out_to_fit_the_size_limit():
     checkpoint = large_checkpoint()
     without_moments = compact_checkpoint(checkpoint, 9 * MIB)
     assert file_size(without_moments) <= 9 * MIB
@@ -91,7 +91,7 @@ def test_what_does_not_fit_is_left_out_in_order():
         compact_checkpoint(checkpoint, 3 * MIB)
 
 
-def test_values_that_float16_cannot_hold_stay_as_they_are():
+def test_values_out_of_the_range_of_float16_stay_in_float32():
     weights = dict(large=torch.tensor([1e6, 1.0]), broken=torch.tensor([float('nan')]), small=torch.tensor([1e-3]))
     weights |= dict(count=torch.tensor([70_000]), one=torch.tensor(0.1))
     compact = compact_checkpoint(dict(meta=dict(iter=1), state_dict=weights), MIB)
@@ -159,7 +159,7 @@ def interrupted(tmp_path_factory) -> tuple[dict, Recorder]:
 
 
 @pytest.mark.parametrize('kept', ['all', 'without moments', 'averaged weights alone'])
-def test_training_continues(interrupted, kept, tmp_path):
+def test_training_continues_from_a_compact_checkpoint(interrupted, kept, tmp_path):
     checkpoint, whole = interrupted
     full = file_size(compact_checkpoint(checkpoint, MIB))
     weights = file_size({'weights': compact_checkpoint(checkpoint, MIB)['state_dict']})

@@ -60,13 +60,13 @@ def counts():
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_pages_are_not_handed_out_again(counts):
+def test_memory_pages_are_reused_inside_the_context(counts):
     assert counts['first'] < counts['usual'] / 2 and counts['again'] < counts['first'] / 2
     # Not half: where the system has huge pages at hand, one fault brings 512 pages.
     assert counts['after'] > counts['usual'] / 4 and counts['after'] > 4 * counts['again']
 
 
-def test_all_goes_back_at_the_end(counts):
+def test_memory_returns_to_the_system_at_the_end(counts):
     assert counts['kept'] < 0.05 * counts['held']
     assert counts['kept_after_error'] < 0.05 * counts['held']
 

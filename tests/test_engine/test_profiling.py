@@ -37,7 +37,7 @@ def test_five_values_have_no_interval():
         median_interval([1.0] * 5)
 
 
-def test_interval_covers_the_median_as_often_as_it_says():
+def test_interval_contains_the_median_with_the_stated_probability():
     torch.manual_seed(0)
     hits = [
         low <= 0.6931 <= high for _, low, high in map(median_interval, torch.empty(2000, 20).exponential_().tolist())
@@ -45,13 +45,13 @@ def test_interval_covers_the_median_as_often_as_it_says():
     assert 0.94 < sum(hits) / len(hits) < 0.975  # 0.9586
 
 
-def test_calls_take_turns_after_one_to_warm_up():
+def test_calls_alternate_after_one_warm_up_call():
     order = []
     times = time_calls([lambda: order.append('a'), lambda: order.append('b')], 3, 'cpu')
     assert order == ['a', 'b'] * 4 and [len(own) for own in times] == [3, 3]
 
 
-def test_random_images_are_the_same_and_leave_the_random_state_alone():
+def test_random_images_are_reproducible_and_keep_the_random_state():
     network = SIAN(4, 1)
     state = torch.get_rng_state()
     one, two = (random_images(network, (8, 6), 2) for _ in range(2))
@@ -59,6 +59,6 @@ def test_random_images_are_the_same_and_leave_the_random_state_alone():
 
 
 @pytest.mark.parametrize('text', ['320', 'x480', '320x', '0x5', '-3x5', '3.5x4', ''])
-def test_wrong_sizes_are_named(text):
+def test_error_for_a_wrong_size_names_it(text):
     with pytest.raises(argparse.ArgumentTypeError, match=f'found {text!r}'):
         parse_size(text)

@@ -66,7 +66,7 @@ def timed(monkeypatch):
     return calls
 
 
-def test_both_trees_take_turns(checkout, timed, tmp_path, monkeypatch, capsys):
+def test_processes_of_both_trees_alternate(checkout, timed, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(checkout)
     benchmark = Benchmark(sizes=[(8, 12), (16, 12)], batches=[2, 3], paths=['eager', 'compiled'])
     assert compare_trees(checkout, 'old', ['configs/net.py'], benchmark, 6, tmp_path / 'out') == 0
@@ -89,7 +89,7 @@ def test_both_trees_take_turns(checkout, timed, tmp_path, monkeypatch, capsys):
     assert len(content['results']) == 6 and content['results'][0]['seconds'] == [[3.0, 3.0]] * 6
 
 
-def test_a_slower_tree_is_named(checkout, timed, tmp_path, monkeypatch, capsys):
+def test_a_slower_tree_is_reported(checkout, timed, tmp_path, monkeypatch, capsys):
     """The median is 1.02; of 20 values the interval reaches from the 6th to the 15th."""
     ratios = [1.0] * 5 + [1.01] * 4 + [1.02] * 5 + [1.04] * 6
     seconds = iter([3.0 / ratio for ratio in ratios] * 2)
@@ -101,7 +101,7 @@ def test_a_slower_tree_is_named(checkout, timed, tmp_path, monkeypatch, capsys):
     assert '1.020 times the time of old, 95% interval 1.010 to 1.040, ABOVE 1.03, it may be more than 3% slower' in said
 
 
-def test_a_config_from_elsewhere_serves_both(checkout, timed, tmp_path):
+def test_a_config_outside_the_checkout_is_used_for_both_trees(checkout, timed, tmp_path):
     (tmp_path / 'mine.py').write_text('mine\n')
     compare_trees(checkout, 'old', [str(tmp_path / 'mine.py')], Benchmark(), 6, tmp_path / 'out')
     assert {text for _, text, *_ in timed} == {'mine\n'}
@@ -116,13 +116,13 @@ def test_a_config_from_elsewhere_serves_both(checkout, timed, tmp_path):
         ('old', 'net.py', 5, '--pairs 5: .* at least 6'),
     ],
 )
-def test_bad_input_is_one_error(checkout, timed, tmp_path, ref, config, pairs, message):
+def test_bad_input_gives_one_error(checkout, timed, tmp_path, ref, config, pairs, message):
     with pytest.raises(InputError, match=message):
         compare_trees(checkout, ref, [str(checkout / 'configs' / config)], Benchmark(), pairs, tmp_path / 'out')
     assert not timed and git(checkout, 'worktree', 'list').count('\n') == 1
 
 
-def test_no_git_checkout(checkout, timed, tmp_path):
+def test_error_without_a_git_checkout(checkout, timed, tmp_path):
     (checkout / 'inside').mkdir()
     (tmp_path / 'bare').mkdir()
     for folder, message in (('checkout/inside', 'only lies in one'), ('bare', 'expected a git checkout')):
@@ -130,7 +130,7 @@ def test_no_git_checkout(checkout, timed, tmp_path):
             compare_trees(tmp_path / folder, 'old', ['net.py'], Benchmark(), 6, tmp_path / 'out')
 
 
-def test_the_package_of_the_tree_is_measured(tmp_path, monkeypatch):
+def test_the_script_imports_the_package_of_the_tree(tmp_path, monkeypatch):
     tree, elsewhere = tmp_path / 'tree', tmp_path / 'elsewhere'
     for path, text in PACKAGE.items():
         (elsewhere / path).parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ def test_the_package_of_the_tree_is_measured(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('changes', [{}, dict(train=True), dict(precision='bf16', cpu_memory='freed')])
-def test_the_script_runs_our_own_networks(changes):
+def test_the_script_runs_the_networks_of_this_tree(changes):
     job = dict(JOB, config=str(ROOT / 'configs/derain/sian_sample.py'), **{k: v for k, v in changes.items()})
     job['cfg_options'] = {'model.network.channels': 4, 'model.network.num_stages': 2}
     tool = load_tool('dev/time_in_tree')
@@ -157,7 +157,7 @@ def test_the_script_runs_our_own_networks(changes):
     assert type(tool.kept_memory()).__name__ == '_GeneratorContextManager'  # the tree has one
 
 
-def test_what_else_uses_the_processor_is_said(tmp_path, monkeypatch, capsys):
+def test_other_uses_of_the_processor_are_reported(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(os, 'getloadavg', lambda: (1.75, 0, 0))
     assert list(disturbances(tmp_path)) == [
         'the load average is 1.8: other programs use the processor, so the interval will be wide'

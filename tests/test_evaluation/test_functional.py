@@ -18,7 +18,7 @@ def pair():
     'bgr, y',
     [((0, 0, 0), 16.0), ((255, 255, 255), 235.0), ((0, 0, 255), 81.481), ((0, 255, 0), 144.553), ((255, 0, 0), 40.966)],
 )
-def test_luma_of_black_white_and_the_primaries(bgr, y):
+def test_luma_of_black_white_and_primary_colors(bgr, y):
     img = np.full((2, 2, 3), bgr, np.uint8)
     assert bgr_to_y(img)[0, 0] == pytest.approx(y, abs=1e-9)
     assert bgr_to_y(img, rounded=True)[1, 1] == round(y)
@@ -35,7 +35,7 @@ def test_psnr_of_a_known_error():
     assert measure(pred, gt, 'PSNR-Y(rounded)') == pytest.approx(20 * np.log10(255 / rounded), abs=1e-9)
 
 
-def test_equal_images_are_infinite_and_one(pair):
+def test_scores_of_equal_images_are_infinite_and_one(pair):
     gt = pair[1]
     for name in PROTOCOLS:
         assert measure(gt, gt, name) == (float('inf') if name.startswith('PSNR') else pytest.approx(1, abs=1e-12))
@@ -48,7 +48,7 @@ def test_rgb_scores_equal_scikit_image(pair):
     assert measure(pred, gt, 'SSIM-RGB(uniform7)') == pytest.approx(theirs, abs=1e-12)
 
 
-def test_gaussian_ssim_on_y_equals_scikit_image_inside(pair):
+def test_gaussian_ssim_on_y_equals_scikit_image(pair):
     a, b = (bgr_to_y(p) for p in pair)
     full = structural_similarity(
         a, b, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
@@ -56,19 +56,19 @@ def test_gaussian_ssim_on_y_equals_scikit_image_inside(pair):
     assert measure(*pair, 'SSIM-Y(valid)') == pytest.approx(full[5:-5, 5:-5].mean(), abs=1e-12)
 
 
-def test_same_padding_sees_zeros_outside(pair):
+def test_same_padding_uses_zeros_outside_the_image(pair):
     padded = [np.pad(p, ((5, 5), (5, 5), (0, 0))) for p in pair]
     # 'valid' of the zero-padded RGB planes is 'same' of the planes themselves.
     assert measure(*pair, 'SSIM-RGB(same)') == pytest.approx(measure(*padded, 'SSIM-RGB(valid)'), abs=1e-12)
     assert measure(*pair, 'SSIM-Y(same)') != pytest.approx(measure(*pair, 'SSIM-Y(valid)'), abs=1e-4)
 
 
-def test_border_is_cut_before_measuring(pair):
+def test_border_is_removed_before_measuring(pair):
     inner = [p[3:-3, 3:-3] for p in pair]
     assert measure(*pair, 'SSIM-Y(valid)', crop_border=3) == measure(*inner, 'SSIM-Y(valid)')
 
 
-def test_rounding_is_a_protocol_of_its_own(pair):
+def test_rounded_y_is_a_separate_protocol(pair):
     pred, gt = pair
     assert measure(pred, gt, 'PSNR-Y') != measure(pred, gt, 'PSNR-Y(rounded)')
     assert measure(pred.astype(float) + 0.25, gt, 'PSNR-RGB') != measure(pred, gt, 'PSNR-RGB')
@@ -88,11 +88,11 @@ def test_rounding_is_a_protocol_of_its_own(pair):
         ),
     ],
 )
-def test_errors_name_the_image(pred, gt, options, text):
+def test_errors_of_measure_name_the_image(pred, gt, options, text):
     with pytest.raises(ValueError, match=text):
         measure(pred, gt, **{'protocol': 'PSNR-Y', 'name': '7.png'} | options)
 
 
-def test_unknown_protocol_lists_the_known():
+def test_error_for_an_unknown_protocol_lists_the_known_ones():
     with pytest.raises(KeyError, match='PSNR-RGB'):
         measure(np.zeros((4, 4, 3)), np.zeros((4, 4, 3)), 'PSNR')

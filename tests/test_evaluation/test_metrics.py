@@ -19,12 +19,12 @@ def run(metric, truths, results, names):
     return metric.evaluate(len(truths))
 
 
-def test_rounds_to_nearest_and_clips():
+def test_results_are_rounded_to_the_nearest_level_and_clipped():
     values = torch.tensor([-0.5, 0.0, 100.49 / 255, 100.51 / 255, 1.0, 7.0]).expand(3, 1, 6)
     assert to_bgr_uint8(values)[0, :, 0].tolist() == [0, 0, 100, 101, 255, 255]
 
 
-def test_means_files_and_folder_tool_agree(tmp_path, capsys):
+def test_metric_files_and_evaluate_folder_agree(tmp_path, capsys):
     truths = [smooth_image(30, 40, s) for s in range(3)]
     results = [
         to_rgb_tensor(np.clip(t.astype(int) + 7 * (i + 1), 0, 255).astype(np.uint8)) for i, t in enumerate(truths)
@@ -57,19 +57,19 @@ def test_means_files_and_folder_tool_agree(tmp_path, capsys):
     )
 
 
-def test_equal_images_leave_valid_json(tmp_path):
+def test_infinite_scores_are_written_as_valid_json(tmp_path):
     gt = smooth_image(20, 20)
     means = run(ImageQuality(out_dir=str(tmp_path)), [gt], [to_rgb_tensor(gt)], ['a.png'])
     assert math.isinf(means['PSNR-Y'])
     assert json.loads((tmp_path / 'metrics.json').read_text())['mean']['PSNR-Y'] == 'inf'
 
 
-def test_border_is_in_the_printed_name():
+def test_name_of_a_score_includes_the_border():
     gt = smooth_image(20, 20)
     assert set(run(ImageQuality(['PSNR-Y'], crop_border=2), [gt], [to_rgb_tensor(gt)], ['a'])) == {'PSNR-Y[border 2]'}
 
 
-def test_nan_size_and_missing_clean_image_name_the_image():
+def test_errors_for_nan_sizes_and_missing_clean_images_name_the_image():
     gt, metric = smooth_image(20, 20), ImageQuality()
     with pytest.raises(ValueError, match='sub/7.png: the network returned NaN'):
         run(metric, [gt], [to_rgb_tensor(gt) * float('nan')], ['sub/7.png'])
@@ -81,7 +81,7 @@ def test_nan_size_and_missing_clean_image_name_the_image():
         ImageQuality(['PSNR-X'])
 
 
-def test_folder_tool_pairs_by_rule_and_reports_images_without_partner(tmp_path, capsys):
+def test_evaluate_folder_pairs_by_rule_and_reports_images_without_partner(tmp_path, capsys):
     tool = load_tool('evaluate_folder')
     for n, offset in ((1, 3), (10, 5), (2, 9)):
         mmcv.imwrite(smooth_image(20, 20, n), str(tmp_path / f'gt/norain-{n}.png'))

@@ -6,7 +6,7 @@ from mmderain.hub import index as model_index
 
 
 @pytest.mark.parametrize('name', bundled_models())
-def test_weights_are_the_ones_that_were_shipped(name, tmp_path, monkeypatch):
+def test_bundled_weights_have_the_listed_hashes(name, tmp_path, monkeypatch):
     entry = bundled_models()[name]
     assert entry.weights().stat().st_size < 6e6 and entry.kind in ('derainer', 'detector', 'segmentor')
     (tmp_path / entry.file).write_bytes(entry.weights().read_bytes()[:-1] + b'?')

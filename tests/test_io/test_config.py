@@ -36,13 +36,13 @@ def test_errors_of_a_config_name_it(text, reason, tmp_path, capsys):
 
 
 @pytest.mark.parametrize('name, text', [('net.json', '{'), ('net.yaml', 'a: [')])
-def test_other_formats(name, text, tmp_path):
+def test_config_formats(name, text, tmp_path):
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=f'{name}: cannot be read as a config'):
         read_config(tmp_path / name)
 
 
-def test_files_that_are_no_configs(tmp_path):
+def test_files_that_are_not_configs_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match='gone.py: no such config file'):
         read_config('gone.py')
     (tmp_path / 'net.txt').touch()
@@ -51,7 +51,7 @@ def test_files_that_are_no_configs(tmp_path):
 
 
 @pytest.mark.parametrize('error', [TypeError, KeyError, ValueError, RuntimeError, OSError, ImportError])
-def test_errors_of_the_training_itself_are_raised_as_they_are(error):
+def test_errors_of_the_training_are_not_changed(error):
     with pytest.raises(error, match='of the training') as raised, config_errors('net.py'):
         raise error('of the training')
     assert type(raised.value) is error

@@ -64,7 +64,7 @@ def test_an_error_leaves_the_folder_as_it_was(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / 'data']
 
 
-def test_folders_of_the_user_with_like_names_are_not_touched(tmp_path):
+def test_folders_of_the_user_with_similar_names_are_not_changed(tmp_path):
     for name in ('data', '.data.old', '.data.part'):
         (tmp_path / name).mkdir()
         (tmp_path / name / 'a.txt').touch()
@@ -75,7 +75,7 @@ def test_folders_of_the_user_with_like_names_are_not_touched(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_folder_comes_back_if_the_new_one_cannot_be_renamed(tmp_path, monkeypatch):
+def test_old_folder_is_restored_if_the_new_one_cannot_be_renamed(tmp_path, monkeypatch):
     (tmp_path / 'data').mkdir()
     (tmp_path / 'data/a.txt').touch()
     rename = Path.rename
@@ -91,7 +91,7 @@ def test_a_folder_comes_back_if_the_new_one_cannot_be_renamed(tmp_path, monkeypa
     assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob('*')] == ['data', 'data/a.txt']
 
 
-def test_sha256_and_names(tmp_path):
+def test_file_sha256_and_safe_name(tmp_path):
     (tmp_path / 'a').write_bytes(b'abc')
     assert file_sha256(tmp_path / 'a') == 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
     assert safe_name('a b/c:d-1.0(2)') == 'a_b_c_d-1.0(2)' and safe_name('x:y', '-') == 'x-y'

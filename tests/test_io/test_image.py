@@ -31,7 +31,7 @@ def same(read: DecodedImage) -> np.ndarray:
     ids=['bgr', 'grey', 'bgr16', 'grey16', 'bgra', 'bgra16'],
 )
 @pytest.mark.parametrize('suffix', ['.png', '.tiff'])
-def test_form_and_values_come_back(tmp_path, array, suffix):
+def test_form_and_values_are_preserved(tmp_path, array, suffix):
     path = tmp_path / f'a{suffix}'
     write_image(array, path)
     out = same(decode_image(path))
@@ -39,7 +39,7 @@ def test_form_and_values_come_back(tmp_path, array, suffix):
     assert [p.name for p in tmp_path.iterdir()] == [path.name]  # no partial file left
 
 
-def test_tensor_is_rgb_of_full_depth():
+def test_tensor_is_rgb_with_full_bit_depth():
     array = np.zeros((2, 2, 3), np.uint16)
     array[..., 0] = 65535  # blue
     array[0, 0, 2] = 1
@@ -48,21 +48,21 @@ def test_tensor_is_rgb_of_full_depth():
     assert torch.equal(tensor[2], torch.ones(2, 2)) and tensor[0, 0, 0].item() == pytest.approx(1 / 65535)
 
 
-def test_grey_stays_grey_by_the_usual_weights():
+def test_gray_images_stay_gray_with_bt601_weights():
     read = DecodedImage.from_array(IMG[..., 0])
     colours = torch.stack([torch.full((20, 31), value) for value in (1.0, 0.5, 0.0)])
     out = read.with_color(colours)
     assert out.shape == (20, 31) and (out == round(0.299 * 255 + 0.587 * 128)).all()
 
 
-def test_alpha_is_kept_and_never_derained():
+def test_alpha_is_kept_unchanged():
     array = np.dstack([IMG, IMG[..., 2]])
     out = DecodedImage.from_array(array).with_color(torch.zeros(3, 20, 31))
     assert (out[..., :3] == 0).all() and np.array_equal(out[..., 3], array[..., 3])
 
 
 @pytest.mark.parametrize('orientation', range(1, 9))
-def test_upright_by_exif(tmp_path, orientation):
+def test_exif_orientation_is_applied(tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = tmp_path / 'turned.png'
@@ -74,7 +74,7 @@ def test_upright_by_exif(tmp_path, orientation):
     assert np.array_equal(same(decode_image(path)), wanted)
 
 
-def test_palette_and_one_bit(tmp_path):
+def test_palette_and_one_bit_images_are_read(tmp_path):
     img = Image.fromarray(np.ascontiguousarray(IMG[..., ::-1])).quantize(16)
     img.save(tmp_path / 'palette.png')
     assert np.array_equal(same(decode_image(tmp_path / 'palette.png')), np.asarray(img.convert('RGB'))[..., ::-1])
@@ -101,24 +101,24 @@ def test_palette_and_one_bit(tmp_path):
         ('float.tiff', lambda p: cv2.imwrite(str(p), IMG.astype(np.float32)), 'float32|color mode is F'),
     ],
 )
-def test_refused_with_a_clear_sentence(tmp_path, name, make, said):
+def test_unsupported_files_give_a_clear_error(tmp_path, name, make, said):
     make(tmp_path / name)
     with pytest.raises(InputError, match=f'{name}.*({said})'):
         decode_image(tmp_path / name)
 
 
-def test_missing():
+def test_missing_file_gives_an_error():
     with pytest.raises(FileNotFoundError, match='nowhere.png: no such image'):
         decode_image('nowhere.png')
 
 
 @pytest.mark.parametrize('array', [np.zeros((4, 4, 2), np.uint8), np.zeros((4, 4)), np.zeros((0, 4, 3), np.uint8)])
-def test_arrays_that_are_no_images(array):
+def test_arrays_that_are_not_images_are_refused(array):
     with pytest.raises(InputError, match='input 3: '):
         DecodedImage.from_array(array, 'input 3')
 
 
-def test_a_failing_write_leaves_what_was_there(tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_existing_file(tmp_path, monkeypatch):
     path = tmp_path / 'a.png'
     write_image(IMG, path)
     before = path.read_bytes()
@@ -132,12 +132,12 @@ def test_a_failing_write_leaves_what_was_there(tmp_path, monkeypatch):
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ['a.png']
 
 
-def test_sixteen_bits_become_eight():
+def test_sixteen_bits_are_rounded_to_eight():
     deep = DecodedImage(np.array([[[0, 257, 65535]]], np.uint16))
     assert deep.to_uint8().tolist() == [[[0, 1, 255]]] and deep.to_uint8().dtype == np.uint8
 
 
-def test_a_photograph_with_a_preview_is_its_first_image(tmp_path):
+def test_first_image_of_a_multi_image_jpeg_is_read(tmp_path):
     """Cameras write JPEGs of several images (MPO)."""
     image = Image.fromarray(np.ascontiguousarray(IMG[..., ::-1]))
     image.save(tmp_path / 'a.jpg', format='MPO', save_all=True, append_images=[image.resize((8, 8))], quality=95)
@@ -146,7 +146,7 @@ def test_a_photograph_with_a_preview_is_its_first_image(tmp_path):
     assert read_image(tmp_path / 'a.jpg').shape == IMG.shape and image_size(tmp_path / 'a.jpg', True) == IMG.shape[:2]
 
 
-def test_decoding_the_size_finds_what_cannot_be_read(tmp_path):
+def test_image_size_with_decode_finds_damaged_files(tmp_path):
     Image.new('CMYK', (8, 6)).save(tmp_path / 'cmyk.jpg')
     assert image_size(tmp_path / 'cmyk.jpg') == (6, 8)
     with pytest.raises(InputError, match='cmyk.jpg: its color mode is CMYK'):

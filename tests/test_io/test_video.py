@@ -6,7 +6,7 @@ from mmderain.evaluation import measure
 from mmderain.io.video import read_frames, write_frames
 
 
-def test_frames_become_a_video_whole_or_not_at_all(tmp_path):
+def test_a_video_is_written_completely_or_not_at_all(tmp_path):
     frames = [smooth_image(48, 64, seed) for seed in range(5)]
     assert not write_frames(iter(frames), tmp_path / 'new/a.mp4', 8)  # no sound
     read, rate = read_frames(tmp_path / 'new/a.mp4')

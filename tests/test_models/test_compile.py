@@ -35,7 +35,7 @@ def pair(network: dict, **options) -> tuple[Derainer, Derainer]:
 
 
 @pytest.mark.parametrize('network', SMALL, ids=lambda network: network['type'])
-def test_same_answers_and_gradients(network):
+def test_compiled_network_has_equal_results_and_gradients(network):
     kept, compiled = pair(network, dynamic=False)
     samples = [DerainDataSample(), DerainDataSample()]
     batch, truth = torch.rand(2, 2, 3, 24, 32)
@@ -59,7 +59,7 @@ def test_same_answers_and_gradients(network):
         assert torch.allclose(copy.deepcopy(compiled).restore(batch), wanted, atol=1e-6)
 
 
-def test_tiles():
+def test_tiles_run_uncompiled():
     """What becomes of one depends on where in the image it lies."""
     kept, compiled = pair(SMALL[0])
     batch = torch.rand(1, 3, 16, 128)
@@ -70,7 +70,7 @@ def test_tiles():
 
 
 @pytest.mark.soak
-def test_tiles_where_somebody_else_compiled_the_whole():
+def test_tiles_of_a_network_that_the_caller_compiled():
     kept, _ = pair(SMALL[0])
     restore = torch.compile(copy.deepcopy(kept).restore, backend='aot_eager')
     batch = torch.rand(1, 3, 16, 128)
@@ -80,7 +80,7 @@ def test_tiles_where_somebody_else_compiled_the_whole():
 
 
 @pytest.mark.soak
-def test_other_sizes():
+def test_two_sizes_need_two_compilations():
     kept, compiled = pair(SMALL[0])
     with torch.inference_mode():
         for size in ((16, 24), (20, 16), (28, 24)):
@@ -94,7 +94,7 @@ def test_other_sizes():
     assert counters['stats']['unique_graphs'] == 3
 
 
-def test_what_is_no_setting():
+def test_wrong_compile_settings_are_refused():
     with pytest.raises(TypeError, match="compile must be True or arguments of torch.compile, found 'fast'"):
         Derainer(SMALL[0], compile='fast')
     for wrong in (dict(mode='fast'), dict(bakend='inductor')):
@@ -104,14 +104,14 @@ def test_what_is_no_setting():
     assert Derainer(SMALL[0], compile=False).network._compiled_call_impl is None
 
 
-def test_checkpoints_are_the_same():
+def test_compiling_does_not_change_checkpoints():
     kept, compiled = pair(SMALL[0])
     assert list(kept.state_dict()) == list(compiled.state_dict())
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize('network', SMALL, ids=lambda network: network['type'])
-def test_by_torch_s_own_compiler(network):
+def test_with_the_default_compiler_of_torch(network):
     if shutil.which('g++') is None:
         pytest.skip('needs a C++ compiler')
     torch.manual_seed(0)
@@ -125,7 +125,7 @@ def test_by_torch_s_own_compiler(network):
     assert counters['stats']['unique_graphs'] == 1
 
 
-def test_without_a_compiler(monkeypatch):
+def test_error_without_a_compiler(monkeypatch):
     def fail(*_, **__):
         raise RuntimeError('No working C++ compiler found\nand a long story')
 
@@ -136,7 +136,7 @@ def test_without_a_compiler(monkeypatch):
         require_compiler('cpu')
 
 
-def test_the_inferencer_compiles(monkeypatch):
+def test_inferencer_with_compile(monkeypatch):
     calls = []
     monkeypatch.setattr('mmderain.apis.inferencer.require_compiler', calls.append)
     assert DerainInferencer('sian', device='cpu', compile=True).model.network._compiled_call_impl is not None

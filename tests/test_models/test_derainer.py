@@ -48,7 +48,7 @@ def test_restore_keeps_size_dtype_and_range(size):
     assert torch.allclose(out, wanted, atol=1e-6)
 
 
-def test_a_minimum_does_not_become_a_multiple():
+def test_minimum_size_is_not_treated_as_a_multiple():
     model = build(min_size=4)
     model.restore(torch.rand(1, 3, 3, 9))
     assert model.network.seen.shape == (1, 3, 4, 9)
@@ -64,7 +64,7 @@ def test_bgr_network_reads_and_returns_bgr():
 
 
 @pytest.mark.parametrize('order, seen', [('rgb', [0.0, 1.0, 2.0]), ('bgr', [2.0, 1.0, 0.0])])
-def test_mean_and_std_are_per_rgb_channel_in_any_order(order, seen):
+def test_mean_and_std_are_applied_to_rgb_channels_for_bgr_networks(order, seen):
     model = build(mean=[0.1, 0.2, 0.3], std=[0.5, 0.25, 0.125], channel_order=order)
     image = torch.tensor([0.1, 0.45, 0.55]).view(1, 3, 1, 1)
     model.restore(image)
@@ -77,7 +77,7 @@ def test_restore_does_not_round_and_gradients_flow():
     assert torch.equal(batch.grad, torch.ones_like(batch))
 
 
-def test_restore_takes_views_and_bfloat16():
+def test_restore_accepts_views_and_bfloat16():
     whole = torch.rand(2, 8, 6, 3).permute(0, 3, 1, 2)
     assert torch.equal(build().restore(whole), build().restore(whole.contiguous()))
     assert build().restore(whole.bfloat16()).dtype == torch.bfloat16
@@ -93,7 +93,7 @@ def test_restore_takes_views_and_bfloat16():
         (torch.zeros(1, 3, 0, 4), ValueError, 'nothing empty'),
     ],
 )
-def test_restore_says_what_it_takes(batch, error, text):
+def test_restore_refuses_wrong_input(batch, error, text):
     with pytest.raises(error, match=text):
         build().restore(batch)
 
@@ -110,7 +110,7 @@ def test_losses_are_summed_over_stages_and_weighted():
     assert last['loss_L1Loss'].item() == pytest.approx(l1[1], rel=1e-6)
 
 
-def test_predict_and_tensor_modes():
+def test_predict_and_tensor_modes_of_forward():
     batch = torch.rand(2, 3, 4, 4)
     predicted = build()(batch, samples(batch), mode='predict')
     assert torch.equal(predicted[1].pred_img, build().restore(batch)[1])
@@ -118,7 +118,7 @@ def test_predict_and_tensor_modes():
     assert torch.equal(stages[0], batch) and len(stages) == 2
 
 
-def test_preprocessor_gives_rgb_in_unit_range():
+def test_preprocessor_returns_rgb_in_unit_range():
     model = build()
     pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(3, 1, 1).expand(3, 4, 4)  # B, G, R
     data = model.data_preprocessor(dict(inputs=[pixels, pixels], data_samples=samples([pixels, pixels])))
@@ -126,7 +126,7 @@ def test_preprocessor_gives_rgb_in_unit_range():
     assert torch.equal(data['data_samples'][0].gt_img[:, 0, 0], torch.tensor([1.0, 0.2, 0.0]))
 
 
-def test_a_batch_of_two_sizes_is_refused():
+def test_a_batch_with_two_image_sizes_is_refused():
     with pytest.raises(ValueError, match='differ in size.*batch_size=1'):
         build().data_preprocessor(dict(inputs=[torch.zeros(3, 4, 4), torch.zeros(3, 4, 5)]))
 
@@ -142,12 +142,12 @@ def test_a_batch_of_two_sizes_is_refused():
         (lambda: build().loss(torch.zeros(1, 3, 4, 4), []), 'without `loss`'),
     ],
 )
-def test_wrong_settings_are_named(make, text):
+def test_error_for_a_wrong_setting_names_it(make, text):
     with pytest.raises(ValueError, match=text):
         make()
 
 
-def test_padding_reflects_where_it_can_and_repeats_where_it_cannot():
+def test_padding_reflects_large_images_and_repeats_the_edge_of_small_ones():
     row = torch.arange(3.0).view(1, 1, 1, 3)
     assert pad_image(row, NetworkSpec(size_multiple=5))[0, 0, 0].tolist() == [0, 1, 2, 1, 0]
     assert pad_image(row, NetworkSpec(min_size=6))[0, 0, 0].tolist() == [0, 1, 2, 2, 2, 2]

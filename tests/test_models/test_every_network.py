@@ -16,7 +16,7 @@ def build(network) -> Derainer:
 
 @each
 @pytest.mark.parametrize('size', [(1, 1), (1, 4000), (4000, 3), (2, 5), (7, 9), (33, 50), (64, 64)])
-def test_any_size(network, size):
+def test_restore_accepts_any_size(network, size):
     batch = torch.rand(1, 3, *size)
     with torch.inference_mode():
         out = build(network).restore(batch)
@@ -24,7 +24,7 @@ def test_any_size(network, size):
 
 
 @each
-def test_a_batch_is_its_images(network):
+def test_result_does_not_depend_on_the_batch(network):
     batch, model = torch.rand(3, 3, 24, 32), build(network)
     with torch.inference_mode():
         together = model.restore(batch)
@@ -33,7 +33,7 @@ def test_a_batch_is_its_images(network):
 
 
 @each
-def test_layout_does_not_matter(network):
+def test_result_does_not_depend_on_the_memory_format(network):
     batch, model = torch.rand(2, 24, 16, 3), build(network)
     with torch.inference_mode():
         wanted = model.restore(batch.permute(0, 3, 1, 2).contiguous())
@@ -42,7 +42,7 @@ def test_layout_does_not_matter(network):
 
 
 @each
-def test_precisions(network):
+def test_result_has_the_dtype_of_the_input(network):
     batch, model = torch.rand(1, 3, 24, 24), build(network)
     with torch.inference_mode():
         wanted = model.restore(batch)
@@ -58,7 +58,7 @@ def test_precisions(network):
 
 
 @each
-def test_padding_does_not_reach_images_that_need_none(network):
+def test_images_of_a_valid_size_are_not_padded(network):
     model = build(network)
     side = 8 * model.spec.size_multiple
     batch = torch.rand(1, 3, side, side)
@@ -68,7 +68,7 @@ def test_padding_does_not_reach_images_that_need_none(network):
 
 @each
 @pytest.mark.parametrize('precision', ['bf16', 'fp16'])
-def test_lower_precision_on_demand(network, precision):
+def test_precision_argument_selects_the_number_format(network, precision):
     torch.manual_seed(0)
     model = Derainer(network, precision=precision).eval()
     seen = []
@@ -83,7 +83,7 @@ def test_lower_precision_on_demand(network, precision):
 
 
 @each
-def test_an_explicit_precision_holds_under_autocast(network):
+def test_an_explicit_precision_overrides_autocast(network):
     torch.manual_seed(0)
     model, batch = Derainer(network, precision='fp32').eval(), torch.rand(1, 3, 24, 24)
     with torch.inference_mode():

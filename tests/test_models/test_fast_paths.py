@@ -24,7 +24,7 @@ CASES = [
 
 @pytest.mark.parametrize('kind, settings, size', CASES)
 @pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
-def test_equals_the_plain_formulation_with_gradients(kind, settings, size, layout):
+def test_fast_network_equals_the_plain_formulation_with_gradients(kind, settings, size, layout):
     torch.manual_seed(0)
     fast = kind(**settings).double()
     plain = plain_network(fast)
@@ -46,7 +46,7 @@ def test_equals_the_plain_formulation_with_gradients(kind, settings, size, layou
 
 
 @pytest.mark.parametrize('kind', list(PLAIN), ids=lambda kind: kind.__name__)
-def test_the_plain_formulation_is_a_copy_that_computes_otherwise(kind):
+def test_plain_formulation_is_a_copy_with_other_layers(kind):
     network = kind(with_cp=True)
     plain = plain_network(network)
     assert type(plain) is PLAIN[kind] and type(network) is kind and kind.forward is not PLAIN[kind].forward
@@ -57,13 +57,13 @@ def test_the_plain_formulation_is_a_copy_that_computes_otherwise(kind):
     assert not {t.data_ptr() for t in own.values()} & {t.data_ptr() for t in copied.values()}
 
 
-def test_other_networks_have_no_plain_formulation():
+def test_error_for_networks_without_a_plain_formulation():
     with pytest.raises(InputError, match='NAFNet has no plain formulation; expected one of SIAN, JDNet'):
         plain_network(NAFNet(width=4, encoder_blocks=(1, 1), decoder_blocks=(1, 1)))
 
 
 @pytest.mark.parametrize('kind', list(PLAIN), ids=lambda kind: kind.__name__)
-def test_at_full_size_in_float32(kind):
+def test_fast_network_equals_the_plain_one_at_full_size_in_float32(kind):
     torch.manual_seed(0)
     fast = kind().eval()
     plain = plain_network(fast)
@@ -74,7 +74,7 @@ def test_at_full_size_in_float32(kind):
 
 
 @pytest.mark.parametrize('kind, kilobytes', [(SIAN, 2.0), (JDNet, 6.0), (NASNet, 1.6), (MAFNet, 2.5)])
-def test_what_a_pass_holds(kind, kilobytes):
+def test_memory_of_a_forward_pass(kind, kilobytes):
     """Tensors, a pixel, in float32: a map of 32 channels is 0.125."""
     network, image = kind().eval(), torch.rand(1, 3, 64, 96).contiguous(memory_format=torch.channels_last)
     held = tensor_memory(forward_pass(network, 'fp32', 'cpu'), image)
@@ -90,7 +90,7 @@ def test_what_a_pass_holds(kind, kilobytes):
         (MAFNet, dict(channels=8, num_modules=4, num_heads=2), 0.6),
     ],
 )
-def test_recomputing_in_the_backward_pass_changes_no_gradient(kind, settings, at_most):
+def test_gradient_checkpointing_does_not_change_gradients(kind, settings, at_most):
     torch.manual_seed(0)
     kept, recomputed = kind(**settings), kind(**settings, with_cp=True)
     recomputed.load_state_dict(kept.state_dict())

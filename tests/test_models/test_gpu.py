@@ -40,7 +40,7 @@ def pair(network: dict, **options) -> tuple[Derainer, Derainer]:
 
 
 @torch.inference_mode()
-def test_restores_as_the_cpu_does(network):
+def test_gpu_restores_like_the_cpu(network):
     cpu, gpu = pair(network)
     batch = torch.rand(3, 3, 48, 72)
     wanted = cpu.restore(batch)
@@ -51,7 +51,7 @@ def test_restores_as_the_cpu_does(network):
     assert torch.allclose(gpu.restore(wide, tile=32), cpu.restore(wide, tile=32), atol=1e-4)
 
 
-def test_trains_as_the_cpu_does(network):
+def test_gpu_trains_like_the_cpu(network):
     models = pair(network)
     batch, truth = torch.rand(2, 2, 3, 32, 48)
     for model, device in zip(models, ('cpu', DEVICE), strict=True):
@@ -66,7 +66,7 @@ def test_trains_as_the_cpu_does(network):
 
 @pytest.mark.parametrize('precision', ['bf16', 'fp16'])
 @torch.inference_mode()
-def test_lower_precision(network, precision):
+def test_lower_precision_on_a_gpu(network, precision):
     cpu, gpu = pair(network, precision=precision)
     batch = torch.rand(2, 3, 48, 72)
     error = (gpu.restore(batch) - cpu.restore(batch)).square().mean()
@@ -75,7 +75,7 @@ def test_lower_precision(network, precision):
 
 @pytest.mark.parametrize('how', [dict(backend='cudagraphs'), dict(mode='reduce-overhead', dynamic=False)])
 @torch.inference_mode()
-def test_by_cuda_graphs(network, how):
+def test_restore_with_cuda_graphs(network, how):
     _, gpu = pair(network)
     compiled = copy.deepcopy(gpu)
     compiled.network.compile(**how)

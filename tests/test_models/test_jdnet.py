@@ -18,7 +18,7 @@ def with_authors_weights(name: str, seed: int, **settings) -> JDNet:
 
 @pytest.mark.parametrize('units, batch', [(2, 2), (32, 1)])
 @pytest.mark.parametrize('case', ['golden_seed1', 'odd_seed4'])
-def test_meets_the_authors_outputs(units, batch, case):
+def test_outputs_equal_those_of_the_authors(units, batch, case):
     size, seed = ((batch, 48, 64), 1) if case == 'golden_seed1' else ((1, 45, 70), 4)
     target = expected(f'jdnet{units}_{case}')
     with torch.no_grad():
@@ -51,7 +51,7 @@ def test_attention_equals_the_unfolded_formulation_with_gradients(size, chunk_pi
         assert torch.allclose(layer(x.contiguous(memory_format=torch.channels_last)), plain, atol=1e-12)
 
 
-def test_attention_keeps_no_weights_for_the_backward_pass():
+def test_attention_stores_no_weights_for_the_backward_pass():
     layer = PairwiseSelfAttention(4, 2, 2)
     saved = []
 
@@ -65,7 +65,7 @@ def test_attention_keeps_no_weights_for_the_backward_pass():
     assert max(saved) == 5 * 46 * 22
 
 
-def test_attention_weights_are_bounded_by_the_chunk(monkeypatch):
+def test_memory_of_attention_weights_is_bounded_by_the_chunk_size(monkeypatch):
     monkeypatch.setattr(window_attention, 'CHUNK_PIXELS', 64)
     held = []
     inner = window_attention._attention_weights
@@ -85,7 +85,7 @@ def test_attention_weights_are_bounded_by_the_chunk(monkeypatch):
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
-def test_attention_computes_in_float32_when_the_model_does_not(dtype):
+def test_attention_computes_in_float32_under_lower_precision(dtype):
     torch.manual_seed(0)
     layer = PairwiseSelfAttention(6, 2, 3)
     layer.reduce.weight.data[:, 2:] *= 500  # positions count, in a wide image
@@ -102,13 +102,13 @@ def test_attention_computes_in_float32_when_the_model_does_not(dtype):
 
 
 @pytest.mark.parametrize('size', [(4, 4), (4, 11), (7, 5), (8, 8)])
-def test_every_size_from_the_declared_minimum(size):
+def test_network_accepts_every_size_from_its_minimum(size):
     x = torch.rand(1, 3, *size)
     with torch.no_grad():
         assert JDNet(16, 2).eval()(x)[0].shape == x.shape
 
 
-def test_below_the_minimum_only_restore_can():
+def test_below_the_minimum_size_only_restore_works():
     model = Derainer(dict(type='JDNet', channels=16, num_units=1)).eval()
     with torch.no_grad():
         with pytest.raises(RuntimeError):
@@ -116,7 +116,7 @@ def test_below_the_minimum_only_restore_can():
         assert model.restore(torch.rand(1, 3, 1, 2)).shape == (1, 3, 1, 2)
 
 
-def test_restore_takes_rgb_for_a_bgr_network():
+def test_restore_accepts_rgb_for_a_bgr_network():
     model = Derainer(dict(type='JDNet', channels=16, num_units=1)).eval()
     x = torch.rand(1, 3, 12, 13)
     with torch.no_grad():
@@ -132,7 +132,7 @@ def test_restore_takes_rgb_for_a_bgr_network():
         (dict(use_attention=False, use_calibration=False), ['ScaleAggregation']),
     ],
 )
-def test_parts_of_table_2(settings, parts):
+def test_parameter_counts_of_the_variants_in_table_2(settings, parts):
     network = JDNet(num_units=1, **settings)
     assert [type(part).__name__ for part in network.units[0]] == parts
 

@@ -31,14 +31,14 @@ def random(*shape: int) -> torch.Tensor:
     return torch.rand(*shape, dtype=torch.float64) - 0.5
 
 
-def test_conv2d_split_is_the_convolution_of_the_concatenation():
+def test_conv2d_split_equals_convolution_of_the_concatenation():
     conv, parts = conv3x3(9, 4).double(), [random(2, c, 6, 5) for c in (2, 4, 3)]
     split = conv2d_split(iter(parts), conv.weight, conv.bias, padding=1)
     assert torch.allclose(split, conv(torch.cat(parts, dim=1)), **close)
     assert torch.allclose(conv2d_split(parts[:1], conv.weight[:, :2]), F.conv2d(parts[0], conv.weight[:, :2]), **close)
 
 
-def test_conv2d_split_holds_one_part_at_a_time():
+def test_conv2d_split_keeps_one_part_in_memory_at_a_time():
     made = []
 
     def make():
@@ -54,7 +54,7 @@ def test_conv2d_split_holds_one_part_at_a_time():
 
 
 @pytest.mark.parametrize('size', [(16, 24), (13, 18)])
-def test_conv1x1_upsampled_upsamples_after_the_convolution(size):
+def test_conv1x1_upsampled_equals_convolution_after_upsampling(size):
     conv, fine = conv1x1(12, 5).double(), random(2, 4, *size)
     coarse = [random(2, 4, -(-size[0] // k), -(-size[1] // k)) for k in (2, 4)]
     plain = conv(torch.cat([fine, *(F.interpolate(x, size, mode='nearest') for x in coarse)], dim=1))
@@ -62,7 +62,7 @@ def test_conv1x1_upsampled_upsamples_after_the_convolution(size):
 
 
 @pytest.mark.parametrize('units', [1, 7, 8, 9, 20])
-def test_dense_conv1x1_reads_all_earlier_features(units):
+def test_dense_conv1x1_equals_convolution_of_all_earlier_features(units):
     convs = nn.ModuleList(conv1x1(3 * (i + 2), 3) for i in range(units)).double()
     features = [random(2, 3, 5, 4) for _ in range(units + 1)]
     dense = DenseConv1x1(convs, features[0])
@@ -70,7 +70,7 @@ def test_dense_conv1x1_reads_all_earlier_features(units):
         assert torch.allclose(dense.append(features[i + 1]), conv(torch.cat(features[: i + 2], dim=1)), **close)
 
 
-def test_conv_lstm_is_gate_by_gate_with_a_zero_state_at_first():
+def test_conv_lstm_equals_separate_gates_with_a_zero_first_state():
     cell, x = ConvLSTM(3).double(), [random(2, 3, 6, 5) for _ in range(3)]
     h = c = torch.zeros_like(x[0])
     state = None
@@ -85,7 +85,7 @@ def test_conv_lstm_is_gate_by_gate_with_a_zero_state_at_first():
 
 @pytest.mark.parametrize('scale', [2, 4])
 @pytest.mark.parametrize('size', [(96, 80), (83, 70)])
-def test_upsample2x_of_a_tile_is_that_of_the_whole(size, scale):
+def test_upsample2x_of_a_tile_equals_that_of_the_whole_image(size, scale):
     coarse = random(1, 2, size[0] // scale, size[1] // scale)
     whole = upsample2x(coarse)
     for tile in iter_tiles(*size, 32, 16):
@@ -104,7 +104,7 @@ def haar_bands(x: torch.Tensor) -> torch.Tensor:
     return torch.stack([a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d], dim=1) / 2
 
 
-def test_haar_behind_a_convolution_is_one_convolution():
+def test_conv1x1_haar_equals_convolution_then_wavelet():
     conv, x = conv1x1(8, 8).double(), random(2, 8, 6, 10)
     plain = F.pixel_shuffle(haar_bands(conv(x)), 2)  # (N, bands, C / 4, H, W)
     bands = conv1x1_haar(x, conv, HAAR.double())
@@ -113,7 +113,7 @@ def test_haar_behind_a_convolution_is_one_convolution():
     assert torch.allclose(merged, plain.flatten(1, 2), **close)
 
 
-def test_channels_of_a_convolution_are_mixed_through_its_weights():
+def test_mix_conv1x1_equals_convolution_then_mixing():
     conv, x = conv1x1(6, 8).double(), random(3, 6, 4, 5)
     mix = torch.softmax(random(3, 2, 4, 4), dim=-2)
     plain = mix.transpose(-1, -2) @ conv(x).flatten(2).unflatten(1, (2, 4))

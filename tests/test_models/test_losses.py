@@ -26,7 +26,7 @@ def test_loss_equals_the_plain_two_dimensional_window():
     assert SSIMLoss()(x, y).item() == pytest.approx(-wanted.mean().item(), abs=1e-6)
 
 
-def test_inside_it_equals_two_other_libraries():
+def test_ssim_equals_two_other_libraries_away_from_the_border():
     from mmderain.evaluation.functional import gaussian_window, ssim_map
 
     x, y = (t.double().clamp(0, 1) for t in images(1))
@@ -39,7 +39,7 @@ def test_inside_it_equals_two_other_libraries():
     assert ours == pytest.approx(np.mean(theirs), abs=1e-7)
 
 
-def test_stages_are_summed_with_the_gradients_of_single_calls():
+def test_loss_of_stages_equals_the_sum_of_single_losses_with_gradients():
     loss, (x, y) = SSIMLoss(), images()
     stages = [(x * s).requires_grad_() for s in (1.0, 0.9, 0.5)]
     together = loss(torch.stack(stages), y)
@@ -50,7 +50,7 @@ def test_stages_are_summed_with_the_gradients_of_single_calls():
         assert torch.allclose(a, b, atol=1e-8)
 
 
-def test_perfect_result_is_minus_one_even_under_autocast():
+def test_loss_of_a_perfect_result_is_minus_one_under_autocast():
     _, y = images()
     with torch.autocast('cpu', dtype=torch.bfloat16):
         assert SSIMLoss()(y.clone(), y).item() == pytest.approx(-1, abs=1e-6)

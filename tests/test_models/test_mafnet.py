@@ -19,7 +19,7 @@ def test_parameter_count(channels, count):
     assert sum(p.numel() for p in MAFNet(channels).parameters()) == count
 
 
-def test_haar_is_orthonormal_and_inverts():
+def test_haar_wavelet_is_orthonormal():
     x = torch.rand(2, 3, 6, 8, dtype=torch.float64)
     ll, hl, lh, hh = haar(x).unbind(1)
     assert torch.allclose(haar(x).square().sum(), x.square().sum())
@@ -29,7 +29,7 @@ def test_haar_is_orthonormal_and_inverts():
     assert torch.allclose(back, x)
 
 
-def test_bands_are_what_their_names_say_and_become_the_groups():
+def test_haar_bands_have_the_named_order():
     y, x = torch.meshgrid(torch.arange(4.0), torch.arange(4.0), indexing='ij')
     patterns = [torch.ones(4, 4), (-1) ** x, (-1) ** y, (-1) ** (x + y)]  # flat, along x, along y, both
     for band, pattern in enumerate(patterns):
@@ -39,7 +39,7 @@ def test_bands_are_what_their_names_say_and_become_the_groups():
         assert energy[band] == 8 * 16 and energy.sum() == energy[band]
 
 
-def test_pixel_shuffle_brings_four_channels_of_a_band_to_one():
+def test_band_maps_place_four_channels_in_each_2x2_block():
     x = torch.rand(1, 8, 4, 6)
     low = (x[..., ::2, ::2] + x[..., ::2, 1::2] + x[..., 1::2, ::2] + x[..., 1::2, 1::2]) / 2
     group = rearrange_bands(x)[:, 0]
@@ -47,7 +47,7 @@ def test_pixel_shuffle_brings_four_channels_of_a_band_to_one():
 
 
 @pytest.mark.parametrize('size', [(2, 2), (5, 9), (8, 8), (31, 64)])
-def test_110_anchors_at_any_size(size):
+def test_pooling_gives_110_anchors_at_any_size(size):
     x = torch.rand(2, 3, *size)
     anchors = pool_anchors(x)
     assert anchors.shape == (2, 3, 110)
@@ -66,7 +66,7 @@ def scales(channels=8):
     return large, small
 
 
-def test_spatial_attention_equals_stored_maps_with_gradients():
+def test_spatial_attention_equals_explicit_attention_maps_with_gradients():
     layer, (large, small) = SpatialAttention(8).double(), scales()
     inputs = [large, small, *layer.parameters()]
     q = rearrange_bands(layer.query(large))
@@ -83,7 +83,7 @@ def test_spatial_attention_equals_stored_maps_with_gradients():
 
 
 @pytest.mark.parametrize('heads', [1, 2, 4])
-def test_channel_attention_equals_stored_maps_with_gradients(heads):
+def test_channel_attention_equals_explicit_attention_maps_with_gradients(heads):
     layer, (large, small) = ChannelAttention(8, heads).double(), scales()
     inputs = [large, small, *layer.parameters()]
     q = pool_anchors(layer.query(large)).transpose(1, 2)  # (N, 110, C)
@@ -100,7 +100,7 @@ def test_channel_attention_equals_stored_maps_with_gradients(heads):
         assert torch.allclose(a, b, atol=1e-10)
 
 
-def test_who_reads_whom():
+def test_each_scale_interacts_with_the_documented_scale():
     class Add(torch.nn.Module):
         def forward(self, large, small):
             return large + 10 * small
@@ -112,7 +112,7 @@ def test_who_reads_whom():
 
 
 @pytest.mark.parametrize('interaction, reaches', [('both', True), ('spatial', True), ('conv', False)])
-def test_attention_carries_far_away_pixels(interaction, reaches):
+def test_attention_uses_distant_pixels(interaction, reaches):
     network = MAFNet(8, 1, 2, interaction=interaction).double().eval()
     x = torch.rand(1, 3, 64, 128, dtype=torch.float64)
     other = x.clone()
@@ -122,7 +122,7 @@ def test_attention_carries_far_away_pixels(interaction, reaches):
     assert (change > 1e-12) == reaches
 
 
-def test_pyramid_starts_from_a_gaussian():
+def test_pyramid_kernels_start_from_a_gaussian():
     x = torch.rand(1, 3, 8, 8)
     levels = Pyramid('adaptive', 3)(x)
     assert [level.shape[-1] for level in levels] == [8, 4, 2]
@@ -138,7 +138,7 @@ def trained(**settings) -> int:
     return sum(p.numel() for p in MAFNet(16, 2, **settings).parameters() if p.requires_grad)
 
 
-def test_parameters_of_the_ablations():
+def test_parameter_counts_of_the_ablations():
     conv = 4 * (16 * 16 + 16)  # a spatial attention
     channel = 3 * (16 * 16 + 16)
     full = trained()
@@ -149,7 +149,7 @@ def test_parameters_of_the_ablations():
     assert trained(interaction='conv') == full - 6 * channel - 9 * conv + 15 * (2 * 16 * 16 * 9 + 16)
 
 
-def test_sizes_are_met_by_padding():
+def test_restore_pads_to_multiples_of_eight():
     model = Derainer(dict(type='MAFNet', channels=8, num_modules=1, num_heads=2)).eval()
     with torch.no_grad():
         for size in ((1, 1), (9, 30), (17, 8)):
@@ -173,6 +173,6 @@ def test_every_parameter_gets_a_gradient():
         (dict(channels=8, num_heads=3), '8 channels cannot be split into 3 heads'),
     ],
 )
-def test_wrong_settings_are_named(settings, text):
+def test_error_for_a_wrong_setting_names_it(settings, text):
     with pytest.raises(ValueError, match=text):
         MAFNet(**settings)

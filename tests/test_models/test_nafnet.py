@@ -23,7 +23,7 @@ def randomize(module: torch.nn.Module) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize('settings', SETTINGS, ids=str)
-def test_equals_spandrels_network_with_the_same_weights(settings):
+def test_outputs_equal_spandrels_nafnet_with_the_same_weights(settings):
     """spandrel recognizes the weights by their names, so the authors' checkpoints fit this network as well."""
     network = randomize(NAFNet(**settings))
     theirs = ModelLoader().load_from_state_dict(network.state_dict())
@@ -36,11 +36,11 @@ def test_equals_spandrels_network_with_the_same_weights(settings):
 
 
 @pytest.mark.parametrize('width, parameters', [(16, 1991923), (24, 4445163)])
-def test_number_of_parameters(width, parameters):
+def test_parameter_counts_of_the_configs(width, parameters):
     assert sum(p.numel() for p in NAFNet(width=width).parameters()) == parameters
 
 
-def test_block_follows_the_equations():
+def test_block_equals_the_equations_of_the_paper():
     channels = 6
     block = randomize(NAFBlock(channels)).double()
     x = torch.rand(2, channels, 9, 7, dtype=torch.float64)
@@ -66,7 +66,7 @@ def test_a_new_block_is_the_identity():
     assert torch.equal(NAFBlock(8)(x), x)
 
 
-def test_recomputing_gives_the_same_gradients():
+def test_gradient_checkpointing_gives_the_same_gradients():
     x = torch.rand(1, 3, 16, 16)
     gradients = []
     for with_cp in (False, True):
@@ -81,7 +81,7 @@ def test_different_numbers_of_levels_are_refused():
         NAFNet(encoder_blocks=(1, 1), decoder_blocks=(1,))
 
 
-def test_sides_that_do_not_fit_are_padded_by_restore():
+def test_restore_pads_to_the_size_multiple():
     model = Derainer(dict(type='NAFNet', width=8))
     assert model.spec.size_multiple == 16
     batch = torch.rand(1, 3, 17, 30)

@@ -42,7 +42,7 @@ CASES = [('nasnet_golden_seed1', 1, (2, 48, 64)), ('nasnet_odd_seed4', 4, (1, 45
 
 
 @pytest.mark.parametrize('name, seed, size', CASES)
-def test_equals_the_plain_formulas_in_double_precision(name, seed, size):
+def test_network_equals_the_plain_formulas_in_double_precision(name, seed, size):
     # At a tenth of their size the weights of the residual branches no longer make the network chaotic.
     weights = {k: v.double() * (0.1 if 'conv2' in k else 1) for k, v in fill(authors_keys('nasnet'), seed).items()}
     x = image(*size, seed).double()
@@ -52,7 +52,7 @@ def test_equals_the_plain_formulas_in_double_precision(name, seed, size):
 
 
 @pytest.mark.parametrize('name, seed, size', CASES)
-def test_the_plain_formulas_are_the_authors(name, seed, size):
+def test_plain_formulas_reproduce_the_authors_output(name, seed, size):
     """The stored weights make the network chaotic: noise of 1e-6 on the input moves the output by most of its range.
 
     So the authors' outputs are met only where each convolution rounds as it did there. The plain formulas can,
@@ -81,7 +81,7 @@ def test_parameter_count(settings, count):
     assert sum(p.numel() for p in NASNet(**settings).parameters()) == count
 
 
-def test_neuron_attention_by_hand():
+def test_neuron_attention_of_known_weights():
     layer = build_attention('neuron', 2)
     torch.nn.init.zeros_(layer.surroundings.weight)
     layer.surroundings.bias.data = torch.tensor([1.0, -1.0])  # relu: 1 and 0
@@ -95,13 +95,13 @@ def test_neuron_attention_by_hand():
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 5), (2, 3), (9, 4)])
-def test_any_size(size):
+def test_restore_accepts_any_size(size):
     x = torch.rand(1, 3, *size)
     with torch.no_grad():
         assert NASNet(8, 1, 2)(x)[0].shape == x.shape
 
 
-def test_reads_normalised_and_answers_in_unit_range():
+def test_input_is_normalized_and_result_is_in_unit_range():
     mean, std = [0.2, 0.3, 0.4], [0.5, 0.4, 0.2]
     model = Derainer(dict(type='NASNet', channels=8, num_stages=1, num_blocks=1), mean=mean, std=std)
     for parameter in model.network.parameters():  # only the skip from the input is left

@@ -23,7 +23,7 @@ EXPECTED = read_checkpoint(FOLDER / 'expected.pth')
 
 
 @pytest.mark.parametrize('name', sorted(EXPECTED))
-def test_weights_give_the_old_output(name):
+def test_old_weights_give_the_stored_output(name):
     model = Derainer(read_checkpoint(FOLDER / f'{name}.pth')['meta']['network']).eval()
     load_weights(model, FOLDER / f'{name}.pth')
     with torch.inference_mode():
@@ -32,7 +32,7 @@ def test_weights_give_the_old_output(name):
     assert not set(model.spec.renamed_keys) & {part for key in model.state_dict() for part in key.split('.')}
 
 
-def test_a_missing_key_is_named_as_today(tmp_path):
+def test_error_for_a_missing_key_uses_the_present_name(tmp_path):
     checkpoint = read_checkpoint(FOLDER / 'nasnet.pth')
     del checkpoint['state_dict']['network.enter.bias']
     save_weights(tmp_path / 'short.pth', checkpoint['state_dict'], {})
@@ -44,7 +44,7 @@ def test_a_missing_key_is_named_as_today(tmp_path):
 
 
 @pytest.mark.parametrize('load', [load_weights, lambda model, path: load_task_weights(model, path, 'task.py')])
-def test_a_task_model_with_a_derainer_in_it_loads(load, tmp_path):
+def test_old_task_checkpoint_with_a_derainer_loads(load, tmp_path):
     """As a joint fine-tuning saved it."""
     checkpoint = read_checkpoint(FOLDER / 'jdnet.pth')
     old = {f'preprocessor.derainer.{key}': value for key, value in checkpoint['state_dict'].items()}
@@ -64,7 +64,7 @@ def test_a_task_model_with_a_derainer_in_it_loads(load, tmp_path):
         load(model, tmp_path / 'short.pth')
 
 
-def test_a_training_continues_with_the_old_losses(tmp_path):
+def test_old_training_continues_with_the_same_losses(tmp_path):
     cfg = training_config(tmp_path)
     cfg.load_from, cfg.resume = str(FOLDER / 'training.pth'), True
     runner = Runner.from_cfg(cfg)

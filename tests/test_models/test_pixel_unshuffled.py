@@ -13,7 +13,7 @@ each = pytest.mark.parametrize('network', SMALL_NETWORKS, ids=lambda network: ne
 
 @each
 @pytest.mark.parametrize('factor', [2, 4])
-def test_is_the_network_on_folded_images(network, factor):
+def test_result_equals_the_network_on_folded_images(network, factor):
     torch.manual_seed(0)
     folded = PixelUnshuffled(network, factor).eval()
     plain = MODELS.build(dict(network, image_channels=3 * factor**2)).eval()
@@ -27,7 +27,7 @@ def test_is_the_network_on_folded_images(network, factor):
 
 
 @each
-def test_any_size_is_restored(network):
+def test_restore_accepts_any_size_behind_a_pixel_unshuffle(network):
     model = Derainer(dict(type='PixelUnshuffled', network=network)).eval()
     for size in ((1, 1), (33, 50)):
         batch = torch.rand(1, 3, *size)
@@ -35,14 +35,14 @@ def test_any_size_is_restored(network):
             assert model.restore(batch).shape == batch.shape
 
 
-def test_size_requirements_are_those_of_the_network_times_the_factor():
+def test_size_requirements_are_multiplied_by_the_factor():
     spec = PixelUnshuffled(dict(type='MAFNet', channels=8, num_modules=1), factor=4).spec
     assert (spec.min_size, spec.size_multiple, spec.channel_order) == (32, 32, 'rgb')
     assert PixelUnshuffled(dict(type='JDNet', channels=16, num_units=1)).spec.channel_order == 'bgr'
 
 
 @pytest.mark.parametrize('size', [(352, 176), (354, 180)])
-def test_tiles_of_sian_are_exact(size):
+def test_unshuffled_sian_is_exact_in_tiles(size):
     """SIAN's answer depends on where a tile lies: it is told the place in the folded image."""
     torch.manual_seed(0)
     model = Derainer(dict(type='PixelUnshuffled', network=dict(type='SIAN', channels=8, num_stages=2))).eval()

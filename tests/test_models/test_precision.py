@@ -70,15 +70,15 @@ def build(network: dict = SMALL_NETWORKS[0], **options) -> tuple[Derainer, list]
     [(EPYC, False), (SAPPHIRE_RAPIDS, True), (GENOA, True), (SKYLAKE, False), (GRAVITON_3, True), (GRAVITON_2, False)]
     + [('', False), ('model name\t: bf16\n', False)],
 )
-def test_flags_of_processors(cpuinfo, wanted):
+def test_processor_flags_decide_about_bf16(cpuinfo, wanted):
     assert has_bf16('cpu', cpuinfo) is wanted
 
 
-def test_flags_are_those_of_the_first_processor():
+def test_flags_of_the_first_processor_are_used():
     assert {'avx2', 'vaes'} <= cpu_flags(EPYC) and 'bf16' not in cpu_flags(EPYC)
 
 
-def test_torch_is_asked_where_there_is_no_cpuinfo(monkeypatch, tmp_path):
+def test_flags_come_from_torch_without_cpuinfo(monkeypatch, tmp_path):
     monkeypatch.setattr(precision, 'Path', lambda path: tmp_path / 'none')
     known = dict(architecture='aarch64', neon=True, bf16=True, sme=False)
     monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: known, raising=False)
@@ -87,7 +87,7 @@ def test_torch_is_asked_where_there_is_no_cpuinfo(monkeypatch, tmp_path):
     assert cpu_flags() == set() and not has_bf16('cpu')
 
 
-def test_other_devices(monkeypatch):
+def test_bf16_on_other_devices(monkeypatch):
     assert not has_bf16('meta', SAPPHIRE_RAPIDS)
     monkeypatch.setattr(torch.cuda, 'device', contextlib.nullcontext)
     monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda including_emulation=True: including_emulation)
@@ -97,13 +97,13 @@ def test_other_devices(monkeypatch):
 # --- the choice ----------------------------------------------------------------------------------
 
 
-def test_without_hardware_nothing_is_measured(monkeypatch):
+def test_auto_does_not_measure_without_hardware(monkeypatch):
     monkeypatch.setattr(precision, 'has_bf16', lambda device: False)
     assert choose_precision(CPU, must_not_measure) == ('fp32', None)
 
 
 @pytest.mark.parametrize('speedup, wanted', [(0.08, 'fp32'), (1.0, 'fp32'), (1.05, 'fp32'), (1.06, 'bf16')])
-def test_with_hardware_the_measurement_decides(monkeypatch, speedup, wanted):
+def test_auto_follows_the_measurement_with_hardware(monkeypatch, speedup, wanted):
     monkeypatch.setattr(precision, 'has_bf16', lambda device: True)
     assert choose_precision(CPU, lambda: speedup) == (wanted, speedup)
 
@@ -112,7 +112,7 @@ def test_with_hardware_the_measurement_decides(monkeypatch, speedup, wanted):
     'hardware, speedup, wanted', [(True, 2.0, torch.bfloat16), (True, 0.9, torch.float32), (False, 2.0, torch.float32)]
 )
 @torch.inference_mode()
-def test_a_derainer_chooses_once_and_remembers(measured, hardware, speedup, wanted):
+def test_auto_measures_once_for_each_device(measured, hardware, speedup, wanted):
     measured.hardware, measured.speedup = hardware, speedup
     model, seen = build(precision='auto')
     keys = set(model.state_dict())
@@ -127,14 +127,14 @@ def test_a_derainer_chooses_once_and_remembers(measured, hardware, speedup, want
 
 
 @torch.inference_mode()
-def test_the_first_image_may_be_cut_into_tiles(measured):
+def test_auto_works_with_tiles(measured):
     model, seen = build(precision='auto')
     model.restore(torch.rand(1, 3, 40, 24), tile=16)
     assert len(seen) > 1 and set(seen) == {torch.bfloat16} and measured.calls == [CPU]
 
 
 @torch.inference_mode()
-def test_the_choice_of_float32_holds_under_autocast(measured):
+def test_a_choice_of_float32_overrides_autocast(measured):
     measured.speedup = 1.0
     model, seen = build(precision='auto')
     with torch.autocast('cpu', torch.bfloat16):
@@ -143,7 +143,7 @@ def test_the_choice_of_float32_holds_under_autocast(measured):
 
 
 @torch.inference_mode()
-def test_an_explicit_bf16_without_hardware_warns_once(measured):
+def test_explicit_bf16_without_hardware_warns_once(measured):
     measured.hardware, measured.speedup = False, 1 / 12.7
     model, seen = build(precision='bf16')
     with pytest.warns(UserWarning) as said:
@@ -161,7 +161,7 @@ def test_an_explicit_bf16_without_hardware_warns_once(measured):
     [('bf16', True, 0.5), ('bf16', False, 1.5), ('auto', False, 0.5), ('fp32', False, 0.5)],
 )
 @torch.inference_mode()
-def test_nothing_else_warns(measured, setting, hardware, speedup):
+def test_no_warning_for_other_settings(measured, setting, hardware, speedup):
     measured.hardware, measured.speedup = hardware, speedup
     model, _ = build(precision=setting)
     with warnings.catch_warnings():
@@ -170,13 +170,13 @@ def test_nothing_else_warns(measured, setting, hardware, speedup):
     assert bool(measured.calls) == (setting == 'bf16' and not hardware)
 
 
-def test_wrong_settings_are_refused():
+def test_wrong_precisions_are_refused():
     for wrong in ('Auto', 'int8', True):
         with pytest.raises(ValueError, match="must be None, 'auto' or one of fp32, bf16, fp16, found"):
             Derainer(SMALL_NETWORKS[0], precision=wrong)
 
 
-def test_the_command_line_takes_auto_and_python_float32():
+def test_default_is_auto_in_commands_and_float32_in_python():
     parse = cli.build_parser().parse_args
     for command in ('derain', 'detect', 'segment'):
         assert parse([command, 'a.jpg', '--out', 'b']).precision == 'auto'
@@ -189,7 +189,7 @@ def test_the_command_line_takes_auto_and_python_float32():
 
 @pytest.mark.parametrize('network', SMALL_NETWORKS, ids=lambda network: network['type'])
 @pytest.mark.parametrize('training', [False, True])
-def test_a_measurement_changes_nothing(monkeypatch, network, training):
+def test_a_measurement_does_not_change_the_model(monkeypatch, network, training):
     monkeypatch.setattr(precision, 'ROUNDS', 1)
     model, seen = build(network, loss=[dict(type='SSIMLoss'), dict(type='L1Loss')])
     model.train(training)
@@ -221,7 +221,7 @@ def test_gradients_flow_after_a_measurement_under_autocast(monkeypatch):
 
 @pytest.mark.parametrize('dtype', [torch.float64, torch.bfloat16])
 @torch.inference_mode()
-def test_networks_of_other_types_are_measured_too(monkeypatch, dtype):
+def test_networks_in_other_dtypes_are_measured(monkeypatch, dtype):
     monkeypatch.setattr(precision, 'ROUNDS', 1)
     monkeypatch.setattr(precision, 'has_bf16', lambda device: True)
     model, _ = build(precision='auto')
@@ -263,7 +263,7 @@ class SlowInBf16(nn.Module):
 
 
 @pytest.mark.parametrize('limit, rounds, wanted', [(100, 4, 1 / 4), (10, 1, 11 / 14), (30, 2, 1 / 4)])
-def test_the_best_times_are_compared(monkeypatch, limit, rounds, wanted):
+def test_speedup_compares_the_shortest_times(monkeypatch, limit, rounds, wanted):
     network = SlowInBf16()
     monkeypatch.setattr(precision, 'time', SimpleNamespace(perf_counter=lambda: network.clock.now))
     monkeypatch.setattr(precision, 'INFERENCE_LIMIT', limit)

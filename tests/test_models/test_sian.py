@@ -18,7 +18,7 @@ def with_authors_weights(seed: int) -> SIAN:
     'name, seed, size', [('sian_golden_seed1', 1, (2, 48, 64)), ('sian_odd_seed4', 4, (1, 45, 70))]
 )
 @pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
-def test_meets_the_authors_outputs_at_every_stage(name, seed, size, layout):
+def test_outputs_of_every_stage_equal_those_of_the_authors(name, seed, size, layout):
     target = expected(name)
     with torch.no_grad():
         stages = with_authors_weights(seed)(image(*size, seed).contiguous(memory_format=layout))
@@ -42,7 +42,7 @@ def test_parameter_count(settings, count):
     assert sum(t.numel() for t in network.state_dict().values()) == count
 
 
-def test_authors_count_is_ours_and_what_they_never_use():
+def test_authors_checkpoint_has_unused_parameters():
     assert sum(t.numel() for t in fill(authors_keys('sian'), 0).values()) == 510_435 == 491_939 + 18_496
 
 
@@ -55,7 +55,7 @@ def test_first_sigma_and_octave_sigmas():
     assert torch.allclose(sigmas, torch.tensor(wanted), atol=2e-4)
 
 
-def test_without_attention_is_the_network_whose_mask_is_zero():
+def test_without_attention_equals_a_mask_of_zero():
     full, bare = SIAN(8), SIAN(8, use_attention=False)
     weights = full.state_dict()
     bare.load_state_dict({k: v for k, v in weights.items() if 'conv_m' not in k})
@@ -69,17 +69,17 @@ def test_without_attention_is_the_network_whose_mask_is_zero():
 
 
 @pytest.mark.parametrize('size', [(4, 4), (4, 9), (5, 7), (6, 6), (7, 11)])
-def test_every_size_from_the_declared_minimum(size):
+def test_network_accepts_every_size_from_its_minimum(size):
     x = torch.rand(1, 3, *size)
     with torch.no_grad():
         assert SIAN(8, 2)(x)[-1].shape == x.shape
 
 
-def test_below_the_declared_minimum_the_network_itself_cannot():
+def test_network_fails_below_its_minimum_size():
     with pytest.raises(RuntimeError), torch.no_grad():
         SIAN(8, 1)(torch.rand(1, 3, SIAN(8, 1).spec.min_size - 1, 8))
 
 
-def test_no_stages_is_refused():
+def test_zero_stages_are_refused():
     with pytest.raises(ValueError, match='num_stages >= 1, found 0'):
         SIAN(num_stages=0)

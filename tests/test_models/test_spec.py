@@ -27,7 +27,7 @@ class WithoutSpec(torch.nn.Module):
         (dict(export_multiple=0), 'export_multiple must be a whole number from 1, found 0'),
     ],
 )
-def test_entries_are_checked(entries, said):
+def test_values_of_a_spec_are_checked(entries, said):
     with pytest.raises(ValueError, match=said):
         NetworkSpec(**entries)
 
@@ -43,7 +43,7 @@ def test_a_network_without_a_spec_is_refused():
 
 
 @pytest.mark.parametrize('kind', [SIAN, JDNet, NASNet, MAFNet, NAFNet], ids=lambda kind: kind.__name__)
-def test_a_pass_holds_at_most_the_declared_memory(kind):
+def test_memory_of_a_pass_is_within_the_declared_limit(kind):
     """Tensors of a pass in float32, at the default settings of each network."""
     network, image = kind().eval(), torch.rand(1, 3, 64, 96).contiguous(memory_format=torch.channels_last)
     held = tensor_memory(forward_pass(network, 'fp32', 'cpu'), image) / (64 * 96)
@@ -51,7 +51,7 @@ def test_a_pass_holds_at_most_the_declared_memory(kind):
 
 
 @pytest.mark.parametrize('kind', [SIAN, JDNet, NASNet, MAFNet, NAFNet], ids=lambda kind: kind.__name__)
-def test_the_page_of_the_networks_says_what_they_declare(kind):
+def test_docs_page_has_the_declared_requirements(kind):
     spec = kind().spec
     entries = [spec.channel_order, spec.min_size, spec.size_multiple, spec.halo, f'{spec.bytes_per_pixel:,}']
     row = f'| {kind.__name__} | {" | ".join(map(str, entries))} |'

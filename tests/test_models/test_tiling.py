@@ -17,7 +17,7 @@ from mmderain.registry import MODELS
 
 @pytest.mark.parametrize('size', [(1, 1), (16, 17), (100, 90), (129, 300), (48, 500)])
 @pytest.mark.parametrize('side, halo', [(16, 0), (32, 16), (50, 5), (64, 64)])
-def test_cores_cover_once_and_tiles_hold_their_halo(size, side, halo):
+def test_cores_cover_the_image_once_and_tiles_include_their_halo(size, side, halo):
     times = torch.zeros(size, dtype=torch.int)
     for tile in tiling.iter_tiles(*size, side, halo):
         times[tile.core_rows, tile.core_columns] += 1
@@ -46,14 +46,14 @@ def tiled_against_whole(network: dict, size: tuple[int, int], tile: int) -> tupl
 
 
 @pytest.mark.parametrize('size', [(352, 176), (355, 181)])
-def test_sian_is_exact(size):
+def test_sian_is_exact_in_tiles(size):
     """The answer depends on the whole image's size, which a tile is told."""
     largest, psnr = tiled_against_whole(dict(type='SIAN', channels=4), size, 64)
     assert largest < 2e-5 and psnr > 110
 
 
 @pytest.mark.parametrize('halo, exact', [(None, True), (16, False)])
-def test_nasnet_is_exact(halo, exact):
+def test_nasnet_is_exact_in_tiles(halo, exact):
     """In double precision, with kernels so large that what is far away counts; with a smaller halo it is not."""
     torch.manual_seed(0)
     network = dict(type='NASNet', channels=8, num_stages=2, num_blocks=3)
@@ -76,11 +76,11 @@ def test_nasnet_is_exact(halo, exact):
         (dict(type='MAFNet', channels=16, num_modules=2), 40),
     ],
 )
-def test_networks_that_see_all_come_close(network, least):
+def test_networks_that_use_the_whole_image_are_close_in_tiles(network, least):
     assert tiled_against_whole(network, (320, 176), 64)[1] > least
 
 
-def test_tiles_begin_at_multiples_of_what_the_network_takes():
+def test_tiles_begin_at_multiples_of_the_size_multiple():
     """A U-Net of five levels has pixels of 32 at its coarsest."""
     network = dict(type='NAFNet', width=4, encoder_blocks=(1,) * 5, decoder_blocks=(1,) * 5)
     model, places = MODELS.build(dict(type='Derainer', network=network)).eval(), []
@@ -95,14 +95,14 @@ def test_tiles_begin_at_multiples_of_what_the_network_takes():
     assert places and not any(place % 32 for place in places) and any(places)
 
 
-def test_batches_and_multiples():
+def test_tiles_of_batches_and_padded_images():
     model = MODELS.build(dict(type='Derainer', network=dict(type='MAFNet', channels=8, num_modules=1))).eval()
     with torch.inference_mode():
         assert model.restore(torch.rand(2, 3, 203, 70), tile=64).shape == (2, 3, 203, 70)
 
 
 @pytest.mark.parametrize('free, cut', [(10**9, 0), (10**7, 1)])
-def test_cuts_where_memory_would_not_do(monkeypatch, free, cut):
+def test_tiles_are_used_if_memory_does_not_suffice(monkeypatch, free, cut):
     """A pass of SIAN, 8 channels, holds 896 bytes a pixel by its own word; half of what is free may be taken."""
     monkeypatch.setattr('mmderain.models.derainer.available_memory', lambda device: free)
     sizes = []
@@ -119,7 +119,7 @@ def test_cuts_where_memory_would_not_do(monkeypatch, free, cut):
     assert len(sizes) == 1
 
 
-def test_settings():
+def test_settings_of_tiles():
     with pytest.raises(ValueError, match='tile must be None or a whole number .* found -3'):
         MODELS.build(dict(type='Derainer', network=dict(type='SIAN', channels=4), tile=-3))
     assert tiling.max_tile_size(896 * 1000**2, 896, 64) == 864  # 1000 less two halos, a multiple of 16
@@ -131,7 +131,7 @@ def test_settings():
         model.restore(torch.rand(1, 3, 8, 8), tile=-5)
 
 
-def test_the_tool_that_compares_tiles(tmp_path, capsys):
+def test_compare_tiles_tool(tmp_path, capsys):
     tool = load_tool('dev/compare_tiles')
     mmcv.imwrite(smooth_image(200, 176), str(tmp_path / 'a.png'))
     (tmp_path / 'net.py').write_text(

@@ -11,7 +11,7 @@ pytest.importorskip('triton', reason='Triton comes with torch for NVIDIA GPUs on
 
 
 @pytest.mark.parametrize('device', ['cpu', 'cuda'])
-def test_equals_the_loop(device):
+def test_triton_kernels_equal_the_loop(device):
     if device == 'cuda' and not torch.cuda.is_available():
         pytest.skip('needs an NVIDIA GPU')
     script = Path(__file__).parents[1] / 'data/window_attention_by_triton.py'

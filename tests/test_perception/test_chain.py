@@ -42,7 +42,7 @@ def outputs(cfg: Config, files: list[str]) -> list[dict[str, torch.Tensor]]:
 
 @pytest.mark.parametrize('way', WAYS)
 @pytest.mark.parametrize('task', [detector, segmentor])
-def test_the_identity_changes_no_bit(task, way, files):
+def test_identity_derainer_changes_no_bit(task, way, files):
     plain = outputs(task(), files)
     assert all(value.numel() > 0 for result in plain for value in result.values())
     through = outputs(chained(task(), way, IDENTITY), files)
@@ -54,7 +54,7 @@ def test_the_identity_changes_no_bit(task, way, files):
 
 
 @pytest.mark.parametrize('way', WAYS)
-def test_all_ways_feed_the_detector_the_same(way, sian, files):
+def test_all_ways_give_the_detector_the_same_input(way, sian, files):
     """At native resolution, transform, frozen and joint preprocessor give what deraining the files beforehand would."""
 
     def unresized() -> Config:
@@ -91,7 +91,7 @@ def saved(tmp_path, cfg: Config, name: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize('way', WAYS)
 @pytest.mark.parametrize('task', [detector, segmentor])
-def test_inferencers_of_the_task_libraries(task, way, files, tmp_path, monkeypatch):
+def test_inferencers_of_task_libraries_use_the_derainer(task, way, files, tmp_path, monkeypatch):
     """mmdet's and mmseg's own inferencers take the chained config; the identity changes nothing, another one does."""
     # Their checkpoints hold more than weights; this one is ours.
     monkeypatch.setattr(torch, 'load', functools.partial(torch.load, weights_only=False))

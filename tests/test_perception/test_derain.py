@@ -15,7 +15,7 @@ from mmderain.perception.derain import build_derainer, derain_levels, parse_dera
 from .cases import IDENTITY
 
 
-def test_levels_are_whole_and_gradients_pass():
+def test_levels_are_rounded_and_gradients_flow():
     model = init_model(Config(IDENTITY['config']))
     batch = torch.arange(256.0).repeat(3, 1)[None, :, None].requires_grad_()
     out = derain_levels(model, batch)
@@ -25,7 +25,7 @@ def test_levels_are_whole_and_gradients_pass():
     assert torch.allclose(batch.grad, torch.ones_like(batch))
 
 
-def test_the_argument_is_a_name_a_path_or_a_config_with_a_checkpoint(sian, tmp_path):
+def test_derainer_argument_accepts_name_path_or_dict(sian, tmp_path):
     assert parse_derainer('sian') == ('sian', None)
     assert parse_derainer(tmp_path / 'a.py') == (tmp_path / 'a.py', None)
     assert parse_derainer(dict(config='a.py', checkpoint='a.pth')) == ('a.py', 'a.pth')
@@ -37,7 +37,7 @@ def test_the_argument_is_a_name_a_path_or_a_config_with_a_checkpoint(sian, tmp_p
         assert torch.equal(build_derainer(derainer).restore(batch), expected)
 
 
-def test_a_bundled_model_is_the_same_in_every_place():
+def test_bundled_name_gives_the_same_model_everywhere():
     """The transform, the preprocessor and the function that both use take a name alone."""
     expected = trained_derainer('sian').state_dict()
     models = [
@@ -51,7 +51,7 @@ def test_a_bundled_model_is_the_same_in_every_place():
 
 
 @pytest.mark.parametrize('build', [Derain, lambda derainer: DerainBeforeTask(derainer, dict(type='Unused'))])
-def test_wrong_derainers_are_named(build, sian):
+def test_error_for_a_wrong_derainer_names_it(build, sian):
     """In the transform and in the preprocessor alike, and before anything else is built."""
     jdnet = str(ROOT / 'configs/derain/jdnet_rain200h.py')
     for derainer, error, said in (

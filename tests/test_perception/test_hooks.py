@@ -94,7 +94,7 @@ def test_a_detector_trains_with_a_derainer_ahead(freeze, weight, sian, tmp_path)
     assert any('derainer' in key for key in saved) == (not freeze)
 
 
-def test_the_restoration_loss_says_what_it_lacks(sian, tmp_path):
+def test_error_of_the_restoration_loss_names_the_missing_part(sian, tmp_path):
     with pytest.raises(ValueError, match='needs a model with data_preprocessor DerainBeforeTask'):
         training_run(tmp_path, sian, True, 1.0).train()
 
@@ -128,7 +128,7 @@ def process_group():
 
 
 @pytest.mark.parametrize('way', ['plain', 'accumulated', 'bfloat16', 'distributed'])
-def test_the_loss_is_one_of_the_models_own(way, tmp_path, request):
+def test_restoration_loss_is_added_to_the_losses_of_the_model(way, tmp_path, request):
     """The gradient is that of the weighted sum of losses; the model and its checkpoint stay as they are."""
     weights = tmp_path / 'brighter.pth'
     config = dict(model=dict(type='mmderain.Derainer', network=dict(type='Brighter')))

@@ -22,7 +22,7 @@ RAINY = {
 
 
 @pytest.mark.parametrize('name', RAINY)
-def test_rainy_configs_differ_from_their_base_by_the_rain_alone(name, tmp_path):
+def test_rainy_configs_differ_from_their_base_only_in_the_rain(name, tmp_path):
     base_name, root = RAINY[name]
     pytest.importorskip('mmdet', reason='mmdet is not installed')
     pytest.importorskip('mmseg', reason='mmseg is not installed')
@@ -50,7 +50,7 @@ def camvid(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_rainy_segmentation_data(camvid):
+def test_rain_in_segmentation_data_depends_on_the_path(camvid):
     pytest.importorskip('mmseg', reason='mmseg is not installed')
     cfg = Config.fromfile(ROOT / 'configs/perception/pspnet_r50_camvid_heavy.py')
     init_default_scope('mmseg')
@@ -76,7 +76,7 @@ def test_browse_a_segmentation_config(camvid, split, capsys):
     assert sheet.shape[0] > 2 * 200 and sheet.std() > 20
 
 
-def test_browse_our_own(tmp_path, capsys, monkeypatch):
+def test_browse_a_derain_config(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     tool = load_tool('browse_dataset')
     cfg = Config.fromfile('configs/derain/sian_sample.py')
@@ -103,7 +103,7 @@ CHAINED = [f'{task}_derained' for task in (*PERSONS, 'faster-rcnn_r50_coco', 'rt
 
 @pytest.mark.parametrize('name', CHAINED)
 @pytest.mark.parametrize('network', ['sian_rain100h', 'jdnet_rain200h', 'nasnet_rain100h', 'mafnet_rain200h'])
-def test_chained_configs_name_the_derainers_own_config_and_last_checkpoint(name, network, monkeypatch):
+def test_derained_configs_use_the_named_derainer(name, network, monkeypatch):
     pytest.importorskip('mmdet', reason='mmdet is not installed')
     pytest.importorskip('mmseg', reason='mmseg is not installed')
     monkeypatch.setenv('DERAINER', network)
@@ -117,7 +117,7 @@ def test_chained_configs_name_the_derainers_own_config_and_last_checkpoint(name,
     assert path.stem == network and derain['derainer']['checkpoint'] == f'work_dirs/{path.stem}/{last}.pth'
 
 
-def test_chained_configs_take_a_bundled_model_or_a_path_too(monkeypatch):
+def test_derained_configs_accept_a_bundled_name_or_a_path(monkeypatch):
     pytest.importorskip('mmdet', reason='mmdet is not installed')
     config = ROOT / 'configs/perception/rtmdet_s_coco_derained.py'
     monkeypatch.delenv('DERAINER', raising=False)
@@ -129,7 +129,7 @@ def test_chained_configs_take_a_bundled_model_or_a_path_too(monkeypatch):
 
 
 @pytest.mark.parametrize('name', PERSONS)
-def test_persons_only(name):
+def test_person_configs_keep_only_persons(name):
     pytest.importorskip('mmdet', reason='mmdet is not installed')
     cfg = Config.fromfile(ROOT / f'configs/perception/{name}.py')
     for split in ('train', 'val', 'test'):
@@ -152,7 +152,7 @@ FINE_TUNED = {
 
 
 @pytest.mark.parametrize('name', FINE_TUNED)
-def test_fine_tuned_models_start_from_the_clean_one_and_see_both_rains(name):
+def test_fine_tuned_configs_start_from_the_clean_model_and_use_both_rains(name):
     pytest.importorskip('mmdet', reason='mmdet is not installed')
     pytest.importorskip('mmseg', reason='mmseg is not installed')
     clean_name = name.partition('_rain')[0]
@@ -194,7 +194,7 @@ STREET = {
 
 
 @pytest.mark.parametrize('name', STREET)
-def test_street_models_are_what_their_card_says(name):
+def test_street_models_match_their_model_card(name):
     pytest.importorskip('mmdet', reason='mmdet is not installed')
     pytest.importorskip('mmseg', reason='mmseg is not installed')
     classes, values = STREET[name]
@@ -216,7 +216,7 @@ def test_every_perception_config_is_tested():
 
 
 @pytest.mark.parametrize('wrapper', [None, 'mmdet.RepeatDataset'])
-def test_missing_data_are_named_before_anything_runs(wrapper, tmp_path, monkeypatch):
+def test_missing_task_data_is_reported_first(wrapper, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cfg = Config.fromfile(ROOT / 'configs/perception/atss_r18_street.py')
     if wrapper:

@@ -25,7 +25,7 @@ from mmderain.registry import MODELS
 STREET = ROOT / 'demo/street'
 
 
-def test_the_derainer_is_as_good_as_its_card_says():
+def test_default_derainer_reaches_the_scores_of_its_card():
     clean = read_image(ROOT / 'demo/sample/test/home.jpg')
     views = view_scene(clean, trained_derainer('sian'), rain='heavy', seed=0)
     figures = [measure(view.image, clean, 'PSNR-Y') for view in views[1:]]
@@ -36,7 +36,7 @@ GOLDEN = [16.093, 30.087]
 
 
 @pytest.mark.parametrize('frames, more', [((1, 2), 3), pytest.param(range(4), 4, marks=pytest.mark.soak)])
-def test_deraining_brings_persons_back(frames, more):
+def test_deraining_recovers_persons(frames, more):
     """Count how many persons of the clean frame are found in the rainy and in the derained one."""
     task, derainer = load_task_model('street-detector'), trained_derainer('sian')
     again = {'rainy': 0, 'derained': 0}
@@ -80,7 +80,7 @@ def darken():
     return Derainer(dict(type='TakeTwenty'))
 
 
-def test_views_are_of_what_the_task_model_saw(darken):
+def test_views_show_the_input_of_the_task_model(darken):
     img = smooth_image(40, 60)
     clean, rainy, derained = view_scene(img, darken, Spot(), 'light', seed=3)
     assert np.array_equal(clean.image, img)
@@ -100,7 +100,7 @@ def test_views_are_of_what_the_task_model_saw(darken):
     assert rainy.notes == [] and rainy.drawn is rainy.image
 
 
-def test_a_clean_image_beside_the_rainy_one(darken):
+def test_a_known_clean_image_adds_scores(darken):
     img, other = smooth_image(40, 50), smooth_image(40, 50, 1)
     clean, rainy, derained = view_scene(img, darken, Spot(), rain=None, clean=other)
     assert np.array_equal(clean.image, other) and np.array_equal(rainy.image, img)
@@ -119,7 +119,7 @@ def test_figure_shows_the_views_side_by_side(darken):
         assert np.abs(sheet[sheet.shape[0] // 2, 300 * third + 150].astype(int) - (200, 60, 20)).max() <= 2
 
 
-def test_scenes_of_a_folder(darken, tmp_path, capsys):
+def test_show_scenes_of_a_folder(darken, tmp_path, capsys):
     mmcv.imwrite(smooth_image(40, 60), str(tmp_path / 'in/a.png'))
     (tmp_path / 'in/b.png').write_text('not an image')
     (tmp_path / 'in/c.mp4').write_text('no video')
@@ -135,7 +135,7 @@ def test_scenes_of_a_folder(darken, tmp_path, capsys):
         show_scenes([tmp_path / 'in'], tmp_path / 'out', darken, Spot(), 'light')
 
 
-def test_commands(tmp_path, capsys):
+def test_detect_and_segment_commands(tmp_path, capsys):
     shutil.copy(STREET / '00610.jpg', tmp_path / 'a.jpg')
     small = read_image(tmp_path / 'a.jpg')[100:324, 60:380]
     mmcv.imwrite(small, str(tmp_path / 'in/small.png'))

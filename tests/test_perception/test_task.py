@@ -19,7 +19,7 @@ from mmderain.rain import draw_rain
 STREET = ROOT / 'demo/street'
 
 
-def test_the_detector_finds_what_moved():
+def test_detector_finds_persons_in_a_test_frame():
     """Boxes of a frame that it was not trained on, beside those of background subtraction, looked at by eye."""
     task = load_task_model('street-detector')
     assert (task.kind, task.classes, task.score_threshold) == ('detector', ('person',), 0.3)
@@ -33,7 +33,7 @@ def test_the_detector_finds_what_moved():
     assert (overlap.max(1).values > 0.5).all() and len(found) <= 8
 
 
-def test_the_segmentor_finds_what_moved():
+def test_segmentor_finds_persons_in_a_test_frame():
     task = load_task_model('street-segmentor')
     assert (task.kind, task.classes) == ('segmentor', ('background', 'person'))
     labels = task(read_image(STREET / '00610.jpg')).pred_sem_seg.data[0].numpy()
@@ -89,7 +89,7 @@ def test_labels_are_counted_as_shares():
         (str(ROOT / 'configs/derain/sian_sample.py'), 'gone.pth', "expected 'mmdet' or 'mmseg'"),
     ],
 )
-def test_what_cannot_be_loaded_is_said(model, weights, said):
+def test_error_for_a_task_model_that_cannot_be_loaded(model, weights, said):
     with pytest.raises((InputError, FileNotFoundError), match=said):
         load_task_model(model, weights)
 

@@ -14,7 +14,7 @@ pytest.importorskip('mmdet', reason='mmdet is not installed')
 
 
 @pytest.mark.parametrize('threshold, changed', [(None, True), (9.0, True), (11.0, False)])
-def test_dry_images_are_left_alone_with_min_change(threshold, changed):
+def test_min_change_leaves_dry_images_unchanged(threshold, changed):
     img = np.full((20, 30, 3), 100, np.uint8)
     transform = Derain(DARKER, min_change=threshold)
     assert (transform(dict(img=img))['img'] == (90 if changed else 100)).all()
@@ -30,7 +30,7 @@ def test_transform_is_pickled_without_its_network(sian):
     assert transform(dict(img=img.astype(np.float32)))['img'].dtype == np.float32
 
 
-def test_unsuitable_images_and_gpus_in_loader_processes_are_named(monkeypatch):
+def test_unsuitable_images_and_gpus_in_loader_processes_are_refused(monkeypatch):
     with pytest.raises(ValueError, match='a.png is float64 .*right after the loading transform'):
         Derain(IDENTITY)(dict(img=np.full((4, 4, 3), 0.5), img_path='a.png'))
     monkeypatch.setattr('mmderain.perception.transform.get_worker_info', lambda: object())

@@ -28,7 +28,7 @@ def test_calibration_on_rain_free_photographs():
         assert len(files) == 41 and abs(mean[0] - psnr) < 0.5 and abs(mean[1] - ssim) < 0.02, (preset, mean)
 
 
-def test_heavy_rain_is_closer_to_the_real_one_than_the_plain_recipe():
+def test_heavy_rain_is_closer_to_the_benchmark_than_the_plain_recipe():
     tool = load_tool('dev/compare_rain')
     root = shared('data/rain100h_sample')
     real = [
@@ -49,7 +49,7 @@ def test_heavy_rain_is_closer_to_the_real_one_than_the_plain_recipe():
 
 
 @pytest.mark.parametrize('preset, psnr, ssim', [('light', 26.672, 0.8152), ('heavy', 14.514, 0.3843)])
-def test_strength_on_the_bundled_images(preset, psnr, ssim):
+def test_amount_of_rain_on_the_bundled_images(preset, psnr, ssim):
     """Check the mean scores of the rainy input that the demo prints."""
     folder = ROOT / 'demo/sample/test'
     scores = []

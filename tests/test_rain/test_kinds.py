@@ -21,7 +21,7 @@ def test_streaks_are_gray_added_and_clipped(name):
     assert (rainy == np.clip(np.rint(clean + layer), 0, 255)).all()
 
 
-def test_kernel_is_a_streak_of_that_length_width_and_angle():
+def test_kernel_has_the_length_width_and_angle_of_the_streak():
     kernel = line_kernel(20, 0.8, 0)
     assert kernel.max() == 1 and np.allclose(kernel, kernel[:, ::-1]) and np.allclose(kernel, kernel[::-1])
     centre = kernel.shape[0] // 2
@@ -31,7 +31,7 @@ def test_kernel_is_a_streak_of_that_length_width_and_angle():
     assert np.allclose(line_kernel(20, 0.8, 90), kernel.T, atol=1e-6)
 
 
-def test_the_light_of_streaks_is_density_times_amplitude_times_kernel():
+def test_mean_light_of_streaks_follows_from_their_parameters():
     layer = StreakLayer(density=0.01, length=20, sigma=0.8, angle=10, amplitude=30, variety=0.8)
     drawn = draw_streaks(600, 800, Streaks((layer,), None), np.random.default_rng(0))
     assert drawn.mean() == pytest.approx(0.01 * 30 * line_kernel(20, 0.8, 10).sum(), rel=0.03)
@@ -73,7 +73,7 @@ def test_rain_is_as_strong_on_large_images(preset):
 # --- mist and drops --------------------------------------------------------------------------------
 
 
-def test_mist_is_the_scattering_equation():
+def test_mist_follows_the_scattering_equation():
     clean = smooth_image(40, 50).astype(np.float32)
     depth = np.linspace(1, 300, 40 * 50, dtype=np.float32).reshape(40, 50)
     misty = draw_mist(clean, Mist(beta=0.01, airlight=0.9, horizon=0.5), depth)
@@ -81,7 +81,7 @@ def test_mist_is_the_scattering_equation():
     assert np.allclose(misty, clean * t + 0.9 * 255 * (1 - t), atol=1e-3)
 
 
-def test_depth_without_a_map():
+def test_default_depth_map():
     depth = gradient_depth(1000, 3, horizon=0.4)
     assert depth[-1, 0] == pytest.approx(NEAREST, rel=0.01) and (depth[:401] == pytest.approx(FARTHEST, rel=0.01))
     # Equal ratios: half way up to the horizon lies the geometric mean.
@@ -89,7 +89,7 @@ def test_depth_without_a_map():
     assert (np.diff(depth[:, 0]) <= 0).all()
 
 
-def test_a_drop_shows_the_background_turned_and_magnified():
+def test_a_drop_shows_the_background_rotated_and_magnified():
     clean = np.zeros((101, 101, 3), np.float32)
     clean[48:53, 60:64] = 200  # right of the centre
     round_drop = Drop(0.5, 0.5, radius=30, flatness=1, wobble=((0, 0),), magnification=1.5, opacity=1)

@@ -15,7 +15,7 @@ from mmderain.io.image import read_image
 from mmderain.rain import draw_rain, synthesize_rain
 
 
-def test_transform_by_path(tmp_path):
+def test_rain_of_the_transform_depends_on_the_path(tmp_path):
     clean = smooth_image(40, 50)
     results = dict(img=clean, ori_shape=(40, 50))
     rain = SynthesizeRain('heavy', seed=0, data_root=str(tmp_path))
@@ -32,7 +32,7 @@ def test_transform_by_path(tmp_path):
     assert (free({**results, 'img_path': '/a/val/7.jpg'})['img'] == by_path['img']).all()
 
 
-def test_transform_takes_one_of_several(tmp_path):
+def test_transform_chooses_one_of_several_presets(tmp_path):
     clean, seen = smooth_image(40, 50), set()
     rain = SynthesizeRain(['light:1', 'mist'])
     np.random.seed(0)
@@ -42,7 +42,7 @@ def test_transform_takes_one_of_several(tmp_path):
     assert seen == {True, False}
 
 
-def test_transform_leaves_some_images_dry():
+def test_preset_none_leaves_some_images_dry():
     clean, dry = smooth_image(40, 50), 0
     rain = SynthesizeRain(['none', 'light:5', 'none', 'none'])
     np.random.seed(0)
@@ -58,7 +58,7 @@ def test_transform_leaves_some_images_dry():
         assert (results['img'] == clean).all() == is_dry
 
 
-def test_folder_of_rain(tmp_path, capsys):
+def test_rain_over_a_folder(tmp_path, capsys):
     src, dst = tmp_path / 'src', tmp_path / 'dst'
     for number in range(3):
         mmcv.imwrite(smooth_image(40, 50, number), str(src / f'sub/{number}.jpg'))
@@ -107,7 +107,7 @@ def test_folder_of_rain(tmp_path, capsys):
     assert 'settings (rain: found light, expected light:3);' in capsys.readouterr().err
 
 
-def test_folder_of_rain_names_what_is_wrong(tmp_path, capsys):
+def test_rain_over_a_folder_reports_errors(tmp_path, capsys):
     src = tmp_path / 'src'
     mmcv.imwrite(smooth_image(40, 50), str(src / 'a.jpg'))
     (src / 'b.png').write_text('not an image')

@@ -20,7 +20,7 @@ from mmderain.rain.drops import Drop, draw_drops
 from mmderain.rain.streaks import StreakLayer, Streaks
 
 
-def test_seed_decides():
+def test_rain_depends_only_on_the_seed():
     clean = smooth_image(50, 60)
     for name in PRESETS:
         a, b, c = (synthesize_rain(clean, name, seed) for seed in (7, 7, [7, 1]))
@@ -40,7 +40,7 @@ def test_a_mixture_is_mist_then_streaks_then_drops():
     assert np.allclose(clean + all_three.layer, draw_drops(through, drops), atol=1e-3)
 
 
-def test_the_parameters_are_those_drawn():
+def test_parameters_are_those_of_the_drawn_rain():
     drawn = draw_rain(smooth_image(80, 90), 'heavy', 3)
     (parameters,) = drawn.parameters
     (streaks,) = json.loads(json.dumps(parameters))['streaks']
@@ -79,7 +79,7 @@ def test_wrong_arrays_are_refused():
             parse_rain(rain)
 
 
-def test_same_bits_in_any_process_and_with_any_threads():
+def test_same_bits_in_any_process_and_with_any_number_of_threads():
     """Compare this process with another one, which uses two and then four threads of OpenCV."""
     path = ROOT / 'demo/sample/test/home.jpg'
     rains = ('light', 'heavy:5+mist+drops')
@@ -137,7 +137,7 @@ def test_a_new_kind_of_rain_is_one_file(snow):
 
 
 @pytest.mark.parametrize('name', ['heavy', 'none', 'a+b', 'a:1', ''])
-def test_names_of_presets_are_new_and_can_be_parsed(name):
+def test_names_of_new_presets_are_checked(name):
     with pytest.raises(ValueError, match='expected a new name of letters, digits, _ and -; taken are none, light'):
         register_rain(name, PRESETS['heavy'])
 

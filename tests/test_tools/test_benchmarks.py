@@ -26,7 +26,7 @@ def config(tmp_path):
     return tmp_path / 'tiny.py'
 
 
-def test_benchmark(config, tmp_path, capsys, monkeypatch):
+def test_benchmark_tool(config, tmp_path, capsys, monkeypatch):
     tool = load_tool('benchmark')
     # Passes that take 4 s, 2 s and 1 s by a clock of our own: plain, ours in fp32, ours in bf16.
     monkeypatch.setattr(
@@ -91,7 +91,7 @@ def test_with_and_without_kept_memory(config, tmp_path, monkeypatch, capsys):
     assert '| freed |' in (tmp_path / 'out/benchmark.md').read_text()
 
 
-def test_without_a_checkout_there_are_no_plain_formulations(config, tmp_path, monkeypatch, capsys):
+def test_error_for_plain_formulations_without_a_checkout(config, tmp_path, monkeypatch, capsys):
     tool = load_tool('benchmark')
     monkeypatch.setattr(benchmark, 'PLAIN_NETWORKS', tmp_path / 'tests/reference')
     arguments = [str(config), '--sizes', '16x16', '--repeats', '1', '--no-memory', '--out', str(tmp_path / 'out')]
@@ -101,7 +101,7 @@ def test_without_a_checkout_there_are_no_plain_formulations(config, tmp_path, mo
     assert tool.main([*arguments, '--reference', 'eager']) == 0
 
 
-def test_against_is_checked_first(config, tmp_path, capsys):
+def test_option_against_is_checked_first(config, tmp_path, capsys):
     tool = load_tool('benchmark')
     assert tool.main([str(config), '--against', 'no-such-branch', '--pairs', '3', '--out', str(tmp_path)]) == 1
     assert '--pairs 3: ' in capsys.readouterr().err
@@ -110,7 +110,7 @@ def test_against_is_checked_first(config, tmp_path, capsys):
     assert line.startswith('error: --against no-such-branch: ')
 
 
-def test_compiled_beside_eager(config, tmp_path):
+def test_benchmark_of_compiled_and_eager(config, tmp_path):
     """By a backend of torch's that needs no compiler."""
     tool = load_tool('benchmark')
     arguments = [str(config), '--sizes', '32x48', '--repeats', '1', '--out', str(tmp_path / 'out')]
@@ -135,7 +135,7 @@ def test_cuda_graphs_are_a_path(config, monkeypatch):
     assert options == dict(mode='reduce-overhead', dynamic=False)
 
 
-def test_the_network_itself_in_place_of_the_plain_one(tmp_path):
+def test_reference_eager(tmp_path):
     """For networks without a plain formulation. Sides are padded as for deraining, here to a multiple of two."""
     tool = load_tool('benchmark')
     network = dict(_delete_=True, type='PixelUnshuffled', network=dict(type='SIAN', channels=4, num_stages=2))
@@ -152,7 +152,7 @@ def test_the_network_itself_in_place_of_the_plain_one(tmp_path):
     assert profiling.padded_size(init_model(config).network, (1081, 1920)) == (1082, 1920)
 
 
-def test_peak_memory_is_what_a_pass_holds(tmp_path, monkeypatch):
+def test_peak_memory_of_a_known_network(tmp_path, monkeypatch):
     """A network whose one layer gives 400 channels at full size."""
     text = "default_scope = 'mmderain'\ncustom_imports = dict(imports=['wide'])\n"
     (tmp_path / 'wide.py').write_text(
@@ -168,7 +168,7 @@ def test_peak_memory_is_what_a_pass_holds(tmp_path, monkeypatch):
     assert held == pytest.approx(600 * 4 * 256 * 256, rel=0.15)
 
 
-def test_another_network_in_place_of_the_plain_one(config, tmp_path, capsys, monkeypatch):
+def test_reference_from_another_module(config, tmp_path, capsys, monkeypatch):
     tool = load_tool('benchmark')
     (tmp_path / 'theirs.py').write_text(
         'import torch\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        return x\n'
@@ -188,7 +188,7 @@ def test_another_network_in_place_of_the_plain_one(config, tmp_path, capsys, mon
     assert "expected HEIGHTxWIDTH such as 320x480, found '16'" in capsys.readouterr().err
 
 
-def test_feeding(config, tmp_path, capsys):
+def test_benchmark_feeding_tool(config, tmp_path, capsys):
     tool = load_tool('benchmark_feeding')
     arguments = [str(config), '--workers', '0', '1', '--batches', '2', '--steps', '1', '--out', str(tmp_path / 'out')]
     assert tool.main(arguments) == 0

@@ -41,7 +41,7 @@ def bundle(*arguments) -> int:
     return load_tool('dev/bundle_weights').main([str(word) for word in arguments])
 
 
-def test_bundled_weights_are_those_of_the_run_in_half_precision(checkpoint, weights, capsys):
+def test_bundled_weights_equal_those_of_the_run_in_half_precision(checkpoint, weights, capsys):
     before = json.loads((weights / 'index.json').read_text())
     assert bundle(NAME, CONFIG, checkpoint, '--about', 'a test', '--weights', weights) == 0
     assert 'mine.pth: ' in capsys.readouterr().out
@@ -55,7 +55,7 @@ def test_bundled_weights_are_those_of_the_run_in_half_precision(checkpoint, weig
     assert read_checkpoint(path)['meta'] == dict(config=CONFIG, steps=17)
 
 
-def test_what_does_not_fit_is_refused_and_nothing_is_written(checkpoint, weights, capsys):
+def test_weights_that_do_not_fit_are_refused_and_nothing_is_written(checkpoint, weights, capsys):
     before = (weights / 'index.json').read_bytes()
     wrong = torch.load(checkpoint)
     wrong['state_dict']['network.intro.weight'][0] = 1e6

@@ -93,7 +93,7 @@ def test_converter_names_wrong_shapes_and_refuses_code(authors_file, tmp_path, c
     assert not (tmp_path / 'out.pth').exists()
 
 
-def test_what_is_no_checkpoint_is_refused_and_named(tmp_path):
+def test_files_that_are_not_checkpoints_are_refused(tmp_path):
     torch.save(dict(model=subprocess.Popen), tmp_path / 'evil.pth')
     with pytest.raises(ValueError, match=r'evil.pth: cannot be read as weights \(it refers to \w+.Popen\)'):
         read_checkpoint(tmp_path / 'evil.pth')
@@ -105,7 +105,7 @@ def test_what_is_no_checkpoint_is_refused_and_named(tmp_path):
         read_checkpoint(tmp_path / 'none.pth')
 
 
-def test_weights_of_another_model_are_an_error(authors_file, tmp_path):
+def test_weights_of_another_model_give_an_error(authors_file, tmp_path):
     model = init_model(ROOT / 'configs/derain/sian_sample.py')
     with pytest.raises(ValueError, match='no `state_dict`.*tools/convert.py'):
         load_weights(model, authors_file)
@@ -121,7 +121,7 @@ def test_weights_of_another_model_are_an_error(authors_file, tmp_path):
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
 
-def test_test_tool_writes_figures_and_images(tmp_path, tool):
+def test_test_tool_writes_scores_and_images(tmp_path, tool):
     write_pairs(tmp_path / 'data', [1, 2])
     (tmp_path / 'tiny.py').write_text(TINY.format(root=ROOT, data=tmp_path / 'data'))
     model = init_model(tmp_path / 'tiny.py')
@@ -145,7 +145,7 @@ def test_test_tool_writes_figures_and_images(tmp_path, tool):
     assert f'PSNR-Y {content["mean"]["PSNR-Y"]:.4f}' in done.stdout.splitlines()[-1]
 
 
-def test_the_named_checkpoint_is_tested_whatever_the_config_loads(tmp_path, tool):
+def test_load_from_of_the_config_is_ignored_in_tests(tmp_path, tool):
     write_pairs(tmp_path / 'data', [1])
     (tmp_path / 'tiny.py').write_text(TINY.format(root=ROOT, data=tmp_path / 'data'))
     figures = []
@@ -203,7 +203,7 @@ def test_wrong_entries_of_a_config_are_named(option, text, tmp_path, tool):
     assert done.returncode == 1 and text in done.stderr and 'Traceback' not in done.stderr
 
 
-def test_a_damaged_image_is_one_line_even_from_a_worker(tmp_path):
+def test_a_damaged_image_gives_one_line_from_a_worker_process(tmp_path):
     write_pairs(tmp_path / 'data', [1, 2])
     (tmp_path / 'data/rain/rain-2.png').write_text('not an image')
     (tmp_path / 'tiny.py').write_text(TINY.format(root=ROOT, data=tmp_path / 'data'))
@@ -220,7 +220,7 @@ def test_a_damaged_image_is_one_line_even_from_a_worker(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['rain100l', 'rain100h', 'rain1400'])
-def test_official_checkpoints_convert(name, tmp_path, capsys):
+def test_authors_checkpoints_are_converted(name, tmp_path, capsys):
     code, said = convert(shared(f'weights/sian_official/{name}.pth'), tmp_path / 'out.pth', capsys)
     assert code == 0, said.err
     init_model(ROOT / 'configs/derain/sian_rain100l.py', tmp_path / 'out.pth')
@@ -249,7 +249,7 @@ def scores(tmp_path, tool, capsys):
 
 
 @two_or_all(0, 2)
-def test_authors_log_is_reproduced_image_by_image(pairs, scores):
+def test_authors_log_is_reproduced_for_each_image(pairs, scores):
     log = list(csv.DictReader(shared('data/rain100l_sample/sian_authors_log.csv').open()))
     log = [log[index] for index in pairs or range(21)]
     ours = scores('rain100l', pairs)

@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT, load_tool, write_pairs
 
 
-def test_all_networks_learn_side_by_side(tmp_path, monkeypatch, capsys):
+def test_all_networks_learn(tmp_path, monkeypatch, capsys):
     """Ten steps each; what is learned in more is in docs/en/networks.md."""
     tool = load_tool('dev/compare_learning')
     write_pairs(tmp_path / 'pairs', ['001'], size=(64, 64))

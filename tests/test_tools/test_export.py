@@ -35,7 +35,7 @@ def trained(tmp_path, request):
 
 @pytest.mark.parametrize('trained', NETWORKS, indirect=True)
 @pytest.mark.parametrize('suffix', ['.pt2', '.onnx'])
-def test_answers_as_pytorch(trained, suffix, tmp_path, capsys):
+def test_exported_file_equals_pytorch(trained, suffix, tmp_path, capsys):
     if suffix == '.onnx':
         for name in ('onnx', 'onnxruntime', 'onnxscript'):
             pytest.importorskip(name, reason=f'{name} is not installed')
@@ -62,7 +62,7 @@ def test_answers_as_pytorch(trained, suffix, tmp_path, capsys):
 
 
 @pytest.mark.parametrize('trained', ['NASNet'], indirect=True)
-def test_a_file_that_differs_is_not_kept(trained, tmp_path, capsys, monkeypatch):
+def test_an_export_that_differs_is_not_kept(trained, tmp_path, capsys, monkeypatch):
     (tmp_path / 'net.pt2').write_text('what was there')
     monkeypatch.setattr(export, 'load_exported', lambda path: lambda rainy: rainy * np.nan)
     arguments = [str(tmp_path / 'net.py'), str(tmp_path / 'net.pt2'), '--weights', str(tmp_path / 'net.pth')]
@@ -72,7 +72,7 @@ def test_a_file_that_differs_is_not_kept(trained, tmp_path, capsys, monkeypatch)
 
 
 @pytest.mark.parametrize('trained', ['SIAN'], indirect=True)
-def test_wrong_calls_are_named(trained, tmp_path, capsys):
+def test_wrong_calls_give_one_error(trained, tmp_path, capsys):
     config, weights = str(tmp_path / 'net.py'), ['--weights', str(tmp_path / 'net.pth')]
     for arguments, error in (
         ([config, 'net.trt', *weights], 'expected a file that ends in .onnx or .pt2'),

@@ -62,7 +62,7 @@ def leave_state_of_another_machine(tmp_path):
     torch.save(state, tmp_path / 'earlier/recipe-tiny/state.pth')
 
 
-def test_every_step_on_the_cpu(settings, tmp_path, monkeypatch, capsys):
+def test_every_step_runs_on_the_cpu(settings, tmp_path, monkeypatch, capsys):
     leave_state_of_another_machine(tmp_path)
     capsys.readouterr()
     done = queue('run')
@@ -146,13 +146,13 @@ def test_time_limit_and_exit_codes(settings, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='needs a machine without a GPU')
-def test_nothing_is_done_without_a_gpu(settings, tmp_path, monkeypatch):
+def test_queue_stops_without_a_gpu(settings, tmp_path, monkeypatch):
     monkeypatch.setenv('DEVICE', 'cuda')
     done = queue('run', 'tests')
     assert done.returncode == 1 and 'torch sees no GPU' in done.stderr and not (tmp_path / 'out').exists()
 
 
-def test_a_recipe_in_parts(settings, tmp_path, monkeypatch, capsys):
+def test_a_recipe_is_trained_in_parts(settings, tmp_path, monkeypatch, capsys):
     """The time is up in the middle: what was saved last is sent back; without a new checkpoint it is an error."""
     tool = load_tool('dev/gpu_queue')
     folder = tmp_path / 'work/tiny'

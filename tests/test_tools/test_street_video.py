@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmderain.io.video import write_frames
 
 
-def test_labels_of_a_still_cameras_video(tmp_path, capsys):
+def test_labels_of_the_video_of_a_still_camera(tmp_path, capsys):
     """A dark figure walks over a grey square; a wide thing passes once."""
     tool = load_tool('prepare_dataset')
     frames = []

@@ -158,7 +158,7 @@ def undisturbed(tmp_path_factory):
 
 
 @pytest.mark.skipif(not Path('/proc/self/autogroup').exists(), reason='needs a Linux with autogroups')
-def test_a_session_yields_to_others():
+def test_start_lowers_the_priority_of_the_session():
     process = subprocess.Popen(['sleep', '60'], start_new_session=True)
     LOWER_SESSION_PRIORITY(process.pid)
     found = Path(f'/proc/{process.pid}/autogroup').read_text()
@@ -173,7 +173,7 @@ def test_a_failed_recipe_does_not_stop_the_others(undisturbed):
     assert 'queue ended: 1 failed' in log
 
 
-def test_a_curve_is_stored_and_tells_another_machine_what_is_finished(undisturbed, tmp_path, capsys):
+def test_a_stored_curve_marks_a_recipe_as_finished_on_another_machine(undisturbed, tmp_path, capsys):
     assert undisturbed.call('store') == 0
     curve = json.loads((undisturbed.root / 'state/a.json').read_text())
     assert curve['step'] == curve['steps'] == STEPS and curve['cpu_seconds'] > 0.5
@@ -188,7 +188,7 @@ def test_a_curve_is_stored_and_tells_another_machine_what_is_finished(undisturbe
     assert 'the queue does not run' in (said := capsys.readouterr().out) and 'finished' in said
 
 
-def test_pause_kills_store_and_continue(undisturbed, lowered, tmp_path, capsys):
+def test_recipe_survives_pause_kills_and_a_new_machine(undisturbed, lowered, tmp_path, capsys):
     """One run is paused, its training, then its queue are killed, and it is ended; its stored state ends elsewhere."""
     queue = Queue(tmp_path / 'here', STEPS)
     assert queue.call('start') == 0
@@ -255,7 +255,7 @@ def test_ten_kills_at_random_moments_change_nothing(tmp_path, capsys):
 
 
 @pytest.mark.parametrize('option', ['--jobs=0', '--threads=-1', '--jobs=x'])
-def test_numbers_of_jobs_and_threads_are_checked(tmp_path, capsys, option):
+def test_numbers_of_jobs_and_threads_must_be_positive(tmp_path, capsys, option):
     queue = Queue(tmp_path, 1)
     queue.options.append(option)
     with pytest.raises(SystemExit):
@@ -263,7 +263,7 @@ def test_numbers_of_jobs_and_threads_are_checked(tmp_path, capsys, option):
     assert 'expected a whole number from 1, found' in capsys.readouterr().err
 
 
-def test_storing_nothing_says_so(tmp_path, capsys):
+def test_storing_without_a_checkpoint_gives_a_message(tmp_path, capsys):
     assert Queue(tmp_path, 1).call('store') == 0
     assert 'a: nothing to store, there is no checkpoint in' in capsys.readouterr().out
 
@@ -281,7 +281,7 @@ def test_stored_states_can_be_committed():
 
 
 @pytest.mark.parametrize('command', ['pause', 'resume', 'stop'])
-def test_without_a_queue_there_is_nothing_to_stop(tmp_path, capsys, command):
+def test_commands_without_a_running_queue_give_an_error(tmp_path, capsys, command):
     assert Queue(tmp_path, 1).call(command) == 1
     assert 'error: the queue does not run; `tools/dev/train_bundled.sh start` starts it' in capsys.readouterr().err
 
@@ -310,7 +310,7 @@ def test_a_wrong_list_of_recipes_is_refused(tmp_path, capsys, content, said):
         (['mine'], 'data/photographs and data/photographs_held_out: not found, and --photographs names no folder'),
     ],
 )
-def test_photographs_that_do_not_serve_are_named(tmp_path, monkeypatch, folders, said):
+def test_error_for_missing_photographs(tmp_path, monkeypatch, folders, said):
     tool = load_tool('dev/training_queue')
     monkeypatch.undo()
     monkeypatch.setattr(tool, 'ROOT', tmp_path)
@@ -321,7 +321,7 @@ def test_photographs_that_do_not_serve_are_named(tmp_path, monkeypatch, folders,
         tool.prepare_photographs([tmp_path / folder for folder in folders])
 
 
-def test_photographs_are_split(tmp_path, monkeypatch, capsys):
+def test_photographs_are_split_into_training_and_held_out(tmp_path, monkeypatch, capsys):
     tool = load_tool('dev/training_queue')
     monkeypatch.undo()
     monkeypatch.setattr(tool, 'ROOT', tmp_path)
@@ -336,7 +336,7 @@ def test_photographs_are_split(tmp_path, monkeypatch, capsys):
     assert 'data/photographs exists and is used as it is' in capsys.readouterr().out
 
 
-def test_the_schedules_of_the_recipes_end_with_them():
+def test_schedules_end_with_the_recipes():
     paths = (ROOT / 'tools/dev/training_queue.yml', ROOT / 'configs/derain', ROOT / 'work_dirs/queue', ROOT / 'state')
     listed = {recipe.config for recipe in load_tool('dev/training_queue').read_recipes(*paths)}
     configs = {

@@ -1,4 +1,4 @@
-# What the paired data sets have in common. Each adds its root, its pairing rule and its source.
+# Common settings of the paired data sets. Each adds its root, its pairing rule and its source.
 train_dataloader = dict(
     batch_size=8,
     num_workers=4,

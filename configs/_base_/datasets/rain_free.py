@@ -1,4 +1,4 @@
-# What the sets of rain-free images have in common: rain is drawn over the images as they are loaded. A test draws heavy
+# Common settings of the sets of rain-free images: rain is drawn over the images as they are loaded. A test draws heavy
 # rain, the same in every run. Each set adds its folders, its source and the training pipeline.
 train_dataloader = dict(
     batch_size=8,

@@ -6,7 +6,7 @@ from mmderain.perception.joint_test.bootstrap import bootstrap, coco_score
 pytest.importorskip('mmdet', reason='mmdet is not installed')
 
 
-def test_bootstrap_of_box_ap_is_pycocotools_own(tmp_path):
+def test_bootstrap_of_box_ap_equals_pycocotools(tmp_path):
     """Over each image once it is the AP itself; over the first image alone that of the first image."""
     from mmdet.evaluation import CocoMetric
 

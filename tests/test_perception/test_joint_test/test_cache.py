@@ -10,7 +10,7 @@ pytest.importorskip('mmdet', reason='mmdet is not installed')
 pytest.importorskip('mmseg', reason='mmseg is not installed')
 
 
-def test_finished_rows_are_kept_until_something_changes(camvid, tmp_path, monkeypatch):
+def test_finished_rows_are_reused_until_a_setting_changes(camvid, tmp_path, monkeypatch):
     rows = list(conditions(camvid, ['light:1'], {}, [], {}, 'data/camvid'))
     first = evaluate(rows[:2], tmp_path / 'cache', limit=2)
     ran = []
@@ -32,7 +32,7 @@ def test_finished_rows_are_kept_until_something_changes(camvid, tmp_path, monkey
     assert len(changed) == 6 and key not in changed
 
 
-def test_files_that_a_config_only_names_count_too(camvid, tmp_path):
+def test_cache_key_depends_on_the_content_of_named_files(camvid, tmp_path):
     """A derainer in the preprocessor, annotations: other contents under the same name, another key."""
     (tmp_path / 'derainer.py').write_text("model = dict(type='mmderain.Derainer', network=dict(type='SIAN'))\n")
     (tmp_path / 'derainer.pth').write_bytes(b'1')

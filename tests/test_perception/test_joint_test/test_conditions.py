@@ -5,7 +5,7 @@ from mmderain.perception.joint_test import TaskModel, conditions
 MODEL, BASELINE = TaskModel('a', '', ''), TaskModel('b', '', '')
 
 
-def test_rows_are_in_the_order_of_the_table():
+def test_conditions_are_in_the_order_of_the_table():
     rows = list(conditions(MODEL, ['heavy'], {'X': 'sian'}, [BASELINE], {'Y': 'folder'}, 'data', device='cuda:0'))
     names = [f'{row.treatment}/{row.model.name}' for row in rows]
     assert names[:3] == ['clean/a', 'clean/b', 'clean, then X/a']

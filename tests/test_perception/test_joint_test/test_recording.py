@@ -21,7 +21,7 @@ class CocoMetric(BaseMetric):
         return dict(share=len(results) / len(self.img_ids or range(4)))
 
 
-def test_times_predictions_and_results_of_each_image_are_kept():
+def test_times_predictions_and_results_of_each_image_are_recorded():
     for tested_only, share in ((False, 0.5), (True, 1.0)):
         evaluator = RecordingEvaluator(CocoMetric(), tested_only)
         hook = RecordingHook(frozenset([1]))

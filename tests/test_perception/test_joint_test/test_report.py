@@ -11,7 +11,7 @@ pytest.importorskip('mmdet', reason='mmdet is not installed')
 pytest.importorskip('mmseg', reason='mmseg is not installed')
 
 
-def test_tool_writes_the_table(camvid, tmp_path, capsys):
+def test_joint_test_tool_writes_the_report(camvid, tmp_path, capsys):
     done = tmp_path / 'done/images/test'
     for number in range(6):  # "derained" by a program that knows the truth
         mmcv.imwrite(mmcv.imread(f'data/camvid/images/test/{number}.jpg'), str(done / f'{number}.png'))
@@ -53,7 +53,7 @@ def test_tool_writes_the_table(camvid, tmp_path, capsys):
             assert (tiles['rainy'] == mmcv.imread(str(tmp_path / f'out/cache/{key}.png'))).all()
 
 
-def test_wrong_calls_are_named(camvid, capsys):
+def test_wrong_calls_give_one_error(camvid, capsys):
     tool = load_tool('joint_test')
     torch.save(dict(state_dict={'backbone.other': torch.zeros(3)}), 'other.pth')
     for arguments, error in (

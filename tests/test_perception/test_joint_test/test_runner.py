@@ -19,7 +19,7 @@ pytest.importorskip('mmdet', reason='mmdet is not installed')
 pytest.importorskip('mmseg', reason='mmseg is not installed')
 
 
-def test_rows_are_test_runs_of_the_task_library(camvid, tmp_path):
+def test_conditions_equal_test_runs_of_the_task_library(camvid, tmp_path):
     rows = list(conditions(camvid, ['heavy'], {'identity': IDENTITY}, [], {}, 'data/camvid', seed=4))
     assert [(r.rain, r.treatment) for r in rows] == [
         (None, 'clean'),
@@ -47,7 +47,7 @@ def test_rows_are_test_runs_of_the_task_library(camvid, tmp_path):
         assert low < result.metrics['mIoU'] < high
 
 
-def test_real_rain_has_no_clean_image(camvid, tmp_path):
+def test_real_rain_has_no_clean_score(camvid, tmp_path):
     rows = list(conditions(camvid, ['none'], {}, [], {}, 'data/camvid'))
     assert [(row.rain, row.treatment) for row in rows] == [('none', 'rainy'), ('none', 'median blur 5x5')]
     rainy, median = evaluate(rows, tmp_path / 'cache', limit=2)
@@ -55,7 +55,7 @@ def test_real_rain_has_no_clean_image(camvid, tmp_path):
     assert recovery(rows, [rainy, median], 'mIoU') == [None, None]
 
 
-def test_detectors_too(tmp_path, monkeypatch):
+def test_conditions_with_a_detector(tmp_path, monkeypatch):
     """A RetinaNet with random weights on boxes that it finds itself: an AP near 1 on clean images, less in rain."""
     from mmdet.apis import inference_detector
 

@@ -9,7 +9,7 @@ from mmderain.evaluation import measure
 from mmderain.perception.joint_test import MeasuredSteps, MedianBlur, ReplaceFromFolder
 
 
-def test_steps_are_measured_against_the_image_as_loaded():
+def test_steps_are_measured_against_the_loaded_image():
     img = smooth_image(40, 60)
     steps = MeasuredSteps([dict(type='mmderain.MedianBlur', size=5)], timed=0)
     steps.keep = frozenset([1])
@@ -29,7 +29,7 @@ def test_steps_are_measured_against_the_image_as_loaded():
 
 
 @pytest.mark.parametrize('layout', ['test/0.png', '0.png'])
-def test_images_are_replaced_by_those_of_the_same_name(layout, tmp_path):
+def test_images_are_replaced_by_files_with_the_same_name(layout, tmp_path):
     derained = smooth_image(20, 30, 1)
     mmcv.imwrite(derained, str(tmp_path / 'derained' / layout))
     replace = ReplaceFromFolder(str(tmp_path / 'derained'), str(tmp_path / 'data'))

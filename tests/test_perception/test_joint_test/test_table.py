@@ -1,7 +1,7 @@
 from mmderain.perception.joint_test import Result, TaskModel, conditions, make_table, recovery
 
 
-def test_recovery():
+def test_recovery_of_lost_accuracy():
     model, baseline = TaskModel('a', '', ''), TaskModel('b', '', '')
     rows = list(conditions(model, ['heavy'], {'X': 'sian'}, [baseline], {}, ''))
     values = [80, 78, 79, 40, 60, 45, 70]
