@@ -5,8 +5,8 @@ r"""Show the persons that a detector and a segmentor find in a street clean, rai
     python demo/scene_demo.py street.jpg --detector mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py \
         --detector-weights rtmdet_s.pth --segmentor none
 
-The bundled detector and segmentor know one street and one camera; they only show the effect. With weights that mmdet and
-mmseg publish, any image can be used.
+The bundled detector and segmentor know one street and one camera; they only show the effect. With weights that mmdet
+and mmseg publish, any image can be used.
 """
 
 import argparse

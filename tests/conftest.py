@@ -17,14 +17,14 @@ from mmengine.utils import ManagerMixin
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = Path(__file__).parent / 'data' / 'golden'
 STUBS = Path(__file__).parent / 'stubs'
-#: Benchmark pairs and the authors' checkpoints: for research use, no part of the project.
+#: Benchmark pairs and the authors' checkpoints. They are for research only and not part of the project.
 SHARED = Path(os.environ.get('MMDERAIN_SHARED', ROOT.parent / 'shared'))
 
-if 'PYTEST_XDIST_WORKER' in os.environ:  # one of several test processes: together they use each core once
+if 'PYTEST_XDIST_WORKER' in os.environ:  # one of several test processes, which together use each core once
     torch.set_num_threads(1)
     os.environ['OMP_NUM_THREADS'] = '1'  # for the programs that tests start
 
-#: Every network, as small as a test can use it.
+#: A small version of every network.
 SMALL_NETWORKS = [
     dict(type='SIAN', channels=4, num_stages=2),
     dict(type='JDNet', channels=16, num_units=1),
@@ -35,20 +35,20 @@ SMALL_NETWORKS = [
 
 
 def shared(path: str) -> Path:
-    """A file or folder of the research data; skips the test, saying so, where they are not."""
+    """Return a file or folder of the research data, or skip the test if the data is missing."""
     found = SHARED / path
     if not found.exists():
-        pytest.skip(f'needs {path} of the research data (sought in {SHARED}; MMDERAIN_SHARED names another place)')
+        pytest.skip(f'needs {path} of the research data (looked for in {SHARED}; MMDERAIN_SHARED names another folder)')
     return found
 
 
 def load_tool(path: str):
-    """A script of tools/ as a module."""
+    """Import a script of tools/ as a module."""
     name = 'tool_' + path.replace('/', '_')
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, ROOT / 'tools' / f'{path}.py')
         sys.modules[name] = importlib.util.module_from_spec(spec)
-        sys.path.append(str(Path(spec.origin).parent))  # a tool may import its neighbours, as when it is run
+        sys.path.append(str(Path(spec.origin).parent))  # a tool may import modules of its folder, as when it is run
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
 
@@ -60,14 +60,14 @@ def free_port() -> int:
 
 
 def smooth_image(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """A smooth BGR uint8 image that differs everywhere, for tests of geometry and pairing."""
+    """Return a smooth BGR uint8 image whose pixels all differ, for tests of geometry and pairing."""
     y, x = np.mgrid[:height, :width]
     planes = [127 + 100 * np.sin(0.11 * (c + 1) * x + 0.07 * y + seed + c) for c in range(3)]
     return np.stack(planes, axis=-1).astype(np.uint8)
 
 
 def write_pairs(root: Path, names, size=(40, 50)) -> None:
-    """``root/rain/rain-<n>.png`` and ``root/norain/norain-<n>.png``; the clean one is 20 darker."""
+    """Write ``root/rain/rain-<n>.png`` and ``root/norain/norain-<n>.png``; the clean image is 20 levels darker."""
     for seed, name in enumerate(names):
         rainy = np.clip(smooth_image(*size, seed), 20, 255)
         mmcv.imwrite(rainy, str(root / 'rain' / f'rain-{name}.png'))
@@ -76,16 +76,16 @@ def write_pairs(root: Path, names, size=(40, 50)) -> None:
 
 @pytest.fixture(autouse=True, scope='session')
 def _short_runs():
-    """Spare short runs what takes most of their time."""
+    """Avoid operations that take most of the time of a short run."""
     gc.freeze()  # mmengine calls gc.collect for each data set, which then skips all that was imported
     with pytest.MonkeyPatch.context() as patch:
         # mmengine formats the config of a run with yapf up to six times. A stand-in comes first on the path of this
         # process and of the programs that tests start.
         patch.syspath_prepend(STUBS)
         patch.setenv('PYTHONPATH', str(STUBS), prepend=os.pathsep)
-        # It reads a hundred YAML files of mmdet or mmseg each time when a config inherits from one of theirs.
+        # mmengine reads a hundred YAML files of mmdet or mmseg each time a config inherits from one of them.
         patch.setattr(mmengine.config.utils, 'load', functools.cache(mmengine.config.utils.load))
-        # torch waits so many seconds, usually 5, for each worker process of a data loader that is garbage-collected.
+        # torch waits 5 seconds by default for each worker process of a data loader that is garbage-collected.
         patch.setattr('torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL', 0.5)
         yield
 

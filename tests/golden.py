@@ -1,4 +1,4 @@
-"""Weights and inputs that are the same on every machine: no random generator is used."""
+"""Weights and inputs that are equal on every machine, because they do not use a random generator."""
 
 import json
 import math
@@ -10,12 +10,12 @@ from torch import Tensor
 
 
 def authors_keys(network: str) -> list[tuple[str, list[int]]]:
-    """Names and shapes of the authors' checkpoint, in order."""
+    """Return names and shapes of the authors' checkpoint, in order."""
     return json.loads((GOLDEN / f'{network}_state_dict.json').read_text())['state_dict']
 
 
 def fill(keys: list[tuple[str, list[int]]], seed: int) -> dict[str, Tensor]:
-    """Authors' names -> fixed pseudo-random weights: variance 1 / fan-in, biases within 0.05."""
+    """Return fixed pseudo-random weights for the authors' names: variance 1 / fan-in, biases within 0.05."""
     weights = {}
     for number, (key, shape) in enumerate(keys):
         if key.endswith('num_batches_tracked'):
@@ -39,12 +39,12 @@ def fill(keys: list[tuple[str, list[int]]], seed: int) -> dict[str, Tensor]:
 
 
 def image(n: int, height: int, width: int, seed: int) -> Tensor:
-    """(n, 3, height, width), in [0, 1]."""
+    """Return an image, (n, 3, height, width), in [0, 1]."""
     c, y, x = np.meshgrid(np.arange(3), np.arange(height), np.arange(width), indexing='ij')
     images = [0.5 + 0.5 * np.sin(0.11 * x * (c + 1) + 0.07 * y * (b + 1) + seed + c) for b in range(n)]
     return torch.from_numpy(np.stack(images).astype(np.float32))
 
 
 def expected(name: str) -> Tensor:
-    """The authors' network's stored output."""
+    """Return the stored output of the authors' network."""
     return torch.from_numpy(np.load(GOLDEN / f'{name}.npz')['y'])

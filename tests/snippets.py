@@ -1,4 +1,4 @@
-"""Code blocks of the Markdown files, and whether the commands in them can be given."""
+"""Find the code blocks of Markdown files, and check the commands in them."""
 
 import argparse
 import itertools
@@ -17,9 +17,9 @@ PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs/en').rglob('*.md')), ROOT / '
 BLOCK = re.compile(r'^( *)```(\w+)\n(.*?)^\1```$', re.M | re.S)
 LINK = re.compile(r'(?<=]\()(?!\w+:|#)([^)\s#]+)(?=[)\s#])')
 ASSIGNMENT = re.compile(r'(\w+)=(.*)', re.S)
-#: Commands that are the shell's or the system's.
+#: Commands of the shell or the system.
 ALLOWED = {'source', 'cd', 'git', 'export'}
-#: Launchers -> the tool that gets their arguments, and which of these is the launcher's own.
+#: Maps a launcher to the tool that gets its arguments, and to the argument that is the launcher's own.
 LAUNCHERS = {
     'tools/dist_train.sh': ('train', [1]),
     'tools/dist_test.sh': ('test', [2]),
@@ -31,16 +31,16 @@ check_choice = argparse.ArgumentParser._check_value
 
 
 class WrongCommand(Exception):
-    """A command that would not be understood."""
+    """Raised for a command that is not valid."""
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """The code blocks of a language."""
+    """Return the code blocks of a language."""
     return [code for _, kind, code in BLOCK.findall(page.read_text(encoding='utf-8')) if kind == language]
 
 
 def commands(script: str) -> Iterator[list[str]]:
-    """The words of each command: comments taken off, lines joined, the script's own variables put in."""
+    """Yield the words of each command, without comments, with continued lines joined and variables replaced."""
     variables: dict[str, str] = {}
     for line in script.replace('\\\n', ' ').splitlines():
         words = shlex.split(Template(line).substitute(variables), comments=True)
@@ -52,16 +52,16 @@ def commands(script: str) -> Iterator[list[str]]:
 
 
 def placeholder_or_choice(parser: argparse.ArgumentParser, action: argparse.Action, value: object) -> None:
-    """argparse's own check, but a word in capitals may stand for a choice."""
+    """Check a choice as argparse does, but accept a word in capitals."""
     if not (isinstance(value, str) and value.isupper()):
         check_choice(parser, action, value)
 
 
 def check(words: list[str]) -> None:
-    """Let the parser of what a command starts parse it. Words in capitals are taken as they stand.
+    """Parse a command with the parser of its tool. Words in capitals are accepted as they are.
 
     Raises:
-        WrongCommand: an option, target, extra or file is not there, or nobody knows the command.
+        WrongCommand: an option, target, extra or file does not exist, or the command is unknown.
     """
     for word in words:
         if re.match(r'(configs|demo|tools)/', word) and not list(ROOT.glob(word)):

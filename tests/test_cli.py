@@ -1,4 +1,4 @@
-"""What all commands share: errors in one line, --traceback, Ctrl+C, closed pipes, help from docstrings."""
+"""Common parts of all commands: errors in one line, --traceback, Ctrl+C, closed pipes, help from docstrings."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""The site builds, its links lead somewhere, and what its pages tell a person to type is understood."""
+"""The site builds, its links are valid, and the commands in its pages are valid."""
 
 import importlib
 import itertools
@@ -31,7 +31,7 @@ def name_of(page):
 
 @pytest.fixture(scope='module')
 def site(tmp_path_factory):
-    """The site, built as `make docs` does, where a warning is an error."""
+    """Build the site as `make docs` does; a warning is an error."""
     out = tmp_path_factory.mktemp('site')
     command = [sys.executable, '-m', 'mkdocs', 'build', '--strict', '-f', 'docs/mkdocs.yml', '-d', str(out)]
     environment = os.environ | {'NO_MKDOCS_2_WARNING': '1'}
@@ -152,15 +152,15 @@ def test_python_example_derains_the_loaded_image(tmp_path):
     assert kinds[:3] == ['LoadImageFromFile', 'mmderain.Derain', 'Resize']
 
 
-# --- the commands, for good ----------------------------------------------------------------------
+# --- commands that are run --------------------------------------------------------------------------
 
-#: Of commands that are not run: they name what does not come along (data sets, others' weights, packages, a word in
-#: capitals for the reader's own), set up or serve something, or take minutes and gigabytes.
+#: Parts of commands that are not run. They name data that is not in the repository (data sets, weights of authors,
+#: packages, words in capitals for values of the reader), they set up or serve something, or they take minutes.
 NOT_RUN = re.compile(
     r'~/|data/|sian_rain100l|_bsds|camvid|rtmdet|my_pairs|/mine/|Tensorboard|6000x8000|\b[A-Z][A-Z_]{3,}\b'
     r'|^(?:make|pip|source|bash|mmderain web)\b'
 )
-#: Page -> beginning of a command -> what it leaves behind. A page's commands are run in their order.
+#: Maps a page and the beginning of a command to the files that it writes. The commands of a page run in their order.
 RUN = {
     'README.md': {
         'mmderain rain demo/sample/test work_dirs/rainy': [
@@ -202,7 +202,7 @@ RUN = {
 
 
 def write_what_readers_have(checkout):
-    """Images, a video of three frames and weights by the names that the pages give to the reader's own."""
+    """Write images, a video of three frames and weights with the names that the pages use for a reader's files."""
     demo = init_model(ROOT / 'configs/derain/sian_sample.py').state_dict()
     save_weights(checkout / 'work_dirs/sample_demo/iter_900.pth', demo, {})
     torch.save(fill(authors_keys('sian'), 1), checkout / 'rain100h.pth')
@@ -214,9 +214,9 @@ def write_what_readers_have(checkout):
 @pytest.mark.soak
 @pytest.mark.parametrize('page', RUN)
 def test_documented_commands_run(page, tmp_path):
-    """Its commands, and the README's Python, in a copy of the checkout; of the README those of "Use".
+    """Run the commands of a page in a copy of the checkout; of the README, its section "Use" and its Python code.
 
-    In place of the weights of `make demo`, which is tested by itself, stand untrained ones.
+    Untrained weights replace those of `make demo`, which has its own test.
     """
     checkout = tmp_path / 'mmderain'
     left_out = shutil.ignore_patterns('.git', '.venv*', 'work_dirs', 'data', 'site', 'build', 'dist', '__pycache__')

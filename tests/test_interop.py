@@ -1,4 +1,4 @@
-"""Our types inside mmengine, mmdet and mmseg, and other people's inside ours."""
+"""Types of mmderain in mmengine, mmdet and mmseg, and foreign types in mmderain."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ from mmderain.errors import InputError
 
 
 def python(code: str, cwd) -> str:
-    """Run code in a fresh interpreter, so that nothing has been imported yet."""
+    """Run code in a new interpreter, in which nothing has been imported."""
     done = subprocess.run([sys.executable, '-c', textwrap.dedent(code)], cwd=cwd, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
@@ -123,8 +123,8 @@ def test_prepare_config(tmp_path, monkeypatch):
     path = ROOT / 'configs/derain/sian_rain100h.py'
     cfg = prepare_config(path, cfg_options={'train_dataloader.batch_size': 3}, amp=True)
     assert cfg.work_dir == 'work_dirs/sian_rain100h' and cfg.train_dataloader.batch_size == 3
-    wanted = 'AmpOptimWrapper' if torch.cuda.is_available() else 'mmderain.BFloat16OptimWrapper'
-    assert cfg.optim_wrapper.type == wanted
+    expected = 'AmpOptimWrapper' if torch.cuda.is_available() else 'mmderain.BFloat16OptimWrapper'
+    assert cfg.optim_wrapper.type == expected
     with pytest.raises(FileNotFoundError, match='nothere.py: no such config file'):
         prepare_config('nothere.py')
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)

@@ -14,14 +14,14 @@ SETUP = Path('tools/dev/setup_venv.sh')
 
 
 def run(*command, cwd, **environment):
-    """Run a command with a bare environment, so that no PYTHONPATH of ours leaks in."""
+    """Run a command with a minimal environment, without the PYTHONPATH of the tests."""
     base = {'PATH': '/usr/local/bin:/usr/bin:/bin', 'HOME': str(cwd)}
     command = [str(part) for part in command]
     return subprocess.run(command, cwd=cwd, env=base | environment, capture_output=True, text=True)
 
 
 def source_files(*names):
-    """Files below the named folders of the checkout, as paths relative to it."""
+    """Return the files in folders of the checkout, relative to it."""
     found = set()
     for name in names:
         for path in (ROOT / name).rglob('*'):
@@ -74,10 +74,10 @@ def test_wheel_contains_the_weights(wheel):
 
 def test_source_archive_builds_the_same_wheel(wheel, tmp_path):
     through_sdist = build(tmp_path)  # without --wheel: the archive first, the wheel out of that
-    with zipfile.ZipFile(wheel) as ours, zipfile.ZipFile(through_sdist) as theirs:
-        assert sorted(theirs.namelist()) == sorted(ours.namelist())
-        for name in ours.namelist():
-            assert theirs.read(name) == ours.read(name), name
+    with zipfile.ZipFile(wheel) as result, zipfile.ZipFile(through_sdist) as reference:
+        assert sorted(reference.namelist()) == sorted(result.namelist())
+        for name in result.namelist():
+            assert reference.read(name) == result.read(name), name
 
 
 def test_wheel_requires_no_openmmlab_stack(wheel):
@@ -98,8 +98,8 @@ def test_installed_package_serves_its_configs(installed, tmp_path):
         'print(mmderain.__file__)\n'
         f'print(mmengine.Config.fromfile({str(leaf)!r}).model.type)\n'
     )
-    # -P leaves the working directory out of sys.path but came with Python 3.11; an empty working
-    # directory does the same. PYTHONPATH stands ahead of the editable install of the checkout.
+    # Python 3.10 has no option -P, which removes the working directory from sys.path; an empty working
+    # directory has the same effect. PYTHONPATH comes before the editable installation of the checkout.
     done = run(sys.executable, '-c', code, cwd=tmp_path, PYTHONPATH=str(installed))
     assert done.returncode == 0, done.stderr
     *_, file, kind = done.stdout.splitlines()
@@ -170,7 +170,7 @@ def test_lock_contains_all_packages_of_the_set_up():
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A copy of what the set-up script reads, with no environment in it."""
+    """Copy the files that the set-up script reads to a folder without an environment."""
     for name in (SETUP, Path('requirements/lock.txt')):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -178,7 +178,7 @@ def checkout(tmp_path):
 
 
 def fake_python(folder, version, name='python3'):
-    """An interpreter that says it is some version and can do nothing else."""
+    """Write a fake interpreter that only prints a version."""
     folder.mkdir(parents=True, exist_ok=True)
     fake = folder / name
     fake.write_text(f'#!/bin/sh\necho {version}\n')
@@ -261,5 +261,5 @@ def test_old_environment_is_removed_when_pins_change(checkout):
     (old / 'bin' / 'python').symlink_to(sys.executable)
     (old / '.made-for').write_text('3.11.0 of-other-pins\n')
     done = set_up(checkout, 'base', PYTHON=sys.executable, MIN_DISK_GB='9999999')
-    assert done.returncode == 1  # stopped by the disk, after the old one was cleared away
+    assert done.returncode == 1  # stopped because of the disk, after the old environment was removed
     assert not old.exists()

@@ -1,4 +1,4 @@
-"""A run is a function of its config: resumed, or split over processes, it is the same run."""
+"""A run depends on its config only: a resumed run and a run in several processes give the same result."""
 
 import copy
 import os
@@ -22,7 +22,7 @@ from mmderain.models import load_weights
 
 
 def config(work_dir, **options) -> Config:
-    """Six steps of a tiny SIAN on the shipped images, a checkpoint after every third."""
+    """Write the config of six steps of a small SIAN on the bundled images, with a checkpoint after every third step."""
     cfg = prepare_config(ROOT / 'configs/derain/sian_sample.py', work_dir)
     cfg.model.network.update(channels=4, num_stages=2)
     cfg.train_dataloader.dataset.data_root = str(ROOT / 'demo/sample/train')
@@ -39,7 +39,7 @@ def config(work_dir, **options) -> Config:
 
 
 def logged(work_dir) -> list[dict[int, float]]:
-    """Step -> loss of each run in a work dir, in the order they were started."""
+    """Return the losses, keyed by step, of each run in a work directory, in the order of the runs."""
     runs = []
     for path in sorted(work_dir.rglob('scalars.json')):
         found = re.findall(r'"loss": ([-\d.e]+).*?"step": (\d+)', path.read_text())
@@ -72,7 +72,7 @@ def test_resumed_run_equals_an_uninterrupted_run(tmp_path, loop, workers):
         }
     whole = run(config(tmp_path / 'whole', **options))
 
-    # Interrupted after half: what comes later is lost, the checkpoint stays.
+    # The run is interrupted after half of its steps; the checkpoint remains.
     stopped = Runner.from_cfg(config(tmp_path / 'parts', **options))
 
     class Interrupt(Hook):
@@ -90,7 +90,7 @@ def test_resumed_run_equals_an_uninterrupted_run(tmp_path, loop, workers):
 
     (of_whole,), (before, after) = logged(tmp_path / 'whole'), logged(tmp_path / 'parts')
     assert sorted(of_whole) == [1, 2, 3, 4, 5, 6]
-    # It went on from the checkpoint of step 3, not from the beginning.
+    # It continued from the checkpoint of step 3, not from the start.
     assert sorted(after) == [4, 5, 6] and after == {step: of_whole[step] for step in after}
     assert before == {step: of_whole[step] for step in before}
     for key, value in whole.items():
@@ -134,7 +134,7 @@ def test_bfloat16_training_follows_float32(tmp_path):
 
 @pytest.fixture
 def cpu(monkeypatch):
-    """Take the machine for one without a GPU; a test says what its processor has and what is measured."""
+    """Pretend that the machine has no GPU; a test sets the features of the processor and the result of measurements."""
 
     def say(hardware: bool, speedup: float | None = None) -> None:
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
@@ -151,7 +151,7 @@ NO_BF16 = 'this processor has neither AMX nor AVX-512-BF16'
 
 
 @pytest.mark.parametrize(
-    'amp, hardware, speedup, mixed, said',
+    'amp, hardware, speedup, mixed, error_text',
     [
         ([], True, 2, False, ''),
         (['--amp'], True, 0.5, True, ''),
@@ -161,7 +161,7 @@ NO_BF16 = 'this processor has neither AMX nor AVX-512-BF16'
         (['--amp=auto'], False, 2, False, f'--amp=auto: {NO_BF16}; mixed precision is not used\n'),
     ],
 )
-def test_amp_option_of_the_training_tool(tmp_path, monkeypatch, capsys, cpu, amp, hardware, speedup, mixed, said):
+def test_amp_option_of_the_training_tool(tmp_path, monkeypatch, capsys, cpu, amp, hardware, speedup, mixed, error_text):
     cpu(hardware, speedup)
     tool, trained = load_tool('train'), []
     monkeypatch.setattr(tool.Runner, 'from_cfg', lambda cfg: trained.append(cfg) or SimpleNamespace(train=bool))
@@ -169,15 +169,15 @@ def test_amp_option_of_the_training_tool(tmp_path, monkeypatch, capsys, cpu, amp
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         assert tool.main(['configs/derain/sian_sample.py', '--work-dir', str(tmp_path), *amp]) == 0
-    assert capsys.readouterr().out == said
+    assert capsys.readouterr().out == error_text
     assert trained[0].optim_wrapper.type == ('mmderain.BFloat16OptimWrapper' if mixed else 'OptimWrapper')
 
 
 def test_amp_without_hardware_warns_with_the_ratio(tmp_path, cpu):
     cpu(hardware=False, speedup=1 / 12.7)
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning) as error_text:
         assert decide_amp(config(tmp_path), 'on')
-    assert [str(warning.message) for warning in said] == [
+    assert [str(warning.message) for warning in error_text] == [
         f'--amp: {NO_BF16}; bfloat16 took 12.7 times as long as float32 in a measurement of a small image; '
         'use --amp=auto, or leave it out'
     ]
@@ -188,10 +188,10 @@ def test_amp_auto_measures_the_model_of_the_config(tmp_path, capsys, cpu):
     cfg = config(tmp_path)
     before = cfg.pretty_text
     decided = decide_amp(cfg, 'auto')
-    said = re.fullmatch(
+    error_text = re.fullmatch(
         f'--amp=auto: {MEASURED.format("([0-9.]+)")}; mixed precision is (not )?used\n', capsys.readouterr().out
     )
-    assert float(said[1]) > 0 and bool(said[2]) != decided
+    assert float(error_text[1]) > 0 and bool(error_text[2]) != decided
     assert cfg.pretty_text == before
 
 
@@ -212,7 +212,7 @@ def test_amp_auto_keeps_the_precision_of_a_resumed_run(tmp_path, monkeypatch, ca
 
 
 def test_load_from_starts_a_new_run(tmp_path, monkeypatch, capsys, cpu):
-    """It starts a new run: also with --resume in an empty work directory, and --amp=auto measures."""
+    """It also does with --resume in an empty work directory, and --amp=auto then measures."""
     cpu(hardware=True, speedup=2)
     tool, trained = load_tool('train'), []
     monkeypatch.setattr(tool.Runner, 'from_cfg', lambda cfg: trained.append(cfg) or SimpleNamespace(train=bool))

@@ -35,8 +35,8 @@ def test_panels_show_rainy_derained_clean_and_removed_rain(tmp_path):
     drawn = build(tmp_path, 'LocalVisBackend').add_datasample('a/one', rainy[..., ::-1], sample(), step=3)
     tiles = [drawn[-36:-6, 6 + 52 * k : 46 + 52 * k, ::-1] for k in range(4)]
     removed = np.clip(128 + (rainy.astype(int) - smooth_image(30, 40, 1)) // 2, 0, 255)
-    for tile, wanted in zip(tiles, (rainy, smooth_image(30, 40, 1), smooth_image(30, 40, 2), removed), strict=True):
-        assert (tile == wanted).all()
+    for tile, expected in zip(tiles, (rainy, smooth_image(30, 40, 1), smooth_image(30, 40, 2), removed), strict=True):
+        assert (tile == expected).all()
     (written,) = tmp_path.rglob('a_one_3.png')
     assert (mmcv.imread(str(written))[..., ::-1] == drawn).all()
 

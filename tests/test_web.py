@@ -1,4 +1,4 @@
-"""The page: its logic without gradio, and the page itself in a browser."""
+"""The web page: its functions without gradio, and the page in a browser."""
 
 import json
 import os
@@ -31,7 +31,7 @@ from mmderain.web import build_page, bundled_loaders, difference, read_upload, s
 
 @MODELS.register_module()
 class Dim(torch.nn.Module):
-    """Takes 12 levels away; no weights."""
+    """Subtract 12 levels; the network has no weights."""
 
     spec = NetworkSpec()
 
@@ -40,7 +40,7 @@ class Dim(torch.nn.Module):
 
 
 class Spotter:
-    """Finds the brightest pixel."""
+    """Find the brightest pixel."""
 
     kind = 'detector'
 
@@ -92,14 +92,14 @@ def test_uploads_that_are_refused_are_named_without_their_folder(tmp_path, monke
     frames[0].save(tmp_path / 'moving.gif', save_all=True, append_images=frames[1:])
     mmcv.imwrite(smooth_image(30, 41), str(tmp_path / 'large.png'))
     monkeypatch.setattr(web, 'MAX_PIXELS', 1200)
-    for name, said in {
+    for name, error_text in {
         'notes.png': 'cannot be read as an image',
         'cut.jpg': 'truncated',
         'moving.gif': 'has 3 frames',
         'large.png': 'has 41x30 pixels, this page takes up to 0.0012 million',
     }.items():
         monkeypatch.setattr(web, 'MAX_PIXELS', 1200 if name == 'large.png' else 10_000)
-        with pytest.raises(InputError, match=said) as error:
+        with pytest.raises(InputError, match=error_text) as error:
             read_upload(tmp_path / name)
         assert str(error.value).startswith(name) and str(tmp_path) not in str(error.value)
 
@@ -129,8 +129,8 @@ def test_wrong_calls_give_clear_errors(monkeypatch, capsys):
         ):
             pass
     assert cli.main(['web', '--weights', 'w.pth']) == 1
-    said = capsys.readouterr().err
-    assert 'error: --weights w.pth: no model is named; name the one of this checkpoint by --model' in said
+    error_text = capsys.readouterr().err
+    assert 'error: --weights w.pth: no model is named; name the one of this checkpoint by --model' in error_text
     with pytest.raises(SystemExit):
         cli.main(['web', '--prot', '7'])
     assert 'usage: mmderain web [-h] [--traceback] [--host' in capsys.readouterr().err
@@ -181,7 +181,7 @@ def test_web_command_serves_until_sigterm_and_deletes_its_files(tmp_path, monkey
 
 @pytest.fixture
 def browser(tmp_path):
-    """A headless Chromium, or a reason why there is none."""
+    """Start a headless Chromium, or skip the test if there is none."""
     pytest.importorskip('gradio')
     webdriver = pytest.importorskip('selenium.webdriver')
     chromium = shutil.which('chromium') or shutil.which('google-chrome')
@@ -202,7 +202,7 @@ def browser(tmp_path):
 
 
 def wait_for(browser, css: str, text: str = '', seconds: float = 30):
-    """The first visible element that a selector finds and whose text contains ``text``."""
+    """Return the first visible element that matches a selector and whose text contains ``text``."""
     from selenium.common.exceptions import StaleElementReferenceException
 
     end = time.monotonic() + seconds
@@ -212,20 +212,20 @@ def wait_for(browser, css: str, text: str = '', seconds: float = 30):
                 if element.is_displayed() and text in element.text:
                     return element
         except StaleElementReferenceException:
-            pass  # the page has drawn it anew
+            pass  # the page has drawn it again
         time.sleep(0.1)
     shown = browser.find_element('css selector', 'body').text
     raise AssertionError(f'no {css} with {text!r} within {seconds} s; the page shows:\n{shown}')
 
 
 def upload(browser, place: str, path: Path) -> None:
-    """Into an empty place; the page has it when it shows an image."""
+    """Upload a file into an empty component; the page shows an image when the upload is complete."""
     wait_for(browser, f'{place} button')
     browser.find_element('css selector', f'{place} input[type=file]').send_keys(str(path))
 
 
 def hosts(browser) -> set[str]:
-    """Whom the page has asked for anything."""
+    """Return the hosts of all requests of the page."""
     messages = (json.loads(entry['message'])['message'] for entry in browser.get_log('performance'))
     sent = [m['params']['request']['url'] for m in messages if m['method'] == 'Network.requestWillBeSent']
     return {url.split('/')[2] for url in sent if url.startswith('http')}
@@ -246,7 +246,7 @@ def test_page_in_a_browser(browser, derainer, tmp_path, monkeypatch):
         browser.get(address)
         wait_for(browser, 'h1', 'mmderain')
 
-        # What is no image is said in a sentence.
+        # A file that is not an image gives a clear message.
         wait_for(browser, '#run').click()
         wait_for(browser, '.toast-body', 'Drop an image first.')
         upload(browser, '#given', tmp_path / 'notes.txt')
@@ -275,20 +275,20 @@ def test_page_in_a_browser(browser, derainer, tmp_path, monkeypatch):
         wait_for(browser, '#rainy', f'{rainy.caption}; {rainy.agreement}')
         wait_for(browser, '#derained', f'{derained.caption}; {derained.agreement}')
         assert loaded == ['dim']
-        for place, wanted in {
+        for place, expected in {
             '#both': [rainy.image, derained.image],
             '#layer': [difference(rainy.image, derained.image)],
             '#rainy': [rainy.drawn],
             '#derained': [derained.drawn],
         }.items():
             shown = browser.find_elements('css selector', f'{place} img')
-            assert len(shown) == len(wanted)
-            for element, array in zip(shown, wanted):
+            assert len(shown) == len(expected)
+            for element, array in zip(shown, expected):
                 assert browser.execute_script('return arguments[0].naturalWidth', element) == array.shape[1]
                 file = Path(unquote(element.get_attribute('src').split('file=')[1]))
                 assert folder in file.parents and np.array_equal(mmcv.imread(str(file)), array)
 
-        # As wide as a phone, everything stands below each other and nothing juts out.
+        # At the width of a phone, all components are below each other and none is wider than the screen.
         phone = {'width': 390, 'height': 844, 'deviceScaleFactor': 1, 'mobile': True}
         browser.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', phone)
         assert browser.execute_script('return document.documentElement.scrollWidth') == 390
@@ -299,7 +299,7 @@ def test_page_in_a_browser(browser, derainer, tmp_path, monkeypatch):
         assert all(a['y'] + a['height'] <= b['y'] for a, b in zip(places, places[1:]))
         browser.execute_cdp_cmd('Emulation.clearDeviceMetricsOverride', {})
 
-        # Whose clean image is given is not rained on.
+        # Rain cannot be drawn if a clean image is given.
         wait_for(browser, 'button.label-wrap').click()
         upload(browser, '#clean', source)
         wait_for(browser, '#clean img')

@@ -19,8 +19,8 @@ memory: kept runs inside keep_cpu_memory, as the commands of the project do; fre
 * the peak memory above the weights: of tensors (on a CPU), and resident or, on a GPU, allocated;
 * the PSNR of the result against float32.
 
-Without --checkpoint the weights are random, which does not change the times. benchmark.json, .md and .png are written to
---out.
+Without --checkpoint the weights are random, which does not change the times. benchmark.json, .md and .png are written
+to --out.
 
 --against REF compares the speed of the checkout with that of one of its commits instead. It times `restore` (with
 --train, forward and backward pass) alternately in processes of the working tree and of REF, prints the median ratio of

@@ -5,9 +5,9 @@
 
 The model takes `rainy`, float32 (1, 3, H, W), RGB in [0, 1], and returns `derained` of the same shape, clamped to
 [0, 1]; the file includes color order and normalization. Height and width must be multiples of the printed number.
-MAFNet accepts only the --size of the export, because its pooling depends on the size. The tool loads the written file again,
-compares it with PyTorch at --size and at another size, and keeps it only if the results agree to 1e-4. ONNX needs the
-extra [export].
+MAFNet accepts only the --size of the export, because its pooling depends on the size. The tool loads the written file
+again, compares it with PyTorch at --size and at another size, and keeps it only if the results agree to 1e-4. ONNX
+needs the extra [export].
 """
 
 import argparse

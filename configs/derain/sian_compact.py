@@ -1,4 +1,4 @@
-# A compact SIAN (width 24, three stages) for streaks from light to heavy at any slant; not a row of a paper's table. Its weights are
+# A compact SIAN (width 24, three stages) for streaks from light to heavy at any slant; not in a paper. Its weights are
 # bundled, and mmderain/weights/README.md is their model card. A run takes three hours on two cores with --amp. The
 # bundled weights took the same number of steps in five parts. The last part used more photographs than demo/sample, by
 # train_dataloader.dataset.data_root=data/photographs; the card names them.

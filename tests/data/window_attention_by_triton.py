@@ -1,4 +1,7 @@
-"""Started by test_window_attention_triton.py: Triton reads TRITON_INTERPRET when a kernel is defined."""
+"""Compare kernels and loop in Triton's interpreter, for test_window_attention_triton.py.
+
+It is a separate program, because Triton reads TRITON_INTERPRET when a kernel is defined.
+"""
 
 import os
 import sys
@@ -23,5 +26,5 @@ for number, (n, r, c, h, w, window) in enumerate([(2, 2, 3, 4, 11, 3), (1, 1, 4,
         own = [t.clone().requires_grad_() for t in inputs]
         out = function.apply(*own, window)
         results.append([out, *torch.autograd.grad(out, own, g)])
-    for name, ours, wanted in zip(('result', 'q', 'around', 'position', 'w'), *results):
-        print(number, name, float((ours - wanted).abs().max() / wanted.abs().max()))
+    for name, ours, expected in zip(('result', 'q', 'around', 'position', 'w'), *results):
+        print(number, name, float((ours - expected).abs().max() / expected.abs().max()))

@@ -27,11 +27,11 @@ class PlainJDNet(JDNet):
         x = x.contiguous()
         out = lrelu(self.conv_in(x))
         features = [out]
-        for unit, gather in zip(self.units, self.fuse, strict=True):
+        for unit, fuse in zip(self.units, self.fuse, strict=True):
             for part in unit:
                 out = PLAIN_PARTS[type(part)](part, out)
             features.append(out)
-            out = lrelu(gather(torch.cat(features, dim=1)))
+            out = lrelu(fuse(torch.cat(features, dim=1)))
         rain = lrelu(self.conv_out(out))
         return [x - rain]
 
@@ -49,6 +49,7 @@ def pairwise_attention(layer: PairwiseSelfAttention, x: Tensor) -> Tensor:
     ``conv(conv(lrelu([q_i - k_j ; p_i - p_j])))``; the result is the weighted sum of v_j.
 
     Args:
+        layer: layer with the weights.
         x: (N, in_channels, H, W).
 
     Returns:

@@ -1,4 +1,4 @@
-"""The inferencer: every kind of input, names of results, and failures that stop nothing."""
+"""The inferencer: every kind of input, names of results, and failures of single inputs."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ from mmderain.registry import MODELS
 
 @MODELS.register_module()
 class Darken(torch.nn.Module):
-    """Takes 20 levels away; no weights."""
+    """Subtract 20 levels; the network has no weights."""
 
     spec = NetworkSpec()
 
@@ -140,7 +140,7 @@ def test_existing_results(inferencer, tmp_path):
 
 
 @pytest.mark.parametrize(
-    'inputs, settings, said',
+    'inputs, settings, message',
     [
         ('nowhere.png', {}, 'nowhere.png: no such image'),
         (3, {}, 'input 0: int; expected a path'),
@@ -153,8 +153,8 @@ def test_existing_results(inferencer, tmp_path):
         (np.zeros((4, 4, 3), np.uint8), dict(batch_size=0), 'found 0'),
     ],
 )
-def test_wrong_calls_give_clear_errors(inferencer, inputs, settings, said):
-    with pytest.raises((InputError, FileNotFoundError), match=said):
+def test_wrong_calls_give_clear_errors(inferencer, inputs, settings, message):
+    with pytest.raises((InputError, FileNotFoundError), match=message):
         inferencer(inputs, **settings)
 
 
@@ -175,7 +175,7 @@ def test_models_are_found_by_name_with_their_weights():
 
 @pytest.fixture
 def video(tmp_path):
-    """12 frames of a square that moves, with noise that does not stay."""
+    """Write 12 frames of a moving square with new noise in each frame."""
     rng = np.random.default_rng(0)
     frames = []
     for t in range(12):
@@ -217,7 +217,7 @@ def test_flicker_is_the_mean_change_between_frames(inferencer, video, tmp_path):
 
 
 def ffmpeg(*words) -> str:
-    """What a command of ffmpeg or ffprobe prints; without them the test is skipped."""
+    """Return the output of ffmpeg or ffprobe, or skip the test if they are not installed."""
     if shutil.which(words[0]) is None:
         pytest.skip(f'needs {words[0]} on the PATH')
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -226,7 +226,7 @@ def ffmpeg(*words) -> str:
 
 
 def streams(path) -> dict[str, tuple[int, float]]:
-    """Kind of each stream -> its packets and the seconds they last."""
+    """Return packets and duration in seconds of each stream, keyed by its kind."""
     shown = ['-show_entries', 'stream=codec_type,duration,nb_read_packets', '-count_packets', '-of', 'json']
     found = json.loads(ffmpeg('ffprobe', '-loglevel', 'error', *shown, path))['streams']
     return {entry['codec_type']: (int(entry['nb_read_packets']), float(entry['duration'])) for entry in found}
@@ -234,7 +234,7 @@ def streams(path) -> dict[str, tuple[int, float]]:
 
 @pytest.mark.parametrize('limit, sound', [(None, 1.2), (None, 0.5), (5, 1.2)])
 def test_sound_is_copied_if_ffmpeg_is_installed(inferencer, video, tmp_path, limit, sound):
-    """Of a video of 1.2 s; a sound that ends early takes no frame with it, and one of a part is cut."""
+    """The video lasts 1.2 s. A shorter sound removes no frame, and the sound of a part is cut to its length."""
     tone, loud = f'sine=frequency=440:duration={sound}', tmp_path / 'loud.avi'
     ffmpeg('ffmpeg', '-i', video, '-f', 'lavfi', '-i', tone, '-c:v', 'copy', loud)
     report = derain_video(inferencer.model, loud, tmp_path / 'o/loud.mp4', limit=limit)
@@ -279,8 +279,8 @@ def test_other_inputs_are_derained_if_memory_is_too_small_for_one(error, inferen
     monkeypatch.setattr(inferencer.model, 'restore', narrow)
     result = inferencer([video, large, small], out_dir=tmp_path / 'out')
     assert result.predictions == [None, None, tmp_path / 'out/small.png']
-    said = 'the memory of the device does not suffice; set a smaller batch_size, or tile=512'
-    assert result.failures == {str(path): f'{path}: {said}' for path in (video, large)}
+    message = 'the memory of the device does not suffice; set a smaller batch_size, or tile=512'
+    assert result.failures == {str(path): f'{path}: {message}' for path in (video, large)}
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['small.png']
 
 
@@ -298,13 +298,13 @@ def test_derain_command(tmp_path, capsys, monkeypatch):
     (tmp_path / 'in/b.png').touch()
     arguments = ['derain', str(tmp_path / 'in'), '--model', str(tmp_path / 'net.py'), '--out', str(tmp_path / 'out')]
     assert main(arguments) == 1
-    said = capsys.readouterr()
-    assert '1 of 2 derained' in said.out and 'b.png: cannot be read' in said.err
+    message = capsys.readouterr()
+    assert '1 of 2 derained' in message.out and 'b.png: cannot be read' in message.err
     assert np.array_equal(mmcv.imread(str(tmp_path / 'out/a.png')), darker(img))
-    assert 'Traceback' not in said.err
+    assert 'Traceback' not in message.err
     assert main([*arguments, '--existing', 'replace', '--traceback']) == 1
-    said = capsys.readouterr()
-    assert 'Traceback' in said.err and 'decode_image' in said.err and said.err.endswith('leave it out.\n')
+    message = capsys.readouterr()
+    assert 'Traceback' in message.err and 'decode_image' in message.err and message.err.endswith('leave it out.\n')
     assert main(arguments) == 1 and 'already exists' in capsys.readouterr().err
     (tmp_path / 'in/b.png').unlink()
     assert main([*arguments, '--existing', 'replace', '--tile', '64']) == 0
@@ -318,7 +318,11 @@ def test_derain_command(tmp_path, capsys, monkeypatch):
 
 def test_models_command(capsys):
     assert main(['models']) == 0
-    said = capsys.readouterr().out
-    assert '\n  sian ' in said and 'synthetic rain (the default)\n  sian ' in said and 'nasnet_rain100h_1stage' in said
+    message = capsys.readouterr().out
+    assert (
+        '\n  sian ' in message
+        and 'synthetic rain (the default)\n  sian ' in message
+        and 'nasnet_rain100h_1stage' in message
+    )
     names = {path.stem for path in (ROOT / 'configs/derain').glob('*.py')}
-    assert {name for name in names if name not in said} == {'sian_compact'}  # that is what `sian` is
+    assert {name for name in names if name not in message} == {'sian_compact'}  # that is what `sian` is

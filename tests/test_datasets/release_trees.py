@@ -1,11 +1,11 @@
-"""Made-up trees in the layouts that the data sets are published in, each with the traps of the real one."""
+"""Small trees in the published layouts of the data sets, each with the difficult cases of the real one."""
 
 from pathlib import Path
 
 import cv2
 from conftest import smooth_image
 
-#: Name of a release -> its files, and the prepared files in data/<name>: rainy -> clean.
+#: Maps the name of a release to its files, and to the prepared files in data/<name> (rainy to clean).
 TREES = {
     'rain12': (
         ['input/001_in.png', 'input/010_in.png', 'input/002_in.png', 'ground truth/001_GT.png']

@@ -1,4 +1,4 @@
-"""Boxes from CamVid's label maps."""
+"""Boxes from the label maps of CamVid."""
 
 import json
 
@@ -15,7 +15,7 @@ CAR, PEDESTRIAN, BICYCLIST = 8, 9, 10
 
 @pytest.fixture
 def camvid(tmp_path):
-    """One scene a split: two cars, a pedestrian in two parts that touch by a corner, a speck of a bicyclist."""
+    """Write one scene for each split: two cars, a pedestrian in two parts that touch at a corner, a tiny bicyclist."""
     labels = np.full((60, 90), 3, np.uint8)
     labels[10:25, 5:35] = CAR
     labels[10:25, 40:60] = CAR

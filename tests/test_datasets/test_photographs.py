@@ -50,7 +50,7 @@ def test_wrong_calls_give_errors_and_write_nothing(photographs, tmp_path, capsys
     (tmp_path / 'full').mkdir()
     (tmp_path / 'full/a.txt').write_text('mine')
     dst = tmp_path / 'dst'
-    for arguments, said in [
+    for arguments, message in [
         ([photographs, dst, '--without', 'kpet'], '--without kpet: no photograph has this name'),
         ([photographs, photographs / 'small.png', dst], 'both would be written as small.png'),
         ([photographs, tmp_path / 'other', dst, '--side', '80'], 'both would be written as large_00.png; rename one'),
@@ -61,7 +61,7 @@ def test_wrong_calls_give_errors_and_write_nothing(photographs, tmp_path, capsys
         ([photographs, dst, '--side', '0'], '--side must be at least 1 px, found 0'),
     ]:
         assert run(*arguments) == 1
-        assert said in capsys.readouterr().err and not list(tmp_path.glob('*dst*'))
+        assert message in capsys.readouterr().err and not list(tmp_path.glob('*dst*'))
     assert run(photographs, tmp_path / 'full') == 1
     assert 'full: already exists; name another folder, or remove it' in capsys.readouterr().err
     assert [path.name for path in (tmp_path / 'full').iterdir()] == ['a.txt']

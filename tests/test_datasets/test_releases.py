@@ -35,10 +35,10 @@ def test_published_layouts_are_prepared(name, tmp_path, capsys):
                 if row[key]:
                     assert (dst / row[key]).is_symlink() and os.path.samefile(dst / row[key], row[f'source_{key}'])
     assert {path: path.stat().st_mtime_ns for path in src.rglob('*')} == before
-    said = capsys.readouterr().out
+    message = capsys.readouterr().out
     for split, rule in RELEASES[name].splits.items():
         number = sum(row['split'] == split for row in index)
-        assert f'{name} {split}: {number} pairs found, {rule.pairs} expected   <- differs' in said
+        assert f'{name} {split}: {number} pairs found, {rule.pairs} expected   <- differs' in message
     assert sorted(tmp_path.joinpath('data').iterdir()) == [dst]
 
 
@@ -76,8 +76,8 @@ def test_files_that_do_not_fit_are_reported(tmp_path, capsys):
     (src / 'train/rain-3.png').write_bytes(whole[: len(whole) // 2])
     (src / 'test/norain-4.png').write_text('not an image')
     assert prepare('rain100l', src, tmp_path / 'out') == 0
-    said = capsys.readouterr().out
-    assert 'rain100l train: 2 pairs found' in said and 'rain100l test: 3 pairs found' in said
+    message = capsys.readouterr().out
+    assert 'rain100l train: 2 pairs found' in message and 'rain100l test: 3 pairs found' in message
     left_out = {Path(row['file']).name: row['reason'] for row in csv.DictReader(open(tmp_path / 'out/left_out.csv'))}
     reasons = {
         'rainmask-1.png': 'its name is not one of the data set',
@@ -87,10 +87,10 @@ def test_files_that_do_not_fit_are_reported(tmp_path, capsys):
         'rain-2.png': f'12x16 pixels, its clean partner {src / "train/norain-2.png"} 12x18',
     }
     for file, reason in reasons.items():
-        assert left_out.pop(file) == reason and file in said and reason in said
-    assert left_out.pop('rain-3.png').startswith('cannot be read as an image') and 'train/rain-3.png: cannot' in said
+        assert left_out.pop(file) == reason and file in message and reason in message
+    assert left_out.pop('rain-3.png').startswith('cannot be read as an image') and 'train/rain-3.png: cannot' in message
     assert 'norain-4.png: cannot be read as an image' in left_out.pop('rain-4.png')
-    assert not left_out and 'norain-4.png: cannot be read' in said
+    assert not left_out and 'norain-4.png: cannot be read' in message
 
 
 def test_training_images_with_test_backgrounds_are_left_out(tmp_path, capsys):
@@ -100,8 +100,8 @@ def test_training_images_with_test_backgrounds_are_left_out(tmp_path, capsys):
     (src / 'rain_data_test_Heavy/norain-010.png').unlink()
     cv2.imwrite(str(src / 'rain_data_test_Heavy/norain-010.bmp'), leak)
     assert prepare('rain100h', src, tmp_path / 'data/rain100h') == 0
-    said = capsys.readouterr().out
-    assert 'background is in the test set: 1, 546 expected   <- differs' in said and 'the 2 others' in said
+    message = capsys.readouterr().out
+    assert 'background is in the test set: 1, 546 expected   <- differs' in message and 'the 2 others' in message
     cfg = Config.fromfile(ROOT / 'configs/derain/sian_rain100h.py').train_dataloader.dataset
     cfg.update(data_root=str(tmp_path / 'data/rain100h/train'), patches=None, pipeline=[])
     assert [item['name'] for item in DATASETS.build(cfg)] == ['rain-11.png', 'rain-2.png']
@@ -117,8 +117,8 @@ def test_files_are_copied_with_the_option_copy(tmp_path):
 def test_splits_are_named_by_options(tmp_path, capsys):
     src = make(tmp_path / 'release', [f'{f}/{s}-1.png' for f in ('a', 'b') for s in ('rain', 'norain')])
     assert prepare('rain100l', src, tmp_path / 'out') == 1
-    said = capsys.readouterr()
-    assert 'no pairs of rain100l found' in said.err and '--train and --test' in said.err
+    message = capsys.readouterr()
+    assert 'no pairs of rain100l found' in message.err and '--train and --test' in message.err
     assert not (tmp_path / 'out').exists()
     assert prepare('rain100l', src, tmp_path / 'out', '--train', 'a', '--test', 'b') == 0
     rows = csv.DictReader(open(tmp_path / 'out/index.csv', newline=''))
@@ -172,9 +172,9 @@ def test_overlapping_splits_are_refused(tmp_path, capsys):
     assert 'must not lie within each other' in capsys.readouterr().err
     # Half a set is prepared, with a word on what it cannot do.
     assert prepare('rain100h', src, tmp_path / 'out', '--train', folder) == 0
-    said = capsys.readouterr().out
-    assert 'no test pairs' in said
-    assert 'without_test_backgrounds.txt was not written, because it needs train and test in one SRC' in said
+    message = capsys.readouterr().out
+    assert 'no test pairs' in message
+    assert 'without_test_backgrounds.txt was not written, because it needs train and test in one SRC' in message
 
 
 def test_different_files_with_one_name_are_refused(tmp_path):

@@ -10,6 +10,8 @@ from mmderain.datasets.base import seeded
 
 
 class Items(list):
+    """Data set of numbers."""
+
     accepts_seeded_index = True
 
     def __init__(self, length):
@@ -80,10 +82,10 @@ def test_seeding_depends_on_the_index_and_restores_the_generators():
             return np.random.random(), random.random()
 
     np.random.seed(5), random.seed(5)
-    wanted = np.random.random(), random.random()
+    expected = np.random.random(), random.random()
     np.random.seed(5), random.seed(5)
     a = drawn(SeededIndex(1, 0, 0))
-    assert (np.random.random(), random.random()) == wanted
+    assert (np.random.random(), random.random()) == expected
     assert drawn(SeededIndex(1, 0, 0)) == a
     assert len({a, drawn(SeededIndex(2, 0, 0)), drawn(SeededIndex(1, 1, 0)), drawn(SeededIndex(1, 0, 1))}) == 4
 

@@ -11,7 +11,7 @@ from mmderain.datasets.converters import street_video
 
 @pytest.fixture
 def video(tmp_path, monkeypatch):
-    """A scene of ten frames in which one bright upright region moves to the right."""
+    """Write a scene of ten frames in which one bright upright region moves to the right."""
     frames = [smooth_image(96, 128) // 2 for _ in range(10)]
     for number, frame in enumerate(frames):
         frame[30:70, 10 * number : 10 * number + 20] = 255

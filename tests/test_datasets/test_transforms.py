@@ -70,9 +70,9 @@ def test_rain_after_photometric_distortion():
     results['img'][0, 0] = [-9, 300, 7]
     exact[0, 0] = [0, 255, 7]
     step = SynthesizeRain('heavy', seed=0)
-    wanted = step(dict(img=exact, img_path='7.png', ori_shape=(20, 24)))['img']
+    expected = step(dict(img=exact, img_path='7.png', ori_shape=(20, 24)))['img']
     found = step(results)['img']
-    assert found.dtype == np.float32 and (found == wanted).all()
+    assert found.dtype == np.float32 and (found == expected).all()
 
 
 def test_rain_of_an_evaluation_depends_on_seed_and_name_only():

@@ -1,4 +1,4 @@
-"""A checkpoint that cannot be written costs nothing that was saved before."""
+"""A checkpoint that cannot be written does not affect earlier checkpoints."""
 
 import pytest
 from conftest import ROOT
@@ -42,7 +42,7 @@ def test_all_checkpoints_are_kept_if_no_limit_is_set(tmp_path):
 
 
 def test_a_failed_write_keeps_the_checkpoint_before_it(tmp_path, monkeypatch):
-    """The disk takes no more at the fourth checkpoint, in the middle of the file."""
+    """The disk is full in the middle of the fourth checkpoint."""
     runner = runner_of(tmp_path, 1)
     write = type(runner).save_checkpoint
 

@@ -1,4 +1,4 @@
-"""Training continues from a compact checkpoint: the step, the learning rate and, within half precision, the weights."""
+"""Training continues from a compact checkpoint with the step, the learning rate and, in half precision, the weights."""
 
 import copy
 import io
@@ -26,7 +26,7 @@ def file_size(checkpoint: dict) -> int:
 
 
 def large_checkpoint() -> dict:
-    """A checkpoint of 32 MB as the recipes on photographs write it: weights, their average, Adam's two moments."""
+    """Make a checkpoint of 32 MB like those of the queue: weights, averaged weights, and two moments of Adam."""
     generator = torch.Generator().manual_seed(0)
     weights = {'network.conv.weight': torch.randn(2_000_000, generator=generator)}
     averaged = {'network.conv.weight': torch.randn(2_000_000, generator=generator)}
@@ -58,9 +58,9 @@ def test_a_checkpoint_of_32_mb_takes_less_than_16_mib(tmp_path):
         for key, value in weights.items():
             assert restored[name][key].dtype == value.dtype
             assert torch.allclose(restored[name][key], value, rtol=2**-11, atol=1e-7)
-    (moments,), (wanted,) = (c['optimizer']['state'].values() for c in (restored, original))
+    (moments,), (target,) = (c['optimizer']['state'].values() for c in (restored, original))
     assert moments['step'] == 12_345
-    assert all(torch.allclose(moments[key], wanted[key], rtol=2**-8, atol=0) for key in ('exp_avg', 'exp_avg_sq'))
+    assert all(torch.allclose(moments[key], target[key], rtol=2**-8, atol=0) for key in ('exp_avg', 'exp_avg_sq'))
     for key in ('meta', 'param_schedulers'):
         assert restored[key] == original[key]
     assert restored['message_hub'] == dict(
@@ -151,7 +151,7 @@ def train(folder: Path, checkpoint: dict | None = None) -> Recorder:
 
 @pytest.fixture(scope='module')
 def interrupted(tmp_path_factory) -> tuple[dict, Recorder]:
-    """The checkpoint of the fourth of eight steps, and the whole run."""
+    """Return the checkpoint after four of eight steps, and the record of the whole run."""
     init_default_scope('mmderain')
     folder = tmp_path_factory.mktemp('interrupted')
     recorder = train(folder)

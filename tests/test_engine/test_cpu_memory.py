@@ -1,6 +1,6 @@
-"""Blocks that are freed inside are taken again, and go back at the end.
+"""Freed blocks are reused inside the context, and return to the system at its end.
 
-Each measurement runs in a process of its own: what other tests have left in the heap would change it.
+Each measurement runs in its own process, because the heap of other tests would change it.
 """
 
 import json
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='needs
 
 
 def pages_of_a_pass(network: SIAN, image: torch.Tensor) -> int:
-    """Return the number of pages that the system hands out for a pass whose feature maps take 35 MB each."""
+    """Return the number of pages that the system provides for a pass with feature maps of 35 MB."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     with torch.inference_mode():
         network(image.contiguous(memory_format=torch.channels_last))

@@ -27,7 +27,7 @@ def test_multiply_adds_of_known_layers():
 
 @pytest.mark.parametrize('n, first, last', [(6, 1, 6), (10, 2, 9), (20, 6, 15), (30, 10, 21), (100, 40, 61)])
 def test_interval_of_the_median_has_the_ranks_of_the_tables(n, first, last):
-    """Ranks of the usual tables of the sign test's 95% interval."""
+    """The ranks are those of tables of the sign test for a 95% interval."""
     values = [10.0 * rank for rank in range(n, 0, -1)]
     assert median_interval(values) == (5.0 * (n + 1), 10.0 * first, 10.0 * last)
 

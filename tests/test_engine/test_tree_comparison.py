@@ -1,4 +1,4 @@
-"""Two trees of the project, run by turns. How fast they are is not tested."""
+"""Two trees of the project run alternately. Their speed is not tested."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def git(folder, *arguments):
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A checkout with the branches main and old; the config new.py is in main only."""
+    """Make a checkout with the branches main and old; only main has the config new.py."""
     root = tmp_path / 'checkout'
     (root / 'configs').mkdir(parents=True)
     git(root, 'init', '-q', '-b', 'main')
@@ -54,7 +54,7 @@ def checkout(tmp_path):
 
 @pytest.fixture
 def timed(monkeypatch):
-    """Instead of a process: 3 s in the working tree, and in the other tree what ``seconds`` holds for each call."""
+    """Replace the process: 3 s in the working tree, and the values of ``seconds`` in the other tree."""
     calls, seconds = [], iter([3.0] * 100)
 
     def time_in(script, tree, name, job):
@@ -90,15 +90,18 @@ def test_processes_of_both_trees_alternate(checkout, timed, tmp_path, monkeypatc
 
 
 def test_a_slower_tree_is_reported(checkout, timed, tmp_path, monkeypatch, capsys):
-    """The median is 1.02; of 20 values the interval reaches from the 6th to the 15th."""
+    """The median is 1.02, and the interval of 20 values reaches from the 6th to the 15th value."""
     ratios = [1.0] * 5 + [1.01] * 4 + [1.02] * 5 + [1.04] * 6
     seconds = iter([3.0 / ratio for ratio in ratios] * 2)
     monkeypatch.setattr(
         tree_comparison, 'time_in_tree', lambda script, tree, name, job: 3.0 if tree == checkout else next(seconds)
     )
     assert compare_trees(checkout, 'old', [str(checkout / 'configs/net.py')], Benchmark(), 20, tmp_path / 'out') == 1
-    said = capsys.readouterr().out
-    assert '1.020 times the time of old, 95% interval 1.010 to 1.040, ABOVE 1.03, it may be more than 3% slower' in said
+    error_text = capsys.readouterr().out
+    assert (
+        '1.020 times the time of old, 95% interval 1.010 to 1.040, ABOVE 1.03, it may be more than 3% slower'
+        in error_text
+    )
 
 
 def test_a_config_outside_the_checkout_is_used_for_both_trees(checkout, timed, tmp_path):

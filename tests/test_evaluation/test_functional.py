@@ -44,8 +44,8 @@ def test_scores_of_equal_images_are_infinite_and_one(pair):
 def test_rgb_scores_equal_scikit_image(pair):
     pred, gt = pair
     assert measure(pred, gt, 'PSNR-RGB') == pytest.approx(peak_signal_noise_ratio(gt, pred), abs=1e-10)
-    theirs = structural_similarity(pred / 255.0, gt / 255.0, data_range=1, channel_axis=2)
-    assert measure(pred, gt, 'SSIM-RGB(uniform7)') == pytest.approx(theirs, abs=1e-12)
+    reference = structural_similarity(pred / 255.0, gt / 255.0, data_range=1, channel_axis=2)
+    assert measure(pred, gt, 'SSIM-RGB(uniform7)') == pytest.approx(reference, abs=1e-12)
 
 
 def test_gaussian_ssim_on_y_equals_scikit_image(pair):

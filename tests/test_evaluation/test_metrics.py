@@ -33,15 +33,15 @@ def test_metric_files_and_evaluate_folder_agree(tmp_path, capsys):
     protocols = ['PSNR-Y', 'SSIM-Y(valid)', 'PSNR-RGB']
     metric = ImageQuality(protocols, with_input=True, out_dir=str(tmp_path / 'out'))
     means = run(metric, truths, results, names)
-    wanted = [measure(to_bgr_uint8(r), t, 'PSNR-Y') for r, t in zip(results, truths)]
-    assert means['PSNR-Y'] == pytest.approx(np.mean(wanted), abs=1e-12)
+    expected = [measure(to_bgr_uint8(r), t, 'PSNR-Y') for r, t in zip(results, truths)]
+    assert means['PSNR-Y'] == pytest.approx(np.mean(expected), abs=1e-12)
     assert means['input/PSNR-Y'] == pytest.approx(
         np.mean([measure(smooth_image(30, 40, 9), t, 'PSNR-Y') for t in truths])
     )
 
     rows = list(csv.DictReader((tmp_path / 'out/per_image.csv').open()))
     assert [row['image'] for row in rows] == names
-    assert float(rows[1]['PSNR-Y']) == pytest.approx(wanted[1], abs=1e-8)
+    assert float(rows[1]['PSNR-Y']) == pytest.approx(expected[1], abs=1e-8)
     content = json.loads((tmp_path / 'out/metrics.json').read_text())
     assert content['images'] == 3 and content['mean'] == means
 

@@ -1,4 +1,4 @@
-"""Reading configs: every error in them names the config, and errors of the work itself are left alone."""
+"""Reading configs: errors name the config, and errors of the run itself are not changed."""
 
 import pytest
 from mmengine.registry import MODELS

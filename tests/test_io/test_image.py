@@ -1,4 +1,4 @@
-"""Image files of every form: what is read, and that the form comes back."""
+"""Image files of every form are read, and results have the same form."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ IMG = smooth_image(20, 31)  # BGR uint8
 
 
 def same(read: DecodedImage) -> np.ndarray:
-    """What comes of a derainer that changes nothing."""
+    """Return the result of a derainer that changes nothing."""
     return read.with_color(read.to_tensor())
 
 
@@ -70,8 +70,8 @@ def test_exif_orientation_is_applied(tmp_path, orientation):
     with Image.open(path) as img:
         from PIL import ImageOps
 
-        wanted = np.asarray(ImageOps.exif_transpose(img))[..., ::-1]
-    assert np.array_equal(same(decode_image(path)), wanted)
+        expected = np.asarray(ImageOps.exif_transpose(img))[..., ::-1]
+    assert np.array_equal(same(decode_image(path)), expected)
 
 
 def test_palette_and_one_bit_images_are_read(tmp_path):
@@ -83,7 +83,7 @@ def test_palette_and_one_bit_images_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'name, make, said',
+    'name, make, message',
     [
         ('cmyk.jpg', lambda p: Image.new('CMYK', (8, 8)).save(p), 'color mode is CMYK'),
         (
@@ -101,9 +101,9 @@ def test_palette_and_one_bit_images_are_read(tmp_path):
         ('float.tiff', lambda p: cv2.imwrite(str(p), IMG.astype(np.float32)), 'float32|color mode is F'),
     ],
 )
-def test_unsupported_files_give_a_clear_error(tmp_path, name, make, said):
+def test_unsupported_files_give_a_clear_error(tmp_path, name, make, message):
     make(tmp_path / name)
-    with pytest.raises(InputError, match=f'{name}.*({said})'):
+    with pytest.raises(InputError, match=f'{name}.*({message})'):
         decode_image(tmp_path / name)
 
 
@@ -138,7 +138,7 @@ def test_sixteen_bits_are_rounded_to_eight():
 
 
 def test_first_image_of_a_multi_image_jpeg_is_read(tmp_path):
-    """Cameras write JPEGs of several images (MPO)."""
+    """Cameras write JPEG files with several images (MPO)."""
     image = Image.fromarray(np.ascontiguousarray(IMG[..., ::-1]))
     image.save(tmp_path / 'a.jpg', format='MPO', save_all=True, append_images=[image.resize((8, 8))], quality=95)
     with Image.open(tmp_path / 'a.jpg') as opened:

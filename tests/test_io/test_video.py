@@ -20,10 +20,10 @@ def test_a_video_is_written_completely_or_not_at_all(tmp_path):
 
     with pytest.raises(RuntimeError):
         write_frames(breaks(), tmp_path / 'new/b.mp4', 8)
-    for arguments, said in (
+    for arguments, message in (
         ((frames, tmp_path / 'c.avi', 8), 'ends in .mp4'),
         (([], tmp_path / 'd.mp4', 8), 'no frames'),
     ):
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             write_frames(*arguments)
     assert [p.name for p in (tmp_path / 'new').iterdir()] == ['a.mp4'] and not (tmp_path / 'd.mp4').exists()

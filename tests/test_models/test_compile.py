@@ -1,4 +1,4 @@
-"""Compiled networks give what they give uncompiled, in training too; by a backend of torch's that needs no compiler."""
+"""Compiled networks equal uncompiled ones, also in training. Most tests use a backend that needs no compiler."""
 
 import copy
 import shutil
@@ -24,7 +24,7 @@ SMALL = [
 
 
 def pair(network: dict, **options) -> tuple[Derainer, Derainer]:
-    """One as it is, and one compiled, of the same weights."""
+    """Build an uncompiled and a compiled derainer with the same weights."""
     torch.manual_seed(0)
     torch.compiler.reset()
     counters.clear()
@@ -50,22 +50,22 @@ def test_compiled_network_has_equal_results_and_gradients(network):
     for one, other in zip(kept.buffers(), compiled.buffers(), strict=True):
         assert torch.equal(one, other)  # running statistics
     with torch.inference_mode():
-        wanted = kept.restore(batch)
-        assert torch.allclose(compiled.restore(batch), wanted, atol=1e-6)
+        expected = kept.restore(batch)
+        assert torch.allclose(compiled.restore(batch), expected, atol=1e-6)
     # In one graph each: of the training step and of the restoring.
     assert not counters['graph_break'] and counters['stats']['unique_graphs'] == 2
     # A copy, as of the moving average of weights, still derains.
     with torch.inference_mode():
-        assert torch.allclose(copy.deepcopy(compiled).restore(batch), wanted, atol=1e-6)
+        assert torch.allclose(copy.deepcopy(compiled).restore(batch), expected, atol=1e-6)
 
 
 def test_tiles_run_uncompiled():
-    """What becomes of one depends on where in the image it lies."""
+    """The result for a tile depends on its position in the image."""
     kept, compiled = pair(SMALL[0])
     batch = torch.rand(1, 3, 16, 128)
     with torch.inference_mode():
-        wanted = kept.restore(batch, tile=48)
-        assert torch.equal(compiled.restore(batch, tile=48), wanted)
+        expected = kept.restore(batch, tile=48)
+        assert torch.equal(compiled.restore(batch, tile=48), expected)
     assert not counters['stats']  # nothing was compiled for them
 
 

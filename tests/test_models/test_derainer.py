@@ -10,7 +10,7 @@ from mmderain.structures import DerainDataSample
 
 @MODELS.register_module(force=True)
 class Recorder(nn.Module):
-    """Takes 0.1 away from channel 0 in its second stage, and remembers what it was given."""
+    """Subtract 0.1 from channel 0 in the second stage, and store the input."""
 
     def __init__(self, **spec):
         super().__init__()
@@ -43,9 +43,9 @@ def test_restore_keeps_size_dtype_and_range(size):
     assert out.shape == batch.shape and out.dtype == torch.float64
     height, width = model.network.seen.shape[-2:]
     assert height % 8 == 0 and width % 8 == 0 and height - size[0] < 8 and width - size[1] < 8
-    wanted = batch.clone()
-    wanted[:, 0] = (wanted[:, 0] - 0.1).clamp(0)
-    assert torch.allclose(out, wanted, atol=1e-6)
+    expected = batch.clone()
+    expected[:, 0] = (expected[:, 0] - 0.1).clamp(0)
+    assert torch.allclose(out, expected, atol=1e-6)
 
 
 def test_minimum_size_is_not_treated_as_a_multiple():

@@ -1,4 +1,4 @@
-"""What all networks promise: any size, layout and precision through ``restore``."""
+"""All networks support any size, memory format and precision through ``restore``."""
 
 import pytest
 import torch
@@ -36,25 +36,25 @@ def test_result_does_not_depend_on_the_batch(network):
 def test_result_does_not_depend_on_the_memory_format(network):
     batch, model = torch.rand(2, 24, 16, 3), build(network)
     with torch.inference_mode():
-        wanted = model.restore(batch.permute(0, 3, 1, 2).contiguous())
+        expected = model.restore(batch.permute(0, 3, 1, 2).contiguous())
         for view in (batch.permute(0, 3, 1, 2), batch.repeat(1, 1, 2, 1)[:, :, :16].permute(0, 3, 1, 2)):
-            assert torch.allclose(model.restore(view), wanted, atol=1e-5)
+            assert torch.allclose(model.restore(view), expected, atol=1e-5)
 
 
 @each
 def test_result_has_the_dtype_of_the_input(network):
     batch, model = torch.rand(1, 3, 24, 24), build(network)
     with torch.inference_mode():
-        wanted = model.restore(batch)
+        expected = model.restore(batch)
         # float64 images through a float32 network, and a float64 network
-        assert torch.allclose(model.restore(batch.double()).float(), wanted, atol=1e-5)
+        assert torch.allclose(model.restore(batch.double()).float(), expected, atol=1e-5)
         double = build(network).double().restore(batch.double())
-        assert double.dtype == torch.float64 and torch.allclose(double.float(), wanted, atol=1e-5)
+        assert double.dtype == torch.float64 and torch.allclose(double.float(), expected, atol=1e-5)
         half = build(network).bfloat16().restore(batch)
-        assert half.dtype == torch.float32 and (half - wanted).abs().mean() < 0.02
+        assert half.dtype == torch.float32 and (half - expected).abs().mean() < 0.02
         with torch.autocast('cpu', dtype=torch.bfloat16):
             mixed = model.restore(batch)
-        assert mixed.dtype == torch.float32 and (mixed - wanted).abs().mean() < 0.02
+        assert mixed.dtype == torch.float32 and (mixed - expected).abs().mean() < 0.02
 
 
 @each
@@ -75,10 +75,10 @@ def test_precision_argument_selects_the_number_format(network, precision):
     model.network.register_forward_hook(lambda *_: seen.append(torch.get_autocast_dtype('cpu')))
     batch = torch.rand(1, 3, 24, 24)
     with torch.inference_mode():
-        wanted, ours = build(network).restore(batch), model.restore(batch)
+        expected, result = build(network).restore(batch), model.restore(batch)
     assert seen == [torch.bfloat16 if precision == 'bf16' else torch.float16]
-    assert ours.dtype == torch.float32 and not torch.equal(ours, wanted)
-    psnr = -10 * torch.log10((ours - wanted).square().mean())
+    assert result.dtype == torch.float32 and not torch.equal(result, expected)
+    psnr = -10 * torch.log10((result - expected).square().mean())
     assert psnr > (40 if precision == 'bf16' else 55)
 
 
@@ -87,10 +87,10 @@ def test_an_explicit_precision_overrides_autocast(network):
     torch.manual_seed(0)
     model, batch = Derainer(network, precision='fp32').eval(), torch.rand(1, 3, 24, 24)
     with torch.inference_mode():
-        wanted = build(network).restore(batch)
+        expected = build(network).restore(batch)
         with torch.autocast('cpu', torch.bfloat16):
-            assert torch.equal(model.restore(batch), wanted)
-            assert not torch.equal(build(network).restore(batch), wanted)
+            assert torch.equal(model.restore(batch), expected)
+            assert not torch.equal(build(network).restore(batch), expected)
 
 
 def test_an_unknown_precision_is_refused():

@@ -1,4 +1,4 @@
-"""The networks give what their plain formulations give, gradients included."""
+"""The networks equal their plain formulations, with gradients."""
 
 import pytest
 import torch
@@ -37,12 +37,12 @@ def test_fast_network_equals_the_plain_formulation_with_gradients(kind, settings
         inputs = [x, *(p for p in network.parameters() if p.requires_grad)]
         loss = sum((stage * weight).sum() for stage in stages)
         results.append([*stages, *torch.autograd.grad(loss, inputs)])
-    for ours, wanted in zip(*results, strict=True):
-        assert torch.allclose(ours, wanted, rtol=1e-8, atol=1e-10)
+    for ours, target in zip(*results, strict=True):
+        assert torch.allclose(ours, target, rtol=1e-8, atol=1e-10)
     # And without gradients, as images are derained.
     with torch.inference_mode():
-        for ours, wanted in zip(fast.eval()(x), plain.eval()(x), strict=True):
-            assert torch.allclose(ours, wanted, rtol=1e-8, atol=1e-10)
+        for ours, target in zip(fast.eval()(x), plain.eval()(x), strict=True):
+            assert torch.allclose(ours, target, rtol=1e-8, atol=1e-10)
 
 
 @pytest.mark.parametrize('kind', list(PLAIN), ids=lambda kind: kind.__name__)
@@ -69,13 +69,13 @@ def test_fast_network_equals_the_plain_one_at_full_size_in_float32(kind):
     plain = plain_network(fast)
     x = torch.rand(1, 3, 40, 48)
     with torch.inference_mode():
-        ours, wanted = fast(x.contiguous(memory_format=torch.channels_last))[-1], plain(x)[-1]
-    assert (ours - wanted).abs().max() < 2e-5 * wanted.abs().max()
+        ours, target = fast(x.contiguous(memory_format=torch.channels_last))[-1], plain(x)[-1]
+    assert (ours - target).abs().max() < 2e-5 * target.abs().max()
 
 
 @pytest.mark.parametrize('kind, kilobytes', [(SIAN, 2.0), (JDNet, 6.0), (NASNet, 1.6), (MAFNet, 2.5)])
 def test_memory_of_a_forward_pass(kind, kilobytes):
-    """Tensors, a pixel, in float32: a map of 32 channels is 0.125."""
+    """Memory of tensors in KB for each pixel, in float32; a map of 32 channels takes 0.125."""
     network, image = kind().eval(), torch.rand(1, 3, 64, 96).contiguous(memory_format=torch.channels_last)
     held = tensor_memory(forward_pass(network, 'fp32', 'cpu'), image)
     assert 0.5 < held / 1024 / (64 * 96) < kilobytes

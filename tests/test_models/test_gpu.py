@@ -1,4 +1,4 @@
-"""A GPU gives what the CPU gives. Left out, and said so, where there is none."""
+"""A GPU gives the results of the CPU. Without a GPU the tests are skipped with that reason."""
 
 import copy
 
@@ -29,24 +29,24 @@ def _float32_as_such(monkeypatch):
 
 
 def pair(network: dict, **options) -> tuple[Derainer, Derainer]:
-    """On the CPU as it is, and on the GPU with options, of the same weights."""
+    """Build a derainer on the CPU and one with options on the GPU, with the same weights."""
     torch.manual_seed(0)
     torch.compiler.reset()
     counters.clear()
-    ours = Derainer(network, loss=dict(type='SSIMLoss')).eval()
-    theirs = Derainer(network, loss=dict(type='SSIMLoss'), **options).eval()
-    theirs.load_state_dict(ours.state_dict())
-    return ours, theirs.to(DEVICE)
+    result = Derainer(network, loss=dict(type='SSIMLoss')).eval()
+    reference = Derainer(network, loss=dict(type='SSIMLoss'), **options).eval()
+    reference.load_state_dict(result.state_dict())
+    return result, reference.to(DEVICE)
 
 
 @torch.inference_mode()
 def test_gpu_restores_like_the_cpu(network):
     cpu, gpu = pair(network)
     batch = torch.rand(3, 3, 48, 72)
-    wanted = cpu.restore(batch)
-    assert torch.allclose(gpu.restore(batch.to(DEVICE)).cpu(), wanted, atol=1e-4)
-    assert torch.allclose(gpu.restore(batch), wanted, atol=1e-4)  # moved there and back
-    assert torch.allclose(torch.cat([gpu.restore(image[None]) for image in batch]), wanted, atol=1e-4)
+    expected = cpu.restore(batch)
+    assert torch.allclose(gpu.restore(batch.to(DEVICE)).cpu(), expected, atol=1e-4)
+    assert torch.allclose(gpu.restore(batch), expected, atol=1e-4)  # moved there and back
+    assert torch.allclose(torch.cat([gpu.restore(image[None]) for image in batch]), expected, atol=1e-4)
     wide = torch.rand(1, 3, 16, 240)
     assert torch.allclose(gpu.restore(wide, tile=32), cpu.restore(wide, tile=32), atol=1e-4)
 

@@ -40,10 +40,10 @@ def test_attention_equals_the_unfolded_formulation_with_gradients(size, chunk_pi
     x = torch.rand(2, 6, *size, dtype=torch.float64, requires_grad=True)
     weight = torch.rand(2, 3, *size, dtype=torch.float64)
     inputs = [x, *layer.parameters()]
-    ours, plain = layer(x), plain_jdnet.pairwise_attention(layer, x)
-    assert torch.allclose(ours, plain, atol=1e-12)
+    own, plain = layer(x), plain_jdnet.pairwise_attention(layer, x)
+    assert torch.allclose(own, plain, atol=1e-12)
     for a, b in zip(
-        torch.autograd.grad((ours * weight).sum(), inputs), torch.autograd.grad((plain * weight).sum(), inputs)
+        torch.autograd.grad((own * weight).sum(), inputs), torch.autograd.grad((plain * weight).sum(), inputs)
     ):
         assert torch.allclose(a, b, atol=1e-10)
     with torch.no_grad():

@@ -22,21 +22,21 @@ def test_loss_equals_the_plain_two_dimensional_window():
 
     mx, my = blur(x), blur(y)
     vx, vy, cov = blur(x * x) - mx**2, blur(y * y) - my**2, blur(x * y) - mx * my
-    wanted = ((2 * mx * my + 1e-4) * (2 * cov + 9e-4)) / ((mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4))
-    assert SSIMLoss()(x, y).item() == pytest.approx(-wanted.mean().item(), abs=1e-6)
+    expected = ((2 * mx * my + 1e-4) * (2 * cov + 9e-4)) / ((mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4))
+    assert SSIMLoss()(x, y).item() == pytest.approx(-expected.mean().item(), abs=1e-6)
 
 
 def test_ssim_equals_two_other_libraries_away_from_the_border():
     from mmderain.evaluation.functional import gaussian_window, ssim_map
 
     x, y = (t.double().clamp(0, 1) for t in images(1))
-    ours = ssim_map(x, y, gaussian_window(), 'valid').mean().item()
-    assert ours == pytest.approx(msssim(x, y, data_range=1, win_size=11, win_sigma=1.5).item(), abs=1e-7)
+    result = ssim_map(x, y, gaussian_window(), 'valid').mean().item()
+    assert result == pytest.approx(msssim(x, y, data_range=1, win_size=11, win_sigma=1.5).item(), abs=1e-7)
     a, b = (t[0].permute(1, 2, 0).numpy() for t in (x, y))
-    theirs = structural_similarity(
+    reference = structural_similarity(
         a, b, data_range=1, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
     )[1][5:-5, 5:-5].mean()
-    assert ours == pytest.approx(np.mean(theirs), abs=1e-7)
+    assert result == pytest.approx(np.mean(reference), abs=1e-7)
 
 
 def test_loss_of_stages_equals_the_sum_of_single_losses_with_gradients():

@@ -1,4 +1,4 @@
-"""NAFNet equals another implementation with the same weights, and each block the paper's equations."""
+"""NAFNet equals another implementation with the same weights, and its block equals the equations of the paper."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ SETTINGS = [
 
 
 def randomize(module: torch.nn.Module) -> torch.nn.Module:
-    """Give every parameter a random value: the residual scales of a new block are zero and would hide the block."""
+    """Give every parameter a random value, because the residual scales of a new block are zero."""
     torch.manual_seed(0)
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
@@ -24,13 +24,13 @@ def randomize(module: torch.nn.Module) -> torch.nn.Module:
 
 @pytest.mark.parametrize('settings', SETTINGS, ids=str)
 def test_outputs_equal_spandrels_nafnet_with_the_same_weights(settings):
-    """spandrel recognizes the weights by their names, so the authors' checkpoints fit this network as well."""
+    """Because spandrel recognizes the weights by their names, checkpoints of the authors also fit this network."""
     network = randomize(NAFNet(**settings))
-    theirs = ModelLoader().load_from_state_dict(network.state_dict())
-    assert theirs.architecture.id == 'NAFNet'
+    reference = ModelLoader().load_from_state_dict(network.state_dict())
+    assert reference.architecture.id == 'NAFNet'
     x = torch.rand(2, 3, 48, 32)
     with torch.inference_mode():
-        expected, (result,) = theirs.model.eval()(x), network(x)
+        expected, (result,) = reference.model.eval()(x), network(x)
     assert (expected - x).abs().max() > 0.1
     assert (result - expected).abs().max() <= 1e-5 * expected.abs().max()
 

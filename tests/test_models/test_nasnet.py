@@ -10,7 +10,7 @@ from mmderain.models.networks.nasnet import build_attention
 
 
 def plain_nasnet(weights: dict[str, Tensor], x: Tensor) -> Tensor:
-    """The network as the paper's formulas, straight from the authors' key names."""
+    """Compute the network by the formulas of the paper, with the authors' key names."""
 
     def conv(key, t, groups=1):
         kernel = weights[f'{key}.weight']
@@ -53,10 +53,10 @@ def test_network_equals_the_plain_formulas_in_double_precision(name, seed, size)
 
 @pytest.mark.parametrize('name, seed, size', CASES)
 def test_plain_formulas_reproduce_the_authors_output(name, seed, size):
-    """The stored weights make the network chaotic: noise of 1e-6 on the input moves the output by most of its range.
+    """The stored weights make the network chaotic: noise of 1e-6 in the input changes the output completely.
 
-    So the authors' outputs are met only where each convolution rounds as it did there. The plain formulas can,
-    and the test above holds the network to them; the network itself cannot: it sums its convolutions in another order.
+    The authors' outputs are therefore reproduced only if each convolution rounds in the same way. The plain formulas
+    do, and the test above compares the network with them. The network itself sums its convolutions in another order.
     """
     weights, x, target = fill(authors_keys('nasnet'), seed), image(*size, seed), expected(name)
     with torch.no_grad():

@@ -45,7 +45,7 @@ def test_error_for_a_missing_key_uses_the_present_name(tmp_path):
 
 @pytest.mark.parametrize('load', [load_weights, lambda model, path: load_task_weights(model, path, 'task.py')])
 def test_old_task_checkpoint_with_a_derainer_loads(load, tmp_path):
-    """As a joint fine-tuning saved it."""
+    """The checkpoint is that of a joint fine-tuning."""
     checkpoint = read_checkpoint(FOLDER / 'jdnet.pth')
     old = {f'preprocessor.derainer.{key}': value for key, value in checkpoint['state_dict'].items()}
     model = torch.nn.Module()

@@ -1,4 +1,4 @@
-"""A network behind a pixel-unshuffle sees blocks of pixels as channels, tiles included."""
+"""A network behind a pixel-unshuffle gets blocks of pixels as channels, also in tiles."""
 
 import pytest
 import torch
@@ -43,7 +43,7 @@ def test_size_requirements_are_multiplied_by_the_factor():
 
 @pytest.mark.parametrize('size', [(352, 176), (354, 180)])
 def test_unshuffled_sian_is_exact_in_tiles(size):
-    """SIAN's answer depends on where a tile lies: it is told the place in the folded image."""
+    """The result of SIAN depends on the position of a tile, which is passed in pixels of the folded image."""
     torch.manual_seed(0)
     model = Derainer(dict(type='PixelUnshuffled', network=dict(type='SIAN', channels=8, num_stages=2))).eval()
     image = torch.rand(1, 3, *size)

@@ -1,4 +1,4 @@
-"""``precision='auto'``: flags of processors, the choice, and a measurement that changes nothing."""
+"""``precision='auto'``: flags of processors, the choice, and the measurement."""
 
 import contextlib
 import copy
@@ -37,21 +37,21 @@ def must_not_measure(*_) -> float:
 
 @pytest.fixture
 def measured(monkeypatch) -> list:
-    """Let each test say what the hardware has and what a measurement finds; list what was measured."""
+    """Let each test set the hardware and the result of measurements; list the measurements."""
     calls: list[torch.device] = []
-    said = SimpleNamespace(hardware=True, speedup=2.0, calls=calls)
+    error_text = SimpleNamespace(hardware=True, speedup=2.0, calls=calls)
 
     def measure(network: nn.Module, device: torch.device) -> float:
         calls.append(device)
-        return said.speedup
+        return error_text.speedup
 
-    monkeypatch.setattr(precision, 'has_bf16', lambda device: said.hardware)
+    monkeypatch.setattr(precision, 'has_bf16', lambda device: error_text.hardware)
     monkeypatch.setattr(derainer_module, 'inference_speedup', measure)
-    return said
+    return error_text
 
 
 def build(network: dict = SMALL_NETWORKS[0], **options) -> tuple[Derainer, list]:
-    """A derainer, and the list of what its network computed in, one entry a call."""
+    """Build a derainer and a list that gets the dtype of each call of its network."""
     torch.manual_seed(0)
     model, seen = Derainer(network, **options).eval(), []
 
@@ -66,12 +66,12 @@ def build(network: dict = SMALL_NETWORKS[0], **options) -> tuple[Derainer, list]
 
 
 @pytest.mark.parametrize(
-    'cpuinfo, wanted',
+    'cpuinfo, expected',
     [(EPYC, False), (SAPPHIRE_RAPIDS, True), (GENOA, True), (SKYLAKE, False), (GRAVITON_3, True), (GRAVITON_2, False)]
     + [('', False), ('model name\t: bf16\n', False)],
 )
-def test_processor_flags_decide_about_bf16(cpuinfo, wanted):
-    assert has_bf16('cpu', cpuinfo) is wanted
+def test_processor_flags_decide_about_bf16(cpuinfo, expected):
+    assert has_bf16('cpu', cpuinfo) is expected
 
 
 def test_flags_of_the_first_processor_are_used():
@@ -102,17 +102,18 @@ def test_auto_does_not_measure_without_hardware(monkeypatch):
     assert choose_precision(CPU, must_not_measure) == ('fp32', None)
 
 
-@pytest.mark.parametrize('speedup, wanted', [(0.08, 'fp32'), (1.0, 'fp32'), (1.05, 'fp32'), (1.06, 'bf16')])
-def test_auto_follows_the_measurement_with_hardware(monkeypatch, speedup, wanted):
+@pytest.mark.parametrize('speedup, expected', [(0.08, 'fp32'), (1.0, 'fp32'), (1.05, 'fp32'), (1.06, 'bf16')])
+def test_auto_follows_the_measurement_with_hardware(monkeypatch, speedup, expected):
     monkeypatch.setattr(precision, 'has_bf16', lambda device: True)
-    assert choose_precision(CPU, lambda: speedup) == (wanted, speedup)
+    assert choose_precision(CPU, lambda: speedup) == (expected, speedup)
 
 
 @pytest.mark.parametrize(
-    'hardware, speedup, wanted', [(True, 2.0, torch.bfloat16), (True, 0.9, torch.float32), (False, 2.0, torch.float32)]
+    'hardware, speedup, expected',
+    [(True, 2.0, torch.bfloat16), (True, 0.9, torch.float32), (False, 2.0, torch.float32)],
 )
 @torch.inference_mode()
-def test_auto_measures_once_for_each_device(measured, hardware, speedup, wanted):
+def test_auto_measures_once_for_each_device(measured, hardware, speedup, expected):
     measured.hardware, measured.speedup = hardware, speedup
     model, seen = build(precision='auto')
     keys = set(model.state_dict())
@@ -122,7 +123,7 @@ def test_auto_measures_once_for_each_device(measured, hardware, speedup, wanted)
     measured.hardware = measured.speedup = None
     model.restore(torch.rand(1, 3, 40, 24), tile=16)
     copy.deepcopy(model).restore(torch.rand(1, 3, 16, 16))
-    assert set(seen) == {wanted} and len(measured.calls) == hardware
+    assert set(seen) == {expected} and len(measured.calls) == hardware
     assert set(model.state_dict()) == keys
 
 
@@ -146,10 +147,10 @@ def test_a_choice_of_float32_overrides_autocast(measured):
 def test_explicit_bf16_without_hardware_warns_once(measured):
     measured.hardware, measured.speedup = False, 1 / 12.7
     model, seen = build(precision='bf16')
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning) as error_text:
         for _ in range(2):
             model.restore(torch.rand(1, 3, 16, 16))
-    assert [str(warning.message) for warning in said] == [
+    assert [str(warning.message) for warning in error_text] == [
         "precision='bf16': this processor has neither AMX nor AVX-512-BF16; bfloat16 took 12.7 times as long as "
         "float32 in a measurement of a small image; use precision='auto' or 'fp32'"
     ]
@@ -245,7 +246,7 @@ def test_a_compiled_network_is_measured_uncompiled(monkeypatch):
 
 @MODELS.register_module()
 class SlowInBf16(nn.Module):
-    """Takes 4 s a pass in bfloat16 and 1 s in float32, by a clock of its own; warming up takes 10 s more."""
+    """Network that takes 4 s in bfloat16 and 1 s in float32 by its own clock; the warm-up takes 10 s more."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -262,10 +263,10 @@ class SlowInBf16(nn.Module):
         return [x]
 
 
-@pytest.mark.parametrize('limit, rounds, wanted', [(100, 4, 1 / 4), (10, 1, 11 / 14), (30, 2, 1 / 4)])
-def test_speedup_compares_the_shortest_times(monkeypatch, limit, rounds, wanted):
+@pytest.mark.parametrize('limit, rounds, expected', [(100, 4, 1 / 4), (10, 1, 11 / 14), (30, 2, 1 / 4)])
+def test_speedup_compares_the_shortest_times(monkeypatch, limit, rounds, expected):
     network = SlowInBf16()
     monkeypatch.setattr(precision, 'time', SimpleNamespace(perf_counter=lambda: network.clock.now))
     monkeypatch.setattr(precision, 'INFERENCE_LIMIT', limit)
-    assert inference_speedup(network, CPU) == pytest.approx(wanted)
+    assert inference_speedup(network, CPU) == pytest.approx(expected)
     assert network.shapes == 2 * rounds * [(1, 3, 168, 168)]

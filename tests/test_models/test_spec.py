@@ -1,4 +1,4 @@
-"""What a network declares is checked when it is declared, and required."""
+"""The declared requirements of a network are checked, and are mandatory."""
 
 import pytest
 import torch
@@ -11,11 +11,11 @@ from mmderain.registry import MODELS
 
 @MODELS.register_module()
 class WithoutSpec(torch.nn.Module):
-    """A network that declares nothing."""
+    """Network without a spec."""
 
 
 @pytest.mark.parametrize(
-    'entries, said',
+    'entries, message',
     [
         (dict(channel_order='grb'), "channel_order must be 'rgb' or 'bgr', found 'grb'"),
         (dict(min_size=0), 'min_size must be a whole number from 1, found 0'),
@@ -27,8 +27,8 @@ class WithoutSpec(torch.nn.Module):
         (dict(export_multiple=0), 'export_multiple must be a whole number from 1, found 0'),
     ],
 )
-def test_values_of_a_spec_are_checked(entries, said):
-    with pytest.raises(ValueError, match=said):
+def test_values_of_a_spec_are_checked(entries, message):
+    with pytest.raises(ValueError, match=message):
         NetworkSpec(**entries)
 
 
@@ -44,7 +44,7 @@ def test_a_network_without_a_spec_is_refused():
 
 @pytest.mark.parametrize('kind', [SIAN, JDNet, NASNet, MAFNet, NAFNet], ids=lambda kind: kind.__name__)
 def test_memory_of_a_pass_is_within_the_declared_limit(kind):
-    """Tensors of a pass in float32, at the default settings of each network."""
+    """The tensors of a pass in float32 are counted, at the default settings of each network."""
     network, image = kind().eval(), torch.rand(1, 3, 64, 96).contiguous(memory_format=torch.channels_last)
     held = tensor_memory(forward_pass(network, 'fp32', 'cpu'), image) / (64 * 96)
     assert 0.3 * network.spec.bytes_per_pixel < held <= network.spec.bytes_per_pixel

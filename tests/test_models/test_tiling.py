@@ -1,4 +1,4 @@
-"""Images cut into tiles: what is exact, and that the tiles cover."""
+"""Images in tiles: which networks are exact, and that the tiles cover the image."""
 
 import math
 from dataclasses import replace
@@ -33,7 +33,7 @@ def test_cores_cover_the_image_once_and_tiles_include_their_halo(size, side, hal
 
 
 def tiled_against_whole(network: dict, size: tuple[int, int], tile: int) -> tuple[float, float]:
-    """Largest difference, and PSNR in dB (infinite if none)."""
+    """Return the largest difference, and the PSNR in dB (infinite if there is none)."""
     torch.manual_seed(0)
     model = MODELS.build(dict(type='Derainer', network=network)).eval()
     image = torch.rand(1, 3, *size)
@@ -47,14 +47,14 @@ def tiled_against_whole(network: dict, size: tuple[int, int], tile: int) -> tupl
 
 @pytest.mark.parametrize('size', [(352, 176), (355, 181)])
 def test_sian_is_exact_in_tiles(size):
-    """The answer depends on the whole image's size, which a tile is told."""
+    """The result depends on the size of the whole image, which is passed with the tile."""
     largest, psnr = tiled_against_whole(dict(type='SIAN', channels=4), size, 64)
     assert largest < 2e-5 and psnr > 110
 
 
 @pytest.mark.parametrize('halo, exact', [(None, True), (16, False)])
 def test_nasnet_is_exact_in_tiles(halo, exact):
-    """In double precision, with kernels so large that what is far away counts; with a smaller halo it is not."""
+    """In double precision, with kernels so large that distant pixels count; a smaller halo is not exact."""
     torch.manual_seed(0)
     network = dict(type='NASNet', channels=8, num_stages=2, num_blocks=3)
     model = MODELS.build(dict(type='Derainer', network=network)).double().eval()
@@ -81,7 +81,7 @@ def test_networks_that_use_the_whole_image_are_close_in_tiles(network, least):
 
 
 def test_tiles_begin_at_multiples_of_the_size_multiple():
-    """A U-Net of five levels has pixels of 32 at its coarsest."""
+    """The coarsest pixels of a U-Net with five levels have a side of 32 pixels."""
     network = dict(type='NAFNet', width=4, encoder_blocks=(1,) * 5, decoder_blocks=(1,) * 5)
     model, places = MODELS.build(dict(type='Derainer', network=network)).eval(), []
     assert tiling.tile_grid(model.spec) == 32 and tiling.tile_grid(NetworkSpec(size_multiple=24)) == 48
@@ -101,9 +101,9 @@ def test_tiles_of_batches_and_padded_images():
         assert model.restore(torch.rand(2, 3, 203, 70), tile=64).shape == (2, 3, 203, 70)
 
 
-@pytest.mark.parametrize('free, cut', [(10**9, 0), (10**7, 1)])
-def test_tiles_are_used_if_memory_does_not_suffice(monkeypatch, free, cut):
-    """A pass of SIAN, 8 channels, holds 896 bytes a pixel by its own word; half of what is free may be taken."""
+@pytest.mark.parametrize('free, uses_tiles', [(10**9, 0), (10**7, 1)])
+def test_tiles_are_used_if_memory_does_not_suffice(monkeypatch, free, uses_tiles):
+    """A pass of SIAN with 8 channels declares 896 bytes for each pixel, and may use half of the free memory."""
     monkeypatch.setattr('mmderain.models.derainer.available_memory', lambda device: free)
     sizes = []
     monkeypatch.setattr(
@@ -112,8 +112,8 @@ def test_tiles_are_used_if_memory_does_not_suffice(monkeypatch, free, cut):
     model = MODELS.build(dict(type='Derainer', network=dict(type='SIAN', channels=8))).eval()
     image = torch.rand(1, 3, 300, 400)
     assert torch.equal(model.restore(image), image)
-    assert (len(sizes) > 1) == bool(cut)
-    # An image that gradients are wanted of is never cut behind one's back.
+    assert (len(sizes) > 1) == bool(uses_tiles)
+    # An image that requires gradients is never processed in tiles by default.
     sizes.clear()
     model.restore(image.clone().requires_grad_())
     assert len(sizes) == 1

@@ -1,4 +1,4 @@
-"""The Triton kernels give what the loop gives, gradients too: on a GPU, and by Triton's interpreter anywhere."""
+"""The Triton kernels equal the loop, with gradients, on a GPU and in Triton's interpreter on any machine."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A derainer before detectors and segmentors: nothing but the pixels changes, in each of the three ways."""
+"""A derainer ahead of detectors and segmentors changes only the pixels, in each of the three ways."""
 
 import functools
 
@@ -18,7 +18,7 @@ pytest.importorskip('mmseg', reason='mmseg is not installed')
 
 
 def outputs(cfg: Config, files: list[str]) -> list[dict[str, torch.Tensor]]:
-    """Return what a task model finds in images, by its library's own inference."""
+    """Return the predictions of a task model for images, by the inference function of its library."""
     init_default_scope(cfg.default_scope)
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
@@ -55,7 +55,7 @@ def test_identity_derainer_changes_no_bit(task, way, files):
 
 @pytest.mark.parametrize('way', WAYS)
 def test_all_ways_give_the_detector_the_same_input(way, sian, files):
-    """At native resolution, transform, frozen and joint preprocessor give what deraining the files beforehand would."""
+    """At native resolution, the transform and both preprocessors give the same as derained files."""
 
     def unresized() -> Config:
         cfg = detector()
@@ -92,7 +92,7 @@ def saved(tmp_path, cfg: Config, name: str) -> tuple[str, str]:
 @pytest.mark.parametrize('way', WAYS)
 @pytest.mark.parametrize('task', [detector, segmentor])
 def test_inferencers_of_task_libraries_use_the_derainer(task, way, files, tmp_path, monkeypatch):
-    """mmdet's and mmseg's own inferencers take the chained config; the identity changes nothing, another one does."""
+    """The inferencers accept a config with a derainer. The identity changes nothing, another derainer does."""
     # Their checkpoints hold more than weights; this one is ours.
     monkeypatch.setattr(torch, 'load', functools.partial(torch.load, weights_only=False))
     results = []

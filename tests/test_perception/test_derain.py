@@ -38,7 +38,7 @@ def test_derainer_argument_accepts_name_path_or_dict(sian, tmp_path):
 
 
 def test_bundled_name_gives_the_same_model_everywhere():
-    """The transform, the preprocessor and the function that both use take a name alone."""
+    """The transform, the preprocessor and the function that both use accept a name."""
     expected = trained_derainer('sian').state_dict()
     models = [
         build_derainer('sian'),
@@ -52,9 +52,9 @@ def test_bundled_name_gives_the_same_model_everywhere():
 
 @pytest.mark.parametrize('build', [Derain, lambda derainer: DerainBeforeTask(derainer, dict(type='Unused'))])
 def test_error_for_a_wrong_derainer_names_it(build, sian):
-    """In the transform and in the preprocessor alike, and before anything else is built."""
+    """Both the transform and the preprocessor check it before anything else is built."""
     jdnet = str(ROOT / 'configs/derain/jdnet_rain200h.py')
-    for derainer, error, said in (
+    for derainer, error, message in (
         (dict(sian, checkpoint='none.pth'), FileNotFoundError, 'derainer: none.pth: no such checkpoint file'),
         (dict(sian, config='none.py'), FileNotFoundError, 'derainer: none.py: no such config file'),
         (dict(config='mmderain::derain/sian_sample.py', checkpoint='none.pth'), FileNotFoundError, 'none.pth: no such'),
@@ -70,5 +70,5 @@ def test_error_for_a_wrong_derainer_names_it(build, sian):
         (3, InputError, 'found 3; expected the name of a bundled model'),
         (None, InputError, 'found None; expected the name of a bundled model'),
     ):
-        with pytest.raises(error, match=said):
+        with pytest.raises(error, match=message):
             build(derainer)

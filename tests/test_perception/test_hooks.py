@@ -28,7 +28,7 @@ pytest.importorskip('mmdet', reason='mmdet is not installed')
 
 
 def training_run(tmp_path, sian, freeze: bool, weight: float | None) -> Runner:
-    """Two steps of the small detector on made-up boxes, rain drawn last before packing."""
+    """Make a run of two steps of the small detector on artificial boxes; rain is drawn last before packing."""
     images = []
     for number in range(2):
         mmcv.imwrite(smooth_image(96, 128, number), str(tmp_path / f'images/{number}.png'))
@@ -114,7 +114,7 @@ class Brighter(torch.nn.Module):
 
 
 class MeanLoss(BaseModel):
-    """A task whose loss is the mean of the image on [0, 1]."""
+    """Task whose loss is the mean of the image on [0, 1]."""
 
     def forward(self, inputs, data_samples, mode):
         return dict(loss_task=torch.stack(inputs).mean() / 255)

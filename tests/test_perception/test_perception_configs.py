@@ -1,4 +1,4 @@
-"""Configs of detectors and segmentors with our transforms in them."""
+"""Configs of detectors and segmentors with transforms of mmderain."""
 
 import mmcv
 import numpy as np
@@ -39,7 +39,7 @@ def test_rainy_configs_differ_from_their_base_only_in_the_rain(name, tmp_path):
 
 @pytest.fixture
 def camvid(tmp_path, monkeypatch):
-    """A made-up CamVid of three images below the working directory."""
+    """Make a small CamVid of three images in the working directory."""
     for split in ('train', 'val', 'test'):
         for number in range(3):
             mmcv.imwrite(smooth_image(360, 480, number), str(tmp_path / f'data/camvid/images/{split}/{number}.jpg'))
@@ -58,7 +58,7 @@ def test_rain_in_segmentation_data_depends_on_the_path(camvid):
     assert len(data) == 3
     item = data[1]
     clean = mmcv.imread('data/camvid/images/test/1.jpg')
-    # The rain of its path below the data root, whoever asks: zlib.crc32(b'images/test/1.jpg').
+    # The rain depends on the path relative to the data root: zlib.crc32(b'images/test/1.jpg').
     rainy = synthesize_rain(clean, 'heavy', [0, 3965692267])
     assert (item['inputs'].numpy().transpose(1, 2, 0) == rainy).all()
     labels = item['data_samples'].gt_sem_seg.data[0].numpy()
@@ -142,7 +142,7 @@ def test_person_configs_keep_only_persons(name):
 
 
 SMALL = ['pspnet_r18_camvid_small', 'atss_r18_camvid_small']
-#: What became of the small models on rain: the treatment of their images while they were fine-tuned.
+#: Fine-tuned small models: the treatment of their images during fine-tuning.
 FINE_TUNED = {
     'pspnet_r18_camvid_small_rain': None,
     'pspnet_r18_camvid_small_rain_sian': dict(freeze=True),
@@ -186,7 +186,7 @@ def test_small_detector_has_a_backbone_of_timm():
     assert [f.shape[1] for f in model.backbone(torch.zeros(1, 3, 32, 32))] == [64, 128, 256]
 
 
-#: The models that come along: their classes, and how many values their card says.
+#: Bundled task models: their classes, and the number of values in their model card.
 STREET = {
     'atss_r18_street': (('person',), 1_033_439),
     'pspnet_r18_street': (('background', 'person'), 819_903),

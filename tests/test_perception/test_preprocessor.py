@@ -26,8 +26,8 @@ def test_raw_images_are_derained_then_normalized_and_padded():
     for img, result in zip((a, b, c), out, strict=True):
         height, width = img.shape[1:]
         # In raw levels, then RGB, then normalised; 0 where it is padded, for padding comes last.
-        wanted = (img.float().sub(10).clamp(0, 255).flip(0) - 100) / 50
-        assert torch.allclose(result[:, :height, :width], wanted, atol=1e-6)
+        expected = (img.float().sub(10).clamp(0, 255).flip(0) - 100) / 50
+        assert torch.allclose(result[:, :height, :width], expected, atol=1e-6)
         assert (result[:, height:] == 0).all() and (result[:, :, width:] == 0).all()
     assert preprocessor.pad_size_divisor == 32  # what code that knows the wrapped one asks for
 

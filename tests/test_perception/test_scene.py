@@ -48,7 +48,7 @@ def test_deraining_recovers_persons(frames, more):
 
 
 class Spot:
-    """A detector's stand-in: how many pixels are brighter than half."""
+    """Stand-in for a detector, which counts the pixels that are brighter than half."""
 
     kind = 'detector'
 
@@ -67,7 +67,7 @@ class Spot:
 
 @MODELS.register_module()
 class TakeTwenty(torch.nn.Module):
-    """Takes 20 levels away."""
+    """Subtract 20 levels."""
 
     spec = NetworkSpec()
 

@@ -20,7 +20,7 @@ STREET = ROOT / 'demo/street'
 
 
 def test_detector_finds_persons_in_a_test_frame():
-    """Boxes of a frame that it was not trained on, beside those of background subtraction, looked at by eye."""
+    """Compare boxes of a test frame with those of background subtraction, which were inspected."""
     task = load_task_model('street-detector')
     assert (task.kind, task.classes, task.score_threshold) == ('detector', ('person',), 0.3)
     found = task(read_image(STREET / '00610.jpg')).pred_instances
@@ -47,7 +47,7 @@ def bare(kind, classes, threshold=0.3):
 
 
 def boxes(*lines):
-    """Of x0, y0, x1, y1, label, score."""
+    """Return detections from rows of x0, y0, x1, y1, label, score."""
     table = torch.tensor(lines, dtype=torch.float32).reshape(-1, 6)
     instances = InstanceData(bboxes=table[:, :4], labels=table[:, 4].long(), scores=table[:, 5])
     return SimpleNamespace(pred_instances=instances)
@@ -75,7 +75,7 @@ def test_labels_are_counted_as_shares():
 
 
 @pytest.mark.parametrize(
-    'model, weights, said',
+    'model, weights, message',
     [
         (
             'street-detecter',
@@ -89,8 +89,8 @@ def test_labels_are_counted_as_shares():
         (str(ROOT / 'configs/derain/sian_sample.py'), 'gone.pth', "expected 'mmdet' or 'mmseg'"),
     ],
 )
-def test_error_for_a_task_model_that_cannot_be_loaded(model, weights, said):
-    with pytest.raises((InputError, FileNotFoundError), match=said):
+def test_error_for_a_task_model_that_cannot_be_loaded(model, weights, message):
+    with pytest.raises((InputError, FileNotFoundError), match=message):
         load_task_model(model, weights)
 
 
@@ -103,7 +103,7 @@ def test_weights_of_another_model_are_refused():
 
 
 def test_a_derainer_in_the_config_is_part_of_the_model(tmp_path):
-    """The chain of a user's config and the image derained beforehand give one answer."""
+    """A config with a derainer gives the same result as an image that was derained before."""
     (tmp_path / 'chain.py').write_text(
         f"_base_ = '{ROOT}/configs/perception/atss_r18_street.py'\n"
         'test_pipeline = _base_.test_pipeline\n'

@@ -1,4 +1,4 @@
-"""The statistics of the rain beside those of the benchmarks."""
+"""Statistics of synthetic rain compared with those of the benchmarks."""
 
 import mmcv
 import numpy as np
@@ -41,11 +41,11 @@ def test_heavy_rain_is_closer_to_the_benchmark_than_the_plain_recipe():
     assert (truth['median'], truth['percentile_99']) == (41, 169)
     assert truth['psnr_y'] == pytest.approx(14.43, abs=0.01)
     cleans = [clean for _, clean in real]
-    ours, plain = (
+    result, plain = (
         rain_statistics(tool.draw_all(cleans, rain, 3), lengths=False) for rain in ('heavy', tool.PLAIN['heavy'])
     )
-    assert wasserstein(truth, ours) < wasserstein(truth, plain)
-    assert abs(ours['percentile_99'] - 169) < abs(plain['percentile_99'] - 169)
+    assert wasserstein(truth, result) < wasserstein(truth, plain)
+    assert abs(result['percentile_99'] - 169) < abs(plain['percentile_99'] - 169)
 
 
 @pytest.mark.parametrize('preset, psnr, ssim', [('light', 26.672, 0.8152), ('heavy', 14.514, 0.3843)])

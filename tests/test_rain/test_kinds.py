@@ -35,7 +35,7 @@ def test_mean_light_of_streaks_follows_from_their_parameters():
     layer = StreakLayer(density=0.01, length=20, sigma=0.8, angle=10, amplitude=30, variety=0.8)
     drawn = draw_streaks(600, 800, Streaks((layer,), None), np.random.default_rng(0))
     assert drawn.mean() == pytest.approx(0.01 * 30 * line_kernel(20, 0.8, 10).sum(), rel=0.03)
-    # Of independent streaks: variance = density * E[peak^2] * sum of the kernel's squares.
+    # For independent streaks, variance = density * E[peak^2] * sum of the squared kernel.
     square = 0.01 * 30**2 * (1 + 0.8**2) * (line_kernel(20, 0.8, 10) ** 2).sum()
     assert drawn.var() == pytest.approx(square, rel=0.05)
 

@@ -113,9 +113,9 @@ def test_rain_over_a_folder_reports_errors(tmp_path, capsys):
     (src / 'b.png').write_text('not an image')
     (src / 'c.png').touch()
     assert main(['rain', str(src), str(tmp_path / 'dst')]) == 1
-    said = capsys.readouterr()
-    assert 'over 1 of 3 images' in said.out
-    assert all(f'{src / name}: cannot be read as an image' in said.err for name in ('b.png', 'c.png'))
+    message = capsys.readouterr()
+    assert 'over 1 of 3 images' in message.out
+    assert all(f'{src / name}: cannot be read as an image' in message.err for name in ('b.png', 'c.png'))
     cv2.imwrite(str(src / 'a.png'), smooth_image(40, 50))
     mmcv.imwrite(smooth_image(40, 50), str(tmp_path / 'other/d.jpg'))
     for arguments, error in (

@@ -114,7 +114,7 @@ def test_a_seed_gives_the_rain_of_earlier_versions():
 
 @pytest.fixture
 def snow(tmp_path, monkeypatch):
-    """The example of the page, imported as a module."""
+    """Import the example of the page as a module."""
     (code,) = [block for block in blocks(ROOT / 'docs/en/rain.md', 'python') if 'register_rain' in block]
     (tmp_path / 'snow.py').write_text(code)
     monkeypatch.syspath_prepend(tmp_path)

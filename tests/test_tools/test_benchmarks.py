@@ -1,4 +1,4 @@
-"""The benchmarks say what they measured; how fast it was is no test."""
+"""The benchmarks report what they measured. Speed is not tested."""
 
 import json
 
@@ -111,7 +111,7 @@ def test_option_against_is_checked_first(config, tmp_path, capsys):
 
 
 def test_benchmark_of_compiled_and_eager(config, tmp_path):
-    """By a backend of torch's that needs no compiler."""
+    """The test uses a backend of torch that needs no compiler."""
     tool = load_tool('benchmark')
     arguments = [str(config), '--sizes', '32x48', '--repeats', '1', '--out', str(tmp_path / 'out')]
     arguments += ['--cfg-options', 'model.compile.backend=aot_eager', '--paths', 'eager', 'compiled']
@@ -136,7 +136,7 @@ def test_cuda_graphs_are_a_path(config, monkeypatch):
 
 
 def test_reference_eager(tmp_path):
-    """For networks without a plain formulation. Sides are padded as for deraining, here to a multiple of two."""
+    """It serves networks without a plain formulation. Sizes are padded as for deraining, here to a multiple of two."""
     tool = load_tool('benchmark')
     network = dict(_delete_=True, type='PixelUnshuffled', network=dict(type='SIAN', channels=4, num_stages=2))
     config = tmp_path / 'unshuffled.py'
@@ -153,7 +153,7 @@ def test_reference_eager(tmp_path):
 
 
 def test_peak_memory_of_a_known_network(tmp_path, monkeypatch):
-    """A network whose one layer gives 400 channels at full size."""
+    """The only layer of the network has 400 channels at full size."""
     text = "default_scope = 'mmderain'\ncustom_imports = dict(imports=['wide'])\n"
     (tmp_path / 'wide.py').write_text(
         'import torch\nfrom mmengine.model import BaseModule\nfrom mmderain.models import NetworkSpec\n'
@@ -164,7 +164,7 @@ def test_peak_memory_of_a_known_network(tmp_path, monkeypatch):
     (tmp_path / 'net.py').write_text(text + "model = dict(type='Derainer', network=dict(type='Wide'))\n")
     monkeypatch.syspath_prepend(tmp_path)
     held = Benchmark().resident(str(tmp_path / 'net.py'), (256, 256), 1, Variant('fp32', 'eager', 'kept'))
-    # 600 channels of float32.
+    # 600 channels in float32.
     assert held == pytest.approx(600 * 4 * 256 * 256, rel=0.15)
 
 

@@ -1,4 +1,4 @@
-"""Weights of a run become a model that can be named."""
+"""Weights of a run become a bundled model."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ NAME, CONFIG = 'mine', 'derain/nafnet_photographs.py'
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    """The end of a run: averaged weights in ``state_dict``, and what a model does not need."""
+    """Write the last checkpoint of a run, with averaged weights and entries that a model does not need."""
     torch.manual_seed(1)
     model = init_model(ROOT / 'configs' / CONFIG)
     content = dict(meta=dict(iter=17, epoch=0), state_dict=model.state_dict(), optimizer=dict(state={}))
@@ -29,7 +29,7 @@ def checkpoint(tmp_path):
 
 @pytest.fixture
 def weights(tmp_path, monkeypatch):
-    """A folder of weights with the entry of another model."""
+    """Make a folder of weights with the entry of another model."""
     folder = tmp_path / 'weights'
     folder.mkdir()
     shutil.copy(ROOT / 'mmderain/weights/index.json', folder)
@@ -64,7 +64,7 @@ def test_weights_that_do_not_fit_are_refused_and_nothing_is_written(checkpoint, 
     torch.save(right['state_dict'], checkpoint.with_name('bare.pth'))
     torch.save([1], checkpoint.with_name('list.pth'))
     torch.save(dict(state_dict=right['state_dict']), checkpoint.with_name('no_meta.pth'))
-    for arguments, said in [
+    for arguments, message in [
         ([NAME, 'derain/sian_compact.py', checkpoint], 'the weights do not fit the network'),
         ([NAME, CONFIG, checkpoint.with_name('large.pth')], 'network.intro.weight: float16 cannot hold its values'),
         ([NAME, CONFIG, checkpoint.with_name('none.pth')], 'none.pth: no such checkpoint file'),
@@ -77,16 +77,16 @@ def test_weights_that_do_not_fit_are_refused_and_nothing_is_written(checkpoint, 
         ),
     ]:
         assert bundle(*arguments, '--about', 'x', '--weights', weights) == 1
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
     assert (weights / 'index.json').read_bytes() == before and not list(weights.glob('*.pth'))
 
 
-@pytest.mark.parametrize('content, said', [('{"a": ', 'cannot be read as JSON'), ('[]', 'found a list, expected')])
-def test_a_damaged_index_changes_nothing(checkpoint, weights, capsys, content, said):
+@pytest.mark.parametrize('content, message', [('{"a": ', 'cannot be read as JSON'), ('[]', 'found a list, expected')])
+def test_a_damaged_index_changes_nothing(checkpoint, weights, capsys, content, message):
     (weights / 'index.json').write_text(content)
     (weights / 'mine.pth').write_bytes(b'weights of before')
     assert bundle(NAME, CONFIG, checkpoint, '--about', 'x', '--weights', weights) == 1
-    assert f'index.json: {said}' in capsys.readouterr().err
+    assert f'index.json: {message}' in capsys.readouterr().err
     assert (weights / 'index.json').read_text() == content
     assert (weights / 'mine.pth').read_bytes() == b'weights of before'
 

@@ -1,4 +1,4 @@
-"""The check of a release: the wheel is installed beside mmdet, used and removed."""
+"""The check of a release: the wheel is installed in an environment with mmdet, used and removed."""
 
 import pytest
 from conftest import load_tool

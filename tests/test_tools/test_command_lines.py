@@ -1,4 +1,4 @@
-"""The tools as a person calls them, wrong calls included."""
+"""The tools are called as programs, also in wrong ways."""
 
 import csv
 import json
@@ -28,21 +28,21 @@ log_level = 'ERROR'
 
 
 def start(name, *arguments, cwd):
-    """Run a tool as a program of its own."""
+    """Run a tool as a separate program."""
     command = [sys.executable, ROOT / f'tools/{name}.py', *arguments]
     return subprocess.run([str(c) for c in command], cwd=cwd, capture_output=True, text=True)
 
 
 @pytest.fixture
 def tool(monkeypatch, capsys):
-    """Run a tool in this process, which takes seconds less."""
+    """Run a tool in this process, which saves seconds."""
 
     def run(name, *arguments, cwd):
         monkeypatch.chdir(cwd)
         capsys.readouterr()
         code = load_tool(name).main([str(argument) for argument in arguments]) or 0
-        said = capsys.readouterr()
-        return SimpleNamespace(returncode=code, stdout=said.out, stderr=said.err)
+        message = capsys.readouterr()
+        return SimpleNamespace(returncode=code, stdout=message.out, stderr=message.err)
 
     return run
 
@@ -58,12 +58,12 @@ def convert(src, dst, capsys):
 
 
 def test_converter_writes_weights_that_load(authors_file, tmp_path, capsys):
-    code, said = convert(authors_file, tmp_path / 'new/ours.pth', capsys)
-    assert code == 0 and '491,939 values; 18,496 that the model never uses were left out' in said.out
-    model = init_model(ROOT / 'configs/derain/sian_rain100l.py', tmp_path / 'new/ours.pth')
-    theirs = read_checkpoint(authors_file)
-    assert torch.equal(model.network.embed.weight, theirs['body.tran_conv.weight'])
-    assert torch.equal(model.network.lstm[0].gates.weight[64:96, 32:], theirs['body.lstm.2.conv_ho.weight'])
+    code, message = convert(authors_file, tmp_path / 'new/result.pth', capsys)
+    assert code == 0 and '491,939 values; 18,496 that the model never uses were left out' in message.out
+    model = init_model(ROOT / 'configs/derain/sian_rain100l.py', tmp_path / 'new/result.pth')
+    reference = read_checkpoint(authors_file)
+    assert torch.equal(model.network.embed.weight, reference['body.tran_conv.weight'])
+    assert torch.equal(model.network.lstm[0].gates.weight[64:96, 32:], reference['body.lstm.2.conv_ho.weight'])
 
 
 def test_converter_lists_every_key_that_does_not_fit_and_writes_nothing(authors_file, tmp_path, capsys):
@@ -71,14 +71,14 @@ def test_converter_lists_every_key_that_does_not_fit_and_writes_nothing(authors_
     weights['extra.weight'] = weights.pop('body.lstm.1.conv_hi.weight')
     del weights['body_end.2.bias']
     torch.save(weights, tmp_path / 'broken.pth')
-    code, said = convert(tmp_path / 'broken.pth', tmp_path / 'out.pth', capsys)
+    code, message = convert(tmp_path / 'broken.pth', tmp_path / 'out.pth', capsys)
     assert code == 1
     for line in (
         'unknown key: extra.weight',
         'missing key: body.lstm.1.conv_hi.weight',
         'missing key: body_end.2.bias',
     ):
-        assert line in said.err
+        assert line in message.err
     assert not (tmp_path / 'out.pth').exists()
 
 
@@ -117,7 +117,7 @@ def test_weights_of_another_model_give_an_error(authors_file, tmp_path):
     assert 'missing key: network.attention.0.conv_m.weight' in str(error.value)
     assert 'a SIAN of' in str(error.value) and len(str(error.value).splitlines()) <= 11
     assert 'network.embed.weight: found shape (32, 6, 3, 3), expected (16, 6, 3, 3)' in str(error.value)
-    # Nothing was loaded, not even what would have fitted.
+    # No weight was loaded, not even one that fits.
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
 
@@ -132,14 +132,14 @@ def test_test_tool_writes_scores_and_images(tmp_path, tool):
     assert list(rows) == ['rain-1.png', 'rain-2.png']
     content = json.loads((tmp_path / 'figures/metrics.json').read_text())
     for name, row in rows.items():
-        # The images written are the images measured.
+        # The written images are those that were measured.
         pred = mmcv.imread(str(tmp_path / 'shown/derained' / name))
         gt = mmcv.imread(str(tmp_path / 'data/norain' / f'no{name}'))
         assert measure(pred, gt, 'PSNR-Y') == pytest.approx(float(row['PSNR-Y']), abs=1e-7)
         assert content['per_image'][name]['SSIM-Y(valid)'] == pytest.approx(measure(pred, gt, 'SSIM-Y(valid)'))
         drawn = mmcv.imread(str(tmp_path / 'shown/panels' / name))
         assert drawn.shape[1] == 4 * (50 + 12) and (drawn[-46:-6, 68:118] == pred).all()
-    # What was written can be measured again by the folder tool.
+    # evaluate_folder.py measures the written images again.
     rule = ['--pairing', 'prefix', 'rain-', 'norain-']
     done = tool('evaluate_folder', 'shown/derained', 'data/norain', *rule, cwd=tmp_path)
     assert f'PSNR-Y {content["mean"]["PSNR-Y"]:.4f}' in done.stdout.splitlines()[-1]
@@ -182,7 +182,7 @@ def test_load_from_of_the_config_is_ignored_in_tests(tmp_path, tool):
 def test_wrong_calls_end_in_one_error(name, arguments, text, tmp_path, tool):
     done = tool(name, *arguments, cwd=tmp_path)
     assert done.returncode == 1 and text in done.stderr and 'Traceback' not in done.stderr
-    assert not list(tmp_path.iterdir())  # no log, no folder
+    assert not list(tmp_path.iterdir())  # neither a log nor a folder
 
 
 @pytest.mark.parametrize(
@@ -221,13 +221,13 @@ def test_a_damaged_image_gives_one_line_from_a_worker_process(tmp_path):
 
 @pytest.mark.parametrize('name', ['rain100l', 'rain100h', 'rain1400'])
 def test_authors_checkpoints_are_converted(name, tmp_path, capsys):
-    code, said = convert(shared(f'weights/sian_official/{name}.pth'), tmp_path / 'out.pth', capsys)
-    assert code == 0, said.err
+    code, message = convert(shared(f'weights/sian_official/{name}.pth'), tmp_path / 'out.pth', capsys)
+    assert code == 0, message.err
     init_model(ROOT / 'configs/derain/sian_rain100l.py', tmp_path / 'out.pth')
 
 
 def two_or_all(*two: int) -> pytest.MarkDecorator:
-    """Test two pairs of a sample, one of each orientation; in the endurance runs all of them, which take 4 s each."""
+    """Test two pairs of a sample, one of each orientation; the endurance test uses all, which take 4 s each."""
     return pytest.mark.parametrize('pairs', [list(two), pytest.param(None, marks=pytest.mark.soak)], ids=['two', 'all'])
 
 
@@ -252,21 +252,21 @@ def scores(tmp_path, tool, capsys):
 def test_authors_log_is_reproduced_for_each_image(pairs, scores):
     log = list(csv.DictReader(shared('data/rain100l_sample/sian_authors_log.csv').open()))
     log = [log[index] for index in pairs or range(21)]
-    ours = scores('rain100l', pairs)
-    assert [row['image'] for row in log] == list(ours)
+    result = scores('rain100l', pairs)
+    assert [row['image'] for row in log] == list(result)
     for row in log:
-        assert float(ours[row['image']]['PSNR-Y']) == pytest.approx(float(row['psnr_y']), abs=1e-4)
-        assert float(ours[row['image']]['SSIM-Y(valid)']) == pytest.approx(float(row['ssim_y']), abs=1e-5)
+        assert float(result[row['image']]['PSNR-Y']) == pytest.approx(float(row['psnr_y']), abs=1e-4)
+        assert float(result[row['image']]['SSIM-Y(valid)']) == pytest.approx(float(row['ssim_y']), abs=1e-5)
 
 
 @two_or_all(0, 1)
 def test_rain100h_sample_scores(pairs, scores):
-    ours = scores('rain100h', pairs)
+    result = scores('rain100h', pairs)
     known = {'rain-005.png': (31.36824, 0.910575), 'rain-010.png': (32.72884, 0.958519)}
     for image, (psnr, ssim) in known.items():
-        assert float(ours[image]['PSNR-Y']) == pytest.approx(psnr, abs=1e-4)
-        assert float(ours[image]['SSIM-Y(valid)']) == pytest.approx(ssim, abs=1e-5)
-    assert len(ours) == (2 if pairs else 20)
+        assert float(result[image]['PSNR-Y']) == pytest.approx(psnr, abs=1e-4)
+        assert float(result[image]['SSIM-Y(valid)']) == pytest.approx(ssim, abs=1e-5)
+    assert len(result) == (2 if pairs else 20)
     if not pairs:
-        assert np.mean([float(row['PSNR-Y']) for row in ours.values()]) == pytest.approx(31.017, abs=1e-3)
-        assert np.mean([float(row['SSIM-Y(valid)']) for row in ours.values()]) == pytest.approx(0.9185, abs=1e-4)
+        assert np.mean([float(row['PSNR-Y']) for row in result.values()]) == pytest.approx(31.017, abs=1e-3)
+        assert np.mean([float(row['SSIM-Y(valid)']) for row in result.values()]) == pytest.approx(0.9185, abs=1e-4)

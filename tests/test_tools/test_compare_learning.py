@@ -7,7 +7,7 @@ from conftest import ROOT, load_tool, write_pairs
 
 
 def test_all_networks_learn(tmp_path, monkeypatch, capsys):
-    """Ten steps each; what is learned in more is in docs/en/networks.md."""
+    """Each network is trained for ten steps; docs/en/networks.md shows longer runs."""
     tool = load_tool('dev/compare_learning')
     write_pairs(tmp_path / 'pairs', ['001'], size=(64, 64))
     arguments = ['--rain-free', ROOT / 'demo/sample/train', '--test', tmp_path / 'pairs', '--out', tmp_path / 'out']

@@ -1,4 +1,4 @@
-"""Exported derainers answer as PyTorch does, at the size they were exported at and at another."""
+"""Exported derainers give the results of PyTorch, at the size of the export and at another size."""
 
 import logging
 import math
@@ -42,16 +42,16 @@ def test_exported_file_equals_pytorch(trained, suffix, tmp_path, capsys):
     out = tmp_path / f'net{suffix}'
     arguments = [str(tmp_path / 'net.py'), str(out), '--weights', str(tmp_path / 'net.pth'), '--size', *map(str, SIZE)]
     assert tool.main(arguments) == 0, capsys.readouterr().err
-    said = capsys.readouterr().out
+    message = capsys.readouterr().out
     fixed = type(trained.network).__name__ == 'MAFNet'
     run = export.load_exported(out)
     multiple = math.lcm(trained.spec.size_multiple, trained.spec.export_multiple)
-    assert ('72x96 only' if fixed else f'multiples of {multiple}') in said
+    assert ('72x96 only' if fixed else f'multiples of {multiple}') in message
     for size in [SIZE] if fixed else [SIZE, (17 * multiple, 9 * multiple)]:
         rainy = torch.rand(1, 3, *size)
         with torch.no_grad():
-            wanted, found = trained.restore(rainy), run(rainy)
-        assert (found - wanted).abs().max() < 1e-5
+            target, found = trained.restore(rainy), run(rainy)
+        assert (found - target).abs().max() < 1e-5
     assert not list(tmp_path.glob('*.part*'))
     if suffix == '.onnx':
         import onnx

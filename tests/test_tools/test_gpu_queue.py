@@ -1,4 +1,4 @@
-"""The queue for a GPU, tried end to end on the CPU with tiny settings."""
+"""The queue for a GPU runs completely on the CPU with tiny settings."""
 
 import json
 import shlex
@@ -104,7 +104,7 @@ def test_every_step_runs_on_the_cpu(settings, tmp_path, monkeypatch, capsys):
 
 
 def test_list_names_every_step(capsys):
-    """With the default settings; every command is understood by its tool."""
+    """With the default settings, every command is valid for its tool."""
     tool = load_tool('dev/gpu_queue')
     assert tool.main(['list']) == 0
     names = ['check', 'tests', 'attention', *(f'benchmark-{name}' for name in ('sian', 'jdnet', 'nasnet', 'mafnet'))]
@@ -153,7 +153,7 @@ def test_queue_stops_without_a_gpu(settings, tmp_path, monkeypatch):
 
 
 def test_a_recipe_is_trained_in_parts(settings, tmp_path, monkeypatch, capsys):
-    """The time is up in the middle: what was saved last is sent back; without a new checkpoint it is an error."""
+    """If the time ends during training, the last checkpoint is returned; without a new checkpoint it is an error."""
     tool = load_tool('dev/gpu_queue')
     folder = tmp_path / 'work/tiny'
 

@@ -7,7 +7,7 @@ from mmderain.io.video import write_frames
 
 
 def test_labels_of_the_video_of_a_still_camera(tmp_path, capsys):
-    """A dark figure walks over a grey square; a wide thing passes once."""
+    """A dark figure walks over a gray square, and a wide object passes once."""
     tool = load_tool('prepare_dataset')
     frames = []
     for t in range(20):
@@ -19,8 +19,10 @@ def test_labels_of_the_video_of_a_still_camera(tmp_path, capsys):
     video = tmp_path / 'a.mp4'
     write_frames(frames, video, 10)
     assert tool.main(['street', str(video), str(tmp_path / 'out'), '--step', '1', '--test-from', '12']) == 0
-    said = capsys.readouterr().out
-    assert 'train: 12 images, 12 persons, 0 uncertain' in said and 'test: 8 images, 8 persons, 1 uncertain' in said
+    message = capsys.readouterr().out
+    assert (
+        'train: 12 images, 12 persons, 0 uncertain' in message and 'test: 8 images, 8 persons, 1 uncertain' in message
+    )
     content = mmcv.imread(str(tmp_path / 'out/annotations/test/00015.png'), 'unchanged')
     assert content[65, 8 * 15 + 9] == 1 and content[105, 50] == 255 and content[5, 5] == 0
     found = Config.fromfile(tmp_path / 'out/test.json')

@@ -1,4 +1,4 @@
-"""Killed at any moment, the queue gives the weights of an undisturbed run; its state moves to a new machine."""
+"""A killed queue gives the weights of an undisturbed run, and its state moves to a new machine."""
 
 import json
 import os
@@ -32,7 +32,7 @@ default_hooks = dict(checkpoint=dict(interval=1, by_epoch=False), logger=dict(in
 
 
 def wait_until(happened: Callable[[], bool]) -> None:
-    """Wait for something that another process does, two minutes at most."""
+    """Wait until a condition holds, at most two minutes."""
     end = time.monotonic() + 120
     while not happened():
         assert time.monotonic() < end
@@ -40,7 +40,7 @@ def wait_until(happened: Callable[[], bool]) -> None:
 
 
 class Queue:
-    """A queue of tiny recipes in a folder of its own, driven by its commands."""
+    """Queue of small recipes in its own folder, used through its commands."""
 
     created: list['Queue'] = []
 
@@ -84,7 +84,7 @@ class Queue:
         """Kill all processes at once; return the step of the last checkpoint."""
         os.killpg(self.pid(), signal.SIGKILL)
         os.waitpid(self.pid(), 0)
-        (self.root / 'work/pid').unlink()  # so that nobody takes it for that of the next queue
+        (self.root / 'work/pid').unlink()  # so that it is not taken for that of the next queue
         return self.step()
 
     def step(self) -> int:
@@ -104,7 +104,7 @@ class Queue:
 
 @pytest.fixture(autouse=True)
 def photographs(monkeypatch):
-    """The tiny recipes read demo/sample: nothing is made of photographs."""
+    """Skip the preparation of photographs, because the small recipes read demo/sample."""
     monkeypatch.setattr(load_tool('dev/training_queue'), 'prepare_photographs', lambda photographs: None)
 
 
@@ -118,7 +118,7 @@ def lowered(monkeypatch) -> list[int]:
 
 @pytest.fixture(autouse=True)
 def no_queue_is_left_running():
-    """A test that fails must not leave a queue behind."""
+    """Stop the queues of a failed test."""
     yield
     for queue in Queue.created:
         if queue.tool.Queue([], queue.root / 'work').pid() is not None:
@@ -138,16 +138,16 @@ def leaves(value, path=''):
 def assert_equal_training(first: dict, second: dict) -> None:
     """Assert that weights, averaged weights, optimizer and schedule are equal bit by bit."""
     for part in ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers'):
-        ours, theirs = dict(leaves(first[part])), dict(leaves(second[part]))
-        assert ours.keys() == theirs.keys()
+        ours, reference = dict(leaves(first[part])), dict(leaves(second[part]))
+        assert ours.keys() == reference.keys()
         for path, value in ours.items():
-            same = torch.equal(value, theirs[path]) if isinstance(value, torch.Tensor) else value == theirs[path]
+            same = torch.equal(value, reference[path]) if isinstance(value, torch.Tensor) else value == reference[path]
             assert same, f'{part}{path}'
 
 
 @pytest.fixture(scope='module')
 def undisturbed(tmp_path_factory):
-    """All steps without a disturbance, after a recipe that fails."""
+    """Train all steps without a disturbance, after a recipe that fails."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(load_tool('dev/training_queue'), 'prepare_photographs', lambda photographs: None)
         patch.setattr(load_tool('dev/training_queue'), 'lower_session_priority', lambda pid: None)
@@ -185,11 +185,11 @@ def test_a_stored_curve_marks_a_recipe_as_finished_on_another_machine(undisturbe
     assert '0 of 1 recipes to train' in other.log()
     capsys.readouterr()
     assert other.call('status') == 0
-    assert 'the queue does not run' in (said := capsys.readouterr().out) and 'finished' in said
+    assert 'the queue does not run' in (message := capsys.readouterr().out) and 'finished' in message
 
 
 def test_recipe_survives_pause_kills_and_a_new_machine(undisturbed, lowered, tmp_path, capsys):
-    """One run is paused, its training, then its queue are killed, and it is ended; its stored state ends elsewhere."""
+    """A run is paused, killed with and without its queue, and ends. Its stored state ends on another machine."""
     queue = Queue(tmp_path / 'here', STEPS)
     assert queue.call('start') == 0
     wait_until(lambda: queue.step() >= 1)
@@ -205,7 +205,7 @@ def test_recipe_survives_pause_kills_and_a_new_machine(undisturbed, lowered, tmp
     assert queue.call('resume') == 0
     wait_until(lambda: queue.step() > paused_at)
 
-    os.kill(queue.training(), signal.SIGKILL)  # a training that is killed alone is continued by the queue
+    os.kill(queue.training(), signal.SIGKILL)  # the queue continues a training that was killed alone
     wait_until(lambda: 'a: interrupted, exit code -9; step' in queue.log())
     interrupted_at = queue.step()
     wait_until(lambda: queue.step() > interrupted_at)
@@ -247,7 +247,7 @@ def test_ten_kills_at_random_moments_change_nothing(tmp_path, capsys):
         time.sleep(random.uniform(0, 0.5))
         steps.append(killed.kill())
     killed.train()
-    capsys.readouterr()  # what `start` has said; the report gets one line
+    capsys.readouterr()  # the output of `start`; the report gets one line
     left = [path.name for path in (killed.root / 'work/a').glob('.*')]
     print(f'killed at steps {steps} of 80; left beside the checkpoints: {left}')
     assert max(steps) < 80
@@ -287,7 +287,7 @@ def test_commands_without_a_running_queue_give_an_error(tmp_path, capsys, comman
 
 
 @pytest.mark.parametrize(
-    'content, said',
+    'content, message',
     [
         ('- nosuch\n', "found 'nosuch', expected the name of a config in"),
         ('a: 1\n', 'expected a YAML list of names of configs'),
@@ -295,29 +295,29 @@ def test_commands_without_a_running_queue_give_an_error(tmp_path, capsys, comman
         ('- [a\n', 'is not YAML'),
     ],
 )
-def test_a_wrong_list_of_recipes_is_refused(tmp_path, capsys, content, said):
+def test_a_wrong_list_of_recipes_is_refused(tmp_path, capsys, content, message):
     queue = Queue(tmp_path, 1)
     (tmp_path / 'queue.yml').write_text(content)
     assert queue.call('status') == 1
-    assert f'error: {tmp_path}/queue.yml: ' in (error := capsys.readouterr().err) and said in error
+    assert f'error: {tmp_path}/queue.yml: ' in (error := capsys.readouterr().err) and message in error
 
 
 @pytest.mark.parametrize(
-    'folders, said',
+    'folders, message',
     [
         (['nowhere'], 'nowhere: no such folder'),
         ([], 'data/photographs and data/photographs_held_out: not found, and --photographs names no folder'),
         (['mine'], 'data/photographs and data/photographs_held_out: not found, and --photographs names no folder'),
     ],
 )
-def test_error_for_missing_photographs(tmp_path, monkeypatch, folders, said):
+def test_error_for_missing_photographs(tmp_path, monkeypatch, folders, message):
     tool = load_tool('dev/training_queue')
     monkeypatch.undo()
     monkeypatch.setattr(tool, 'ROOT', tmp_path)
     (tmp_path / 'tools/dev').mkdir(parents=True)
     (tmp_path / 'tools/dev/held_out_photographs.txt').write_text('a\nb\n')
     mmcv.imwrite(smooth_image(40, 50), str(tmp_path / 'mine/c.png'))
-    with pytest.raises(tool.InputError, match=said):
+    with pytest.raises(tool.InputError, match=message):
         tool.prepare_photographs([tmp_path / folder for folder in folders])
 
 

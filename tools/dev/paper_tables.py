@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / 'docs/en/paper_tables.md'
 HEAD = """# The papers' tables, row by row
 
-The tables list every row in which the four papers report their own method, and the config that reproduces it. The head of a
-column names the protocol of its scores ([definitions](metrics.md)). Scores of this project are given only where the config was
-run unchanged. A row with "weights of" only tests.
+The tables list every row in which the four papers report their own method, and the config that reproduces it. The head
+of a column names the protocol of its scores ([definitions](metrics.md)). Scores of this project are given only where
+the config was run unchanged. A row with "weights of" only tests.
 
 `python tools/dev/paper_tables.py` makes this page from `configs/derain/metafile_*.yml`.
 """

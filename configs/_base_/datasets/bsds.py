@@ -5,7 +5,7 @@ source = dict(
     published_at='https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/resources.html (BSDS500)',
     layout="""
 data/bsds/
-    train/*.jpg   val/*.jpg   (any rain-free pictures; none of a background that you test on)
+    train/*.jpg   val/*.jpg   (any rain-free images without a background of your test set)
 """,
 )
 train_dataloader = dict(

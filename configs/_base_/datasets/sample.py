@@ -1,10 +1,10 @@
 # The free photographs that are bundled with the project, under heavy rain, in crops of 64x64.
 _base_ = './rain_free.py'
 source = dict(
-    name='the sample pictures of mmderain',
+    name='the sample images of mmderain',
     published_at='demo/sample in the checkout of mmderain (not part of the wheel)',
-    layout='demo/sample/train/*.jpg   demo/sample/test/*.jpg   (run from the top of the checkout)\n'
-    'Any other folder of rain-free pictures will do: docs/en/training.md',
+    layout='demo/sample/train/*.jpg   demo/sample/test/*.jpg   (run in the root of the checkout)\n'
+    'Any other folder of rain-free images can be used: docs/en/training.md',
 )
 train_dataloader = dict(
     dataset=dict(

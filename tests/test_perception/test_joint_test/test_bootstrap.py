@@ -7,7 +7,7 @@ pytest.importorskip('mmdet', reason='mmdet is not installed')
 
 
 def test_bootstrap_of_box_ap_equals_pycocotools(tmp_path):
-    """Over each image once it is the AP itself; over the first image alone that of the first image."""
+    """The score of all images once equals the AP; that of the first image alone equals its AP."""
     from mmdet.evaluation import CocoMetric
 
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Finished rows are kept, and run again when anything that they depend on has changed."""
+"""Finished rows are reused, and run again if a setting or a file has changed."""
 
 import pytest
 import torch
@@ -33,7 +33,7 @@ def test_finished_rows_are_reused_until_a_setting_changes(camvid, tmp_path, monk
 
 
 def test_cache_key_depends_on_the_content_of_named_files(camvid, tmp_path):
-    """A derainer in the preprocessor, annotations: other contents under the same name, another key."""
+    """A derainer in the preprocessor, or annotations, with new contents under the same name give a new key."""
     (tmp_path / 'derainer.py').write_text("model = dict(type='mmderain.Derainer', network=dict(type='SIAN'))\n")
     (tmp_path / 'derainer.pth').write_bytes(b'1')
     (tmp_path / 'boxes.json').write_text('{}')

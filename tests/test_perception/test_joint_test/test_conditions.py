@@ -18,11 +18,11 @@ def test_conditions_are_in_the_order_of_the_table():
 
 
 def test_repeated_names_and_rains_are_refused():
-    for rains, derainers, folders, said in (
+    for rains, derainers, folders, message in (
         (['heavy', 'heavy'], {}, {}, 'rains must differ, found heavy twice'),
         (['light'], {'clean': 'sian'}, {}, 'names must differ, found clean twice'),
         (['heavy'], {'X': 'sian'}, {'X': 'folder'}, 'names must differ, found X twice'),
         (['none', 'heavy'], {}, {}, "'none' is for data whose rain is real"),
     ):
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=message):
             list(conditions(MODEL, rains, derainers, [], folders, ''))

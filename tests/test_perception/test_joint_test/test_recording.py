@@ -8,7 +8,7 @@ from mmderain.perception.joint_test import RecordingEvaluator, RecordingHook
 
 
 class CocoMetric(BaseMetric):
-    """As slow as it likes, and like mmdet's metric over `img_ids`, or over four images."""
+    """Slow metric that, like that of mmdet, measures `img_ids`, or four images."""
 
     default_prefix = 'fake'
     img_ids = None

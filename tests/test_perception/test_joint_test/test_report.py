@@ -1,4 +1,4 @@
-"""The tool and the files that it writes."""
+"""The joint test tool and its files."""
 
 import json
 
@@ -13,13 +13,13 @@ pytest.importorskip('mmseg', reason='mmseg is not installed')
 
 def test_joint_test_tool_writes_the_report(camvid, tmp_path, capsys):
     done = tmp_path / 'done/images/test'
-    for number in range(6):  # "derained" by a program that knows the truth
+    for number in range(6):  # "derained" by a program that returns the clean images
         mmcv.imwrite(mmcv.imread(f'data/camvid/images/test/{number}.jpg'), str(done / f'{number}.png'))
     tool = load_tool('joint_test')
     arguments = ['seg.py', 'seg.pth', '--rain', 'heavy', '--folder', 'oracle', str(tmp_path / 'done'), '--out', 'out']
     arguments += ['--baseline', 'same', 'seg.py', 'seg.pth']
     assert tool.main(arguments) == 0
-    said = capsys.readouterr().out
+    message = capsys.readouterr().out
     content = json.loads((tmp_path / 'out/results.json').read_text())
     by = {(r['rain'], r['treatment'], r['model']['name']): r for r in content['rows']}
     assert by[None, 'clean', 'seg']['metrics'] == by['heavy', 'oracle', 'seg']['metrics']
@@ -29,8 +29,8 @@ def test_joint_test_tool_writes_the_report(camvid, tmp_path, capsys):
     lost = by[None, 'clean', 'seg']['metrics']['mIoU'] - by['heavy', 'rainy', 'seg']['metrics']['mIoU']
     (oracle,) = [line for line in table.splitlines() if '| oracle |' in line]
     assert ('| 100% |' in oracle) == (lost > 0)
-    assert table in said and mmcv.imread(str(tmp_path / 'out/chart.png')).std() > 10
-    # The gallery: of each image what was clean, and each rain; the truth first, then every row that it belongs to.
+    assert table in message and mmcv.imread(str(tmp_path / 'out/chart.png')).std() > 10
+    # The gallery has a sheet for each image and condition: the truth first, then every row that belongs to it.
     names = sorted(path.name for path in (tmp_path / 'out/gallery').iterdir())
     assert names == [f'{n:05d}_{n}_{rain}.png' for n in (0, 2, 3, 5) for rain in ('clean', 'heavy')]
     for rain, captions in (

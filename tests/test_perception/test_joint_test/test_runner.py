@@ -1,4 +1,4 @@
-"""Each condition is a test run of the task library itself."""
+"""Each condition is a test run of the task library."""
 
 import json
 
@@ -29,7 +29,7 @@ def test_conditions_equal_test_runs_of_the_task_library(camvid, tmp_path):
         ('heavy', 'identity'),
     ]
     clean, clean_identity, rainy, median, identity = evaluate(rows, tmp_path / 'cache')
-    # What mmseg's own runner says of the same config with the rain in its pipeline.
+    # The scores of mmseg's runner for the same config with rain in its pipeline.
     for result, insert in (
         (clean, []),
         (rainy, [dict(type='mmderain.SynthesizeRain', preset='heavy', seed=4, data_root='data/camvid')]),
@@ -56,7 +56,7 @@ def test_real_rain_has_no_clean_score(camvid, tmp_path):
 
 
 def test_conditions_with_a_detector(tmp_path, monkeypatch):
-    """A RetinaNet with random weights on boxes that it finds itself: an AP near 1 on clean images, less in rain."""
+    """A RetinaNet with random weights is tested on its own detections: AP near 1 on clean images, less in rain."""
     from mmdet.apis import inference_detector
 
     monkeypatch.chdir(tmp_path)
@@ -99,7 +99,7 @@ def test_conditions_with_a_detector(tmp_path, monkeypatch):
     assert clean.metrics['coco/bbox_mAP'] > 0.9 > rainy.metrics['coco/bbox_mAP']
     assert clean.metrics == clean_identity.metrics and rainy.metrics == identity.metrics and clean.images == 3
     head, first, *_ = make_table(rows, [clean, clean_identity, rainy, _, identity])
-    # Boxes are drawn on what the detector saw.
+    # Boxes are drawn on the input of the detector.
     drawn = mmcv.imread(str(tmp_path / 'cache' / f'{clean.drawings[0]}.png'))
     changed = (drawn != mmcv.imread('data/images/0.png')).any(-1)
     assert drawn.shape == (96, 128, 3) and 0.02 < changed.mean() < 0.9
