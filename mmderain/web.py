@@ -96,23 +96,9 @@ def build_page(derainers: DerainerLoaders, tasks: TaskLoaders) -> Any:
         raise InputError('there is no derainer with bundled weights; name one: --model CONFIG --weights CHECKPOINT')
     derainer, task = cache(lambda name: derainers[name]()), cache(lambda name: tasks[name]())
 
-    base: Any = gr.Image
-
-    class UploadedImage(base):
-        """An image component that passes the path of the upload on.
-
-        The component of gradio opens the file, and its message for a file that is not an image does not help.
-        """
-
-        is_template = True  # the front end shows the parent component
-
-        def preprocess(self, payload: Any) -> str | None:
-            """Return the path of the uploaded file, or None."""
-            return payload and payload.path
-
     def run(
-        path: str | None,
-        clean_path: str | None,
+        image: dict | None,
+        clean: dict | None,
         derainer_name: str,
         task_name: str,
         kinds: list[str],
@@ -121,15 +107,17 @@ def build_page(derainers: DerainerLoaders, tasks: TaskLoaders) -> Any:
     ) -> list:
         """Derain the image and return new contents of the output components."""
         try:
-            if path is None:
+            if image is None:
                 raise InputError('Drop an image first.')
+            if derainer_name not in derainers or (task_name and task_name not in tasks):
+                raise InputError(f'found {derainer_name!r} and {task_name!r}; choose models that the page offers')
             *_, rainy, derained = view_scene(
-                read_upload(path),
+                read_upload(image['path']),
                 derainer(derainer_name),
                 task(task_name) if task_name else None,
                 '+'.join(f'{kind}:{severity:g}' for kind in kinds) or None,
                 int(seed or 0),
-                read_upload(clean_path) if clean_path else None,
+                read_upload(clean['path']) if clean else None,
             )
         except (OSError, InputError) as error:
             raise gr.Error(str(error), duration=None, print_exception=False) from None
@@ -155,7 +143,7 @@ def build_page(derainers: DerainerLoaders, tasks: TaskLoaders) -> Any:
         output = dict(format='png', buttons=['download', 'fullscreen'])
         with gr.Row():
             with gr.Column(scale=4, min_width=320):
-                image = UploadedImage(label='Image', height=240, elem_id='given', **upload)
+                image = gr.Image(label='Image', height=240, elem_id='given', **upload)
                 with gr.Group():
                     derainer_name = gr.Dropdown(list(derainers), label='Derainer', elem_id='derainer')
                     task_name = gr.Dropdown(
@@ -168,7 +156,7 @@ def build_page(derainers: DerainerLoaders, tasks: TaskLoaders) -> Any:
                         severity = gr.Slider(1, 5, 3, step=1, label='Severity', buttons=[])
                         seed = gr.Number(0, label='Seed', precision=0, minimum=0, min_width=80)
                 with gr.Accordion('Clean image, if you have it', open=False):
-                    clean = UploadedImage(show_label=False, height=160, elem_id='clean', **upload)
+                    clean = gr.Image(show_label=False, height=160, elem_id='clean', **upload)
                 button = gr.Button('Derain', variant='primary', elem_id='run')
             with gr.Column(scale=8, min_width=480):
                 hint = gr.HTML('The rainy and the derained image appear here.', elem_id='hint')
@@ -188,6 +176,9 @@ def build_page(derainers: DerainerLoaders, tasks: TaskLoaders) -> Any:
             [image, clean, derainer_name, task_name, kinds, severity, seed],
             [hint, slider, layer, scores, findings_row, *findings],
             show_progress_on=[hint, slider],
+            # `run` gets the path of the file. gradio would open the file, and its message for a file that is not an
+            # image does not help.
+            preprocess=False,
             concurrency_limit=1,
             api_visibility='private',
         )

@@ -39,7 +39,8 @@ from mmderain import __version__
 from mmderain.cli.command import CommandParser, command
 from mmderain.cli.options import add_cfg_options
 from mmderain.engine.benchmark import Benchmark, is_compile_option
-from mmderain.engine.profiling import convolution_peak, device_name, parse_size, processor_name
+from mmderain.engine.machine import device_name, processor_name
+from mmderain.engine.profiling import convolution_peak, parse_size
 from mmderain.engine.tree_comparison import compare_trees
 from mmderain.errors import InputError
 from mmderain.models.derainer import PRECISIONS

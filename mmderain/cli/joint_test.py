@@ -11,7 +11,6 @@ changed.
 """
 
 import argparse
-import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ import torch
 
 from mmderain import __version__
 from mmderain.engine.cpu_memory import keep_cpu_memory
+from mmderain.engine.machine import processor_name
 from mmderain.hub import find_derainer
 from mmderain.io.config import read_config
 from mmderain.perception import joint_test
@@ -152,7 +152,7 @@ def run(args: argparse.Namespace) -> None:
     settings = dict(
         version=__version__,
         torch=torch.__version__,
-        machine=platform.processor() or platform.machine(),
+        machine=processor_name(),
         threads=torch.get_num_threads(),
         command=sys.argv,
         images=results[0].images,

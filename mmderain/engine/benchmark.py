@@ -76,7 +76,7 @@ class Benchmark:
     resident_memory: bool = True
 
     def cases(self) -> Iterator[tuple[Size, int]]:
-        """Yield (size, batch)."""
+        """Yield each size with each of its batch sizes."""
         for number, size in enumerate(self.sizes):
             yield from product([size], self.batches if number == 0 else self.batches[:1])
 
@@ -85,7 +85,7 @@ class Benchmark:
         return [Variant(*values) for values in product(self.precision, self.paths, self.cpu_memory)]
 
     def path_options(self, path: str) -> dict:
-        """Return ``cfg_options``, changed so that a network takes a path."""
+        """Return ``cfg_options`` with the setting of a path."""
         options = dict(self.cfg_options or {})
         if path != 'compiled':
             options = {key: value for key, value in options.items() if not is_compile_option(key)}
@@ -111,17 +111,16 @@ class Benchmark:
             FileNotFoundError, InputError: one of them cannot be built or trained, or does not take a size.
         """
         model = self.build(config, 'eager')
-        least = model.spec.min_size
+        name, least = type(model.network).__name__, model.spec.min_size
         for height, width in self.sizes:
             if min(height, width) < least:
-                name = type(model.network).__name__
                 raise InputError(f'--sizes {height}x{width}: {name} takes sides from {least} on')
         if self.train and not (model.losses and 'optim_wrapper' in model.cfg):
-            raise InputError(f'{config}: --train needs a config that trains, with a loss and an optim_wrapper')
-        other = init_model(config, device=self.device)
+            raise InputError(f'{config}: --train needs a config with a loss and an optim_wrapper')
         if self.reference == 'eager':
-            other = self.build(config, 'eager')
-        elif self.reference == 'plain':
+            return model, self.build(config, 'eager')
+        other = init_model(config, device=self.device)
+        if self.reference == 'plain':
             other.network = plain_formulation(model.network, config)
         else:
             other.network = load_reference(self.reference).to(self.device).eval()
@@ -159,8 +158,8 @@ class Benchmark:
             turns = [partial(other_call, images.contiguous()), *(partial(call, images) for call in calls.values())]
             other_times, *own_times = profiling.time_calls(turns, self.repeats, self.device)
             # A backward pass takes the products of the forward pass twice: for the inputs and for the weights.
-            height, width = images.shape[-2:]
-            adds = profiling.multiply_adds(model.network, (height, width)) * (3 if self.train else 1)
+            padded = profiling.padded_size(model.network, size)
+            adds = profiling.multiply_adds(model.network, padded) * (3 if self.train else 1)
             pixels = batch * size[0] * size[1]
             for (variant, call), times in zip(calls.items(), own_times, strict=True):
                 derained = None if self.train else call(images)
@@ -207,7 +206,7 @@ class Benchmark:
         model = self.build(config, variant.path)
         call = self.call(model, variant.precision, variant.cpu_memory)
         images = profiling.random_images(model.network, size, batch, self.device)
-        # The first call is not measured, because it sets up the optimizer's moments or compiles the network.
+        # This call is not measured, because it sets up the optimizer's moments or compiles the network.
         call(images[..., :32, :32] if variant.path == 'eager' else images)
         return profiling.peak_memory(call, images, self.device)
 
@@ -240,7 +239,7 @@ def plain_formulation(network: nn.Module, config: str) -> nn.Module:
         InputError: this is not a checkout, or the network has no plain formulation.
     """
     if not PLAIN_NETWORKS.is_dir():
-        text = 'the plain formulations are in a checkout only; choose eager or MODULE:CLASS'
+        text = 'only a checkout has the plain formulations; choose eager or MODULE:CLASS'
         raise InputError(f'--reference plain: {PLAIN_NETWORKS} does not exist, {text}')
     sys.path.append(str(PLAIN_NETWORKS.parent))
     from reference import plain_network

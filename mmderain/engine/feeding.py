@@ -13,7 +13,8 @@ from mmengine.runner import Runner
 from mmderain.io import atomic_write
 from mmderain.registry import MODELS
 
-from .profiling import processor_name, time_calls
+from .machine import processor_name
+from .profiling import time_calls
 
 COLUMNS = ('workers', 'images a second', 'ms a batch', 'ms a step', 'a step waits, ms')
 

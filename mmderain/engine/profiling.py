@@ -1,11 +1,10 @@
-"""Measure networks: time of passes and training steps, memory, and multiply-adds; describe the machine.
+"""Measure networks: time of passes and training steps, memory, and multiply-adds.
 
 ``tools/benchmark.py``, ``tools/get_complexity.py`` and the comparisons in ``tools/dev`` use these functions.
 """
 
 import argparse
 import math
-import platform
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -235,21 +234,3 @@ def tensor_memory(call: Call, images: Tensor) -> int:
         held += event.nbytes()
         peak = max(peak, held)
     return peak
-
-
-# --- the machine ---------------------------------------------------------------------------------
-
-
-def processor_name() -> str:
-    """Return the name of the processor, as Linux gives it."""
-    info = Path('/proc/cpuinfo')
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def device_name(device: str) -> str:
-    """Return the name of a device, and whether a GPU computes float32 convolutions in TF32."""
-    if device == 'cpu':
-        return 'cpu'
-    return torch.cuda.get_device_name(device) + (', fp32 as TF32' if torch.backends.cudnn.allow_tf32 else '')

@@ -40,7 +40,7 @@ class TaskInferencer:
         InputError: the checkpoint does not fit the config, or the config is of another library.
     """
 
-    def __init__(self, config: Config, checkpoint: str | Path, device: str = 'cpu'):
+    def __init__(self, config: Config, checkpoint: str | Path, device: str = 'cpu') -> None:
         self._scope = config.get('default_scope')
         if self._scope not in ('mmdet', 'mmseg'):
             raise InputError(f"{config.filename}: found default_scope {self._scope!r}; expected 'mmdet' or 'mmseg'")
@@ -56,9 +56,8 @@ class TaskInferencer:
             self.model = MODELS.build(config.model)
             with DATASETS.switch_scope_and_registry(self._scope) as datasets:
                 meta = dict(datasets.get(_test_dataset(config).type).METAINFO)
-            self._visualizer = VISUALIZERS.build(
-                {**config.visualizer, 'name': f'mmderain{id(self)}', 'vis_backends': None, 'save_dir': None}
-            )
+            visualizer = {**config.visualizer, 'name': f'mmderain{id(self)}', 'vis_backends': None, 'save_dir': None}
+            self._visualizer = VISUALIZERS.build(visualizer)
         meta.update(_test_dataset(config).get('metainfo', {}))
         self.classes = tuple(meta['classes'])
         load_task_weights(self.model, checkpoint, config.filename)
@@ -216,7 +215,7 @@ def draw_data_sample(
         options: further arguments of the visualizer's ``add_datasample``.
 
     Returns:
-        (H, W, 3) BGR uint8, a copy.
+        A copy, (H, W, 3) BGR uint8.
     """
     rgb = np.ascontiguousarray(img[..., ::-1])
     visualizer.add_datasample('image', rgb, sample, draw_gt=draw_gt, draw_pred=not draw_gt, **options)

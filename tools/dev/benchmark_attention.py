@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from mmderain.cli.command import CommandParser, command
-from mmderain.engine.profiling import device_name, parse_size, time_calls
+from mmderain.engine.machine import device_name
+from mmderain.engine.profiling import parse_size, time_calls
 from mmderain.io import atomic_write
 from mmderain.models.layers.window_attention import WindowAttention
 from mmderain.models.layers.window_geometry import coordinates

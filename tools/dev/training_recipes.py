@@ -13,9 +13,9 @@ import yaml
 from mmengine.config import Config
 
 from mmderain.engine.compact_state import compact_checkpoint, write_restored
+from mmderain.engine.machine import processor_with_features
 from mmderain.errors import InputError
 from mmderain.io import atomic_write, read_checkpoint
-from mmderain.models.precision import BF16_FLAGS, cpu_flags
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The largest file that :meth:`Recipe.store` writes.
@@ -105,7 +105,7 @@ class Recipe:
         if checkpoint is None:
             return []
         content = dict(recipe=self.name, step=self.step(), steps=self.total_steps(), cpu_seconds=self.cpu_seconds())
-        content.update(processor=processor(), validations=self._validations())
+        content.update(processor=processor_with_features(), validations=self._validations())
         compact = compact_checkpoint(read_checkpoint(checkpoint), MAX_STORED_BYTES)
         with atomic_write(self.state) as part, open(part, 'wb') as file:
             torch.save(compact, file)
@@ -208,13 +208,6 @@ def start_process(words: list, log: Path, **options) -> subprocess.Popen:
     with open(log, 'ab') as file:
         options |= dict(stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
         return subprocess.Popen(words, cwd=ROOT, **options)
-
-
-def processor() -> str:
-    """Return the name of the processor and its instructions for bfloat16."""
-    name = re.search(r'model name\s*: (.*)', Path('/proc/cpuinfo').read_text())
-    found = sorted(cpu_flags() & {'avx2', 'avx512f', *BF16_FLAGS})
-    return f'{name[1] if name else "unknown"} ({", ".join(found)})'
 
 
 def process_cpu_seconds(pid: int) -> float:
