@@ -16,6 +16,7 @@ from mmderain.cli.command import CommandParser, command
 from mmderain.engine.config import prepare_config, require_data
 from mmderain.engine.feeding import markdown, measure_feeding, write_report
 from mmderain.errors import InputError
+from mmderain.io.config import config_errors
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -39,7 +40,8 @@ def main(args: argparse.Namespace) -> int | None:
     if 'train_dataloader' not in cfg:
         raise InputError(f'{args.config}: has no train_dataloader; a config that trains is expected')
     require_data(cfg, 'train_dataloader')
-    settings, rows = measure_feeding(cfg, args.workers, args.batches, args.steps, args.device)
+    with config_errors(args.config):
+        settings, rows = measure_feeding(cfg, args.workers, args.batches, args.steps, args.device)
     write_report(settings, rows, args.out)
     print(f'{markdown(settings, rows)}\n{args.out}: feeding.json, feeding.md, feeding.png')
 

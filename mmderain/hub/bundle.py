@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-from mmengine.config import Config
 from torch import Tensor
 
 from mmderain.errors import InputError
 from mmderain.io.checkpoint import read_checkpoint, save_weights
+from mmderain.io.config import config_errors, read_config
 from mmderain.io.files import atomic_write, file_sha256
 from mmderain.registry import MODELS
 
@@ -72,7 +72,9 @@ def _half_precision_weights(state_dict: dict[str, Tensor], config: Path) -> dict
 
     Names that older versions wrote are translated.
     """
-    model = MODELS.build(Config.fromfile(config).model)
+    cfg = read_config(config)
+    with config_errors(config):
+        model = MODELS.build(cfg.model)
     weights = {key: value for key, value in model.rename_keys(state_dict).items() if key.startswith('network.')}
     weights = {key: value.half() if value.is_floating_point() else value for key, value in weights.items()}
     too_large = [key for key, value in weights.items() if not value.isfinite().all()]

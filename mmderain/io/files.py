@@ -72,6 +72,25 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def link_or_copy(source: str | Path, target: str | Path, copy: bool = False) -> None:
+    """Link a file under another path, or copy it; the folder of the target is created if it is missing.
+
+    Args:
+        source: an existing file.
+        target: the new path, at which no file exists.
+        copy: copy the file; otherwise it is copied only if the file system has no links.
+    """
+    source, target = Path(source), Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not copy:
+        try:
+            target.symlink_to(source.resolve())
+            return
+        except OSError:  # a file system without links
+            pass
+    shutil.copy2(source, target)
+
+
 def file_sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file, 64 hexadecimal digits."""
     digest = hashlib.sha256()

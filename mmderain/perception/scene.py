@@ -10,7 +10,7 @@ import torch
 from mmderain.apis.pipeline import Input, expand_inputs, result_paths
 from mmderain.errors import InputError
 from mmderain.evaluation import measure
-from mmderain.io.image import decode_image, to_bgr_uint8, to_rgb_tensor, write_image
+from mmderain.io.image import read_image, to_bgr_uint8, to_rgb_tensor, write_image
 from mmderain.models import Derainer
 from mmderain.rain import draw_rain
 from mmderain.rain.synthesis import Rain
@@ -170,7 +170,7 @@ def show_scenes(
                 raise InputError(f'{source.name}: is a video; expected an image')
             if existing == 'skip' and target.exists():
                 continue
-            image = decode_image(source.content).to_uint8()
+            image = read_image(source.content)
             views = view_scene(image, derainer, task, rain, [seed, number])
             write_image(figure(views), target)
             results[source.name] = views

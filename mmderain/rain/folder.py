@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ import numpy as np
 
 from mmderain import __version__
 from mmderain.errors import InputError
-from mmderain.io.files import atomic_write
+from mmderain.io.files import atomic_write, link_or_copy
 from mmderain.io.image import list_images, read_image, write_image
 
 from .synthesis import REFERENCE_HEIGHT, draw_rain, parse_rain, rain_seed
@@ -159,12 +158,8 @@ def _rain_over_image(src: Path, dst: Path, path: Path, target: Path, rain: str, 
     image_seed = rain_seed(seed, path.as_posix())
     drawn = draw_rain(clean, rain, image_seed)
     link = dst / 'norain' / path
-    link.parent.mkdir(parents=True, exist_ok=True)
     if not link.exists():
-        try:
-            link.symlink_to((src / path).resolve())
-        except OSError:  # a file system without links
-            shutil.copy2(src / path, link)
+        link_or_copy(src / path, link)
     write_image(np.clip(np.rint(np.abs(drawn.layer)), 0, 255).astype(np.uint8), dst / 'layer' / target)
     write_image(drawn.rainy, dst / 'rain' / target)
     return dict(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmderain.io.files import atomic_folder, atomic_write, file_sha256, safe_name
+from mmderain.io.files import atomic_folder, atomic_write, file_sha256, link_or_copy, safe_name
 
 
 def test_a_file_is_replaced_when_the_block_ends(tmp_path):
@@ -89,6 +89,17 @@ def test_old_folder_is_restored_if_the_new_one_cannot_be_renamed(tmp_path, monke
     with pytest.raises(OSError, match='no'), atomic_folder(tmp_path / 'data') as part:
         (part / 'b.txt').touch()
     assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob('*')] == ['data', 'data/a.txt']
+
+
+def test_a_file_is_linked_or_copied(tmp_path, monkeypatch):
+    (tmp_path / 'a.txt').write_text('text')
+    link_or_copy(tmp_path / 'a.txt', tmp_path / 'new/link.txt')
+    assert (tmp_path / 'new/link.txt').is_symlink() and (tmp_path / 'new/link.txt').read_text() == 'text'
+    link_or_copy(tmp_path / 'a.txt', tmp_path / 'new/copy.txt', copy=True)
+    monkeypatch.setattr(Path, 'symlink_to', lambda *_: (_ for _ in ()).throw(OSError('no links')))
+    link_or_copy(tmp_path / 'a.txt', tmp_path / 'new/other.txt')
+    for name in ('copy.txt', 'other.txt'):
+        assert not (tmp_path / 'new' / name).is_symlink() and (tmp_path / 'new' / name).read_text() == 'text'
 
 
 def test_file_sha256_and_safe_name(tmp_path):

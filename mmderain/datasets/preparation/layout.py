@@ -1,11 +1,10 @@
 """Write a prepared data set in the layout that the configs read."""
 
 import csv
-import shutil
 from pathlib import Path
 
 from mmderain.errors import InputError
-from mmderain.io.files import atomic_folder
+from mmderain.io.files import atomic_folder, link_or_copy
 
 from ..releases import RELEASES, Split
 from .checking import without_test_backgrounds
@@ -121,23 +120,11 @@ def _place_pairs(pairs: list[FoundPair], split: Split, root: Path, base: Path, c
                 continue
             target = base / (template.format(**fields) + file.suffix)
             if target not in placed:  # rainy versions of one scene share their clean image
-                _place(file, root / target, copy)
+                link_or_copy(file, root / target, copy)
                 placed.add(target)
             row.append(target.as_posix())
         rows.append([*row, *(str(file.resolve()) if file else '' for file in files)])
     return rows
-
-
-def _place(source: Path, target: Path, copy: bool) -> None:
-    """Link a file, or copy it where it is wanted or the file system has no links."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not copy:
-        try:
-            target.symlink_to(source.resolve())
-            return
-        except OSError:  # no links on this file system
-            pass
-    shutil.copy2(source, target)
 
 
 def _write_csv(path: Path, head: list[str], rows: list) -> None:
