@@ -144,7 +144,7 @@ def test_python_blocks_compile_and_configs_load(page, tmp_path):
 
 
 def test_the_five_lines_derain_what_was_loaded(tmp_path):
-    code = blocks(ROOT / 'docs/en/perception.md', 'python')[0]
+    code = blocks(ROOT / 'docs/en/derain_ahead.md', 'python')[0]
     assert len(code.splitlines()) == 5
     (tmp_path / 'five.py').write_text(code)
     cfg = Config.fromfile(tmp_path / 'five.py')
