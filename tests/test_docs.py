@@ -52,7 +52,8 @@ PUBLIC += ['datasets.transforms', 'models.layers', 'perception.joint_test']
 def test_the_reference_has_every_public_name(site, module):
     page = (site / f'api/{module.split(".")[0]}.html').read_text()
     for name in importlib.import_module(f'mmderain.{module}').__all__:
-        assert f'id="mmderain.{module}.{name}"' in page, name
+        # A function with the name of its module, `conditions`, is found in this module.
+        assert re.search(rf'id="mmderain\.{re.escape(module)}\.({name}\.)?{name}"', page), name
 
 
 def test_docstrings_are_said_in_markdown(site):
