@@ -39,6 +39,26 @@ def blocks(page: Path, language: str) -> list[str]:
     return [code for _, kind, code in BLOCK.findall(page.read_text(encoding='utf-8')) if kind == language]
 
 
+def write_named_blocks(page: Path, folder: Path) -> list[Path]:
+    """Write the Python blocks of a page that begin with a file name, such as ``# my_config.py``, to these files.
+
+    Args:
+        page: a Markdown file.
+        folder: the folder in which the reader would write the files.
+
+    Returns:
+        The files.
+    """
+    paths = []
+    for code in blocks(page, 'python'):
+        if name := re.match(r'# ([\w/]+\.py)\n', code):
+            path = folder / name[1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(code, encoding='utf-8')
+            paths.append(path)
+    return paths
+
+
 def commands(script: str) -> Iterator[list[str]]:
     """Yield the words of each command, without comments, with continued lines joined and variables replaced."""
     variables: dict[str, str] = {}

@@ -15,7 +15,8 @@ import torch
 from conftest import ROOT, smooth_image
 from golden import authors_keys, fill
 from mmengine.config import Config
-from snippets import LINK, PAGES, WrongCommand, blocks, check, commands
+from snippets import LINK, PAGES, WrongCommand, blocks, check, commands, write_named_blocks
+from test_layout import LAYERS
 
 from mmderain.apis import init_model
 from mmderain.io import save_weights
@@ -40,13 +41,19 @@ def site(tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize(
-    'module', ['apis', 'io', 'hub', 'models', 'rain', 'evaluation', 'perception', 'datasets', 'engine']
-)
+#: Packages with public names; the last three are on the page of the package that contains them.
+PUBLIC = [
+    path.parent.name for path in sorted((ROOT / 'mmderain').glob('*/__init__.py')) if '__all__' in path.read_text()
+]
+PUBLIC += ['datasets.transforms', 'models.layers', 'perception.joint_test']
+
+
+@pytest.mark.parametrize('module', PUBLIC)
 def test_the_reference_has_every_public_name(site, module):
-    page = (site / f'api/{module}.html').read_text()
+    page = (site / f'api/{module.split(".")[0]}.html').read_text()
     for name in importlib.import_module(f'mmderain.{module}').__all__:
-        assert f'id="mmderain.{module}.{name}"' in page, name
+        # A function with the name of its module, `conditions`, is found in this module.
+        assert re.search(rf'id="mmderain\.{re.escape(module)}\.({name}\.)?{name}"', page), name
 
 
 def test_docstrings_are_converted_to_markdown(site):
@@ -135,16 +142,23 @@ def test_valid_commands_pass():
 
 @pytest.mark.parametrize('page', PAGES, ids=name_of)
 def test_python_blocks_compile_and_configs_load(page, tmp_path):
+    write_named_blocks(page, tmp_path)
+    (tmp_path / 'configs').symlink_to(ROOT / 'configs')
     for number, code in enumerate(blocks(page, 'python')):
         compile(code, f'{name_of(page)}, block {number}', 'exec')
         if re.search('^_base_ = ', code, re.M):
             path = tmp_path / f'block{number}.py'
-            path.write_text(code.replace("'./", f"'{ROOT}/"))
+            path.write_text(code)
             assert Config.fromfile(path, import_custom_modules=False)
 
 
+def test_the_architecture_page_lists_the_packages_in_their_order():
+    table = (ROOT / 'docs/en/architecture.md').read_text().split('## The packages')[1].split('\n## ')[0]
+    assert re.findall(r'^\| `(\w+)` \|', table, re.M) == LAYERS
+
+
 def test_python_example_derains_the_loaded_image(tmp_path):
-    code = blocks(ROOT / 'docs/en/perception.md', 'python')[0]
+    code = blocks(ROOT / 'docs/en/derain_ahead.md', 'python')[0]
     assert len(code.splitlines()) == 5
     (tmp_path / 'five.py').write_text(code)
     cfg = Config.fromfile(tmp_path / 'five.py')
@@ -157,25 +171,42 @@ def test_python_example_derains_the_loaded_image(tmp_path):
 #: Parts of commands that are not run. They name data that is not in the repository (data sets, weights of authors,
 #: packages, words in capitals for values of the reader), they set up or serve something, or they take minutes.
 NOT_RUN = re.compile(
-    r'~/|data/|sian_rain100l|_bsds|camvid|rtmdet|my_pairs|/mine/|Tensorboard|6000x8000|\b[A-Z][A-Z_]{3,}\b'
+    r'~/|data/|sian_rain100l|_bsds|camvid|rtmdet|my_pairs|my_training|/mine/|Tensorboard|6000x8000|\b[A-Z][A-Z_]{3,}\b'
     r'|^(?:make|pip|source|bash|mmderain web)\b'
 )
+#: Options that make the training of a page short.
+SHORT_TRAINING = ['--cfg-options', 'train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'param_scheduler.0.T_max=2']
 #: Maps a page and the beginning of a command to the files that it writes. The commands of a page run in their order.
 RUN = {
     'README.md': {
-        'mmderain rain demo/sample/test work_dirs/rainy': [
-            'work_dirs/rainy/rain/home.png',
-            'work_dirs/rainy/manifest.jsonl',
-        ],
+        'mmderain derain': ['derained/rainy.jpg'],
+        'python tools/train.py': ['work_dirs/sian_sample/iter_2.pth'],
         'mmderain detect': ['work_dirs/detected/00670.jpg'],
-        'mmderain segment': ['work_dirs/segmented/00670.jpg'],
-        'mmderain derain': ['work_dirs/derained/home.png', 'work_dirs/derained/coffee.png'],
-        'mmderain rain demo/sample/test work_dirs/rainy2': ['work_dirs/rainy2/layer/china.png'],
-        'python tools/browse_dataset.py': ['work_dirs/browse'],
-        'python tools/export.py': ['work_dirs/sian.onnx'],
-        'python tools/benchmark.py': ['work_dirs/benchmark'],
+    },
+    'docs/en/tutorial_train.md': {
+        'python tools/browse_dataset.py': ['work_dirs/browse/sian_sample_train.png'],
+        'python tools/train.py': ['work_dirs/tutorial/iter_2.pth'],
+        'python tools/test.py': ['work_dirs/tutorial/scores/metrics.json', 'work_dirs/tutorial/shown/panels/home.png'],
+        'mmderain derain': ['work_dirs/tutorial/derained/home.png'],
+        'python tools/evaluate_folder.py': [],
+    },
+    'docs/en/tutorial_detector.md': {
+        'python tools/test.py my_detector.py': [],
+        'python tools/test.py my_rainy.py': [],
+        'python tools/test.py my_derained.py': [],
+        'python tools/browse_dataset.py': ['work_dirs/browse/my_derained_test.png'],
+        'python tools/joint_test.py': ['work_dirs/joint_test/my_detector/table.md'],
+    },
+    'docs/en/tutorial_scene.md': {
+        'mmderain detect demo/street/*.jpg': ['work_dirs/scene/detected/00740.jpg'],
+        'mmderain segment': ['work_dirs/scene/segmented/00670.jpg'],
+        'python demo/scene_demo.py': ['work_dirs/scene/both/segmentor/00670.jpg'],
+        'python demo/image_demo.py': ['work_dirs/scene/image.png'],
+        'python demo/video_demo.py': ['work_dirs/scene/video/derained.mp4'],
     },
     'docs/en/index.md': {
+        'mmderain rain': ['work_dirs/rainy/rain/home.png', 'work_dirs/rainy/manifest.jsonl'],
+        'mmderain derain work_dirs/rainy/rain --out work_dirs/derained': ['work_dirs/derained/coffee.png'],
         'mmderain derain work_dirs/rainy/rain --out work_dirs/derained_': ['work_dirs/derained_by_demo/home.png'],
         'python tools/evaluate_folder.py': [],
     },
@@ -185,9 +216,6 @@ RUN = {
         'mmderain derain demo/street/street.mp4': ['derained/street.mp4'],
         'mmderain detect rainy.jpg': ['work_dirs/detected_rainy/rainy.jpg'],
         'mmderain segment': ['work_dirs/segmented/00610.jpg', 'work_dirs/segmented/00740.jpg'],
-        'python demo/image_demo.py': ['work_dirs/image_demo.png'],
-        'python demo/video_demo.py': [],
-        'python demo/scene_demo.py': [],
         'python tools/dev/compare_tiles.py sian': [],
     },
     'docs/en/model_zoo.md': {
@@ -195,8 +223,14 @@ RUN = {
         'mmderain derain': ['derained/rainy.png'],
     },
     'docs/en/networks.md': {'python tools/get_complexity.py': []},
-    'docs/en/deployment.md': {'python tools/benchmark.py': ['work_dirs/benchmark']},
-    'docs/en/rain.md': {'python tools/browse_dataset.py': ['work_dirs/browse']},
+    'docs/en/deployment.md': {
+        'python tools/benchmark.py': ['work_dirs/benchmark'],
+        'python tools/export.py': ['derainer.onnx'],
+    },
+    'docs/en/rain.md': {
+        'mmderain rain': ['work_dirs/rainy/layer/china.png'],
+        'python tools/browse_dataset.py': ['work_dirs/browse'],
+    },
     'docs/en/training.md': {'python tools/benchmark_feeding.py': []},
 }
 
@@ -204,7 +238,8 @@ RUN = {
 def write_what_readers_have(checkout):
     """Write images, a video of three frames and weights with the names that the pages use for a reader's files."""
     demo = init_model(ROOT / 'configs/derain/sian_sample.py').state_dict()
-    save_weights(checkout / 'work_dirs/sample_demo/iter_900.pth', demo, {})
+    for run in ('sample_demo', 'tutorial'):
+        save_weights(checkout / f'work_dirs/{run}/iter_900.pth', demo, {})
     torch.save(fill(authors_keys('sian'), 1), checkout / 'rain100h.pth')
     for name in ('rainy.jpg', 'rainy.png', 'street.jpg', 'holiday/beach.png', 'holiday/late/night.jpg'):
         mmcv.imwrite(smooth_image(96, 128), str(checkout / name))
@@ -214,17 +249,15 @@ def write_what_readers_have(checkout):
 @pytest.mark.soak
 @pytest.mark.parametrize('page', RUN)
 def test_documented_commands_run(page, tmp_path):
-    """Run the commands of a page in a copy of the checkout; of the README, its section "Use" and its Python code.
+    """Run the commands and the Python programs of a page in a copy of the checkout.
 
-    Untrained weights replace those of `make demo`, which has its own test.
+    Untrained weights replace those of `make demo` and of the tutorial, whose trainings have their own tests.
     """
     checkout = tmp_path / 'mmderain'
     left_out = shutil.ignore_patterns('.git', '.venv*', 'work_dirs', 'data', 'site', 'build', 'dist', '__pycache__')
     shutil.copytree(ROOT, checkout, symlinks=True, ignore=left_out)
     write_what_readers_have(checkout)
-    told = checkout / page
-    if page == 'README.md':
-        told.write_text(re.search(r'^## Use\n.*?(?=^## )', told.read_text(), re.M | re.S)[0])
+    write_named_blocks(checkout / page, checkout)
     heads = {'python': [sys.executable], 'mmderain': [sys.executable, '-m', 'mmderain.cli']}
     environment = {
         'PYTHONPATH': str(checkout),
@@ -237,11 +270,13 @@ def test_documented_commands_run(page, tmp_path):
         assert done.returncode == 0, f'{command}: {done.stdout[-1000:]}{done.stderr[-2000:]}'
 
     met = set()
-    for script in blocks(told, 'bash'):
+    for script in blocks(checkout / page, 'bash'):
         for command, *arguments in commands(script):
             line = shlex.join([command, *arguments])
             if NOT_RUN.search(line):
                 continue
+            if arguments[:2] == ['tools/train.py', 'configs/derain/sian_sample.py']:
+                arguments += SHORT_TRAINING
             globbed = [sorted(map(str, checkout.glob(word))) if '*' in word else [word] for word in arguments]
             run(*heads[command], *itertools.chain(*globbed))
             print(f'ran: {line}')
@@ -250,6 +285,7 @@ def test_documented_commands_run(page, tmp_path):
                     met.add(start)
                     assert not [file for file in files if not (checkout / file).exists()], line
     assert met == set(RUN[page])
-    if page == 'README.md':
-        for code in blocks(told, 'python'):
-            run(sys.executable, '-c', code)
+    if page in ('README.md', 'docs/en/tutorial_detector.md'):
+        for code in blocks(checkout / page, 'python'):
+            if '_base_ = ' not in code:
+                run(sys.executable, '-c', code)

@@ -117,8 +117,8 @@ def test_two_processes_equal_one(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     two = read_checkpoint(tmp_path / 'two/iter_6.pth')['state_dict']
     assert set(two) == set(one)
-    # Gradients of two halves are rounded otherwise than those of the whole batch, and Adam amplifies this. A step changes
-    # weights by up to 1e-3, so a wrong average would be visible.
+    # Gradients of two halves are rounded otherwise than those of the whole batch, and Adam amplifies this. A step
+    # changes weights by up to 1e-3, so a wrong average would be visible.
     for key, value in one.items():
         assert (two[key] - value).abs().max() < 5e-6, key
 

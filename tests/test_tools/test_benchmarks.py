@@ -97,7 +97,10 @@ def test_error_for_plain_formulations_without_a_checkout(config, tmp_path, monke
     arguments = [str(config), '--sizes', '16x16', '--repeats', '1', '--no-memory', '--out', str(tmp_path / 'out')]
     assert tool.main(arguments) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith('error: --reference plain: ') and 'only a checkout has the plain formulations; choose eager or MODULE:CLASS' in line
+    assert (
+        line.startswith('error: --reference plain: ')
+        and 'only a checkout has the plain formulations; choose eager or MODULE:CLASS' in line
+    )
     assert tool.main([*arguments, '--reference', 'eager']) == 0
 
 

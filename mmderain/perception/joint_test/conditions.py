@@ -84,7 +84,7 @@ def conditions(
     seed: int = 0,
     device: str = 'cpu',
 ) -> Iterator[Condition]:
-    """List the rows in the order of the table: the clean ones, then those of each rain; see ``docs/en/perception.md``.
+    """List the rows in the order of the table: the clean ones, then those of each rain; see ``docs/en/joint_test.md``.
 
     Args:
         model: the task model that sees all images.
