@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 
 from mmderain.io.image import read_image, write_image
-from mmderain.perception.task import draw_data_sample, score_threshold
+from mmderain.perception.drawing import draw_data_sample, score_threshold
 from mmderain.visualization import grid
 
 from .conditions import Condition, Result
