@@ -24,7 +24,7 @@ from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.hub import find_derainer
 from mmderain.io.config import read_config
 from mmderain.perception import joint_test
-from mmderain.perception.joint_test.conditions import refuse_repeated
+from mmderain.perception.joint_test.conditions import require_unique
 from mmderain.rain import parse_rain
 
 from .command import CommandParser, command
@@ -115,8 +115,8 @@ def run(args: argparse.Namespace) -> None:
     # Results of some images must not replace those of all.
     part = '' if args.limit is None else f'_first{args.limit}'
     out = args.out or Path('work_dirs/joint_test') / f'{Path(args.config).stem}{part}'
-    refuse_repeated('--derainer', [name for name, *_ in args.derainer])
-    refuse_repeated('--folder', [name for name, _ in args.folder])
+    require_unique('--derainer', [name for name, *_ in args.derainer])
+    require_unique('--folder', [name for name, _ in args.folder])
     for rain in args.rain:
         if rain != 'none':
             parse_rain(rain)

@@ -33,8 +33,8 @@ class TaskInferencer:
     Attributes:
         kind: ``'detector'`` or ``'segmentor'``.
         classes: names of the classes, in the order of the labels.
-        score_threshold: boxes with a lower score are neither drawn nor counted, see
-            :func:`~mmderain.perception.drawing.score_threshold`.
+        score_threshold: boxes with a lower score are neither drawn nor counted. The value is
+            ``default_hooks.visualization.score_thr`` of the config. Default: 0.3.
 
     Raises:
         FileNotFoundError: the checkpoint file does not exist.
