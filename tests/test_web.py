@@ -130,7 +130,7 @@ def test_wrong_calls_give_clear_errors(monkeypatch, capsys):
             pass
     assert cli.main(['web', '--weights', 'w.pth']) == 1
     error_text = capsys.readouterr().err
-    assert 'error: --weights w.pth: no model is named; name the one of this checkpoint by --model' in error_text
+    assert 'error: --weights w.pth: no model is named; name the model of this checkpoint with --model' in error_text
     with pytest.raises(SystemExit):
         cli.main(['web', '--prot', '7'])
     assert 'usage: mmderain web [-h] [--traceback] [--host' in capsys.readouterr().err
@@ -172,7 +172,7 @@ def test_web_command_serves_until_sigterm_and_deletes_its_files(tmp_path, monkey
         assert cli.main(['web', '--model', str(tmp_path / 'net.py'), '--port', str(port), '--device', 'cpu']) == 0
     finally:
         signal.signal(signal.SIGTERM, handler)
-    assert capsys.readouterr().out == f'http://127.0.0.1:{port}/  (Ctrl+C ends it)\n'
+    assert capsys.readouterr().out == f'http://127.0.0.1:{port}/  (Ctrl+C ends the server)\n'
     assert seen[0] == 200 and len(seen) == 2 and not seen[1].exists()
 
 

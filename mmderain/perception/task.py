@@ -212,8 +212,8 @@ def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: st
     missing = [name for name, value in model.named_parameters() if shapes.get(name) != tuple(value.shape)]
     if missing:
         raise InputError(
-            f'{checkpoint} does not fit {config}: {len(missing)} parameters are missing or have another shape, the '
-            f'first is {missing[0]}; is it a checkpoint of this model?'
+            f'{checkpoint} does not fit {config}: {missing[0]} is missing or has another shape (in total, {len(missing)} '
+            'parameters do not fit); is it a checkpoint of this model?'
         )
 
 
