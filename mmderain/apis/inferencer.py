@@ -123,14 +123,18 @@ class DerainInferencer:
             raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
         if batch_size < 1:
             raise InputError(f'batch_size must be at least 1, found {batch_size}')
-        single = isinstance(inputs, str) or not isinstance(inputs, Sequence)
-        sources = list(expand_inputs([inputs] if single else inputs, out_dir))
+        items: Sequence[Input]
+        if isinstance(inputs, Sequence) and not isinstance(inputs, str):
+            items, is_single = inputs, False
+        else:
+            items, is_single = [inputs], True
+        sources = list(expand_inputs(items, out_dir))
         targets = result_paths(sources, out_dir, existing)
         result = Inference(predictions=[None] * len(sources))
         numbers = track(range(len(sources)), 'deraining', disable=not progress)
         for batch in self._batches(sources, targets, numbers, batch_size, existing, result):
             self._derain(batch, sources, targets, result)
-        if single and len(sources) == 1 and result.failures:
+        if is_single and len(sources) == 1 and result.failures:
             ((name, reason),) = result.failures.items()
             raise InputError(reason) from result.errors[name]
         return result

@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar=('NAME', 'DIR'),
-        help='test images that another program derained. NAME: name in the table; DIR: folder of the images, which have '
+        help='test images that another program derained. NAME: name in the table; DIR: folder of the images, with '
         'the file names of the test set. May be repeated',
     )
     parser.add_argument(

@@ -212,7 +212,7 @@ def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: st
     missing = [name for name, value in model.named_parameters() if shapes.get(name) != tuple(value.shape)]
     if missing:
         raise InputError(
-            f'{checkpoint} does not fit {config}: {missing[0]} is missing or has another shape (in total, {len(missing)} '
+            f'{checkpoint} does not fit {config}: {missing[0]} is missing or has another shape (in all, {len(missing)} '
             'parameters do not fit); is it a checkpoint of this model?'
         )
 
