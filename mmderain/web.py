@@ -133,7 +133,7 @@ def build_page(derainers: DerainerLoaders, tasks: TaskLoaders) -> Any:
         """Derain the image, and return the new values of the output components."""
         try:
             if path is None:
-                raise InputError('Drop an image first.')
+                raise InputError('Upload an image first.')
             *_, rainy, derained = view_scene(
                 read_upload(path),
                 load_derainer(derainer_name),

@@ -251,7 +251,7 @@ def test_page_in_a_browser(browser, derainer, tmp_path, monkeypatch):
 
         # A file that is not an image gives a clear message.
         wait_for(browser, '#run').click()
-        wait_for(browser, '.toast-body', 'Drop an image first.')
+        wait_for(browser, '.toast-body', 'Upload an image first.')
         upload(browser, '#image', tmp_path / 'notes.txt')
         wait_for(browser, '.toast-body', 'notes.txt')
         upload(browser, '#image', tmp_path / 'vast.png')

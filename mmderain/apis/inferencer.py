@@ -97,7 +97,7 @@ class DerainInferencer:
         """Derain images and videos.
 
         If an input cannot be derained, the other inputs are still derained, and ``failures`` of the result contains the
-        error. Only if ``inputs`` is a single image or video, its error is raised.
+        error. If ``inputs`` is a single image or video, its error is raised instead.
 
         Args:
             inputs: an image file, a video file, a folder (including its sub-folders), an array (uint8 or uint16, with
@@ -116,8 +116,9 @@ class DerainInferencer:
 
         Raises:
             FileNotFoundError: the only input does not exist. Nothing has been derained then.
-            InputError: an argument is not as expected, or a result would overwrite an input or, if refused, an existing
-                file; nothing has been derained then. Also raised if the only input cannot be derained.
+            InputError: an argument is not as expected, or a result would overwrite an input or (with
+                ``existing='refuse'``) an existing file. Nothing has been derained then. The error is also raised if
+                ``inputs`` is a single image or video that cannot be derained.
         """
         if existing not in ('refuse', 'skip', 'replace'):
             raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")

@@ -112,8 +112,8 @@ def result_paths(sources: list[Source], out_dir: str | Path | None, existing: st
         One path for each source. It is None if the result is returned and not written.
 
     Raises:
-        InputError: a result would overwrite an input, another result or, if refused, an existing file; ``out_dir`` is
-            a file; or ``out_dir`` is None and a source is a video.
+        InputError: a result would overwrite an input, another result or (with ``existing='refuse'``) an existing file;
+            ``out_dir`` is a file; or ``out_dir`` is None and a source is a video.
     """
     if out_dir is None:
         for source in sources:

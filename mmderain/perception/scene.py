@@ -166,7 +166,8 @@ def show_scenes(
 
     Raises:
         FileNotFoundError: an input does not exist. Nothing has been written then.
-        InputError: a result would overwrite an input or, if refused, an existing file. Nothing has been written then.
+        InputError: a result would overwrite an input or (with ``existing='refuse'``) an existing file. Nothing has been
+            written then.
     """
     sources = list(expand_inputs(inputs, out_dir))
     results: dict[str, list[View] | Exception] = {}

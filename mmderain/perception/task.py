@@ -165,7 +165,8 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
 
     Raises:
         FileNotFoundError: the config file or the checkpoint does not exist.
-        InputError: no model has this name, the model has no bundled checkpoint, or as for :class:`TaskInferencer`.
+        InputError: no model has this name, the model has no bundled checkpoint, or :class:`TaskInferencer`
+            raises this error.
     """
     name = str(model)
     bundled = {key: entry for key, entry in bundled_models().items() if entry.kind != 'derainer'}
