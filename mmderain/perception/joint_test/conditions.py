@@ -55,9 +55,9 @@ class Result:
         metrics: maps the name of each metric of mmdet or mmseg to its value.
         interval: 95% bootstrap interval of the main metric over images. None if the interval cannot be computed for
             this metric.
-        psnr: mean PSNR-Y against the clean images at native resolution, in dB. None if no image was changed, or if the
-            rain is real, so that no clean image is known.
-        ssim: mean SSIM-Y(valid) against the clean images. None in the same cases.
+        psnr: PSNR-Y against the clean images at native resolution, in dB, mean over the images that the steps changed.
+            None if no image was changed, or if the rain is real, so that no clean image is known.
+        ssim: SSIM-Y(valid) against the clean images, mean over all images. None in the same cases.
         derain_ms: run time of the timed step for an image in milliseconds, (median, 95th percentile). None if no step
             is timed.
         task_ms: run time of the task model for an image in milliseconds, (median, 95th percentile). None if there are
