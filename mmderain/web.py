@@ -1,4 +1,4 @@
-"""The page of ``mmderain web``: derain an uploaded image, and show what a task model finds before and after."""
+"""The web page of ``mmderain web``, which derains an uploaded image and shows predictions before and after."""
 
 import os
 import tempfile
@@ -22,13 +22,14 @@ from mmderain.perception.scene import View, view_scene
 from mmderain.perception.task import TaskInferencer, load_task_model
 from mmderain.rain import PRESETS
 
-#: Largest number of pixels of an uploaded image. A larger image would block the page for minutes; ``mmderain derain``
-#: takes any size.
+#: Largest number of pixels of an uploaded image. A larger image would block the page for minutes. ``mmderain derain``
+#: accepts images of any size.
 MAX_PIXELS = 16_000_000
 #: Maps the protocol of a score to its number format and its unit.
 SCORE_FORMATS = {'PSNR-Y': ('.2f', ' dB'), 'SSIM-Y(valid)': ('.4f', '')}
-#: Maps the name of a model to a function that loads it.
+#: Maps the name of a derainer to a function that loads it.
 DerainerLoaders = dict[str, Callable[[], Derainer]]
+#: Maps the name of a task model to a function that loads it.
 TaskLoaders = dict[str, Callable[[], TaskInferencer]]
 
 CSS = """
@@ -48,10 +49,13 @@ CSS = """
 
 
 def bundled_loaders(device: str) -> tuple[DerainerLoaders, TaskLoaders]:
-    """Return functions that load the bundled derainers, the default one first, and the bundled task models.
+    """Return functions that load the bundled models.
 
     Args:
-        device: ``'cpu'``, ``'cuda:0'`` and so on.
+        device: device of the models, such as ``'cpu'`` or ``'cuda:0'``.
+
+    Returns:
+        The loaders of the derainers, with the default derainer first, and the loaders of the task models.
     """
     derainers: DerainerLoaders = {}
     tasks: TaskLoaders = {}
@@ -64,7 +68,10 @@ def bundled_loaders(device: str) -> tuple[DerainerLoaders, TaskLoaders]:
 
 
 def require_gradio() -> ModuleType:
-    """Import gradio, which is an optional dependency and takes seconds to import.
+    """Import gradio, which is an optional dependency. The import takes seconds.
+
+    Returns:
+        The module ``gradio``.
 
     Raises:
         InputError: gradio is not installed.
@@ -79,11 +86,12 @@ def require_gradio() -> ModuleType:
 def build_page(derainers: DerainerLoaders, tasks: TaskLoaders) -> Any:
     """Build the page.
 
-    A model is loaded when it is first used, and stays in memory. Requests are processed one after the other.
+    A model is loaded when it is used for the first time, and then stays in memory. Requests are processed one after
+    another.
 
     Args:
         derainers: maps the name of each derainer to a function that loads it. The first one is selected at the start.
-        tasks: maps the name of each task model to a function that loads it; may be empty.
+        tasks: maps the name of each task model to a function that loads it. It may be empty.
 
     Returns:
         The page, a ``gradio.Blocks``.
@@ -94,63 +102,69 @@ def build_page(derainers: DerainerLoaders, tasks: TaskLoaders) -> Any:
     gr = require_gradio()
     if not derainers:
         raise InputError('there is no derainer with bundled weights; name one: --model CONFIG --weights CHECKPOINT')
-    derainer, task = cache(lambda name: derainers[name]()), cache(lambda name: tasks[name]())
+    load_derainer = cache(lambda name: derainers[name]())
+    load_task = cache(lambda name: tasks[name]())
 
     def run(
         image: dict | None,
         clean: dict | None,
         derainer_name: str,
         task_name: str,
-        kinds: list[str],
+        rain_kinds: list[str],
         severity: float,
         seed: float | None,
     ) -> list:
-        """Derain the image and return new contents of the output components."""
+        """Derain the image, and return the new values of the output components."""
         try:
             if image is None:
-                raise InputError('Drop an image first.')
+                raise InputError('Upload an image first.')
             if derainer_name not in derainers or (task_name and task_name not in tasks):
                 raise InputError(f'found {derainer_name!r} and {task_name!r}; choose models that the page offers')
             *_, rainy, derained = view_scene(
                 read_upload(image['path']),
-                derainer(derainer_name),
-                task(task_name) if task_name else None,
-                '+'.join(f'{kind}:{severity:g}' for kind in kinds) or None,
+                load_derainer(derainer_name),
+                load_task(task_name) if task_name else None,
+                '+'.join(f'{kind}:{severity:g}' for kind in rain_kinds) or None,
                 int(seed or 0),
                 read_upload(clean['path']) if clean else None,
             )
         except (OSError, InputError) as error:
             raise gr.Error(str(error), duration=None, print_exception=False) from None
-        findings: list[np.ndarray | str | None] = [None, ''] * 2
+        predictions: list[np.ndarray | str | None] = [None, '', None, '']
         if task_name:
-            findings = [to_rgb(rainy.drawn), findings_text(rainy), to_rgb(derained.drawn), findings_text(derained)]
+            predictions = [
+                to_rgb(rainy.drawn),
+                prediction_text(rainy),
+                to_rgb(derained.drawn),
+                prediction_text(derained),
+            ]
         return [
             gr.HTML(visible=False),
             gr.ImageSlider((to_rgb(rainy.image), to_rgb(derained.image)), visible=True),
             gr.Image(to_rgb(difference(rainy.image, derained.image)), visible=True),
             gr.HTML(score_cards(rainy.scores, derained.scores), visible=bool(rainy.scores)),
             gr.Row(visible=bool(task_name)),
-            *findings,
+            *predictions,
         ]
 
     # Uploads and results are deleted when they are an hour old.
     with gr.Blocks(title='mmderain', analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as page:
         gr.Markdown(
-            '# mmderain\nRemove rain from an image, and see what a detector finds before and after.',
+            '# mmderain\nRemove rain from an image, and compare the detections before and after.',
             elem_id='title',
         )
         upload = dict(sources=['upload'], type='filepath', buttons=['fullscreen'])
         output = dict(format='png', buttons=['download', 'fullscreen'])
         with gr.Row():
             with gr.Column(scale=4, min_width=320):
-                image = gr.Image(label='Image', height=240, elem_id='given', **upload)
+                image = gr.Image(label='Image', height=240, elem_id='image', **upload)
                 with gr.Group():
                     derainer_name = gr.Dropdown(list(derainers), label='Derainer', elem_id='derainer')
                     task_name = gr.Dropdown(
                         [('none', ''), *((name, name) for name in tasks)], label='Task model', elem_id='task'
                     )
-                    kinds = gr.CheckboxGroup(
-                        list(PRESETS), label='Rain to draw, if the image has none', elem_id='kinds'
+                    rain_kinds = gr.CheckboxGroup(
+                        list(PRESETS), label='Rain to draw, if the image has none', elem_id='rain'
                     )
                     with gr.Row():
                         severity = gr.Slider(1, 5, 3, step=1, label='Severity', buttons=[])
@@ -160,21 +174,21 @@ def build_page(derainers: DerainerLoaders, tasks: TaskLoaders) -> Any:
                 button = gr.Button('Derain', variant='primary', elem_id='run')
             with gr.Column(scale=8, min_width=480):
                 hint = gr.HTML('The rainy and the derained image appear here.', elem_id='hint')
-                slider = gr.ImageSlider(label='Rainy | derained', visible=False, elem_id='both', **output)
+                slider = gr.ImageSlider(label='Rainy | derained', visible=False, elem_id='comparison', **output)
                 with gr.Row(equal_height=True):
-                    layer = gr.Image(
-                        label='Removed (gray: nothing)', visible=False, elem_id='layer', min_width=240, **output
+                    removed = gr.Image(
+                        label='Removed (gray: nothing)', visible=False, elem_id='difference', min_width=240, **output
                     )
                     scores = gr.HTML(visible=False, padding=False, elem_id='scores')
-                with gr.Row(visible=False) as findings_row:
-                    findings = []
+                with gr.Row(visible=False) as predictions_row:
+                    predictions = []
                     for label in ('Rainy', 'Derained'):
                         with gr.Column(min_width=160, elem_id=label.lower()):
-                            findings += [gr.Image(label=label, **output), gr.Markdown()]
+                            predictions += [gr.Image(label=label, **output), gr.Markdown()]
         button.click(
             run,
-            [image, clean, derainer_name, task_name, kinds, severity, seed],
-            [hint, slider, layer, scores, findings_row, *findings],
+            [image, clean, derainer_name, task_name, rain_kinds, severity, seed],
+            [hint, slider, removed, scores, predictions_row, *predictions],
             show_progress_on=[hint, slider],
             # `run` gets the path of the file. gradio would open the file, and its message for a file that is not an
             # image does not help.
@@ -190,18 +204,32 @@ def to_rgb(img: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(img, cv2.COLOR_BGR2RGB)
 
 
-def findings_text(view: View) -> str:
-    """Return what a task model found in a view, in one line."""
+def prediction_text(view: View) -> str:
+    """Return a description of the prediction for a view, in one line."""
     return f'{view.caption}; {view.agreement}' if view.agreement else view.caption
 
 
 def difference(rainy: np.ndarray, derained: np.ndarray) -> np.ndarray:
-    """Return ``rainy - derained`` around the mid-gray 128: brighter was removed, darker was added."""
+    """Return the light that was removed, as an image.
+
+    Args:
+        rainy: (H, W, 3) BGR uint8.
+        derained: (H, W, 3) BGR uint8.
+
+    Returns:
+        ``rainy - derained + 128``, clamped to uint8. Where it is brighter than 128, light was removed; where it is
+        darker, light was added.
+    """
     return cv2.addWeighted(rainy, 1, derained, -1, 128)
 
 
 def score_cards(before: dict[str, float], after: dict[str, float]) -> str:
-    """Return HTML that shows each score before and after deraining."""
+    """Return HTML that shows each score before and after deraining.
+
+    Args:
+        before: maps each protocol to the score of the rainy image.
+        after: maps each protocol to the score of the derained image.
+    """
     cards = [
         f'<div class="card"><span>{name}</span>'
         f'<div>{before[name]:{number_format}} → <b>{after[name]:{number_format}}</b>{unit}</div></div>'
@@ -212,20 +240,26 @@ def score_cards(before: dict[str, float], after: dict[str, float]) -> str:
 
 
 def read_upload(path: str | Path) -> np.ndarray:
-    """Read an uploaded image as BGR uint8 (H, W, 3).
+    """Read an uploaded image.
+
+    Args:
+        path: path of the uploaded file.
+
+    Returns:
+        (H, W, 3) BGR uint8.
 
     Raises:
-        InputError: as :func:`~mmderain.io.image.read_image`, or the image is too large. The message names the file
-            without its folder.
+        InputError: the file cannot be read as an image, is incomplete, or has too many pixels. The message contains the
+            name of the file without its folder.
     """
     try:
         height, width = image_size(path)
         if height * width > MAX_PIXELS:
             raise InputError(
-                f'{path}: has {width}x{height} pixels, this page takes up to {MAX_PIXELS / 1e6:g} million. Make it '
-                'smaller, or use `mmderain derain`.'
+                f'{path}: has {width}x{height} pixels, this page accepts up to {MAX_PIXELS / 1e6:g} million. Make '
+                'the image smaller, or use `mmderain derain`.'
             )
-        image_size(path, decode=True)  # OpenCV fills what is missing with grey
+        image_size(path, decode=True)  # refuses incomplete files, whose missing part OpenCV would fill with gray
         return read_image(path)
     except InputError as error:
         raise InputError(str(error).replace(str(path), Path(path).name)) from None
@@ -235,31 +269,35 @@ def read_upload(path: str | Path) -> np.ndarray:
 def serving(
     derainers: DerainerLoaders, tasks: TaskLoaders, host: str = '127.0.0.1', port: int = 7860, max_upload: int = 20
 ) -> Iterator[str]:
-    """Serve the page while the context lasts. It uses no other server, and its files are deleted at the end.
+    """Serve the page inside a ``with`` block.
+
+    The page loads nothing from other servers. Uploaded files and results are deleted at the end of the block.
 
     Args:
-        derainers: as for :func:`build_page`.
-        tasks: as for :func:`build_page`.
-        host: address to listen at; only this machine can reach the default.
-        port: port to listen at.
-        max_upload: largest size of an uploaded file in MB.
+        derainers: see :func:`build_page`.
+        tasks: see :func:`build_page`.
+        host: address to listen on. Only this machine can connect to the default address.
+        port: port to listen on, from 1 to 65535.
+        max_upload: largest size of an uploaded file in MB, at least 1.
 
     Yields:
-        The address of the page.
+        The URL of the page.
 
     Raises:
-        InputError: as :func:`build_page`, or an argument is out of range, or the address cannot be used.
+        InputError: gradio is not installed, there is no derainer, an argument is out of range, or the address or the
+            port cannot be used.
     """
     if max_upload < 1:
         raise InputError(f'--max-upload must be at least 1 MB, found {max_upload}')
     if not 1 <= port <= 65535:
         raise InputError(f'--port must be from 1 to 65535, found {port}')
-    # No tunnel, no history in the browser, no fonts from other servers, no links.
+    # These settings switch off the public tunnel, other servers, and the history in the browser.
     private: dict[str, Any] = dict(
         share=False, ssr_mode=False, mcp_server=False, enable_monitoring=False, run_history=False
     )
+    # The default theme would load fonts from another server.
     fonts = dict(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
-    # gradio stores files in GRADIO_TEMP_DIR. It requests its own page at the start, which must not go through a proxy.
+    # gradio stores files in GRADIO_TEMP_DIR. When it starts, it requests its own page, which must not use a proxy.
     with (
         tempfile.TemporaryDirectory(prefix='mmderain_web_') as folder,
         environment(GRADIO_TEMP_DIR=folder, no_proxy='*'),
@@ -280,8 +318,8 @@ def serving(
             )
         except OSError:
             raise InputError(
-                f'{host}:{port}: no page can be served there; the port is taken, or the address does not belong to '
-                'this machine. Name others with --port and --host.'
+                f'{host}:{port}: no page can be served there; another program uses the port, or the address does not '
+                'belong to this machine. Choose another port or address with --port and --host.'
             ) from None
         try:
             yield page.local_url
@@ -298,4 +336,7 @@ def environment(**values: str) -> Iterator[None]:
         yield
     finally:
         for key, value in before.items():
-            os.environ.pop(key) if value is None else os.environ.update({key: value})
+            if value is None:
+                os.environ.pop(key)
+            else:
+                os.environ[key] = value

@@ -47,16 +47,16 @@ class Spotter:
     def __call__(self, img):
         return np.unravel_index(img.sum(2).argmax(), img.shape[:2])
 
-    def draw(self, img, found):
+    def draw(self, img, prediction):
         drawn = img.copy()
-        drawn[found] = 0, 0, 255
+        drawn[prediction] = 0, 0, 255
         return drawn
 
-    def caption(self, found):
-        return f'1 lamp at {found[0]}, {found[1]}'
+    def caption(self, prediction):
+        return f'1 lamp at {prediction[0]}, {prediction[1]}'
 
-    def agreement(self, found, reference):
-        return 'the same' if found == reference else 'another'
+    def agreement(self, prediction, reference):
+        return 'the same' if prediction == reference else 'another'
 
 
 @pytest.fixture(scope='module')
@@ -96,7 +96,7 @@ def test_uploads_that_are_refused_are_named_without_their_folder(tmp_path, monke
         'notes.png': 'cannot be read as an image',
         'cut.jpg': 'truncated',
         'moving.gif': 'has 3 frames',
-        'large.png': 'has 41x30 pixels, this page takes up to 0.0012 million',
+        'large.png': 'has 41x30 pixels, this page accepts up to 0.0012 million',
     }.items():
         monkeypatch.setattr(web, 'MAX_PIXELS', 1200 if name == 'large.png' else 10_000)
         with pytest.raises(InputError, match=error_text) as error:
@@ -130,7 +130,7 @@ def test_wrong_calls_give_clear_errors(monkeypatch, capsys):
             pass
     assert cli.main(['web', '--weights', 'w.pth']) == 1
     error_text = capsys.readouterr().err
-    assert 'error: --weights w.pth: no model is named; name the one of this checkpoint by --model' in error_text
+    assert 'error: --weights w.pth: no model is named; name the model of this checkpoint with --model' in error_text
     with pytest.raises(SystemExit):
         cli.main(['web', '--prot', '7'])
     assert 'usage: mmderain web [-h] [--traceback] [--host' in capsys.readouterr().err
@@ -158,22 +158,25 @@ def test_web_command_serves_until_sigterm_and_deletes_its_files(tmp_path, monkey
     (tmp_path / 'net.py').write_text(
         "default_scope = 'mmderain'\nmodel = dict(type='Derainer', network=dict(type='Dim'))"
     )
-    port, seen = free_port(), []
+    port, statuses, folders = free_port(), [], []
 
-    class Meanwhile:
+    class RequestAndTerminate:
+        """Stand-in for the event for which the command waits."""
+
         def wait(self):
-            with urlopen(f'http://127.0.0.1:{port}/') as answer:
-                seen.extend([answer.status, *tmp_path.glob('mmderain_web_*')])
+            with urlopen(f'http://127.0.0.1:{port}/') as response:
+                statuses.append(response.status)
+                folders.extend(tmp_path.glob('mmderain_web_*'))
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(cli.web, 'threading', SimpleNamespace(Event=Meanwhile))
+    monkeypatch.setattr(cli.web, 'threading', SimpleNamespace(Event=RequestAndTerminate))
     handler = signal.getsignal(signal.SIGTERM)
     try:
         assert cli.main(['web', '--model', str(tmp_path / 'net.py'), '--port', str(port), '--device', 'cpu']) == 0
     finally:
         signal.signal(signal.SIGTERM, handler)
-    assert capsys.readouterr().out == f'http://127.0.0.1:{port}/  (Ctrl+C ends it)\n'
-    assert seen[0] == 200 and len(seen) == 2 and not seen[1].exists()
+    assert capsys.readouterr().out == f'http://127.0.0.1:{port}/  (Ctrl+C ends the server)\n'
+    assert statuses == [200] and len(folders) == 1 and not folders[0].exists()
 
 
 # --- the page ------------------------------------------------------------------------------------
@@ -248,21 +251,21 @@ def test_page_in_a_browser(browser, derainer, tmp_path, monkeypatch):
 
         # A file that is not an image gives a clear message.
         wait_for(browser, '#run').click()
-        wait_for(browser, '.toast-body', 'Drop an image first.')
-        upload(browser, '#given', tmp_path / 'notes.txt')
+        wait_for(browser, '.toast-body', 'Upload an image first.')
+        upload(browser, '#image', tmp_path / 'notes.txt')
         wait_for(browser, '.toast-body', 'notes.txt')
-        upload(browser, '#given', tmp_path / 'vast.png')
+        upload(browser, '#image', tmp_path / 'vast.png')
         wait_for(browser, '.toast-body', 'exceed the maximum allowed size of 1.0 Mb: "vast.png"')
-        upload(browser, '#given', tmp_path / 'notes.png')
-        wait_for(browser, '#given img')
+        upload(browser, '#image', tmp_path / 'notes.png')
+        wait_for(browser, '#image img')
         wait_for(browser, '#run').click()
         assert str(tmp_path) not in wait_for(browser, '.toast-body', 'notes.png: cannot be read as an image').text
         assert loaded == []
 
         browser.get(address)
-        upload(browser, '#given', source)
-        wait_for(browser, '#given img')
-        for label in browser.find_elements('css selector', '#kinds label'):
+        upload(browser, '#image', source)
+        wait_for(browser, '#image img')
+        for label in browser.find_elements('css selector', '#rain label'):
             if label.text in ('light', 'mist'):
                 label.click()
         wait_for(browser, '#task input').click()
@@ -276,8 +279,8 @@ def test_page_in_a_browser(browser, derainer, tmp_path, monkeypatch):
         wait_for(browser, '#derained', f'{derained.caption}; {derained.agreement}')
         assert loaded == ['dim']
         for place, expected in {
-            '#both': [rainy.image, derained.image],
-            '#layer': [difference(rainy.image, derained.image)],
+            '#comparison': [rainy.image, derained.image],
+            '#difference': [difference(rainy.image, derained.image)],
             '#rainy': [rainy.drawn],
             '#derained': [derained.drawn],
         }.items():
@@ -293,7 +296,8 @@ def test_page_in_a_browser(browser, derainer, tmp_path, monkeypatch):
         browser.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', phone)
         assert browser.execute_script('return document.documentElement.scrollWidth') == 390
         places = [
-            browser.find_element('css selector', place).rect for place in ('#both', '#layer', '#scores', '#rainy')
+            browser.find_element('css selector', place).rect
+            for place in ('#comparison', '#difference', '#scores', '#rainy')
         ]
         assert all(place['width'] > 300 for place in places)
         assert all(a['y'] + a['height'] <= b['y'] for a, b in zip(places, places[1:]))
@@ -304,7 +308,7 @@ def test_page_in_a_browser(browser, derainer, tmp_path, monkeypatch):
         upload(browser, '#clean', source)
         wait_for(browser, '#clean img')
         wait_for(browser, '#run').click()
-        wait_for(browser, '.toast-body', 'take the second image away, or draw no rain')
+        wait_for(browser, '.toast-body', 'remove the second image, or draw no rain')
         assert loaded == ['dim']
         assert hosts(browser) == {f'127.0.0.1:{port}'}
     assert not folder.exists()

@@ -1,4 +1,4 @@
-"""Derain images and videos from Python."""
+"""Python functions and classes that build derainers, derain images and videos, and export derainers."""
 
 from .export import Export, export_derainer, load_exported
 from .inferencer import DerainInferencer, Inference

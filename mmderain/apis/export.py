@@ -1,4 +1,4 @@
-"""Export a derainer to one file that runs without mmderain: ONNX, or a program of torch.export."""
+"""Export a derainer to one file that runs without mmderain, in the format of ONNX or of ``torch.export``."""
 
 import contextlib
 import logging
@@ -15,19 +15,21 @@ from mmderain.errors import InputError
 from mmderain.io.files import atomic_write
 from mmderain.models import Derainer
 
+#: Version of the ONNX operator set.
 OPSET = 20
-#: Largest accepted difference from PyTorch.
+#: Largest accepted difference between the exported model and PyTorch, for images in [0, 1].
 TOLERANCE = 1e-4
-#: Parents of the loggers of torch's ONNX exporter.
+#: Parents of the loggers that the ONNX exporter of torch uses.
 EXPORT_LOGGERS = ('torch.onnx', 'onnxscript', 'onnx_ir')
+#: Suffixes of the files of ONNX and of ``torch.export``.
 SUFFIXES = ('.onnx', '.pt2')
 
 
 class ExportedModel(nn.Module):
-    """The model that is exported: the last stage of a derainer, clamped.
+    """The model that is exported. It returns the result of the last stage of a derainer, clamped to [0, 1].
 
     Args:
-        derainer: derainer in ``eval()`` mode.
+        derainer: a derainer in ``eval()`` mode.
     """
 
     def __init__(self, derainer: Derainer) -> None:
@@ -35,7 +37,7 @@ class ExportedModel(nn.Module):
         self.derainer = derainer
 
     def forward(self, rainy: Tensor) -> Tensor:
-        """Derain RGB in [0, 1], (1, 3, H, W)."""
+        """Derain an image (1, 3, H, W), RGB in [0, 1]."""
         return self.derainer.stages(rainy)[-1].clamp(0, 1)
 
 
@@ -44,8 +46,9 @@ class Export:
     """Result of :func:`export_derainer`.
 
     Attributes:
-        multiple: height and width of an input must be multiples of this; None if only the exported size is accepted.
-        differences: (height, width) -> largest difference from PyTorch, for each size that was compared.
+        multiple: height and width of an input must be multiples of this number. None if the model accepts only the size
+            of the example input.
+        differences: maps each (height, width) that was compared to the largest difference from PyTorch.
     """
 
     multiple: int | None
@@ -55,20 +58,23 @@ class Export:
 def export_derainer(
     derainer: Derainer, path: str | Path, size: tuple[int, int] = (320, 480), fixed: bool = False
 ) -> Export:
-    """Write a derainer to one file, and keep the file only if it computes the same as PyTorch.
+    """Write a derainer to one file, and compare the exported model with PyTorch.
 
     The exported model takes ``rainy``, float32 (1, 3, H, W), RGB in [0, 1], and returns ``derained`` of the same shape,
-    clamped to [0, 1]. Color order and normalization are inside.
+    clamped to [0, 1]. It contains the conversion to the channel order of the network and the normalization.
 
     Args:
-        derainer: derainer in ``eval()`` mode, on the CPU.
-        path: file to write, ``.onnx`` or ``.pt2`` (torch.export). ONNX needs the extra ``[export]``.
-        size: height and width of the example input, px.
-        fixed: accept no other size.
+        derainer: a derainer in ``eval()`` mode, on the CPU.
+        path: the file to write, ``.onnx`` or ``.pt2`` (``torch.export``). ONNX requires the extra ``[export]``.
+        size: height and width of the example input in pixels. Default: (320, 480).
+        fixed: True exports a model that accepts only ``size``. Default: False.
+
+    Returns:
+        The sizes that the model accepts, and its differences from PyTorch.
 
     Raises:
-        InputError: the suffix or the size is not possible, a package is missing, torch cannot export the network, or
-            the file computes something else.
+        InputError: the suffix or the size is not supported, a package is missing, torch cannot export the network, or
+            the result of the exported model differs from PyTorch by more than 1e-4. No file is written then.
     """
     path = Path(path)
     if path.suffix not in SUFFIXES:
@@ -78,18 +84,18 @@ def export_derainer(
     kind = type(derainer.network).__name__
     multiple = math.lcm(derainer.spec.size_multiple, derainer.spec.export_multiple)
     if any(side % multiple or side < 8 * multiple for side in size):
-        raise InputError(f'size={tuple(size)}: {kind} is exported for multiples of {multiple} from {8 * multiple} on')
+        raise InputError(
+            f'size={tuple(size)}: {kind} can be exported for multiples of {multiple} that are at least {8 * multiple}'
+        )
     fixed = fixed or not derainer.spec.export_any_size
     sizes = [tuple(size)] if fixed else [tuple(size), (12 * multiple, 8 * multiple)]
     model, differences = ExportedModel(derainer).eval(), {}
     with atomic_write(path) as part, torch.no_grad():
         try:
             _write(model, part, size, None if fixed else multiple)
-        except Exception as error:  # the exporters of torch raise errors of many types
-            reason, hint = (
-                str(error).strip().partition('\n')[0],
-                '' if fixed else '; try fixed=True, which requires less of the exporter',
-            )
+        except Exception as error:  # the exporters of torch raise many types of errors
+            reason = str(error).strip().partition('\n')[0]
+            hint = '' if fixed else '; try fixed=True, which exports the model for one size only'
             raise InputError(f'{path}: torch cannot export {kind}: {reason}{hint}') from error
         exported = load_exported(part)
         for height, width in sizes:
@@ -105,7 +111,14 @@ def export_derainer(
 
 
 def load_exported(path: str | Path) -> Callable[[Tensor], Tensor]:
-    """Return an exported model as a function of (1, 3, H, W), on the CPU."""
+    """Load an exported model on the CPU.
+
+    Args:
+        path: a file that :func:`export_derainer` wrote.
+
+    Returns:
+        A function that takes a rainy image (1, 3, H, W), float32 RGB in [0, 1], and returns the derained image.
+    """
     path = Path(path)
     if path.suffix == '.pt2':
         return torch.export.load(path).module()
@@ -118,6 +131,7 @@ def load_exported(path: str | Path) -> Callable[[Tensor], Tensor]:
 
 
 def _require_onnx() -> None:
+    """Check that the packages for ONNX can be imported."""
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
@@ -127,14 +141,21 @@ def _require_onnx() -> None:
 
 
 def _write(model: ExportedModel, path: Path, size: tuple[int, int], multiple: int | None) -> None:
-    """Write the file for sides that are multiples of ``multiple``, or for ``size`` only if that is None."""
+    """Write a model to a file.
+
+    Args:
+        model: the model.
+        path: the file to write.
+        size: height and width of the example input.
+        multiple: the exported model accepts sides that are multiples of this number. None exports it for ``size`` only.
+    """
     rainy = torch.rand(1, 3, *size)
     shapes = None
     if multiple is not None:
-        # From eight steps on, every branch for small sizes is decided.
+        # A side of at least 8 multiples is never in a branch of the code for small images, so that torch can export it.
         sides = [torch.export.Dim(name, min=8, max=2**14) for name in ('h', 'w')]
         shapes = ({2 + i: side if multiple == 1 else multiple * side for i, side in enumerate(sides)},)
-    with warnings.catch_warnings():  # of the whole process, but Python has no narrower way
+    with warnings.catch_warnings():  # the filter holds for all threads; Python has no filter for one thread
         warnings.simplefilter('ignore')
         program = torch.export.export(model, (rainy,), dynamic_shapes=shapes, strict=False)
         if path.suffix == '.pt2':
@@ -151,7 +172,7 @@ def _write(model: ExportedModel, path: Path, size: tuple[int, int], multiple: in
 
 @contextlib.contextmanager
 def _errors_only(loggers: tuple[str, ...]) -> Iterator[None]:
-    """Hide warnings of these loggers inside the block; other loggers are left alone."""
+    """Show only errors of these loggers inside the block. Other loggers do not change."""
     levels = {name: logging.getLogger(name).level for name in loggers}
     for name in loggers:
         logging.getLogger(name).setLevel(logging.ERROR)

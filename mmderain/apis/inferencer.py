@@ -1,9 +1,8 @@
-"""Derain images and videos with a model that is chosen by name."""
+"""The inferencer, which derains images and videos with a model that is chosen by name."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -23,10 +22,11 @@ class Inference:
     """Result of one call of :class:`DerainInferencer`.
 
     Attributes:
-        predictions: one entry for each input, in order: an array in the form of the input (BGR, as in OpenCV), a tensor
-            for a tensor, the path if a file was written, or None if the input failed.
-        failures: name of each input that failed, and the reason.
-        errors: name of each input that failed, and the exception, which has the traceback.
+        predictions: one entry for each input, in the same order. It is the path if a file was written, a tensor if the
+            input is a tensor, otherwise an array with the channels and the dtype of the input (BGR, as in OpenCV). It
+            is None if the input failed.
+        failures: maps the name of each input that failed to the error message.
+        errors: maps the name of each input that failed to the exception, which has the traceback.
     """
 
     predictions: list[np.ndarray | Tensor | Path | None] = field(default_factory=list)
@@ -34,7 +34,13 @@ class Inference:
     errors: dict[str, Exception] = field(default_factory=dict)
 
     def add_failure(self, name: str, error: Exception, reason: str | None = None) -> None:
-        """Note that an input failed; the reason is the exception's message unless given."""
+        """Store the error of an input that failed.
+
+        Args:
+            name: name of the input.
+            error: the exception.
+            reason: the error message. None uses the message of the exception.
+        """
         self.failures[name], self.errors[name] = reason or str(error), error
 
 
@@ -42,20 +48,21 @@ class DerainInferencer:
     """Derain images and videos.
 
     Args:
-        model: a model whose weights are bundled (``'nafnet'``; ``mmderain models`` lists them), a bundled config
-            (``'sian_rain100h'``), or a config file.
-        weights: a checkpoint; None takes the bundled one.
-        device: ``'cpu'``, ``'cuda:0'`` and so on; None takes a GPU if there is one.
-        precision: ``'fp32'``, ``'bf16'``, ``'fp16'`` or ``'auto'``, see :class:`~mmderain.models.Derainer`; None takes
-            the config's, by default float32.
-        tile: side of the tiles in pixels; 0 never uses tiles; None uses them where memory requires it.
-        compile: run the network through ``torch.compile``. Compiling takes a minute or more for each new size (a
-            smaller last batch is a new size); after that an image takes less time. None takes the config's, by default
-            False.
+        model: name of a model whose weights are bundled, such as ``'nafnet'`` (``mmderain models`` lists them), name of
+            a bundled config, such as ``'sian_rain100h'``, path of a config file, or a dict with ``model``.
+        weights: path of a checkpoint. None uses the bundled checkpoint of the model.
+        device: device of the model, such as ``'cpu'`` or ``'cuda:0'``. None uses the first GPU if there is one.
+        precision: ``'fp32'``, ``'bf16'``, ``'fp16'`` or ``'auto'``, see :class:`~mmderain.models.Derainer`. None uses
+            the value of the config, by default float32.
+        tile: side of the tiles in pixels. 0 never uses tiles. None uses tiles if the memory requires it.
+        compile: True runs the network through ``torch.compile``. Compilation takes a minute or more for each new input
+            size, and a smaller last batch is a new size; afterwards an image takes less time. None uses the value of
+            the config, by default False.
 
     Raises:
-        FileNotFoundError, InputError: the model or its weights do not exist or do not fit each other, or torch cannot
-            compile here.
+        FileNotFoundError: the config file or the checkpoint does not exist.
+        InputError: no model has this name, it has no bundled weights, the checkpoint does not fit the config, or torch
+            cannot compile on this machine.
 
     Example::
 
@@ -87,35 +94,48 @@ class DerainInferencer:
         existing: str = 'refuse',
         progress: bool = False,
     ) -> Inference:
-        """Derain inputs.
+        """Derain images and videos.
+
+        If an input cannot be derained, the other inputs are still derained, and ``failures`` of the result contains the
+        error. If ``inputs`` is a single image or video, its error is raised instead.
 
         Args:
-            inputs: an image file, a video file, a folder (searched with its sub-folders), an array (uint8 or uint16;
-                (H, W), (H, W, 3) BGR or (H, W, 4) BGRA), a tensor (RGB in [0, 1], (3, H, W) or (N, 3, H, W)), or a list
-                of these.
-            batch_size: number of images of one size that are derained together.
-            out_dir: folder for the results. Files keep their names, files of a folder also their sub-folders; arrays
-                are named by their number. None returns arrays. Tensors are returned in any case.
-            existing: what to do with a result file that already exists: ``'refuse'``, ``'skip'`` or ``'replace'``.
-            progress: show a progress bar.
+            inputs: an image file, a video file, a folder (including its sub-folders), an array (uint8 or uint16, with
+                the shape (H, W), (H, W, 3) BGR or (H, W, 4) BGRA), a tensor (RGB in [0, 1], with the shape (3, H, W) or
+                (N, 3, H, W)), or a list of these.
+            batch_size: number of images of the same size that are derained together. Default: 1.
+            out_dir: folder for the result files. Results of files have the names of the files, and results of a folder
+                also its sub-folders. Results of arrays are named by their position in the list. None returns arrays.
+                Results of tensors are always returned.
+            existing: what to do if a result file already exists: ``'refuse'`` (the default) raises an error,
+                ``'skip'`` keeps the file and does not derain the input, ``'replace'`` replaces the file.
+            progress: True shows a progress bar. Default: False.
+
+        Returns:
+            The result, with one prediction for each image, video, array and tensor.
 
         Raises:
-            FileNotFoundError, InputError: before anything is derained, if inputs and ``out_dir`` do not fit each other;
-                and if the only input cannot be derained. Of several inputs, those that cannot be derained are listed
-                in the result's ``failures``.
+            FileNotFoundError: the only input does not exist. Nothing has been derained then.
+            InputError: an argument is not as expected, or a result would overwrite an input or (with
+                ``existing='refuse'``) an existing file. Nothing has been derained then. The error is also raised if
+                ``inputs`` is a single image or video that cannot be derained.
         """
         if existing not in ('refuse', 'skip', 'replace'):
             raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
         if batch_size < 1:
             raise InputError(f'batch_size must be at least 1, found {batch_size}')
-        many = inputs if isinstance(inputs, Sequence) and not isinstance(inputs, str) else None
-        sources = list(expand_inputs([cast('Input', inputs)] if many is None else many, out_dir))
+        items: Sequence[Input]
+        if isinstance(inputs, Sequence) and not isinstance(inputs, str):
+            items, is_single = inputs, False
+        else:
+            items, is_single = [inputs], True
+        sources = list(expand_inputs(items, out_dir))
         targets = result_paths(sources, out_dir, existing)
         result = Inference(predictions=[None] * len(sources))
         numbers = track(range(len(sources)), 'deraining', disable=not progress)
         for batch in self._batches(sources, targets, numbers, batch_size, existing, result):
             self._derain(batch, sources, targets, result)
-        if many is None and len(sources) == 1 and result.failures:
+        if is_single and len(sources) == 1 and result.failures:
             ((name, reason),) = result.failures.items()
             raise InputError(reason) from result.errors[name]
         return result
@@ -129,7 +149,14 @@ class DerainInferencer:
         existing: str,
         result: Inference,
     ) -> Iterator[dict[int, DecodedImage | Tensor]]:
-        """Yield successive images of one size, keyed by their number; videos and skipped files are handled here."""
+        """Load the inputs, and yield them in batches of successive images of the same size.
+
+        Videos are derained here, because their frames form their own batches. Skipped files and errors are put into the
+        result here.
+
+        Yields:
+            A dict that maps the number of each input in the batch to the loaded image or tensor.
+        """
         batch: dict[int, DecodedImage | Tensor] = {}
         for number in numbers:
             source, target = sources[number], targets[number]
@@ -174,12 +201,13 @@ class DerainInferencer:
             for name in (sources[number].name for number in batch):
                 result.add_failure(name, error, _out_of_memory_message(name))
             return
-        for (number, image), own in zip(batch.items(), derained, strict=True):
-            content = sources[number].content
-            if isinstance(image, Tensor) and isinstance(content, Tensor):
-                result.predictions[number] = own if content.dim() == 4 else own[0]
+        for (number, image), restored in zip(batch.items(), derained, strict=True):
+            if isinstance(image, Tensor):
+                content = sources[number].content
+                has_batch_axis = isinstance(content, Tensor) and content.dim() == 4
+                result.predictions[number] = restored if has_batch_axis else restored[0]
                 continue
-            array, target = cast('DecodedImage', image).with_color(own[0]), targets[number]
+            array, target = image.with_color(restored[0]), targets[number]
             if target is None:
                 result.predictions[number] = array
                 continue
@@ -191,17 +219,17 @@ class DerainInferencer:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Return whether an exception says that the memory of a GPU or of the CPU does not suffice.
+    """Return whether an exception means that the memory of a GPU or of the CPU is too small.
 
-    On a CPU, torch raises a plain RuntimeError, which only its message distinguishes.
+    For the memory of the CPU, torch raises a RuntimeError, which can only be recognized by its message.
     """
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or 'DefaultCPUAllocator' in str(error)
 
 
 def _out_of_memory_message(name: str) -> str:
-    return f'{name}: the memory of the device does not suffice; set a smaller batch_size, or tile=512'
+    return f'{name}: the memory of the device is too small; set a smaller batch_size, or tile=512'
 
 
 def _size(loaded: DecodedImage | Tensor) -> tuple[int, ...]:
-    """Return the height and width, which are equal within a batch."""
+    """Return the height and width of an image or a tensor."""
     return tuple(loaded.shape[-2:]) if isinstance(loaded, Tensor) else loaded.bgr.shape[:2]

@@ -1,4 +1,4 @@
-"""Build derainers: from a config, or by name with their weights."""
+"""Functions that build derainers from a config, or by name with trained weights."""
 
 from pathlib import Path
 
@@ -14,36 +14,42 @@ from mmderain.registry import MODELS
 
 
 def default_device() -> str:
-    """Return the first GPU if there is one, else the CPU."""
+    """Return ``'cuda:0'`` if there is a GPU, else ``'cpu'``."""
     return 'cuda:0' if torch.cuda.is_available() else 'cpu'
 
 
 def require_device(device: str) -> None:
     """Check that a device exists on this machine.
 
+    Args:
+        device: name of the device, such as ``'cuda:0'``.
+
     Raises:
-        InputError: the text is not the name of a device, or the machine has no such device.
+        InputError: ``device`` is not the name of a device, or the machine has no such device.
     """
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError):
-        found = ['cpu', *(f'cuda:{number}' for number in range(torch.cuda.device_count()))]
-        raise InputError(f'device: found {device!r}; expected one that is here: {", ".join(found)}') from None
+        available = ['cpu', *(f'cuda:{number}' for number in range(torch.cuda.device_count()))]
+        raise InputError(f'device: found {device!r}; this machine has: {", ".join(available)}') from None
 
 
 def require_compiler(device: str) -> None:
     """Check that ``torch.compile`` works on this machine.
 
+    Args:
+        device: device for which to compile, such as ``'cuda:0'``.
+
     Raises:
-        InputError: it does not work.
+        InputError: ``torch.compile`` does not work.
     """
     try:
         torch.compile(torch.exp)(torch.zeros(8, device=device))
-    except Exception as error:  # the type depends on what is missing
+    except Exception as error:  # the type of the error depends on which program or package is missing
         reason = str(error).strip().partition('\n')[0]
         raise InputError(
-            f'compile: torch cannot compile for {device} here ({reason}); it needs a C++ compiler, on Linux g++ and '
-            'the headers of Python, and for a GPU Triton; go on without it'
+            f'compile: torch cannot compile for {device} here ({reason}); it needs a C++ compiler (on Linux: g++ and '
+            'the headers of Python), and for a GPU also Triton; install these, or do not use compile'
         ) from error
 
 
@@ -56,16 +62,17 @@ def init_model(
     """Build a derainer from a config, ready for ``model.restore(batch)``.
 
     Args:
-        config: a config file or a loaded config; its ``model`` is built.
-        checkpoint: weights to load; None leaves the initial ones.
-        device: ``'cpu'``, ``'cuda:0'`` and so on.
-        cfg_options: entries of the config to override, dotted keys.
+        config: path of a config file, or a loaded config. Its entry ``model`` is built.
+        checkpoint: path of the weights to load. None keeps the initial weights.
+        device: device of the model, such as ``'cpu'`` or ``'cuda:0'``. Default: ``'cpu'``.
+        cfg_options: entries of the config to override, with dotted keys such as ``'model.tile'``.
 
     Returns:
-        The model in ``eval()`` mode, with the config as ``model.cfg``.
+        The model in ``eval()`` mode. Its attribute ``cfg`` is the config.
 
     Raises:
-        FileNotFoundError, InputError: naming the config or checkpoint and what does not fit.
+        FileNotFoundError: the config file or the checkpoint does not exist.
+        InputError: the config cannot be built, the checkpoint does not fit it, or the machine has no such device.
     """
     require_device(device)
     if not isinstance(config, Config):
@@ -76,14 +83,15 @@ def init_model(
             config.merge_from_dict(cfg_options)
     if 'model' not in config:
         raise InputError(f'{name}: found no `model` in the config')
-    # Config has run custom_imports when it read the file. The default scope is put back afterwards, because the caller
-    # may be a program of mmdet or mmseg.
+    # The caller may be a program of mmdet or mmseg. Therefore the default scope is changed only while the model is
+    # built. The modules in `custom_imports` were already imported when the config file was read.
     with DefaultScope.overwrite_default_scope(config.get('default_scope') or 'mmderain'), config_errors(name):
         model = MODELS.build(config.model)
     if checkpoint is not None:
         load_weights(model, checkpoint)
     elif any(getattr(module, 'init_cfg', None) for module in model.modules()):
-        model.init_weights()  # it logs every parameter, so only where there is something to initialize
+        # init_weights() logs every parameter. Therefore it is called only if a module has an `init_cfg`.
+        model.init_weights()
     model.cfg = config
     return model.to(device).eval()
 
@@ -97,14 +105,19 @@ def trained_derainer(
     """Build a derainer with trained weights.
 
     Args:
-        model: as for :func:`~mmderain.hub.find_derainer`.
-        weights: a checkpoint; None takes the bundled one.
-        device: ``'cpu'``, ``'cuda:0'`` and so on.
-        cfg_options: entries of the config to override, dotted keys; None as a value leaves the config's.
+        model: name, path or dict, see :func:`~mmderain.hub.find_derainer`.
+        weights: path of a checkpoint. None uses the bundled checkpoint of the model.
+        device: device of the model, such as ``'cpu'`` or ``'cuda:0'``. Default: ``'cpu'``.
+        cfg_options: entries of the config to override, with dotted keys. An entry with the value None keeps the value
+            of the config.
+
+    Returns:
+        The derainer in ``eval()`` mode.
 
     Raises:
-        FileNotFoundError, InputError: as :func:`~mmderain.hub.find_derainer`; or the network has parameters, but no
-            weights are named or bundled.
+        FileNotFoundError: the config file or the checkpoint does not exist.
+        InputError: no model has this name, the checkpoint does not fit the config, or the network has parameters, but
+            no checkpoint is named or bundled.
     """
     config, weights = find_derainer(model, weights)
     options = {key: value for key, value in (cfg_options or {}).items() if value is not None}
@@ -112,7 +125,7 @@ def trained_derainer(
     if weights is None and next(derainer.network.parameters(), None) is not None:
         name = type(derainer.network).__name__ if isinstance(model, dict) else model
         raise InputError(
-            f'{name}: no checkpoint is named and none is bundled, and an untrained derainer only does harm. Name one '
-            '(weights, --weights); `mmderain models` lists the bundled ones.'
+            f'{name}: no checkpoint is named and none is bundled; an untrained derainer only damages images. Name a '
+            'checkpoint (weights, --weights), or use a model with bundled weights; `mmderain models` lists these.'
         )
     return derainer

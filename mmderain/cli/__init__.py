@@ -1,6 +1,7 @@
-"""The command ``mmderain``: one module for each sub-command.
+"""The command ``mmderain``. Each sub-command is a module of this package.
 
-A module has ``add_parser(commands)``, which adds its parser and sets the function ``run`` of parsed arguments.
+Each module of a sub-command has a function ``add_parser(commands)``. It adds the parser of the sub-command and sets
+``run``, the function that is called with the parsed arguments.
 """
 
 import argparse
@@ -11,10 +12,10 @@ from mmderain import __version__
 from . import derain, joint_test, models, rain, scene, web
 from .command import CommandParser, command
 
-#: In the order of the help text.
+#: The modules of the sub-commands, in the order of the help text.
 MODULES = (derain, scene, rain, joint_test, models, web)
 
-EPILOG = """exit status: 0 success, 1 an error, which the last lines name, 2 wrong arguments
+EPILOG = """exit status: 0 success, 1 an error, which is printed last, 2 wrong arguments
 
 examples:
   mmderain derain rainy.jpg --out derained
@@ -30,14 +31,14 @@ examples:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    doc = f'Derain images and videos, draw synthetic rain, and measure what rain does to detectors.\n\n{EPILOG}'
+    doc = f'Derain images and videos, draw synthetic rain, and measure the effect of rain on detectors.\n\n{EPILOG}'
     parser = CommandParser(doc, prog='mmderain')
     parser.add_argument('--version', action='version', version=f'mmderain {__version__}')
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True, parser_class=CommandParser)
     for module in MODULES:
         module.add_parser(commands)
-    for own in commands.choices.values():
-        own.set_defaults(parser=own)
+    for subparser in commands.choices.values():
+        subparser.set_defaults(parser=subparser)
     return parser
 
 
@@ -45,7 +46,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     args, unknown = build_parser().parse_known_args(argv)
     if unknown:
-        # The error shows the usage of the sub-command; argparse itself would show that of `mmderain`.
+        # The parser of the sub-command reports the error with its usage. argparse would show the usage of `mmderain`.
         args.parser.error(f'unrecognized arguments: {" ".join(unknown)}')
     return args
 

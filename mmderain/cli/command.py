@@ -1,4 +1,4 @@
-"""Shared parts of all commands: a parser made from a docstring, errors in one line, Ctrl+C and closed pipes."""
+"""Parts that all commands share: a parser built from a docstring, and handling of errors, Ctrl+C and closed pipes."""
 
 import argparse
 import functools
@@ -11,23 +11,24 @@ from typing import Any
 
 from mmderain.errors import InputError
 
-#: Exit statuses, as a shell gives them for a program that was ended by a signal: 128 + its number.
+#: Exit statuses after Ctrl+C and after a closed pipe: 128 + the number of the signal, as in a shell.
 INTERRUPTED, OUTPUT_CLOSED = 130, 141
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser whose help text is a docstring, and which accepts ``--traceback``.
+    """An argument parser whose help text is a docstring. It has the option ``--traceback``.
 
     Args:
-        doc: docstring; its first paragraph is the description, the rest stands after the list of options.
-        options: of :class:`argparse.ArgumentParser`.
+        doc: the docstring. Its first paragraph is printed before the list of options, the rest after it.
+        options: further arguments of :class:`argparse.ArgumentParser`.
     """
 
     def __init__(self, doc: str, **options: Any) -> None:
         summary, _, rest = doc.strip().partition('\n\n')
         options.setdefault('formatter_class', argparse.RawDescriptionHelpFormatter)
         super().__init__(description=summary, epilog=rest, **options)
-        # Without a default, so that a sub-command does not undo the option of the command before it.
+        # The option has no default, because the default of a sub-command would replace the value that was given before
+        # the name of the sub-command.
         self.add_argument_group('if a command fails').add_argument(
             '--traceback',
             action='store_true',
@@ -37,19 +38,25 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) -> Callable:
-    """Make a function of parsed arguments the ``main`` of a program.
+    """Return a decorator that converts a function of parsed arguments to the ``main`` function of a program.
 
-    The new function takes a list of arguments (None takes those of the process) and returns the exit status: what the
-    decorated function returns, or 0 for None. Bad input (``InputError``, ``OSError``) prints one ``error:`` line and
-    returns 1. Ctrl+C returns 130. If nobody reads the output any more, as in ``mmderain models | head -1``, it ends
-    without a message. With ``--traceback`` all exceptions are raised. ::
+    Example::
 
         @command(parse_args)
         def main(args):
             print(args.config)
 
+    The new function takes a list of arguments, or None for the arguments of the process. It returns the exit status:
+
+    * the return value of the decorated function, or 0 if that is None;
+    * 1 after an ``InputError`` or ``OSError``, whose message is printed in one line that starts with ``error:``;
+    * 130 after Ctrl+C, without a message;
+    * 141 if the reader of the output has ended, as in ``mmderain models | head -1``, without a message.
+
+    With ``--traceback``, these exceptions are raised instead.
+
     Args:
-        parse_args: reads a list of arguments; a :class:`CommandParser` should do it.
+        parse_args: function that parses a list of arguments, usually with a :class:`CommandParser`.
     """
 
     def decorate(run: Callable[[argparse.Namespace], int | None]) -> Callable[[Sequence[str] | None], int]:
@@ -78,12 +85,12 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
 
 
 def print_failure(args: argparse.Namespace, error: Exception, reason: str | None = None) -> None:
-    """Print why one of several inputs failed; with ``--traceback`` the whole traceback first.
+    """Print the error of one of several inputs. With ``--traceback``, print the traceback first.
 
     Args:
         args: parsed arguments of the command.
         error: exception that the input raised.
-        reason: the message; None takes that of the exception.
+        reason: the error message. None uses the message of the exception.
     """
     if getattr(args, 'traceback', False):
         traceback.print_exception(error)
@@ -91,7 +98,11 @@ def print_failure(args: argparse.Namespace, error: Exception, reason: str | None
 
 
 def message(error: Exception) -> str:
-    """Return the message of an error, without the traceback that a DataLoader puts before that of its worker."""
+    """Return the message of an error.
+
+    A DataLoader raises the error of a loader process again and puts its traceback before the message. The traceback is
+    removed here.
+    """
     text = str(error)
     if text.startswith('Caught '):
         text = text.rstrip('\n').rsplit(f'{type(error).__name__}: ', 1)[-1]
@@ -99,18 +110,19 @@ def message(error: Exception) -> str:
 
 
 def output_is_open() -> bool:
-    """Return whether somebody still reads the output of this process."""
+    """Return whether the reader of the output of this process is still there; False after a closed pipe."""
     try:
         output = select.poll()
         output.register(sys.stdout.fileno(), select.POLLOUT)
-    except (AttributeError, OSError):  # a system without poll; an output that is no file, as in tests
+    except (AttributeError, OSError):  # the system has no poll, or the output is not a file, as in tests
         return True
     return not any(event & select.POLLERR for _, event in output.poll(0))
 
 
 def flush_output() -> None:
-    """Write what was printed. If nobody reads it, discard it, or Python complains about it when the process ends."""
+    """Flush the output. If its reader has ended, discard the output."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
+        # Without this, Python flushes the output again when the process ends, and prints an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,8 +3,8 @@
     mmderain derain rainy.jpg --out derained
     mmderain derain holiday/ video.mp4 --out derained --precision fp32
 
-Results keep their names; those of a folder also keep their sub-folders. An input that cannot be derained is named at
-the end and does not stop the others; the exit status is then 1.
+Each result has the name of its input. Results of a folder also have its sub-folders. If an input cannot be derained,
+the others are still derained, the error is printed at the end, and the exit status is 1.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         '--tile',
         type=non_negative_int,
         metavar='PIXELS',
-        help='side of the tiles that images are cut into; 0: never cut (default: cut where memory requires it)',
+        help='side of the tiles into which images are divided; 0: no tiles (default: tiles if memory requires them)',
     )
     parser.add_argument(
         '--batch-size',
@@ -49,8 +49,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         '--compile',
         action='store_true',
-        help='use torch.compile: it takes a minute or more for each new size and then saves time with each image, so '
-        'it is for videos and for many images of one size',
+        help='use torch.compile. It takes a minute or more for each new image size; afterwards each image takes less '
+        'time. Useful for videos and for many images of one size',
     )
     parser.set_defaults(run=run)
 

@@ -3,11 +3,11 @@
     mmderain joint-test CONFIG CHECKPOINT --derainer nafnet --rain heavy light:2
     mmderain joint-test CONFIG CHECKPOINT --derainer SIAN sian_rain100h.py sian.pth
 
-CONFIG and CHECKPOINT are those of mmdet or mmseg, unchanged. Each row of the table is one run of the library's own test
-loop: clean images, rainy images, a median blur as a control, each derainer, clean images derained (does it do harm?),
-images that another program derained (--folder), and other task models (--baseline), such as one fine-tuned on rain.
-Finished rows are stored, so that an interrupted call continues; a row is run again if anything that it depends on has
-changed.
+CONFIG and CHECKPOINT are a config of mmdet or mmseg and its checkpoint. They need no changes. Each row of the table is
+one run of the test loop: clean images, rainy images, a median blur as a control, each derainer, clean images derained
+(which shows whether the derainer does harm), images that another program derained (--folder), and other task models
+(--baseline), such as one that was fine-tuned on rain. Finished rows are stored, so that the same call continues after
+an interruption. A row is run again if anything that it depends on has changed.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from mmderain.engine.machine import processor_name
 from mmderain.hub import find_derainer
 from mmderain.io.config import read_config
 from mmderain.perception import joint_test
-from mmderain.perception.joint_test.conditions import refuse_repeated
+from mmderain.perception.joint_test.conditions import require_unique
 from mmderain.rain import parse_rain
 
 from .command import CommandParser, command
@@ -50,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=AppendDerainer,
         default=[],
         metavar=('NAME', 'DERAINER [CHECKPOINT]'),
-        help='name in the table; a derainer, that is a name of `mmderain models` (default: NAME) or a config; its '
-        'checkpoint (default: the bundled one). May be repeated',
+        help='a derainer to test. NAME: its name in the table; DERAINER: a name that `mmderain models` lists, or a '
+        'config file (default: NAME); CHECKPOINT: its weights (default: the bundled ones). May be repeated',
     )
     parser.add_argument(
         '--baseline',
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar=('NAME', 'CONFIG', 'CHECKPOINT'),
-        help='another task model to compare with; may be repeated',
+        help='another task model to compare with; NAME: its name in the table. May be repeated',
     )
     parser.add_argument(
         '--folder',
@@ -67,26 +67,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar=('NAME', 'DIR'),
-        help='the rainy test images as another program derained them, under their names; may be repeated',
+        help='test images that another program derained. NAME: name in the table; DIR: folder of the images, with '
+        'the file names of the test set. May be repeated',
     )
     parser.add_argument(
         '--rain',
         nargs='+',
         default=['heavy'],
         metavar='RAIN',
-        help=f'one or several. {rain_help()} (default: heavy)',
+        help=f'{rain_help()}. Several rains are tested one after another (default: heavy)',
     )
     parser.add_argument('--seed', type=int, default=0, help='seed of the rain (default: 0)')
-    parser.add_argument('--limit', type=positive_int, metavar='N', help='use the first N images only')
+    parser.add_argument('--limit', type=positive_int, metavar='N', help='test only the first N images')
     add_device_option(parser, 'cpu')
     parser.add_argument(
-        '--out', type=Path, metavar='DIR', help='folder to write (default: work_dirs/joint_test/<name of the config>)'
+        '--out',
+        type=Path,
+        metavar='DIR',
+        help='folder for the results (default: work_dirs/joint_test/<name of the config>)',
     )
     add_cfg_options(parser, 'test_dataloader.dataset.data_root=DIR')
 
 
 class AppendDerainer(argparse.Action):
-    """Collect derainers as (name, derainer, checkpoint or None)."""
+    """Collect derainers as tuples (name, derainer, checkpoint or None)."""
 
     def __call__(
         self,
@@ -111,18 +115,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Run the conditions, print a line after each, and write the table."""
-    # Results of some images must not replace those of all.
-    part = '' if args.limit is None else f'_first{args.limit}'
-    out = args.out or Path('work_dirs/joint_test') / f'{Path(args.config).stem}{part}'
-    refuse_repeated('--derainer', [name for name, *_ in args.derainer])
-    refuse_repeated('--folder', [name for name, _ in args.folder])
+    """Run the conditions, print a line after each, and write the results."""
+    # The results of the first N images are written to another folder than those of all images.
+    suffix = '' if args.limit is None else f'_first{args.limit}'
+    out = args.out or Path('work_dirs/joint_test') / f'{Path(args.config).stem}{suffix}'
+    require_unique('--derainer', [name for name, *_ in args.derainer])
+    require_unique('--folder', [name for name, _ in args.folder])
     for rain in args.rain:
         if rain != 'none':
             parse_rain(rain)
     derainers = {}
     for name, derainer, checkpoint in args.derainer:
-        find_derainer(derainer, checkpoint)  # a wrong name is an error before anything runs
+        find_derainer(derainer, checkpoint)  # a wrong name is reported before a condition runs
         derainers[name] = dict(config=derainer, checkpoint=checkpoint) if checkpoint else derainer
     checkpoints = [checkpoint for *_, checkpoint in args.derainer if checkpoint]
     for path in (args.config, args.checkpoint, *checkpoints, *(p for _, *paths in args.baseline for p in paths)):
@@ -144,7 +148,8 @@ def run(args: argparse.Namespace) -> None:
     def show(row: joint_test.Condition, result: joint_test.Result) -> None:
         done.append(result)
         lines = joint_test.align_table(joint_test.make_table(rows[: len(done)], done), rows).splitlines()
-        # The head once, then one line for each row. The final table adds the recovery, which refers to other rows.
+        # Print the header once, and then one line for each row. The recovery is only in the final table, because it
+        # depends on other rows.
         print('\n'.join(lines if len(done) == 1 else lines[-1:]), f'   [{len(done)}/{len(rows)}]', flush=True)
 
     with keep_cpu_memory():
@@ -167,6 +172,10 @@ main = command(parse_args)(run)
 
 
 def require_file(path: str) -> None:
-    """Raise a FileNotFoundError if a file does not exist; ``package::config`` names a config of a package."""
+    """Check that a file exists. Names such as ``package::config`` are configs of a package and are not checked.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+    """
     if '::' not in path and not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such file (looked for in {Path.cwd()})')

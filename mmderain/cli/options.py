@@ -1,4 +1,4 @@
-"""Options that several commands have, so that they have the same names and the same help everywhere."""
+"""Options that several commands share, so that their names and help texts are the same in all commands."""
 
 import argparse
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def add_precision_option(parser: argparse.ArgumentParser) -> None:
         choices=['auto', 'fp32', 'bf16', 'fp16'],
         default='auto',
         help='number format of the derainer. auto: bf16 if the device has it in hardware and a short measurement finds '
-        'it faster, else fp32 (default: auto)',
+        'that it is faster, else fp32 (default: auto)',
     )
 
 
@@ -46,8 +46,8 @@ def add_existing_option(parser: argparse.ArgumentParser) -> None:
         '--existing',
         choices=['refuse', 'skip', 'replace'],
         default='refuse',
-        help='what to do with results that already exist. refuse: stop before anything is done; skip: keep them; '
-        'replace: write them again (default: refuse)',
+        help='what to do if a result already exists. refuse: stop before anything is written; skip: keep it; '
+        'replace: write it again (default: refuse)',
     )
 
 
@@ -57,7 +57,7 @@ def add_rain_options(parser: argparse.ArgumentParser, default: str, allow_none: 
     Args:
         parser: parser to extend.
         default: default rain, for example ``'heavy:2'``.
-        allow_none: whether ``none`` may be given.
+        allow_none: whether ``none`` is accepted.
     """
     parser.add_argument('--rain', default=default, help=f'{rain_help(allow_none)} (default: {default})')
     parser.add_argument('--seed', type=int, default=0, help='seed of the rain (default: 0)')
@@ -80,7 +80,7 @@ def add_cfg_options(parser: argparse.ArgumentParser, example: str) -> None:
 
 
 class CfgOptionsAction(DictAction):
-    """mmengine's action for ``--cfg-options``, with a clear error for text that is not ``KEY=VALUE``."""
+    """The ``DictAction`` of mmengine, with a clear error message for text that is not ``KEY=VALUE``."""
 
     def __call__(
         self,
@@ -101,30 +101,34 @@ class CfgOptionsAction(DictAction):
 
 
 def rain_help(allow_none: bool = True) -> str:
-    """Return the help text of a rain."""
-    none = ', or none for images in which it already rains' if allow_none else ''
+    """Return the help text of the option ``--rain``.
+
+    Args:
+        allow_none: whether ``none`` is accepted.
+    """
+    none = '; none if the images show real rain' if allow_none else ''
     return (
-        f'rain to draw: {", ".join(PRESETS)}; with a severity from :1 to :5, as in heavy:4 (default severity 3); '
-        f'several joined by +{none}'
+        f'rain to draw: {", ".join(PRESETS)}, optionally with a severity from 1 to 5, as in heavy:4 (default severity '
+        f'3); several can be joined by +, as in light+mist{none}'
     )
 
 
 def rain_or_none(text: str) -> str | None:
-    """Return the rain of ``--rain``, None for ``none``."""
+    """Return the value of ``--rain``, or None if it is ``'none'``."""
     return None if text == 'none' else text
 
 
 def non_negative_int(text: str) -> int:
-    """Read a whole number from 0."""
+    """Convert text to a whole number of at least 0."""
     return _whole_number(text, 0)
 
 
 def positive_int(text: str) -> int:
-    """Read a whole number from 1."""
+    """Convert text to a whole number of at least 1."""
     return _whole_number(text, 1)
 
 
-def _whole_number(text: str, least: int) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f'expected a whole number from {least}, found {text!r}')
+def _whole_number(text: str, minimum: int) -> int:
+    if not text.isdecimal() or int(text) < minimum:
+        raise argparse.ArgumentTypeError(f'expected a whole number from {minimum}, found {text!r}')
     return int(text)

@@ -1,11 +1,15 @@
-"""Draw rain over every image of a folder, the same rain in every run.
+"""Draw synthetic rain over every image of a folder. Every run with the same seed draws the same rain.
 
     mmderain rain photos rainy_photos --rain heavy:4+mist
 
-Writes DST/rain and DST/layer (what the rain adds; for mist and drops the absolute difference) as PNG under the names of
-the source, links to the clean images in DST/norain, and DST/manifest.jsonl: first the settings, then for each image its
-seed, scale and all drawn parameters. PairedImageDataset reads DST as it is. The same call continues after an
-interruption.
+The command writes four things, with the file names of the source:
+
+    DST/rain            the rainy images as PNG
+    DST/layer           the light that the rain adds as PNG; for mist and drops, the absolute difference
+    DST/norain          links to the clean images
+    DST/manifest.jsonl  the settings in the first line, then for each image its seed, scale and all random parameters
+
+PairedImageDataset can read DST. The same call continues after an interruption.
 """
 
 import argparse
@@ -24,9 +28,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add ``mmderain rain``."""
     parser = commands.add_parser('rain', doc=__doc__, help='draw synthetic rain over a folder of images')
     parser.add_argument('src', type=Path, metavar='SRC', help='folder of clean images, searched with its sub-folders')
-    parser.add_argument('dst', type=Path, metavar='DST', help='folder to write')
+    parser.add_argument('dst', type=Path, metavar='DST', help='folder for the results')
     add_rain_options(parser, 'heavy', allow_none=False)
-    parser.add_argument('--workers', type=positive_int, metavar='N', help='number of threads (default: one a core)')
+    parser.add_argument(
+        '--workers', type=positive_int, metavar='N', help='number of threads (default: one for each core)'
+    )
     parser.set_defaults(run=run)
 
 
@@ -42,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
             lambda results, total: track(results, f'{args.rain} rain', total=total),
         )
     except KeyboardInterrupt:
-        print('interrupted; the same call continues', file=sys.stderr)
+        print('interrupted; repeat the call to continue', file=sys.stderr)
         raise
     existing = f'; {result.existing} existed already' if result.existing else ''
     print(f'{args.dst}: rain drawn over {result.drawn} of {result.images} images{existing}')

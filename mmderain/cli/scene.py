@@ -1,4 +1,4 @@
-"""Show what a detector or segmentor finds in the same scene clean, rainy and derained."""
+"""Show the predictions of a detector or segmentor for the same scene clean, rainy and derained."""
 
 import argparse
 
@@ -20,12 +20,13 @@ from .options import (
     rain_or_none,
 )
 
-DOC = """Show what a {kind} finds in the same scene clean, rainy and derained.
+DOC = """Show the predictions of a {kind} for the same scene clean, rainy and derained.
 
     mmderain {command} demo/street/*.jpg --out work_dirs/scenes
     mmderain {command} rainy_street.jpg --rain none --out work_dirs/scenes
 
-Writes one sheet for each image: the three views side by side, the findings drawn on them, counts and scores under them.
+The command writes one figure for each image. It shows the clean, the rainy and the derained image side by side, with
+the predictions drawn on them, and with counts and scores below them.
 """
 
 
@@ -35,10 +36,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         parser = commands.add_parser(
             command,
             doc=DOC.format(kind=kind, command=command),
-            help=f'show what a {kind} finds in a scene clean, rainy and derained',
+            help=f'show the predictions of a {kind} for a scene clean, rainy and derained',
         )
         parser.add_argument('inputs', nargs='+', metavar='INPUT', help='image, or folder of images')
-        parser.add_argument('--out', required=True, metavar='FOLDER', help='folder for the sheets')
+        parser.add_argument('--out', required=True, metavar='FOLDER', help='folder for the figures')
         add_existing_option(parser)
         add_rain_options(parser, 'heavy:2')
         parser.add_argument(
@@ -46,8 +47,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
             dest='task',
             default=f'street-{kind}',
             metavar='MODEL',
-            help=f'{kind}: a name that `mmderain models` lists, or a config of mmdet or mmseg: a file, or mmdet::... '
-            '(default: %(default)s)',
+            help=f'{kind}: a name that `mmderain models` lists, or a config of mmdet or mmseg, which is a file or '
+            'a name such as mmdet::... (default: %(default)s)',
         )
         parser.add_argument(
             '--task-weights', metavar='FILE', help=f'checkpoint of the {kind} (default: the bundled one)'
@@ -59,9 +60,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the sheets and print what stands on them."""
+    """Write the figures and print their text."""
     rain = rain_or_none(args.rain)
-    # Wrong rain and wrong paths are reported before the models are loaded.
+    # A wrong rain or a wrong path is reported before the models are loaded.
     parse_rain(rain or 'heavy')
     result_paths(list(expand_inputs(args.inputs, args.out)), args.out, args.existing)
     device = args.device or default_device()
@@ -75,11 +76,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def print_scenes(results: dict, out: str, args: argparse.Namespace) -> int:
-    """Print the findings in each scene, and the errors.
+    """Print the text of each figure, and the errors.
 
     Args:
         results: result of :func:`~mmderain.perception.scene.show_scenes`.
-        out: folder of the sheets.
+        out: folder of the figures.
         args: parsed arguments of the command.
 
     Returns:
@@ -93,5 +94,5 @@ def print_scenes(results: dict, out: str, args: argparse.Namespace) -> int:
     for error in failures:
         print_failure(args, error)
     if len(failures) < len(results):
-        print(f'sheets in {out}')
+        print(f'figures in {out}')
     return int(bool(failures))

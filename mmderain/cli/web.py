@@ -1,9 +1,9 @@
-"""Serve a web page that derains an uploaded image and shows what a detector finds in it before and after.
+"""Serve a web page that derains an uploaded image and shows the detections before and after.
 
     mmderain web
     mmderain web --model configs/derain/sian_sample.py --weights work_dirs/sample_demo/iter_900.pth
 
-The page offers the bundled models, and the derainer of --model in addition. Ctrl+C ends it and deletes the uploads.
+The page offers the bundled models and the derainer of --model. Ctrl+C ends the server and deletes the uploaded files.
 """
 
 import argparse
@@ -24,11 +24,15 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add ``mmderain web``."""
     parser = commands.add_parser('web', doc=__doc__, help='serve a web page that derains an uploaded image')
     parser.add_argument(
-        '--host', default='127.0.0.1', help='address to listen at (default: %(default)s, this machine only)'
+        '--host', default='127.0.0.1', help='address to listen on (default: %(default)s, this machine only)'
     )
-    parser.add_argument('--port', type=int, default=7860, help='port to listen at (default: %(default)s)')
+    parser.add_argument('--port', type=int, default=7860, help='port to listen on (default: %(default)s)')
     parser.add_argument(
-        '--max-upload', type=int, default=20, metavar='MB', help='largest size of an uploaded file (default: 20 MB)'
+        '--max-upload',
+        type=int,
+        default=20,
+        metavar='MB',
+        help='largest size of an uploaded file in MB (default: %(default)s)',
     )
     add_model_options(parser, default=None)
     add_device_option(parser)
@@ -40,17 +44,17 @@ def run(args: argparse.Namespace) -> None:
     device = args.device or default_device()
     derainers, tasks = bundled_loaders(device)
     if args.weights and not args.model:
-        raise InputError(f'--weights {args.weights}: no model is named; name the one of this checkpoint by --model')
+        raise InputError(f'--weights {args.weights}: no model is named; name the model of this checkpoint with --model')
     if args.model:
-        own = trained_derainer(args.model, args.weights, device)  # loaded now, so that its errors are reported now
+        model = trained_derainer(args.model, args.weights, device)  # an error is reported before the page is served
         name = Path(args.model).stem
         derainers.pop(name, None)
-        derainers = {name: lambda: own, **derainers}
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that SIGTERM, too, ends with the uploads deleted
+        derainers = {name: lambda: model, **derainers}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM also deletes the uploads
     with (
         contextlib.suppress(KeyboardInterrupt),
         keep_cpu_memory(),
         serving(derainers, tasks, args.host, args.port, args.max_upload) as url,
     ):
-        print(f'{url}  (Ctrl+C ends it)', flush=True)
+        print(f'{url}  (Ctrl+C ends the server)', flush=True)
         threading.Event().wait()

@@ -1,4 +1,4 @@
-"""Derainers ahead of detectors and segmentors: transform, preprocessor, joint test, scenes."""
+"""Derain images ahead of a detector or segmentor, and measure the effect on its accuracy."""
 
 from .hooks import RestorationLossHook
 from .preprocessor import DerainBeforeTask

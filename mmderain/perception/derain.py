@@ -1,4 +1,4 @@
-"""Build the derainer of a chain, and derain batches in levels from 0 to 255."""
+"""Build a derainer that runs ahead of a task model, and derain batches with values from 0 to 255."""
 
 from pathlib import Path
 
@@ -11,19 +11,19 @@ from mmderain.models import Derainer
 
 
 def parse_derainer(derainer: str | Path | dict) -> tuple[str | Path | dict, str | Path | None]:
-    """Split an argument ``derainer`` into a config and a checkpoint.
+    """Split the argument ``derainer`` of a transform or preprocessor into a config and a checkpoint.
 
     Args:
         derainer: the name of a bundled model or config such as ``'sian'``, the path of a config file, or
             ``dict(config=..., checkpoint=...)``. In the dict, ``config`` is a name, a path, or a whole config (a dict
-            with ``model``). ``checkpoint`` is the path of a weights file; leave it out for bundled weights and for
-            a network without parameters.
+            with ``model``). ``checkpoint`` is the path of a weights file. Omit it for bundled weights and for a
+            network without parameters.
 
     Returns:
-        The config and the checkpoint, as :func:`~mmderain.hub.find_derainer` takes them.
+        The config and the checkpoint, in the form that :func:`~mmderain.hub.find_derainer` accepts.
 
     Raises:
-        InputError: the argument has another form.
+        InputError: ``derainer`` has none of these forms.
     """
     parts = {'config': derainer}
     if isinstance(derainer, dict):
@@ -45,19 +45,20 @@ def parse_derainer(derainer: str | Path | dict) -> tuple[str | Path | dict, str 
 def build_derainer(derainer: str | Path | dict, device: str = 'cpu', precision: str | None = None) -> Derainer:
     """Build a derainer and load its weights.
 
-    The inferencers and test loops of the task libraries load nothing but the task model's checkpoint. Therefore the
-    weights of the derainer are loaded here.
+    The inferencers and test loops of mmdet and mmseg load only the checkpoint of the task model. Therefore this
+    function loads the weights of the derainer.
 
     Args:
-        derainer: as for :func:`parse_derainer`.
-        device: ``'cpu'``, ``'cuda:0'`` and so on.
-        precision: as for :class:`~mmderain.models.Derainer`; None takes the config's.
+        derainer: see :func:`parse_derainer`.
+        device: device of the derainer, such as ``'cpu'`` or ``'cuda:0'``.
+        precision: see :class:`~mmderain.models.Derainer`. None uses the value of the config.
 
     Returns:
         The derainer in ``eval()`` mode.
 
     Raises:
-        FileNotFoundError, InputError: the config or the checkpoint is missing, or they do not fit each other.
+        FileNotFoundError: the config file or the checkpoint does not exist.
+        InputError: no model has this name, or the checkpoint does not fit the config.
     """
     config, checkpoint = parse_derainer(derainer)
     try:
@@ -67,20 +68,21 @@ def build_derainer(derainer: str | Path | dict, device: str = 'cpu', precision: 
 
 
 def derain_levels(derainer: Derainer, batch: Tensor, min_change: float | None = None) -> Tensor:
-    """Derain images as detectors read them.
+    """Derain a batch of images in the format of mmdet and mmseg: BGR with values from 0 to 255.
 
     Args:
-        derainer: any derainer; it converts to the channel order and range that its network needs.
-        batch: (N, 3, H, W) BGR, floating point, 0 to 255.
-        min_change: an image that the derainer changes by less than this is returned unchanged; mean absolute change
-            in levels of 255. None derains all.
+        derainer: the derainer. It converts the images to the channel order and value range of its network.
+        batch: images (N, 3, H, W), BGR, floating point, 0 to 255.
+        min_change: threshold for the mean absolute change of an image, in levels of 255. An image that changes by less
+            is returned as it was. None derains all images.
 
     Returns:
-        The derained batch, same shape, rounded to whole numbers, so that it equals what an 8-bit file would hold.
-        Gradients pass the rounding as if it were the identity.
+        The derained images in the shape of ``batch``. The values are rounded to whole numbers, so that they equal the
+        values that an 8-bit image file would hold. The backward pass treats the rounding as the identity.
     """
     derained = derainer.restore(batch.flip(1) / 255).flip(1) * 255
-    # The terms are in this order because then the sum is exact: the result is a whole number, bit for bit.
+    # This is a straight-through estimator: the forward pass rounds, the backward pass is the identity. The sum is exact
+    # in this order of the terms, so that the result is a whole number.
     derained = derained + (derained.round() - derained).detach()
     if min_change is None:
         return derained

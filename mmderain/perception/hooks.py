@@ -1,4 +1,4 @@
-"""The hook that adds a restoration loss to joint fine-tuning."""
+"""A hook that adds a restoration loss when a derainer and a task model are trained together."""
 
 import torch
 from mmengine.hooks import Hook
@@ -14,18 +14,22 @@ from .preprocessor import DerainBeforeTask
 
 @HOOKS.register_module()
 class RestorationLossHook(Hook):
-    """Add a restoration loss to the task's losses, for joint fine-tuning where the clean image is known.
+    """Add a restoration loss to the losses of the task.
 
-    The model needs ``DerainBeforeTask(freeze=False)``, and each data sample the clean image as meta information
-    ``gt_img``: put ``mmderain.SynthesizeRain`` last before packing, after every geometric transform, and add
-    ``'gt_img'`` to the ``meta_keys`` of the packing transform.
+    Use this hook to train a derainer and a task model together on images whose clean version is known.
 
-    The loss is added by a forward hook of PyTorch on the task model. Thus it works with every model that returns a dict
-    of losses, the model and its checkpoints keep their structure, and the loss is scaled, accumulated and logged as
-    the task's own: the forward pass runs inside of ``DistributedDataParallel`` and of autocast.
+    The data preprocessor of the model must be ``DerainBeforeTask(freeze=False)``, and each data sample must have the
+    clean image as meta information ``gt_img``. For this, put ``mmderain.SynthesizeRain`` directly before the packing
+    transform, after all geometric transforms, and add ``'gt_img'`` to the ``meta_keys`` of the packing transform.
+
+    A forward hook of PyTorch on the task model adds the loss. Therefore it works with every model that returns a dict
+    of losses, and the model and its checkpoints keep their structure. The forward pass runs inside
+    ``DistributedDataParallel`` and autocast, so that the loss is scaled, accumulated and logged like the losses of the
+    task.
 
     Args:
-        weight: factor of the mean absolute difference on [0, 1], logged as ``loss_restoration``.
+        weight: factor of the loss, which is the mean absolute difference of images with values in [0, 1]. The product
+            is logged as ``loss_restoration``. Default: 1.0.
     """
 
     def __init__(self, weight: float = 1.0) -> None:
@@ -35,10 +39,10 @@ class RestorationLossHook(Hook):
         """Register the forward hook.
 
         Raises:
-            InputError: the model has no ``DerainBeforeTask(freeze=False)``.
+            InputError: the data preprocessor of the model is not ``DerainBeforeTask(freeze=False)``.
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        _learning_derainer(model)
+        _trained_preprocessor(model)
         self._handle = model.register_forward_hook(self._add_loss, with_kwargs=True)
 
     def after_train(self, runner: Runner) -> None:
@@ -46,19 +50,23 @@ class RestorationLossHook(Hook):
         self._handle.remove()
 
     def _add_loss(self, model: nn.Module, args: tuple, kwargs: dict, output: dict) -> dict | None:
-        """Return the losses of one forward pass with the restoration loss; None, no change, in other modes."""
+        """Add the restoration loss to the output of the model in the mode ``'loss'``.
+
+        Returns:
+            The new output, or None in other modes. PyTorch then keeps the output of the model.
+        """
         if kwargs.get('mode') != 'loss':
             return None
         data_samples = kwargs['data_samples'] if 'data_samples' in kwargs else args[1]
-        loss = restoration_loss(_learning_derainer(model).derained or [], data_samples)
+        loss = restoration_loss(_trained_preprocessor(model).derained or [], data_samples)
         return {**output, 'loss_restoration': self.weight * loss}
 
 
-def _learning_derainer(model: nn.Module) -> DerainBeforeTask:
-    """Return the preprocessor of a task model with its derainer.
+def _trained_preprocessor(model: nn.Module) -> DerainBeforeTask:
+    """Return the data preprocessor of a task model, and check that its derainer is trained.
 
     Raises:
-        InputError: the model has no ``DerainBeforeTask(freeze=False)``.
+        InputError: the data preprocessor of the model is not ``DerainBeforeTask(freeze=False)``.
     """
     preprocessor = model.data_preprocessor
     if not isinstance(preprocessor, DerainBeforeTask) or preprocessor.freeze:
@@ -67,26 +75,28 @@ def _learning_derainer(model: nn.Module) -> DerainBeforeTask:
 
 
 def restoration_loss(derained: list[Tensor], data_samples: list) -> Tensor:
-    """Compute the mean absolute difference of derained and clean images.
+    """Compute the mean absolute difference between derained and clean images.
 
     Args:
-        derained: N tensors (3, H, W), BGR, 0 to 255.
-        data_samples: N data samples of mmdet or mmseg with the meta information ``gt_img``, (H, W, 3) BGR uint8.
+        derained: list of N derained images (3, H, W), BGR, 0 to 255.
+        data_samples: list of N data samples of mmdet or mmseg. The meta information ``gt_img`` is the clean image,
+            (H, W, 3) BGR uint8.
 
     Returns:
-        A scalar on [0, 1]: the mean over images of each image's mean.
+        A scalar in [0, 1]: the mean absolute difference of each image, averaged over the images.
 
     Raises:
-        InputError: a data sample has no clean image, or one of another size.
+        InputError: a data sample has no clean image, or the clean image has another size than the derained one.
     """
     losses: list[Tensor] = []
     for img, sample in zip(derained, data_samples, strict=True):
         gt_img = sample.metainfo.get('gt_img')
         if gt_img is None or gt_img.shape[:2] != tuple(img.shape[-2:]):
-            found = 'none' if gt_img is None else f'{gt_img.shape[0]}x{gt_img.shape[1]}'
+            clean_size = 'is missing' if gt_img is None else f'is {gt_img.shape[0]}x{gt_img.shape[1]}'
             raise InputError(
                 f'RestorationLossHook: {sample.metainfo.get("img_path")} is {img.shape[-2]}x{img.shape[-1]}, its clean '
-                f"image: {found}. Put mmderain.SynthesizeRain last before packing and 'gt_img' into its meta_keys."
+                f'image {clean_size}. Put mmderain.SynthesizeRain directly before the packing transform, and add '
+                "'gt_img' to the meta_keys of the packing transform."
             )
         clean = torch.from_numpy(gt_img.transpose(2, 0, 1).copy()).to(img)
         losses.append((img - clean).abs().mean() / 255)

@@ -1,4 +1,4 @@
-"""The data preprocessor that derains ahead of a task model."""
+"""A data preprocessor that derains the images of a task model."""
 
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from .derain import build_derainer, derain_levels
 
 @MODELS.register_module()
 class DerainBeforeTask(BaseDataPreprocessor):
-    """Derain batches on the task model's device, then apply the task model's own preprocessor.
+    """Derain batches on the device of the task model, and then apply the data preprocessor of the task model.
 
-    In the config of a detector or segmentor it takes the place of that preprocessor::
+    In the config of a detector or segmentor, this preprocessor replaces that of the task model and wraps it::
 
         data_preprocessor=dict(
             type='mmderain.DerainBeforeTask',
@@ -26,23 +26,28 @@ class DerainBeforeTask(BaseDataPreprocessor):
             wrapped=dict(type='DetDataPreprocessor', ...),
         )
 
-    The raw images are derained. The wrapped preprocessor then normalizes and pads them.
+    First the images are derained as they come from the pipeline. Then the wrapped preprocessor normalizes and pads
+    them.
 
     Args:
-        derainer: a bundled name such as ``'sian'``, the path of a config, or ``dict(config=..., checkpoint=...)``; see
-            :func:`~mmderain.perception.derain.parse_derainer`. Its weights are loaded at once.
-        wrapped: config of the task model's own preprocessor.
-        freeze: True keeps the derainer as it was loaded: it is always in ``eval()`` mode, and neither in the optimizer
-            nor in checkpoints. False makes it part of the model, trained by the task's loss and saved with it.
-        min_change: as for :class:`~mmderain.perception.Derain`.
-        precision: as for :class:`~mmderain.perception.Derain`.
+        derainer: the name of a bundled model such as ``'sian'``, the path of a config, or ``dict(config=...,
+            checkpoint=...)``; see :func:`~mmderain.perception.derain.parse_derainer`. The constructor loads its
+            weights.
+        wrapped: config of the data preprocessor of the task model.
+        freeze: True keeps the weights of the derainer. It is always in ``eval()`` mode, and it is neither in the
+            optimizer nor in checkpoints. False makes the derainer a part of the model: the loss of the task trains it,
+            and checkpoints of the model contain it. Default: True.
+        min_change: see :class:`~mmderain.perception.Derain`.
+        precision: see :class:`~mmderain.perception.Derain`. A frozen derainer uses float32 if neither this argument nor
+            its config sets a precision, even if the task model runs under autocast.
 
     Attributes:
-        derained: derained images of the last training batch if the derainer is trained, else None. A list of
-            (3, H, W) BGR, 0 to 255, with gradients.
+        derained: derained images of the last training batch, a list of tensors (3, H, W), BGR, 0 to 255, with
+            gradients. None if the derainer is frozen, and after a batch that was not for training.
 
     Raises:
-        FileNotFoundError, InputError: the config or the checkpoint is missing, or they do not fit each other.
+        FileNotFoundError: the config file or the checkpoint does not exist.
+        InputError: no model has this name, or the checkpoint does not fit the config.
     """
 
     def __init__(
@@ -58,9 +63,9 @@ class DerainBeforeTask(BaseDataPreprocessor):
         self.freeze = freeze
         self.min_change = min_change
         if freeze and model.precision is None:
-            model.precision = 'fp32'  # as in testing, even if the task model trains under autocast
-        # A frozen derainer is in a list and thus not a submodule: it is not in the optimizer or in checkpoints, and
-        # train() does not change it.
+            model.precision = 'fp32'  # the same in training under autocast as in testing
+        # A module in a list is not a submodule. Therefore a frozen derainer is neither in the optimizer nor in
+        # checkpoints, and train() does not change its mode.
         self._frozen: list[Derainer] = [model.requires_grad_(False)] if freeze else []
         if not freeze:
             self.derainer = model
@@ -68,7 +73,7 @@ class DerainBeforeTask(BaseDataPreprocessor):
         self.derained: list[Tensor] | None = None
 
     def __getattr__(self, name: str) -> Any:
-        """Return an attribute of the wrapped preprocessor, such as its mean, for code that expects it here."""
+        """Return an attribute of the wrapped preprocessor, because mmdet and mmseg read attributes such as ``mean``."""
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -84,8 +89,9 @@ class DerainBeforeTask(BaseDataPreprocessor):
         """Derain a batch and pass it to the wrapped preprocessor.
 
         Args:
-            data: with ``inputs``: a list of (3, H, W) BGR tensors of any sizes, or one tensor (N, 3, H, W); 0 to 255.
-            training: as for the wrapped preprocessor.
+            data: a dict. ``inputs`` are the images, BGR, 0 to 255: a list of tensors (3, H, W) of any sizes, or one
+                tensor (N, 3, H, W). The other entries are passed to the wrapped preprocessor.
+            training: whether the batch is for training, see the wrapped preprocessor.
 
         Returns:
             The result of the wrapped preprocessor for the derained images.
@@ -93,8 +99,8 @@ class DerainBeforeTask(BaseDataPreprocessor):
         data = self.cast_data(data)
         model = self.model()
         images: list[Tensor] = list(data['inputs'])
-        learning = training and not self.freeze
-        with torch.set_grad_enabled(learning and torch.is_grad_enabled()):
+        trains_derainer = training and not self.freeze
+        with torch.set_grad_enabled(trains_derainer and torch.is_grad_enabled()):
             derained = list(images)
             # Images of the same size go through the network as one batch.
             for shape in dict.fromkeys(tuple(img.shape) for img in images):
@@ -102,6 +108,6 @@ class DerainBeforeTask(BaseDataPreprocessor):
                 batch = torch.stack([images[i] for i in indices]).float()
                 for i, img in zip(indices, derain_levels(model, batch, self.min_change), strict=True):
                     derained[i] = img
-        self.derained = derained if learning else None
+        self.derained = derained if trains_derainer else None
         inputs = torch.stack(derained) if isinstance(data['inputs'], Tensor) else derained
         return self.wrapped({**data, 'inputs': inputs}, training)

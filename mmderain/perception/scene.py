@@ -1,4 +1,4 @@
-"""Show the same scene clean, rainy and derained, and what a detector or segmentor finds in each."""
+"""Show a scene clean, rainy and derained, with the prediction of a detector or segmentor for each image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,22 +17,23 @@ from mmderain.rain.synthesis import Rain
 
 from .task import TaskInferencer
 
-#: Protocol of :func:`~mmderain.evaluation.measure` -> how its score is shown.
+#: Maps a protocol of :func:`~mmderain.evaluation.measure` to the format of its score.
 PROTOCOLS = {'PSNR-Y': 'PSNR-Y {:.2f} dB', 'SSIM-Y(valid)': 'SSIM-Y {:.3f}'}
 
 
 @dataclass
 class View:
-    """A scene under one condition.
+    """A scene under one condition: clean, rainy or derained.
 
     Attributes:
         title: ``'clean'``, ``'rainy'`` or ``'derained'``.
-        image: (H, W, 3) BGR uint8, the image that the task model saw.
-        drawn: the image with the found boxes or labels, (H, W, 3) BGR uint8; ``image`` itself without a task model.
-        caption: what the task model found, see :meth:`TaskInferencer.caption`; empty without a task model.
-        agreement: how much of what is found in the clean view is found in this one, see
-            :meth:`TaskInferencer.agreement`; empty without a clean view.
-        scores: protocol -> score of ``image`` against the clean image; empty without a clean image.
+        image: input of the task model, (H, W, 3) BGR uint8.
+        drawn: the image with the predicted boxes or labels drawn on it, (H, W, 3) BGR uint8. Without a task model it is
+            ``image`` itself.
+        caption: description of the prediction, see :meth:`TaskInferencer.caption`. Empty without a task model.
+        agreement: comparison of the prediction with that for the clean image, see :meth:`TaskInferencer.agreement`.
+            Empty without a clean image.
+        scores: maps each protocol to the score of ``image`` against the clean image. Empty without a clean image.
     """
 
     title: str
@@ -44,8 +45,9 @@ class View:
 
     @property
     def notes(self) -> list[str]:
-        """Lines of text to show under the image."""
-        scores = ', '.join(form.format(self.scores[name]) for name, form in PROTOCOLS.items() if name in self.scores)
+        """Return the lines of text to show under the image."""
+        shown = [(PROTOCOLS[name], self.scores[name]) for name in PROTOCOLS if name in self.scores]
+        scores = ', '.join(template.format(score) for template, score in shown)
         return [line for line in (self.caption, self.agreement, scores) if line]
 
 
@@ -60,12 +62,12 @@ def view_scene(
     """Make the views of a scene: clean, rainy and derained.
 
     Args:
-        img: (H, W, 3) BGR uint8: the clean image if ``rain`` is drawn over it, else the rainy one.
-        derainer: None leaves the derained view out.
-        task: detector or segmentor that is run on each view; None runs none.
-        rain: as for :func:`mmderain.rain.parse_rain`; None takes ``img`` as the rainy image.
+        img: (H, W, 3) BGR uint8. The clean image if ``rain`` is drawn over it, else the rainy image.
+        derainer: the derainer. None omits the derained view.
+        task: detector or segmentor to run on each view. None runs no task model.
+        rain: rain to draw, see :func:`mmderain.rain.parse_rain`. None means that ``img`` is already rainy.
         seed: seed of the drawn rain.
-        clean: (H, W, 3) BGR uint8, the clean image of a rainy ``img``, if it is known.
+        clean: the clean version of a rainy ``img``, (H, W, 3) BGR uint8. None if it is not known.
 
     Returns:
         The clean view if the clean image is known, the rainy view, and the derained view if there is a derainer.
@@ -75,28 +77,28 @@ def view_scene(
     """
     if rain is not None and clean is not None:
         raise InputError(
-            'found both a rain to draw and a clean image beside the rainy one; rain is drawn over a clean image: '
-            'take the second image away, or draw no rain'
+            'found both a rain to draw and a clean image; if rain is drawn, the first image must be the clean one: '
+            'remove the second image, or draw no rain'
         )
     if clean is not None and clean.shape != img.shape:
         sizes = ['{1}x{0}'.format(*array.shape) for array in (clean, img)]
-        raise InputError('the clean image has {} pixels, the rainy one {}; they must be of one size'.format(*sizes))
+        raise InputError('the clean image has {} pixels, the rainy one {}; both must have the same size'.format(*sizes))
     rainy, clean = (img, clean) if rain is None else (draw_rain(img, rain, seed).rainy, img)
     images = {'rainy': rainy} if clean is None else {'clean': clean, 'rainy': rainy}
     if derainer is not None:
         device = next(derainer.parameters(), torch.empty(0)).device
         with torch.inference_mode():
             images['derained'] = to_bgr_uint8(derainer.restore(to_rgb_tensor(rainy)[None].to(device))[0])
-    views, reference = [], None
+    views, clean_prediction = [], None
     for title, image in images.items():
         view = View(title, image, image)
         if task is not None:
-            found = task(image)
-            view.drawn, view.caption = task.draw(image, found), task.caption(found)
+            prediction = task(image)
+            view.drawn, view.caption = task.draw(image, prediction), task.caption(prediction)
             if title == 'clean':
-                reference = found
+                clean_prediction = prediction
             elif clean is not None:
-                view.agreement = task.agreement(found, reference)
+                view.agreement = task.agreement(prediction, clean_prediction)
         if clean is not None and title != 'clean':
             view.scores = {protocol: measure(image, clean, protocol) for protocol in PROTOCOLS}
         views.append(view)
@@ -104,25 +106,27 @@ def view_scene(
 
 
 def figure(views: list[View], width: int = 2000) -> np.ndarray:
-    """Draw the views side by side, titles over and notes under them.
+    """Draw views side by side, each with its title above and its notes below.
 
     Args:
-        views: as :func:`view_scene` returns them.
+        views: the views, see :func:`view_scene`. Their images have the same size.
         width: width of the figure in pixels.
 
     Returns:
-        (H, width, 3) BGR uint8; H follows from the shape of the images and the number of notes.
+        (H, width, 3) BGR uint8. H depends on the shape of the images and on the number of notes.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    height, breadth = views[0].drawn.shape[:2]
-    inches = width / 100
-    lines = max(len(view.notes) for view in views)
-    tall = (inches / len(views)) * height / breadth + 0.45 + 0.3 * lines
-    sheet = Figure(figsize=(inches, tall), dpi=100)  # without pyplot, whose back end belongs to the whole process
-    canvas = FigureCanvasAgg(sheet)
-    axes = sheet.subplots(1, len(views), squeeze=False)
+    image_height, image_width = views[0].drawn.shape[:2]
+    num_lines = max(len(view.notes) for view in views)
+    # Sizes in inches. The title takes 0.45 inches, each line of the notes 0.3 inches.
+    figure_width = width / 100
+    figure_height = (figure_width / len(views)) * image_height / image_width + 0.45 + 0.3 * num_lines
+    # pyplot is not used, because its back end is a setting of the whole process.
+    fig = Figure(figsize=(figure_width, figure_height), dpi=100)
+    canvas = FigureCanvasAgg(fig)
+    axes = fig.subplots(1, len(views), squeeze=False)
     for view, axis in zip(views, axes[0], strict=True):
         axis.imshow(view.drawn[..., ::-1], interpolation='antialiased')
         axis.set_title(view.title, fontsize=17)
@@ -130,7 +134,8 @@ def figure(views: list[View], width: int = 2000) -> np.ndarray:
         axis.set_yticks([])
         axis.spines[:].set_visible(False)
         axis.set_xlabel('\n'.join(view.notes), fontsize=15, linespacing=1.35)
-    sheet.subplots_adjust(left=0.004, right=0.996, wspace=0.012, top=1 - 0.4 / tall, bottom=(0.3 * lines + 0.05) / tall)
+    top, bottom = 1 - 0.4 / figure_height, (0.3 * num_lines + 0.05) / figure_height
+    fig.subplots_adjust(left=0.004, right=0.996, wspace=0.012, top=top, bottom=bottom)
     canvas.draw()
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., 2::-1])
 
@@ -144,23 +149,25 @@ def show_scenes(
     seed: int = 0,
     existing: str = 'refuse',
 ) -> dict[str, list[View] | Exception]:
-    """Write the :func:`figure` of :func:`view_scene` for image files and folders of them.
+    """Make the views of each image with :func:`view_scene`, and write them to a file with :func:`figure`.
 
     Args:
-        inputs: image files and folders.
-        out_dir: folder for the figures; each has the name of its image.
-        derainer: as for :func:`view_scene`.
-        task: as for :func:`view_scene`.
-        rain: as for :func:`view_scene`.
-        seed: seed of the drawn rain, which also depends on the image's place in the list.
-        existing: as for :class:`~mmderain.apis.DerainInferencer`.
+        inputs: image files and folders of image files.
+        out_dir: folder for the figures. Each figure has the name of its image.
+        derainer: see :func:`view_scene`.
+        task: see :func:`view_scene`.
+        rain: see :func:`view_scene`.
+        seed: seed of the drawn rain. The rain of an image also depends on the position of the image in the list.
+        existing: see :meth:`DerainInferencer.__call__ <mmderain.apis.DerainInferencer.__call__>`.
 
     Returns:
-        For each input, its views, or the exception if there are none.
+        Maps the name of each image to its views, or to the exception that it raised. Skipped images are not in the
+        result.
 
     Raises:
-        FileNotFoundError, InputError: before anything is written, if an input is missing, or the inputs and ``out_dir``
-            cannot go together.
+        FileNotFoundError: an input does not exist. Nothing has been written then.
+        InputError: a result would overwrite an input or (with ``existing='refuse'``) an existing file. Nothing has been
+            written then.
     """
     sources = list(expand_inputs(inputs, out_dir))
     results: dict[str, list[View] | Exception] = {}

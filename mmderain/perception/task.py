@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +11,6 @@ from mmengine.hub import get_config
 from mmengine.registry import DATASETS, MODELS, VISUALIZERS, DefaultScope
 from mmengine.runner import load_checkpoint
 from mmengine.structures import BaseDataElement
-from mmengine.visualization import Visualizer
 
 from mmderain.apis.model import require_device
 from mmderain.errors import InputError, did_you_mean
@@ -20,24 +18,28 @@ from mmderain.hub import bundled_models
 from mmderain.io.config import config_errors, read_config
 from mmderain.models.weights import rename_old_keys
 
+from .drawing import draw_data_sample, score_threshold
+
 
 class TaskInferencer:
-    """A detector or segmentor with its weights, for single images.
+    """A detector or segmentor with its weights, which runs on single images.
 
     Args:
-        config: a loaded config of mmdet or mmseg. If it has a derainer in its pipeline or its model, that derainer
-            is part of the inferencer.
+        config: a loaded config of mmdet or mmseg. If its pipeline or its model contains a derainer, the inferencer
+            derains each image.
         checkpoint: file or URL of the weights.
-        device: ``'cpu'``, ``'cuda:0'`` and so on.
+        device: device of the model, such as ``'cpu'`` or ``'cuda:0'``.
 
     Attributes:
         kind: ``'detector'`` or ``'segmentor'``.
         classes: names of the classes, in the order of the labels.
-        score_threshold: boxes with a lower score are neither drawn nor counted; as :func:`score_threshold`.
+        score_threshold: boxes with a lower score are neither drawn nor counted. The value is
+            ``default_hooks.visualization.score_thr`` of the config. Default: 0.3.
 
     Raises:
-        FileNotFoundError: the checkpoint is missing.
-        InputError: the checkpoint does not fit the config, or the config is of another library.
+        FileNotFoundError: the checkpoint file does not exist.
+        InputError: the checkpoint does not fit the config, the config belongs to another library, mmdet or mmseg cannot
+            be imported, or the machine has no such device.
     """
 
     def __init__(self, config: Config, checkpoint: str | Path, device: str = 'cpu') -> None:
@@ -50,7 +52,8 @@ class TaskInferencer:
         require_device(device)
         self._infer = _import_inference(self.kind)
         config = copy.deepcopy(config)
-        for part in (config.model, config.model.get('backbone', {})):  # do not load weights to start a training from
+        # The checkpoint has all weights. Therefore weights with which a training starts are not loaded.
+        for part in (config.model, config.model.get('backbone', {})):
             part.update({key: None for key in ('init_cfg', 'pretrained') if part.get(key)})
         with DefaultScope.overwrite_default_scope(self._scope), config_errors(config.filename):
             self.model = MODELS.build(config.model)
@@ -67,74 +70,84 @@ class TaskInferencer:
         self.score_threshold = score_threshold(config)
 
     def __call__(self, img: np.ndarray) -> BaseDataElement:
-        """Detect or segment what is in an image.
+        """Run the model on an image.
 
         Args:
             img: (H, W, 3) BGR uint8.
 
         Returns:
-            The data sample of mmdet or mmseg, on the CPU, with ``pred_instances`` or ``pred_sem_seg``.
+            A data sample of mmdet or mmseg, on the CPU, with ``pred_instances`` or ``pred_sem_seg``.
         """
         with DefaultScope.overwrite_default_scope(self._scope):
             return self._infer(self.model, img).cpu()
 
-    def draw(self, img: np.ndarray, found: BaseDataElement) -> np.ndarray:
-        """Draw boxes or labels on an image.
+    def draw(self, img: np.ndarray, prediction: BaseDataElement) -> np.ndarray:
+        """Draw predicted boxes or labels on an image.
 
         Args:
             img: (H, W, 3) BGR uint8.
-            found: result of calling the inferencer.
+            prediction: result of calling the inferencer.
 
         Returns:
             (H, W, 3) BGR uint8, a copy.
         """
         options = dict(pred_score_thr=self.score_threshold) if self.kind == 'detector' else dict(with_labels=False)
-        return draw_data_sample(self._visualizer, img, found, **options)
+        return draw_data_sample(self._visualizer, img, prediction, **options)
 
-    def caption(self, found: BaseDataElement) -> str:
-        """Describe a result: counts and scores of boxes, or the largest shares of the image that classes cover."""
+    def caption(self, prediction: BaseDataElement) -> str:
+        """Describe a prediction in one line.
+
+        Args:
+            prediction: result of calling the inferencer.
+
+        Returns:
+            For a detector, the number of boxes of each class and their mean score. For a segmentor, the three classes
+            that cover the most pixels, with their shares of the image.
+        """
         if self.kind == 'detector':
-            certain = self._certain(found)
-            if not len(certain):
+            boxes = self._boxes(prediction)
+            if not len(boxes):
                 return 'nothing found'
-            counts = torch.bincount(certain.labels, minlength=len(self.classes)).tolist()
+            counts = torch.bincount(boxes.labels, minlength=len(self.classes)).tolist()
             named = [f'{n} {name if n == 1 else _plural(name)}' for n, name in zip(counts, self.classes) if n]
-            return f'{", ".join(named)}; mean score {certain.scores.mean():.2f}'
-        labels = found.pred_sem_seg.data.flatten()
+            return f'{", ".join(named)}; mean score {boxes.scores.mean():.2f}'
+        labels = prediction.pred_sem_seg.data.flatten()
         shares = torch.bincount(labels, minlength=len(self.classes)) / len(labels)
         largest = shares.argsort(descending=True, stable=True)[:3].tolist()
         return ', '.join(f'{self.classes[i]} {100 * shares[i]:.1f}%' for i in largest if shares[i] > 0)
 
-    def agreement(self, found: BaseDataElement, reference: BaseDataElement) -> str:
-        """Describe how much of the result for one image is in the result for another image of the same scene.
+    def agreement(self, prediction: BaseDataElement, reference: BaseDataElement) -> str:
+        """Compare a prediction with the prediction for the clean image of the same scene, and describe the result.
 
         Args:
-            found: result for one image.
-            reference: result for the other image, usually the clean one.
+            prediction: prediction for the rainy or the derained image.
+            reference: prediction for the clean image.
 
         Returns:
-            For boxes, how many of the reference's boxes overlap with a found box of the same class by an IoU above
-            0.5. For labels, the IoU of the label maps, mean over the classes of the reference.
+            For a detector, the number of boxes of the reference that overlap with a box of the same class in the
+            prediction with an IoU above 0.5. For a segmentor, the mIoU of the two label maps over the classes in the
+            reference.
         """
         if self.kind == 'detector':
             from torchvision.ops import box_iou
 
-            ours, theirs = self._certain(found), self._certain(reference)
+            boxes, reference_boxes = self._boxes(prediction), self._boxes(reference)
             matched = 0
-            for label in theirs.labels.unique():
-                overlap = box_iou(theirs.bboxes[theirs.labels == label], ours.bboxes[ours.labels == label])
-                matched += int((overlap > 0.5).any(1).sum())
-            return f'{matched} of the clean {len(theirs)}'
-        ours, theirs = found.pred_sem_seg.data, reference.pred_sem_seg.data
-        overlaps = [
-            ((ours == label) & (theirs == label)).sum() / ((ours == label) | (theirs == label)).sum()
-            for label in theirs.unique()
-        ]
-        return f'mIoU with the clean {100 * torch.stack(overlaps).mean():.1f}'
+            for label in reference_boxes.labels.unique():
+                of_class, reference_of_class = boxes.labels == label, reference_boxes.labels == label
+                iou = box_iou(reference_boxes.bboxes[reference_of_class], boxes.bboxes[of_class])
+                matched += int((iou > 0.5).any(1).sum())
+            return f'{matched} of the clean {len(reference_boxes)}'
+        labels, reference_labels = prediction.pred_sem_seg.data, reference.pred_sem_seg.data
+        ious = []
+        for label in reference_labels.unique():
+            mask, reference_mask = labels == label, reference_labels == label
+            ious.append((mask & reference_mask).sum() / (mask | reference_mask).sum())
+        return f'mIoU with the clean {100 * torch.stack(ious).mean():.1f}'
 
-    def _certain(self, found: BaseDataElement) -> BaseDataElement:
+    def _boxes(self, prediction: BaseDataElement) -> BaseDataElement:
         """Return the boxes whose score reaches the threshold."""
-        return found.pred_instances[found.pred_instances.scores >= self.score_threshold]
+        return prediction.pred_instances[prediction.pred_instances.scores >= self.score_threshold]
 
 
 def load_task_model(model: str | Path, weights: str | Path | None = None, device: str = 'cpu') -> TaskInferencer:
@@ -143,11 +156,16 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
     Args:
         model: a name of :func:`~mmderain.hub.bundled_models`, a config of a package such as
             ``'mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py'``, or a config file.
-        weights: a checkpoint; None takes the bundled one, if there is one.
-        device: ``'cpu'``, ``'cuda:0'`` and so on.
+        weights: path or URL of a checkpoint. None uses the bundled checkpoint of the model.
+        device: device of the model, such as ``'cpu'`` or ``'cuda:0'``.
+
+    Returns:
+        The model with its weights, ready to use.
 
     Raises:
-        FileNotFoundError, InputError: the config or checkpoint is missing, or they do not fit each other.
+        FileNotFoundError: the config file or the checkpoint does not exist.
+        InputError: no model has this name, the model has no bundled checkpoint, or :class:`TaskInferencer`
+            raises this error.
     """
     name = str(model)
     bundled = {key: entry for key, entry in bundled_models().items() if entry.kind != 'derainer'}
@@ -164,18 +182,20 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
     else:
         raise InputError(
             f'no detector or segmentor is called {name!r}{did_you_mean(name, bundled) or "."} `mmderain models` lists '
-            'them; the path of a config file is accepted'
+            'the names; the path of a config file is also accepted'
         )
     if weights is None:
-        raise InputError(f'{name}: no checkpoint is named and none is bundled; name one (weights, --task-weights)')
+        raise InputError(
+            f'{name}: no checkpoint is named and none is bundled; name a checkpoint (weights, --task-weights)'
+        )
     return TaskInferencer(config, weights, device)
 
 
 def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: str) -> None:
-    """Load the weights of a task model and check that every parameter was in the checkpoint.
+    """Load the weights of a task model, and check that the checkpoint contains every parameter.
 
-    mmengine only warns if weights do not fit, and all results would be those of an untrained model. Entries of the
-    checkpoint that the model does not have are accepted, because published checkpoints contain some.
+    mmengine only warns if the weights do not fit, and the results would then be those of an untrained model. Entries
+    of the checkpoint that the model does not have are accepted, because published checkpoints contain such entries.
 
     Args:
         model: a model of mmdet or mmseg.
@@ -188,38 +208,13 @@ def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: st
     content = load_checkpoint(model, str(checkpoint), map_location='cpu', logger='silent')
     weights = content.get('state_dict', content)
     weights = rename_old_keys(model, {name.removeprefix('module.'): value for name, value in weights.items()})
-    found = {name: tuple(value.shape) for name, value in weights.items()}
-    missing = [name for name, value in model.named_parameters() if found.get(name) != tuple(value.shape)]
+    shapes = {name: tuple(value.shape) for name, value in weights.items()}
+    missing = [name for name, value in model.named_parameters() if shapes.get(name) != tuple(value.shape)]
     if missing:
         raise InputError(
-            f'{checkpoint} does not fit {config}: {missing[0]} is missing or has another shape, '
-            f'{len(missing)} parameters in all; is it a checkpoint of this model?'
+            f'{checkpoint} does not fit {config}: {missing[0]} is missing or has another shape (in all, {len(missing)} '
+            'parameters do not fit); is it a checkpoint of this model?'
         )
-
-
-def score_threshold(config: Config) -> float:
-    """Return the score below which boxes are not drawn: ``default_hooks.visualization.score_thr``, by default 0.3."""
-    return config.get('default_hooks', {}).get('visualization', {}).get('score_thr', 0.3)
-
-
-def draw_data_sample(
-    visualizer: Visualizer, img: np.ndarray, sample: BaseDataElement, draw_gt: bool = False, **options: Any
-) -> np.ndarray:
-    """Draw the prediction or the truth of a data sample with the visualizer of its library.
-
-    Args:
-        visualizer: of mmdet or mmseg, without back ends.
-        img: (H, W, 3) BGR uint8.
-        sample: data sample of mmdet or mmseg.
-        draw_gt: draw the truth and not the prediction.
-        options: further arguments of the visualizer's ``add_datasample``.
-
-    Returns:
-        A copy, (H, W, 3) BGR uint8.
-    """
-    rgb = np.ascontiguousarray(img[..., ::-1])
-    visualizer.add_datasample('image', rgb, sample, draw_gt=draw_gt, draw_pred=not draw_gt, **options)
-    return np.ascontiguousarray(visualizer.get_image()[..., ::-1])
 
 
 def _import_inference(kind: str) -> Callable[[torch.nn.Module, np.ndarray], BaseDataElement]:
@@ -231,15 +226,15 @@ def _import_inference(kind: str) -> Callable[[torch.nn.Module, np.ndarray], Base
             from mmseg.apis import inference_model as infer
     except ImportError as error:
         raise InputError(
-            f'a {kind} needs mmdet, mmseg and an mmcv with its operators, which do not import here: {error}. '
-            '`make test` sets them up in a checkout; elsewhere pip install "mmderain[onedl]" with '
-            '--no-build-isolation'
+            f'a {kind} needs mmdet, mmseg and an mmcv with its operators, which cannot be imported here: {error}. '
+            'Install them with pip install "mmderain[onedl]" --no-build-isolation; in a checkout, `make test` installs '
+            'them'
         ) from error
     return infer
 
 
 def _test_dataset(config: Config) -> Config:
-    """Return the config of the test set without its wrappers."""
+    """Return the config of the test set, without wrappers such as ``RepeatDataset``."""
     dataset = config.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset

@@ -1,4 +1,4 @@
-"""The transform that derains images in pipelines of other libraries."""
+"""A transform that derains images in pipelines of mmdet, mmseg and mmcv."""
 
 from pathlib import Path
 
@@ -18,22 +18,24 @@ from .derain import build_derainer, derain_levels
 class Derain(BaseTransform):
     """Derain ``img`` in a pipeline of mmdet, mmseg or mmcv.
 
-    Put this transform right after the one that loads the image. There the image has its native resolution, so that the
-    streaks have the scale that the derainer was trained for, and test-time augmentation, which comes later, derains
-    only once.
+    Put this transform directly after the transform that loads the image. There the image has its native resolution, so
+    that the rain streaks have the scale for which the derainer was trained. If the pipeline has test-time augmentation
+    after this transform, each image is derained only once.
 
     Args:
-        derainer: a bundled name such as ``'sian'``, the path of a config, or ``dict(config=..., checkpoint=...)``; see
-            :func:`~mmderain.perception.derain.parse_derainer`.
-        device: ``'cpu'``, or a GPU such as ``'cuda:0'``. A GPU works only in the main process (``num_workers=0``).
-        min_change: leave an image unchanged if the derainer would change it by less than this; mean absolute change in
-            levels of 255. None derains all images.
-        precision: ``'bf16'``, ``'fp16'`` or ``'auto'`` for speed, see :class:`~mmderain.models.Derainer`; None takes
-            the config's.
+        derainer: the name of a bundled model such as ``'sian'``, the path of a config, or ``dict(config=...,
+            checkpoint=...)``; see :func:`~mmderain.perception.derain.parse_derainer`.
+        device: ``'cpu'`` (the default), or a GPU such as ``'cuda:0'``. A GPU works only in the main process
+            (``num_workers=0``).
+        min_change: threshold for the mean absolute change of an image, in levels of 255. An image that the derainer
+            would change by less stays as it is. None derains all images.
+        precision: ``'fp32'``, ``'bf16'``, ``'fp16'`` or ``'auto'``, see :class:`~mmderain.models.Derainer`. None uses
+            the value of the config.
 
     Raises:
-        FileNotFoundError, InputError: when built: the config or the checkpoint is missing, or they do not fit each
-            other. When called: the image is not 8-bit BGR, or a loader process would have to use a GPU.
+        FileNotFoundError: the config file or the checkpoint does not exist.
+        InputError: no model has this name, or the checkpoint does not fit the config. When the transform is called: the
+            image is not 8-bit BGR, or ``device`` is a GPU and the transform runs in a loader process.
     """
 
     def __init__(
@@ -47,20 +49,21 @@ class Derain(BaseTransform):
         self.device = device
         self.min_change = min_change
         self.precision = precision
-        # Build on the CPU even for a GPU: a process that has used CUDA cannot fork its loader processes.
+        # The model is built on the CPU even if `device` is a GPU, because a process that has used CUDA cannot fork its
+        # loader processes. The first call moves the model to `device`.
         self._model: Derainer | None = build_derainer(derainer, precision=precision)
 
     def __getstate__(self) -> dict:
-        """Leave the network out of the pickle; a worker builds it again."""
+        """Return the state without the network. A loader process that receives the pickle builds the network again."""
         return {**self.__dict__, '_model': None}
 
     def _load_model(self) -> Derainer:
-        """Return the derainer on its device, built again after unpickling."""
+        """Return the derainer on its device; build it again if the transform was unpickled."""
         if get_worker_info() is not None and not str(self.device).startswith('cpu'):
             raise InputError(
-                f'mmderain.Derain: device={self.device!r} in a loader process, where a GPU cannot be used; set '
-                "num_workers=0 (and persistent_workers=False), device='cpu', or use mmderain.DerainBeforeTask, which "
-                'runs on the device of the model'
+                f'mmderain.Derain: device={self.device!r} cannot be used in a loader process; set num_workers=0 (and '
+                "persistent_workers=False) or device='cpu', or use mmderain.DerainBeforeTask, which runs on the device "
+                'of the model'
             )
         if self._model is None:
             self._model = build_derainer(self.derainer, precision=self.precision)
@@ -70,23 +73,26 @@ class Derain(BaseTransform):
         """Derain one image.
 
         Args:
-            results: with ``img``, (H, W, 3) BGR, whole numbers from 0 to 255 of any dtype.
+            results: dict whose ``img`` is the image, (H, W, 3) BGR, whole numbers from 0 to 255 of any dtype.
 
         Returns:
-            The same dict; ``img`` is derained and has its shape and dtype as before.
+            The same dict with the derained image, which has the same shape and dtype as before.
+
+        Raises:
+            InputError: the image has another form, or ``device`` is a GPU and the transform runs in a loader process.
         """
         img = results['img']
         levels = img if img.dtype == np.uint8 else np.rint(img).clip(0, 255).astype(np.uint8)
         if img.ndim != 3 or img.shape[2] != 3 or not np.array_equal(img, levels):
             raise InputError(
                 f'mmderain.Derain: {results.get("img_path", "the image")} is {img.dtype} {img.shape}; expected BGR '
-                '(H, W, 3) of whole numbers from 0 to 255, as loaded: put Derain right after the loading transform'
+                '(H, W, 3) with whole numbers from 0 to 255: put Derain right after the loading transform'
             )
         model = self._load_model()
         batch = torch.from_numpy(np.ascontiguousarray(levels.transpose(2, 0, 1)))[None].to(self.device).float()
         with torch.inference_mode():
             derained = derain_levels(model, batch, self.min_change)[0]
-        # Some pipelines load float32 images, and later transforms expect this dtype again.
+        # Some pipelines load images as float32, and their later transforms expect this dtype.
         results['img'] = np.ascontiguousarray(derained.cpu().numpy().transpose(1, 2, 0)).astype(img.dtype)
         return results
 

@@ -167,7 +167,7 @@ def test_models_are_found_by_name_with_their_weights():
         DerainInferencer('sian_rain100h')
     with pytest.raises(FileNotFoundError, match='my/config.py: no such config file'):
         DerainInferencer('my/config.py')
-    with pytest.raises(InputError, match="device: found 'gpu'; expected one that is here: cpu"):
+    with pytest.raises(InputError, match="device: found 'gpu'; this machine has: cpu"):
         DerainInferencer(CONFIG, device='gpu')
     weights = find_derainer('sian')[1]
     assert weights is not None and find_derainer('sian_compact')[1] == weights  # its config's name means it too
@@ -199,7 +199,7 @@ def test_video_is_derained_frame_by_frame(inferencer, video, tmp_path):
         (done, frame), (_, before) = capture.read(), source.read()
         assert done and abs(np.mean(darker(before).astype(float) - frame)) < 3
     assert not capture.read()[0]
-    with pytest.raises(InputError, match='clip.avi: the result of a video is written'):
+    with pytest.raises(InputError, match='clip.avi: the result of a video is always written'):
         inferencer(video)
 
 
@@ -279,7 +279,7 @@ def test_other_inputs_are_derained_if_memory_is_too_small_for_one(error, inferen
     monkeypatch.setattr(inferencer.model, 'restore', narrow)
     result = inferencer([video, large, small], out_dir=tmp_path / 'out')
     assert result.predictions == [None, None, tmp_path / 'out/small.png']
-    message = 'the memory of the device does not suffice; set a smaller batch_size, or tile=512'
+    message = 'the memory of the device is too small; set a smaller batch_size, or tile=512'
     assert result.failures == {str(path): f'{path}: {message}' for path in (video, large)}
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['small.png']
 

@@ -1,6 +1,6 @@
-"""Test derainers and task models together: how much of what rain takes comes back.
+"""Measure how rain and derainers change the accuracy of a detector or segmentor.
 
-:func:`conditions` lists the rows, :func:`evaluate` runs them, :func:`write_report` writes the results.
+:func:`conditions` lists the rows of the table, :func:`evaluate` runs them, and :func:`write_report` writes the results.
 """
 
 from .cache import evaluate

@@ -1,4 +1,4 @@
-"""Compute confidence intervals of mmdet's and mmseg's metrics over the images of a test set."""
+"""Compute bootstrap confidence intervals of the metrics of mmdet and mmseg."""
 
 import contextlib
 import io
@@ -12,18 +12,20 @@ from mmengine.evaluator import BaseMetric
 
 
 def bootstrap(metric: BaseMetric, results: list, rounds: int = 200, seed: int = 0) -> tuple[float, float] | None:
-    """Compute the 95% interval of mIoU or box AP over images that are drawn with replacement.
+    """Compute the 95% bootstrap interval of mIoU or box AP.
 
-    mIoU is computed again from the areas of each image, box AP by pycocotools from the matches of each image.
+    Each round draws as many images as the test set has, with replacement, and computes the metric for them. mIoU is
+    computed from the areas of intersection and union of each image, box AP by pycocotools from the matches of each
+    image.
 
     Args:
-        metric: mmseg's ``IoUMetric`` or mmdet's ``CocoMetric``, after it has computed.
-        results: the metric's results of each image.
-        rounds: number of draws.
-        seed: seed of the draws.
+        metric: ``IoUMetric`` of mmseg or ``CocoMetric`` of mmdet, after it has computed its result.
+        results: results of the metric for each image.
+        rounds: number of rounds.
+        seed: seed of the random draws.
 
     Returns:
-        Lower and upper bound in the metric's own unit; None for other metrics, and if nothing was detected.
+        Lower and upper bound in the unit of the metric. None for other metrics, and if nothing was detected.
     """
     score = None
     if type(metric).__name__ == 'IoUMetric':
@@ -38,18 +40,19 @@ def bootstrap(metric: BaseMetric, results: list, rounds: int = 200, seed: int = 
 
 
 def iou_score(results: list) -> Callable[[np.ndarray], float]:
-    """Return a function that computes mIoU over some images.
+    """Return a function that computes the mIoU of a selection of images.
 
     Args:
-        results: the metric's results of each image; the first two are areas of intersection and union by class.
+        results: results of ``IoUMetric`` for each image. The first two entries are the areas of intersection and of
+            union of each class.
 
     Returns:
-        A function from indices of images, which may repeat, to mIoU in percent.
+        A function that takes indices of images, which may repeat, and returns the mIoU in percent.
     """
     areas = np.array([[np.asarray(part) for part in image[:2]] for image in results], dtype=np.float64)
 
-    def score(chosen: np.ndarray) -> float:
-        intersect, union = areas[chosen].sum(0)
+    def score(indices: np.ndarray) -> float:
+        intersect, union = areas[indices].sum(0)
         with np.errstate(invalid='ignore', divide='ignore'):
             return 100 * np.nanmean(intersect / union)
 
@@ -57,14 +60,15 @@ def iou_score(results: list) -> Callable[[np.ndarray], float]:
 
 
 def coco_score(metric: BaseMetric, results: list) -> Callable[[np.ndarray], float] | None:
-    """Return a function that computes box AP over some images, or None if nothing was detected.
+    """Return a function that computes the box AP of a selection of images.
 
     Args:
-        metric: mmdet's ``CocoMetric``, after it has computed.
-        results: its results of each image, pairs of truth and prediction.
+        metric: ``CocoMetric`` of mmdet, after it has computed its result.
+        results: results of the metric for each image, pairs of ground truth and prediction.
 
     Returns:
-        A function from indices of images, which may repeat, to AP as a fraction; NaN if no chosen image has an object.
+        A function that takes indices of images, which may repeat, and returns the AP as a fraction, or NaN if no
+        selected image has an object. None if nothing was detected in any image.
     """
     from pycocotools.cocoeval import COCOeval
 
@@ -78,15 +82,15 @@ def coco_score(metric: BaseMetric, results: list) -> Callable[[np.ndarray], floa
         evaluation.params.maxDets = list(metric.proposal_nums)
         evaluation.params.iouThrs = metric.iou_thrs
         evaluation.evaluate()
-    # pycocotools sorts the images and keeps their matches by category, area range and image.
+    # pycocotools stores the matches in one list, in the order category, area range, image.
     shape = (len(evaluation.params.catIds), len(evaluation.params.areaRng), len(evaluation.params.imgIds))
     matches: np.ndarray = np.empty(len(evaluation.evalImgs), dtype=object)
     matches[:] = evaluation.evalImgs
     matches = matches.reshape(shape)
 
-    def score(chosen: np.ndarray) -> float:
-        evaluation.evalImgs = matches[..., chosen].ravel().tolist()
-        evaluation.params.imgIds = evaluation._paramsEval.imgIds = list(range(len(chosen)))
+    def score(indices: np.ndarray) -> float:
+        evaluation.evalImgs = matches[..., indices].ravel().tolist()
+        evaluation.params.imgIds = evaluation._paramsEval.imgIds = list(range(len(indices)))
         with contextlib.redirect_stdout(io.StringIO()):
             evaluation.accumulate()
         precision = evaluation.eval['precision'][:, :, :, 0, -1]

@@ -1,4 +1,4 @@
-"""Run the conditions of a joint test and keep their results, so that an interrupted test continues."""
+"""Run the conditions of a joint test, and store their results so that an interrupted test can continue."""
 
 import functools
 import hashlib
@@ -23,14 +23,14 @@ def evaluate(
     cfg_options: dict | None = None,
     on_result: Callable[[Condition, Result], None] = lambda row, result: None,
 ) -> list[Result]:
-    """Run the conditions whose results the cache does not hold, one after the other.
+    """Run conditions one after another. Results that are in the cache are read from there.
 
     Args:
         rows: the conditions.
-        cache: folder that gets, for each result, a JSON file and a folder of drawings.
-        limit: as for :func:`run_condition`.
-        cfg_options: as for :func:`run_condition`.
-        on_result: called with each row and its result, in order.
+        cache: folder of stored results. Each result is a JSON file and a folder of drawings.
+        limit: see :func:`run_condition`.
+        cfg_options: see :func:`run_condition`.
+        on_result: function that is called with each row and its result, in order.
 
     Returns:
         The results, in the order of the rows.
@@ -50,22 +50,23 @@ def evaluate(
 
 
 def cache_key(condition: Condition, limit: int | None, cfg_options: dict | None) -> str:
-    """Hash everything that a result depends on.
+    """Hash everything that the result of a condition depends on.
 
-    These are the resolved config with the rain and the steps in it, the code of mmderain, and the content of all files
-    that are named: weights, annotations, derainers and images of other programs.
+    The hash covers the resolved config, which contains the rain and the other steps; the source code of mmderain; and
+    the files that the config names: weights, annotations and configs of derainers by their content, and images that
+    another program derained by their size and modification time.
 
     Args:
         condition: the condition.
-        limit: as for :func:`run_condition`.
-        cfg_options: as for :func:`run_condition`.
+        limit: see :func:`run_condition`.
+        cfg_options: see :func:`run_condition`.
 
     Returns:
         16 hexadecimal digits.
     """
     cfg = task_config(condition, limit, cfg_options)
     parts = [cfg.pretty_text, file_sha256(condition.model.checkpoint), code_hash()]
-    parts += named_contents(dict(model=cfg.model, data=cfg.test_dataloader, evaluator=cfg.test_evaluator))
+    parts += describe_files(dict(model=cfg.model, data=cfg.test_dataloader, evaluator=cfg.test_evaluator))
     for step in condition.steps:
         if step['type'] == 'mmderain.ReplaceFromFolder':
             files = (path for path in sorted(Path(step['folder']).rglob('*')) if path.is_file())
@@ -75,7 +76,7 @@ def cache_key(condition: Condition, limit: int | None, cfg_options: dict | None)
 
 @functools.cache
 def code_hash() -> str:
-    """Hash the source files of mmderain, once in a process, because that is the code that makes the results."""
+    """Hash the source files of mmderain. The hash is computed once in a process, which runs one version of the code."""
     root = Path(mmderain.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob('*.py')):
@@ -83,19 +84,19 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
-def named_contents(node: object, data_root: str = '') -> Iterator[str]:
-    """Describe the content of the files that a config names, because the names alone do not tell of changes.
+def describe_files(node: object, data_root: str = '') -> Iterator[str]:
+    """Describe the content of the files that a config names, because a file can change while its name stays the same.
 
     Args:
         node: a part of a config.
         data_root: the ``data_root`` of the enclosing data set.
 
     Yields:
-        The configs of derainers and the hashes of checkpoints and annotation files.
+        The text of the config of each derainer, and the SHA-256 of each checkpoint and annotation file.
     """
     if isinstance(node, list | tuple):
         for entry in node:
-            yield from named_contents(entry, data_root)
+            yield from describe_files(entry, data_root)
     if not isinstance(node, dict):
         return
     data_root = node.get('data_root') or data_root
@@ -103,9 +104,9 @@ def named_contents(node: object, data_root: str = '') -> Iterator[str]:
     if str(node.get('type')).rpartition('.')[2] in ('Derain', 'DerainBeforeTask'):
         config, checkpoint = find_derainer(*parse_derainer(node['derainer']))
         yield config.pretty_text
-        files += [checkpoint] if checkpoint else []  # bundled weights are not named in the config
+        files += [checkpoint] if checkpoint else []  # the config does not name the file of bundled weights
     if isinstance(node.get('ann_file'), str):
         files += [Path(node['ann_file']), Path(data_root) / node['ann_file']]
     yield from (file_sha256(path) for path in files if path.is_file())
     for entry in node.values():
-        yield from named_contents(entry, data_root)
+        yield from describe_files(entry, data_root)

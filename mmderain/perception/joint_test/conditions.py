@@ -1,4 +1,4 @@
-"""List the conditions of a joint test: the rows of its table."""
+"""The conditions of a joint test, which are the rows of its table."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -6,10 +6,10 @@ from pathlib import Path
 
 from mmderain.errors import InputError
 
-#: Name of the row with the control, a filter that knows nothing of rain.
+#: Name of the control: a general filter that was not designed for rain.
 CONTROL = 'median blur 5x5'
-#: Names that the table uses itself. No derainer, folder or task model may have one of them.
-OWN_NAMES = ('clean', 'rainy', CONTROL)
+#: Names of rows that every table has. No derainer, folder or task model may have one of these names.
+RESERVED_NAMES = ('clean', 'rainy', CONTROL)
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class TaskModel:
 
     Attributes:
         name: name in the table.
-        config: path of its config, whose test set is used.
-        checkpoint: path of its weights.
+        config: path of the config. The joint test uses its test set.
+        checkpoint: path of the weights.
     """
 
     name: str
@@ -29,15 +29,15 @@ class TaskModel:
 
 @dataclass(frozen=True)
 class Condition:
-    """One row of the table: a task model, and what is done to the images before it sees them.
+    """One row of the table: a task model, and the transforms that are applied to its input images.
 
     Attributes:
-        rain: rain as for :func:`mmderain.rain.parse_rain`; ``'none'`` if the rain in the images is real; None for clean
-            images.
-        treatment: name of what is done to the images.
+        rain: rain to draw, see :func:`mmderain.rain.parse_rain`. ``'none'`` if the images show real rain, None for
+            clean images.
+        treatment: name of the transforms in the table, for example ``'rainy'`` or the name of a derainer.
         model: the task model.
-        steps: configs of the transforms that do it, run right after loading.
-        timed: index of the step whose time is measured; None measures none.
+        steps: configs of the transforms. They run directly after the image is loaded.
+        timed: index of the step whose run time is measured. None measures no step.
     """
 
     rain: str | None
@@ -52,16 +52,19 @@ class Result:
     """Result of one condition.
 
     Attributes:
-        metrics: metrics of the task library.
-        interval: 95% bootstrap interval over images of the main metric, None if it has none.
-        psnr: mean PSNR-Y against the clean image at native resolution, dB. None if the images are unchanged, or the
-            rain is real and no clean image is known.
-        ssim: mean SSIM-Y(valid), like ``psnr``.
-        derain_ms: milliseconds of the timed step for an image, (median, 95th percentile); None without such a step.
-        task_ms: milliseconds of the task model for an image, (median, 95th percentile); None for no images.
+        metrics: maps the name of each metric of mmdet or mmseg to its value.
+        interval: 95% bootstrap interval of the main metric over images. None if the interval cannot be computed for
+            this metric.
+        psnr: PSNR-Y against the clean images at native resolution, in dB, mean over the images that the steps changed.
+            None if no image was changed, or if the rain is real, so that no clean image is known.
+        ssim: SSIM-Y(valid) against the clean images, mean over all images. None in the same cases.
+        derain_ms: run time of the timed step for an image in milliseconds, (median, 95th percentile). None if no step
+            is timed.
+        task_ms: run time of the task model for an image in milliseconds, (median, 95th percentile). None if there are
+            no images.
         images: number of images.
-        drawings: names of the images with drawn results, without suffix, in the order of the test set. Relative to the
-            cache folder in results of :func:`~mmderain.perception.joint_test.evaluate`.
+        drawings: names of the images with drawn predictions, without suffix, in the order of the test set. In results
+            of :func:`~mmderain.perception.joint_test.evaluate`, the names are relative to the cache folder.
     """
 
     metrics: dict[str, float]
@@ -84,16 +87,18 @@ def conditions(
     seed: int = 0,
     device: str = 'cpu',
 ) -> Iterator[Condition]:
-    """List the rows in the order of the table: the clean ones, then those of each rain; see ``docs/en/joint_test.md``.
+    """List the conditions in the order of the table: first the clean rows, then the rows of each rain.
+
+    ``docs/en/joint_test.md`` describes the rows.
 
     Args:
-        model: the task model that sees all images.
-        rains: rains to draw, as for :func:`mmderain.rain.parse_rain`. ``['none']`` takes the images as rainy as they
-            are.
-        derainers: name -> derainer, as for :func:`~mmderain.perception.derain.parse_derainer`.
-        baselines: other task models, for example one fine-tuned on rain. They see the clean and the rainy images.
-        folders: name -> folder of images that another program derained.
-        data_root: folder of the test set; the rain of an image depends on its path relative to this folder.
+        model: the task model that is tested under all conditions.
+        rains: rains to draw, see :func:`mmderain.rain.parse_rain`. ``['none']`` means that the images show real rain.
+        derainers: maps names to derainers, see :func:`~mmderain.perception.derain.parse_derainer`.
+        baselines: other task models, for example one that was fine-tuned on rain. They are tested on the clean and the
+            rainy images.
+        folders: maps names to folders of images that another program derained.
+        data_root: folder of the test set. The rain of an image depends on its path relative to this folder.
         seed: seed of the rain.
         device: device of the derainers.
 
@@ -101,12 +106,12 @@ def conditions(
         The conditions.
 
     Raises:
-        InputError: two names or two rains are the same, or ``'none'`` stands beside another rain.
+        InputError: a name or a rain is repeated, or ``'none'`` is combined with another rain.
     """
-    refuse_repeated('names', [model.name, *(b.name for b in baselines), *derainers, *folders, *OWN_NAMES])
-    refuse_repeated('rains', rains)
+    require_unique('names', [model.name, *(b.name for b in baselines), *derainers, *folders, *RESERVED_NAMES])
+    require_unique('rains', rains)
     if 'none' in rains and rains != ['none']:
-        raise InputError("rain 'none' is for data whose rain is real: name no other rain beside it")
+        raise InputError("rain 'none' is for images that show real rain; it cannot be combined with another rain")
     derain: dict[str, dict] = {
         name: dict(type='mmderain.Derain', derainer=derainer, device=device) for name, derainer in derainers.items()
     }
@@ -119,25 +124,25 @@ def conditions(
     for name, folder in folders.items():
         treatments[name] = dict(type='mmderain.ReplaceFromFolder', folder=folder, data_root=data_root)
     for rain in rains:
-        first: tuple[dict, ...] = ()
+        rain_steps: tuple[dict, ...] = ()
         if rain != 'none':
-            first = (dict(type='mmderain.SynthesizeRain', preset=rain, seed=seed, data_root=data_root),)
+            rain_steps = (dict(type='mmderain.SynthesizeRain', preset=rain, seed=seed, data_root=data_root),)
         for task_model in (model, *baselines):
-            yield Condition(rain, 'rainy', task_model, first)
+            yield Condition(rain, 'rainy', task_model, rain_steps)
         for name, step in treatments.items():
-            yield Condition(rain, name, model, (*first, step), len(first))
+            yield Condition(rain, name, model, (*rain_steps, step), len(rain_steps))
 
 
-def refuse_repeated(what: str, values: list[str]) -> None:
+def require_unique(what: str, values: list[str]) -> None:
     """Check that all values differ.
 
     Args:
-        what: what the values are, for the error message.
+        what: description of the values for the error message, for example ``'names'``.
         values: the values.
 
     Raises:
-        InputError: a value is there twice.
+        InputError: a value is repeated.
     """
-    twice = {value for value in values if values.count(value) > 1}
-    if twice:
-        raise InputError(f'{what} must differ, found {", ".join(sorted(twice))} twice ({", ".join(values)})')
+    repeated = {value for value in values if values.count(value) > 1}
+    if repeated:
+        raise InputError(f'{what} must differ, found {", ".join(sorted(repeated))} twice ({", ".join(values)})')

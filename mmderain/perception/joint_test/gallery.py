@@ -1,4 +1,4 @@
-"""Draw what a task model found, and put the drawings of all conditions side by side."""
+"""Draw predictions of a task model on images, and show the drawings of all conditions side by side."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 
 from mmderain.io.image import read_image, write_image
-from mmderain.perception.task import draw_data_sample, score_threshold
+from mmderain.perception.drawing import draw_data_sample, score_threshold
 from mmderain.visualization import grid
 
 from .conditions import Condition, Result
@@ -21,18 +21,20 @@ def draw_predictions(
     predictions: dict[int, BaseDataElement],
     folder: Path,
 ) -> list[str]:
-    """Draw predictions on the images that the pipeline gave, with the visualizer of the config.
+    """Draw predictions on images with the visualizer of the config.
 
-    A derainer in the data preprocessor of the task model does not show: the images are those from before.
+    The images are those of the pipeline. If the data preprocessor of the task model contains a derainer, its result is
+    not visible in the drawings.
 
     Args:
         runner: runner of the test.
-        images: index -> (path, (H, W, 3) BGR uint8), see :class:`MeasuredSteps`.
-        predictions: index -> data sample of mmdet or mmseg, see :class:`RecordingHook`.
-        folder: gets ``<name>.png`` and, if the data set loads annotations, ``<name>.truth.png``.
+        images: maps the index of an image to (path, (H, W, 3) BGR uint8), see :class:`MeasuredSteps`.
+        predictions: maps the index of an image to a data sample of mmdet or mmseg, see :class:`RecordingHook`.
+        folder: folder to write. Each image becomes ``<name>.png`` and, if the data set loads annotations,
+            ``<name>.truth.png``.
 
     Returns:
-        The names.
+        The names of the drawings, without suffix.
     """
     names = []
     for index, sample in predictions.items():
@@ -48,21 +50,21 @@ def draw_predictions(
 
 
 def write_gallery(rows: list[Condition], results: list[Result], cache: Path, folder: Path, columns: int = 3) -> None:
-    """Write the same images under each condition, with the boxes or label maps that the task models found.
+    """Write files that show the predictions for an image under all conditions side by side.
 
-    There is one PNG for each image and rain, ``<image>_<rain>.png``. It shows the truth if the data set gives it, the
-    clean image, and then every row of that rain. ``<image>_clean.png`` shows the rows without rain.
+    There is one PNG file for each image and rain, ``<image>_<rain>.png``. It shows the ground truth if the data set has
+    it, the clean image, and then every row of that rain. ``<image>_clean.png`` shows the rows without rain.
 
     Args:
         rows: the conditions.
         results: their results.
-        cache: folder that ``drawings`` of the results are relative to.
-        folder: folder for the gallery; what is in it is deleted first.
-        columns: number of images side by side.
+        cache: folder to which the ``drawings`` of the results are relative.
+        folder: folder for the gallery. Its previous content is deleted.
+        columns: number of images in a row of the figure.
     """
     pairs = list(zip(rows, results, strict=True))
-    several = len({row.model for row in rows}) > 1
-    shutil.rmtree(folder, ignore_errors=True)  # images of an earlier call would stand beside these
+    has_baselines = len({row.model for row in rows}) > 1
+    shutil.rmtree(folder, ignore_errors=True)  # the folder must not mix images of two calls
     for drawing in results[0].drawings:
         truth, name = cache / f'{drawing}.truth.png', Path(drawing).name
         for rain in dict.fromkeys(row.rain for row in rows):
@@ -71,10 +73,10 @@ def write_gallery(rows: list[Condition], results: list[Result], cache: Path, fol
                 shown.insert(0, pairs[0])
             paths = {'truth': truth} if truth.is_file() else {}
             for row, result in shown:
-                model = f', {row.model.name}' if several and row.model != rows[0].model else ''
-                # A baseline may be tested on other data and lack this image.
-                found = [other for other in result.drawings if Path(other).name == name]
-                if found:
-                    paths[row.treatment + model] = cache / f'{found[0]}.png'
+                model = f', {row.model.name}' if has_baselines and row.model != rows[0].model else ''
+                # The config of a baseline may have another test set, which does not contain this image.
+                matches = [other for other in result.drawings if Path(other).name == name]
+                if matches:
+                    paths[row.treatment + model] = cache / f'{matches[0]}.png'
             images = {caption: read_image(path) for caption, path in paths.items()}
             write_image(grid(images, columns), folder / f'{name}_{(rain or "clean").replace(":", "-")}.png')

@@ -1,4 +1,4 @@
-"""Record what a test loop of mmengine does not return: times, predictions, and the metric's results of each image."""
+"""Record run times, predictions and results of single images, which a test loop of mmengine does not return."""
 
 import copy
 import time
@@ -15,16 +15,16 @@ from mmderain.registry import EVALUATOR
 
 @EVALUATOR.register_module()
 class RecordingEvaluator(Evaluator):
-    """Evaluate as mmengine does, and keep what the metrics noted of each image.
+    """Evaluate like the ``Evaluator`` of mmengine, and keep the results of each image.
 
     Args:
-        metrics: as for mmengine's ``Evaluator``.
-        tested_only: compute metrics of COCO over the tested images. By default they are computed over all images of
-            the annotation file, where an image that was not tested counts as one in which nothing was found.
+        metrics: configs of the metrics, see the ``Evaluator`` of mmengine.
+        tested_only: True computes the metrics of COCO over the tested images. False computes them over all images of
+            the annotation file, and an image that was not tested counts as an image without detections. Default: False.
 
     Attributes:
-        image_results: for each metric, its list of results, one for each image. Filled by :meth:`evaluate`.
-        process_ms: duration of the last call of :meth:`process`, milliseconds.
+        image_results: for each metric, a list with the results of each image. :meth:`evaluate` sets it.
+        process_ms: run time of the last call of :meth:`process` in milliseconds.
     """
 
     def __init__(self, metrics: dict | Sequence[dict], tested_only: bool = False) -> None:
@@ -34,9 +34,10 @@ class RecordingEvaluator(Evaluator):
         self.process_ms = 0.0
 
     def process(self, data_samples: Sequence[BaseDataElement], data_batch: dict | None = None) -> None:
-        """Pass the predictions of a batch to the metrics, and measure how long this takes."""
+        """Pass the predictions of a batch to the metrics, and measure the run time."""
         if torch.cuda.is_available():
-            torch.cuda.synchronize()  # what the model has queued is the model's time
+            # Wait for the kernels that the model has started, so that their time counts for the model.
+            torch.cuda.synchronize()
         start = time.perf_counter()
         super().process(data_samples, data_batch)
         self.process_ms = 1000 * (time.perf_counter() - start)
@@ -48,30 +49,31 @@ class RecordingEvaluator(Evaluator):
             size: number of images.
 
         Returns:
-            Name -> value.
+            A dict that maps the name of each metric to its value.
         """
-        # The metrics empty their lists when they have computed.
+        # The metrics delete their results after they have computed the metric.
         self.image_results = [copy.deepcopy(metric.results[:size]) for metric in self.metrics]
         for metric, results in zip(self.metrics, self.image_results, strict=True):
             if self.tested_only and type(metric).__name__ == 'CocoMetric':
-                metric.img_ids = [gt['img_id'] for gt, _ in results]  # which would be set to all images if left None
+                # If this is None, the metric sets it to all images of the annotation file.
+                metric.img_ids = [gt['img_id'] for gt, _ in results]
         return super().evaluate(size)
 
 
 class RecordingHook(Hook):
-    """Measure the time of the task model in a test, and keep its predictions for a few images.
+    """Measure the run time of the task model in a test, and keep its predictions for some images.
 
-    Needs a batch size of 1 and :class:`RecordingEvaluator`.
+    The hook requires a batch size of 1 and :class:`RecordingEvaluator`.
 
     Args:
         keep: indices of the images whose predictions are kept.
 
     Attributes:
-        milliseconds: time of the model for each image, its data preprocessor included.
-        predictions: index -> data sample.
+        milliseconds: run time of the model, including its data preprocessor, for each image.
+        predictions: maps the index of an image to its data sample.
     """
 
-    priority = 'VERY_HIGH'  # no work of other hooks lies between the two times
+    priority = 'VERY_HIGH'  # other hooks run before the first and after the second measurement
 
     def __init__(self, keep: frozenset[int] = frozenset()) -> None:
         self.keep = keep
@@ -80,7 +82,7 @@ class RecordingHook(Hook):
         self._start = 0.0
 
     def before_test_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
-        """Note the start of the model."""
+        """Start the measurement."""
         self._start = time.perf_counter()
 
     def after_test_iter(
@@ -90,7 +92,7 @@ class RecordingHook(Hook):
         data_batch: dict | None = None,
         outputs: Sequence[BaseDataElement] | None = None,
     ) -> None:
-        """Note the time since the start, without that of the evaluator, and keep the prediction if required."""
+        """Store the run time without the time of the evaluator, and keep the prediction if its index is in ``keep``."""
         elapsed = 1000 * (time.perf_counter() - self._start)
         self.milliseconds.append(elapsed - runner.test_loop.evaluator.process_ms)
         if batch_idx in self.keep and outputs:

@@ -21,7 +21,7 @@ def write_report(rows: list[Condition], results: list[Result], out: Path, settin
         rows: the conditions.
         results: their results, from :func:`~mmderain.perception.joint_test.evaluate` with the cache ``out / 'cache'``.
         out: folder for the files.
-        settings: what else to note in ``results.json``, for example versions and the command.
+        settings: further information for ``results.json``, for example versions and the command.
     """
     lines = make_table(rows, results)
     with atomic_write(out / 'table.md') as part:
@@ -36,12 +36,12 @@ def write_report(rows: list[Condition], results: list[Result], out: Path, settin
 
 
 def write_chart(rows: list[Condition], results: list[Result], path: Path) -> None:
-    """Write a bar chart of the main metric with its intervals, one color for each rain.
+    """Write a bar chart of the main metric with its intervals. Each rain has its own color.
 
     Args:
         rows: the conditions.
         results: their results.
-        path: PNG file.
+        path: the PNG file to write.
     """
     from matplotlib.figure import Figure
 
@@ -50,15 +50,15 @@ def write_chart(rows: list[Condition], results: list[Result], path: Path) -> Non
     names = [f'{row.treatment}, {row.model.name}' + (f' ({row.rain})' if row.rain else '') for row in rows]
     values = np.array([factor * result.metrics[main] for result in results])
     colors = {rain: f'C{number}' for number, rain in enumerate(dict.fromkeys(row.rain for row in rows))}
-    figure = Figure(figsize=(9, 0.34 * len(rows) + 1.2))  # without pyplot, which would change process state
+    figure = Figure(figsize=(9, 0.34 * len(rows) + 1.2))  # without pyplot, whose state belongs to the whole process
     axes = figure.subplots()
-    places = np.arange(len(rows))[::-1]
-    axes.barh(places, values, color=[colors[row.rain] for row in rows])
-    for place, value, result in zip(places, values, results, strict=True):
+    positions = np.arange(len(rows))[::-1]
+    axes.barh(positions, values, color=[colors[row.rain] for row in rows])
+    for y, value, result in zip(positions, values, results, strict=True):
         if result.interval is not None:
-            axes.plot([factor * bound for bound in result.interval], [place, place], color='black', linewidth=1)
-        axes.text(value, place, f' {value:.1f}', va='bottom', fontsize=8)
-    axes.set_yticks(places, names, fontsize=8)
+            axes.plot([factor * bound for bound in result.interval], [y, y], color='black', linewidth=1)
+        axes.text(value, y, f' {value:.1f}', va='bottom', fontsize=8)
+    axes.set_yticks(positions, names, fontsize=8)
     axes.set_xlabel(f'{COLUMNS.get(main, main)}; lines: 95% bootstrap intervals over images')
     axes.spines[['top', 'right']].set_visible(False)
     figure.tight_layout()

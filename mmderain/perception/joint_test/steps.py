@@ -1,4 +1,4 @@
-"""Transforms that a joint test puts between loading and the rest of a task model's pipeline."""
+"""Transforms that a joint test inserts into the pipeline of a task model, directly after the image is loaded."""
 
 import time
 from pathlib import Path
@@ -15,10 +15,10 @@ from mmderain.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class MedianBlur(BaseTransform):
-    """Filter ``img`` by a median, as a control that knows nothing of rain.
+    """Apply a median filter to ``img``. It is the control of a joint test: a filter that was not designed for rain.
 
     Args:
-        size: side of the square window in pixels, odd.
+        size: side of the square window in pixels, an odd number. Default: 5.
     """
 
     def __init__(self, size: int = 5) -> None:
@@ -32,14 +32,12 @@ class MedianBlur(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ReplaceFromFolder(BaseTransform):
-    """Replace ``img`` by the image of the same name in another folder, which any program may have derained.
+    """Replace ``img`` by the image of the same name in another folder, for example one that another program derained.
 
     Args:
-        folder: folder with the layout of ``data_root``, or with all images in it directly. Suffixes may differ.
-        data_root: folder of the task's data set.
-
-    Raises:
-        InputError: when called: there is no such image, or it has another size.
+        folder: folder of the images. It has the same sub-folders as ``data_root``, or all images are directly in it.
+            The suffixes of the files may differ.
+        data_root: folder of the data set of the task.
     """
 
     def __init__(self, folder: str, data_root: str) -> None:
@@ -47,35 +45,39 @@ class ReplaceFromFolder(BaseTransform):
         self.data_root = Path(data_root)
 
     def transform(self, results: dict) -> dict:
-        """Replace one image."""
+        """Replace one image.
+
+        Raises:
+            InputError: the folder has no image of this name, or the image has another size.
+        """
         relative = Path(results['img_path']).absolute().relative_to(self.data_root.absolute())
-        for parts in (relative.parts, relative.parts[-1:]):  # the same layout, or all in one folder
-            found = sorted(self.folder.joinpath(*parts).parent.glob(f'{relative.stem}.*'))
-            if found:
+        for parts in (relative.parts, relative.parts[-1:]):  # with sub-folders, or all images in one folder
+            paths = sorted(self.folder.joinpath(*parts).parent.glob(f'{relative.stem}.*'))
+            if paths:
                 break
         else:
             raise InputError(f'{self.folder}: no image {relative.stem}.* for {relative}')
-        img = read_image(found[0])
+        img = read_image(paths[0])
         if img.shape != results['img'].shape:
-            raise InputError(f'{found[0]} is {img.shape[:2]}, the original {results["img"].shape[:2]} (height, width)')
+            raise InputError(f'{paths[0]} is {img.shape[:2]}, the original {results["img"].shape[:2]} (height, width)')
         results['img'] = img
         return results
 
 
 @TRANSFORMS.register_module()
 class MeasuredSteps(BaseTransform):
-    """Run transforms on an image as loaded, and measure at native resolution what they do to it.
+    """Run transforms on a loaded image, and compare the result with the loaded image at native resolution.
 
     Args:
         steps: configs of the transforms.
-        timed: index of the step whose time is measured; None measures none.
+        timed: index of the step whose run time is measured. None measures no step.
 
     Attributes:
-        keep: indices, in the order of the calls, of the images to put into ``kept``.
-        kept: index -> (``img_path``, result of the steps as (H, W, 3) BGR uint8).
-        psnr: PSNR-Y of each image against the image as loaded, dB; infinite where nothing changed.
-        ssim: SSIM-Y(valid) of each image against the image as loaded.
-        milliseconds: time of the timed step for each image; empty without one.
+        keep: indices of the images to store in ``kept``. The first call of the transform has the index 0.
+        kept: maps the index of an image to (``img_path``, result of the steps as (H, W, 3) BGR uint8).
+        psnr: PSNR-Y of each image against the loaded image, in dB. Infinite if the steps did not change the image.
+        ssim: SSIM-Y(valid) of each image against the loaded image.
+        milliseconds: run time of the timed step for each image. Empty if no step is timed.
     """
 
     def __init__(self, steps: list[dict], timed: int | None = None) -> None:

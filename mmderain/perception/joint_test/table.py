@@ -1,10 +1,10 @@
-"""Make the table of a joint test, for a terminal and for documents."""
+"""Make the table of a joint test, as aligned text for a terminal or as Markdown."""
 
 from .conditions import Condition, Result
 
-#: The main metric of each task library.
+#: The main metrics of mmdet and mmseg.
 MAIN_METRICS = ('coco/bbox_mAP', 'mIoU')
-#: Metric -> its column in the table.
+#: Maps each metric to the title of its column.
 COLUMNS = {
     'coco/bbox_mAP': 'AP',
     'coco/bbox_mAP_50': 'AP50',
@@ -15,12 +15,12 @@ COLUMNS = {
 
 
 def main_metric(result: Result) -> str:
-    """Return the name of the metric that recovery is computed from."""
+    """Return the name of the main metric of a result. The interval and the recovery are computed for this metric."""
     return next((name for name in MAIN_METRICS if name in result.metrics), next(iter(result.metrics)))
 
 
 def percent_factor(metric: str) -> int:
-    """Return the factor that brings a metric to percent, as papers give it: AP is a fraction, mIoU is in percent."""
+    """Return the factor that converts a metric to percent: 100 for metrics of COCO, which are fractions, else 1."""
     return 100 if metric.startswith('coco/') else 1
 
 
@@ -32,13 +32,13 @@ def make_table(rows: list[Condition], results: list[Result]) -> list[list[str]]:
         results: their results.
 
     Returns:
-        The lines of the table as lists of cells; the first line is the head.
+        The lines of the table as lists of cells. The first line is the header.
     """
     main = main_metric(results[0])
     others = [name for name in COLUMNS if name in results[0].metrics and name != main]
-    head = ['rain', 'image', 'task model', 'PSNR-Y', 'SSIM-Y(valid)', COLUMNS.get(main, main), '95%']
-    head += [*(COLUMNS[name] for name in others), 'recovery', 'derain ms', 'task ms']
-    lines = [head]
+    header = ['rain', 'image', 'task model', 'PSNR-Y', 'SSIM-Y(valid)', COLUMNS.get(main, main), '95%']
+    header += [*(COLUMNS[name] for name in others), 'recovery', 'derain ms', 'task ms']
+    lines = [header]
     for row, result, share in zip(rows, results, recovery(rows, results, main), strict=True):
         bounds = [percent_factor(main) * bound for bound in result.interval or ()]
         line = [row.rain or '', row.treatment, row.model.name]
@@ -54,42 +54,53 @@ def make_table(rows: list[Condition], results: list[Result]) -> list[list[str]]:
 
 
 def recovery(rows: list[Condition], results: list[Result], metric: str) -> list[float | None]:
-    """Compute which share of what rain took from the first task model comes back in each row.
+    """Compute for each row which share of the loss by rain it recovers.
+
+    The loss is the difference between the metric on clean images and on rainy images. Both come from the rows of the
+    task model of the first row.
 
     Args:
-        rows: the conditions; the first one's task model is the reference.
+        rows: the conditions.
         results: their results.
-        metric: name of a metric, M.
+        metric: name of the metric M.
 
     Returns:
-        For each row, (M - M_rainy) / (M_clean - M_rainy); 1 if all came back. None for rows without rain, for the
-        reference itself, and if it is not certain that the rain took anything: if the intervals of clean and rainy
-        overlap.
+        For each row, (M - M_rainy) / (M_clean - M_rainy), where 1 means that the whole loss is recovered. None for rows
+        without rain, for the row with M_rainy itself, and if the intervals of M_clean and M_rainy overlap, because then
+        the loss may be zero.
     """
     main = rows[0].model
     pairs = list(zip(rows, results, strict=True))
-    clean = {r.treatment: x for r, x in pairs if r.rain is None and r.model == main}.get('clean')
-    rainy = {r.rain: x for r, x in pairs if r.rain is not None and r.treatment == 'rainy' and r.model == main}
+    clean = {row.treatment: result for row, result in pairs if row.rain is None and row.model == main}.get('clean')
+    rainy_by_rain = {
+        row.rain: result
+        for row, result in pairs
+        if row.rain is not None and row.treatment == 'rainy' and row.model == main
+    }
     shares: list[float | None] = []
     for row, result in pairs:
-        reference = None if row.rain is None else rainy.get(row.rain)
-        if clean is None or reference is None or reference is result:
+        rainy = None if row.rain is None else rainy_by_rain.get(row.rain)
+        if clean is None or rainy is None or rainy is result:
             shares.append(None)
             continue
-        low, high = ((x.metrics[metric],) * 2 if x.interval is None else x.interval for x in (reference, clean))
-        lost = clean.metrics[metric] - reference.metrics[metric]
-        certain = lost > 0 and low[1] < high[0]
-        shares.append((result.metrics[metric] - reference.metrics[metric]) / lost if certain else None)
+        loss = clean.metrics[metric] - rainy.metrics[metric]
+        significant = loss > 0 and _bounds(rainy, metric)[1] < _bounds(clean, metric)[0]
+        shares.append((result.metrics[metric] - rainy.metrics[metric]) / loss if significant else None)
     return shares
 
 
+def _bounds(result: Result, metric: str) -> tuple[float, float]:
+    """Return the interval of a result, or the value of the metric twice if there is no interval."""
+    return result.interval or (result.metrics[metric], result.metrics[metric])
+
+
 def align_table(lines: list[list[str]], rows: list[Condition]) -> str:
-    """Align a table for a terminal.
+    """Return a table as text with aligned columns, for a terminal.
 
     Args:
-        lines: as :func:`make_table` returns them.
-        rows: all conditions of the test. The columns are wide enough for them, so that a line that is added later
-            fits under the earlier ones.
+        lines: lines of the table, see :func:`make_table`.
+        rows: all conditions of the test. The columns are wide enough for all of them, so that lines that are printed
+            later have the same columns.
     """
     names = [[row.rain or '', row.treatment, row.model.name] for row in rows]
     widths = [max(len(line[i]) for line in [*lines, *names] if i < len(line)) for i in range(len(lines[0]))]
@@ -99,15 +110,15 @@ def align_table(lines: list[list[str]], rows: list[Condition]) -> str:
 
 def markdown_table(lines: list[list[str]]) -> str:
     """Return a table as Markdown."""
-    head, *body = (f'| {" | ".join(line)} |' for line in lines)
-    return '\n'.join([head, '|' + '---|' * len(lines[0]), *body]) + '\n'
+    header, *body = (f'| {" | ".join(line)} |' for line in lines)
+    return '\n'.join([header, '|' + '---|' * len(lines[0]), *body]) + '\n'
 
 
 def _in_percent(value: float | None, metric: str) -> str:
-    """Return a score as text; nothing for a metric without data, for which pycocotools gives -1."""
+    """Return a score as text. It is empty for a metric without data, for which pycocotools returns -1."""
     return '' if value is None or value < 0 else f'{percent_factor(metric) * value:.1f}'
 
 
 def _milliseconds(pair: tuple[float, float] | None) -> str:
-    """Return a median as text, with the 95th percentile in brackets."""
+    """Return a run time as text: the median, and the 95th percentile in parentheses."""
     return '' if pair is None else f'{pair[0]:.0f} ({pair[1]:.0f})'

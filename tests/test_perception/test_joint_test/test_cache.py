@@ -45,10 +45,10 @@ def test_cache_key_depends_on_the_content_of_named_files(camvid, tmp_path):
         ),
         data=dict(dataset=dict(datasets=[dict(data_root=str(tmp_path), ann_file='boxes.json')])),
     )
-    keys = {tuple(cache.named_contents(node))}
+    keys = {tuple(cache.describe_files(node))}
     for path, text in (('derainer.pth', '2'), ('boxes.json', '[]'), ('derainer.py', "model = dict(type='A')\n")):
         (tmp_path / path).write_text(text)
-        keys.add(tuple(cache.named_contents(node)))
+        keys.add(tuple(cache.describe_files(node)))
     assert len(keys) == 4
 
 

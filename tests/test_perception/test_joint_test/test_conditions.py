@@ -22,7 +22,7 @@ def test_repeated_names_and_rains_are_refused():
         (['heavy', 'heavy'], {}, {}, 'rains must differ, found heavy twice'),
         (['light'], {'clean': 'sian'}, {}, 'names must differ, found clean twice'),
         (['heavy'], {'X': 'sian'}, {'X': 'folder'}, 'names must differ, found X twice'),
-        (['none', 'heavy'], {}, {}, "'none' is for data whose rain is real"),
+        (['none', 'heavy'], {}, {}, "'none' is for images that show real rain"),
     ):
         with pytest.raises(ValueError, match=message):
             list(conditions(MODEL, rains, derainers, [], folders, ''))
