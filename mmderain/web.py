@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from abc import ABCMeta
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
@@ -107,8 +108,16 @@ def build_page(derainers: DerainerLoaders, tasks: TaskLoaders) -> Any:
 
     # gradio is a variable here, and mypy accepts a variable as a base class only if its type is Any.
     image_component: Any = gr.Image
+    component_meta: Any = type(gr.Image)
 
-    class UploadedImage(image_component):
+    class MetaWithoutStub(component_meta):
+        """The metaclass of gradio's components, without the stub file that it would write beside this module."""
+
+        def __new__(cls, name: str, bases: tuple, attrs: dict) -> Any:
+            """Create a class."""
+            return ABCMeta.__new__(cls, name, bases, attrs)
+
+    class UploadedImage(image_component, metaclass=MetaWithoutStub):
         """An image component whose value is the path of the uploaded file.
 
         The image component of gradio opens the file, and its error message for a file that is not an image is not

@@ -76,7 +76,10 @@ def test_wrong_calls_give_one_error(trained, tmp_path, capsys):
     config, weights = str(tmp_path / 'net.py'), ['--weights', str(tmp_path / 'net.pth')]
     for arguments, error in (
         ([config, 'net.trt', *weights], 'expected a file that ends in .onnx or .pt2'),
-        ([config, 'net.pt2', *weights, '--size', '30', '64'], 'SIAN can be exported for multiples of 4 that are at least 32'),
+        (
+            [config, 'net.pt2', *weights, '--size', '30', '64'],
+            'SIAN can be exported for multiples of 4 that are at least 32',
+        ),
         (['none.py', 'net.pt2', *weights], 'none.py: no such config file'),
     ):
         assert tool.main(arguments) == 1 and error in capsys.readouterr().err
