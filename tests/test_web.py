@@ -177,6 +177,7 @@ def test_web_command_serves_until_sigterm_and_deletes_its_files(tmp_path, monkey
         signal.signal(signal.SIGTERM, handler)
     assert capsys.readouterr().out == f'http://127.0.0.1:{port}/  (Ctrl+C ends the server)\n'
     assert statuses == [200] and len(folders) == 1 and not folders[0].exists()
+    assert not Path(web.__file__).with_suffix('.pyi').exists()  # gradio writes stub files for new components
 
 
 # --- the page ------------------------------------------------------------------------------------

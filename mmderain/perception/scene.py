@@ -158,7 +158,7 @@ def show_scenes(
         task: see :func:`view_scene`.
         rain: see :func:`view_scene`.
         seed: seed of the drawn rain. The rain of an image also depends on the position of the image in the list.
-        existing: see :meth:`DerainInferencer.__call__ <mmderain.apis.DerainInferencer.__call__>`.
+        existing: see :class:`~mmderain.apis.DerainInferencer`.
 
     Returns:
         Maps the name of each image to its views, or to the exception that it raised. Skipped images are not in the
