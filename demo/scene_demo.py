@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mmderain.apis import trained_derainer
 from mmderain.cli.command import CommandParser, command
-from mmderain.cli.options import add_model_options, add_rain_options, rain_or_none
+from mmderain.cli.options import add_model_options, add_rain_options, checkpoint_file, rain_or_none
 from mmderain.cli.scene import print_scenes
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.perception.scene import show_scenes
@@ -36,7 +36,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.add_argument(
             f'--{kind}', default=f'street-{kind}', help='name or config, or none (default: %(default)s)'
         )
-        parser.add_argument(f'--{kind}-weights', metavar='FILE', help=f'checkpoint of the {kind}')
+        parser.add_argument(f'--{kind}-weights', type=checkpoint_file, metavar='FILE', help=f'checkpoint of the {kind}')
     add_rain_options(parser, 'heavy:2')
     parser.add_argument(
         '--out', type=Path, default=Path('work_dirs/scene_demo'), help='folder to write (default: %(default)s)'

@@ -37,7 +37,7 @@ import torch
 
 from mmderain import __version__
 from mmderain.cli.command import CommandParser, command
-from mmderain.cli.options import add_cfg_options
+from mmderain.cli.options import add_cfg_options, checkpoint_file
 from mmderain.engine.benchmark import Benchmark, is_compile_option
 from mmderain.engine.machine import device_name, processor_name
 from mmderain.engine.profiling import convolution_peak, parse_size
@@ -54,7 +54,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandParser(__doc__)
     add = parser.add_argument
     add('configs', nargs='+', metavar='CONFIG', help='configs of derainers')
-    add('--checkpoint', help='weights; with one CONFIG only')
+    add('--checkpoint', type=checkpoint_file, help='weights; with one CONFIG only')
     add('--sizes', nargs='+', type=parse_size, default=[(320, 480)], metavar='HxW', help='default: 320x480')
     text = 'batch sizes at the first image size; other sizes use the first of them (default: 1)'
     add('--batches', nargs='+', type=int, default=[1], metavar='N', help=text)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmderain.cli.command import CommandParser, command
+from mmderain.cli.options import checkpoint_file
 from mmderain.errors import InputError
 from mmderain.hub.convert import NETWORKS, ConversionError, convert, unused_weights
 from mmderain.io import read_checkpoint, save_weights
@@ -20,7 +21,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('network', choices=sorted(NETWORKS), help='network of the checkpoint')
-    parser.add_argument('src', type=Path, metavar='SRC', help='checkpoint of the authors')
+    parser.add_argument('checkpoint', type=checkpoint_file, metavar='SRC', help='checkpoint of the authors')
     parser.add_argument('dst', type=Path, metavar='DST', help='file to write')
     return parser.parse_args(argv)
 
@@ -28,13 +29,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
     """Convert the checkpoint, and print what was left out."""
-    source = read_checkpoint(args.src)
+    source = read_checkpoint(args.checkpoint)
     try:
         weights = convert(args.network, source)
     except ConversionError as error:
-        raise InputError(f'{args.src} is not a {args.network} checkpoint of its authors:\n{error}') from error
+        raise InputError(f'{args.checkpoint} is not a {args.network} checkpoint of its authors:\n{error}') from error
     named = {f'network.{key}': value for key, value in weights.items()}
-    save_weights(args.dst, named, meta=dict(network=args.network, source=args.src.name))
+    save_weights(args.dst, named, meta=dict(network=args.network, source=Path(args.checkpoint).name))
     print(f'{args.dst}: {sum(value.numel() for value in weights.values()):,} values', end='')
     unused = unused_weights(args.network, source)
     left_out = sum(value.numel() for value in unused.values())

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmderain.cli.command import CommandParser, command
-from mmderain.cli.options import add_cfg_options
+from mmderain.cli.options import add_cfg_options, checkpoint_file
 from mmderain.engine.config import prepare_config, require_data
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
@@ -28,7 +28,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint of mmderain; every key must fit')
+    parser.add_argument('checkpoint', type=checkpoint_file, help='checkpoint of mmderain; every key must fit')
     parser.add_argument('--out', metavar='DIR', help='write per_image.csv and metrics.json there')
     parser.add_argument(
         '--show-dir', metavar='DIR', help='write the derained images to DIR/derained and comparisons to DIR/panels'

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmderain.cli.command import CommandParser, command
-from mmderain.cli.options import add_cfg_options
+from mmderain.cli.options import add_cfg_options, checkpoint_file
 from mmderain.engine.config import decide_amp, prepare_config, require_data, use_amp
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.io import read_checkpoint
@@ -29,6 +29,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--resume',
         nargs='?',
+        type=checkpoint_file,
         const='auto',
         metavar='CHECKPOINT',
         help='continue from this checkpoint, or from the latest one of the work directory if none is named',

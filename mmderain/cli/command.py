@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mmderain.errors import InputError
+from mmderain.io import use_safe_loading
 
 #: Exit statuses after Ctrl+C and after a closed pipe: 128 + the number of the signal, as in a shell.
 INTERRUPTED, OUTPUT_CLOSED = 130, 141
@@ -66,6 +67,7 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
             try:
                 args = parse_args(argv)
                 show_traceback = getattr(args, 'traceback', False)
+                use_safe_loading()
                 return run(args) or 0
             except (KeyboardInterrupt, OSError, InputError) as error:
                 if show_traceback:

@@ -28,7 +28,7 @@ from mmderain.perception.joint_test.conditions import require_unique
 from mmderain.rain import parse_rain
 
 from .command import CommandParser, command
-from .options import add_cfg_options, add_device_option, positive_int, rain_help
+from .options import add_cfg_options, add_device_option, checkpoint_file, positive_int, rain_help
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -43,7 +43,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the test."""
     parser.add_argument('config', help='config of mmdet or mmseg; its test set is used')
-    parser.add_argument('checkpoint', help='checkpoint of the detector or segmentor')
+    parser.add_argument('checkpoint', type=checkpoint_file, help='checkpoint of the detector or segmentor')
     parser.add_argument(
         '--derainer',
         nargs='+',

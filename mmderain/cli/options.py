@@ -20,7 +20,8 @@ def add_model_options(parser: argparse.ArgumentParser, default: str | None = DEF
 
 def add_weights_option(parser: argparse.ArgumentParser) -> None:
     """Add ``--weights`` of a derainer."""
-    parser.add_argument('--weights', metavar='FILE', help='checkpoint of the derainer (default: the bundled one)')
+    text = 'checkpoint of the derainer (default: the bundled one)'
+    parser.add_argument('--weights', type=checkpoint_file, metavar='FILE', help=text)
 
 
 def add_device_option(parser: argparse.ArgumentParser, default: str | None = None) -> None:
@@ -116,6 +117,17 @@ def rain_help(allow_none: bool = True) -> str:
 def rain_or_none(text: str) -> str | None:
     """Return the value of ``--rain``, or None if it is ``'none'``."""
     return None if text == 'none' else text
+
+
+def checkpoint_file(text: str) -> str:
+    """Read the file or URL of a checkpoint.
+
+    Every option and argument for a checkpoint has this type. The programs read it by
+    :func:`~mmderain.io.read_checkpoint`, which never runs code in a file.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError('expected the file or URL of a checkpoint, found an empty text')
+    return text
 
 
 def non_negative_int(text: str) -> int:

@@ -17,6 +17,7 @@ from .options import (
     add_model_options,
     add_precision_option,
     add_rain_options,
+    checkpoint_file,
     rain_or_none,
 )
 
@@ -51,7 +52,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
             'a name such as mmdet::... (default: %(default)s)',
         )
         parser.add_argument(
-            '--task-weights', metavar='FILE', help=f'checkpoint of the {kind} (default: the bundled one)'
+            '--task-weights',
+            type=checkpoint_file,
+            metavar='FILE',
+            help=f'checkpoint of the {kind} (default: the bundled one)',
         )
         add_model_options(parser)
         add_device_option(parser)

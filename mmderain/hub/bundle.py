@@ -12,7 +12,7 @@ from mmderain.io.files import atomic_write, file_sha256
 from mmderain.registry import MODELS
 
 
-def bundle_weights(name: str, config: str, checkpoint: Path, about: str, configs: Path, weights: Path) -> Path:
+def bundle_weights(name: str, config: str, checkpoint: str | Path, about: str, configs: Path, weights: Path) -> Path:
     """Write the weights of a run in half precision, and their entry in the index of bundled models.
 
     Args:
@@ -55,7 +55,7 @@ def _read_index(path: Path) -> dict[str, dict]:
     return entries
 
 
-def _read_run(path: Path) -> tuple[dict[str, Tensor], int]:
+def _read_run(path: str | Path) -> tuple[dict[str, Tensor], int]:
     """Return the weights in a checkpoint of mmengine's runner, and the number of training steps."""
     content = read_checkpoint(path)
     content = content if isinstance(content, dict) else {}

@@ -1,6 +1,6 @@
 """Read and write files: images, videos, checkpoints."""
 
-from .checkpoint import read_checkpoint, save_weights
+from .checkpoint import read_checkpoint, save_weights, use_safe_loading
 from .files import atomic_folder, atomic_write, file_sha256, safe_name
 from .image import (
     DecodedImage,
@@ -29,6 +29,7 @@ __all__ = [
     'save_weights',
     'to_bgr_uint8',
     'to_rgb_tensor',
+    'use_safe_loading',
     'write_frames',
     'write_image',
 ]

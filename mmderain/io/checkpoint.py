@@ -1,9 +1,18 @@
-"""Read and write checkpoint files that hold weights and plain values only."""
+"""Read and write checkpoint files that contain weights and plain values only."""
 
 import re
 from pathlib import Path
+from urllib.parse import urlparse
 
 import torch
+from mmengine.dist import barrier, is_main_process
+from mmengine.runner.checkpoint import (
+    CheckpointLoader,
+    get_deprecated_model_names,
+    get_external_models,
+    get_mmcls_models,
+    get_torchvision_models,
+)
 from torch import Tensor
 
 from mmderain.compat import allow_resuming
@@ -11,21 +20,62 @@ from mmderain.errors import InputError
 
 from .files import atomic_write
 
+#: Prefixes of names for which mmengine knows the address of a checkpoint, such as ``open-mmlab://resnet50_v1c``.
+NAMED = ('torchvision://', 'modelzoo://', 'open-mmlab://', 'openmmlab://', 'mmcls://')
+#: All prefixes for which mmengine has a loader, as regular expressions; '' is that of local files.
+PREFIXES = ('', 'http://', 'https://', *NAMED, 'pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://')
 
-def read_checkpoint(path: str | Path) -> object:
-    """Read a checkpoint to the CPU, weights only: no code in the file is ever run.
+
+def read_checkpoint(source: str | Path) -> object:
+    """Read a checkpoint to the CPU. Code in the file is never run.
+
+    Args:
+        source: a file that ``torch.save`` has written, a ``.safetensors`` file, the URL of one of them, or a name that
+            mmengine knows, such as ``'open-mmlab://resnet50_v1c'``. Downloaded files stay in the cache of torch.
+
+    Returns:
+        The content; for a ``.safetensors`` file, ``dict(state_dict=...)``.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: it is not a checkpoint, is damaged, or holds more than weights and plain values.
+        InputError: the file is not a checkpoint, is damaged, or contains more than weights and plain values; or the
+            name is unknown.
     """
-    path = Path(path)
+    name = str(source)
+    if name.startswith(('http://', 'https://')):
+        return _read_file(_download(name))
+    if name.startswith(NAMED):
+        return _read_named(name)
+    if '://' in name:
+        raise InputError(f'{name}: checkpoints are read from files and from http:// and https://; download it first')
+    return _read_file(Path(source).expanduser())
+
+
+def use_safe_loading() -> None:
+    """Let mmengine read all checkpoints of this process by :func:`read_checkpoint`.
+
+    mmengine, mmdet and mmseg read ``load_from``, resumed checkpoints and ``init_cfg=dict(type='Pretrained')`` by
+    loaders that run code in pickled files. The commands and tools of mmderain call this function at their start. A
+    program with its own ``Runner`` can call it too; importing mmderain does not change the loaders of mmengine.
+    """
+
+    def load_checkpoint(filename: str, map_location: object = None) -> object:
+        """Read a checkpoint to the CPU; mmengine copies its tensors to the device of the model."""
+        return read_checkpoint(filename)
+
+    CheckpointLoader.register_scheme(PREFIXES, load_checkpoint, force=True)
+
+
+def _read_file(path: Path) -> object:
+    """Read a file as :func:`read_checkpoint`."""
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such checkpoint file')
-    allow_resuming()  # again, because a fork's own loading removes types from torch's list, and ours with them
+    if path.suffix == '.safetensors':
+        return dict(state_dict=_read_safetensors(path))
+    allow_resuming()  # again, because loading by a fork removes its types, and those of mmderain, from torch's list
     try:
         return torch.load(path, map_location='cpu', weights_only=True)
-    # What torch raises for a file that is not its own depends on the first bytes of the file.
+    # What torch raises for another kind of file depends on the first bytes of the file.
     except Exception as error:
         refused = re.search(r'GLOBAL ([\w.]+)', str(error))
         reason = f'it refers to {refused[1]}' if refused else type(error).__name__
@@ -33,6 +83,59 @@ def read_checkpoint(path: str | Path) -> object:
             f'{path}: cannot be read as weights ({reason}). Expected a file written by torch.save that holds tensors '
             'and plain values only: it may be damaged, no checkpoint at all, or hold pickled objects, which is refused.'
         ) from error
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Read a ``.safetensors`` file.
+
+    Raises:
+        InputError: the file is damaged, or safetensors is not installed.
+    """
+    try:
+        from safetensors.torch import load_file
+    except ImportError:
+        raise InputError(f'{path}: this file needs safetensors; run `pip install safetensors`') from None
+    try:
+        return load_file(path)
+    except Exception as error:  # safetensors has an exception type of its own, which not all versions export
+        raise InputError(f'{path}: cannot be read as weights ({error}); the file is damaged') from error
+
+
+def _download(url: str) -> Path:
+    """Return the file of a URL in the cache of torch; the main process downloads it if it is missing."""
+    path = Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(url).path).name
+    if is_main_process() and not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(path))
+    barrier()
+    return path
+
+
+def _read_named(name: str) -> object:
+    """Read a checkpoint whose address mmengine knows.
+
+    Raises:
+        InputError: mmengine does not know the name.
+    """
+    prefix, _, key = name.partition('://')
+    if prefix in ('torchvision', 'modelzoo'):
+        addresses = get_torchvision_models()
+    elif prefix == 'mmcls':
+        addresses = get_mmcls_models()
+    else:
+        addresses = get_external_models()
+        key = get_deprecated_model_names().get(key, key)
+    if key not in addresses:
+        raise InputError(f'{name}: mmengine knows no checkpoint of this name')
+    content = read_checkpoint(addresses[key])
+    if prefix == 'mmcls' and isinstance(content, dict):  # detectors and segmentors use the backbone of a classifier
+        weights = content.get('state_dict', content)
+        return dict(
+            state_dict={
+                key.removeprefix('backbone.'): value for key, value in weights.items() if key.startswith('backbone.')
+            }
+        )
+    return content
 
 
 def save_weights(path: str | Path, state_dict: dict[str, Tensor], meta: dict) -> None:

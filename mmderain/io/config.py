@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
 from mmengine.config import Config
 
 from mmderain.errors import InputError, did_you_mean
@@ -30,12 +31,14 @@ def read_config(path: str | Path) -> Config:
 
     Raises:
         FileNotFoundError: there is no such file.
-        InputError: the file is not a config, has a syntax error, imports what does not exist, or its code fails.
+        InputError: the file is not a config, has a syntax error, imports what does not exist, or its code fails; or a
+            YAML file has tags of Python objects, which would run code.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such config file (looked for in {Path.cwd()})')
     if Path(path).suffix not in ('.py', '.yml', '.yaml', '.json'):
         raise InputError(f'{path}: a config is a .py, .yml, .yaml or .json file')
+    refuse_python_tags(Path(path))
     try:
         return Config.fromfile(path)
     except (OSError, InputError):
@@ -44,6 +47,32 @@ def read_config(path: str | Path) -> Config:
         # mmengine puts the reason of a failed import behind a list of sys.path, and keeps the first exception.
         cause = error.__cause__ if isinstance(error, ImportError) and error.__cause__ else error
         raise InputError(f'{path}: cannot be read as a config: {_reason(cause)}') from error
+
+
+def refuse_python_tags(path: Path) -> None:
+    """Check that a YAML config, and the YAML files that it inherits from, create no Python objects.
+
+    mmengine reads YAML files by a loader that creates any object, and so runs any code. Python configs are programs and
+    are not checked.
+
+    Raises:
+        InputError: a file has a tag such as ``!!python/object/apply``.
+    """
+    pending, checked = [path], set()
+    while pending:
+        file = pending.pop()
+        if file.suffix not in ('.yml', '.yaml') or file.resolve() in checked or not file.is_file():
+            continue
+        checked.add(file.resolve())
+        try:
+            text = file.read_text(encoding='utf-8')
+            tags = [getattr(event, 'tag', None) or '' for event in yaml.parse(text, Loader=yaml.SafeLoader)]
+        except (yaml.YAMLError, UnicodeDecodeError):
+            continue  # mmengine reports the error
+        for tag in tags:
+            if 'python' in tag:
+                raise InputError(f'{file}: found the tag {tag!r}, which would run code; expected plain values only')
+        pending += [file.parent / base for base in re.findall(r'[\w./-]+\.ya?ml', text)]
 
 
 @contextlib.contextmanager

@@ -9,12 +9,12 @@ import torch
 from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.registry import DATASETS, MODELS, VISUALIZERS, DefaultScope
-from mmengine.runner import load_checkpoint
 from mmengine.structures import BaseDataElement
 
 from mmderain.apis.model import require_device
 from mmderain.errors import InputError, did_you_mean
 from mmderain.hub import bundled_models
+from mmderain.io import read_checkpoint
 from mmderain.io.config import config_errors, read_config
 from mmderain.models.weights import rename_old_keys
 
@@ -205,8 +205,8 @@ def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: st
     Raises:
         InputError: a parameter is missing or has another shape.
     """
-    content = load_checkpoint(model, str(checkpoint), map_location='cpu', logger='silent')
-    weights = content.get('state_dict', content)
+    content = read_checkpoint(checkpoint)
+    weights = content.get('state_dict', content) if isinstance(content, dict) else {}
     weights = rename_old_keys(model, {name.removeprefix('module.'): value for name, value in weights.items()})
     shapes = {name: tuple(value.shape) for name, value in weights.items()}
     missing = [name for name, value in model.named_parameters() if shapes.get(name) != tuple(value.shape)]
@@ -215,6 +215,7 @@ def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: st
             f'{checkpoint} does not fit {config}: {missing[0]} is missing or has another shape (in all, {len(missing)} '
             'parameters do not fit); is it a checkpoint of this model?'
         )
+    model.load_state_dict(weights, strict=False)
 
 
 def _import_inference(kind: str) -> Callable[[torch.nn.Module, np.ndarray], BaseDataElement]:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmderain.cli.command import CommandParser, command
+from mmderain.cli.options import checkpoint_file
 from mmderain.hub.bundle import bundle_weights
 from mmderain.io import file_sha256
 
@@ -25,7 +26,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = CommandParser(__doc__)
     parser.add_argument('name', metavar='NAME', help='name of the model')
     parser.add_argument('config', metavar='CONFIG', help='config in configs/, such as derain/nafnet_photographs.py')
-    parser.add_argument('checkpoint', type=Path, metavar='CHECKPOINT', help='trained weights')
+    parser.add_argument('checkpoint', type=checkpoint_file, metavar='CHECKPOINT', help='trained weights')
     parser.add_argument('--about', required=True, metavar='TEXT', help='one-line description of the model')
     parser.add_argument('--weights', type=Path, default=ROOT / 'mmderain/weights', help='folder of the bundled weights')
     return parser.parse_args(argv)

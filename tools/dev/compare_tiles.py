@@ -19,6 +19,7 @@ import torch
 
 from mmderain.apis import init_model, trained_derainer
 from mmderain.cli.command import CommandParser, command
+from mmderain.cli.options import add_weights_option
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.engine.profiling import parse_size, peak_memory
 from mmderain.hub import find_derainer
@@ -31,7 +32,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('model', help='one of `mmderain models`, or a config file')
-    parser.add_argument('--weights', help='a checkpoint; default: the bundled one')
+    add_weights_option(parser)
     parser.add_argument('--untrained', action='store_true', help='use random weights')
     parser.add_argument('--image', type=Path, default=SAMPLE, help='default: %(default)s')
     parser.add_argument('--tile', type=int, default=256, metavar='PIXELS', help='side of a tile (default: 256)')

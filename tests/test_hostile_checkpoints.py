@@ -1,0 +1,222 @@
+"""No command and no function runs code in a checkpoint or in a YAML config."""
+
+import argparse
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT, load_tool
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.runner import load_checkpoint
+
+from mmderain import cli
+from mmderain.apis import DerainInferencer, init_model, trained_derainer
+from mmderain.errors import InputError
+from mmderain.io import read_checkpoint, use_safe_loading
+from mmderain.io.config import read_config
+from mmderain.models import load_weights
+from mmderain.registry import MODELS, TRANSFORMS
+
+SAMPLE = ROOT / 'configs/derain/sian_sample.py'
+DETECTOR = ROOT / 'configs/perception/atss_r18_street.py'
+FRAME = ROOT / 'demo/street/00670.jpg'
+
+
+class Hostile:
+    """Object whose pickle creates a file when it is loaded."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.marker,)
+
+
+@pytest.fixture
+def hostile(tmp_path, monkeypatch):
+    """Write a hostile checkpoint in the working directory; check at the end that its code did not run."""
+    monkeypatch.chdir(tmp_path)
+    marker = tmp_path / 'code_was_run'
+    torch.save(dict(state_dict={'a': Hostile(marker)}, meta=dict(iter=1)), 'hostile.pth')
+    yield tmp_path / 'hostile.pth'
+    assert not marker.exists()
+    torch.load('hostile.pth', weights_only=False)
+    assert marker.exists()  # the file is indeed hostile
+
+
+COMMANDS = {
+    'derain': ['derain', FRAME, '--out', 'out', '--model', SAMPLE, '--weights', 'hostile.pth'],
+    'detect, derainer': ['detect', FRAME, '--out', 'out', '--model', SAMPLE, '--weights', 'hostile.pth'],
+    'detect, detector': ['detect', FRAME, '--out', 'out', '--detector', DETECTOR, '--task-weights', 'hostile.pth'],
+    'segment': [
+        *('segment', FRAME, '--out', 'out', '--segmentor', ROOT / 'configs/perception/pspnet_r18_street.py'),
+        *('--task-weights', 'hostile.pth'),
+    ],
+    'web': ['web', '--model', SAMPLE, '--weights', 'hostile.pth'],
+}
+
+
+@pytest.mark.parametrize('arguments', COMMANDS.values(), ids=COMMANDS)
+def test_commands_refuse_code_in_a_checkpoint(arguments, hostile, capsys):
+    if arguments[0] in ('detect', 'segment'):
+        pytest.importorskip('mmdet', reason='mmdet is not installed')
+    assert cli.main([str(word) for word in arguments]) == 1
+    assert 'hostile.pth: cannot be read as weights (it refers to' in capsys.readouterr().err
+
+
+PRETRAINED = "dict(type='Pretrained',checkpoint='hostile.pth')"
+TOOLS = {
+    'train, resume': ('train', [SAMPLE, '--resume', 'hostile.pth']),
+    'train, load_from': ('train', [SAMPLE, '--cfg-options', 'load_from=hostile.pth']),
+    'train, resume by config': ('train', [SAMPLE, '--cfg-options', 'load_from=hostile.pth', 'resume=True']),
+    'train, latest checkpoint': ('train', [SAMPLE, '--work-dir', 'run', '--resume']),
+    'train, pretrained network': ('train', ['pretrained.py']),
+    'test': ('test', [SAMPLE, 'hostile.pth']),
+    'export': ('export', [SAMPLE, 'out.onnx', '--weights', 'hostile.pth']),
+    'convert': ('convert', ['sian', 'hostile.pth', 'out.pth']),
+    'benchmark': ('benchmark', [SAMPLE, '--checkpoint', 'hostile.pth']),
+    'joint_test': ('joint_test', ['detector.py', 'hostile.pth', '--limit', '1', '--rain', 'heavy']),
+    'bundle_weights': ('dev/bundle_weights', ['mine', 'derain/sian_sample.py', 'hostile.pth', '--about', 'x']),
+    'compare_tiles': ('dev/compare_tiles', [SAMPLE, '--weights', 'hostile.pth', '--image', FRAME]),
+}
+
+
+@pytest.mark.parametrize('name, arguments', TOOLS.values(), ids=TOOLS)
+def test_tools_refuse_code_in_a_checkpoint(name, arguments, hostile, capsys):
+    Path('run').mkdir()
+    Path('run/last_checkpoint').write_text(str(hostile))
+    sample = f"_base_ = '{SAMPLE}'\ntrain_dataloader = dict(dataset=dict(data_root='{ROOT}/demo/sample/train'))\n"
+    data = (
+        f"test_dataloader = dict(dataset=dict(data_root='{ROOT}/demo/sample/test'))\nval_dataloader = test_dataloader\n"
+    )
+    Path('pretrained.py').write_text(f'{sample}{data}model = dict(network=dict(init_cfg={PRETRAINED}))\n')
+    Path('detector.py').write_text(
+        f"_base_ = '{DETECTOR}'\n"
+        f"test_dataloader = dict(dataset=dict(data_root='{ROOT}/demo/street/', ann_file='boxes.json', "
+        "data_prefix=dict(img='')))\n"
+        f"test_evaluator = dict(ann_file='{ROOT}/demo/street/boxes.json')\n"
+    )
+    tool = load_tool(name)
+    assert tool.main([str(word) for word in arguments]) == 1
+    assert 'hostile.pth: cannot be read as weights (it refers to' in capsys.readouterr().err
+
+
+def functions() -> dict:
+    """Return calls that get a checkpoint, by name."""
+    derainer = dict(config=str(SAMPLE), checkpoint='hostile.pth')
+    return {
+        'read_checkpoint': lambda: read_checkpoint('hostile.pth'),
+        'DerainInferencer': lambda: DerainInferencer(SAMPLE, 'hostile.pth', device='cpu'),
+        'trained_derainer': lambda: trained_derainer(SAMPLE, 'hostile.pth'),
+        'init_model': lambda: init_model(SAMPLE, 'hostile.pth'),
+        'load_weights': lambda: load_weights(init_model(SAMPLE), 'hostile.pth'),
+        'Derain': lambda: TRANSFORMS.build(dict(type='Derain', derainer=derainer)),
+        'DerainBeforeTask': lambda: MODELS.build(
+            dict(type='DerainBeforeTask', derainer=derainer, wrapped=dict(type='BaseDataPreprocessor'))
+        ),
+    }
+
+
+@pytest.mark.parametrize('name', functions())
+def test_functions_refuse_code_in_a_checkpoint(name, hostile):
+    with DefaultScope.overwrite_default_scope('mmderain'), pytest.raises(InputError, match='it refers to'):
+        functions()[name]()
+
+
+def test_mmengine_refuses_code_in_a_checkpoint_once_a_program_says_so(hostile):
+    use_safe_loading()
+    with pytest.raises(InputError, match='it refers to'):
+        load_checkpoint(torch.nn.Linear(1, 1), 'hostile.pth')
+    for name in ('s3://bucket/a.pth', 'pavi://a', 'open-mmlab://none'):
+        with pytest.raises(InputError, match='download it first|knows no checkpoint'):
+            load_checkpoint(torch.nn.Linear(1, 1), name)
+
+
+def test_importing_mmderain_does_not_change_the_loaders_of_mmengine():
+    code = (
+        'from mmengine.runner.checkpoint import CheckpointLoader\n'
+        'before = dict(CheckpointLoader._schemes)\n'
+        'import mmderain.cli, mmderain.apis, mmderain.perception\n'
+        'print(CheckpointLoader._schemes == before)\n'
+    )
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == 'True\n', done.stderr
+
+
+def test_safetensors_are_read(tmp_path):
+    safetensors = pytest.importorskip('safetensors.torch', reason='safetensors is not installed')
+    safetensors.save_file({'a': torch.arange(3.0)}, tmp_path / 'a.safetensors')
+    assert torch.equal(read_checkpoint(tmp_path / 'a.safetensors')['state_dict']['a'], torch.arange(3.0))
+    (tmp_path / 'b.safetensors').write_bytes(b'no weights')
+    with pytest.raises(InputError, match='b.safetensors: cannot be read as weights'):
+        read_checkpoint(tmp_path / 'b.safetensors')
+
+
+# --- options -------------------------------------------------------------------------------------
+
+
+class Parsed(Exception):  # noqa: N818 (raised to stop a program after it has made its parser)
+    """Carries the parser of a program."""
+
+
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """Return the parser of every program and of its sub-commands, by name."""
+    found = {}
+    scripts = [*(ROOT / 'tools').glob('*.py'), *(ROOT / 'tools/dev').glob('*.py'), *(ROOT / 'demo').glob('*.py')]
+    pending = {'mmderain': cli.build_parser()}
+    with pytest.MonkeyPatch.context() as patch:
+
+        def stop(parser, *_):
+            raise Parsed(parser)
+
+        patch.setattr(argparse.ArgumentParser, 'parse_known_args', stop)
+        for path in scripts:
+            if 'CommandParser(' not in path.read_text():
+                continue
+            folder = path.relative_to(ROOT / 'tools') if 'tools' in path.parts else Path('../demo', path.name)
+            try:
+                load_tool(str(folder.with_suffix(''))).main([])
+            except Parsed as parsed:
+                pending[path.name] = parsed.args[0]
+    while pending:
+        name, parser = pending.popitem()
+        found[name] = parser
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                pending |= {f'{name} {key}': value for key, value in action.choices.items()}
+    return found
+
+
+def test_every_option_for_a_checkpoint_has_its_type():
+    named = re.compile(r'(^|[-_ ])(weights|checkpoint|load|resume)')
+    wrong, right = [], []
+    for name, parser in parsers().items():
+        for action in parser._actions:
+            words = [action.dest, *action.option_strings]
+            if action.nargs == 0 or not any(named.search(word) for word in words):
+                continue
+            kind = getattr(action.type, '__name__', None)
+            (right if kind == 'checkpoint_file' else wrong).append(f'{name} {action.dest}')
+    # A folder of weights, not a checkpoint.
+    assert wrong == ['bundle_weights.py weights'] and len(right) >= 15
+
+
+# --- configs -------------------------------------------------------------------------------------
+
+
+def test_yaml_configs_create_no_objects(tmp_path):
+    marker = tmp_path / 'code_was_run'
+    hostile = f'a: !!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path ["{marker}"]]\n'
+    (tmp_path / 'hostile.yml').write_text(hostile)
+    (tmp_path / 'child.yaml').write_text('_base_: hostile.yml\nb: 1\n')
+    (tmp_path / 'tagged.yml').write_text('%TAG !p! tag:yaml.org,2002:python/\n---\na: !p!name:os.system\n')
+    for name, file in (('hostile.yml', 'hostile'), ('child.yaml', 'hostile'), ('tagged.yml', 'tagged')):
+        with pytest.raises(InputError, match=rf'{file}.yml: found the tag .*python/.*would run code'):
+            read_config(tmp_path / name)
+    assert not marker.exists()
+    (tmp_path / 'plain.yml').write_text('a: {b: [1, x]}\n')
+    assert read_config(tmp_path / 'plain.yml') == Config(dict(a=dict(b=[1, 'x'])))
