@@ -11,7 +11,6 @@ from conftest import ROOT
 LONG_FILES = {
     'mmderain/models/derainer.py': 'one class, a third of it docstrings; its methods share all of its settings',
     'mmderain/models/networks/mafnet.py': 'one network; a sixth of it lists the choices that the paper leaves open',
-    'mmderain/web.py': 'one page: its components, the function behind its button, and its server',
     'tools/dev/gpu_queue.py': 'one program: its steps, and the runner that keeps each within nine minutes',
     'tools/dev/training_queue.py': 'one program: the queue and its seven commands',
     'tests/test_apis/test_inferencer.py': 'tests of one class',

@@ -21,12 +21,13 @@ import torch
 from conftest import ROOT, free_port, smooth_image
 from PIL import Image
 
-from mmderain import DEFAULT_DERAINER, cli, web
+from mmderain import DEFAULT_DERAINER, cli
 from mmderain.errors import InputError
 from mmderain.models import Derainer, NetworkSpec
 from mmderain.perception.scene import view_scene
 from mmderain.registry import MODELS
-from mmderain.web import build_page, bundled_loaders, difference, read_upload, serving
+from mmderain.web import build_page, bundled_loaders, difference, is_loopback, page, read_users, serving, uploads
+from mmderain.web.uploads import read_upload, trim_uploads
 
 
 @MODELS.register_module()
@@ -75,12 +76,12 @@ def test_difference_is_centered_on_mid_gray():
 def test_uploads_of_every_form_become_8_bit_color(tmp_path):
     img = smooth_image(10, 12)
     mmcv.imwrite(img, str(tmp_path / 'a.png'))
-    assert np.array_equal(read_upload(tmp_path / 'a.png'), img)
+    assert np.array_equal(read_upload(tmp_path / 'a.png', tmp_path), img)
     grey = img[..., 0]
     cv2.imwrite(str(tmp_path / 'grey16.png'), grey.astype(np.uint16) * 257)
-    assert np.array_equal(read_upload(tmp_path / 'grey16.png'), np.repeat(grey[..., None], 3, 2))
+    assert np.array_equal(read_upload(tmp_path / 'grey16.png', tmp_path), np.repeat(grey[..., None], 3, 2))
     cv2.imwrite(str(tmp_path / 'alpha.png'), np.dstack([img, grey]))
-    assert np.array_equal(read_upload(tmp_path / 'alpha.png'), img)
+    assert np.array_equal(read_upload(tmp_path / 'alpha.png', tmp_path), img)
 
 
 def test_uploads_that_are_refused_are_named_without_their_folder(tmp_path, monkeypatch):
@@ -91,17 +92,76 @@ def test_uploads_that_are_refused_are_named_without_their_folder(tmp_path, monke
     frames = [Image.fromarray(smooth_image(8, 8, seed)) for seed in range(3)]
     frames[0].save(tmp_path / 'moving.gif', save_all=True, append_images=frames[1:])
     mmcv.imwrite(smooth_image(30, 41), str(tmp_path / 'large.png'))
-    monkeypatch.setattr(web, 'MAX_PIXELS', 1200)
+    monkeypatch.setattr(uploads, 'MAX_PIXELS', 1200)
     for name, error_text in {
         'notes.png': 'cannot be read as an image',
         'cut.jpg': 'truncated',
         'moving.gif': 'has 3 frames',
         'large.png': 'has 41x30 pixels, this page accepts up to 0.0012 million',
     }.items():
-        monkeypatch.setattr(web, 'MAX_PIXELS', 1200 if name == 'large.png' else 10_000)
+        monkeypatch.setattr(uploads, 'MAX_PIXELS', 1200 if name == 'large.png' else 10_000)
         with pytest.raises(InputError, match=error_text) as error:
-            read_upload(tmp_path / name)
+            read_upload(tmp_path / name, tmp_path)
         assert str(error.value).startswith(name) and str(tmp_path) not in str(error.value)
+
+
+@pytest.fixture
+def other_files(tmp_path):
+    """Make files that are no uploads: outside of the folder, linked, a pipe, a folder, a name that cannot exist."""
+    mmcv.imwrite(smooth_image(10, 12), str(tmp_path / 'secret.png'))
+    (tmp_path / 'uploads').mkdir()
+    (tmp_path / 'uploads/link.png').symlink_to(tmp_path / 'secret.png')
+    (tmp_path / 'uploads/loop.png').symlink_to(tmp_path / 'uploads/loop.png')
+    os.mkfifo(tmp_path / 'uploads/pipe.png')
+    (tmp_path / 'uploads/folder.png').mkdir()
+    names = ['secret.png', 'uploads/link.png', 'uploads/loop.png', 'uploads/pipe.png', 'uploads/folder.png']
+    names += ['uploads/../secret.png', 'none.png', 'uploads/none.png', f'uploads/{"a" * 5000}.png', 'uploads/a\0.png']
+    return [str(tmp_path / name) for name in names]
+
+
+def test_only_uploads_are_read(other_files, tmp_path):
+    mmcv.imwrite(smooth_image(10, 12), str(tmp_path / 'uploads/a/b.png'))
+    assert read_upload(tmp_path / 'uploads/a/b.png', tmp_path / 'uploads').shape == (10, 12, 3)
+    for path in other_files:
+        with pytest.raises(InputError) as error:
+            read_upload(path, tmp_path / 'uploads')
+        # The message is the same for a file that exists and for one that does not.
+        assert str(error.value) == f'{Path(path).name}: is not an upload of this page; upload the image again'
+
+
+def test_the_oldest_uploads_are_deleted(tmp_path):
+    for number, name in enumerate(['a/old.png', 'b/new.png', 'newest.png']):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(bytes(100))
+        os.utime(tmp_path / name, (number, number))
+    trim_uploads(tmp_path, 250)
+    assert sorted(path.name for path in tmp_path.rglob('*.png')) == ['new.png', 'newest.png']
+    trim_uploads(tmp_path, 0)
+    assert not list(tmp_path.rglob('*.png'))
+
+
+def test_users_are_read_from_a_private_file(tmp_path):
+    file = tmp_path / 'users.txt'
+    file.write_text('anna:a:b\nben:c\n')
+    file.chmod(0o640)
+    with pytest.raises(InputError, match='users.txt: other users of this machine can read it; run `chmod 600'):
+        read_users(file)
+    file.chmod(0o600)
+    assert read_users(file) == [('anna', 'a:b'), ('ben', 'c')]
+    for content, message in (('anna', 'line 1: expected user:password'), ('', 'has no lines')):
+        file.write_text(content)
+        with pytest.raises(InputError, match=message):
+            read_users(file)
+    with pytest.raises(FileNotFoundError, match='none.txt: no such file of users'):
+        read_users(tmp_path / 'none.txt')
+
+
+@pytest.mark.parametrize(
+    'host, expected',
+    [('127.0.0.1', True), ('localhost', True), ('::1', True), ('0.0.0.0', False), ('192.168.1.5', False), ('a', False)],
+)
+def test_loopback_addresses(host, expected):
+    assert is_loopback(host) == expected
 
 
 # --- the command ---------------------------------------------------------------------------------
@@ -112,14 +172,14 @@ def test_bundled_models_are_loaded_at_first_use(monkeypatch):
 
     kinds = {'a': 'derainer', 'b': 'detector', DEFAULT_DERAINER: 'derainer'}
     entries = [BundledModel(name, kind, 'c.py', 'f', '', '') for name, kind in kinds.items()]
-    monkeypatch.setattr(web, 'bundled_models', lambda: {entry.name: entry for entry in entries})
+    monkeypatch.setattr(page, 'bundled_models', lambda: {entry.name: entry for entry in entries})
     derainers, tasks = bundled_loaders('cpu')
     assert list(derainers) == [DEFAULT_DERAINER, 'a'] and list(tasks) == ['b']
     assert tasks['b'].args == ('b',) and tasks['b'].keywords == {'device': 'cpu'}
 
 
 def test_wrong_calls_give_clear_errors(monkeypatch, capsys):
-    monkeypatch.setattr(web, 'bundled_models', dict)
+    monkeypatch.setattr(page, 'bundled_models', dict)
     with pytest.raises(InputError, match='--max-upload must be at least 1 MB, found 0'), serving({}, {}, max_upload=0):
         pass
     for port in (0, 65536):
@@ -141,10 +201,10 @@ def test_wrong_calls_give_clear_errors(monkeypatch, capsys):
     assert capsys.readouterr().err == 'error: mmderain web needs gradio: pip install "mmderain[demo]"\n'
 
 
-def test_error_without_a_derainer_and_for_a_port_in_use(derainer):
+def test_error_without_a_derainer_and_for_a_port_in_use(derainer, tmp_path):
     pytest.importorskip('gradio')
     with pytest.raises(InputError, match='there is no derainer with bundled weights; name one: --model'):
-        build_page({}, {})
+        build_page({}, {}, tmp_path)
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f'127.0.0.1:{port}: no page can be served'):
@@ -177,7 +237,7 @@ def test_web_command_serves_until_sigterm_and_deletes_its_files(tmp_path, monkey
         signal.signal(signal.SIGTERM, handler)
     assert capsys.readouterr().out == f'http://127.0.0.1:{port}/  (Ctrl+C ends the server)\n'
     assert statuses == [200] and len(folders) == 1 and not folders[0].exists()
-    assert not Path(web.__file__).with_suffix('.pyi').exists()  # gradio writes stub files for new components
+    assert not list(Path(page.__file__).parent.glob('*.pyi'))  # gradio writes stub files for new components
 
 
 # --- the page ------------------------------------------------------------------------------------

@@ -9,13 +9,14 @@ The page offers the bundled models and the derainer of --model. Ctrl+C ends the 
 import argparse
 import contextlib
 import signal
+import sys
 import threading
 from pathlib import Path
 
 from mmderain.apis import default_device, trained_derainer
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
-from mmderain.web import bundled_loaders, serving
+from mmderain.web import bundled_loaders, is_loopback, read_users, serving
 
 from .options import add_device_option, add_model_options
 
@@ -34,6 +35,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         metavar='MB',
         help='largest size of an uploaded file in MB (default: %(default)s)',
     )
+    parser.add_argument(
+        '--auth-file',
+        type=Path,
+        metavar='FILE',
+        help='file with one user:password a line, readable by its owner only (default: no login)',
+    )
     add_model_options(parser, default=None)
     add_device_option(parser)
     parser.set_defaults(run=run)
@@ -42,6 +49,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> None:
     """Serve the page until Ctrl+C or SIGTERM."""
     device = args.device or default_device()
+    users = None if args.auth_file is None else read_users(args.auth_file)
     derainers, tasks = bundled_loaders(device)
     if args.weights and not args.model:
         raise InputError(f'--weights {args.weights}: no model is named; name the model of this checkpoint with --model')
@@ -50,11 +58,13 @@ def run(args: argparse.Namespace) -> None:
         name = Path(args.model).stem
         derainers.pop(name, None)
         derainers = {name: lambda: model, **derainers}
+    if users is None and not is_loopback(args.host):
+        print(f'warning: everybody who can connect to {args.host} can use the page; see --auth-file', file=sys.stderr)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM also deletes the uploads
     with (
         contextlib.suppress(KeyboardInterrupt),
         keep_cpu_memory(),
-        serving(derainers, tasks, args.host, args.port, args.max_upload) as url,
+        serving(derainers, tasks, args.host, args.port, args.max_upload, users) as url,
     ):
         print(f'{url}  (Ctrl+C ends the server)', flush=True)
         threading.Event().wait()

@@ -1,9 +1,6 @@
 """The web page of ``mmderain web``, which derains an uploaded image and shows predictions before and after."""
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -16,15 +13,13 @@ from mmderain import DEFAULT_DERAINER
 from mmderain.apis import trained_derainer
 from mmderain.errors import InputError
 from mmderain.hub import bundled_models
-from mmderain.io.image import image_size, read_image
 from mmderain.models import Derainer
 from mmderain.perception.scene import View, view_scene
 from mmderain.perception.task import TaskInferencer, load_task_model
 from mmderain.rain import PRESETS
 
-#: Largest number of pixels of an uploaded image. A larger image would block the page for minutes. ``mmderain derain``
-#: accepts images of any size.
-MAX_PIXELS = 16_000_000
+from .uploads import read_upload
+
 #: Maps the protocol of a score to its number format and its unit.
 SCORE_FORMATS = {'PSNR-Y': ('.2f', ' dB'), 'SSIM-Y(valid)': ('.4f', '')}
 #: Maps the name of a derainer to a function that loads it.
@@ -83,7 +78,7 @@ def require_gradio() -> ModuleType:
     return gradio
 
 
-def build_page(derainers: DerainerLoaders, tasks: TaskLoaders) -> Any:
+def build_page(derainers: DerainerLoaders, tasks: TaskLoaders, upload_dir: str | Path) -> Any:
     """Build the page.
 
     A model is loaded when it is used for the first time, and then stays in memory. Requests are processed one after
@@ -92,6 +87,7 @@ def build_page(derainers: DerainerLoaders, tasks: TaskLoaders) -> Any:
     Args:
         derainers: maps the name of each derainer to a function that loads it. The first one is selected at the start.
         tasks: maps the name of each task model to a function that loads it. It may be empty.
+        upload_dir: folder of the uploads; other files are refused.
 
     Returns:
         The page, a ``gradio.Blocks``.
@@ -121,12 +117,12 @@ def build_page(derainers: DerainerLoaders, tasks: TaskLoaders) -> Any:
             if derainer_name not in derainers or (task_name and task_name not in tasks):
                 raise InputError(f'found {derainer_name!r} and {task_name!r}; choose models that the page offers')
             *_, rainy, derained = view_scene(
-                read_upload(image['path']),
+                read_upload(image['path'], upload_dir),
                 load_derainer(derainer_name),
                 load_task(task_name) if task_name else None,
                 '+'.join(f'{kind}:{severity:g}' for kind in rain_kinds) or None,
                 int(seed or 0),
-                read_upload(clean['path']) if clean else None,
+                read_upload(clean['path'], upload_dir) if clean else None,
             )
         except (OSError, InputError) as error:
             raise gr.Error(str(error), duration=None, print_exception=False) from None
@@ -237,106 +233,3 @@ def score_cards(before: dict[str, float], after: dict[str, float]) -> str:
         if name in before
     ]
     return f'<div class="cards">{"".join(cards)}</div>'
-
-
-def read_upload(path: str | Path) -> np.ndarray:
-    """Read an uploaded image.
-
-    Args:
-        path: path of the uploaded file.
-
-    Returns:
-        (H, W, 3) BGR uint8.
-
-    Raises:
-        InputError: the file cannot be read as an image, is incomplete, or has too many pixels. The message contains the
-            name of the file without its folder.
-    """
-    try:
-        height, width = image_size(path)
-        if height * width > MAX_PIXELS:
-            raise InputError(
-                f'{path}: has {width}x{height} pixels, this page accepts up to {MAX_PIXELS / 1e6:g} million. Make '
-                'the image smaller, or use `mmderain derain`.'
-            )
-        image_size(path, decode=True)  # refuses incomplete files, whose missing part OpenCV would fill with gray
-        return read_image(path)
-    except InputError as error:
-        raise InputError(str(error).replace(str(path), Path(path).name)) from None
-
-
-@contextmanager
-def serving(
-    derainers: DerainerLoaders, tasks: TaskLoaders, host: str = '127.0.0.1', port: int = 7860, max_upload: int = 20
-) -> Iterator[str]:
-    """Serve the page inside a ``with`` block.
-
-    The page loads nothing from other servers. Uploaded files and results are deleted at the end of the block.
-
-    Args:
-        derainers: see :func:`build_page`.
-        tasks: see :func:`build_page`.
-        host: address to listen on. Only this machine can connect to the default address.
-        port: port to listen on, from 1 to 65535.
-        max_upload: largest size of an uploaded file in MB, at least 1.
-
-    Yields:
-        The URL of the page.
-
-    Raises:
-        InputError: gradio is not installed, there is no derainer, an argument is out of range, or the address or the
-            port cannot be used.
-    """
-    if max_upload < 1:
-        raise InputError(f'--max-upload must be at least 1 MB, found {max_upload}')
-    if not 1 <= port <= 65535:
-        raise InputError(f'--port must be from 1 to 65535, found {port}')
-    # These settings switch off the public tunnel, other servers, and the history in the browser.
-    private: dict[str, Any] = dict(
-        share=False, ssr_mode=False, mcp_server=False, enable_monitoring=False, run_history=False
-    )
-    # The default theme would load fonts from another server.
-    fonts = dict(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
-    # gradio stores files in GRADIO_TEMP_DIR. When it starts, it requests its own page, which must not use a proxy.
-    with (
-        tempfile.TemporaryDirectory(prefix='mmderain_web_') as folder,
-        environment(GRADIO_TEMP_DIR=folder, no_proxy='*'),
-    ):
-        page = build_page(derainers, tasks)
-        try:
-            page.launch(
-                server_name=host,
-                server_port=port,
-                max_file_size=max_upload * 2**20,
-                prevent_thread_lock=True,
-                quiet=True,
-                inline=False,
-                footer_links=[],
-                theme=require_gradio().themes.Default(primary_hue='blue', **fonts),
-                css=CSS,
-                **private,
-            )
-        except OSError:
-            raise InputError(
-                f'{host}:{port}: no page can be served there; another program uses the port, or the address does not '
-                'belong to this machine. Choose another port or address with --port and --host.'
-            ) from None
-        try:
-            yield page.local_url
-        finally:
-            page.close(verbose=False)
-
-
-@contextmanager
-def environment(**values: str) -> Iterator[None]:
-    """Set environment variables inside a block, and restore them afterwards."""
-    before = {key: os.environ.get(key) for key in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                os.environ.pop(key)
-            else:
-                os.environ[key] = value
