@@ -198,7 +198,7 @@ RUN = {
         'python tools/joint_test.py': ['work_dirs/joint_test/my_detector/table.md'],
     },
     'docs/en/tutorial_scene.md': {
-        'mmderain detect demo/street/*.jpg': ['work_dirs/scene/detected/00740.jpg'],
+        "mmderain detect 'demo/street/*.jpg'": ['work_dirs/scene/detected/00740.jpg'],
         'mmderain segment': ['work_dirs/scene/segmented/00670.jpg'],
         'python demo/scene_demo.py': ['work_dirs/scene/both/segmentor/00670.jpg'],
         'python demo/image_demo.py': ['work_dirs/scene/image.png'],
