@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import unquote
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import cv2
 import mmcv
@@ -238,6 +238,40 @@ def test_web_command_serves_until_sigterm_and_deletes_its_files(tmp_path, monkey
     assert capsys.readouterr().out == f'http://127.0.0.1:{port}/  (Ctrl+C ends the server)\n'
     assert statuses == [200] and len(folders) == 1 and not folders[0].exists()
     assert not list(Path(page.__file__).parent.glob('*.pyi'))  # gradio writes stub files for new components
+
+
+# --- requests without a browser -------------------------------------------------------------------
+
+
+def send(address: str, image: dict, seconds: float = 60) -> dict:
+    """Send a request for the function of the page, and return the message at its end."""
+    with urlopen(f'{address}config') as answer:
+        config = json.load(answer)
+    number = next(entry['id'] for entry in config['dependencies'] if len(entry['inputs']) == 7)
+    body = dict(data=[image, None, 'dim', '', [], 3, 0], fn_index=number, session_hash='a', event_data=None)
+    queue = f'{address.rstrip("/")}{config.get("api_prefix", "/gradio_api")}/queue'
+    join = Request(f'{queue}/join', json.dumps(body).encode(), {'Content-Type': 'application/json'})
+    with urlopen(join, timeout=seconds) as answer:
+        assert 'event_id' in json.load(answer)
+    with urlopen(f'{queue}/data?session_hash=a', timeout=seconds) as events:
+        for line in events:
+            message = json.loads(line.removeprefix(b'data: ')) if line.startswith(b'data: ') else {}
+            if message.get('msg') == 'process_completed':
+                return message
+    raise AssertionError('the request has not ended')
+
+
+def test_requests_for_other_files_are_refused(derainer, other_files, tmp_path, monkeypatch):
+    pytest.importorskip('gradio')
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
+    with serving({'dim': lambda: derainer}, {}, port=free_port()) as address:
+        (folder,) = tmp_path.glob('mmderain_web_*')
+        for path in other_files:
+            for meta in ({}, {'meta': {'_type': 'gradio.FileData'}}):
+                answer = send(address, {'path': path, **meta})
+                assert not answer['success'] and 'base64' not in json.dumps(answer)
+        mmcv.imwrite(smooth_image(10, 12), str(folder / 'a.png'))
+        assert send(address, {'path': str(folder / 'a.png'), 'meta': {'_type': 'gradio.FileData'}})['success']
 
 
 # --- the page ------------------------------------------------------------------------------------
