@@ -20,7 +20,6 @@ LONG_FILES = {
     'tests/test_tools/test_command_lines.py': 'tests of four short tools, with the files they share',
     'tests/test_tools/test_training_queue.py': 'tests of one program, with the queue they share',
     'tests/test_training.py': 'tests of a run, with the run they share',
-    'tests/test_web.py': 'tests of one page, with the browser they share',
 }
 FILES = subprocess.run(['git', 'ls-files', '*.py'], cwd=ROOT, capture_output=True, text=True).stdout.split()
 #: Packages of mmderain, the lower ones first. A package imports from those before it only.

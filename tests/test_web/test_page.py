@@ -11,157 +11,24 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import unquote
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
-import cv2
 import mmcv
 import numpy as np
 import pytest
-import torch
-from conftest import ROOT, free_port, smooth_image
-from PIL import Image
+from conftest import ROOT, free_port
 
 from mmderain import DEFAULT_DERAINER, cli
 from mmderain.errors import InputError
-from mmderain.models import Derainer, NetworkSpec
 from mmderain.perception.scene import view_scene
-from mmderain.registry import MODELS
-from mmderain.web import build_page, bundled_loaders, difference, is_loopback, page, read_users, serving, uploads
-from mmderain.web.uploads import read_upload, trim_uploads
+from mmderain.web import build_page, bundled_loaders, difference, page, serving
 
-
-@MODELS.register_module()
-class Dim(torch.nn.Module):
-    """Subtract 12 levels; the network has no weights."""
-
-    spec = NetworkSpec()
-
-    def forward(self, x):
-        return [x - 12 / 255]
-
-
-class Spotter:
-    """Find the brightest pixel."""
-
-    kind = 'detector'
-
-    def __call__(self, img):
-        return np.unravel_index(img.sum(2).argmax(), img.shape[:2])
-
-    def draw(self, img, prediction):
-        drawn = img.copy()
-        drawn[prediction] = 0, 0, 255
-        return drawn
-
-    def caption(self, prediction):
-        return f'1 lamp at {prediction[0]}, {prediction[1]}'
-
-    def agreement(self, prediction, reference):
-        return 'the same' if prediction == reference else 'another'
-
-
-@pytest.fixture(scope='module')
-def derainer():
-    return Derainer(dict(type='Dim'))
+from .cases import Spotter
 
 
 def test_difference_is_centered_on_mid_gray():
     rainy, derained = np.array([[[10, 200, 255]]], np.uint8), np.array([[[10, 190, 0]]], np.uint8)
     assert difference(rainy, derained).tolist() == [[[128, 138, 255]]]
-
-
-# --- uploads -------------------------------------------------------------------------------------
-
-
-def test_uploads_of_every_form_become_8_bit_color(tmp_path):
-    img = smooth_image(10, 12)
-    mmcv.imwrite(img, str(tmp_path / 'a.png'))
-    assert np.array_equal(read_upload(tmp_path / 'a.png', tmp_path), img)
-    grey = img[..., 0]
-    cv2.imwrite(str(tmp_path / 'grey16.png'), grey.astype(np.uint16) * 257)
-    assert np.array_equal(read_upload(tmp_path / 'grey16.png', tmp_path), np.repeat(grey[..., None], 3, 2))
-    cv2.imwrite(str(tmp_path / 'alpha.png'), np.dstack([img, grey]))
-    assert np.array_equal(read_upload(tmp_path / 'alpha.png', tmp_path), img)
-
-
-def test_uploads_that_are_refused_are_named_without_their_folder(tmp_path, monkeypatch):
-    (tmp_path / 'notes.png').write_text('not an image')
-    mmcv.imwrite(smooth_image(64, 64), str(tmp_path / 'cut.jpg'))
-    content = (tmp_path / 'cut.jpg').read_bytes()
-    (tmp_path / 'cut.jpg').write_bytes(content[: len(content) // 2])
-    frames = [Image.fromarray(smooth_image(8, 8, seed)) for seed in range(3)]
-    frames[0].save(tmp_path / 'moving.gif', save_all=True, append_images=frames[1:])
-    mmcv.imwrite(smooth_image(30, 41), str(tmp_path / 'large.png'))
-    monkeypatch.setattr(uploads, 'MAX_PIXELS', 1200)
-    for name, error_text in {
-        'notes.png': 'cannot be read as an image',
-        'cut.jpg': 'truncated',
-        'moving.gif': 'has 3 frames',
-        'large.png': 'has 41x30 pixels, this page accepts up to 0.0012 million',
-    }.items():
-        monkeypatch.setattr(uploads, 'MAX_PIXELS', 1200 if name == 'large.png' else 10_000)
-        with pytest.raises(InputError, match=error_text) as error:
-            read_upload(tmp_path / name, tmp_path)
-        assert str(error.value).startswith(name) and str(tmp_path) not in str(error.value)
-
-
-@pytest.fixture
-def other_files(tmp_path):
-    """Make files that are no uploads: outside of the folder, linked, a pipe, a folder, a name that cannot exist."""
-    mmcv.imwrite(smooth_image(10, 12), str(tmp_path / 'secret.png'))
-    (tmp_path / 'uploads').mkdir()
-    (tmp_path / 'uploads/link.png').symlink_to(tmp_path / 'secret.png')
-    (tmp_path / 'uploads/loop.png').symlink_to(tmp_path / 'uploads/loop.png')
-    os.mkfifo(tmp_path / 'uploads/pipe.png')
-    (tmp_path / 'uploads/folder.png').mkdir()
-    names = ['secret.png', 'uploads/link.png', 'uploads/loop.png', 'uploads/pipe.png', 'uploads/folder.png']
-    names += ['uploads/../secret.png', 'none.png', 'uploads/none.png', f'uploads/{"a" * 5000}.png', 'uploads/a\0.png']
-    return [str(tmp_path / name) for name in names]
-
-
-def test_only_uploads_are_read(other_files, tmp_path):
-    mmcv.imwrite(smooth_image(10, 12), str(tmp_path / 'uploads/a/b.png'))
-    assert read_upload(tmp_path / 'uploads/a/b.png', tmp_path / 'uploads').shape == (10, 12, 3)
-    for path in other_files:
-        with pytest.raises(InputError) as error:
-            read_upload(path, tmp_path / 'uploads')
-        # The message is the same for a file that exists and for one that does not.
-        assert str(error.value) == f'{Path(path).name}: is not an upload of this page; upload the image again'
-
-
-def test_the_oldest_uploads_are_deleted(tmp_path):
-    for number, name in enumerate(['a/old.png', 'b/new.png', 'newest.png']):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(bytes(100))
-        os.utime(tmp_path / name, (number, number))
-    trim_uploads(tmp_path, 250)
-    assert sorted(path.name for path in tmp_path.rglob('*.png')) == ['new.png', 'newest.png']
-    trim_uploads(tmp_path, 0)
-    assert not list(tmp_path.rglob('*.png'))
-
-
-def test_users_are_read_from_a_private_file(tmp_path):
-    file = tmp_path / 'users.txt'
-    file.write_text('anna:a:b\nben:c\n')
-    file.chmod(0o640)
-    with pytest.raises(InputError, match='users.txt: other users of this machine can read it; run `chmod 600'):
-        read_users(file)
-    file.chmod(0o600)
-    assert read_users(file) == [('anna', 'a:b'), ('ben', 'c')]
-    for content, message in (('anna', 'line 1: expected user:password'), ('', 'has no lines')):
-        file.write_text(content)
-        with pytest.raises(InputError, match=message):
-            read_users(file)
-    with pytest.raises(FileNotFoundError, match='none.txt: no such file of users'):
-        read_users(tmp_path / 'none.txt')
-
-
-@pytest.mark.parametrize(
-    'host, expected',
-    [('127.0.0.1', True), ('localhost', True), ('::1', True), ('0.0.0.0', False), ('192.168.1.5', False), ('a', False)],
-)
-def test_loopback_addresses(host, expected):
-    assert is_loopback(host) == expected
 
 
 # --- the command ---------------------------------------------------------------------------------
@@ -238,40 +105,6 @@ def test_web_command_serves_until_sigterm_and_deletes_its_files(tmp_path, monkey
     assert capsys.readouterr().out == f'http://127.0.0.1:{port}/  (Ctrl+C ends the server)\n'
     assert statuses == [200] and len(folders) == 1 and not folders[0].exists()
     assert not list(Path(page.__file__).parent.glob('*.pyi'))  # gradio writes stub files for new components
-
-
-# --- requests without a browser -------------------------------------------------------------------
-
-
-def send(address: str, image: dict, seconds: float = 60) -> dict:
-    """Send a request for the function of the page, and return the message at its end."""
-    with urlopen(f'{address}config') as answer:
-        config = json.load(answer)
-    number = next(entry['id'] for entry in config['dependencies'] if len(entry['inputs']) == 7)
-    body = dict(data=[image, None, 'dim', '', [], 3, 0], fn_index=number, session_hash='a', event_data=None)
-    queue = f'{address.rstrip("/")}{config.get("api_prefix", "/gradio_api")}/queue'
-    join = Request(f'{queue}/join', json.dumps(body).encode(), {'Content-Type': 'application/json'})
-    with urlopen(join, timeout=seconds) as answer:
-        assert 'event_id' in json.load(answer)
-    with urlopen(f'{queue}/data?session_hash=a', timeout=seconds) as events:
-        for line in events:
-            message = json.loads(line.removeprefix(b'data: ')) if line.startswith(b'data: ') else {}
-            if message.get('msg') == 'process_completed':
-                return message
-    raise AssertionError('the request has not ended')
-
-
-def test_requests_for_other_files_are_refused(derainer, other_files, tmp_path, monkeypatch):
-    pytest.importorskip('gradio')
-    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
-    with serving({'dim': lambda: derainer}, {}, port=free_port()) as address:
-        (folder,) = tmp_path.glob('mmderain_web_*')
-        for path in other_files:
-            for meta in ({}, {'meta': {'_type': 'gradio.FileData'}}):
-                answer = send(address, {'path': path, **meta})
-                assert not answer['success'] and 'base64' not in json.dumps(answer)
-        mmcv.imwrite(smooth_image(10, 12), str(folder / 'a.png'))
-        assert send(address, {'path': str(folder / 'a.png'), 'meta': {'_type': 'gradio.FileData'}})['success']
 
 
 # --- the page ------------------------------------------------------------------------------------
