@@ -11,12 +11,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 from mmderain.cli.command import CommandParser, command
 from mmderain.cli.options import add_cfg_options, checkpoint_file
 from mmderain.engine.config import decide_amp, prepare_config, require_data, use_amp
 from mmderain.engine.cpu_memory import keep_cpu_memory
+from mmderain.engine.resume import latest_checkpoint
 from mmderain.io import read_checkpoint
 from mmderain.io.config import config_errors
 
@@ -61,7 +62,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Train the model."""
     cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher, auto_scale_lr=args.auto_scale_lr)
-    resumed = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
+    resumed = args.resume
+    if resumed == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
+        resumed = latest_checkpoint(cfg.work_dir)
     if resumed is not None:
         cfg.resume, cfg.load_from = True, str(resumed)
     # mmengine would run code in a checkpoint; read_checkpoint refuses a file with code.

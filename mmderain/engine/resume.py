@@ -1,0 +1,49 @@
+"""Find the checkpoint from which an interrupted training continues."""
+
+import re
+from pathlib import Path
+
+from mmderain.errors import InputError
+from mmderain.io import read_checkpoint
+
+#: Names of checkpoints that mmengine writes, with their step or epoch.
+CHECKPOINT_NAME = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
+
+
+def latest_checkpoint(work_dir: str | Path) -> Path | None:
+    """Return the newest readable checkpoint of a work directory.
+
+    The first choice is the checkpoint that the file ``last_checkpoint`` names. Only its name counts, not its folder:
+    the work directory may have been copied or moved. If this file is missing or empty, or if the checkpoint cannot be
+    read, the next older checkpoint is tried. A message says which checkpoint is used in these cases.
+
+    Args:
+        work_dir: work directory of a training.
+
+    Returns:
+        The checkpoint, or None if the directory has none.
+
+    Raises:
+        InputError: there are checkpoints, but none can be read.
+    """
+    folder = Path(work_dir)
+    steps = {path: int(found[1]) for path in folder.glob('*.pth') if (found := CHECKPOINT_NAME.fullmatch(path.name))}
+    candidates = sorted(steps, key=steps.__getitem__, reverse=True)
+    record = folder / 'last_checkpoint'
+    name = Path(record.read_text(encoding='utf-8').strip()).name if record.is_file() else ''
+    recorded = folder / name
+    if name and recorded.is_file():
+        candidates = [recorded, *(path for path in candidates if path != recorded)]
+    problems = [] if name and recorded.is_file() else [f'{record} names no checkpoint of this folder']
+    for path in candidates:
+        try:
+            read_checkpoint(path)
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        if problems:
+            print(f'{"; ".join(problems)}. The training continues from {path}.', flush=True)
+        return path
+    if candidates:
+        raise InputError(f'{work_dir}: no checkpoint can be read: {"; ".join(problems)}')
+    return None
