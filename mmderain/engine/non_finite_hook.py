@@ -1,0 +1,82 @@
+"""The hook that stops a training whose loss or weights are no longer finite."""
+
+import logging
+from pathlib import Path
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from mmderain.errors import InputError
+from mmderain.registry import HOOKS
+
+
+@HOOKS.register_module()
+class StopIfNotFiniteHook(Hook):
+    """Stop a training at the first loss that is NaN or infinite, and before a checkpoint with such weights.
+
+    mmengine would train on, and replace good checkpoints by useless ones.
+
+    Args:
+        max_skipped: number of successive steps with a loss that is not finite that are accepted with a warning. With
+            fp16 and loss scaling, the optimizer skips such a step.
+
+    Raises:
+        InputError: in training, if the loss or a weight is not finite. The message names the step, the files of the
+            batch, and the last checkpoint.
+    """
+
+    # It runs before the hook that saves checkpoints.
+    priority = 'VERY_HIGH'
+
+    def __init__(self, max_skipped: int = 0) -> None:
+        self.max_skipped = max_skipped
+        self._skipped = 0
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
+        """Check the losses of a step, and the weights if a checkpoint may follow."""
+        wrong = [name for name, value in (outputs or {}).items() if not torch.as_tensor(value).isfinite().all()]
+        if not wrong:
+            self._skipped = 0
+            if self._checkpoint_follows(runner):
+                self._check_weights(runner)
+            return
+        self._skipped += 1
+        text = f'step {runner.iter + 1}: {", ".join(wrong)} is not finite; files of the batch: {_files_of(data_batch)}'
+        if self._skipped > self.max_skipped:
+            raise InputError(f'{text}. {_advice(runner)}')
+        print_log(f'{text}; the step is skipped', 'current', logging.WARNING)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Check the weights, because a checkpoint may follow."""
+        self._check_weights(runner)
+
+    @staticmethod
+    def _checkpoint_follows(runner: Runner) -> bool:
+        """Return whether a hook of this runner saves a checkpoint after this step."""
+        intervals = [hook.interval for hook in runner.hooks if hasattr(hook, 'save_last') and not hook.by_epoch]
+        step = runner.iter + 1
+        return any(interval > 0 and step % interval == 0 for interval in intervals) or step == runner.max_iters
+
+    @staticmethod
+    def _check_weights(runner: Runner) -> None:
+        for name, weight in runner.model.named_parameters():
+            if not weight.isfinite().all():
+                raise InputError(f'step {runner.iter + 1}: the weight {name} is not finite. {_advice(runner)}')
+
+
+def _files_of(data_batch: dict | None) -> str:
+    """Return the paths of the images of a batch, or 'unknown'."""
+    samples = (data_batch or {}).get('data_samples') or []
+    paths = [sample.get('img_path') for sample in samples if hasattr(sample, 'get')]
+    return ', '.join(str(path) for path in paths if path) or 'unknown'
+
+
+def _advice(runner: Runner) -> str:
+    """Return the end of an error message: the last checkpoint, and what to do."""
+    last = runner.message_hub.runtime_info.get('last_ckpt')
+    saved = f'The last good checkpoint is {last}' if last and Path(last).is_file() else 'No checkpoint was saved'
+    return f'{saved}. Lower the learning rate, train without --amp, or check these files.'

@@ -1,0 +1,60 @@
+"""A training stops at the first loss or weight that is not finite, and saves no such checkpoint."""
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from test_checkpoint_hook import runner_of, saved
+
+from mmderain.errors import InputError
+
+
+class Spoil(Hook):
+    """Make a loss or a weight infinite or NaN in given steps."""
+
+    def __init__(self, steps: tuple[int, ...], value: float, weight: bool = False) -> None:
+        self.steps, self.value, self.weight = steps, value, weight
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        wrong = runner.iter + 1 in self.steps
+        if self.weight and wrong:
+            next(runner.model.parameters()).data.fill_(self.value)
+        elif not self.weight:
+            runner.model.loss_weights['loss_L1Loss'] = self.value if wrong else 1.0
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_training_stops_at_the_first_loss_that_is_not_finite(value, tmp_path):
+    with pytest.raises(InputError) as error:
+        runner_of(tmp_path, 2, Spoil((4,), value)).train()
+    text = str(error.value)
+    assert text.startswith('step 4: ') and 'loss_L1Loss' in text and 'demo/sample/train/' in text
+    assert f'The last good checkpoint is {tmp_path}/iter_3.pth. Lower the learning rate' in text
+    assert saved(tmp_path) == ['iter_2.pth', 'iter_3.pth']
+
+
+def test_no_checkpoint_with_a_weight_that_is_not_finite_is_saved(tmp_path):
+    with pytest.raises(InputError, match=r'step 4: .*not finite'):
+        runner_of(tmp_path, 2, Spoil((4,), float('nan'), weight=True)).train()
+    assert saved(tmp_path) == ['iter_2.pth', 'iter_3.pth']
+
+
+@pytest.mark.parametrize('allowed', [1, 2])
+def test_some_successive_steps_can_be_skipped(allowed, tmp_path):
+    runner = runner_of(tmp_path, 1, Spoil((2, 3), float('nan')))
+    (hook,) = [hook for hook in runner.hooks if type(hook).__name__ == 'StopIfNotFiniteHook']
+    hook.max_skipped = allowed
+    # As with loss scaling, the optimizer takes no step for such a loss.
+    step = runner.optim_wrapper.update_params
+    runner.optim_wrapper.update_params = lambda loss: step(loss) if torch.isfinite(loss) else None
+    if allowed == 2:
+        runner.train()
+        assert saved(tmp_path) == ['iter_6.pth']
+    else:
+        with pytest.raises(InputError, match='step 3: '):
+            runner.train()
+
+
+def test_error_before_the_first_checkpoint(tmp_path):
+    with pytest.raises(InputError, match='step 1: .* No checkpoint was saved'):
+        runner_of(tmp_path, 2, Spoil((1,), float('nan'))).train()
+    assert saved(tmp_path) == []
