@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import ROOT, load_tool
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import load_checkpoint
 
@@ -88,7 +87,8 @@ TOOLS = {
 @pytest.mark.parametrize('name, arguments', TOOLS.values(), ids=TOOLS)
 def test_tools_refuse_code_in_a_checkpoint(name, arguments, hostile, capsys):
     Path('run').mkdir()
-    Path('run/last_checkpoint').write_text(str(hostile))
+    Path('run/last_checkpoint').write_text('hostile.pth')
+    Path('run/hostile.pth').write_bytes(hostile.read_bytes())
     sample = f"_base_ = '{SAMPLE}'\ntrain_dataloader = dict(dataset=dict(data_root='{ROOT}/demo/sample/train'))\n"
     data = (
         f"test_dataloader = dict(dataset=dict(data_root='{ROOT}/demo/sample/test'))\nval_dataloader = test_dataloader\n"
@@ -219,4 +219,4 @@ def test_yaml_configs_create_no_objects(tmp_path):
             read_config(tmp_path / name)
     assert not marker.exists()
     (tmp_path / 'plain.yml').write_text('a: {b: [1, x]}\n')
-    assert read_config(tmp_path / 'plain.yml') == Config(dict(a=dict(b=[1, 'x'])))
+    assert read_config(tmp_path / 'plain.yml').to_dict() == dict(a=dict(b=[1, 'x']))
