@@ -162,8 +162,10 @@ def run_limited(command: list[str], seconds: float, output: object = None) -> in
     """
     end = time.monotonic() + seconds
     command = ['timeout', '--kill-after=10', f'{max(seconds, 1):.1f}', *command]
-    code = subprocess.run(command, cwd=ROOT, stdout=output, stderr=output and subprocess.STDOUT).returncode
-    return TIMED_OUT if time.monotonic() > end else code
+    # Without buffers, the log has the lines of both outputs in the order in which they were printed.
+    environment = os.environ | {'PYTHONUNBUFFERED': '1'}
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=output and subprocess.STDOUT)
+    return TIMED_OUT if time.monotonic() > end else done.returncode
 
 
 def check() -> int:
