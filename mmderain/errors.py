@@ -2,6 +2,8 @@
 
 import difflib
 from collections.abc import Iterable
+from numbers import Integral
+from typing import Any
 
 
 class InputError(ValueError):
@@ -20,3 +22,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of an error message that names a similar known word, '' if there is none."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
     return f'; did you mean {close[0]!r}?' if close else ''
+
+
+def require_whole_number(name: str, value: Any, minimum: int) -> None:
+    """Raise an InputError if an argument is not a whole number of at least ``minimum``.
+
+    Args:
+        name: name of the argument.
+        value: value of the argument.
+        minimum: smallest number that is accepted.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < minimum:
+        raise InputError(f'{name} must be a whole number from {minimum}, found {value!r}')

@@ -1,14 +1,16 @@
 """Python functions and classes that build derainers, derain images and videos, and export derainers."""
 
 from .export import Export, export_derainer, load_exported
-from .inferencer import DerainInferencer, Inference
+from .inferencer import DerainInferencer
 from .model import default_device, init_model, require_device, trained_derainer
-from .pipeline import VideoReport, derain_video
+from .results import Inference, InputResult
+from .video import VideoReport, derain_video
 
 __all__ = [
     'DerainInferencer',
     'Export',
     'Inference',
+    'InputResult',
     'VideoReport',
     'default_device',
     'derain_video',

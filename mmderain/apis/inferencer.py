@@ -1,47 +1,22 @@
 """The inferencer, which derains images and videos with a model that is chosen by name."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
-import numpy as np
 import torch
 from rich.progress import track
 from torch import Tensor
 
 from mmderain import DEFAULT_DERAINER
-from mmderain.errors import InputError
+from mmderain.errors import InputError, require_whole_number
 from mmderain.io.image import DecodedImage, write_image
+from mmderain.io.image_header import MAX_PIXELS
 
 from .model import default_device, require_compiler, trained_derainer
-from .pipeline import Input, Source, derain_video, expand_inputs, result_paths
-
-
-@dataclass
-class Inference:
-    """Result of one call of :class:`DerainInferencer`.
-
-    Attributes:
-        predictions: one entry for each input, in the same order. It is the path if a file was written, a tensor if the
-            input is a tensor, otherwise an array with the channels and the dtype of the input (BGR, as in OpenCV). It
-            is None if the input failed.
-        failures: maps the name of each input that failed to the error message.
-        errors: maps the name of each input that failed to the exception, which has the traceback.
-    """
-
-    predictions: list[np.ndarray | Tensor | Path | None] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
-    errors: dict[str, Exception] = field(default_factory=dict)
-
-    def add_failure(self, name: str, error: Exception, reason: str | None = None) -> None:
-        """Store the error of an input that failed.
-
-        Args:
-            name: name of the input.
-            error: the exception.
-            reason: the error message. None uses the message of the exception.
-        """
-        self.failures[name], self.errors[name] = reason or str(error), error
+from .pipeline import Input, Source, plan_inputs
+from .results import Inference, InputResult, Prediction
+from .video import derain_video
 
 
 class DerainInferencer:
@@ -58,6 +33,8 @@ class DerainInferencer:
         compile: True runs the network through ``torch.compile``. Compilation takes a minute or more for each new input
             size, and a smaller last batch is a new size; afterwards an image takes less time. None uses the value of
             the config, by default False.
+        max_pixels: largest number of pixels of an image file or a video frame. Larger ones are refused before they are
+            decoded. Default: 500 million.
 
     Raises:
         FileNotFoundError: the config file or the checkpoint does not exist.
@@ -79,7 +56,10 @@ class DerainInferencer:
         precision: str | None = None,
         tile: int | None = None,
         compile: bool | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
+        require_whole_number('max_pixels', max_pixels, 1)
+        self.max_pixels = max_pixels
         device = device or default_device()
         options = {'model.precision': precision, 'model.tile': tile, 'model.compile': compile}
         self.model = trained_derainer(model, weights, device, options)
@@ -96,8 +76,8 @@ class DerainInferencer:
     ) -> Inference:
         """Derain images and videos.
 
-        If an input cannot be derained, the other inputs are still derained, and ``failures`` of the result contains the
-        error. If ``inputs`` is a single image or video, its error is raised instead.
+        If an input cannot be derained, for any reason, the other inputs are still derained, and ``failures`` of the
+        result contains the error. If ``inputs`` is a single image or video, its error is raised instead.
 
         Args:
             inputs: an image file, a video file, a folder (including its sub-folders), an array (uint8 or uint16, with
@@ -122,59 +102,50 @@ class DerainInferencer:
         """
         if existing not in ('refuse', 'skip', 'replace'):
             raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
-        if batch_size < 1:
-            raise InputError(f'batch_size must be at least 1, found {batch_size}')
-        items: Sequence[Input]
-        if isinstance(inputs, Sequence) and not isinstance(inputs, str):
-            items, is_single = inputs, False
-        else:
-            items, is_single = [inputs], True
-        sources = list(expand_inputs(items, out_dir))
-        targets = result_paths(sources, out_dir, existing)
-        result = Inference(predictions=[None] * len(sources))
+        require_whole_number('batch_size', batch_size, 1)
+        is_single = isinstance(inputs, str) or not isinstance(inputs, Sequence)
+        items = [inputs] if is_single else inputs
+        sources = plan_inputs(cast('Sequence[Input]', items), out_dir, existing)
+        results = [InputResult(source.name) for source in sources]
         numbers = track(range(len(sources)), 'deraining', disable=not progress)
-        for batch in self._batches(sources, targets, numbers, batch_size, existing, result):
-            self._derain(batch, sources, targets, result)
-        if is_single and len(sources) == 1 and result.failures:
-            ((name, reason),) = result.failures.items()
-            raise InputError(reason) from result.errors[name]
-        return result
+        for batch in self._batches(sources, numbers, batch_size, existing, results):
+            self._derain(batch, sources, results)
+        if is_single and len(results) == 1 and results[0].error is not None:
+            raise InputError(results[0].reason) from results[0].error
+        return Inference(results)
 
     def _batches(
         self,
         sources: list[Source],
-        targets: list[Path | None],
         numbers: Iterable[int],
         batch_size: int,
         existing: str,
-        result: Inference,
+        results: list[InputResult],
     ) -> Iterator[dict[int, DecodedImage | Tensor]]:
         """Load the inputs, and yield them in batches of successive images of the same size.
 
         Videos are derained here, because their frames form their own batches. Skipped files and errors are put into the
-        result here.
+        results here.
 
         Yields:
             A dict that maps the number of each input in the batch to the loaded image or tensor.
         """
         batch: dict[int, DecodedImage | Tensor] = {}
         for number in numbers:
-            source, target = sources[number], targets[number]
+            source, target = sources[number], sources[number].target
             try:
+                if source.problem is not None:
+                    raise source.problem
                 if existing == 'skip' and target is not None and target.exists():
-                    result.predictions[number] = target
+                    results[number].prediction = target
                     continue
                 if isinstance(source.content, Path) and source.is_video and target is not None:
-                    result.predictions[number] = derain_video(self.model, source.content, target, batch_size).path
+                    report = derain_video(self.model, source.content, target, batch_size, max_pixels=self.max_pixels)
+                    results[number].prediction = report.path
                     continue
-                loaded = source.load()
-            except (OSError, InputError) as error:
-                result.add_failure(source.name, error)
-                continue
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                result.add_failure(source.name, error, _out_of_memory_message(source.name))
+                loaded = source.load(self.max_pixels)
+            except Exception as error:  # decoders and networks can raise any exception
+                results[number].fail(error)
                 continue
             if batch and (len(batch) == batch_size or _size(next(iter(batch.values()))) != _size(loaded)):
                 yield batch
@@ -184,50 +155,50 @@ class DerainInferencer:
             yield batch
 
     def _derain(
-        self,
-        batch: dict[int, DecodedImage | Tensor],
-        sources: list[Source],
-        targets: list[Path | None],
-        result: Inference,
+        self, batch: dict[int, DecodedImage | Tensor], sources: list[Source], results: list[InputResult]
     ) -> None:
-        """Derain a batch and put its predictions and failures into the result."""
+        """Derain a batch and put its predictions and failures into the results.
+
+        If the batch fails, each of its images is derained alone, so that only those that fail again are failures.
+        """
         images = [image if isinstance(image, Tensor) else image.to_tensor()[None] for image in batch.values()]
         try:
             with torch.inference_mode():
                 derained = self.model.restore(torch.cat(images)).split([len(image) for image in images])
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            for name in (sources[number].name for number in batch):
-                result.add_failure(name, error, _out_of_memory_message(name))
+        except Exception as error:  # a network can raise any exception
+            if len(batch) == 1:
+                (number,) = batch
+                results[number].fail(error)
+                return
+            for number, image in batch.items():
+                self._derain({number: image}, sources, results)
             return
         for (number, image), restored in zip(batch.items(), derained, strict=True):
-            if isinstance(image, Tensor):
-                content = sources[number].content
-                has_batch_axis = isinstance(content, Tensor) and content.dim() == 4
-                result.predictions[number] = restored if has_batch_axis else restored[0]
-                continue
-            array, target = image.with_color(restored[0]), targets[number]
-            if target is None:
-                result.predictions[number] = array
-                continue
             try:
-                write_image(array, target)
-                result.predictions[number] = target
-            except InputError as error:
-                result.add_failure(str(target), error)
+                results[number].prediction = _finish(sources[number], image, restored)
+            except Exception as error:  # an encoder can raise any exception
+                results[number].fail(error)
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Return whether an exception means that the memory of a GPU or of the CPU is too small.
+def _finish(source: Source, image: DecodedImage | Tensor, restored: Tensor) -> Prediction:
+    """Convert the result of an input to the form of the input, and write it if it has a target.
 
-    For the memory of the CPU, torch raises a RuntimeError, which can only be recognized by its message.
+    Args:
+        source: the input.
+        image: the loaded input.
+        restored: result of the network, (N, 3, H, W).
+
+    Returns:
+        The prediction, see :class:`InputResult`.
     """
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or 'DefaultCPUAllocator' in str(error)
-
-
-def _out_of_memory_message(name: str) -> str:
-    return f'{name}: the memory of the device is too small; set a smaller batch_size, or tile=512'
+    if isinstance(image, Tensor):
+        has_batch_axis = isinstance(source.content, Tensor) and source.content.dim() == 4
+        return restored if has_batch_axis else restored[0]
+    array = image.with_color(restored[0])
+    if source.target is None:
+        return array
+    write_image(array, source.target)
+    return source.target
 
 
 def _size(loaded: DecodedImage | Tensor) -> tuple[int, ...]:

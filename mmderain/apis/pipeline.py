@@ -1,18 +1,17 @@
-"""Functions that connect files and a network: expand inputs, choose the paths of result files, and derain videos."""
+"""Inputs of the inferencer: plan the inputs and the paths of their results."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from mmderain.errors import InputError
-from mmderain.io.image import IMAGE_SUFFIXES, DecodedImage, decode_image, list_images, to_bgr_uint8, to_rgb_tensor
-from mmderain.io.video import VIDEO_SUFFIXES, read_frames, require_mp4, write_frames
-from mmderain.models import Derainer
+from mmderain.io.image import IMAGE_SUFFIXES, DecodedImage, decode_image, list_images
+from mmderain.io.image_header import MAX_PIXELS
+from mmderain.io.video import VIDEO_SUFFIXES
+from mmderain.models.derainer import tensor_problem
 
 #: One input of :class:`~mmderain.apis.DerainInferencer`: the path of a file or folder, an array, or a tensor.
 Input = str | Path | np.ndarray | Tensor
@@ -26,19 +25,26 @@ class Source:
         name: name of the input in results and error messages.
         content: path of the file, or the array or tensor.
         folder: the input folder that contains the file. None if the input is the file itself.
+        target: path of the result file. None if the result is returned and not written.
+        problem: the reason why the input cannot be derained, if it is known before the input is loaded.
     """
 
     name: str
     content: Path | np.ndarray | Tensor
     folder: Path | None = None
+    target: Path | None = None
+    problem: InputError | None = None
 
     @property
     def is_video(self) -> bool:
         """Return whether the input is a video file."""
         return isinstance(self.content, Path) and self.content.suffix.lower() in VIDEO_SUFFIXES
 
-    def load(self) -> DecodedImage | Tensor:
+    def load(self, max_pixels: int = MAX_PIXELS) -> DecodedImage | Tensor:
         """Load the input.
+
+        Args:
+            max_pixels: largest number of pixels of an image file.
 
         Returns:
             The decoded image, or the tensor with the shape (N, 3, H, W).
@@ -48,11 +54,13 @@ class Source:
             InputError: the file cannot be read, or the array or tensor is not as expected.
         """
         if isinstance(self.content, Path):
-            return decode_image(self.content)
+            return decode_image(self.content, max_pixels)
         if isinstance(self.content, np.ndarray):
             return DecodedImage.from_array(self.content, self.name)
         tensor = self.content
-        if not tensor.is_floating_point() or tensor.dim() not in (3, 4) or tensor.shape[-3] != 3 or 0 in tensor.shape:
+        if problem := tensor_problem(tensor):
+            raise InputError(f'{self.name}: {problem}')
+        if tensor.dim() not in (3, 4) or tensor.shape[-3] != 3 or 0 in tensor.shape:
             raise InputError(
                 f'{self.name}: {tensor.dtype} of shape {tuple(tensor.shape)}; expected RGB in [0, 1], floating, '
                 '(3, H, W) or (N, 3, H, W)'
@@ -64,90 +72,105 @@ class Source:
         return tensor if tensor.dim() == 4 else tensor[None]
 
 
-def expand_inputs(inputs: Sequence[Input], out_dir: str | Path | None = None) -> Iterator[Source]:
-    """Convert inputs to sources. A folder becomes one source for each image and video in it.
+def plan_inputs(inputs: Sequence[Input], out_dir: str | Path | None, existing: str) -> list[Source]:
+    """Convert inputs to sources, and choose the path of the result file of each source.
 
     Args:
-        inputs: paths of files and folders, arrays, and tensors.
-        out_dir: folder for the results. If it is in an input folder, the files in it are not inputs.
-
-    Yields:
-        The sources, in the order of the inputs.
-
-    Raises:
-        FileNotFoundError: the only input is a path that does not exist. Of several inputs, a missing file becomes a
-            source, which raises the error when it is loaded.
-        InputError: a folder contains no image or video, or an input is neither a path nor an array nor a tensor.
-    """
-    for number, item in enumerate(inputs):
-        if isinstance(item, (np.ndarray, Tensor)):
-            yield Source(f'input {number}', item)
-            continue
-        if not isinstance(item, (str, Path)):
-            raise InputError(f'input {number}: {type(item).__name__}; expected a path, an array or a tensor')
-        path = Path(item)
-        if path.is_dir():
-            names = list_images(path, also=(*VIDEO_SUFFIXES, '.gif'))
-            if out_dir is not None and path.resolve() in Path(out_dir).resolve().parents:
-                names = [name for name in names if Path(out_dir).resolve() not in (path / name).resolve().parents]
-            if not names:
-                raise InputError(f'{path}: no image or video in this folder')
-            yield from (Source(str(path / name), path / name, path) for name in names)
-        elif len(inputs) > 1 or path.exists():
-            yield Source(str(path), path)
-        else:
-            raise FileNotFoundError(f'{path}: no such image, video or folder')
-
-
-def result_paths(sources: list[Source], out_dir: str | Path | None, existing: str) -> list[Path | None]:
-    """Return the path of the result file of each source.
-
-    Args:
-        sources: result of :func:`expand_inputs`.
-        out_dir: folder for the result files. None writes no files.
+        inputs: paths of files and folders, arrays, and tensors. A folder becomes one source for each image and video in
+            it.
+        out_dir: folder for the result files. None writes no files. If it is in an input folder, the files in it are not
+            inputs.
         existing: ``'refuse'`` raises an error if a result file already exists. With ``'skip'`` or ``'replace'``,
             existing files are accepted.
 
     Returns:
-        One path for each source. It is None if the result is returned and not written.
+        The sources, in the order of the inputs. If only one source is affected by an error, the error is its
+        ``problem``: its path is not valid, or the result of an earlier source has the same path.
 
     Raises:
-        InputError: a result would overwrite an input, another result or (with ``existing='refuse'``) an existing file;
-            ``out_dir`` is a file; or ``out_dir`` is None and a source is a video.
+        FileNotFoundError: the only input is a path that does not exist. Of several inputs, a missing file becomes a
+            source, which raises the error when it is loaded.
+        InputError: a folder contains no image or video; an input is neither a path nor an array nor a tensor; a result
+            would overwrite an input or (with ``existing='refuse'``) an existing file; ``out_dir`` is a file; or
+            ``out_dir`` is None and a source is a video.
     """
+    sources = [source for number, item in enumerate(inputs) for source in _sources(number, item, out_dir)]
+    if len(inputs) == 1 and isinstance(inputs[0], str | Path) and len(sources) == 1 and not sources[0].problem:
+        if not Path(inputs[0]).exists():
+            raise FileNotFoundError(f'{inputs[0]}: no such image, video or folder')
     if out_dir is None:
         for source in sources:
             if source.is_video:
                 raise InputError(f'{source.name}: the result of a video is always written to a file; set out_dir')
-        return [None] * len(sources)
-    out_dir = Path(out_dir)
-    paths: list[Path | None] = []
-    taken: dict[Path, str] = {}
+    else:
+        _set_targets(sources, Path(out_dir), existing)
+    return sources
+
+
+def _sources(number: int, item: Input, out_dir: str | Path | None) -> Iterator[Source]:
+    """Yield the sources of one input."""
+    if isinstance(item, (np.ndarray, Tensor)):
+        yield Source(f'input {number}', item)
+        return
+    if not isinstance(item, (str, Path)):
+        raise InputError(f'input {number}: {type(item).__name__}; expected a path, an array or a tensor')
+    path = Path(item)
+    try:
+        is_folder = path.is_dir()
+    except (OSError, ValueError) as error:  # the name is too long, or contains a null byte
+        name = f'{str(path)[:80]}...' if len(str(path)) > 80 else str(path)
+        reason = (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
+        yield Source(
+            name, path, problem=InputError(f'{name!r}: is not a valid path ({reason}); expected a shorter one')
+        )
+        return
+    if not is_folder:
+        yield Source(str(path), path)
+        return
+    names = list_images(path, also=(*VIDEO_SUFFIXES, '.gif'))
+    if out_dir is not None and _resolve(path) in _resolve(Path(out_dir)).parents:
+        names = [name for name in names if _resolve(Path(out_dir)) not in _resolve(path / name).parents]
+    if not names:
+        raise InputError(f'{path}: no image or video in this folder')
+    yield from (Source(str(path / name), path / name, path) for name in names)
+
+
+def _resolve(path: Path) -> Path:
+    """Return the absolute path without links; for a loop of links, the absolute path as it is."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path.absolute()
+
+
+def _set_targets(sources: list[Source], out_dir: Path, existing: str) -> None:
+    """Set the target of each source, or its problem if an earlier source has the same target."""
     if out_dir.exists() and not out_dir.is_dir():
         raise InputError(f'{out_dir}: is a file; expected a folder for the results')
-    inputs = {source.content.resolve(): source.name for source in sources if isinstance(source.content, Path)}
+    files = [source for source in sources if isinstance(source.content, Path) and not source.problem]
+    inputs = {_resolve(Path(source.name)): source.name for source in files}
+    taken: dict[Path, str] = {}
     for source in sources:
-        if isinstance(source.content, Tensor):
-            paths.append(None)
+        if isinstance(source.content, Tensor) or source.problem:
             continue
         path = out_dir / _result_name(source)
-        resolved = path.resolve()
+        resolved = _resolve(path)
         if resolved in inputs:
             raise InputError(
                 f'{source.name}: its result would overwrite the input {inputs[resolved]}; name another folder'
             )
         if resolved in taken:
-            raise InputError(
+            source.problem = InputError(
                 f'{source.name} and {taken[resolved]}: both would be written to {path}; derain them in two calls with '
                 'different folders'
             )
+            continue
         if existing == 'refuse' and path.exists():
             raise InputError(
                 f"{path}: already exists; use existing='replace' or 'skip' (--existing), or name another folder"
             )
         taken[resolved] = source.name
-        paths.append(path)
-    return paths
+        source.target = path
 
 
 def _result_name(source: Source) -> Path:
@@ -158,75 +181,3 @@ def _result_name(source: Source) -> Path:
     if source.is_video:
         return name.with_suffix('.mp4')
     return name if name.suffix.lower() in IMAGE_SUFFIXES else name.with_suffix('.png')
-
-
-@dataclass(frozen=True)
-class VideoReport:
-    """Result of :func:`derain_video`.
-
-    Attributes:
-        path: path of the written file.
-        frames: number of frames.
-        flicker: mean absolute change between successive frames in levels of 255, (before, after) deraining. None for a
-            single frame. Rain streaks change from frame to frame, so that removing them decreases this value. Motion in
-            the scene contributes to both values.
-        audio: whether the file has sound.
-    """
-
-    path: Path
-    frames: int
-    flicker: tuple[float, float] | None
-    audio: bool
-
-
-def derain_video(
-    model: Derainer, source: str | Path, target: str | Path, batch_size: int = 1, limit: int | None = None
-) -> VideoReport:
-    """Derain a video frame by frame, and write the result to an MP4 file.
-
-    If an error is raised, the result file is not written. The sound is copied if ffmpeg is installed.
-
-    Args:
-        model: a derainer in ``eval()`` mode.
-        source: path of a video that OpenCV can read.
-        target: path of the result file, which must end in ``.mp4``. Its folder is created if it does not exist.
-        batch_size: number of frames that are derained together. Default: 1.
-        limit: number of frames to derain, from the start of the video. None derains all frames.
-
-    Returns:
-        The path, the number of frames, the flicker, and whether the file has sound.
-
-    Raises:
-        FileNotFoundError: the source does not exist.
-        InputError: the source cannot be read, or the target cannot be written.
-    """
-    target = require_mp4(target)
-    if target.resolve() == Path(source).resolve():
-        raise InputError(f'{source}: its result would overwrite the video; name another target')
-    frames, rate = read_frames(source)
-    changes, num_frames, previous = [], 0, None
-
-    def derained() -> Iterator[np.ndarray]:
-        nonlocal num_frames, previous
-        device = next(model.parameters(), torch.empty(0)).device
-        selected = islice(frames, limit)
-        while batch := list(islice(selected, batch_size)):
-            with torch.inference_mode():
-                restored = model.restore(torch.stack([to_rgb_tensor(frame) for frame in batch]).to(device))
-            for pair in zip(batch, map(to_bgr_uint8, restored), strict=True):
-                yield pair[1]
-                if previous is not None:
-                    changes.append([_mean_change(a, b) for a, b in zip(previous, pair, strict=True)])
-                previous, num_frames = pair, num_frames + 1
-
-    audio = write_frames(derained(), target, rate, sound_from=source)
-    flicker = None
-    if changes:
-        before, after = np.mean(changes, axis=0)
-        flicker = float(before), float(after)
-    return VideoReport(target, num_frames, flicker, audio)
-
-
-def _mean_change(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the mean absolute difference of two images."""
-    return np.abs(np.subtract(first, second, dtype=np.float32)).mean()

@@ -86,7 +86,7 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
     return decorate
 
 
-def print_failure(args: argparse.Namespace, error: Exception, reason: str | None = None) -> None:
+def print_failure(args: argparse.Namespace, error: Exception | None, reason: str | None = None) -> None:
     """Print the error of one of several inputs. With ``--traceback``, print the traceback first.
 
     Args:

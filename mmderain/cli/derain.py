@@ -12,6 +12,7 @@ import sys
 
 from mmderain.apis import DerainInferencer
 from mmderain.engine.cpu_memory import keep_cpu_memory
+from mmderain.io.image_header import MAX_PIXELS
 
 from .command import print_failure
 from .options import (
@@ -52,6 +53,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help='use torch.compile. It takes a minute or more for each new image size; afterwards each image takes less '
         'time. Useful for videos and for many images of one size',
     )
+    parser.add_argument(
+        '--max-pixels',
+        type=positive_int,
+        default=MAX_PIXELS,
+        metavar='N',
+        help='largest number of pixels of an image or a video frame; larger ones are refused before they are decoded '
+        '(default: 500 million)',
+    )
     parser.set_defaults(run=run)
 
 
@@ -59,7 +68,13 @@ def run(args: argparse.Namespace) -> int:
     """Derain the inputs and print how many were derained."""
     with keep_cpu_memory():
         inferencer = DerainInferencer(
-            args.model, args.weights, args.device, args.precision, args.tile, args.compile or None
+            args.model,
+            args.weights,
+            args.device,
+            args.precision,
+            args.tile,
+            args.compile or None,
+            args.max_pixels,
         )
         result = inferencer(
             args.inputs,
@@ -68,8 +83,9 @@ def run(args: argparse.Namespace) -> int:
             existing=args.existing,
             progress=sys.stderr.isatty(),
         )
-    done = sum(prediction is not None for prediction in result.predictions)
-    print(f'{done} of {len(result.predictions)} derained' + (f', in {args.out}' if done else ''))
-    for name, reason in result.failures.items():
-        print_failure(args, result.errors[name], reason)
-    return 1 if result.failures else 0
+    failed = [entry for entry in result.results if entry.error is not None]
+    done = len(result.results) - len(failed)
+    print(f'{done} of {len(result.results)} derained' + (f', in {args.out}' if done else ''))
+    for entry in failed:
+        print_failure(args, entry.error, entry.reason)
+    return 1 if failed else 0

@@ -15,7 +15,7 @@ def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
 
     The temporary file lies in the same folder, so that the rename is atomic. After an error it is removed, and a file
     that was under the final path before stays as it was. A killed process leaves at most the temporary file,
-    ``.<stem>.part<suffix>``, which the next write replaces.
+    ``.<stem>.part<suffix>``, which the next write replaces. For a long name, the stem is replaced by its hash.
 
     Args:
         path: the final path; its folder is created if it is missing.
@@ -27,7 +27,10 @@ def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.stem}.part{path.suffix}')
+    # File systems accept names of up to 255 bytes; the temporary name is longer than the final one.
+    is_long = len(os.fsencode(path.name)) > 240
+    stem = hashlib.sha256(os.fsencode(path.stem)).hexdigest() if is_long else path.stem
+    part = path.with_name(f'.{stem}.part{path.suffix}')
     try:
         yield part
         if durable:

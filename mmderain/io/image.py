@@ -10,12 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from PIL import ExifTags, Image
 from torch import Tensor
 
 from mmderain.errors import InputError
 
 from .files import atomic_write
+from .image_header import MAX_PIXELS, ImageHeader, read_header
 
 #: Suffixes of the formats that :func:`list_images` finds and :func:`write_image` writes.
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
@@ -51,6 +51,8 @@ class DecodedImage:
         Raises:
             InputError: the array has another type or shape, or is empty.
         """
+        if isinstance(array, np.matrix | np.ma.MaskedArray):
+            raise InputError(f'{name}: {type(array).__name__}; expected a plain array, as numpy.asarray() returns it')
         channels = 1 if array.ndim == 2 else array.shape[-1]
         if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3) or channels not in (1, 3, 4):
             raise InputError(
@@ -110,26 +112,33 @@ def list_images(folder: Path, also: tuple[str, ...] = ()) -> list[Path]:
     )
 
 
-def read_image(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read an image file as BGR uint8 (H, W, 3), upright; gray becomes color, and alpha is dropped.
+
+    Args:
+        path: image file.
+        max_pixels: largest number of pixels that is accepted.
 
     Raises:
         FileNotFoundError, InputError: as :func:`decode_image`.
     """
-    return decode_image(path).to_uint8()
+    return decode_image(path, max_pixels).to_uint8()
 
 
-def decode_image(path: str | Path) -> DecodedImage:
+def decode_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> DecodedImage:
     """Read an image file with its alpha and its 16 bits, turned upright as its EXIF orientation says.
+
+    Args:
+        path: image file.
+        max_pixels: largest number of pixels that is accepted; the header is checked before the pixels are decoded.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: the file is not an image, is damaged, has several frames, or has colors other than RGB and gray.
+        InputError: the file is not an image, is damaged, is too large, has several frames, or has colors other than RGB
+            and gray.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'{path}: no such image')
-    mode, orientation = _read_header(path)
+    header = _supported_header(path, max_pixels)
     try:
         array = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:  # OpenCV raises this for an empty file
@@ -138,65 +147,40 @@ def decode_image(path: str | Path) -> DecodedImage:
         raise InputError(
             f'{path}: cannot be read as an image; it is damaged or of an unknown format. Replace it, or leave it out.'
         )
-    turns, mirrored = _ORIENTATIONS.get(orientation, (0, False))
+    turns, mirrored = _ORIENTATIONS.get(header.orientation, (0, False))
     array = np.rot90(array, turns)
     image = DecodedImage.from_array(array[:, ::-1] if mirrored else array, str(path))
-    if mode == 'LA':  # OpenCV decodes gray with alpha as BGRA
+    if header.mode == 'LA':  # OpenCV decodes gray with alpha as BGRA
         image.is_gray = True
     return image
 
 
-def _read_header(path: Path) -> tuple[str, int]:
-    """Return the color mode (a name of Pillow) and the EXIF orientation of an image file.
-
-    Raises:
-        InputError: as :func:`decode_image`.
-    """
-    try:
-        with Image.open(path) as header:
-            mode, orientation = header.mode, _orientation(header)
-            # Many cameras write a JPEG with several images (MPO). Programs show the first one.
-            frames = 1 if header.format == 'MPO' else getattr(header, 'n_frames', 1)
-    except Image.UnidentifiedImageError:
-        return 'RGB', 1  # Pillow does not know TIFF of 16-bit RGB, which OpenCV reads
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f'{path}: cannot be read as an image ({error})') from None
-    if frames > 1:
-        raise InputError(f'{path}: has {frames} frames; expected a single image. Split it, or convert it to a video.')
-    if mode in ('CMYK', 'LAB', 'HSV', 'F'):
-        raise InputError(f'{path}: its color mode is {mode}; expected RGB or gray. Convert it first.')
-    return mode, orientation
+def _supported_header(path: Path, max_pixels: int, decode: bool = False) -> ImageHeader:
+    """Read the header of an image file, and refuse images that cannot be derained."""
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such image')
+    header = read_header(path, max_pixels, decode)
+    if header.frames > 1:
+        raise InputError(
+            f'{path}: has {header.frames} frames; expected a single image. Split it, or convert it to a video.'
+        )
+    if header.mode in ('CMYK', 'LAB', 'HSV', 'F'):
+        raise InputError(f'{path}: its color mode is {header.mode}; expected RGB or gray. Convert it first.')
+    return header
 
 
-def _orientation(header: Image.Image) -> int:
-    """Return the EXIF orientation of an opened image, 1 if it has none."""
-    if header.format == 'PNG' and 'exif' not in header.info:
-        return 1  # getexif() would decode the whole image to look for an entry behind the pixels
-    return header.getexif().get(ExifTags.Base.Orientation, 1)
-
-
-def image_size(path: str | Path, decode: bool = False) -> tuple[int, int]:
+def image_size(path: str | Path, decode: bool = False, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """Return the height and width of the array that :func:`read_image` would return; only the header is read.
 
     Args:
         path: image file.
-        decode: decode every pixel as well, so that a damaged file is found, and files that :func:`read_image` refuses.
+        decode: decode every pixel as well, so that a damaged file is found.
+        max_pixels: largest number of pixels that is accepted.
 
     Raises:
-        InputError: the file is not an image, or is damaged; with ``decode`` also as :func:`decode_image`.
+        FileNotFoundError, InputError: as :func:`decode_image`.
     """
-    if decode:
-        _read_header(Path(path))
-    try:
-        with Image.open(path) as img:
-            width, height = img.size
-            if decode:
-                img.load()
-            # EXIF orientations from 5 on turn the image by a quarter.
-            turned = _orientation(img) >= 5
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f'{path}: cannot be read as an image ({error})') from None
-    return (width, height) if turned else (height, width)
+    return _supported_header(Path(path), max_pixels, decode).upright_size
 
 
 def write_image(array: np.ndarray, path: str | Path) -> None:

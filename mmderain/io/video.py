@@ -11,38 +11,74 @@ import numpy as np
 from mmderain.errors import InputError
 
 from .files import atomic_write
+from .image_header import MAX_PIXELS, require_pixels
 
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v')
 
 
-def read_frames(path: str | Path) -> tuple[Iterator[np.ndarray], float]:
+def read_frames(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[Iterator[np.ndarray], float]:
     """Open a video.
 
     Args:
         path: a video that OpenCV reads.
+        max_pixels: largest number of pixels of a frame that is accepted; the header is checked before a frame is
+            decoded.
 
     Returns:
-        An iterator over its frames, BGR uint8 (H, W, 3), and the number of frames per second.
+        An iterator over its frames, BGR uint8 (H, W, 3), and the number of frames per second. After the last frame, the
+        iterator raises an InputError if the header announces more frames, because the file is incomplete then.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: the file is not a video, or has no frames.
+        InputError: the file is not a video, has no frames, or its frames are too large.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such video')
     capture = cv2.VideoCapture(str(path))
+    width, height = (int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    require_pixels(path, width, height, max_pixels)
     done, first = capture.read()
     if not done:
         raise InputError(f'{path}: cannot be read as a video; it is damaged, empty or of an unknown format')
+    announced = _announced_frames(capture, path)
 
     def frames() -> Iterator[np.ndarray]:
-        frame = first
-        while frame is not None:
-            yield frame
-            _, frame = capture.read()
-        capture.release()
+        frame, number = first, 0
+        try:
+            while frame is not None:
+                yield frame
+                number += 1
+                _, frame = capture.read()
+        finally:
+            capture.release()
+        if number < announced:
+            raise InputError(
+                f'{path}: ends after {number} of {announced} frames; the file is incomplete or damaged. Copy it again, '
+                'or cut it to the frames that can be read.'
+            )
 
     return frames(), capture.get(cv2.CAP_PROP_FPS) or 25.0
+
+
+def _announced_frames(capture: cv2.VideoCapture, path: str | Path) -> int:
+    """Return how many frames at least a video has according to its header; 0 if the header does not count frames.
+
+    Matroska and WebM store no number of frames. In the other containers the number is exact, but an edit list can hide
+    some frames, so that a twentieth may be missing.
+    """
+    if Path(path).suffix.lower() in ('.mkv', '.webm'):
+        return 0
+    return int(0.95 * capture.get(cv2.CAP_PROP_FRAME_COUNT))
+
+
+def count_frames(path: str | Path) -> int:
+    """Return the number of frames of a video that can be decoded, 0 if the file is not a video."""
+    capture = cv2.VideoCapture(str(path))
+    number = 0
+    while capture.grab():
+        number += 1
+    capture.release()
+    return number
 
 
 def write_frames(
@@ -60,7 +96,8 @@ def write_frames(
         Whether the video has sound: False if ``sound_from`` has none, or ffmpeg is not installed.
 
     Raises:
-        InputError: the name does not end in ``.mp4``, there is no frame, or OpenCV cannot write such a video.
+        InputError: the name does not end in ``.mp4``, there is no frame, OpenCV cannot write such a video, or the
+            written file cannot be read back completely, as on a full disk.
     """
     path = require_mp4(path)
     with atomic_write(path) as part:
@@ -76,6 +113,12 @@ def write_frames(
         if writer is None:
             raise InputError(f'{path}: no frames to write')
         writer.release()
+        # OpenCV reports no error if a frame cannot be written.
+        written = count_frames(part)
+        if written != number:
+            raise InputError(
+                f'{path}: only {written} of {number} frames could be written; is the disk full? The file was removed.'
+            )
         return sound_from is not None and _copy_sound(part, sound_from, number / rate)
 
 

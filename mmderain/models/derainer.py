@@ -17,6 +17,8 @@ from .tiling import Tile, available_memory, max_tile_size, pad_image, run_on_til
 
 #: Values of ``precision`` that name a number format.
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+#: Types of tensors that :meth:`Derainer.restore` accepts.
+INPUT_TYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 #: Most bytes that the tensors of one tile may take; the process holds up to twice as much.
 TILE_MEMORY = 2**30
 
@@ -196,11 +198,10 @@ class Derainer(BaseModel):
         Raises:
             TypeError, ValueError: the batch is not as described above.
         """
-        if not isinstance(batch, Tensor) or not batch.is_floating_point():
-            kind = batch.dtype if isinstance(batch, Tensor) else type(batch).__name__
-            raise TypeError(
-                f'restore takes a floating-point tensor in [0, 1], found {kind}; for uint8 images divide by 255 first'
-            )
+        if not isinstance(batch, Tensor):
+            raise TypeError(f'restore takes a floating-point tensor in [0, 1], found {type(batch).__name__}')
+        if problem := tensor_problem(batch):
+            raise TypeError(f'restore takes a floating-point tensor in [0, 1]; {problem}')
         if batch.dim() != 4 or batch.shape[1] != 3 or 0 in batch.shape:
             raise ValueError(
                 f'restore takes (N, 3, H, W) with nothing empty, found {tuple(batch.shape)}'
@@ -272,9 +273,26 @@ class Derainer(BaseModel):
         return max_tile_size(memory, bytes_per_pixel, self.spec.halo, tile_grid(self.spec))
 
 
+def tensor_problem(tensor: Tensor) -> str | None:
+    """Return why a tensor cannot be derained, None if its type and layout are accepted.
+
+    Args:
+        tensor: images of any shape.
+    """
+    if tensor.is_nested or tensor.layout != torch.strided:
+        kind = 'a nested tensor' if tensor.is_nested else f'layout {tensor.layout}'
+        return f'found {kind}; expected a dense tensor, as to_dense() returns it'
+    if tensor.is_meta:
+        return 'found a meta tensor, which has no values; expected a tensor on a device'
+    if tensor.dtype not in INPUT_TYPES:
+        types = ', '.join(str(dtype).removeprefix('torch.') for dtype in INPUT_TYPES)
+        return f'found {tensor.dtype}; expected one of {types}, for uint8 images divide by 255 first'
+    return None
+
+
 def _require_tile_size(caller: str, tile: int | None) -> None:
     """Raise a ValueError if the size of tiles is wrong."""
-    if tile is not None and (not isinstance(tile, int) or tile < 0):
+    if tile is not None and (not isinstance(tile, int) or isinstance(tile, bool) or tile < 0):
         raise ValueError(f'{caller}: tile must be None or a whole number of pixels from 0 on, found {tile!r}')
 
 

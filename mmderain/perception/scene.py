@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmderain.apis.pipeline import Input, expand_inputs, result_paths
+from mmderain.apis.pipeline import Input, plan_inputs
 from mmderain.errors import InputError
 from mmderain.evaluation import measure
 from mmderain.io.image import read_image, to_bgr_uint8, to_rgb_tensor, write_image
@@ -169,10 +169,12 @@ def show_scenes(
         InputError: a result would overwrite an input or (with ``existing='refuse'``) an existing file. Nothing has been
             written then.
     """
-    sources = list(expand_inputs(inputs, out_dir))
     results: dict[str, list[View] | Exception] = {}
-    for number, (source, target) in enumerate(zip(sources, result_paths(sources, out_dir, existing), strict=True)):
+    for number, source in enumerate(plan_inputs(inputs, out_dir, existing)):
+        target = source.target
         try:
+            if source.problem is not None:
+                raise source.problem
             if source.is_video or not isinstance(source.content, Path) or target is None:
                 raise InputError(f'{source.name}: is a video; expected an image')
             if existing == 'skip' and target.exists():
@@ -181,6 +183,9 @@ def show_scenes(
             views = view_scene(image, derainer, task, rain, [seed, number])
             write_image(figure(views), target)
             results[source.name] = views
-        except (OSError, InputError) as error:
+        except Exception as error:  # decoders and models can raise any exception
+            if not isinstance(error, OSError | InputError):
+                cause, error = error, InputError(f'{source.name}: {type(error).__name__}: {error}')
+                error.__cause__ = cause
             results[source.name] = error
     return results

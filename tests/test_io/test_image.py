@@ -112,7 +112,16 @@ def test_missing_file_gives_an_error():
         decode_image('nowhere.png')
 
 
-@pytest.mark.parametrize('array', [np.zeros((4, 4, 2), np.uint8), np.zeros((4, 4)), np.zeros((0, 4, 3), np.uint8)])
+@pytest.mark.parametrize(
+    'array',
+    [
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((4, 4)),
+        np.zeros((0, 4, 3), np.uint8),
+        np.asmatrix(np.zeros((4, 4), np.uint8)),
+        np.ma.masked_array(np.zeros((4, 4, 3), np.uint8)),
+    ],
+)
 def test_arrays_that_are_not_images_are_refused(array):
     with pytest.raises(InputError, match='input 3: '):
         DecodedImage.from_array(array, 'input 3')
@@ -146,8 +155,42 @@ def test_first_image_of_a_multi_image_jpeg_is_read(tmp_path):
     assert read_image(tmp_path / 'a.jpg').shape == IMG.shape and image_size(tmp_path / 'a.jpg', True) == IMG.shape[:2]
 
 
-def test_image_size_with_decode_finds_damaged_files(tmp_path):
+def test_image_size_refuses_what_cannot_be_read(tmp_path):
     Image.new('CMYK', (8, 6)).save(tmp_path / 'cmyk.jpg')
-    assert image_size(tmp_path / 'cmyk.jpg') == (6, 8)
     with pytest.raises(InputError, match='cmyk.jpg: its color mode is CMYK'):
-        image_size(tmp_path / 'cmyk.jpg', decode=True)
+        image_size(tmp_path / 'cmyk.jpg')
+    write_image(IMG, tmp_path / 'cut.png')
+    (tmp_path / 'cut.png').write_bytes((tmp_path / 'cut.png').read_bytes()[:400])
+    assert image_size(tmp_path / 'cut.png') == IMG.shape[:2]
+    with pytest.raises(InputError, match='cut.png: cannot be read as an image'):
+        image_size(tmp_path / 'cut.png', decode=True)
+
+
+@pytest.mark.parametrize('array', [IMG, IMG.astype(np.uint16) * 257], ids=['8-bit', '16-bit'])
+@pytest.mark.parametrize('suffix', ['.png', '.tiff', '.bmp', '.jpg', '.webp', '.ppm', '.jp2'])
+def test_the_limit_of_pixels_holds_for_every_format(tmp_path, suffix, array):
+    if suffix in ('.bmp', '.jpg', '.webp') and array.dtype == np.uint16:
+        pytest.skip('the format has 8 bits only')
+    path = tmp_path / f'a{suffix}'
+    cv2.imwrite(str(path), np.tile(array, (4, 4, 1)))
+    assert decode_image(path, max_pixels=80 * 124).bgr.shape == (80, 124, 3)
+    for read in (decode_image, read_image, image_size):
+        with pytest.raises(InputError, match=f'a{suffix}: has 124x80 pixels, more than the limit of 9919'):
+            read(path, max_pixels=80 * 124 - 1)
+
+
+def test_large_images_are_refused_before_they_are_decoded(tmp_path):
+    """These files of a few bytes would take 3 GB."""
+    Image.new('1', (40_000, 25_000)).save(tmp_path / 'bomb.png')
+    with pytest.raises(InputError, match='bomb.png: has 40000x25000 pixels, more than the limit of 500000000'):
+        decode_image(tmp_path / 'bomb.png')
+    # The default limit of Pillow, 179 million pixels, does not apply.
+    Image.new('1', (20_000, 10_000)).save(tmp_path / 'large.png')
+    assert image_size(tmp_path / 'large.png') == (10_000, 20_000)
+
+
+def test_formats_of_unknown_size_are_refused(tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.hdr'), IMG.astype(np.float32))
+    (tmp_path / 'a.hdr').rename(tmp_path / 'a.png')
+    with pytest.raises(InputError, match='a.png: cannot be read as an image .it is damaged or of an unknown format'):
+        decode_image(tmp_path / 'a.png')

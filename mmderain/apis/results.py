@@ -1,0 +1,75 @@
+"""Results of the inferencer: predictions, and the errors of inputs that failed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmderain.errors import InputError
+
+#: A result that is returned: the path of a written file, an array, or a tensor.
+Prediction = np.ndarray | Tensor | Path
+
+
+@dataclass
+class InputResult:
+    """Result of one image, video, array or tensor.
+
+    Attributes:
+        name: name of the input.
+        prediction: the path if a file was written, a tensor if the input is a tensor, otherwise an array with the
+            channels and the dtype of the input (BGR, as in OpenCV). None if the input failed.
+        error: the exception that the input raised, None if it was derained.
+        reason: the error message.
+    """
+
+    name: str
+    prediction: Prediction | None = None
+    error: Exception | None = None
+    reason: str = ''
+
+    @property
+    def status(self) -> str:
+        """Return ``'ok'`` or ``'failed'``."""
+        return 'ok' if self.error is None else 'failed'
+
+    def fail(self, error: Exception) -> None:
+        """Store the exception that the input raised, and its message."""
+        self.error = error
+        if is_out_of_memory(error):
+            self.reason = f'{self.name}: the memory of the device is too small; set a smaller batch_size, or tile=512'
+        elif isinstance(error, OSError | InputError):
+            self.reason = str(error)
+        else:
+            self.reason = f'{self.name}: {type(error).__name__}: {error}'
+
+
+@dataclass
+class Inference:
+    """Result of one call of :class:`DerainInferencer`.
+
+    Attributes:
+        results: one entry for each image, video, array and tensor, in the order of the inputs.
+    """
+
+    results: list[InputResult]
+
+    @property
+    def predictions(self) -> list[Prediction | None]:
+        """Return the prediction of each input; None for an input that failed."""
+        return [result.prediction for result in self.results]
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Return the error message of each input that failed, keyed by its name."""
+        return {result.name: result.reason for result in self.results if result.error is not None}
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an exception means that the memory of a GPU or of the CPU is too small.
+
+    For the memory of the CPU, torch raises a RuntimeError, which can only be recognized by its message.
+    """
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or 'DefaultCPUAllocator' in str(error)

@@ -1,0 +1,126 @@
+"""Read the header of an image file without its pixels, and refuse images that are too large before they are decoded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import ExifTags, Image, TiffImagePlugin
+
+from mmderain.errors import InputError
+
+#: Largest number of pixels of an image or of a video frame, unless the caller sets another limit.
+MAX_PIXELS = 500_000_000
+#: Formats that are read, by their names in Pillow. OpenCV knows more, such as Radiance HDR. Files of these formats are
+#: refused, because their size is unknown before they are decoded.
+FORMATS = ('PNG', 'JPEG', 'BMP', 'DIB', 'TIFF', 'WEBP', 'GIF', 'PPM', 'JPEG2000', 'SUN', 'AVIF')
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """Facts of an image file that are known before its pixels are decoded.
+
+    Attributes:
+        width: width in pixels, as stored.
+        height: height in pixels, as stored.
+        mode: color mode, a name of Pillow such as ``'RGB'``.
+        orientation: EXIF orientation, from 1 (upright) to 8.
+        frames: number of images in the file.
+    """
+
+    width: int
+    height: int
+    mode: str = 'RGB'
+    orientation: int = 1
+    frames: int = 1
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Return height and width of the image after it was turned as its orientation says."""
+        # Orientations from 5 on turn the image by a quarter.
+        return (self.width, self.height) if self.orientation >= 5 else (self.height, self.width)
+
+
+def read_header(path: str | Path, max_pixels: int = MAX_PIXELS, decode: bool = False) -> ImageHeader:
+    """Read the header of an image file.
+
+    Args:
+        path: image file.
+        max_pixels: largest number of pixels that is accepted.
+        decode: also decode the pixels, so that damage behind the header is found.
+
+    Raises:
+        InputError: the file is not an image of one of :data:`FORMATS`, is damaged, or has too many pixels.
+    """
+    with open(path, 'rb') as file:
+        try:
+            image = _open(file)
+            header = _tiff_header(file) if image is None else _header(image)
+        except Exception as error:  # a decoder can raise any exception for a damaged file
+            raise _unreadable(path, error) from error
+        require_pixels(path, header.width, header.height, max_pixels)
+        if decode and image is not None:
+            try:
+                image.load()
+            except Exception as error:
+                raise _unreadable(path, error) from error
+    return header
+
+
+def require_pixels(path: str | Path, width: int, height: int, max_pixels: int) -> None:
+    """Raise an InputError if an image or a video frame has more than ``max_pixels`` pixels."""
+    if width * height > max_pixels:
+        raise InputError(
+            f'{path}: has {width}x{height} pixels, more than the limit of {max_pixels}; make it smaller, or set a '
+            'larger max_pixels (--max-pixels) if you trust the file'
+        )
+
+
+def _unreadable(path: str | Path, error: Exception) -> InputError:
+    reason = str(error) or type(error).__name__
+    return InputError(f'{path}: cannot be read as an image ({reason}). Replace it, or leave it out.')
+
+
+def _open(file: BinaryIO) -> Image.Image | None:
+    """Open an image with Pillow; return None for a TIFF file that Pillow does not know, such as 16-bit RGB.
+
+    ``Image.open`` refuses images of more than 179 million pixels. That limit is a global variable, which other parts of
+    a program may need; therefore this function calls the readers of the formats directly.
+    """
+    Image.init()
+    prefix = file.read(16)
+    for name in FORMATS:
+        if name not in Image.OPEN:  # an optional part of Pillow
+            continue
+        factory, accept = Image.OPEN[name]
+        if accept is None or accept(prefix) is not True:
+            continue
+        file.seek(0)
+        try:
+            return factory(file, '')
+        except SyntaxError:
+            if name != 'TIFF':
+                raise
+            return None
+    raise ValueError('it is damaged or of an unknown format')
+
+
+def _header(image: Image.Image) -> ImageHeader:
+    # Many cameras write a JPEG with several images (MPO). Programs show the first one.
+    frames = 1 if image.format == 'MPO' else getattr(image, 'n_frames', 1)
+    if image.format == 'PNG' and 'exif' not in image.info:
+        orientation = 1  # getexif() would decode the whole image to look for an entry behind the pixels
+    else:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return ImageHeader(*image.size, image.mode, orientation, frames)
+
+
+def _tiff_header(file: BinaryIO) -> ImageHeader:
+    file.seek(0)
+    start = file.read(8)
+    directory = TiffImagePlugin.ImageFileDirectory_v2(start + (file.read(8) if start[2] == 43 else b''))  # 43: BigTIFF
+    file.seek(directory.next)
+    directory.load(file)
+    base = ExifTags.Base
+    orientation = directory.get(base.Orientation, 1)
+    frames = 2 if directory.next else 1
+    return ImageHeader(directory[base.ImageWidth], directory[base.ImageLength], orientation=orientation, frames=frames)

@@ -1,0 +1,108 @@
+"""An input that cannot be derained, for any reason, does not stop the other inputs."""
+
+from pathlib import Path
+
+import cv2
+import mmcv
+import numpy as np
+import pytest
+import torch
+from conftest import smooth_image
+
+from mmderain.apis import DerainInferencer
+from mmderain.io import decode_image, write_image
+from mmderain.models import NetworkSpec
+from mmderain.registry import MODELS
+
+
+@MODELS.register_module()
+class Unchanged(torch.nn.Module):
+    """Return the image; the network has no weights."""
+
+    spec = NetworkSpec()
+
+    def forward(self, x):
+        return [x]
+
+
+CONFIG = dict(model=dict(type='Derainer', network=dict(type='Unchanged')), default_scope='mmderain')
+
+
+@pytest.fixture
+def inferencer():
+    return DerainInferencer(CONFIG)
+
+
+def write(path, seed=0, size=(24, 30)):
+    mmcv.imwrite(smooth_image(*size, seed), str(path))
+
+
+ERRORS = [RuntimeError('shapes differ'), RecursionError('too deep'), IndexError('9'), TypeError('x'), cv2.error('y')]
+
+
+@pytest.mark.parametrize('error', ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize('part', ['load', 'network', 'write', 'video'])
+def test_any_exception_of_one_input_is_its_failure(part, error, inferencer, tmp_path, monkeypatch):
+    """The second of three inputs fails; in one batch with the others if it is an image."""
+    inputs = [tmp_path / f'{name}.png' for name in 'abc']
+    for seed, path in enumerate(inputs):
+        write(path, seed)
+    if part == 'video':
+        inputs[1] = tmp_path / 'b.mp4'
+        inputs[1].touch()
+        monkeypatch.setattr('mmderain.apis.inferencer.derain_video', raising(error))
+    elif part == 'network':
+        marked = torch.from_numpy(smooth_image(24, 30, 1)[0, 0, ::-1] / 255).float()
+        restore = inferencer.model.restore
+        monkeypatch.setattr(
+            inferencer.model,
+            'restore',
+            lambda batch: raising(error)() if (batch[:, :, 0, 0] == marked).all(1).any() else restore(batch),
+        )
+    else:
+        name = dict(load='mmderain.apis.pipeline.decode_image', write='mmderain.apis.inferencer.write_image')[part]
+        function = decode_image if part == 'load' else write_image
+        monkeypatch.setattr(
+            name, lambda *args: raising(error)() if any('b.png' in str(arg) for arg in args) else function(*args)
+        )
+    result = inferencer(inputs, out_dir=tmp_path / 'out', batch_size=3)
+    assert [entry.status for entry in result.results] == ['ok', 'failed', 'ok']
+    assert [entry.prediction for entry in result.results] == [tmp_path / 'out/a.png', None, tmp_path / 'out/c.png']
+    bad = result.results[1]
+    assert bad.error is error and bad.reason == f'{inputs[1]}: {type(error).__name__}: {error}'
+    assert result.failures == {str(inputs[1]): bad.reason}
+    assert np.array_equal(mmcv.imread(str(tmp_path / 'out/c.png')), smooth_image(24, 30, 2))
+
+
+def raising(error):
+    def fail(*args, **kwargs):
+        raise error
+
+    return fail
+
+
+def test_paths_that_cannot_be_used_are_failures(inferencer, tmp_path):
+    """A loop of links, a file in place of a sub-folder of the results, and names of all lengths."""
+    folder = tmp_path / 'in'
+    write(folder / 'sub/a.png'), write(folder / 'b.png'), write(folder / ('n' * 251 + '.png'))
+    (folder / 'loop.png').symlink_to('loop.png')
+    (folder / 'other').symlink_to(folder, target_is_directory=True)
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/sub').touch()
+    result = inferencer([folder, 'm' * 256 + '.png'], out_dir=tmp_path / 'out')
+    status = {Path(entry.name).name: entry.status for entry in result.results}
+    assert status == {
+        'a.png': 'failed',
+        'b.png': 'ok',
+        'loop.png': 'failed',
+        'n' * 251 + '.png': 'ok',
+        'm' * 80 + '...': 'failed',
+    }
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['b.png', 'n' * 251 + '.png', 'sub']
+
+
+def test_images_above_the_limit_of_pixels_are_failures(tmp_path):
+    write(tmp_path / 'a.png', size=(24, 30)), write(tmp_path / 'b.png', size=(20, 30))
+    result = DerainInferencer(CONFIG, max_pixels=600)(tmp_path)
+    assert [entry.status for entry in result.results] == ['failed', 'ok']
+    assert 'a.png: has 30x24 pixels, more than the limit of 600' in result.results[0].reason
