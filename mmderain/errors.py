@@ -18,6 +18,22 @@ class InputError(ValueError):
         return super().__str__().rsplit(f'{__name__}.InputError: ', 1)[-1].rstrip('\n')
 
 
+class Stopped(Exception):
+    """A signal ended a program after it stored its progress. The message says what is stored and how to continue.
+
+    Args:
+        number: number of the signal.
+        text: the message.
+
+    Attributes:
+        exit_status: 128 + the number of the signal, as in a shell.
+    """
+
+    def __init__(self, number: int, text: str) -> None:
+        super().__init__(text)
+        self.exit_status = 128 + number
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of an error message that names a similar known word, '' if there is none."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)

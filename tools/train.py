@@ -2,22 +2,30 @@
 
     python tools/train.py configs/derain/sian_rain100h.py
     python tools/train.py configs/derain/sian_rain100h.py --resume
+    python tools/train.py configs/derain/sian_rain100h.py --check-data
     bash tools/dist_train.sh configs/derain/sian_rain100h.py 8
 
-Checkpoints and the log go to work_dirs/<name of the config>. docs/en/training.md describes a training step by step.
+Checkpoints and the log go to work_dirs/<name of the config>. Ctrl+C and SIGTERM end the training after its step, with a
+checkpoint from which --resume continues. docs/en/training.md describes a training step by step.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmderain.cli.command import CommandParser, command
 from mmderain.cli.options import add_cfg_options, checkpoint_file
+from mmderain.datasets.check import check_data
 from mmderain.engine.config import decide_amp, prepare_config, require_data, use_amp
 from mmderain.engine.cpu_memory import keep_cpu_memory
-from mmderain.engine.resume import latest_checkpoint
+from mmderain.engine.resume import latest_checkpoint, require_same_model
+from mmderain.engine.safety import protect_training
+from mmderain.engine.stopping import StopHook, stop_on_signals
+from mmderain.engine.work_dir_lock import work_dir_lock
 from mmderain.io import read_checkpoint
 from mmderain.io.config import config_errors
 
@@ -34,6 +42,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         const='auto',
         metavar='CHECKPOINT',
         help='continue from this checkpoint, or from the latest one of the work directory if none is named',
+    )
+    parser.add_argument(
+        '--check-data',
+        action='store_true',
+        help='decode all images before the training, and name those that cannot be read',
+    )
+    parser.add_argument(
+        '--share-work-dir',
+        action='store_true',
+        help='start even if another training uses the work directory',
     )
     parser.add_argument(
         '--amp',
@@ -62,6 +80,17 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Train the model."""
     cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher, auto_scale_lr=args.auto_scale_lr)
+    protect_training(cfg)
+    with config_errors(args.config):
+        require_data(cfg, 'train_dataloader', 'val_dataloader')
+        if args.check_data:
+            check_data(cfg, 'train_dataloader', 'val_dataloader')
+    with nullcontext() if args.share_work_dir else work_dir_lock(cfg.work_dir, args.launcher):
+        train(cfg, args)
+
+
+def train(cfg: Config, args: argparse.Namespace) -> None:
+    """Train the model of a config, from the start or from a checkpoint."""
     resumed = args.resume
     if resumed == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
         resumed = latest_checkpoint(cfg.work_dir)
@@ -70,11 +99,13 @@ def main(args: argparse.Namespace) -> None:
     # mmengine would run code in a checkpoint; read_checkpoint refuses a file with code.
     checkpoint = None if cfg.get('load_from') is None else read_checkpoint(cfg.load_from)
     with config_errors(args.config):
-        require_data(cfg, 'train_dataloader', 'val_dataloader')
         if decide_amp(cfg, args.amp, checkpoint if cfg.get('resume') else None):
             use_amp(cfg)
         runner = Runner.from_cfg(cfg)
-        with keep_cpu_memory():
+        if cfg.get('resume') and checkpoint is not None:
+            require_same_model(runner.model, checkpoint, cfg.load_from)
+        with keep_cpu_memory(), stop_on_signals() as request:
+            runner.register_hook(StopHook(request))
             runner.train()
 
 

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mmderain.errors import InputError
+from mmderain.errors import InputError, Stopped
 from mmderain.io import use_safe_loading
 
 #: Exit statuses after Ctrl+C and after a closed pipe: 128 + the number of the signal, as in a shell.
@@ -52,6 +52,7 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
     * the return value of the decorated function, or 0 if that is None;
     * 1 after an ``InputError`` or ``OSError``, whose message is printed in one line that starts with ``error:``;
     * 130 after Ctrl+C, without a message;
+    * 128 + the number of the signal after a ``Stopped``, with its message;
     * 141 if the reader of the output has ended, as in ``mmderain models | head -1``, without a message.
 
     With ``--traceback``, these exceptions are raised instead.
@@ -69,11 +70,14 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
                 show_traceback = getattr(args, 'traceback', False)
                 use_safe_loading()
                 return run(args) or 0
-            except (KeyboardInterrupt, OSError, InputError) as error:
+            except (KeyboardInterrupt, OSError, InputError, Stopped) as error:
                 if show_traceback:
                     raise
                 if isinstance(error, KeyboardInterrupt):
                     return INTERRUPTED
+                if isinstance(error, Stopped):
+                    print(error, file=sys.stderr)
+                    return error.exit_status
                 if isinstance(error, BrokenPipeError) and not output_is_open():
                     return OUTPUT_CLOSED
                 print(f'error: {message(error)}', file=sys.stderr)

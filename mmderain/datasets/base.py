@@ -1,6 +1,7 @@
 """Base of mmderain's data sets: pipelines whose random choices follow from an index, and errors for missing data."""
 
 import contextlib
+import logging
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
 
+from mmderain.errors import InputError
 from mmderain.io.image import list_images
 
 from .samplers import SeededIndex
@@ -41,22 +44,42 @@ class DerainDataset(BaseDataset):
         source: facts for the error that missing data raises: ``name`` of the data set, ``published_at``, ``layout`` on
             disk, ``prepare`` (the command that creates this layout), ``ann_file`` (how to create the list). They are
             not part of ``metainfo``, whose strings mmengine treats as files to read.
+        unreadable: what to do in training with an item whose images cannot be read. ``'error'`` stops the training;
+            ``'skip'`` writes a warning to the log and uses the next item instead, in every process in the same way. A
+            test always stops, because its scores would be of other images.
         kwargs: arguments of mmengine's ``BaseDataset``.
+
+    Raises:
+        InputError: ``unreadable`` has another value; or, when an item is loaded, its images cannot be read.
     """
 
     accepts_seeded_index = True  # SeededSampler requires it
 
-    def __init__(self, source: dict | None = None, **kwargs: Any) -> None:
+    def __init__(self, source: dict | None = None, unreadable: str = 'error', **kwargs: Any) -> None:
+        if unreadable not in ('error', 'skip'):
+            raise InputError(f"{type(self).__name__}: unreadable must be 'error' or 'skip', found {unreadable!r}")
         self.source = source or {}
+        self.unreadable = unreadable
         # An unreadable image raises an error that names it. mmengine would silently load another one.
         super().__init__(max_refetch=0, **kwargs)
 
     def prepare_data(self, idx: int | SeededIndex) -> dict:
         """Run the pipeline on one item, seeded if the index is a :class:`SeededIndex`."""
+        if self.unreadable == 'error' or self.test_mode:
+            return self._run_pipeline(idx, 0)
+        for offset in range(len(self)):
+            try:
+                return self._run_pipeline(idx, offset)
+            except (OSError, InputError) as error:
+                print_log(f'{error}; the training uses the next item instead', 'current', logging.WARNING)
+        raise InputError(f'{self.folder("img")}: none of the {len(self)} items can be read')
+
+    def _run_pipeline(self, idx: int | SeededIndex, offset: int) -> dict:
+        """Run the pipeline on the item that lies ``offset`` items after an index, with the seed of the index."""
         if not isinstance(idx, SeededIndex):
-            return self.pipeline(self.get_data_info(idx))
+            return self.pipeline(self.get_data_info((idx + offset) % len(self)))
         with seeded(idx):
-            return self.pipeline(self.get_data_info(idx.index))
+            return self.pipeline(self.get_data_info((idx.index + offset) % len(self)))
 
     def __getitem__(self, idx: int | SeededIndex) -> dict:
         if not self._fully_initialized:

@@ -1,5 +1,6 @@
 """The hook that saves checkpoints."""
 
+import zipfile
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -16,10 +17,16 @@ class SafeCheckpointHook(CheckpointHook):
     """Save checkpoints so that neither a killed process nor a full disk loses the previous one.
 
     mmengine's ``CheckpointHook`` writes into the final file and deletes the oldest checkpoint first. This hook writes a
-    temporary file, renames it, records its name in ``last_checkpoint`` in the same way, and only then deletes
-    checkpoints beyond ``max_keep_ckpts``. It takes the arguments of ``CheckpointHook``. mmengine itself handles
-    storage other than local files, and the checkpoints of ``save_best``.
+    temporary file, verifies its checksums, renames it, and records its name in ``last_checkpoint`` in the same way.
+    Only then it deletes checkpoints beyond ``max_keep_ckpts``. It deletes the previous best checkpoint of ``save_best``
+    after the new one is written. It takes the arguments of ``CheckpointHook``. mmengine itself handles storage other
+    than local files.
     """
+
+    def save_now(self, runner: Runner) -> None:
+        """Save a checkpoint after the present step, unless this step has one already."""
+        if self.last_ckpt != str(Path(self.out_dir) / self.filename_tmpl.format(runner.iter + 1)):
+            self._save_checkpoint(runner)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         if not isinstance(self.file_backend, LocalBackend):
@@ -34,10 +41,33 @@ class SafeCheckpointHook(CheckpointHook):
             return
         with atomic_write(path) as part:
             self._save(runner, part, meta)
+            verify_checkpoint(part)
         with atomic_write(Path(runner.work_dir) / 'last_checkpoint') as part:
             part.write_text(self.last_ckpt)
         for old in expired:
             (Path(self.out_dir) / self.filename_tmpl.format(old)).unlink(missing_ok=True)
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        # mmengine deletes the best checkpoints that these attributes name before it writes the new one.
+        single, several = getattr(self, 'best_ckpt_path', None), dict(getattr(self, 'best_ckpt_path_dict', {}))
+        self.best_ckpt_path: str | None = None
+        for key in several:
+            self.best_ckpt_path_dict[key] = None
+        super()._save_best_checkpoint(runner, metrics)
+        self.best_ckpt_path = self._replace_best(single, self.best_ckpt_path)
+        for key, old in several.items():
+            self.best_ckpt_path_dict[key] = self._replace_best(old, self.best_ckpt_path_dict[key])
+
+    def _replace_best(self, old: str | None, new: str | None) -> str | None:
+        """Delete the old best checkpoint if there is a new one; return the path of the best checkpoint."""
+        if new is None:
+            return old
+        if is_main_process():
+            if isinstance(self.file_backend, LocalBackend):
+                verify_checkpoint(Path(new))
+            if old is not None and old != new and self.file_backend.isfile(old):
+                self.file_backend.remove(old)
+        return new
 
     def _record_step(self, runner: Runner, step: int) -> list[int]:
         """Add a step to those that are kept; return the steps whose checkpoints are no longer kept."""
@@ -60,3 +90,18 @@ class SafeCheckpointHook(CheckpointHook):
             backend_args=self.backend_args,
             **self.args,
         )
+
+
+def verify_checkpoint(path: Path) -> None:
+    """Check that a checkpoint was written completely, by the checksums of its parts.
+
+    Raises:
+        OSError: a part is missing or differs from its checksum.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            damaged = file.testzip()
+    except zipfile.BadZipFile as error:
+        raise OSError(f'{path}: was not written completely ({error}); the checkpoint before it is kept') from None
+    if damaged is not None:
+        raise OSError(f'{path}: {damaged} was not written as it was meant to be; the checkpoint before it is kept')

@@ -42,7 +42,7 @@ class StopIfNotFiniteHook(Hook):
         if not wrong:
             self._skipped = 0
             if self._checkpoint_follows(runner):
-                self._check_weights(runner)
+                self.check_weights(runner)
             return
         self._skipped += 1
         text = f'step {runner.iter + 1}: {", ".join(wrong)} is not finite; files of the batch: {_files_of(data_batch)}'
@@ -52,7 +52,7 @@ class StopIfNotFiniteHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Check the weights, because a checkpoint may follow."""
-        self._check_weights(runner)
+        self.check_weights(runner)
 
     @staticmethod
     def _checkpoint_follows(runner: Runner) -> bool:
@@ -62,7 +62,8 @@ class StopIfNotFiniteHook(Hook):
         return any(interval > 0 and step % interval == 0 for interval in intervals) or step == runner.max_iters
 
     @staticmethod
-    def _check_weights(runner: Runner) -> None:
+    def check_weights(runner: Runner) -> None:
+        """Raise an InputError if a weight of the model is not finite."""
         for name, weight in runner.model.named_parameters():
             if not weight.isfinite().all():
                 raise InputError(f'step {runner.iter + 1}: the weight {name} is not finite. {_advice(runner)}')

@@ -3,11 +3,40 @@
 import re
 from pathlib import Path
 
+from mmengine.model import is_model_wrapper
+from torch import nn
+
 from mmderain.errors import InputError
 from mmderain.io import read_checkpoint
+from mmderain.models import Derainer
+from mmderain.models.weights import misfits, rename_old_keys
 
 #: Names of checkpoints that mmengine writes, with their step or epoch.
 CHECKPOINT_NAME = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
+
+
+def require_same_model(model: nn.Module, checkpoint: dict, path: str | Path) -> None:
+    """Check that a checkpoint is of the model whose training it shall continue.
+
+    mmengine would load what fits, and start the rest anew.
+
+    Args:
+        model: the model, or the wrapper of a distributed training.
+        checkpoint: content of the checkpoint.
+        path: path of the checkpoint, for the message.
+
+    Raises:
+        InputError: an entry of the weights is missing, unknown or of another shape.
+    """
+    inner: nn.Module = model.module if is_model_wrapper(model) else model  # type: ignore[assignment]  # never a tensor
+    weights = checkpoint.get('state_dict', checkpoint)
+    weights = rename_old_keys(inner, {key.removeprefix('module.'): value for key, value in weights.items()})
+    if problems := misfits(inner, weights):
+        network = inner.network if isinstance(inner, Derainer) else inner
+        raise InputError(
+            f'{path}: is of a training of another model, not of this {type(network).__name__} ({"; ".join(problems)}); '
+            'resume with the config of that training, which its work directory contains'
+        )
 
 
 def latest_checkpoint(work_dir: str | Path) -> Path | None:

@@ -33,6 +33,28 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
             'tools/convert.py first.'
         )
     state_dict = rename_old_keys(model, {key.removeprefix('module.'): value for key, value in state_dict.items()})
+    problems = misfits(model, state_dict)
+    if problems:
+        network = model.network if isinstance(model, Derainer) else model
+        raise InputError(
+            f'{path} does not fit the model of the config, a {type(network).__name__} of {len(model.state_dict())} '
+            'entries. Use the config that it was trained with (a run keeps it beside its checkpoints), or override '
+            'what differs (model.network.channels=...).\n  ' + '\n  '.join(problems)
+        )
+    model.load_state_dict(state_dict)
+
+
+def misfits(model: nn.Module, state_dict: dict[str, Tensor]) -> list[str]:
+    """Return lines that say how weights differ from those of a model; empty if they fit.
+
+    Args:
+        model: a derainer, or a detector or segmentor.
+        state_dict: names -> tensors, with the current names.
+
+    Returns:
+        At most :data:`LISTED` lines for each kind of misfit, and a last line with the number of all misfits if there
+        are more.
+    """
     expected = model.state_dict()
     kinds = (
         [
@@ -44,17 +66,8 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
         [f'unknown key: {key}' for key in state_dict if key not in expected],
     )
     problems = sum(map(len, kinds))
-    if problems:
-        shown = [line for kind in kinds for line in kind[:LISTED]]
-        if len(shown) < problems:
-            shown.append(f'... {problems} in all')
-        network = model.network if isinstance(model, Derainer) else model
-        raise InputError(
-            f'{path} does not fit the model of the config, a {type(network).__name__} of {len(expected)} '
-            'entries. Use the config that it was trained with (a run keeps it beside its checkpoints), or override '
-            'what differs (model.network.channels=...).\n  ' + '\n  '.join(shown)
-        )
-    model.load_state_dict(state_dict)
+    shown = [line for kind in kinds for line in kind[:LISTED]]
+    return shown if len(shown) == problems else [*shown, f'... {problems} in all']
 
 
 def rename_old_keys(model: nn.Module, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,11 +1,15 @@
 """A checkpoint that cannot be written does not affect earlier checkpoints."""
 
+from pathlib import Path
+
 import pytest
 from conftest import ROOT
 from mmengine.hooks import Hook
 from mmengine.runner import Runner, find_latest_checkpoint
 
+from mmderain.engine.checkpoint_hook import verify_checkpoint
 from mmderain.engine.config import prepare_config
+from mmderain.engine.safety import protect_training
 from mmderain.io import read_checkpoint
 
 
@@ -58,3 +62,61 @@ def test_a_failed_write_keeps_the_checkpoint_before_it(tmp_path, monkeypatch):
     assert saved(tmp_path) == ['iter_3.pth']
     assert find_latest_checkpoint(str(tmp_path)) == str(tmp_path / 'iter_3.pth')
     assert read_checkpoint(tmp_path / 'iter_3.pth')['meta']['iter'] == 3
+
+
+def test_a_damaged_checkpoint_does_not_replace_the_one_before_it(tmp_path, monkeypatch):
+    runner = runner_of(tmp_path, 1)
+    write = type(runner).save_checkpoint
+
+    def damage_third(self, out_dir, filename, *args, **kwargs):
+        write(self, out_dir, filename, *args, **kwargs)
+        if 'iter_3' in filename:
+            content = bytearray((Path(out_dir) / filename).read_bytes())
+            middle = len(content) // 2
+            content[middle : middle + 512] = bytes(512)
+            (Path(out_dir) / filename).write_bytes(content)
+
+    monkeypatch.setattr(type(runner), 'save_checkpoint', damage_third)
+    with pytest.raises(OSError, match='the checkpoint before it is kept'):
+        runner.train()
+    assert saved(tmp_path) == ['iter_2.pth']
+    verify_checkpoint(tmp_path / 'iter_2.pth')
+
+
+@pytest.mark.parametrize('metrics', ['PSNR', ['PSNR', 'SSIM']])
+def test_the_best_checkpoint_is_deleted_after_the_new_one_is_written(tmp_path, monkeypatch, metrics):
+    runner = runner_of(tmp_path, 1)
+    hook = next(hook for hook in runner.hooks if hasattr(hook, 'save_best'))
+    hook.__init__(interval=1, by_epoch=False, max_keep_ckpts=1, save_best=metrics, rule='greater')
+    hook.before_train(runner)
+    scores = [metrics] if isinstance(metrics, str) else metrics
+
+    def best() -> list[str]:
+        return [name for name in saved(tmp_path) if name.startswith('best')]
+
+    hook.after_val_epoch(runner, {name: 20.0 for name in scores})
+    assert best() == [f'best_{name}_iter_0.pth' for name in scores]
+    monkeypatch.setattr(type(runner), 'iter', 5)
+    write = type(runner).save_checkpoint
+
+    def fail(self, *args, **kwargs):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(type(runner), 'save_checkpoint', fail)
+    with pytest.raises(OSError, match='No space left'):
+        hook.after_val_epoch(runner, {name: 21.0 for name in scores})
+    assert best() == [f'best_{name}_iter_0.pth' for name in scores]
+    monkeypatch.setattr(type(runner), 'save_checkpoint', write)
+    hook.after_val_epoch(runner, {name: 22.0 for name in scores})
+    new = [f'best_{name}_iter_5.pth' for name in scores]
+    assert set(best()) >= set(new)
+    hook.after_val_epoch(runner, {name: 1.0 for name in scores})
+    assert set(best()) >= set(new)
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'configs').glob('*/*.py')), ids=lambda path: path.stem)
+def test_the_tools_save_safely_with_every_config(path):
+    cfg = prepare_config(path)
+    protect_training(cfg)
+    assert cfg.default_hooks.checkpoint.type.removeprefix('mmderain.') == 'SafeCheckpointHook'
+    assert cfg.default_hooks.non_finite.type.removeprefix('mmderain.') == 'StopIfNotFiniteHook'

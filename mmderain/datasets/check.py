@@ -1,0 +1,79 @@
+"""Find the images of a training that cannot be read, before the training starts."""
+
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mmengine.config import Config
+from rich.progress import track
+
+from mmderain.errors import InputError
+from mmderain.io.image import image_size
+from mmderain.registry import DATASETS
+
+#: Entries of an item that are paths of images.
+IMAGE_KEYS = ('img_path', 'gt_path', 'seg_map_path')
+
+
+def check_data(cfg: Config, *loaders: str) -> None:
+    """Decode every image of data loaders, and print the error message of each that cannot be read.
+
+    Args:
+        cfg: config of a run.
+        loaders: keys of data loaders in the config, such as ``'train_dataloader'``. A loader that the config does not
+            have is passed over.
+
+    Raises:
+        InputError: an image cannot be read, and its data set does not skip such images.
+    """
+    numbers = []
+    for loader in loaders:
+        if not cfg.get(loader):
+            continue
+        dataset = cfg[loader]['dataset']
+        problems = unreadable_images(image_paths(dataset), loader)
+        skipped = dataset.get('unreadable') == 'skip'
+        for text in problems.values():
+            print(f'{"warning" if skipped else "error"}: {text}', file=sys.stderr)
+        if problems and not skipped:
+            numbers.append(f'{len(problems)} of {loader}')
+    if numbers:
+        raise InputError(
+            f'images that cannot be read: {", ".join(numbers)}. Replace or remove them, or let the training skip them: '
+            '--cfg-options train_dataloader.dataset.unreadable=skip'
+        )
+
+
+def image_paths(dataset: dict) -> list[Path]:
+    """Return the paths of the images of a data set, each once, in the order of the data set.
+
+    Args:
+        dataset: config of the data set.
+    """
+    built = DATASETS.build(dataset)
+    built.full_init()
+    items = (built.get_data_info(number) for number in range(len(built)))
+    return list(dict.fromkeys(Path(item[key]) for item in items for key in IMAGE_KEYS if item.get(key)))
+
+
+def unreadable_images(paths: list[Path], name: str) -> dict[Path, str]:
+    """Decode images, and return the error message of each that cannot be read.
+
+    Args:
+        paths: image files.
+        name: name of their data loader, which the progress bar shows.
+    """
+
+    def problem(path: Path) -> str:
+        try:
+            image_size(path, decode=True)
+        except (OSError, ValueError) as error:
+            return str(error)
+        return ''
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        problems = list(
+            track(pool.map(problem, paths), name, len(paths), disable=not sys.stderr.isatty(), transient=True)
+        )
+    return {path: text for path, text in zip(paths, problems, strict=True) if text}

@@ -1,0 +1,111 @@
+"""Stop a training on SIGTERM or SIGINT after its step, with a checkpoint from which it can continue."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmderain.errors import Stopped
+
+from .checkpoint_hook import SafeCheckpointHook
+from .non_finite_hook import StopIfNotFiniteHook
+
+#: Schedulers send SIGTERM before they kill a process; Ctrl+C sends SIGINT.
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class StopRequest:
+    """Whether a signal asked the program to stop.
+
+    Attributes:
+        number: number of the signal, 0 if there was none.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def receive(self, number: int, _: FrameType | None) -> None:
+        """Handle a signal. A second SIGINT does not wait for the end of the step."""
+        if self.number and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.number = number
+        print(f'{signal.Signals(number).name}: the training stops after this step', file=sys.stderr, flush=True)
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopRequest]:
+    """Catch SIGTERM and SIGINT inside a block, for programs that own their process.
+
+    Yields:
+        The request, which :class:`StopHook` reads.
+
+    Raises:
+        Stopped: a signal ended loader processes, so that the step could not be completed.
+    """
+    request = StopRequest()
+    before = {number: signal.signal(number, request.receive) for number in SIGNALS}
+    is_active = True
+
+    def shield_loader() -> None:
+        # Ctrl+C signals the whole process group. The step would fail without its loader processes, so they form groups
+        # of their own. They end with their parent.
+        if is_active:
+            os.setpgid(0, 0)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    os.register_at_fork(after_in_child=shield_loader)
+    try:
+        yield request
+    except RuntimeError as error:
+        # Some schedulers also signal the loader processes.
+        if request.number and 'DataLoader worker' in str(error):
+            raise Stopped(
+                request.number, 'stopped within a step; continue with --resume from the last checkpoint'
+            ) from None
+        raise
+    finally:
+        is_active = False
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class StopHook(Hook):
+    """Save a checkpoint and end the training after a step, if a signal asked for it.
+
+    Training by epochs can only continue at the start of an epoch. Then no checkpoint is saved, and the training
+    continues from the last one. A validation is completed first.
+
+    Args:
+        request: the request of :func:`stop_on_signals`.
+
+    Raises:
+        Stopped: in training, after a signal to one of the processes.
+    """
+
+    priority = 'LOWEST'  # after the hook that saves checkpoints
+
+    def __init__(self, request: StopRequest) -> None:
+        self.request = request
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
+        """Stop if one of the processes received a signal."""
+        number = torch.tensor(self.request.number)
+        all_reduce(number, 'max')  # all processes stop after the same step
+        if not number:
+            return
+        StopIfNotFiniteHook.check_weights(runner)
+        for hook in runner.hooks:
+            if isinstance(hook, SafeCheckpointHook) and not hook.by_epoch:
+                hook.save_now(runner)
+        last = runner.message_hub.runtime_info.get('last_ckpt')
+        state = f'the last checkpoint is {last}; continue with --resume' if last else 'there is no checkpoint yet'
+        raise Stopped(int(number), f'stopped after step {runner.iter + 1}; {state}')

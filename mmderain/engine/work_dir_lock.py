@@ -1,0 +1,56 @@
+"""Keep a second training out of a work directory that is in use."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmengine.logging import print_log
+
+from mmderain.errors import InputError
+
+#: Environment variables in which launchers store the rank of a process.
+RANK_VARIABLES = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
+
+
+@contextmanager
+def work_dir_lock(work_dir: str | Path, launcher: str = 'none') -> Iterator[None]:
+    """Lock a work directory inside a block.
+
+    The lock is a POSIX record lock on the file ``.lock`` in the directory. The system releases it when the process
+    ends, also after SIGKILL. Loader processes do not inherit it, unlike a lock of ``flock``, so that a training can
+    continue while those of a killed one still end.
+
+    Args:
+        work_dir: work directory of a training; it is created if it does not exist.
+        launcher: launcher of the processes. Only the process of rank 0 locks the directory.
+
+    Raises:
+        InputError: another process has locked the directory. The message names it.
+    """
+    rank = next((os.environ[name] for name in RANK_VARIABLES if name in os.environ), '0')
+    try:
+        import fcntl
+    except ImportError:  # Windows has no record locks
+        fcntl = None  # type: ignore[assignment]  # the module is missing
+    if fcntl is None or (launcher != 'none' and rank != '0'):
+        yield
+        return
+    path = Path(work_dir) / '.lock'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, 'a+', encoding='utf-8') as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            file.seek(0)
+            raise InputError(
+                f'{work_dir}: another training uses this work directory ({file.read() or "unknown process"}); wait for '
+                'it, choose another --work-dir, or use --share-work-dir if you are sure that both may write there'
+            ) from None
+        except OSError as error:
+            print_log(f'{work_dir}: this file system has no locks ({error}); start no second training there', 'current')
+        file.truncate(0)
+        file.write(f'process {os.getpid()} on {socket.gethostname()}')
+        file.flush()
+        yield
