@@ -16,9 +16,9 @@ from pathlib import Path
 from mmderain.apis import default_device, trained_derainer
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
-from mmderain.web import bundled_loaders, is_loopback, read_users, serving
+from mmderain.web import TIME_LIMIT, bundled_loaders, is_loopback, read_users, serving
 
-from .options import add_device_option, add_model_options
+from .options import add_device_option, add_model_options, positive_int
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -40,6 +40,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         type=Path,
         metavar='FILE',
         help='file with one user:password a line, readable by its owner only (default: no login)',
+    )
+    parser.add_argument(
+        '--time-limit',
+        type=positive_int,
+        default=int(TIME_LIMIT),
+        metavar='SECONDS',
+        help='largest time of a request in seconds (default: %(default)s)',
     )
     add_model_options(parser, default=None)
     add_device_option(parser)
@@ -64,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
     with (
         contextlib.suppress(KeyboardInterrupt),
         keep_cpu_memory(),
-        serving(derainers, tasks, args.host, args.port, args.max_upload, users) as url,
+        serving(derainers, tasks, args.host, args.port, args.max_upload, users, args.time_limit) as url,
     ):
         print(f'{url}  (Ctrl+C ends the server)', flush=True)
         threading.Event().wait()

@@ -1,6 +1,6 @@
 """The web page of ``mmderain web``."""
 
-from .page import build_page, bundled_loaders, difference
+from .page import TIME_LIMIT, build_page, bundled_loaders, difference
 from .server import is_loopback, read_users, serving
 
-__all__ = ['build_page', 'bundled_loaders', 'difference', 'is_loopback', 'read_users', 'serving']
+__all__ = ['TIME_LIMIT', 'build_page', 'bundled_loaders', 'difference', 'is_loopback', 'read_users', 'serving']

@@ -1,6 +1,6 @@
 """The web page of ``mmderain web``, which derains an uploaded image and shows predictions before and after."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -18,8 +18,13 @@ from mmderain.perception.scene import View, view_scene
 from mmderain.perception.task import TaskInferencer, load_task_model
 from mmderain.rain import PRESETS
 
+from .requests import RequestRunner, interruptible
 from .uploads import read_upload
 
+#: Largest number of seconds of a request.
+TIME_LIMIT = 300.0
+#: Number of components that show the result.
+NUM_OUTPUTS = 9
 #: Maps the protocol of a score to its number format and its unit.
 SCORE_FORMATS = {'PSNR-Y': ('.2f', ' dB'), 'SSIM-Y(valid)': ('.4f', '')}
 #: Maps the name of a derainer to a function that loads it.
@@ -78,16 +83,19 @@ def require_gradio() -> ModuleType:
     return gradio
 
 
-def build_page(derainers: DerainerLoaders, tasks: TaskLoaders, upload_dir: str | Path) -> Any:
+def build_page(
+    derainers: DerainerLoaders, tasks: TaskLoaders, upload_dir: str | Path, time_limit: float = TIME_LIMIT
+) -> Any:
     """Build the page.
 
     A model is loaded when it is used for the first time, and then stays in memory. Requests are processed one after
-    another.
+    another. A request ends within a second or two after its browser has left, and after the time limit.
 
     Args:
         derainers: maps the name of each derainer to a function that loads it. The first one is selected at the start.
         tasks: maps the name of each task model to a function that loads it. It may be empty.
         upload_dir: folder of the uploads; other files are refused.
+        time_limit: largest number of seconds of a request.
 
     Returns:
         The page, a ``gradio.Blocks``.
@@ -100,8 +108,21 @@ def build_page(derainers: DerainerLoaders, tasks: TaskLoaders, upload_dir: str |
         raise InputError('there is no derainer with bundled weights; name one: --model CONFIG --weights CHECKPOINT')
     load_derainer = cache(lambda name: derainers[name]())
     load_task = cache(lambda name: tasks[name]())
+    requests = RequestRunner(time_limit)
 
-    def run(
+    def run(*inputs: Any) -> Iterator[list]:
+        """Derain the image, and yield the new values of the output components."""
+        try:
+            for values in requests.run(lambda is_over: derain(is_over, *inputs)):
+                yield [gr.skip()] * NUM_OUTPUTS if values is None else values
+        except TimeoutError:
+            reason = f'The request took more than {time_limit:g} seconds. Upload a smaller image.'
+            raise gr.Error(reason, duration=None, print_exception=False) from None
+        except (OSError, InputError) as error:
+            raise gr.Error(str(error), duration=None, print_exception=False) from None
+
+    def derain(
+        is_over: Callable[[], bool],
         image: dict | None,
         clean: dict | None,
         derainer_name: str,
@@ -111,21 +132,22 @@ def build_page(derainers: DerainerLoaders, tasks: TaskLoaders, upload_dir: str |
         seed: float | None,
     ) -> list:
         """Derain the image, and return the new values of the output components."""
-        try:
-            if image is None:
-                raise InputError('Upload an image first.')
-            if derainer_name not in derainers or (task_name and task_name not in tasks):
-                raise InputError(f'found {derainer_name!r} and {task_name!r}; choose models that the page offers')
+        if image is None:
+            raise InputError('Upload an image first.')
+        if derainer_name not in derainers or (task_name and task_name not in tasks):
+            raise InputError(f'found {derainer_name!r} and {task_name!r}; choose models that the page offers')
+        uploaded = read_upload(image['path'], upload_dir)
+        clean_image = read_upload(clean['path'], upload_dir) if clean else None
+        derainer = load_derainer(derainer_name)
+        with interruptible(derainer, is_over):
             *_, rainy, derained = view_scene(
-                read_upload(image['path'], upload_dir),
-                load_derainer(derainer_name),
+                uploaded,
+                derainer,
                 load_task(task_name) if task_name else None,
                 '+'.join(f'{kind}:{severity:g}' for kind in rain_kinds) or None,
                 int(seed or 0),
-                read_upload(clean['path'], upload_dir) if clean else None,
+                clean_image,
             )
-        except (OSError, InputError) as error:
-            raise gr.Error(str(error), duration=None, print_exception=False) from None
         predictions: list[np.ndarray | str | None] = [None, '', None, '']
         if task_name:
             predictions = [

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmderain.errors import InputError
 
-from .page import CSS, DerainerLoaders, TaskLoaders, build_page, require_gradio
+from .page import CSS, TIME_LIMIT, DerainerLoaders, TaskLoaders, build_page, require_gradio
 from .uploads import trim_uploads
 
 #: Largest number of requests that wait. Further requests are refused.
@@ -30,6 +30,7 @@ def serving(
     port: int = 7860,
     max_upload: int = 20,
     users: list[tuple[str, str]] | None = None,
+    time_limit: float = TIME_LIMIT,
 ) -> Iterator[str]:
     """Serve the page inside a ``with`` block.
 
@@ -42,6 +43,7 @@ def serving(
         port: port to listen on, from 1 to 65535.
         max_upload: largest size of an uploaded file in MB, at least 1.
         users: names and passwords, see :func:`read_users`; None serves everybody who can connect.
+        time_limit: largest number of seconds of a request.
 
     Yields:
         The URL of the page.
@@ -52,6 +54,8 @@ def serving(
     """
     if max_upload < 1:
         raise InputError(f'--max-upload must be at least 1 MB, found {max_upload}')
+    if time_limit <= 0:
+        raise InputError(f'--time-limit must be more than 0 seconds, found {time_limit:g}')
     if not 1 <= port <= 65535:
         raise InputError(f'--port must be from 1 to 65535, found {port}')
     # These settings switch off the public tunnel, other servers, and the history in the browser.
@@ -65,7 +69,7 @@ def serving(
         tempfile.TemporaryDirectory(prefix='mmderain_web_') as folder,
         environment(GRADIO_TEMP_DIR=folder, no_proxy='*'),
     ):
-        page = build_page(derainers, tasks, folder).queue(max_size=MAX_WAITING)
+        page = build_page(derainers, tasks, folder, time_limit).queue(max_size=MAX_WAITING)
         stop = threading.Event()
         threading.Thread(target=_trim_until, args=(folder, stop), daemon=True).start()
         try:

@@ -1,4 +1,8 @@
-"""A derainer and a task model for tests of the web page."""
+"""A derainer, a task model, and a client for tests of the web page."""
+
+import json
+import time
+from urllib.request import Request, urlopen
 
 import numpy as np
 import torch
@@ -35,3 +39,28 @@ class Spotter:
 
     def agreement(self, prediction, reference):
         return 'the same' if prediction == reference else 'another'
+
+
+def send(address: str, image: dict, derainer: str = 'dim', leave_after: float = 60, session: str = 'a') -> dict:
+    """Send a request for the function of the page, and return the message at its end.
+
+    Raises:
+        TimeoutError: the connection was closed after the given number of seconds.
+    """
+    end = time.monotonic() + leave_after
+    with urlopen(f'{address}config') as answer:
+        config = json.load(answer)
+    number = next(entry['id'] for entry in config['dependencies'] if len(entry['inputs']) == 7)
+    body = dict(data=[image, None, derainer, '', [], 3, 0], fn_index=number, session_hash=session, event_data=None)
+    queue = f'{address.rstrip("/")}{config.get("api_prefix", "/gradio_api")}/queue'
+    join = Request(f'{queue}/join', json.dumps(body).encode(), {'Content-Type': 'application/json'})
+    with urlopen(join, timeout=60) as answer:
+        assert 'event_id' in json.load(answer)
+    with urlopen(f'{queue}/data?session_hash={session}', timeout=60) as events:
+        for line in events:
+            message = json.loads(line.removeprefix(b'data: ')) if line.startswith(b'data: ') else {}
+            if message.get('msg') == 'process_completed':
+                return message
+            if time.monotonic() > end:
+                raise TimeoutError
+    raise AssertionError('the request has not ended')

@@ -4,7 +4,6 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 import cv2
 import mmcv
@@ -16,6 +15,8 @@ from PIL import Image
 from mmderain.errors import InputError
 from mmderain.web import is_loopback, read_users, serving, uploads
 from mmderain.web.uploads import read_upload, trim_uploads
+
+from .cases import send
 
 
 def test_uploads_of_every_form_become_8_bit_color(tmp_path):
@@ -110,24 +111,6 @@ def test_loopback_addresses(host, expected):
 
 
 # --- requests without a browser -------------------------------------------------------------------
-
-
-def send(address: str, image: dict, seconds: float = 60) -> dict:
-    """Send a request for the function of the page, and return the message at its end."""
-    with urlopen(f'{address}config') as answer:
-        config = json.load(answer)
-    number = next(entry['id'] for entry in config['dependencies'] if len(entry['inputs']) == 7)
-    body = dict(data=[image, None, 'dim', '', [], 3, 0], fn_index=number, session_hash='a', event_data=None)
-    queue = f'{address.rstrip("/")}{config.get("api_prefix", "/gradio_api")}/queue'
-    join = Request(f'{queue}/join', json.dumps(body).encode(), {'Content-Type': 'application/json'})
-    with urlopen(join, timeout=seconds) as answer:
-        assert 'event_id' in json.load(answer)
-    with urlopen(f'{queue}/data?session_hash=a', timeout=seconds) as events:
-        for line in events:
-            message = json.loads(line.removeprefix(b'data: ')) if line.startswith(b'data: ') else {}
-            if message.get('msg') == 'process_completed':
-                return message
-    raise AssertionError('the request has not ended')
 
 
 def test_requests_for_other_files_are_refused(derainer, other_files, tmp_path, monkeypatch):
