@@ -24,7 +24,7 @@ REPORTS := docs/en/reports
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-demo: base  ## derain a sample picture and show what comes back
+demo: base  ## train a small derainer on bundled photographs, measure it, and write comparisons
 	$(BIN)/python demo/sample_demo.py $(DEMO_ARGS)
 	$(BIN)/python demo/scene_demo.py --if-possible
 

@@ -36,7 +36,10 @@ class Stopped(Exception):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of an error message that names a similar known word, '' if there is none."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
+    names = list(known)
+    # A name with the prefix of a package, as in 'mmderain.Derain', is the best match for the name alone.
+    close = [name for name in names if name.endswith(f'.{word}')]
+    close = close or difflib.get_close_matches(word, names, n=1, cutoff=0.7)
     return f'; did you mean {close[0]!r}?' if close else ''
 
 

@@ -87,7 +87,9 @@ def main(args: argparse.Namespace) -> int | None:
         torch.set_num_threads(args.threads)
     benchmark = Benchmark(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Benchmark)})
     if args.checkpoint and len(args.configs) > 1:
-        raise InputError(f'--checkpoint belongs to one config, found {len(args.configs)}')
+        raise InputError(
+            f'--checkpoint needs exactly one config, found {len(args.configs)}; name one, or omit --checkpoint'
+        )
     if args.against:
         return compare_trees(ROOT, args.against, args.configs, benchmark, args.pairs, args.out)
     peaks = {precision: convolution_peak(precision, args.device) for precision in args.precision}

@@ -83,7 +83,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def prepare_release(args: argparse.Namespace) -> None:
-    """Find, check and link the pairs of a published release."""
+    """Find and check the pairs of a published release, and link or copy them to the destination.
+
+    Args:
+        args: parsed command line.
+
+    Raises:
+        FileNotFoundError: a source folder does not exist.
+        InputError: a split is unknown, no pair is found, or the destination must not be written to.
+    """
     release = RELEASES[args.name]
     if not args.src.is_dir():
         raise FileNotFoundError(f'{args.src}: no such folder; give the folder that the release was unpacked to')

@@ -59,7 +59,7 @@ def main(args: argparse.Namespace) -> None:
         require_data(cfg, 'test_dataloader')
         runner = Runner.from_cfg(cfg)
     load_weights(getattr(runner.model, 'module', runner.model), args.checkpoint)
-    with keep_cpu_memory():
+    with config_errors(args.config), keep_cpu_memory():  # mmengine builds the data set here
         runner.test()
 
 

@@ -147,6 +147,8 @@ def _set_targets(sources: list[Source], out_dir: Path, existing: str) -> None:
     """Set the target of each source, or its problem if an earlier source has the same target."""
     if out_dir.exists() and not out_dir.is_dir():
         raise InputError(f'{out_dir}: is a file; expected a folder for the results')
+    if not out_dir.exists() and out_dir.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES):
+        raise InputError(f'{out_dir}: is the name of a file; expected a folder, in which results have their own names')
     files = [source for source in sources if isinstance(source.content, Path) and not source.problem]
     inputs = {_resolve(Path(source.name)): source.name for source in files}
     taken: dict[Path, str] = {}
@@ -166,9 +168,7 @@ def _set_targets(sources: list[Source], out_dir: Path, existing: str) -> None:
             )
             continue
         if existing == 'refuse' and path.exists():
-            raise InputError(
-                f"{path}: already exists; use existing='replace' or 'skip' (--existing), or name another folder"
-            )
+            raise InputError(f"{path}: already exists; set existing to 'replace' or 'skip', or name another folder")
         taken[resolved] = source.name
         source.target = path
 

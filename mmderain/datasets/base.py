@@ -120,8 +120,9 @@ class DerainDataset(BaseDataset):
     def _missing_message(self, folder: Path) -> str:
         state = 'holds no images' if folder.is_dir() else 'does not exist'
         name = self.source.get('name', 'data set')
-        lines = [f'{name}: {folder} {state} (looked for in {Path.cwd()}).']
+        lines = [f'{folder} {state} (looked for in {Path.cwd()}).']
         if 'published_at' in self.source:
+            lines.append(f'The config expects {name}. For images of your own, correct `data_root` of the data set.')
             lines.append(f'Published at: {self.source["published_at"]}')
         if 'layout' in self.source:
             lines.append(f'Expected layout:\n{self.source["layout"].strip()}')

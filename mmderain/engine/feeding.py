@@ -43,7 +43,13 @@ def measure_feeding(cfg: Config, workers: list[int], batches: int, steps: int, d
 
 
 def seconds_a_batch(loader: dict, workers: int, batches: int) -> tuple[float, dict]:
-    """Return the mean time of a batch in seconds, and the last batch."""
+    """Measure the mean time in seconds to load a batch, and return it with the last batch.
+
+    Args:
+        loader: config of the data loader.
+        workers: number of loader processes.
+        batches: number of timed batches.
+    """
     loader = {**loader, 'num_workers': workers, 'persistent_workers': False}
     iterator = iter(Runner.build_dataloader(loader, seed=0))
     # The first batch starts the processes, and each process prefetches two; these are not counted.

@@ -166,11 +166,17 @@ def convert(name: str, source: object, **settings: Any) -> dict[str, Tensor]:
 
 
 def unused_weights(name: str, source: object) -> dict[str, Tensor]:
-    """Return the weights in an authors' file that the authors' model holds but never uses.
+    """Return the weights of an authors' checkpoint that are part of the authors' model but are never used.
 
     Args:
         name: a key of ``NETWORKS``.
         source: content of the authors' file.
+
+    Returns:
+        The weights by the keys of the authors; empty if there are none.
+
+    Raises:
+        ConversionError: the content is not a dictionary of tensors.
     """
     get_rules, network_type, _ = NETWORKS[name]
     bare = bare_weights(name, source)

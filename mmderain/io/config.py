@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 from mmengine.config import Config
+from mmengine.registry import Registry
 
 from mmderain.errors import InputError, did_you_mean
 
@@ -107,7 +108,7 @@ def _building_reason(error: Exception, frames: list) -> str:
     kind, cls = built.get('obj_type'), built.get('obj_cls')
     if isinstance(error, KeyError) and isinstance(kind, str) and cls is None:
         registry = built['registry']
-        return f'no {registry.name} is called {kind!r}{did_you_mean(kind, registry.module_dict)}'
+        return f'no {registry.name} is called {kind!r}{did_you_mean(kind, _names_for(registry, kind))}'
     found = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
     if isinstance(error, TypeError) and found is not None:
         owner, argument = found.groups()
@@ -115,6 +116,21 @@ def _building_reason(error: Exception, frames: list) -> str:
         takes = [name for cls in classes if getattr(cls, '__name__', '') == owner for name in signature_of(cls)]
         return f'{owner} takes no argument {argument!r}{did_you_mean(argument, takes)}'
     return f'{getattr(cls, "__name__", frames[-1].f_code.co_name)}: {_reason(error)}'
+
+
+def _names_for(registry: Registry, kind: str) -> list[str]:
+    """Return the names that a config may use in place of an unknown one.
+
+    The names of mmderain's own types, and of types that are called ``kind`` in other packages, have a prefix.
+    """
+    root = registry
+    while root.parent is not None:
+        root = root.parent
+    names = list(registry.module_dict)
+    for scope, child in root.children.items():
+        if scope == 'mmderain' or kind.split('.')[-1] in child.module_dict:
+            names += [f'{scope}.{name}' for name in child.module_dict]
+    return names
 
 
 def _reason(error: BaseException) -> str:

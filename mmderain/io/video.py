@@ -33,7 +33,8 @@ def read_frames(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[Iterato
         InputError: the file is not a video, has no frames, or its frames are too large.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f'{path}: no such video')
+        kind = 'is a folder; expected a video' if Path(path).is_dir() else 'no such video'
+        raise FileNotFoundError(f'{path}: {kind}')
     capture = cv2.VideoCapture(str(path))
     width, height = (int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
     require_pixels(path, width, height, max_pixels)

@@ -81,6 +81,8 @@ class Derain(BaseTransform):
         Raises:
             InputError: the image has another form, or ``device`` is a GPU and the transform runs in a loader process.
         """
+        if 'img' not in results:
+            raise InputError('mmderain.Derain: no image is loaded yet; put it behind LoadImageFromFile in the pipeline')
         img = results['img']
         levels = img if img.dtype == np.uint8 else np.rint(img).clip(0, 255).astype(np.uint8)
         if img.ndim != 3 or img.shape[2] != 3 or not np.array_equal(img, levels):

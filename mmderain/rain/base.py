@@ -34,8 +34,9 @@ class RainPreset(ABC):
     def stream(self) -> int:
         """Return the key of this kind's random stream.
 
-        Each kind has its own stream, so that the streaks of a seed stay the same whether or not mist is drawn with
-        them. The kinds of mmderain set 0, 1 and 2.
+        Each kind has its own stream. Therefore a seed gives the same streaks whether or not mist is also drawn. The
+        default is the CRC-32 checksum of the name. The kinds bundled with mmderain use 0 (mist), 1 (streaks) and 2
+        (drops) instead.
         """
         return zlib.crc32(self.name.encode())
 

@@ -14,7 +14,7 @@ from mmderain.models.networks import mafnet
 
 
 def lrelu(x: Tensor) -> Tensor:
-    """Apply the leaky ReLU of slope 0.2."""
+    """Apply a leaky ReLU with a negative slope of 0.2."""
     return F.leaky_relu(x, mafnet.SLOPE)
 
 

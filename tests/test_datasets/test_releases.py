@@ -157,7 +157,7 @@ def test_copies_and_other_data_sets_are_kept_without_overwrite(tmp_path, capsys)
     assert prepare('rain12', src, out, '--copy') == 0
     assert (tmp_path / 'out.old/mine.png').is_file() and (tmp_path / 'out.part/mine.png').is_file()
     # Copies may be the only ones left.
-    assert prepare('rain12', src, out) == 1 and 'holds copies of 3 pairs' in capsys.readouterr().err
+    assert prepare('rain12', src, out) == 1 and 'already contains copies of 3 pairs' in capsys.readouterr().err
     assert prepare('rain12', src, out, '--overwrite') == 0 and (out / 'rain/rain-001.png').is_symlink()
     other = make(tmp_path / 'other', TREES['mpid_mist'][0])
     assert prepare('mpid_mist', other, out) == 1 and 'holds rain12; name another' in capsys.readouterr().err

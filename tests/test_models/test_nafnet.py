@@ -77,7 +77,7 @@ def test_gradient_checkpointing_gives_the_same_gradients():
 
 
 def test_different_numbers_of_levels_are_refused():
-    with pytest.raises(ValueError, match=r'as many decoder levels .* encoder_blocks=\[1, 1\] and decoder_blocks=\[1\]'):
+    with pytest.raises(ValueError, match=r'must have the same length, found \[1, 1\] \(2\) and \[1\] \(1\)'):
         NAFNet(encoder_blocks=(1, 1), decoder_blocks=(1,))
 
 

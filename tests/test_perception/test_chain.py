@@ -18,7 +18,16 @@ pytest.importorskip('mmseg', reason='mmseg is not installed')
 
 
 def outputs(cfg: Config, files: list[str]) -> list[dict[str, torch.Tensor]]:
-    """Return the predictions of a task model for images, by the inference function of its library."""
+    """Run the inference function of mmdet or mmseg and return the predictions.
+
+    Args:
+        cfg: config of a detector or segmentor; its weights are set by ``fill``.
+        files: image files.
+
+    Returns:
+        One dict for each image: ``bboxes``, ``scores`` and ``labels`` of a detector, or ``logits`` and ``labels`` of a
+        segmentor.
+    """
     init_default_scope(cfg.default_scope)
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)

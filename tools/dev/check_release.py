@@ -1,10 +1,12 @@
-"""Check what is released: build both archives, install the wheel into an environment with mmdet, use it, remove it.
+"""Check a release: build the source archive and the wheel, and try the wheel beside mmdet.
 
     python tools/dev/check_release.py --out dist
 
-The environment is a new virtual environment that sees mmdet, mmseg and all other packages of the Python that runs this
-script, but no mmderain. Nothing is downloaded. A release is complete if every step succeeds and pip leaves no file
-behind. `make release` runs this check; CONTRIBUTING.md lists the steps of a release.
+The script installs the wheel into a new virtual environment, uses its commands and its transform, and uninstalls it.
+The environment contains all packages of the Python that runs this script, such as mmdet and mmseg, but not mmderain.
+Nothing is downloaded. The check passes if every step succeeds, uninstalling leaves no file, and mmdet can still be
+imported. The archives are copied to --out only if the check passes. `make release` runs this check;
+CONTRIBUTING.md lists the steps of a release.
 """
 
 import argparse

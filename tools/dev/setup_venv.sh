@@ -82,6 +82,7 @@ make_venv() {
     fi
     "$python" -c 'import ensurepip, venv' 2>/dev/null ||
         die "$python has no venv module; on Debian and Ubuntu: apt install python3-venv"
+    [ ! -e "$venv" ] || say "the pins of requirements/lock.txt or the Python version changed: .venv is made again"
     rm -rf "$venv"
     free_gb=$(($(df -Pk "$root" | awk 'NR == 2 {print $4}') / 1024 / 1024))
     [ "$free_gb" -ge "$min_disk_gb" ] ||

@@ -1,1 +1,4 @@
-"""Make data sets from others: boxes from label maps, small images from photographs, labels from a video."""
+"""Converters that create data sets.
+
+They make boxes from label maps, small images from photographs, and frames with labels from a video.
+"""

@@ -150,7 +150,16 @@ def _splits_of(release: Release, path: Path) -> list[str]:
 
 
 def _role_of(release: Release, splits: list[str], path: Path) -> _Role | None:
-    """Return the place of an image in the data set, None if it has none."""
+    """Return the split, the number of the rule and the name fields of an image, and whether it is rainy.
+
+    Args:
+        release: the release.
+        splits: names of the splits to consider.
+        path: path of the image in the folder of the release.
+
+    Returns:
+        None if no rule of the splits matches the path.
+    """
     for name in splits:
         split = release.splits[name]
         for number, patterns in enumerate(split.rules):

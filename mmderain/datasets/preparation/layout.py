@@ -52,9 +52,12 @@ def check_destination(name: str, src: Path, dst: Path, overwrite: bool = False) 
     if overwrite or not rows:
         return
     if rows[0]['set'] != name:
-        raise InputError(f'{dst} holds {rows[0]["set"]}; name another destination, or --overwrite it')
+        raise InputError(f'{dst} contains {rows[0]["set"]}; name another destination, or use --overwrite to replace it')
     if not (there / rows[0]['img']).is_symlink():
-        raise InputError(f'{dst} holds copies of {len(rows)} pairs; name another destination, or --overwrite them')
+        raise InputError(
+            f'{dst} already contains copies of {len(rows)} pairs, which may be the only ones; name another '
+            'destination, or use --overwrite to replace them'
+        )
 
 
 def write_layout(

@@ -56,6 +56,8 @@ class SynthesizeRain(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Return the results with a rainy ``img`` and the clean ``gt_img``."""
+        if 'img' not in results:
+            raise InputError('SynthesizeRain: no image is loaded yet; put it behind the loading transform')
         seed: int | list[int]
         if self.seed is None:
             seed, choice = np.random.randint(2**31), np.random.randint(len(self.choices))

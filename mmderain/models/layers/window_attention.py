@@ -169,7 +169,19 @@ def _chunks(
 
 
 def _attention_weights(q: Tensor, neighbors: Tensor, position_term: Tensor, w: Tensor) -> Tensor:
-    """Return the weights, (N, window, window, h, W), which sum to 1 over the window."""
+    """Compute the attention weights for a chunk of rows.
+
+    They are the softmax over the window of ``t_j + s_ij + w . |q_i - k_j|``.
+
+    Args:
+        q: queries, (N, R, h, W), where h is the number of rows in the chunk.
+        neighbors: values ``t`` and keys ``k`` of the neighbors, (N, 1 + R, window, window, h, W).
+        position_term: ``s`` for these rows.
+        w: (R,).
+
+    Returns:
+        (N, window, window, h, W), which sums to 1 over the two window dimensions.
+    """
     logits = neighbors[:, 0] + position_term
     for c in range(q.shape[1]):
         logits.addcmul_((q[:, c, None, None] - neighbors[:, 1 + c]).abs_(), w[c])

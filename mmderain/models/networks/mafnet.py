@@ -236,7 +236,7 @@ class MAFNet(BaseModule):
         if interaction not in kinds:
             raise ValueError(f'MAFNet: interaction must be one of {kinds}, found {interaction!r}')
         if channels % 4:
-            raise ValueError(f'MAFNet: channels must be a multiple of 4 (four Haar bands), found {channels}')
+            raise ValueError(f'MAFNet: channels must be a multiple of 4, one part for each Haar band, found {channels}')
         num_scales = 3
         self.with_cp = with_cp
         self.spec = NetworkSpec(

@@ -107,8 +107,8 @@ class NAFNet(BaseModule):
         super().__init__(init_cfg)
         if len(encoder_blocks) != len(decoder_blocks):
             raise ValueError(
-                f'NAFNet needs as many decoder levels as encoder levels, found encoder_blocks={list(encoder_blocks)} '
-                f'and decoder_blocks={list(decoder_blocks)}'
+                f'NAFNet: encoder_blocks and decoder_blocks must have the same length, found {list(encoder_blocks)} '
+                f'({len(encoder_blocks)}) and {list(decoder_blocks)} ({len(decoder_blocks)})'
             )
         self.with_cp = with_cp
         smallest = 2 ** len(encoder_blocks)
