@@ -1,0 +1,59 @@
+"""Run the campaigns behind docs/en/reliability.md, and write the page from their results.
+
+    python tools/dev/reliability.py training-kills --number 100
+    python tools/dev/reliability.py page
+
+Each call appends its result, with date and machine, to docs/en/reports/reliability.json. The page lists all of them.
+"""
+
+import argparse
+import datetime
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+
+from campaigns import endurance
+from campaigns.common import ROOT
+
+from mmderain.cli.command import CommandParser, command
+from mmderain.engine.machine import processor_name
+from mmderain.io import atomic_write
+
+RESULTS = ROOT / 'docs/en/reports/reliability.json'
+#: Name -> function of one number, the default of the number, and the meaning of the number.
+CAMPAIGNS: dict[str, tuple[Callable[[float], dict], float, str]] = {
+    'endurance-inference': (endurance.inference, 60, 'minutes'),
+    'endurance-training': (endurance.training, 60, 'minutes'),
+}
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = CommandParser(__doc__)
+    parser.add_argument('campaign', choices=[*CAMPAIGNS, 'page'])
+    defaults = ', '.join(f'{name}: {number:g} {unit}' for name, (_, number, unit) in CAMPAIGNS.items())
+    parser.add_argument('--number', type=float, help=f'how much to do (default: {defaults})')
+    return parser.parse_args(argv)
+
+
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Run a campaign, or write the page."""
+    function, default, _ = CAMPAIGNS[args.campaign]
+    number = default if args.number is None else args.number
+    result = function(number)
+    append(dict(campaign=args.campaign, date=f'{datetime.date.today()}', machine=processor_name(), **result))
+    print(json.dumps({key: value for key, value in result.items() if key != 'records'}))
+
+
+def append(result: dict) -> None:
+    """Append a result to the file of results."""
+    results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
+    with atomic_write(RESULTS) as part:
+        part.write_text(json.dumps([*results, result], indent=1) + '\n')
+
+
+if __name__ == '__main__':
+    tempfile.gettempdir()
+    sys.exit(main())
