@@ -10,6 +10,7 @@ import torch
 from conftest import smooth_image
 
 from mmderain.apis import DerainInferencer
+from mmderain.errors import InputError
 from mmderain.io import decode_image, write_image
 from mmderain.models import NetworkSpec
 from mmderain.registry import MODELS
@@ -106,3 +107,11 @@ def test_images_above_the_limit_of_pixels_are_failures(tmp_path):
     result = DerainInferencer(CONFIG, max_pixels=600)(tmp_path)
     assert [entry.status for entry in result.results] == ['failed', 'ok']
     assert 'a.png: has 30x24 pixels, more than the limit of 600' in result.results[0].reason
+
+
+@pytest.mark.parametrize('name', ['result.png', 'result.MP4'])
+def test_a_folder_for_results_has_no_name_of_a_file(inferencer, tmp_path, name):
+    write(tmp_path / 'a.png')
+    with pytest.raises(InputError, match=f'{name}: is the name of a file; expected a folder'):
+        inferencer(tmp_path / 'a.png', out_dir=tmp_path / name)
+    assert not (tmp_path / name).exists()

@@ -1,7 +1,7 @@
 """Reading configs: errors name the config, and errors of the run itself are not changed."""
 
 import pytest
-from mmengine.registry import MODELS
+from mmengine.registry import MODELS, DefaultScope
 
 from mmderain.apis import init_model
 from mmderain.cli import main
@@ -63,3 +63,18 @@ def test_too_little_memory_for_a_network_is_not_an_error_of_the_config():
 
     with pytest.raises(RuntimeError, match='CUDA error'), config_errors('net.py'):
         MODELS.build(dict(type=network))
+
+
+@pytest.mark.parametrize(
+    'kind, proposal', [('Derain', 'mmderain.Derain'), ('mmderain.SynthesiseRain', 'mmderain.SynthesizeRain')]
+)
+def test_the_name_of_an_unknown_type_is_completed(kind, proposal):
+    """Configs of mmdet and mmseg need the prefix of mmderain."""
+    pytest.importorskip('mmdet')
+    from mmdet.registry import TRANSFORMS
+
+    import mmderain.perception  # noqa: F401  (registers Derain)
+
+    text = f'no transform is called {kind!r}; did you mean {proposal!r}'
+    with DefaultScope.overwrite_default_scope('mmdet'), pytest.raises(InputError, match=text), config_errors('my.py'):
+        TRANSFORMS.build(dict(type=kind))

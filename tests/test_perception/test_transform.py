@@ -6,6 +6,7 @@ import torch
 from conftest import smooth_image
 from mmengine.registry import TRANSFORMS, init_default_scope
 
+from mmderain.errors import InputError
 from mmderain.perception import Derain
 
 from .cases import DARKER, IDENTITY, Darker, detector
@@ -56,3 +57,11 @@ def test_test_time_augmentation_derains_once(files):
     undisturbed = TRANSFORMS.build(dict(type='Compose', transforms=[load, augment]))
     plain = undisturbed(dict(img_path=files[0], img_id=0))['inputs']
     assert all((a <= b).all() and not torch.equal(a, b) for a, b in zip(views, plain, strict=True))
+
+
+@pytest.mark.parametrize(
+    'config', [dict(type='mmderain.Derain', derainer='nafnet'), dict(type='mmderain.SynthesizeRain', preset='heavy')]
+)
+def test_a_transform_ahead_of_the_loading_transform_says_so(config):
+    with pytest.raises(InputError, match='no image is loaded yet; put it behind'):
+        TRANSFORMS.build(config).transform(dict(img_path='a.png'))

@@ -10,10 +10,10 @@ import argparse
 import datetime
 import json
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from campaigns import endurance
+from campaigns import endurance, kills, mutations, page, web_users
 from campaigns.common import ROOT
 
 from mmderain.cli.command import CommandParser, command
@@ -23,6 +23,11 @@ from mmderain.io import atomic_write
 RESULTS = ROOT / 'docs/en/reports/reliability.json'
 #: Name -> function of one number, the default of the number, and the meaning of the number.
 CAMPAIGNS: dict[str, tuple[Callable[[float], dict], float, str]] = {
+    'training-kills': (kills.training, 80, 'kills'),
+    'training-kills-2': (partial(kills.training, processes=2), 20, 'kills'),
+    'inference-kills': (kills.inference, 50, 'kills'),
+    'mutations': (mutations.campaign, 2000, 'files'),
+    'web-users': (web_users.campaign, 5, 'minutes'),
     'endurance-inference': (endurance.inference, 60, 'minutes'),
     'endurance-training': (endurance.training, 60, 'minutes'),
 }
@@ -40,6 +45,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
     """Run a campaign, or write the page."""
+    if args.campaign == 'page':
+        page.write(json.loads(RESULTS.read_text()))
+        return
     function, default, _ = CAMPAIGNS[args.campaign]
     number = default if args.number is None else args.number
     result = function(number)
@@ -55,5 +63,4 @@ def append(result: dict) -> None:
 
 
 if __name__ == '__main__':
-    tempfile.gettempdir()
     sys.exit(main())
