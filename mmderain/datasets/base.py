@@ -76,10 +76,13 @@ class DerainDataset(BaseDataset):
 
     def _run_pipeline(self, idx: int | SeededIndex, offset: int) -> dict:
         """Run the pipeline on the item that lies ``offset`` items after an index, with the seed of the index."""
+        index = idx.index if isinstance(idx, SeededIndex) else idx
+        if offset:  # without an offset, an index behind the last item must raise an IndexError, which ends an iteration
+            index = (index + offset) % len(self)
         if not isinstance(idx, SeededIndex):
-            return self.pipeline(self.get_data_info((idx + offset) % len(self)))
+            return self.pipeline(self.get_data_info(index))
         with seeded(idx):
-            return self.pipeline(self.get_data_info((idx.index + offset) % len(self)))
+            return self.pipeline(self.get_data_info(index))
 
     def __getitem__(self, idx: int | SeededIndex) -> dict:
         if not self._fully_initialized:

@@ -160,7 +160,7 @@ def test_copies_and_other_data_sets_are_kept_without_overwrite(tmp_path, capsys)
     assert prepare('rain12', src, out) == 1 and 'already contains copies of 3 pairs' in capsys.readouterr().err
     assert prepare('rain12', src, out, '--overwrite') == 0 and (out / 'rain/rain-001.png').is_symlink()
     other = make(tmp_path / 'other', TREES['mpid_mist'][0])
-    assert prepare('mpid_mist', other, out) == 1 and 'holds rain12; name another' in capsys.readouterr().err
+    assert prepare('mpid_mist', other, out) == 1 and 'contains rain12; name another' in capsys.readouterr().err
     assert prepare('mpid_mist', other, out, '--overwrite') == 0
     assert prepare('rain12', src, Path('/dev/null/rain12')) == 1 and 'Traceback' not in capsys.readouterr().err
 

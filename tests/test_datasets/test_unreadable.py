@@ -39,6 +39,13 @@ def test_unreadable_images_are_skipped_if_configured(root):
     assert np.array_equal(first['img'], second['img'])
 
 
+@pytest.mark.parametrize('unreadable', ['error', 'skip'])
+def test_an_iteration_ends_after_the_last_item(tmp_path, unreadable):
+    write_pairs(tmp_path, '01', size=(8, 8))
+    dataset = PairedImageDataset(data_root=str(tmp_path), pairing=PAIRING, pipeline=PIPELINE, unreadable=unreadable)
+    assert [item['name'] for item in dataset] == ['rain-0.png', 'rain-1.png']
+
+
 def test_the_last_item_is_replaced_by_the_first(root):
     (root / 'rain/rain-4.png').write_bytes(b'')
     dataset = PairedImageDataset(data_root=str(root), pairing=PAIRING, pipeline=PIPELINE, unreadable='skip')

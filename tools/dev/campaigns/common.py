@@ -8,12 +8,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
+import cv2
 import numpy as np
+import torch
 
 from mmderain.io import write_image
 from mmderain.rain import draw_rain
 
 ROOT = Path(__file__).resolve().parents[3]
+
+# mmengine formats the config of a run with yapf up to six times, which takes most of the time of a short run.
+sys.path.insert(0, str(ROOT / 'tests/stubs'))
+# A forked process hangs if the threads of its parent have started.
+torch.set_num_threads(1)
+cv2.setNumThreads(0)
 
 
 def photograph(height: int, width: int, seed: int) -> np.ndarray:

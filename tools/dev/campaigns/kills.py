@@ -37,7 +37,7 @@ def train_to_end(arguments: list[str], log: Path, processes: int) -> None:
             raise RuntimeError(log.read_text()[-3000:])
 
 
-def training(number: float, processes: int = 1, steps: int = 60) -> dict:
+def training(number: float, processes: int = 1, steps: int = 300) -> dict:
     """Kill a training again and again, and compare the final weights with those of an undisturbed one.
 
     Each checkpoint is written after a single step, so that many kills come while one is written. After the last step
