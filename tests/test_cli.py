@@ -16,6 +16,7 @@ from mmderain.errors import InputError
 
 #: Every program of tools/ but the one that a benchmark starts in another tree.
 SCRIPTS = [path for path in sorted((ROOT / 'tools').rglob('*.py')) if path.name != 'time_in_tree.py']
+SCRIPTS = [path for path in SCRIPTS if path.parent.name != 'campaigns']  # modules of tools/dev/reliability.py
 SCRIPTS += sorted((ROOT / 'demo').glob('*.py'))
 MODULES_OF_SCRIPTS = ('mim_files.py', 'training_recipes.py')
 

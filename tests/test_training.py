@@ -166,7 +166,11 @@ NO_BF16 = 'this processor has neither AMX nor AVX-512-BF16'
 def test_amp_option_of_the_training_tool(tmp_path, monkeypatch, capsys, cpu, amp, hardware, speedup, mixed, error_text):
     cpu(hardware, speedup)
     tool, trained = load_tool('train'), []
-    monkeypatch.setattr(tool.Runner, 'from_cfg', lambda cfg: trained.append(cfg) or SimpleNamespace(train=bool))
+    monkeypatch.setattr(
+        tool.Runner,
+        'from_cfg',
+        lambda cfg: trained.append(cfg) or SimpleNamespace(train=bool, register_hook=id, model=None),
+    )
     monkeypatch.chdir(ROOT)
     with warnings.catch_warnings():
         warnings.simplefilter('error')
@@ -217,7 +221,11 @@ def test_load_from_starts_a_new_run(tmp_path, monkeypatch, capsys, cpu):
     """It also does with --resume in an empty work directory, and --amp=auto then measures."""
     cpu(hardware=True, speedup=2)
     tool, trained = load_tool('train'), []
-    monkeypatch.setattr(tool.Runner, 'from_cfg', lambda cfg: trained.append(cfg) or SimpleNamespace(train=bool))
+    monkeypatch.setattr(
+        tool.Runner,
+        'from_cfg',
+        lambda cfg: trained.append(cfg) or SimpleNamespace(train=bool, register_hook=id, model=None),
+    )
     monkeypatch.chdir(ROOT)
     weights = ROOT / 'mmderain/weights/sian_compact.pth'
     for options in ([], ['--resume']):

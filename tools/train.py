@@ -78,19 +78,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
-    """Train the model."""
+    """Train the model of a config, from the start or from a checkpoint."""
     cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher, auto_scale_lr=args.auto_scale_lr)
     protect_training(cfg)
-    with config_errors(args.config):
-        require_data(cfg, 'train_dataloader', 'val_dataloader')
-        if args.check_data:
-            check_data(cfg, 'train_dataloader', 'val_dataloader')
-    with nullcontext() if args.share_work_dir else work_dir_lock(cfg.work_dir, args.launcher):
-        train(cfg, args)
-
-
-def train(cfg: Config, args: argparse.Namespace) -> None:
-    """Train the model of a config, from the start or from a checkpoint."""
     resumed = args.resume
     if resumed == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
         resumed = latest_checkpoint(cfg.work_dir)
@@ -99,14 +89,28 @@ def train(cfg: Config, args: argparse.Namespace) -> None:
     # mmengine would run code in a checkpoint; read_checkpoint refuses a file with code.
     checkpoint = None if cfg.get('load_from') is None else read_checkpoint(cfg.load_from)
     with config_errors(args.config):
+        require_data(cfg, 'train_dataloader', 'val_dataloader')
+        if args.check_data:
+            check_data(cfg, 'train_dataloader', 'val_dataloader')
         if decide_amp(cfg, args.amp, checkpoint if cfg.get('resume') else None):
             use_amp(cfg)
-        runner = Runner.from_cfg(cfg)
-        if cfg.get('resume') and checkpoint is not None:
-            require_same_model(runner.model, checkpoint, cfg.load_from)
-        with keep_cpu_memory(), stop_on_signals() as request:
-            runner.register_hook(StopHook(request))
-            runner.train()
+        with nullcontext() if args.share_work_dir else work_dir_lock(cfg.work_dir, args.launcher):
+            train(cfg, checkpoint if cfg.get('resume') else None)
+
+
+def train(cfg: Config, resumed: dict | None) -> None:
+    """Build mmengine's Runner and train.
+
+    Args:
+        cfg: config of the run.
+        resumed: content of the checkpoint ``cfg.load_from`` if the run continues from it, else None.
+    """
+    runner = Runner.from_cfg(cfg)
+    if resumed is not None:
+        require_same_model(runner.model, resumed, cfg.load_from)
+    with keep_cpu_memory(), stop_on_signals() as request:
+        runner.register_hook(StopHook(request))
+        runner.train()
 
 
 if __name__ == '__main__':

@@ -6,7 +6,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import cv2
 import numpy as np
 
 from mmderain import DEFAULT_DERAINER
@@ -14,10 +13,11 @@ from mmderain.apis import trained_derainer
 from mmderain.errors import InputError
 from mmderain.hub import bundled_models
 from mmderain.models import Derainer
-from mmderain.perception.scene import View, view_scene
+from mmderain.perception.scene import view_scene
 from mmderain.perception.task import TaskInferencer, load_task_model
 from mmderain.rain import PRESETS
 
+from .formatting import difference, prediction_text, score_cards, to_rgb
 from .requests import RequestRunner, interruptible
 from .uploads import read_upload
 
@@ -25,8 +25,6 @@ from .uploads import read_upload
 TIME_LIMIT = 300.0
 #: Number of components that show the result.
 NUM_OUTPUTS = 9
-#: Maps the protocol of a score to its number format and its unit.
-SCORE_FORMATS = {'PSNR-Y': ('.2f', ' dB'), 'SSIM-Y(valid)': ('.4f', '')}
 #: Maps the name of a derainer to a function that loads it.
 DerainerLoaders = dict[str, Callable[[], Derainer]]
 #: Maps the name of a task model to a function that loads it.
@@ -215,43 +213,3 @@ def build_page(
             api_visibility='private',
         )
     return page
-
-
-def to_rgb(img: np.ndarray) -> np.ndarray:
-    """Convert BGR to RGB, the channel order of gradio."""
-    return cv2.cvtColor(img, cv2.COLOR_BGR2RGB)
-
-
-def prediction_text(view: View) -> str:
-    """Return a description of the prediction for a view, in one line."""
-    return f'{view.caption}; {view.agreement}' if view.agreement else view.caption
-
-
-def difference(rainy: np.ndarray, derained: np.ndarray) -> np.ndarray:
-    """Return the light that was removed, as an image.
-
-    Args:
-        rainy: (H, W, 3) BGR uint8.
-        derained: (H, W, 3) BGR uint8.
-
-    Returns:
-        ``rainy - derained + 128``, clamped to uint8. Where it is brighter than 128, light was removed; where it is
-        darker, light was added.
-    """
-    return cv2.addWeighted(rainy, 1, derained, -1, 128)
-
-
-def score_cards(before: dict[str, float], after: dict[str, float]) -> str:
-    """Return HTML that shows each score before and after deraining.
-
-    Args:
-        before: maps each protocol to the score of the rainy image.
-        after: maps each protocol to the score of the derained image.
-    """
-    cards = [
-        f'<div class="card"><span>{name}</span>'
-        f'<div>{before[name]:{number_format}} → <b>{after[name]:{number_format}}</b>{unit}</div></div>'
-        for name, (number_format, unit) in SCORE_FORMATS.items()
-        if name in before
-    ]
-    return f'<div class="cards">{"".join(cards)}</div>'
