@@ -70,8 +70,8 @@ def allow_resuming() -> None:
     """Let ``torch.load(weights_only=True)`` read the objects other than tensors in a checkpoint of a Runner.
 
     torch >= 2.6 refuses mmengine's ``HistoryBuffer`` (the smoothed losses) and the numpy arrays in it, so that
-    mmengine 0.10.7 cannot resume. A ``HistoryBuffer`` refers to its own methods through ``getattr``, which is allowed
-    for these methods only.
+    mmengine 0.10.7 cannot resume. When a checkpoint is read, a ``HistoryBuffer`` looks up its own methods with
+    ``getattr``. This function allows ``getattr`` only for the public names of ``HistoryBuffer``.
     """
     import numpy as np
 

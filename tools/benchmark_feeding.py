@@ -2,10 +2,12 @@
 
     python tools/benchmark_feeding.py configs/derain/sian_bsds.py --workers 0 1 2
 
-For each number of loader processes, the tool measures how many images a second are loaded, cropped, rained on and
-packed while nothing else runs. It also measures a training step of the config's model on the same batch. Loader
-processes work while the step runs, so a step waits only if loading a batch takes longer than the step. On a CPU both
-share the cores. feeding.json, feeding.md and feeding.png are written to --out.
+For each number of loader processes, the tool measures how many images a second the loader delivers (load, crop, draw
+rain, pack) while nothing else runs. It also measures the time of a training step of the config's model on one of the
+loaded batches. Loader processes work while the step runs, so a step waits only if loading a batch takes longer than the
+step. Without loader processes (0), each step waits for the whole loading time. If the model runs on the CPU, the step
+and the loader processes share the cores, so the real wait can be longer. feeding.json, feeding.md and feeding.png are
+written to --out.
 """
 
 import argparse

@@ -48,7 +48,8 @@ class Export:
     Attributes:
         multiple: height and width of an input must be multiples of this number. None if the model accepts only the size
             of the example input.
-        differences: maps each (height, width) that was compared to the largest difference from PyTorch.
+        differences: for each tested (height, width), the largest difference between the results of the exported model
+            and of PyTorch.
     """
 
     multiple: int | None
@@ -85,7 +86,8 @@ def export_derainer(
     multiple = math.lcm(derainer.spec.size_multiple, derainer.spec.export_multiple)
     if any(side % multiple or side < 8 * multiple for side in size):
         raise InputError(
-            f'size={tuple(size)}: {kind} can be exported for multiples of {multiple} that are at least {8 * multiple}'
+            f'size={tuple(size)}: to export {kind}, height and width must each be a multiple of {multiple} and at '
+            f'least {8 * multiple}'
         )
     fixed = fixed or not derainer.spec.export_any_size
     sizes = [tuple(size)] if fixed else [tuple(size), (12 * multiple, 8 * multiple)]

@@ -84,9 +84,10 @@ class DerainInferencer:
                 the shape (H, W), (H, W, 3) BGR or (H, W, 4) BGRA), a tensor (RGB in [0, 1], with the shape (3, H, W) or
                 (N, 3, H, W)), or a list of these.
             batch_size: number of images of the same size that are derained together. Default: 1.
-            out_dir: folder for the result files. Results of files have the names of the files, and results of a folder
-                also its sub-folders. Results of arrays are named by their position in the list. None returns arrays.
-                Results of tensors are always returned.
+            out_dir: folder for the result files. A result has the file name of its input; the suffix changes to .mp4
+                for a video, and to .png if the image format cannot be written. The results of a folder are put into the
+                same sub-folders as their inputs. Results of arrays are named by their position in the list. None
+                returns arrays. Results of tensors are always returned.
             existing: what to do if a result file already exists: ``'refuse'`` (the default) raises an error,
                 ``'skip'`` keeps the file and does not derain the input, ``'replace'`` replaces the file.
             progress: True shows a progress bar. Default: False.

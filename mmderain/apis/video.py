@@ -22,9 +22,9 @@ class VideoReport:
     Attributes:
         path: path of the written file.
         frames: number of frames.
-        flicker: mean absolute change between successive frames in levels of 255, (before, after) deraining. None for a
-            single frame. Rain streaks change from frame to frame, so that removing them decreases this value. Motion in
-            the scene contributes to both values.
+        flicker: mean absolute change of the pixel values (0 to 255) from one frame to the next, as a pair: before and
+            after deraining. None for a single frame. Rain streaks change from frame to frame, so that removing them
+            decreases this value. Motion in the scene contributes to both values.
         audio: whether the file has sound.
     """
 

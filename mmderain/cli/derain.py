@@ -3,8 +3,8 @@
     mmderain derain rainy.jpg --out derained
     mmderain derain holiday/ video.mp4 --out derained --precision fp32
 
-Each result has the name of its input. Results of a folder also have its sub-folders. If an input cannot be derained,
-the others are still derained, the error is printed at the end, and the exit status is 1.
+Each result has the name of its input. The results of a folder are put into the same sub-folders as their inputs. If an
+input cannot be derained, the others are still derained, the error is printed at the end, and the exit status is 1.
 """
 
 import argparse

@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.logging import print_log
 
 from mmderain.errors import InputError
+from mmderain.io.files import read_text
 from mmderain.io.image import image_size
 from mmderain.registry import DATASETS
 
@@ -98,7 +99,7 @@ class PairedImageDataset(DerainDataset):
                 f'{list_file}: no such list of rainy images, which `ann_file` of the data set names.\n'
                 + self.source.get('ann_file', 'Create it, or set ann_file="" to use every image.')
             )
-        wanted = list_file.read_text(encoding='utf-8').splitlines()
+        wanted = read_text(list_file).splitlines()
         if not wanted:
             raise InputError(f'{list_file}, which `ann_file` of the data set names, lists no image')
         missing = sorted(set(wanted) - {p.as_posix() for p in img_files})

@@ -59,7 +59,7 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
     steps = {path: int(found[1]) for path in folder.glob('*.pth') if (found := CHECKPOINT_NAME.fullmatch(path.name))}
     candidates = sorted(steps, key=steps.__getitem__, reverse=True)
     record = folder / 'last_checkpoint'
-    name = Path(record.read_text(encoding='utf-8').strip()).name if record.is_file() else ''
+    name = Path(record.read_text(encoding='utf-8', errors='replace').strip()).name if record.is_file() else ''
     recorded = folder / name
     if name and recorded.is_file():
         candidates = [recorded, *(path for path in candidates if path != recorded)]

@@ -1,7 +1,7 @@
 """Read and write files: images, videos, checkpoints."""
 
 from .checkpoint import read_checkpoint, save_weights, use_safe_loading
-from .files import atomic_folder, atomic_write, file_sha256, safe_name
+from .files import atomic_folder, atomic_write, file_sha256, read_text, safe_name
 from .image import (
     DecodedImage,
     decode_image,
@@ -25,6 +25,7 @@ __all__ = [
     'read_checkpoint',
     'read_frames',
     'read_image',
+    'read_text',
     'safe_name',
     'save_weights',
     'to_bgr_uint8',

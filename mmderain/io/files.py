@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mmderain.errors import InputError
+
 
 @contextmanager
 def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
@@ -92,6 +94,21 @@ def link_or_copy(source: str | Path, target: str | Path, copy: bool = False) -> 
         except OSError:  # a file system without links
             pass
     shutil.copy2(source, target)
+
+
+def read_text(path: str | Path) -> str:
+    """Read a text file in UTF-8.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        InputError: the file is not text in UTF-8.
+    """
+    try:
+        return Path(path).read_text(encoding='utf-8')
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f'{path}: is not text in UTF-8 ({error.reason} at byte {error.start}); write it again'
+        ) from None
 
 
 def file_sha256(path: str | Path) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor
 from mmderain.errors import InputError
 
 from .files import atomic_write
-from .image_header import MAX_PIXELS, ImageHeader, read_header
+from .image_header import MAX_PIXELS, ImageHeader, is_cut_jpeg, read_header
 
 #: Suffixes of the formats that :func:`list_images` finds and :func:`write_image` writes.
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
@@ -139,8 +139,11 @@ def decode_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> DecodedImage
     """
     path = Path(path)
     header = _supported_header(path, max_pixels)
+    content = np.fromfile(path, np.uint8)
+    if is_cut_jpeg(content.tobytes()):
+        raise InputError(f'{path}: is incomplete; its end is missing. Replace it, or leave it out.')
     try:
-        array = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+        array = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     except cv2.error:  # OpenCV raises this for an empty file
         array = None
     if array is None:

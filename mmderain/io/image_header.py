@@ -124,3 +124,20 @@ def _tiff_header(file: BinaryIO) -> ImageHeader:
     orientation = directory.get(base.Orientation, 1)
     frames = 2 if directory.next else 1
     return ImageHeader(directory[base.ImageWidth], directory[base.ImageLength], orientation=orientation, frames=frames)
+
+
+def is_cut_jpeg(content: bytes) -> bool:
+    """Return whether a JPEG file ends within its pixels, whose missing part OpenCV would fill with gray.
+
+    Args:
+        content: content of an image file of any format.
+    """
+    if not content.startswith(b'\xff\xd8'):
+        return False
+    position = 2
+    while position + 4 <= len(content) and content[position] == 0xFF:
+        marker = content[position + 1]
+        if marker == 0xDA:  # start of the pixels, in which the marker of the end cannot occur
+            return content.find(b'\xff\xd9', position) < 0
+        position += 1 if marker == 0xFF else 2 + int.from_bytes(content[position + 2 : position + 4], 'big')
+    return False

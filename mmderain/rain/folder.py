@@ -11,7 +11,7 @@ import numpy as np
 
 from mmderain import __version__
 from mmderain.errors import InputError
-from mmderain.io.files import atomic_write, link_or_copy
+from mmderain.io.files import atomic_write, link_or_copy, read_text
 from mmderain.io.image import list_images, read_image, write_image
 
 from .synthesis import REFERENCE_HEIGHT, draw_rain, parse_rain, rain_seed
@@ -132,11 +132,13 @@ def _finished_lines(dst: Path, settings: dict) -> list[dict]:
             raise InputError(f'{dst} is not empty and holds no {MANIFEST}; name a new folder')
         return []
     lines = []
-    for text in manifest.read_text(encoding='utf-8').splitlines():
+    for text in read_text(manifest).splitlines():
         try:
             lines.append(json.loads(text))
         except json.JSONDecodeError:  # the call was interrupted in the middle of this line
             break
+    if not all(isinstance(line, dict) for line in lines) or any('rainy' not in line for line in lines[1:]):
+        raise InputError(f'{manifest}: is not the manifest of rain that was drawn before; name a new folder')
     if lines and lines[0] != settings:
         differing = [key for key in settings if lines[0].get(key) != settings[key]]
         if 'rain' in differing:  # the parameters follow from it

@@ -102,8 +102,10 @@ def draw_rain(
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise InputError(f'rain is drawn over a BGR uint8 image (H, W, 3), found {image.dtype} {image.shape}')
     height, width = image.shape[:2]
-    if depth is not None and (depth.shape != (height, width) or not (np.isfinite(depth).all() and depth.min() >= 0)):
-        raise InputError(f'depth must be ({height}, {width}), finite, in meters from 0; found {depth.shape}')
+    if depth is not None and depth.shape != (height, width):
+        raise InputError(f'depth: expected the shape ({height}, {width}) of the image, found {depth.shape}')
+    if depth is not None and not (np.isfinite(depth).all() and depth.min() >= 0):
+        raise InputError('depth: expected finite values in meters, 0 or more; found NaN, infinite or negative values')
     scale = height / REFERENCE_HEIGHT if scale is None else scale
     rainy: np.ndarray = image.astype(np.float32)
     parameters: list[dict] = []

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmderain.errors import InputError
+from mmderain.io import read_text
 
 from .page import CSS, TIME_LIMIT, DerainerLoaders, TaskLoaders, build_page, require_gradio
 from .uploads import trim_uploads
@@ -120,7 +121,7 @@ def read_users(path: str | Path) -> list[tuple[str, str]]:
     if path.stat().st_mode & 0o077:
         raise InputError(f'{path}: other users of this machine can read it; run `chmod 600 {path}`')
     users = []
-    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         name, colon, password = line.partition(':')
         if not name or not colon or not password:
             raise InputError(f'{path}, line {number}: expected user:password')

@@ -35,11 +35,11 @@ def test_a_copied_folder_uses_its_own_checkpoints(work_dir, tmp_path, capsys):
     assert 'names no checkpoint of this folder. The training continues from' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('content', ['', '\n', None])
+@pytest.mark.parametrize('content', ['', '\n', b'\xff\xfe', None])
 def test_without_a_record_the_newest_checkpoint_is_used(work_dir, content, capsys):
     (work_dir / 'last_checkpoint').unlink()
     if content is not None:
-        (work_dir / 'last_checkpoint').write_text(content)
+        (work_dir / 'last_checkpoint').write_bytes(content if isinstance(content, bytes) else content.encode())
     assert latest_checkpoint(work_dir) == work_dir / 'iter_10.pth'
     assert 'iter_10.pth' in capsys.readouterr().out
 

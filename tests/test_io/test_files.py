@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mmderain.io.files import atomic_folder, atomic_write, file_sha256, link_or_copy, safe_name
+from mmderain.errors import InputError
+from mmderain.io.files import atomic_folder, atomic_write, file_sha256, link_or_copy, read_text, safe_name
 
 
 def test_a_file_is_replaced_when_the_block_ends(tmp_path):
@@ -106,3 +107,11 @@ def test_file_sha256_and_safe_name(tmp_path):
     (tmp_path / 'a').write_bytes(b'abc')
     assert file_sha256(tmp_path / 'a') == 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
     assert safe_name('a b/c:d-1.0(2)') == 'a_b_c_d-1.0(2)' and safe_name('x:y', '-') == 'x-y'
+
+
+def test_text_that_is_not_utf_8_is_an_error_that_names_the_file(tmp_path):
+    (tmp_path / 'a.txt').write_text('ä', encoding='utf-8')
+    assert read_text(tmp_path / 'a.txt') == 'ä'
+    (tmp_path / 'a.txt').write_bytes(b'ab\xff')
+    with pytest.raises(InputError, match=r'a.txt: is not text in UTF-8 \(invalid start byte at byte 2\)'):
+        read_text(tmp_path / 'a.txt')

@@ -194,3 +194,20 @@ def test_formats_of_unknown_size_are_refused(tmp_path):
     (tmp_path / 'a.hdr').rename(tmp_path / 'a.png')
     with pytest.raises(InputError, match='a.png: cannot be read as an image .it is damaged or of an unknown format'):
         decode_image(tmp_path / 'a.png')
+
+
+@pytest.mark.parametrize('part', [0.3, 0.6, 0.99])
+@pytest.mark.parametrize('progressive', [0, 1])
+def test_a_jpeg_without_its_end_is_refused(tmp_path, part, progressive):
+    """OpenCV would fill the missing part with gray. A thumbnail in the header has an end of its own."""
+    exif = Image.Exif()
+    exif[0x010E] = '\xff\xd9 an end in the description'
+    image = Image.fromarray(smooth_image(200, 300))
+    image.save(tmp_path / 'a.jpg', exif=exif, progressive=bool(progressive), quality=95)
+    content = (tmp_path / 'a.jpg').read_bytes()
+    assert read_image(tmp_path / 'a.jpg').shape == (200, 300, 3)
+    (tmp_path / 'trailer.jpg').write_bytes(content + b'\xff\xda a video behind the image')
+    assert np.array_equal(read_image(tmp_path / 'trailer.jpg'), read_image(tmp_path / 'a.jpg'))
+    (tmp_path / 'cut.jpg').write_bytes(content[: int(part * len(content))])
+    with pytest.raises(InputError, match='cut.jpg: is incomplete; its end is missing'):
+        read_image(tmp_path / 'cut.jpg')

@@ -72,7 +72,7 @@ def test_wrong_arrays_are_refused():
     with pytest.raises(ValueError, match=r'found uint8 \(0, 4, 3\)'):
         synthesize_rain(np.zeros((0, 4, 3), np.uint8))
     for depth in (np.ones((3, 4)), np.full((4, 4), np.nan), np.full((4, 4), -1.0)):
-        with pytest.raises(ValueError, match=r'depth must be \(4, 4\), finite'):
+        with pytest.raises(ValueError, match='depth: expected '):
             draw_rain(np.zeros((4, 4, 3), np.uint8), 'mist', depth=depth)
     for rain in (None, 3, ['heavy']):
         with pytest.raises(ValueError, match='expected a name, a preset, or several presets'):

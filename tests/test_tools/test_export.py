@@ -78,7 +78,7 @@ def test_wrong_calls_give_one_error(trained, tmp_path, capsys):
         ([config, 'net.trt', *weights], 'expected a file that ends in .onnx or .pt2'),
         (
             [config, 'net.pt2', *weights, '--size', '30', '64'],
-            'SIAN can be exported for multiples of 4 that are at least 32',
+            'to export SIAN, height and width must each be a multiple of 4 and at least 32',
         ),
         (['none.py', 'net.pt2', *weights], 'none.py: no such config file'),
     ):

@@ -17,7 +17,7 @@ HEAD = """# The papers' tables, row by row
 
 The tables list every row in which the four papers report their own method, and the config that reproduces it. The head
 of a column names the protocol of its scores ([definitions](metrics.md)). Scores of this project are given only where
-the config was run unchanged. A row with "weights of" only tests.
+the config was run unchanged. If a row says "weights of X", its config only tests the weights that the config X trained.
 
 `python tools/dev/paper_tables.py` makes this page from `configs/derain/metafile_*.yml`.
 """

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from mmderain.errors import InputError
-from mmderain.io.files import atomic_folder, link_or_copy
+from mmderain.io.files import atomic_folder, link_or_copy, read_text
 
 from ..releases import RELEASES, Split
 from .checking import without_test_backgrounds
@@ -38,8 +38,9 @@ def check_destination(name: str, src: Path, dst: Path, overwrite: bool = False) 
         return
     rows = []
     if (there / INDEX).is_file():
-        with open(there / INDEX, newline='', encoding='utf-8') as stream:
-            rows = list(csv.DictReader(stream))
+        rows = list(csv.DictReader(read_text(there / INDEX).splitlines()))
+        if any(row.get(key) is None for row in rows for key in ('set', 'img', 'gt')):
+            raise InputError(f'{there / INDEX}: a line has not the columns set, img and gt; name another destination')
     ours = {there / row[key] for row in rows for key in ('img', 'gt')}
     ours |= {there / INDEX, there / LEFT_OUT, there / 'train' / LEAK_FREE}
     files = [path for path in sorted(there.rglob('*')) if path.is_symlink() or path.is_file()]

@@ -38,7 +38,7 @@ def evaluate(
     results = []
     for row in rows:
         path = cache / f'{cache_key(row, limit, cfg_options)}.json'
-        result = Result(**json.loads(path.read_text(encoding='utf-8'))) if path.is_file() else None
+        result = read_result(path)
         if result is None or not all((cache / f'{name}.png').is_file() for name in result.drawings):
             result = run_condition(row, limit, cfg_options, cache / path.stem)
             result.drawings = [f'{path.stem}/{name}' for name in result.drawings]
@@ -47,6 +47,14 @@ def evaluate(
         results.append(result)
         on_result(row, result)
     return results
+
+
+def read_result(path: Path) -> Result | None:
+    """Return a stored result, None if there is none or its file is damaged."""
+    try:
+        return Result(**json.loads(path.read_text(encoding='utf-8')))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
 
 
 def cache_key(condition: Condition, limit: int | None, cfg_options: dict | None) -> str:

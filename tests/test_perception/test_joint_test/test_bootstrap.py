@@ -7,7 +7,10 @@ pytest.importorskip('mmdet', reason='mmdet is not installed')
 
 
 def test_bootstrap_of_box_ap_equals_pycocotools(tmp_path):
-    """The score of all images once equals the AP; that of the first image alone equals its AP."""
+    """If each image is selected once, the score equals the AP that ``CocoMetric`` computes.
+
+    This also holds if only one image is selected, or if an image is selected twice (it then counts as two images).
+    """
     from mmdet.evaluation import CocoMetric
 
     rng = np.random.default_rng(0)

@@ -10,6 +10,7 @@ import time
 import urllib.error
 from collections import Counter
 from pathlib import Path
+from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import cv2
@@ -87,26 +88,32 @@ class User(threading.Thread):
 
 
 def hostile_requests(base: str) -> Counter:
-    """Send requests that the page must refuse, and check that it still answers after each."""
+    """Send requests for other files of the server, and check that the page answers after each."""
     found: Counter = Counter()
+    with urlopen(f'{base}/config', timeout=120) as answer:
+        functions = json.load(answer)['dependencies']
+    number = next(entry['id'] for entry in functions if len(entry['inputs']) == 7)
     for path in ('/etc/passwd', '../../../../etc/passwd', '/dev/zero', '/proc/self/environ', 'a\0b', 'x' * 5000):
-        body = dict(data=[dict(path=path), None, 'nafnet', '', [], 3, 0], fn_index=2, session_hash='h')
-        try:
-            answer = post(f'{base}/gradio_api/queue/join', json.dumps(body).encode(), 'application/json')
-            found['accepted into the queue'] += 1
-            if b'root:' in answer:
-                raise RuntimeError('a file was returned')
-        except urllib.error.HTTPError as error:
-            found[f'status {error.code}'] += 1
-        for url in (f'{base}/gradio_api/file={path[:100]}',):
+        for meta in ({}, dict(meta=dict(_type='gradio.FileData'))):
+            session = f'hostile{sum(found.values())}'
+            body = dict(
+                data=[dict(path=path) | meta, None, 'nafnet', '', [], 3, 0], fn_index=number, session_hash=session
+            )
             try:
-                with urlopen(url.replace('\0', '%00'), timeout=30) as response:
-                    if b'root:' in response.read(1000):
-                        raise RuntimeError('a file was returned')
+                post(f'{base}/gradio_api/queue/join', json.dumps(body).encode(), 'application/json')
+                with urlopen(f'{base}/gradio_api/queue/data?session_hash={session}', timeout=60) as events:
+                    text = next(line for line in events if b'process_completed' in line or b'unexpected_error' in line)
+                outcome = 'refused' if b'"success":false' in text and b'root:' not in text else 'answered'
             except urllib.error.HTTPError as error:
-                found[f'file: status {error.code}'] += 1
+                outcome = f'refused, status {error.code}'
+            found[outcome] += 1
+        try:
+            with urlopen(f'{base}/gradio_api/file={quote(path[:100])}', timeout=30) as response:
+                found['file returned'] += bool(response.read(1000))
+        except urllib.error.HTTPError as error:
+            found[f'file refused, status {error.code}'] += 1
         with urlopen(f'{base}/', timeout=30) as response:
-            found[f'page afterwards: {response.status}'] += 1
+            found[f'page afterwards, status {response.status}'] += 1
     return found
 
 
@@ -130,16 +137,17 @@ def campaign(minutes: float, users: int = 50) -> dict:
             threads = [User(address, number, end, counts, lock) for number in range(users)]
             for thread in threads:
                 thread.start()
-            peak = 0.0
+            memory = []
             while any(thread.is_alive() for thread in threads):
                 time.sleep(2)
-                peak = max(peak, resident_mb())
+                memory.append(resident_mb())
             hostile = hostile_requests(address.rstrip('/'))
             time.sleep(10)
             after = dict(resident_mb=resident_mb(), open_files=open_files())
             stored = sum(path.stat().st_size for path in Path(name).rglob('*') if path.is_file()) / 2**20
         tempfile.tempdir = None
     return dict(
-        minutes=minutes, users=users, outcomes=dict(counts), before=before, after=after, peak_mb=round(peak),
+        minutes=minutes, users=users, outcomes=dict(counts), before=before, after=after, peak_mb=round(max(memory)),
+        memory_mb=[round(memory[len(memory) * part // 10]) for part in range(10)],
         stored_mb=round(stored, 1), hostile=dict(hostile), processors=os.cpu_count(),
     )  # fmt: skip
