@@ -159,7 +159,7 @@ def try_files(numbers: range, files: list[Path], report: Path) -> int:
         with tempfile.TemporaryDirectory() as name:
             path = Path(name) / f'mutant{original.suffix}'
             path.write_bytes(mutate(original.read_bytes(), rng))
-            for reader, read in readers(path, Path(name), derainer, number % 4 == 0).items():
+            for reader, read in readers(path, Path(name), derainer, number // len(files) % 4 == 0).items():
                 start = time.monotonic()
                 try:
                     read()
