@@ -25,7 +25,7 @@ from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.engine.resume import latest_checkpoint, require_same_model
 from mmderain.engine.safety import protect_training
 from mmderain.engine.stopping import StopHook, stop_on_signals
-from mmderain.engine.work_dir_lock import work_dir_lock
+from mmderain.engine.work_dir_lock import is_first_process, work_dir_lock
 from mmderain.io import read_checkpoint
 from mmderain.io.config import config_errors
 
@@ -90,7 +90,7 @@ def main(args: argparse.Namespace) -> None:
     checkpoint = None if cfg.get('load_from') is None else read_checkpoint(cfg.load_from)
     with config_errors(args.config):
         require_data(cfg, 'train_dataloader', 'val_dataloader')
-        if args.check_data:
+        if args.check_data and is_first_process(args.launcher):
             check_data(cfg, 'train_dataloader', 'val_dataloader')
         if decide_amp(cfg, args.amp, checkpoint if cfg.get('resume') else None):
             use_amp(cfg)

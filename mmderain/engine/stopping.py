@@ -60,7 +60,8 @@ def stop_on_signals() -> Iterator[StopRequest]:
             os.setpgid(0, 0)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    os.register_at_fork(after_in_child=shield_loader)
+    if hasattr(os, 'register_at_fork'):  # Windows does not fork
+        os.register_at_fork(after_in_child=shield_loader)
     try:
         yield request
     except RuntimeError as error:

@@ -14,6 +14,16 @@ from mmderain.errors import InputError
 RANK_VARIABLES = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
 
 
+def is_first_process(launcher: str) -> bool:
+    """Return whether this process has rank 0, also before the processes are connected.
+
+    Args:
+        launcher: launcher of the processes, see :func:`~mmderain.engine.config.prepare_config`.
+    """
+    rank = next((os.environ[name] for name in RANK_VARIABLES if name in os.environ), '0')
+    return launcher == 'none' or rank == '0'
+
+
 @contextmanager
 def work_dir_lock(work_dir: str | Path, launcher: str = 'none') -> Iterator[None]:
     """Lock a work directory inside a block.
@@ -29,12 +39,11 @@ def work_dir_lock(work_dir: str | Path, launcher: str = 'none') -> Iterator[None
     Raises:
         InputError: another process has locked the directory. The message names it.
     """
-    rank = next((os.environ[name] for name in RANK_VARIABLES if name in os.environ), '0')
     try:
         import fcntl
     except ImportError:  # Windows has no record locks
         fcntl = None  # type: ignore[assignment]  # the module is missing
-    if fcntl is None or (launcher != 'none' and rank != '0'):
+    if fcntl is None or not is_first_process(launcher):
         yield
         return
     path = Path(work_dir) / '.lock'

@@ -19,6 +19,8 @@ from .uploads import trim_uploads
 MAX_WAITING = 20
 #: Largest size in bytes of all uploads and results together; the oldest files are deleted first.
 MAX_STORED_BYTES = 2**30
+#: Largest number of browser sessions that gradio remembers.
+MAX_SESSIONS = 200
 #: Seconds between two checks of this size.
 TRIM_INTERVAL = 5.0
 
@@ -83,6 +85,7 @@ def serving(
                 quiet=True,
                 inline=False,
                 footer_links=[],
+                state_session_capacity=MAX_SESSIONS,
                 theme=require_gradio().themes.Default(primary_hue='blue', **fonts),
                 css=CSS,
                 **private,
