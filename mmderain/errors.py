@@ -18,6 +18,10 @@ class InputError(ValueError):
         return super().__str__().rsplit(f'{__name__}.InputError: ', 1)[-1].rstrip('\n')
 
 
+class UnreadableImageError(InputError):
+    """The file of an image cannot be read."""
+
+
 class Stopped(Exception):
     """A signal ended a program after it stored its progress. The message says what is stored and how to continue.
 

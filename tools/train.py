@@ -6,7 +6,8 @@
     bash tools/dist_train.sh configs/derain/sian_rain100h.py 8
 
 Checkpoints and the log go to work_dirs/<name of the config>. Ctrl+C and SIGTERM end the training after its step, with a
-checkpoint from which --resume continues. docs/en/training.md describes a training step by step.
+checkpoint (not within an epoch, if it saves by epochs). --resume continues from the last one. docs/en/training.md
+describes a training step by step.
 """
 
 import argparse
@@ -25,7 +26,8 @@ from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.engine.resume import latest_checkpoint, require_same_model
 from mmderain.engine.safety import protect_training
 from mmderain.engine.stopping import StopHook, stop_on_signals
-from mmderain.engine.work_dir_lock import is_first_process, work_dir_lock
+from mmderain.engine.work_dir_lock import work_dir_lock
+from mmderain.errors import InputError
 from mmderain.io import read_checkpoint
 from mmderain.io.config import config_errors
 
@@ -79,22 +81,24 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
     """Train the model of a config, from the start or from a checkpoint."""
+    if args.check_data and args.launcher != 'none':
+        raise InputError('--check-data: run it once without a launcher, because the other processes would wait for it')
     cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher, auto_scale_lr=args.auto_scale_lr)
     protect_training(cfg)
-    resumed = args.resume
-    if resumed == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
-        resumed = latest_checkpoint(cfg.work_dir)
-    if resumed is not None:
-        cfg.resume, cfg.load_from = True, str(resumed)
-    # mmengine would run code in a checkpoint; read_checkpoint refuses a file with code.
-    checkpoint = None if cfg.get('load_from') is None else read_checkpoint(cfg.load_from)
-    with config_errors(args.config):
-        require_data(cfg, 'train_dataloader', 'val_dataloader')
-        if args.check_data and is_first_process(args.launcher):
-            check_data(cfg, 'train_dataloader', 'val_dataloader')
-        if decide_amp(cfg, args.amp, checkpoint if cfg.get('resume') else None):
-            use_amp(cfg)
-        with nullcontext() if args.share_work_dir else work_dir_lock(cfg.work_dir, args.launcher):
+    with nullcontext() if args.share_work_dir else work_dir_lock(cfg.work_dir, args.launcher):
+        resumed = args.resume
+        if resumed == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
+            resumed = latest_checkpoint(cfg.work_dir)
+        if resumed is not None:
+            cfg.resume, cfg.load_from = True, str(resumed)
+        # mmengine would run code in a checkpoint; read_checkpoint refuses a file with code.
+        checkpoint = None if cfg.get('load_from') is None else read_checkpoint(cfg.load_from)
+        with config_errors(args.config):
+            require_data(cfg, 'train_dataloader', 'val_dataloader')
+            if args.check_data:
+                check_data(cfg, 'train_dataloader', 'val_dataloader')
+            if decide_amp(cfg, args.amp, checkpoint if cfg.get('resume') else None):
+                use_amp(cfg)
             train(cfg, checkpoint if cfg.get('resume') else None)
 
 

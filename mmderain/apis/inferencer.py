@@ -162,8 +162,9 @@ class DerainInferencer:
 
         If the batch fails, each of its images is derained alone, so that only those that fail again are failures.
         """
-        images = [image if isinstance(image, Tensor) else image.to_tensor()[None] for image in batch.values()]
+        derained = None
         try:
+            images = [image if isinstance(image, Tensor) else image.to_tensor()[None] for image in batch.values()]
             with torch.inference_mode():
                 derained = self.model.restore(torch.cat(images)).split([len(image) for image in images])
         except Exception as error:  # a network can raise any exception
@@ -171,6 +172,7 @@ class DerainInferencer:
                 (number,) = batch
                 results[number].fail(error)
                 return
+        if derained is None:  # not in the except block, in which the tensors of the failed batch still exist
             for number, image in batch.items():
                 self._derain({number: image}, sources, results)
             return

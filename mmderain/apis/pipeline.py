@@ -117,12 +117,10 @@ def _sources(number: int, item: Input, out_dir: str | Path | None) -> Iterator[S
     path = Path(item)
     try:
         is_folder = path.is_dir()
-    except (OSError, ValueError) as error:  # the name is too long, or contains a null byte
+    except (OSError, ValueError) as error:  # such as a name that is too long
         name = f'{str(path)[:80]}...' if len(str(path)) > 80 else str(path)
         reason = (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
-        yield Source(
-            name, path, problem=InputError(f'{name!r}: is not a valid path ({reason}); expected a shorter one')
-        )
+        yield Source(name, path, problem=InputError(f'{name!r}: cannot be used as a path ({reason})'))
         return
     if not is_folder:
         yield Source(str(path), path)
@@ -150,7 +148,7 @@ def _set_targets(sources: list[Source], out_dir: Path, existing: str) -> None:
     if not out_dir.exists() and out_dir.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES):
         raise InputError(f'{out_dir}: is the name of a file; expected a folder, in which results have their own names')
     files = [source for source in sources if isinstance(source.content, Path) and not source.problem]
-    inputs = {_resolve(Path(source.name)): source.name for source in files}
+    inputs = {_resolve(Path(str(source.content))): source.name for source in files}
     taken: dict[Path, str] = {}
     for source in sources:
         if isinstance(source.content, Tensor) or source.problem:
@@ -168,7 +166,9 @@ def _set_targets(sources: list[Source], out_dir: Path, existing: str) -> None:
             )
             continue
         if existing == 'refuse' and path.exists():
-            raise InputError(f"{path}: already exists; set existing to 'replace' or 'skip', or name another folder")
+            raise InputError(
+                f"{path}: already exists; use existing='replace' or 'skip' (--existing), or name another folder"
+            )
         taken[resolved] = source.name
         source.target = path
 

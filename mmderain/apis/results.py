@@ -1,5 +1,7 @@
 """Results of the inferencer: predictions, and the errors of inputs that failed."""
 
+import contextlib
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +40,12 @@ class InputResult:
     def fail(self, error: Exception) -> None:
         """Store the exception that the input raised, and its message."""
         self.error = error
+        # The frames of the traceback would keep the tensors of the network in memory. The frames of the inferencer
+        # itself are still in use.
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if frame.f_globals.get('__name__') != 'mmderain.apis.inferencer':
+                with contextlib.suppress(RuntimeError):  # the frame is running
+                    frame.clear()
         if is_out_of_memory(error):
             self.reason = f'{self.name}: the memory of the device is too small; set a smaller batch_size, or tile=512'
         elif isinstance(error, OSError | InputError):

@@ -1,6 +1,7 @@
 """Parts that all commands share: a parser built from a docstring, and handling of errors, Ctrl+C and closed pipes."""
 
 import argparse
+import contextlib
 import functools
 import os
 import select
@@ -76,7 +77,8 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
                 if isinstance(error, KeyboardInterrupt):
                     return INTERRUPTED
                 if isinstance(error, Stopped):
-                    print(error, file=sys.stderr)
+                    with contextlib.suppress(BrokenPipeError):
+                        print(error, file=sys.stderr)
                     return error.exit_status
                 if isinstance(error, BrokenPipeError) and not output_is_open():
                     return OUTPUT_CLOSED

@@ -11,7 +11,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from mmderain.errors import InputError
+from mmderain.errors import InputError, UnreadableImageError
 from mmderain.io.image import list_images
 
 from .samplers import SeededIndex
@@ -67,12 +67,14 @@ class DerainDataset(BaseDataset):
         """Run the pipeline on one item, seeded if the index is a :class:`SeededIndex`."""
         if self.unreadable == 'error' or self.test_mode:
             return self._run_pipeline(idx, 0)
+        last: Exception | None = None
         for offset in range(len(self)):
             try:
                 return self._run_pipeline(idx, offset)
-            except (OSError, InputError) as error:
+            except (OSError, UnreadableImageError) as error:
                 print_log(f'{error}; the training uses the next item instead', 'current', logging.WARNING)
-        raise InputError(f'{self.folder("img")}: none of the {len(self)} items can be read')
+                last = error
+        raise InputError(f'{self.folder("img")}: none of the {len(self)} items can be read; the last error: {last}')
 
     def _run_pipeline(self, idx: int | SeededIndex, offset: int) -> dict:
         """Run the pipeline on the item that lies ``offset`` items after an index, with the seed of the index."""

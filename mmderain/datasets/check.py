@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from rich.progress import track
 
 from mmderain.errors import InputError
@@ -32,16 +33,17 @@ def check_data(cfg: Config, *loaders: str) -> None:
         if not cfg.get(loader):
             continue
         dataset = cfg[loader]['dataset']
-        problems = unreadable_images(image_paths(dataset), loader)
-        skipped = dataset.get('unreadable') == 'skip'
+        with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmderain'):
+            problems = unreadable_images(image_paths(dataset), loader)
+        skipped = dataset.get('unreadable') == 'skip' and not dataset.get('test_mode')
         for text in problems.values():
             print(f'{"warning" if skipped else "error"}: {text}', file=sys.stderr)
         if problems and not skipped:
             numbers.append(f'{len(problems)} of {loader}')
     if numbers:
         raise InputError(
-            f'images that cannot be read: {", ".join(numbers)}. Replace or remove them, or let the training skip them: '
-            '--cfg-options train_dataloader.dataset.unreadable=skip'
+            f'images that cannot be read: {", ".join(numbers)}. Replace or remove them. The training data sets of '
+            'mmderain can skip them: --cfg-options train_dataloader.dataset.unreadable=skip'
         )
 
 
@@ -51,7 +53,8 @@ def image_paths(dataset: dict) -> list[Path]:
     Args:
         dataset: config of the data set.
     """
-    built = DATASETS.build(dataset)
+    # No image is loaded, so the transforms are not needed.
+    built = DATASETS.build({**dataset, 'pipeline': []} if 'pipeline' in dataset else dataset)
     built.full_init()
     items = (built.get_data_info(number) for number in range(len(built)))
     return list(dict.fromkeys(Path(item[key]) for item in items for key in IMAGE_KEYS if item.get(key)))

@@ -63,8 +63,12 @@ class SafeCheckpointHook(CheckpointHook):
         if new is None:
             return old
         if is_main_process():
-            if isinstance(self.file_backend, LocalBackend):
-                verify_checkpoint(Path(new))
+            if isinstance(self.file_backend, LocalBackend) and Path(new).is_file():
+                try:
+                    verify_checkpoint(Path(new))
+                except OSError:
+                    Path(new).unlink()
+                    raise
             if old is not None and old != new and self.file_backend.isfile(old):
                 self.file_backend.remove(old)
         return new
@@ -104,4 +108,4 @@ def verify_checkpoint(path: Path) -> None:
     except zipfile.BadZipFile as error:
         raise OSError(f'{path}: was not written completely ({error}); the checkpoint before it is kept') from None
     if damaged is not None:
-        raise OSError(f'{path}: {damaged} was not written as it was meant to be; the checkpoint before it is kept')
+        raise OSError(f'{path}: {damaged} does not match its checksum; the checkpoint before it is kept')

@@ -34,7 +34,7 @@ def require_same_model(model: nn.Module, checkpoint: dict, path: str | Path) -> 
     if problems := misfits(inner, weights):
         network = inner.network if isinstance(inner, Derainer) else inner
         raise InputError(
-            f'{path}: is of a training of another model, not of this {type(network).__name__} ({"; ".join(problems)}); '
+            f'{path}: belongs to another model; expected this {type(network).__name__} ({"; ".join(problems)}); '
             'resume with the config of that training, which its work directory contains'
         )
 

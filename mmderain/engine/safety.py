@@ -1,9 +1,10 @@
 """Hooks that protect every training of the command line tools, whatever its config says."""
 
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
 
-#: Names of mmengine's hook that saves checkpoints.
-CHECKPOINT_HOOKS = ('CheckpointHook', 'mmengine.CheckpointHook')
+#: mmengine's hook that saves checkpoints, as configs of both styles name it.
+CHECKPOINT_HOOKS = ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook)
 
 
 def protect_training(cfg: Config) -> None:
@@ -15,8 +16,9 @@ def protect_training(cfg: Config) -> None:
     Args:
         cfg: config of a training; its ``default_hooks`` are changed. Hooks of other types stay as they are.
     """
-    hooks = cfg.setdefault('default_hooks', {})
-    checkpoint = hooks.setdefault('checkpoint', dict(type='CheckpointHook'))
-    if checkpoint is not None and checkpoint.get('type') in CHECKPOINT_HOOKS:
-        checkpoint['type'] = 'mmderain.SafeCheckpointHook'
+    cfg.default_hooks = cfg.get('default_hooks') or {}
+    hooks = cfg.default_hooks
+    hooks.setdefault('checkpoint', dict(type='CheckpointHook'))
+    if hooks.checkpoint is not None and hooks.checkpoint.get('type') in CHECKPOINT_HOOKS:
+        hooks.checkpoint.type = 'mmderain.SafeCheckpointHook'
     hooks.setdefault('non_finite', dict(type='mmderain.StopIfNotFiniteHook'))

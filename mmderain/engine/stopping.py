@@ -1,8 +1,8 @@
 """Stop a training on SIGTERM or SIGINT after its step, with a checkpoint from which it can continue."""
 
+import contextlib
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -36,7 +36,8 @@ class StopRequest:
         if self.number and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.number = number
-        print(f'{signal.Signals(number).name}: the training stops after this step', file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # the reader of the output may have ended, as after Ctrl+C in `... | tee`
+            os.write(2, f'{signal.Signals(number).name}: the training stops after this step\n'.encode())
 
 
 @contextmanager
@@ -67,9 +68,8 @@ def stop_on_signals() -> Iterator[StopRequest]:
     except RuntimeError as error:
         # Some schedulers also signal the loader processes.
         if request.number and 'DataLoader worker' in str(error):
-            raise Stopped(
-                request.number, 'stopped within a step; continue with --resume from the last checkpoint'
-            ) from None
+            text = 'stopped within a step; if there is a checkpoint, --resume continues from the last one'
+            raise Stopped(request.number, text) from None
         raise
     finally:
         is_active = False
@@ -80,8 +80,9 @@ def stop_on_signals() -> Iterator[StopRequest]:
 class StopHook(Hook):
     """Save a checkpoint and end the training after a step, if a signal asked for it.
 
-    Training by epochs can only continue at the start of an epoch. Then no checkpoint is saved, and the training
-    continues from the last one. A validation is completed first.
+    Training by epochs can only continue at the start of an epoch. It saves no checkpoint within an epoch, and continues
+    from the last one. After the last step of an epoch, it stops when the epoch is complete. A running validation is
+    completed first.
 
     Args:
         request: the request of :func:`stop_on_signals`.
@@ -101,12 +102,29 @@ class StopHook(Hook):
         """Stop if one of the processes received a signal."""
         number = torch.tensor(self.request.number)
         all_reduce(number, 'max')  # all processes stop after the same step
-        if not number:
+        if not number or (self._by_epoch(runner) and batch_idx + 1 == len(runner.train_dataloader)):
             return
+        self._stop(runner, int(number))
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Stop after a complete epoch if a process received a signal in its last step."""
+        number = torch.tensor(self.request.number)
+        all_reduce(number, 'max')
+        if number and self._by_epoch(runner):
+            self._stop(runner, int(number))
+
+    @staticmethod
+    def _by_epoch(runner: Runner) -> bool:
+        """Return whether checkpoints are saved after epochs."""
+        return any(isinstance(hook, SafeCheckpointHook) and hook.by_epoch for hook in runner.hooks)
+
+    @staticmethod
+    def _stop(runner: Runner, number: int) -> None:
+        """Save a checkpoint if the training can continue from here, and end the training."""
         StopIfNotFiniteHook.check_weights(runner)
         for hook in runner.hooks:
             if isinstance(hook, SafeCheckpointHook) and not hook.by_epoch:
                 hook.save_now(runner)
         last = runner.message_hub.runtime_info.get('last_ckpt')
         state = f'the last checkpoint is {last}; continue with --resume' if last else 'there is no checkpoint yet'
-        raise Stopped(int(number), f'stopped after step {runner.iter + 1}; {state}')
+        raise Stopped(number, f'stopped after step {runner.iter + 1}; {state}')

@@ -1,5 +1,6 @@
 """Keep a second training out of a work directory that is in use."""
 
+import contextlib
 import os
 import socket
 from collections.abc import Iterator
@@ -10,8 +11,8 @@ from mmengine.logging import print_log
 
 from mmderain.errors import InputError
 
-#: Environment variables in which launchers store the rank of a process.
-RANK_VARIABLES = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
+#: Launcher -> environment variable in which it stores the rank of a process.
+RANK_VARIABLES = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
 
 
 def is_first_process(launcher: str) -> bool:
@@ -20,8 +21,7 @@ def is_first_process(launcher: str) -> bool:
     Args:
         launcher: launcher of the processes, see :func:`~mmderain.engine.config.prepare_config`.
     """
-    rank = next((os.environ[name] for name in RANK_VARIABLES if name in os.environ), '0')
-    return launcher == 'none' or rank == '0'
+    return launcher == 'none' or os.environ.get(RANK_VARIABLES[launcher], '0') == '0'
 
 
 @contextmanager
@@ -46,20 +46,30 @@ def work_dir_lock(work_dir: str | Path, launcher: str = 'none') -> Iterator[None
     if fcntl is None or not is_first_process(launcher):
         yield
         return
+    is_new = not Path(work_dir).exists()
     path = Path(work_dir) / '.lock'
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, 'a+', encoding='utf-8') as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            file.seek(0)
-            raise InputError(
-                f'{work_dir}: another training uses this work directory ({file.read() or "unknown process"}); wait for '
-                'it, choose another --work-dir, or use --share-work-dir if you are sure that both may write there'
-            ) from None
-        except OSError as error:
-            print_log(f'{work_dir}: this file system has no locks ({error}); start no second training there', 'current')
-        file.truncate(0)
-        file.write(f'process {os.getpid()} on {socket.gethostname()}')
-        file.flush()
-        yield
+    try:
+        with open(path, 'a+', encoding='utf-8') as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                file.seek(0)
+                raise InputError(
+                    f'{work_dir}: another training uses this work directory ({file.read() or "unknown process"}); '
+                    'wait for it, choose another --work-dir, or use --share-work-dir if you are sure that both may write there'
+                ) from None
+            except OSError as error:
+                print_log(
+                    f'{work_dir}: this file system has no locks ({error}); start no second training there', 'current'
+                )
+            file.truncate(0)
+            file.write(f'process {os.getpid()} on {socket.gethostname()}')
+            file.flush()
+            yield
+    finally:
+        # A run that fails before it writes anything leaves no directory.
+        with contextlib.suppress(OSError):
+            if is_new and [entry.name for entry in path.parent.iterdir()] == ['.lock']:
+                path.unlink()
+                path.parent.rmdir()

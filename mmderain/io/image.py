@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmderain.errors import InputError
+from mmderain.errors import InputError, UnreadableImageError
 
 from .files import atomic_write
 from .image_header import MAX_PIXELS, ImageHeader, is_cut_jpeg, read_header
@@ -140,14 +140,14 @@ def decode_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> DecodedImage
     path = Path(path)
     header = _supported_header(path, max_pixels)
     content = np.fromfile(path, np.uint8)
-    if is_cut_jpeg(content.tobytes()):
-        raise InputError(f'{path}: is incomplete; its end is missing. Replace it, or leave it out.')
+    if content[:2].tobytes() == b'\xff\xd8' and is_cut_jpeg(content.tobytes()):
+        raise UnreadableImageError(f'{path}: is incomplete; its end is missing. Replace it, or leave it out.')
     try:
         array = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     except cv2.error:  # OpenCV raises this for an empty file
         array = None
     if array is None:
-        raise InputError(
+        raise UnreadableImageError(
             f'{path}: cannot be read as an image; it is damaged or of an unknown format. Replace it, or leave it out.'
         )
     turns, mirrored = _ORIENTATIONS.get(header.orientation, (0, False))
@@ -164,11 +164,11 @@ def _supported_header(path: Path, max_pixels: int, decode: bool = False) -> Imag
         raise FileNotFoundError(f'{path}: no such image')
     header = read_header(path, max_pixels, decode)
     if header.frames > 1:
-        raise InputError(
+        raise UnreadableImageError(
             f'{path}: has {header.frames} frames; expected a single image. Split it, or convert it to a video.'
         )
     if header.mode in ('CMYK', 'LAB', 'HSV', 'F'):
-        raise InputError(f'{path}: its color mode is {header.mode}; expected RGB or gray. Convert it first.')
+        raise UnreadableImageError(f'{path}: its color mode is {header.mode}; expected RGB or gray. Convert it first.')
     return header
 
 

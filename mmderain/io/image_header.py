@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from PIL import ExifTags, Image, TiffImagePlugin
 
-from mmderain.errors import InputError
+from mmderain.errors import InputError, UnreadableImageError
 
 #: Largest number of pixels of an image or of a video frame, unless the caller sets another limit.
 MAX_PIXELS = 500_000_000
@@ -54,7 +54,11 @@ def read_header(path: str | Path, max_pixels: int = MAX_PIXELS, decode: bool = F
     with open(path, 'rb') as file:
         try:
             image = _open(file)
+            if image is not None:
+                require_pixels(path, *image.size, max_pixels)  # before the frames of the file are counted
             header = _tiff_header(file) if image is None else _header(image)
+        except InputError:
+            raise
         except Exception as error:  # a decoder can raise any exception for a damaged file
             raise _unreadable(path, error) from error
         require_pixels(path, header.width, header.height, max_pixels)
@@ -75,9 +79,9 @@ def require_pixels(path: str | Path, width: int, height: int, max_pixels: int) -
         )
 
 
-def _unreadable(path: str | Path, error: Exception) -> InputError:
+def _unreadable(path: str | Path, error: Exception) -> UnreadableImageError:
     reason = str(error) or type(error).__name__
-    return InputError(f'{path}: cannot be read as an image ({reason}). Replace it, or leave it out.')
+    return UnreadableImageError(f'{path}: cannot be read as an image ({reason}). Replace it, or leave it out.')
 
 
 def _open(file: BinaryIO) -> Image.Image | None:
@@ -88,6 +92,8 @@ def _open(file: BinaryIO) -> Image.Image | None:
     """
     Image.init()
     prefix = file.read(16)
+    if len(prefix) < 16:
+        raise ValueError('it is empty or too short')
     for name in FORMATS:
         if name not in Image.OPEN:  # an optional part of Pillow
             continue

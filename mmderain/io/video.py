@@ -1,5 +1,6 @@
 """Read videos frame by frame, and write MP4 files."""
 
+import mmap
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -62,14 +63,32 @@ def read_frames(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[Iterato
 
 
 def _announced_frames(capture: cv2.VideoCapture, path: str | Path) -> int:
-    """Return how many frames at least a video has according to its header; 0 if the header does not count frames.
+    """Return how many frames at least a video has according to its header; 0 if the header does not say so.
 
-    Matroska and WebM store no number of frames. In the other containers the number is exact, but an edit list can hide
-    some frames, so that a twentieth may be missing.
+    Matroska and WebM store no number of frames, and AVI counts repeated frames. In MP4 and MOV the number is exact, but
+    an edit list can hide frames, so that it does not count there.
     """
-    if Path(path).suffix.lower() in ('.mkv', '.webm'):
+    if Path(path).suffix.lower() not in ('.mp4', '.mov', '.m4v') or _has_edit_list(path):
         return 0
     return int(0.95 * capture.get(cv2.CAP_PROP_FRAME_COUNT))
+
+
+def _has_edit_list(path: str | Path) -> bool:
+    """Return whether the index of an MP4 or MOV file cuts frames from the start of the video.
+
+    An edit list with a start other than 0 hides frames. The box ``elst`` has a version, flags, a number of entries, and
+    for each entry a duration and a start, with 4 or (version 1) 8 bytes each.
+    """
+    with open(path, 'rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        position = content.find(b'elst')
+        while position >= 0:
+            size = 8 if content[position + 4 : position + 5] == b'\1' else 4
+            start = content[position + 12 + size : position + 12 + 2 * size]
+            # -1 marks an empty entry, which delays the video.
+            if int.from_bytes(start, 'big', signed=True) > 0:
+                return True
+            position = content.find(b'elst', position + 4)
+    return False
 
 
 def count_frames(path: str | Path) -> int:

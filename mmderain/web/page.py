@@ -87,7 +87,8 @@ def build_page(
     """Build the page.
 
     A model is loaded when it is used for the first time, and then stays in memory. Requests are processed one after
-    another. A request ends within a second or two after its browser has left, and after the time limit.
+    another. If its browser has left, or after the time limit, a request ends before the next layer of the derainer; the
+    task model, the rain and the loading of a model run to their end.
 
     Args:
         derainers: maps the name of each derainer to a function that loads it. The first one is selected at the start.

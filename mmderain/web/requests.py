@@ -1,6 +1,7 @@
-"""Limits of one request: its time, and the end of work for which nobody waits any more."""
+"""Limit the time of a request, and stop work whose result is no longer needed."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
@@ -72,16 +73,17 @@ class RequestRunner:
         def target() -> None:
             with self._models:
                 try:
+                    if over.is_set():
+                        raise RequestEndedError
                     future.set_result(work(over.is_set))
                 except BaseException as error:  # the caller gets it from the future
                     future.set_exception(error)
 
         threading.Thread(target=target, daemon=True).start()
-        remaining = self.time_limit
+        end = time.monotonic() + self.time_limit
         try:
             while not wait([future], POLL_INTERVAL).done:
-                remaining -= POLL_INTERVAL
-                if remaining <= 0:
+                if time.monotonic() > end:
                     raise TimeoutError
                 yield None
             yield future.result()

@@ -1,5 +1,7 @@
 """An input that cannot be derained, for any reason, does not stop the other inputs."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import cv2
@@ -115,3 +117,21 @@ def test_a_folder_for_results_has_no_name_of_a_file(inferencer, tmp_path, name):
     with pytest.raises(InputError, match=f'{name}: is the name of a file; expected a folder'):
         inferencer(tmp_path / 'a.png', out_dir=tmp_path / name)
     assert not (tmp_path / name).exists()
+
+
+def test_a_failed_batch_keeps_no_tensors(inferencer, tmp_path, monkeypatch):
+    """The traceback of an exception refers to the local variables of the network."""
+    kept = []
+
+    def fail(batch):
+        activation = batch * 2
+        kept.append(weakref.ref(activation))
+        raise RuntimeError('shapes differ')
+
+    for seed in range(3):
+        write(tmp_path / f'{seed}.png', seed)
+    monkeypatch.setattr(inferencer.model, 'restore', fail)
+    result = inferencer(tmp_path, batch_size=3)
+    assert [entry.status for entry in result.results] == ['failed'] * 3
+    gc.collect()
+    assert len(kept) == 4 and not any(reference() is not None for reference in kept)

@@ -163,7 +163,7 @@ def test_existing_results(inferencer, tmp_path):
             'input 0: found torch.float8_e4m3fn; expected one of float32',
         ),
         (torch.zeros(3, 4, 4, dtype=torch.complex64), {}, 'found torch.complex64'),
-        ('x' * 5000, {}, r"'x{80}...': is not a valid path \(File name too long\)"),
+        ('x' * 5000, {}, r"'x{80}...': cannot be used as a path \(File name too long\)"),
         ('a\0b', {}, 'no such image'),
     ],
 )

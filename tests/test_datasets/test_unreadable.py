@@ -1,5 +1,9 @@
 """Images that cannot be read are named before a training, and skipped or fatal in it."""
 
+import subprocess
+import sys
+import textwrap
+
 import numpy as np
 import pytest
 from conftest import ROOT, load_tool, write_pairs
@@ -110,3 +114,32 @@ def test_check_data_names_all_unreadable_images(tmp_path, capsys, monkeypatch):
     assert train(tmp_path / 'data', tmp_path / 'run', 'train_dataloader.dataset.unreadable=skip') == 0
     errors = capsys.readouterr().err
     assert errors.count('warning: ') == 2 and (tmp_path / 'run/iter_2.pth').is_file()
+
+
+def test_check_data_needs_no_default_scope(tmp_path):
+    """A program has no default scope before mmengine's Runner is built."""
+    pytest.importorskip('mmseg')
+    program = f"""
+        import sys
+        from mmderain.datasets.check import check_data
+        from mmderain.engine.config import prepare_config
+        from mmderain.errors import InputError
+
+        cfg = prepare_config({str(ROOT / 'configs/derain/sian_sample.py')!r})
+        cfg.train_dataloader.dataset.data_root = {str(ROOT / 'demo/sample/train')!r}
+        check_data(cfg, 'train_dataloader')
+        cfg = prepare_config({str(ROOT / 'configs/perception/pspnet_r18_street.py')!r})
+        dataset = cfg.train_dataloader.dataset
+        dataset.update(data_root={str(tmp_path)!r}, data_prefix=dict(img_path='img', seg_map_path='map'))
+        try:
+            check_data(cfg, 'train_dataloader')
+        except InputError as error:
+            print(error)
+    """
+    for name in ('img/a.png', 'map/a.png'):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    for suffix in ('.jpg', '.png'):
+        (tmp_path / f'img/a{suffix}').touch()
+    done = subprocess.run([sys.executable, '-c', textwrap.dedent(program)], capture_output=True, text=True)
+    assert done.returncode == 0 and 'images that cannot be read: ' in done.stdout, done.stdout + done.stderr[-1500:]

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from mmengine.hooks import Hook
+from mmengine.config import Config
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmderain.engine.checkpoint_hook import verify_checkpoint
@@ -108,10 +109,18 @@ def test_the_best_checkpoint_is_deleted_after_the_new_one_is_written(tmp_path, m
     assert best() == [f'best_{name}_iter_0.pth' for name in scores]
     monkeypatch.setattr(type(runner), 'save_checkpoint', write)
     hook.after_val_epoch(runner, {name: 22.0 for name in scores})
-    new = [f'best_{name}_iter_5.pth' for name in scores]
-    assert set(best()) >= set(new)
-    hook.after_val_epoch(runner, {name: 1.0 for name in scores})
-    assert set(best()) >= set(new)
+    assert set(best()) >= {f'best_{name}_iter_5.pth' for name in scores}
+
+
+def test_only_the_best_checkpoint_is_kept(tmp_path, monkeypatch):
+    runner = runner_of(tmp_path, 1)
+    hook = next(hook for hook in runner.hooks if hasattr(hook, 'save_best'))
+    hook.__init__(interval=1, by_epoch=False, max_keep_ckpts=1, save_best='PSNR', rule='greater')
+    hook.before_train(runner)
+    for step, score, expected in ((1, 20.0, 1), (2, 21.0, 2), (3, 19.0, 2), (4, 22.0, 4)):
+        monkeypatch.setattr(type(runner), 'iter', step)
+        hook.after_val_epoch(runner, dict(PSNR=score))
+        assert [name for name in saved(tmp_path) if name.startswith('best')] == [f'best_PSNR_iter_{expected}.pth']
 
 
 @pytest.mark.parametrize('path', sorted((ROOT / 'configs').glob('*/*.py')), ids=lambda path: path.stem)
@@ -120,3 +129,11 @@ def test_the_tools_save_safely_with_every_config(path):
     protect_training(cfg)
     assert cfg.default_hooks.checkpoint.type.removeprefix('mmderain.') == 'SafeCheckpointHook'
     assert cfg.default_hooks.non_finite.type.removeprefix('mmderain.') == 'StopIfNotFiniteHook'
+
+
+@pytest.mark.parametrize('hooks', [None, {}, dict(checkpoint=dict(type=CheckpointHook))])
+def test_configs_of_any_style_are_protected(hooks):
+    cfg = Config({} if hooks is None else dict(default_hooks=hooks))
+    protect_training(cfg)
+    assert cfg.default_hooks.checkpoint.type == 'mmderain.SafeCheckpointHook'
+    assert cfg.default_hooks.non_finite.type == 'mmderain.StopIfNotFiniteHook'

@@ -74,3 +74,14 @@ def test_a_full_disk_leaves_no_video(tmp_path):
     done = subprocess.run([sys.executable, '-c', textwrap.dedent(program)], capture_output=True, text=True)
     assert done.returncode == 1 and 'frames could be written; is the disk full?' in done.stderr, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_video_cut_by_an_edit_list_is_complete(tmp_path):
+    """ffmpeg cuts at a key frame and hides the frames before the start by an edit list."""
+    ffmpeg = shutil.which('ffmpeg')
+    if ffmpeg is None:
+        pytest.skip('needs ffmpeg, which writes edit lists')
+    write_frames((smooth_image(48, 64, seed) for seed in range(60)), tmp_path / 'a.mp4', 10)
+    command = [ffmpeg, '-ss', '1.0', '-i', tmp_path / 'a.mp4', '-c', 'copy', tmp_path / 'b.mp4']
+    subprocess.run(command, check=True, capture_output=True)
+    assert 40 < len(list(read_frames(tmp_path / 'b.mp4')[0])) <= 60

@@ -40,7 +40,9 @@ def check_destination(name: str, src: Path, dst: Path, overwrite: bool = False) 
     if (there / INDEX).is_file():
         rows = list(csv.DictReader(read_text(there / INDEX).splitlines()))
         if any(row.get(key) is None for row in rows for key in ('set', 'img', 'gt')):
-            raise InputError(f'{there / INDEX}: a line has not the columns set, img and gt; name another destination')
+            raise InputError(
+                f'{there / INDEX}: a line lacks one of the columns set, img and gt; name another destination'
+            )
     ours = {there / row[key] for row in rows for key in ('img', 'gt')}
     ours |= {there / INDEX, there / LEFT_OUT, there / 'train' / LEAK_FREE}
     files = [path for path in sorted(there.rglob('*')) if path.is_symlink() or path.is_file()]

@@ -1,1 +1,1 @@
-"""Campaigns that show by figures that the promises of docs/en/reliability.md hold."""
+"""Campaigns that measure whether the promises of docs/en/reliability.md hold."""

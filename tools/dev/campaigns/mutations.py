@@ -31,8 +31,8 @@ from .common import fork, photograph, wait_for
 
 IMAGES = ('.png', '.jpg', '.bmp', '.tiff', '.webp', '.gif', '.ppm', '.jp2')
 VIDEOS = ('.mp4', '.avi', '.mkv')
-#: Largest number of seconds of a file.
-TIME_LIMIT = 60
+#: Largest number of seconds of a group of files.
+TIME_LIMIT = 300
 #: Files of one forked process, whose end by a signal is counted as a crash.
 GROUP = 20
 
@@ -101,7 +101,9 @@ def readers(
             if result.results[1].status != 'ok':
                 raise RuntimeError('the good file failed')
             if result.results[0].error is not None:
-                raise InputError(result.results[0].reason)
+                if path.name not in result.results[0].reason:
+                    raise RuntimeError(f'no name of the file: {result.results[0].reason}')
+                raise result.results[0].error
 
         found: dict[str, Callable[[], object]] = {'api': api}
         if with_command:
@@ -189,7 +191,7 @@ def campaign(number: float) -> dict:
         for first in range(0, int(number), GROUP):
             numbers = range(first, min(first + GROUP, int(number)))
             child = fork(lambda _, numbers=numbers: try_files(numbers, files, report), [], folder / 'log.txt')
-            status = wait_for(child, TIME_LIMIT * 5)
+            status = wait_for(child, TIME_LIMIT)
             if status is None:
                 hangs.append(str(numbers))
             elif status:
