@@ -55,9 +55,10 @@ def work_dir_lock(work_dir: str | Path, launcher: str = 'none') -> Iterator[None
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except (BlockingIOError, PermissionError):
                 file.seek(0)
+                owner = file.read() or 'unknown process'
                 raise InputError(
-                    f'{work_dir}: another training uses this work directory ({file.read() or "unknown process"}); '
-                    'wait for it, choose another --work-dir, or use --share-work-dir if you are sure that both may write there'
+                    f'{work_dir}: another training uses this work directory ({owner}); wait for it, choose another '
+                    '--work-dir, or use --share-work-dir if you are sure that both may write there'
                 ) from None
             except OSError as error:
                 print_log(
