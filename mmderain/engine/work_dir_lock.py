@@ -46,8 +46,8 @@ def work_dir_lock(work_dir: str | Path, launcher: str = 'none') -> Iterator[None
     if fcntl is None or not is_first_process(launcher):
         yield
         return
-    is_new = not Path(work_dir).exists()
     path = Path(work_dir) / '.lock'
+    new = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with open(path, 'a+', encoding='utf-8') as file:
@@ -71,6 +71,7 @@ def work_dir_lock(work_dir: str | Path, launcher: str = 'none') -> Iterator[None
     finally:
         # A run that fails before it writes anything leaves no directory.
         with contextlib.suppress(OSError):
-            if is_new and [entry.name for entry in path.parent.iterdir()] == ['.lock']:
+            if new and [entry.name for entry in path.parent.iterdir()] == ['.lock']:
                 path.unlink()
-                path.parent.rmdir()
+                for folder in new:  # the innermost one first
+                    folder.rmdir()
