@@ -15,7 +15,7 @@ from mmderain.io.image_header import MAX_PIXELS
 
 from .model import default_device, require_compiler, trained_derainer
 from .pipeline import Input, Source, plan_inputs
-from .results import Inference, InputResult, Prediction
+from .results import Inference, InputResult, Prediction, is_out_of_memory
 from .video import derain_video
 
 
@@ -99,7 +99,8 @@ class DerainInferencer:
             FileNotFoundError: the only input does not exist. Nothing has been derained then.
             InputError: an argument is not as expected, or a result would overwrite an input or (with
                 ``existing='refuse'``) an existing file. Nothing has been derained then. The error is also raised if
-                ``inputs`` is a single image or video that cannot be derained.
+                ``inputs`` is a single image or video that cannot be read or written, or for which the memory is too
+                small. Another exception of the network is raised as it is.
         """
         if existing not in ('refuse', 'skip', 'replace'):
             raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
@@ -112,7 +113,10 @@ class DerainInferencer:
         for batch in self._batches(sources, numbers, batch_size, existing, results):
             self._derain(batch, sources, results)
         if is_single and len(results) == 1 and results[0].error is not None:
-            raise InputError(results[0].reason) from results[0].error
+            error = results[0].error
+            if isinstance(error, OSError | InputError) or is_out_of_memory(error):
+                raise InputError(results[0].reason) from error
+            raise error
         return Inference(results)
 
     def _batches(

@@ -46,12 +46,7 @@ class InputResult:
             if frame.f_globals.get('__name__') != 'mmderain.apis.inferencer':
                 with contextlib.suppress(RuntimeError):  # the frame is running
                     frame.clear()
-        if is_out_of_memory(error):
-            self.reason = f'{self.name}: the memory of the device is too small; set a smaller batch_size, or tile=512'
-        elif isinstance(error, OSError | InputError):
-            self.reason = str(error)
-        else:
-            self.reason = f'{self.name}: {type(error).__name__}: {error}'
+        self.reason = failure_reason(self.name, error)
 
 
 @dataclass
@@ -73,6 +68,20 @@ class Inference:
     def failures(self) -> dict[str, str]:
         """Return the error message of each input that failed, keyed by its name."""
         return {result.name: result.reason for result in self.results if result.error is not None}
+
+
+def failure_reason(name: str, error: Exception) -> str:
+    """Return the error message of an input that failed.
+
+    Args:
+        name: name of the input.
+        error: the exception that the input raised.
+    """
+    if is_out_of_memory(error):
+        return f'{name}: the memory of the device is too small; set a smaller batch_size, or tile=512'
+    if isinstance(error, OSError | InputError):
+        return str(error)
+    return f'{name}: {type(error).__name__}: {error}'
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -104,14 +104,14 @@ class StopHook(Hook):
         all_reduce(number, 'max')  # all processes stop after the same step
         if not number or (self._by_epoch(runner) and batch_idx + 1 == len(runner.train_dataloader)):
             return
-        self._stop(runner, int(number))
+        self._stop(runner, int(number), runner.iter + 1)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Stop after a complete epoch if a process received a signal in its last step."""
         number = torch.tensor(self.request.number)
         all_reduce(number, 'max')
         if number and self._by_epoch(runner):
-            self._stop(runner, int(number))
+            self._stop(runner, int(number), runner.iter)  # mmengine has counted the step already
 
     @staticmethod
     def _by_epoch(runner: Runner) -> bool:
@@ -119,7 +119,7 @@ class StopHook(Hook):
         return any(isinstance(hook, SafeCheckpointHook) and hook.by_epoch for hook in runner.hooks)
 
     @staticmethod
-    def _stop(runner: Runner, number: int) -> None:
+    def _stop(runner: Runner, number: int, step: int) -> None:
         """Save a checkpoint if the training can continue from here, and end the training."""
         StopIfNotFiniteHook.check_weights(runner)
         for hook in runner.hooks:
@@ -127,4 +127,4 @@ class StopHook(Hook):
                 hook.save_now(runner)
         last = runner.message_hub.runtime_info.get('last_ckpt')
         state = f'the last checkpoint is {last}; continue with --resume' if last else 'there is no checkpoint yet'
-        raise Stopped(number, f'stopped after step {runner.iter + 1}; {state}')
+        raise Stopped(number, f'stopped after step {step}; {state}')

@@ -10,6 +10,8 @@ from mmderain.errors import InputError, UnreadableImageError
 
 #: Largest number of pixels of an image or of a video frame, unless the caller sets another limit.
 MAX_PIXELS = 500_000_000
+#: Largest side and largest number of pixels that OpenCV decodes.
+OPENCV_MAX_SIDE, OPENCV_MAX_PIXELS = 2**20, 2**30
 #: Formats that are read, by their names in Pillow. OpenCV knows more, such as Radiance HDR. Files of these formats are
 #: refused, because their size is unknown before they are decoded.
 FORMATS = ('PNG', 'JPEG', 'BMP', 'DIB', 'TIFF', 'WEBP', 'GIF', 'PPM', 'JPEG2000', 'SUN', 'AVIF')
@@ -71,7 +73,12 @@ def read_header(path: str | Path, max_pixels: int = MAX_PIXELS, decode: bool = F
 
 
 def require_pixels(path: str | Path, width: int, height: int, max_pixels: int) -> None:
-    """Raise an InputError if an image or a video frame has more than ``max_pixels`` pixels."""
+    """Raise an InputError if an image or video frame has over ``max_pixels`` pixels, or is too large for OpenCV."""
+    if max(width, height) > OPENCV_MAX_SIDE or width * height > OPENCV_MAX_PIXELS:
+        raise InputError(
+            f'{path}: has {width}x{height} pixels; OpenCV reads at most {OPENCV_MAX_SIDE} pixels a side and '
+            f'{OPENCV_MAX_PIXELS} in all. Cut it into parts.'
+        )
     if width * height > max_pixels:
         raise InputError(
             f'{path}: has {width}x{height} pixels, more than the limit of {max_pixels}; make it smaller, or set a '

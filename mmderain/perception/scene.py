@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from mmderain.apis.pipeline import Input, plan_inputs
+from mmderain.apis.results import failure_reason
 from mmderain.errors import InputError
 from mmderain.evaluation import measure
 from mmderain.io.image import read_image, to_bgr_uint8, to_rgb_tensor, write_image
@@ -184,8 +185,7 @@ def show_scenes(
             write_image(figure(views), target)
             results[source.name] = views
         except Exception as error:  # decoders and models can raise any exception
-            if not isinstance(error, OSError | InputError):
-                cause, error = error, InputError(f'{source.name}: {type(error).__name__}: {error}')
-                error.__cause__ = cause
-            results[source.name] = error
+            failure = InputError(failure_reason(source.name, error))
+            failure.__cause__ = error  # for --traceback
+            results[source.name] = failure
     return results

@@ -23,8 +23,6 @@ from .uploads import read_upload
 
 #: Largest number of seconds of a request.
 TIME_LIMIT = 300.0
-#: Number of components that show the result.
-NUM_OUTPUTS = 9
 #: Maps the name of a derainer to a function that loads it.
 DerainerLoaders = dict[str, Callable[[], Derainer]]
 #: Maps the name of a task model to a function that loads it.
@@ -113,7 +111,7 @@ def build_page(
         """Derain the image, and yield the new values of the output components."""
         try:
             for values in requests.run(lambda is_over: derain(is_over, *inputs)):
-                yield [gr.skip()] * NUM_OUTPUTS if values is None else values
+                yield [gr.skip() for _ in outputs] if values is None else values
         except TimeoutError:
             reason = f'The request took more than {time_limit:g} seconds. Upload a smaller image.'
             raise gr.Error(reason, duration=None, print_exception=False) from None
@@ -202,10 +200,11 @@ def build_page(
                     for label in ('Rainy', 'Derained'):
                         with gr.Column(min_width=160, elem_id=label.lower()):
                             predictions += [gr.Image(label=label, **output), gr.Markdown()]
+        outputs = [hint, slider, removed, scores, predictions_row, *predictions]
         button.click(
             run,
             [image, clean, derainer_name, task_name, rain_kinds, severity, seed],
-            [hint, slider, removed, scores, predictions_row, *predictions],
+            outputs,
             show_progress_on=[hint, slider],
             # `run` gets the path of the file. gradio would open the file, and its message for a file that is not an
             # image does not help.

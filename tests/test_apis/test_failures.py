@@ -135,3 +135,11 @@ def test_a_failed_batch_keeps_no_tensors(inferencer, tmp_path, monkeypatch):
     assert [entry.status for entry in result.results] == ['failed'] * 3
     gc.collect()
     assert len(kept) == 4 and not any(reference() is not None for reference in kept)
+
+
+def test_an_error_of_the_network_is_raised_as_it_is_for_a_single_input(inferencer, tmp_path, monkeypatch):
+    write(tmp_path / 'a.png')
+    for error, raised in ((RuntimeError('shapes differ'), RuntimeError), (MemoryError(), InputError)):
+        monkeypatch.setattr(inferencer.model, 'restore', raising(error))
+        with pytest.raises(raised, match='shapes differ|a.png: the memory of the device is too small'):
+            inferencer(tmp_path / 'a.png')

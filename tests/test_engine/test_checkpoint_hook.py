@@ -1,5 +1,6 @@
 """A checkpoint that cannot be written does not affect earlier checkpoints."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,18 +47,27 @@ def test_all_checkpoints_are_kept_if_no_limit_is_set(tmp_path):
     assert saved(tmp_path) == [f'iter_{step}.pth' for step in range(1, 7)]
 
 
-def test_a_failed_write_keeps_the_checkpoint_before_it(tmp_path, monkeypatch):
-    """The disk is full in the middle of the fourth checkpoint."""
-    runner = runner_of(tmp_path, 1)
+def after_writing(monkeypatch, runner, name: str, action: Callable[[Path], None]) -> None:
+    """Call a function with the path of a checkpoint after mmengine has written it."""
     write = type(runner).save_checkpoint
 
-    def fail_at_fourth(self, out_dir, filename, *args, **kwargs):
+    def write_and_act(self, out_dir, filename, *args, **kwargs):
         write(self, out_dir, filename, *args, **kwargs)
-        if 'iter_4' in filename:
-            (tmp_path / filename).write_bytes(b'half')
-            raise OSError(28, 'No space left on device')
+        if name in filename:
+            action(Path(out_dir) / filename)
 
-    monkeypatch.setattr(type(runner), 'save_checkpoint', fail_at_fourth)
+    monkeypatch.setattr(type(runner), 'save_checkpoint', write_and_act)
+
+
+def test_a_failed_write_keeps_the_checkpoint_before_it(tmp_path, monkeypatch):
+    """The disk is full in the middle of the fourth checkpoint."""
+
+    def fill_disk(path):
+        path.write_bytes(b'half')
+        raise OSError(28, 'No space left on device')
+
+    runner = runner_of(tmp_path, 1)
+    after_writing(monkeypatch, runner, 'iter_4', fill_disk)
     with pytest.raises(OSError, match='No space left'):
         runner.train()
     assert saved(tmp_path) == ['iter_3.pth']
@@ -66,18 +76,14 @@ def test_a_failed_write_keeps_the_checkpoint_before_it(tmp_path, monkeypatch):
 
 
 def test_a_damaged_checkpoint_does_not_replace_the_one_before_it(tmp_path, monkeypatch):
+    def damage(path):
+        content = bytearray(path.read_bytes())
+        middle = len(content) // 2
+        content[middle : middle + 512] = bytes(512)
+        path.write_bytes(content)
+
     runner = runner_of(tmp_path, 1)
-    write = type(runner).save_checkpoint
-
-    def damage_third(self, out_dir, filename, *args, **kwargs):
-        write(self, out_dir, filename, *args, **kwargs)
-        if 'iter_3' in filename:
-            content = bytearray((Path(out_dir) / filename).read_bytes())
-            middle = len(content) // 2
-            content[middle : middle + 512] = bytes(512)
-            (Path(out_dir) / filename).write_bytes(content)
-
-    monkeypatch.setattr(type(runner), 'save_checkpoint', damage_third)
+    after_writing(monkeypatch, runner, 'iter_3', damage)
     with pytest.raises(OSError, match='the checkpoint before it is kept'):
         runner.train()
     assert saved(tmp_path) == ['iter_2.pth']

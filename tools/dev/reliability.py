@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from campaigns import endurance, kills, mutations, page, web_users
-from campaigns.common import ROOT
+from campaigns.common import ROOT, prepare_process
 
 from mmderain.cli.command import CommandParser, command
 from mmderain.engine.machine import processor_name
@@ -48,6 +48,7 @@ def main(args: argparse.Namespace) -> None:
     if args.campaign == 'page':
         page.write(json.loads(RESULTS.read_text()))
         return
+    prepare_process()
     function, default, _ = CAMPAIGNS[args.campaign]
     number = default if args.number is None else args.number
     result = function(number)

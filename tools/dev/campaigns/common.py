@@ -17,11 +17,14 @@ from mmderain.rain import draw_rain
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# mmengine formats the config of a run with yapf up to six times, which takes most of the time of a short run.
-sys.path.insert(0, str(ROOT / 'tests/stubs'))
-# A forked process hangs if the threads of its parent have started.
-torch.set_num_threads(1)
-cv2.setNumThreads(0)
+
+def prepare_process() -> None:
+    """Prepare a process that runs campaigns, before it starts any thread."""
+    # mmengine formats the config of a run with yapf up to six times, which takes most of the time of a short run.
+    sys.path.insert(0, str(ROOT / 'tests/stubs'))
+    # A forked process hangs if the threads of its parent have started.
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
 
 
 def photograph(height: int, width: int, seed: int) -> np.ndarray:
@@ -60,14 +63,15 @@ def training_arguments(data: Path, work_dir: Path, steps: int, interval: int = 1
         'default_hooks.checkpoint.interval': interval,
         'default_hooks.checkpoint.max_keep_ckpts': 2,
         'default_hooks.logger.interval': 50,
-        'custom_hooks': "[dict(type='EMAHook',ema_type='ExponentialMovingAverage',momentum=0.01)]",
     }
-    options = [f'{key}={value}' for key, value in settings.items() if key != 'custom_hooks']
+    options = [f'{key}={value}' for key, value in settings.items()]
     config = work_dir.parent / f'{work_dir.name}.py'
     config.parent.mkdir(parents=True, exist_ok=True)
-    hooks = settings['custom_hooks']
-    config.write_text(f"_base_ = '{ROOT}/configs/derain/sian_sample.py'\ncustom_hooks = {hooks}\nval_cfg = None\n"
-                      'val_dataloader = None\nval_evaluator = None\n')  # fmt: skip
+    config.write_text(
+        f"_base_ = '{ROOT}/configs/derain/sian_sample.py'\n"
+        "custom_hooks = [dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.01)]\n"
+        'val_cfg = None\nval_dataloader = None\nval_evaluator = None\n'
+    )
     return [str(config), '--work-dir', str(work_dir), '--cfg-options', *options]
 
 
@@ -105,13 +109,14 @@ def fork(program: Callable[[Sequence[str]], int], arguments: Sequence[str], log:
     os._exit(status)
 
 
-def kill(process: int) -> bool:
-    """Kill a forked process if it still runs; return whether it did."""
-    if os.waitpid(process, os.WNOHANG)[0]:
-        return False
+def kill(process: int) -> int | None:
+    """Kill a forked process if it still runs; return None then, and the exit status if it had ended."""
+    done, status = os.waitpid(process, os.WNOHANG)
+    if done:
+        return os.waitstatus_to_exitcode(status)
     os.kill(process, signal.SIGKILL)
     os.waitpid(process, 0)
-    return True
+    return None
 
 
 def wait_for(process: int, seconds: float) -> int | None:

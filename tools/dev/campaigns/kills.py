@@ -62,7 +62,7 @@ def training(number: float, processes: int = 1, steps: int = 300) -> dict:
             while kills < number and not (run / f'iter_{steps}.pth').is_file():
                 children = start_training(arguments, folder / 'log.txt', processes)
                 time.sleep(rng.uniform(1.5, 6))
-                kills += max([kill(child) for child in children])
+                kills += was_killed(children, folder / 'log.txt')
                 before = sorted(path.name for path in run.glob('iter_*.pth'))
                 damaged += sum(not readable(run / name) for name in before)
                 found = latest_checkpoint(run)
@@ -74,6 +74,18 @@ def training(number: float, processes: int = 1, steps: int = 300) -> dict:
         kills=kills, processes=processes, runs=runs, damaged_checkpoints=damaged, kills_after_progress=progress,
         identical_runs=identical,
     )  # fmt: skip
+
+
+def was_killed(children: list[int], log: Path) -> bool:
+    """Kill forked processes that belong together; return whether they still ran.
+
+    Raises:
+        RuntimeError: the first one had ended with an error.
+    """
+    statuses = [kill(child) for child in children]
+    if statuses[0]:
+        raise RuntimeError(log.read_text()[-3000:])
+    return None in statuses
 
 
 def readable(path: Path) -> bool:
@@ -116,7 +128,7 @@ def inference(number: float) -> dict:
             while kills < number and len(finished(out)) < len(expected):
                 child = fork(mmderain, [*arguments, str(out)], folder / 'log.txt')
                 time.sleep(rng.uniform(0.3, 3))
-                kills += kill(child)
+                kills += was_killed([child], folder / 'log.txt')
                 partial += sum(pixels(path) != expected[path.name] for path in finished(out))
             if wait_for(fork(mmderain, [*arguments, str(out)], folder / 'log.txt'), 600) != 0:
                 raise RuntimeError((folder / 'log.txt').read_text()[-3000:])
