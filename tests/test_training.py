@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import ROOT, free_port, load_tool
+from conftest import ROOT, SMALL_NETWORKS, free_port, load_tool
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -104,9 +104,24 @@ def test_another_seed_gives_another_run(tmp_path):
     assert losses(tmp_path / 'a') != losses(tmp_path / 'b')
 
 
-def test_two_processes_equal_one(tmp_path):
-    one = run(config(tmp_path / 'one'))
-    cfg = config(tmp_path / 'two', **{'train_dataloader.batch_size': 2})
+@pytest.mark.parametrize('network', SMALL_NETWORKS, ids=lambda network: network['type'])
+def test_loader_processes_do_not_change_the_weights(tmp_path, network):
+    options = {'model.network': network | {'_delete_': True}, 'train_cfg.max_iters': 3}
+    here = run(config(tmp_path / 'here', **options))
+    options |= {'train_dataloader.num_workers': 2, 'train_dataloader.persistent_workers': True}
+    loaders = run(config(tmp_path / 'loaders', **options))
+    for key, value in here.items():
+        assert torch.equal(loaders[key], value), key
+
+
+# JDNet is left out: its batch normalizations average over the part of the batch that their process has.
+@pytest.mark.parametrize(
+    'network', [n for n in SMALL_NETWORKS if n['type'] != 'JDNet'], ids=lambda network: network['type']
+)
+def test_two_processes_equal_one(tmp_path, network):
+    options = {'model.network': network | {'_delete_': True}}
+    one = run(config(tmp_path / 'one', **options))
+    cfg = config(tmp_path / 'two', **options, **{'train_dataloader.batch_size': 2})
     cfg.dump(tmp_path / 'two.py')
     path = f'{os.path.dirname(sys.executable)}:{os.environ["PATH"]}'
     environment = os.environ | dict(OMP_NUM_THREADS='1', PORT=str(free_port()), PATH=path)

@@ -36,14 +36,17 @@ class Slow(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         print('step', runner.iter + 1, flush=True)
         time.sleep(0.1)
+
+    def before_val_iter(self, runner, batch_idx, data_batch=None):
+        print('validation', flush=True)
 """
 
 
-def start(folder, work_dir, *options, workers=0, steps=24) -> subprocess.Popen:
+def start(folder, work_dir, *options, workers=0, steps=24, more='') -> subprocess.Popen:
     """Start a training in its own process group."""
     (folder / 'slow.py').write_text(SLOW)
     text = CONFIG.format(root=ROOT, workers=workers, persistent=workers > 0, steps=steps)
-    (folder / 'config.py').write_text(text)
+    (folder / 'config.py').write_text(text + more)
     return subprocess.Popen(
         [sys.executable, ROOT / 'tools/train.py', folder / 'config.py', '--work-dir', work_dir, *options,
          '--cfg-options', 'train_dataloader.dataset.pipeline.1.crop_size=16'],
@@ -89,6 +92,26 @@ def test_a_stopped_training_continues_with_the_same_result(tmp_path, whole, numb
     assert f'step {step + 1}\n' in process.stdout.read() and process.wait() == 0
     parts = read_checkpoint(tmp_path / 'parts/iter_24.pth')['state_dict']
     assert all(torch.equal(parts[key], value) for key, value in whole.items())
+
+
+VALIDATION = """
+del val_cfg, val_evaluator
+train_cfg = dict(max_iters=24, val_interval=2)
+val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(data_root='{root}/demo/sample/test'))
+"""
+
+
+def test_a_signal_in_a_validation_stops_the_training_after_the_next_step(tmp_path):
+    process = start(tmp_path, tmp_path / 'run', more=VALIDATION.format(root=ROOT))
+    read_until(process, 'validation')
+    process.send_signal(signal.SIGTERM)
+    output = process.stdout.read()
+    assert process.wait() == 128 + signal.SIGTERM, output
+    # The validation is completed: its score is in the output.
+    assert 'PSNR-Y: ' in output
+    saved = tmp_path / 'run/iter_3.pth'
+    assert f'stopped after step 3; the last checkpoint is {saved}; continue with --resume' in output
+    assert read_checkpoint(saved)['message_hub']['runtime_info']['iter'] == 2
 
 
 def test_a_work_directory_belongs_to_one_training(tmp_path):

@@ -1,0 +1,192 @@
+"""Draw figures of the papers that show computed values: SIAN's Fig. 6, MAFNet's Fig. 1 and NASNet's Fig. 5.
+
+    python tools/paper_figures.py stages CONFIG CHECKPOINT --img rainy.png --gt clean.png --out stages.png
+    python tools/paper_figures.py attention-maps CONFIG CHECKPOINT --img rainy.png --out maps.png
+    python tools/paper_figures.py attention-parameters CONFIG --out parameters.png
+
+stages (SIAN, Fig. 6): the result of each stage, with its PSNR and SSIM on Y if there is a clean image.
+attention-maps (MAFNet, Fig. 1): what each group of the attentions adds at the full resolution in the last module. The
+groups of the spatial attention are wavelet bands, those of the channel attention are heads. Shown is the mean absolute
+value over the channels of a group, scaled to its own maximum.
+attention-parameters (NASNet, Fig. 5): parameters of the neuron attention, of squeeze and excitation, and of a
+convolution, for the number of channels in the config.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from mmderain.apis import init_model
+from mmderain.cli.command import CommandParser, command
+from mmderain.errors import InputError
+from mmderain.evaluation import measure
+from mmderain.io import atomic_write, read_image, write_image
+from mmderain.io.image import to_bgr_uint8, to_rgb_tensor
+from mmderain.models import Derainer
+from mmderain.models.networks.mafnet import ChannelAttention, SpatialAttention
+from mmderain.models.tiling import pad_image
+from mmderain.visualization import grid
+
+#: Kernel sizes of the depthwise convolution and reductions of squeeze and excitation that are compared.
+KERNEL_SIZES, REDUCTIONS = (3, 5, 7), (4, 8, 16)
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = CommandParser(__doc__)
+    parser.add_argument('figure', choices=['stages', 'attention-maps', 'attention-parameters'])
+    parser.add_argument('config')
+    parser.add_argument('checkpoint', nargs='?', help='weights; without them the network has random weights')
+    parser.add_argument('--img', help='rainy image, for the first two figures')
+    parser.add_argument('--gt', help='clean image, for the scores of the stages')
+    parser.add_argument('--out', required=True, help='image file to write')
+    return parser.parse_args(argv)
+
+
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Draw a figure."""
+    model = init_model(args.config, args.checkpoint)
+    if args.figure == 'attention-parameters':
+        counts = attention_parameters(model)
+        for name, count in counts.items():
+            print(f'{name:40}{count:8,}')
+        draw_bars(counts, args.out)
+        return
+    if args.img is None:
+        raise InputError(f'the figure {args.figure!r} needs a rainy image: --img FILE')
+    rainy = read_image(args.img)
+    if args.figure == 'stages':
+        images = stage_results(model, rainy, None if args.gt is None else read_image(args.gt))
+    else:
+        images = attention_maps(model, rainy)
+    write_image(grid(images, columns=4 if args.figure == 'attention-maps' else 3), args.out)
+    print(args.out)
+
+
+@torch.inference_mode()
+def stage_results(model: Derainer, rainy: np.ndarray, clean: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Return the result of each stage, keyed by a caption with its scores.
+
+    Args:
+        model: a model whose network returns the results of several stages.
+        rainy: BGR uint8 (H, W, 3).
+        clean: the clean image of the same size, or None for no scores.
+
+    Raises:
+        InputError: the network has one stage only, or the sizes differ.
+    """
+    height, width = rainy.shape[:2]
+    results = model.stages(pad_image(to_rgb_tensor(rainy)[None], model.spec))
+    if len(results) == 1:
+        name = type(model.network).__name__
+        raise InputError(f'stages: {name} returns one result; expected a network of several stages, such as SIAN')
+    images = {}
+    for number, result in enumerate(results, 1):
+        caption, image = f'stage {number}', to_bgr_uint8(result[0, :, :height, :width])
+        if clean is not None:
+            scores = [measure(image, clean, protocol) for protocol in ('PSNR-Y', 'SSIM-Y(valid)')]
+            caption += f': {scores[0]:.2f} / {scores[1]:.4f}'
+            print(caption)
+        images[caption] = image
+    return images
+
+
+@torch.inference_mode()
+def attention_maps(model: Derainer, rainy: np.ndarray) -> dict[str, np.ndarray]:
+    """Return a map of each band of the spatial attention and of each head of the channel attention, keyed by caption.
+
+    Args:
+        model: a model with a MAFNet.
+        rainy: BGR uint8 (H, W, 3).
+
+    Raises:
+        InputError: the network has neither attention.
+    """
+    groups: dict[str, Tensor] = {}
+
+    def keep_bands(module: nn.Module, inputs: tuple[Tensor]) -> None:
+        for name, band in zip(('LL', 'HL', 'LH', 'HH'), inputs[0].chunk(4, dim=1), strict=True):
+            groups[f'spatial, {name}'] = band
+
+    def keep_heads(module: ChannelAttention, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        for number, head in enumerate((output - inputs[0]).chunk(module.num_heads, dim=1), 1):
+            groups[f'channel, head {number}'] = head
+
+    # The first attention of each kind in a module is the one of the finest scale.
+    body = getattr(model.network, 'body', None)
+    last = body[-1] if isinstance(body, nn.Sequential) else nn.Module()
+    spatial = next((m for m in last.modules() if isinstance(m, SpatialAttention)), None)
+    channel = next((m for m in last.modules() if isinstance(m, ChannelAttention)), None)
+    if spatial is None and channel is None:
+        raise InputError(
+            f'attention-maps: {type(model.network).__name__} has no attention of MAFNet in its last module'
+        )
+    handles = [] if spatial is None else [spatial.out.register_forward_pre_hook(keep_bands)]
+    handles += [] if channel is None else [channel.register_forward_hook(keep_heads)]
+    try:
+        model.restore(to_rgb_tensor(rainy)[None], tile=0)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {name: heat_map(group[0], rainy.shape[:2]) for name, group in groups.items()}
+
+
+def heat_map(features: Tensor, size: tuple[int, int]) -> np.ndarray:
+    """Return the mean absolute value over channels in colors.
+
+    Args:
+        features: (C, h, w), of the padded image or at half its size.
+        size: height and width of the image.
+
+    Returns:
+        BGR uint8 of that size; blue is 0, red is the maximum.
+    """
+    strength = features.abs().mean(dim=0).float().numpy()
+    scale = 1 if strength.shape[0] >= size[0] else 2  # the channel attention works at half the resolution
+    strength = cv2.resize(strength, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)[: size[0], : size[1]]
+    levels = np.round(255 * strength / max(strength.max(), 1e-12)).astype(np.uint8)
+    return cv2.applyColorMap(levels, cv2.COLORMAP_JET)
+
+
+def attention_parameters(model: Derainer) -> dict[str, int]:
+    """Return the number of parameters of attention modules and of a 3x3 convolution, keyed by name.
+
+    Args:
+        model: a model whose network has convolutions; the input channels of its last one are taken for all modules.
+    """
+    channels = [m for m in model.network.modules() if isinstance(m, nn.Conv2d)][-1].in_channels
+    modules: dict[str, nn.Module] = {}
+    for size in KERNEL_SIZES:
+        modules[f'neuron attention, {size}x{size}'] = nn.Sequential(
+            nn.Conv2d(channels, channels, size, groups=channels), nn.Conv2d(channels, channels, 1)
+        )
+    for reduction in REDUCTIONS:
+        squeezed = max(1, channels // reduction)
+        modules[f'squeeze and excitation, reduction {reduction}'] = nn.Sequential(
+            nn.Conv2d(channels, squeezed, 1), nn.Conv2d(squeezed, channels, 1)
+        )
+    modules['convolution, 3x3'] = nn.Conv2d(channels, channels, 3)
+    return {name: sum(p.numel() for p in module.parameters()) for name, module in modules.items()}
+
+
+def draw_bars(counts: dict[str, int], path: str) -> None:
+    """Write a bar chart as an image file."""
+    figure = Figure(figsize=(8, 0.5 * len(counts) + 1), layout='constrained')
+    axes = figure.subplots()
+    bars = axes.barh(list(counts), list(counts.values()))
+    axes.bar_label(bars, labels=[f'{count:,}' for count in counts.values()], padding=3)
+    axes.set(xlabel='parameters', xscale='log')
+    axes.invert_yaxis()
+    with atomic_write(path) as part:
+        figure.savefig(part, format='png', dpi=120)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
