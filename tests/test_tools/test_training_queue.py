@@ -306,8 +306,8 @@ def test_a_wrong_list_of_recipes_is_refused(tmp_path, capsys, content, message):
     'folders, message',
     [
         (['nowhere'], 'nowhere: no such folder'),
-        ([], 'data/photographs and data/photographs_held_out: not found, and --photographs names no folder'),
-        (['mine'], 'data/photographs and data/photographs_held_out: not found, and --photographs names no folder'),
+        ([], 'data/photographs and data/photographs_held_out: not found, and no folder of --photographs'),
+        (['mine'], 'data/photographs and data/photographs_held_out: not found, and no folder of --photographs'),
     ],
 )
 def test_error_for_missing_photographs(tmp_path, monkeypatch, folders, message):

@@ -1,0 +1,3 @@
+# SIAN, Table II, MAE loss, Rain100L: PSNR-Y 38.54, SSIM-Y 0.981
+_base_ = './sian_rain100l.py'
+model = dict(loss=dict(type='L1Loss'))
