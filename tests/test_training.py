@@ -135,6 +135,8 @@ def test_two_processes_equal_one(tmp_path, network):
     # Gradients of two halves are rounded otherwise than those of the whole batch, and Adam amplifies this. A step
     # changes weights by up to 1e-3, so a wrong average would be visible.
     for key, value in one.items():
+        if 'spatial' in key and key.endswith('key.bias'):
+            continue  # a softmax removes what this bias adds, so its gradient is rounding alone
         assert (two[key] - value).abs().max() < 5e-6, key
 
 

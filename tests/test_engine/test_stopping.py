@@ -38,7 +38,7 @@ class Slow(Hook):
         time.sleep(0.1)
 
     def before_val_iter(self, runner, batch_idx, data_batch=None):
-        print('validation', flush=True)
+        print('image of the validation', batch_idx, flush=True)
 """
 
 
@@ -103,7 +103,7 @@ val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(data
 
 def test_a_signal_in_a_validation_stops_the_training_after_the_next_step(tmp_path):
     process = start(tmp_path, tmp_path / 'run', more=VALIDATION.format(root=ROOT))
-    read_until(process, 'validation')
+    read_until(process, 'image of the validation 0')
     process.send_signal(signal.SIGTERM)
     output = process.stdout.read()
     assert process.wait() == 128 + signal.SIGTERM, output

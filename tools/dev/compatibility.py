@@ -80,9 +80,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = CommandParser(__doc__)
     parser.add_argument('cell', choices=[*CELLS, 'page'])
     parser.add_argument('--python', default=sys.executable, help='interpreter of the cell (default: this one)')
-    parser.add_argument(
-        '--jobs', type=int, default=os.cpu_count(), help='test processes (default: one a core)'
-    )
+    parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='test processes (default: one a core)')
     return parser.parse_args(argv)
 
 
