@@ -1,4 +1,4 @@
-# SIAN, Tables III and IV, Rain100H: PSNR-Y 30.33, SSIM-Y 0.909
+# SIAN, Tables II, III and V, Rain100H: PSNR-Y 30.33, SSIM-Y 0.909
 _base_ = ['../_base_/models/sian.py', '../_base_/datasets/rain100h.py', '../_base_/schedules/sian.py']
 # 120x120 patches on a grid of stride 80, of the images whose background is not in the test set (1,254 of 1,800)
 train_dataloader = _base_.pop('train_loader')

@@ -1,4 +1,4 @@
-# SIAN, Tables III and IV, Rain1400: PSNR-Y 32.80, SSIM-Y 0.946
+# SIAN, Table IV, Rain1400: PSNR-Y 32.80, SSIM-Y 0.946
 _base_ = ['../_base_/models/sian.py', '../_base_/datasets/rain1400.py', '../_base_/schedules/sian.py']
 # 120x120 patches on a grid of stride 100
 train_dataloader = _base_.pop('train_loader')
