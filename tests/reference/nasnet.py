@@ -1,4 +1,4 @@
-"""NASNet in plain form: Qin and Wang, 2020 (arXiv 1912.03151).
+"""NASNet in plain form: Qin and Wang, 2019 (arXiv 1912.03151).
 
 The fast network (``mmderain/models/networks/nasnet.py``) replaces convolutions of a concatenation by sums of
 convolutions. Here the features are concatenated as the paper writes it.
