@@ -1,4 +1,4 @@
-"""Write docs/en/paper_tables.md from the metafiles of configs/derain.
+"""Write docs/en/paper_tables.md from the metafiles of configs/derain and from docs/en/peers.
 
 python tools/dev/paper_tables.py
 """
@@ -15,13 +15,18 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / 'docs/en/paper_tables.md'
 HEAD = """# The papers' tables, row by row
 
-The tables list every row in which the four papers report their own method, and the config that reproduces it. The head
-of a column names the protocol of its scores ([definitions](metrics.md)). Every score has the digits that the paper
-prints. If two tables print the same model with different digits, each has its own row here. Scores of this project are
-given only where the config was run unchanged. If a row says "weights of X", its config only tests the weights that the
-config X trained.
+The section of each paper has two parts. Every score has the digits that the paper prints.
 
-`python tools/dev/paper_tables.py` makes this page from `configs/derain/metafile_*.yml`.
+* **Scores of the network** are the rows in which the paper reports its own method, with the config that reproduces
+  each. The head of a column names the protocol of its scores ([definitions](metrics.md)). If two tables print the same
+  model with different digits, each has its own row here. Scores of this project are given only where the config was run
+  unchanged. If a row says "weights of X", its config only tests the weights that the config X trained.
+* **Comparison tables** are the tables in which the paper also prints scores of other methods, and the tables of SIAN
+  that contain scores without a config. Method names are those of the paper. The row of the paper's own network names
+  its configs. An empty cell means that the paper prints no score. Compare scores within one table only, because papers
+  differ in how they measure.
+
+`python tools/dev/paper_tables.py` makes this page from `configs/derain/metafile_*.yml` and `docs/en/peers/*.yml`.
 """
 
 
@@ -39,12 +44,18 @@ def page() -> str:
     for path in metafile_paths():
         metafile = yaml.safe_load(read_text(path))
         lines += network_lines(metafile)
+        lines += comparison_lines(yaml.safe_load(read_text(peers_path(path))), metafile)
     return '\n'.join(lines)
 
 
 def metafile_paths() -> list[Path]:
     """Return the metafiles in the order of model-index.yml."""
     return [ROOT / path for path in yaml.safe_load(read_text(ROOT / 'model-index.yml'))['Import']]
+
+
+def peers_path(metafile: Path) -> Path:
+    """Return the file with the comparison tables of a paper: docs/en/peers/sian.yml for metafile_sian.yml."""
+    return ROOT / 'docs/en/peers' / metafile.name.removeprefix('metafile_')
 
 
 def network_lines(metafile: dict) -> list[str]:
@@ -69,6 +80,38 @@ def network_lines(metafile: dict) -> list[str]:
             cells = [', '.join(tables), meta['Variant'], result['Dataset'], paper, ours, config]
             lines.append(f'| {" | ".join(cells)} |')
     return [*lines, '']
+
+
+def comparison_lines(peers: dict, metafile: dict) -> list[str]:
+    """Return the comparison tables of a paper, one row a method.
+
+    If the metafile has scores of this project for a config of a row, the next row gives them.
+
+    Args:
+        peers: content of a file in docs/en/peers.
+        metafile: content of the metafile of the same paper.
+    """
+    name = peers['paper']
+    ours = {
+        model['Name']: ' / '.join(result['Ours'].values())
+        for model in metafile['Models']
+        for result in model['Results']
+        if 'Ours' in result
+    }
+    lines = [f'### Comparison tables of the paper on {name}', '']
+    for table in peers['tables']:
+        lines += [f'**Table {table["table"]}**: {table["shows"]}. {" / ".join(table["metrics"])}.', '']
+        lines += [f'| method | {" | ".join(table["datasets"])} | config |', '|---' * (len(table['datasets']) + 2) + '|']
+        for row in table['rows']:
+            configs = row.get('configs', [])
+            scores = [' / '.join(score for score in printed if score is not None) for printed in row['scores']]
+            links = ', '.join(config_link(config) for config in configs if config)
+            lines.append(f'| {row["method"]} | {" | ".join(scores)} | {links} |')
+            if any(config in ours for config in configs):
+                scores = [ours.get(config, '') for config in configs]
+                lines.append(f'| {row["method"]}, run by this project | {" | ".join(scores)} | |')
+        lines += ['', *(line for note in table.get('notes', []) for line in (note, ''))]
+    return lines
 
 
 def config_link(name: str) -> str:
