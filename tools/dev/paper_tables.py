@@ -27,6 +27,8 @@ The section of each paper has two parts. Every score has the digits that the pap
   differ in how they measure.
 
 `python tools/dev/paper_tables.py` makes this page from `configs/derain/metafile_*.yml` and `docs/en/peers/*.yml`.
+`tools/dev/check_paper_numbers.py` looks their numbers up in the texts of the papers
+([how](extending.md#the-scores-of-a-paper)).
 """
 
 
