@@ -14,7 +14,7 @@ env_cfg = dict(
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     dist_cfg=dict(backend='nccl'),
 )
-# TensorBoard instead of files: --cfg-options visualizer.vis_backends.0.type=TensorboardVisBackend
+# To write TensorBoard logs instead of JSON files: --cfg-options visualizer.vis_backends.0.type=TensorboardVisBackend
 visualizer = dict(type='DerainVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_level = 'INFO'
 load_from = None

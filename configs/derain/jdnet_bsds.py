@@ -1,2 +1,2 @@
-# Trained on light and heavy rain drawn over rain-free photographs; not in a paper
+# JDNet on rain-free photographs with light or heavy synthetic rain; not in a paper
 _base_ = ['../_base_/models/jdnet.py', '../_base_/datasets/bsds.py', '../_base_/schedules/synthetic.py']

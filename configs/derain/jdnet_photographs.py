@@ -1,4 +1,4 @@
-# A compact JDNet (width 16, four units) on free photographs under light to heavy rain; not in a paper
+# A compact JDNet (width 16, four units) on photographs with light to heavy rain; not in a paper
 _base_ = ['../_base_/models/jdnet.py', '../_base_/datasets/photographs.py', '../_base_/schedules/photographs.py']
 model = dict(
     network=dict(channels=16, num_units=4),

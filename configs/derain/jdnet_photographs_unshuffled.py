@@ -1,4 +1,4 @@
-# JDNet of width 32 behind a pixel-unshuffle on free photographs under light to heavy rain; not in a paper
+# JDNet of width 32 behind a pixel-unshuffle, on photographs with light to heavy rain; not in a paper
 _base_ = './jdnet_photographs.py'
 model = dict(network=dict(_delete_=True, type='PixelUnshuffled', network=dict(type='JDNet', channels=32, num_units=4)))
 param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], T_max=7000)]

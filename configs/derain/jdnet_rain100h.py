@@ -1,4 +1,4 @@
-# JDNet on the 1,800/100 version of Rain100H, which the paper does not use
+# JDNet on the older Rain100H (1,800 training and 100 test pairs), which its paper does not use
 _base_ = ['../_base_/models/jdnet.py', '../_base_/datasets/rain100h.py', '../_base_/schedules/jdnet.py']
 train_dataloader = _base_.pop('train_loader')
 test_evaluator = dict(protocols=['PSNR-RGB', 'SSIM-RGB(same)'])

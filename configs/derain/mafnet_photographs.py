@@ -1,4 +1,4 @@
-# A compact MAFNet (width 16, two modules) on free photographs under light to heavy rain; not in a paper
+# A compact MAFNet (width 16, two modules) on photographs with light to heavy rain; not in a paper
 _base_ = ['../_base_/models/mafnet.py', '../_base_/datasets/photographs.py', '../_base_/schedules/photographs.py']
 model = dict(
     network=dict(channels=16, num_modules=2),

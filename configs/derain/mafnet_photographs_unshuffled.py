@@ -1,4 +1,4 @@
-# MAFNet of width 32 behind a pixel-unshuffle on free photographs under light to heavy rain; not in a paper
+# MAFNet of width 32 behind a pixel-unshuffle, on photographs with light to heavy rain; not in a paper
 _base_ = './mafnet_photographs.py'
 model = dict(
     network=dict(_delete_=True, type='PixelUnshuffled', network=dict(type='MAFNet', channels=32, num_modules=2))

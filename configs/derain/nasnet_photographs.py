@@ -1,4 +1,4 @@
-# A compact NASNet (width 16, two stages of four blocks) on free photographs under light to heavy rain; not in a paper
+# A compact NASNet (width 16, two stages of four blocks) on photographs with light to heavy rain; not in a paper
 _base_ = ['../_base_/models/nasnet.py', '../_base_/datasets/photographs.py', '../_base_/schedules/photographs.py']
 model = dict(
     network=dict(channels=16, num_stages=2, num_blocks=4),

@@ -1,4 +1,4 @@
-# NASNet of width 32 behind a pixel-unshuffle on free photographs under light to heavy rain; not in a paper
+# NASNet of width 32 behind a pixel-unshuffle, on photographs with light to heavy rain; not in a paper
 _base_ = './nasnet_photographs.py'
 model = dict(
     network=dict(

@@ -1,4 +1,4 @@
-# A compact SIAN (width 24, three stages) on free photographs under light to heavy rain; not in a paper
+# A compact SIAN (width 24, three stages) on photographs with light to heavy rain; not in a paper
 _base_ = ['../_base_/models/sian.py', '../_base_/datasets/photographs.py', '../_base_/schedules/photographs.py']
 model = dict(
     network=dict(channels=24, num_stages=3),

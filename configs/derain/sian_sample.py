@@ -1,6 +1,6 @@
-# A small SIAN (width 16, three stages) for the bundled photographs; it trains in minutes on two cores.
+# A small SIAN (width 16, three stages) for the photographs in demo/sample. It trains in minutes on two cores.
 _base_ = ['../_base_/models/sian.py', '../_base_/datasets/sample.py', '../_base_/schedules/sample.py']
-# The L1 term keeps brightness and color, which SSIM alone learns late.
+# L1 keeps brightness and color correct. With SSIM alone, the network learns them late.
 model = dict(
     network=dict(channels=16, num_stages=3),
     loss=[dict(type='SSIMLoss'), dict(type='L1Loss')],

@@ -1,4 +1,4 @@
-# The demo's person detector: ATSS on timm's ResNet-18 of quarter width, for one still camera
+# The person detector of the demo: ATSS with timm's ResNet-18 of quarter width, for one fixed camera
 _base_ = ['./_base_/atss_r18.py', './_base_/street_detection.py']
 model = dict(
     backbone=dict(channels=(16, 32, 64, 128)),

@@ -1,4 +1,4 @@
-# Faster R-CNN R50-FPN on CamVid's boxes, from ImageNet weights, 12 epochs
+# Faster R-CNN R50-FPN on the boxes of CamVid: 12 epochs, with a backbone pretrained on ImageNet
 _base_ = [
     'mmdet::_base_/models/faster-rcnn_r50_fpn.py',
     './_base_/camvid_detection.py',

@@ -1,4 +1,4 @@
-# Faster R-CNN R50-FPN on COCO (37.4 box AP on clean images: mmdet's model card) behind a derainer
+# Faster R-CNN R50-FPN on COCO, tested behind a derainer (on clean images: 37.4 box AP, from mmdet's model card)
 _base_ = ['mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', './_base_/derain.py']
 test_pipeline = _base_.test_pipeline
 test_pipeline.insert(1, _base_.derain)

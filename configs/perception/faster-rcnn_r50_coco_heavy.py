@@ -1,4 +1,4 @@
-# Faster R-CNN R50-FPN, trained on clean COCO (37.4 box AP there: mmdet's model card), tested under heavy rain
+# Faster R-CNN R50-FPN on COCO, tested under heavy rain (on clean images: 37.4 box AP, from mmdet's model card)
 _base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
 test_pipeline = _base_.test_pipeline
 test_pipeline.insert(1, dict(type='mmderain.SynthesizeRain', preset='heavy', seed=0, data_root='data/coco'))

@@ -1,4 +1,4 @@
-# The baseline of every derainer: the small PSPNet fine-tuned on rain without a derainer
+# The baseline for all derainers: the small PSPNet, fine-tuned on rain without a derainer
 _base_ = ['./pspnet_r18_camvid_small.py', './_base_/camvid_rain.py']
 train_pipeline = _base_.train_pipeline
 train_pipeline.insert(1, _base_.rain)

@@ -1,4 +1,4 @@
-# PSPNet-R50 on CamVid, clean
+# PSPNet-R50 on CamVid without rain
 _base_ = [
     'mmseg::_base_/models/pspnet_r50-d8.py',
     './_base_/camvid_segmentation.py',

@@ -1,4 +1,4 @@
-# RTMDet-s for persons only behind a derainer
+# RTMDet-s for persons only, tested behind a derainer
 _base_ = ['./rtmdet_s_coco-person.py', './_base_/derain.py']
 test_pipeline = _base_.test_pipeline
 test_pipeline.insert(1, _base_.derain)

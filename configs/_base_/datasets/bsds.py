@@ -1,4 +1,4 @@
-# Rain-free photographs under light or heavy rain, in crops of 128x128.
+# Rain-free photographs. Training draws light or heavy rain over crops of 128x128.
 _base_ = './rain_free.py'
 source = dict(
     name='rain-free photographs, for example those of BSDS500',

@@ -1,4 +1,4 @@
-# Common settings of the paired data sets. Each adds its root, its pairing rule and its source.
+# Common settings of the paired data sets. The config of each data set adds its root, its pairing rule and its source.
 train_dataloader = dict(
     batch_size=8,
     num_workers=4,
@@ -26,7 +26,7 @@ test_dataloader = dict(
         pipeline=[dict(type='LoadPairedImages'), dict(type='PackDerainInputs')],
     ),
 )
-# The validation shows the progress of the training; no checkpoint is chosen by it.
+# Validation only shows the progress of the training. It does not select a checkpoint.
 val_dataloader = test_dataloader
 test_evaluator = dict(type='ImageQuality', protocols=['PSNR-Y', 'SSIM-Y(valid)'], with_input=True)
 val_evaluator = test_evaluator

@@ -1,5 +1,5 @@
-# Free photographs in crops of 96x96, a sixth of them without rain, the others under light to heavy rain. The test
-# images are photographs that are not in the training set. docs/en/training_queue.md describes both.
+# Free photographs. Training draws light to heavy rain over crops of 96x96; a sixth of the crops stays without rain. The
+# test images are photographs that are not in the training set. docs/en/training_queue.md describes both sets.
 _base_ = './rain_free.py'
 rain = ['light:1', *['light'] * 3, *['varied-light'] * 2, 'heavy:2', 'heavy', *['varied-heavy'] * 2, *['none'] * 2]
 source = dict(

@@ -1,5 +1,5 @@
 _base_ = './paired.py'
-# A test set only.
+# This data set has only a test set.
 train_dataloader = None
 val_dataloader = None
 val_evaluator = None
@@ -13,7 +13,7 @@ test_dataloader = dict(
             prepare='python tools/prepare_dataset.py rain12 SRC',
             layout="""
 data/rain12/
-    rain/rain-001.png   norain/norain-001.png   (12 pairs; if the files are named otherwise, set `pairing`)
+    rain/rain-001.png   norain/norain-001.png   (12 pairs; if your files have other names, set `pairing`)
 """,
         ),
     )

@@ -1,5 +1,5 @@
-# Common settings of the sets of rain-free images: rain is drawn over the images as they are loaded. A test draws heavy
-# rain, the same in every run. Each set adds its folders, its source and the training pipeline.
+# Common settings of the data sets of rain-free images. Rain is drawn over each image when it is loaded. Tests draw
+# heavy rain, the same in every run. The config of each data set adds its folders, source and training pipeline.
 train_dataloader = dict(
     batch_size=8,
     num_workers=1,
@@ -21,7 +21,7 @@ test_dataloader = dict(
         ],
     ),
 )
-# The validation shows the progress of the training; no checkpoint is chosen by it.
+# Validation only shows the progress of the training. It does not select a checkpoint.
 val_dataloader = test_dataloader
 test_evaluator = dict(type='ImageQuality', protocols=['PSNR-Y', 'SSIM-Y(valid)'], with_input=True)
 val_evaluator = test_evaluator

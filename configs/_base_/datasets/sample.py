@@ -1,4 +1,4 @@
-# The free photographs that are bundled with the project, under heavy rain, in crops of 64x64.
+# The photographs in demo/sample. Training draws heavy rain over crops of 64x64.
 _base_ = './rain_free.py'
 source = dict(
     name='the sample images of mmderain',

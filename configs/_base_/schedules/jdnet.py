@@ -1,7 +1,7 @@
-# JDNet's recipe: Adam, the rate divided by 10 after 600 and 800 of 1,000 epochs; an epoch is one random crop of each
-# image.
+# JDNet's recipe: Adam for 1,000 epochs. The learning rate is divided by 10 after 600 and 800 epochs. An epoch takes one
+# random crop of each image.
 _base_ = '../default_runtime.py'
-# A config takes it by train_dataloader = _base_.pop('train_loader').
+# A config takes this entry by train_dataloader = _base_.pop('train_loader').
 train_loader = dict(
     batch_size=12,
     dataset=dict(

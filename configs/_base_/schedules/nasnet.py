@@ -1,6 +1,6 @@
-# NASNet's recipe: RAdam and a cosine over 300,000 steps of two random crops, mirrored and rotated.
+# NASNet's recipe: RAdam and a cosine over 300,000 steps. A batch has two random crops, mirrored and rotated at random.
 _base_ = '../default_runtime.py'
-# A config takes it by train_dataloader = _base_.pop('train_loader').
+# A config takes this entry by train_dataloader = _base_.pop('train_loader').
 train_loader = dict(
     batch_size=2,
     sampler=dict(infinite=True),

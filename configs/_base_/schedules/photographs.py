@@ -1,5 +1,5 @@
-# Adam with a warm-up and a cosine. A checkpoint holds the exponential moving average of the weights.
-# A config sets train_cfg.max_iters and, 200 less, param_scheduler[1].T_max.
+# Adam with 200 steps of warm-up, then a cosine. The weights of a checkpoint are exponential moving averages. A config
+# sets train_cfg.max_iters, and sets param_scheduler[1].T_max to 200 less.
 _base_ = '../default_runtime.py'
 optim_wrapper = dict(
     type='OptimWrapper',

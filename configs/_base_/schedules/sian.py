@@ -1,6 +1,7 @@
-# SIAN's recipe: Adam at a constant rate, with the betas of the authors' code, on 18 patches of a grid.
+# SIAN's recipe: Adam with a constant learning rate and the betas of the authors' code. A batch has 18 patches from
+# a grid on each image.
 _base_ = '../default_runtime.py'
-# A config takes it by _base_.pop('train_loader') for its train_dataloader, and adds the grid of its data set.
+# A config takes this entry by train_dataloader = _base_.pop('train_loader'), and adds the grid of its data set.
 train_loader = dict(
     batch_size=18,
     dataset=dict(

@@ -1,6 +1,6 @@
-# A small ATSS that trains on two cores: timm's ResNet-18 of half width, from nothing
+# A small ATSS that trains on two cores: timm's ResNet-18 of half width, without pretrained weights
 _base_ = ['mmdet::_base_/default_runtime.py']
-custom_imports = dict(imports=['mmseg.models'], allow_failed_imports=False)  # has timm's backbones
+custom_imports = dict(imports=['mmseg.models'], allow_failed_imports=False)  # registers TIMMBackbone
 model = dict(
     type='ATSS',
     data_preprocessor=dict(
@@ -10,7 +10,8 @@ model = dict(
         bgr_to_rgb=True,
         pad_size_divisor=32,
     ),
-    # Any convolutional network of timm: its name, and in the neck the channels that it gives at strides 8, 16 and 32.
+    # Any convolutional network of timm can be used. `in_channels` of the neck must then be the numbers of channels that
+    # this network has at strides 8, 16 and 32.
     backbone=dict(
         type='mmseg.TIMMBackbone',
         model_name='resnet18',
@@ -25,7 +26,7 @@ model = dict(
         in_channels=64,
         feat_channels=64,
         stacked_convs=2,
-        # Anchors half as large as on COCO: the median pedestrian here is 13x38 px.
+        # Anchors are half as large as in mmdet's configs for COCO, because the median pedestrian of CamVid is 13x38 px.
         anchor_generator=dict(
             type='AnchorGenerator', ratios=[1.0], octave_base_scale=4, scales_per_octave=1, strides=[8, 16, 32, 64]
         ),
@@ -53,7 +54,8 @@ test_cfg = dict(type='TestLoop')
 default_hooks = dict(
     logger=dict(interval=50),
     checkpoint=dict(by_epoch=False, interval=400, max_keep_ckpts=1),
-    visualization=dict(score_thr=0.15),  # twenty minutes of training make few scores above mmdet's 0.3
+    # After a training of only twenty minutes, few scores are above 0.3, mmdet's default.
+    visualization=dict(score_thr=0.15),
 )
 log_processor = dict(by_epoch=False)
 randomness = dict(seed=0)

@@ -1,4 +1,4 @@
-# CamVid's cars, pedestrians and bicyclists; tools/prepare_dataset.py camvid_boxes makes the boxes
+# Boxes of cars, pedestrians and bicyclists in CamVid, which tools/prepare_dataset.py camvid_boxes makes
 dataset_type = 'CocoDataset'
 data_root = 'data/camvid'
 boxes_root = 'data/camvid_boxes'

@@ -1,4 +1,5 @@
-# CamVid as SegNet's authors share it: 367 + 101 + 233 street scenes of 480x360, 11 classes; label 11 is not labelled.
+# CamVid in the version of the authors of SegNet: street scenes of 480x360, 367 for training, 101 for validation and 233
+# for testing. It has 11 classes, 0 to 10. Label 11 marks pixels without a class.
 dataset_type = 'BaseSegDataset'
 data_root = 'data/camvid'
 classes = (

@@ -1,4 +1,4 @@
-# A small PSPNet that trains on two cores: ResNet-18 of half width, from nothing
+# A small PSPNet that trains on two cores: ResNet-18 of half width, without pretrained weights
 _base_ = ['mmseg::_base_/models/pspnet_r50-d8.py', 'mmseg::_base_/default_runtime.py']
 norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(
