@@ -8,13 +8,21 @@ ROLE = re.compile(r':(?:func|class|meth|data|attr|mod):`(~?)([\w.]+)`')
 
 
 def in_markdown(text: str, of: Object) -> str:
-    """Return text with roles as links, if the site has the object, and ``::`` as ``:``."""
+    """Convert the Sphinx markup of a docstring: roles become links, and ``::`` at the end of a line becomes ``:``.
+
+    Args:
+        text: the docstring.
+        of: the object that the docstring describes. Names in roles are resolved in its scope.
+
+    Returns:
+        Markdown. A role is a link only if the site has the object that the role names.
+    """
 
     def link(role: re.Match) -> str:
         short, name = role.groups()
         try:
             path = of.resolve(name)
-        except Exception:  # a full path, or a name of a parent class
+        except Exception:  # the name is a full path, or belongs to a parent class
             path = name
         shown = name.rpartition('.')[2] if short else name
         return f'<autoref identifier="{path}" optional><code>{shown}</code></autoref>'
@@ -23,7 +31,7 @@ def in_markdown(text: str, of: Object) -> str:
 
 
 def comment_above(attr: Attribute) -> str:
-    """Return the text of the ``#:`` lines above an assignment."""
+    """Return the text of the ``#:`` lines directly above an assignment, '' if there are none."""
     lines = attr.filepath.read_text(encoding='utf-8').splitlines()[: attr.lineno - 1]
     words: list[str] = []
     while lines and lines[-1].lstrip().startswith('#:'):
@@ -32,10 +40,10 @@ def comment_above(attr: Attribute) -> str:
 
 
 class Markdown(Extension):
-    """Convert every docstring of the package, and make docstrings from ``#:`` comments."""
+    """Convert every docstring of the package to Markdown, and make docstrings from ``#:`` comments."""
 
     def on_object(self, *, obj: Object, **_: object) -> None:
-        """Convert the docstring of an object."""
+        """Convert the docstring of an object; an attribute without one gets its ``#:`` comment."""
         if obj.is_attribute and obj.docstring is None and (comment := comment_above(obj)):
             obj.docstring = Docstring(comment, parent=obj)
         if obj.docstring is not None:

@@ -1,8 +1,9 @@
-"""Hooks of mkdocs for links that lead out of docs/en.
+"""Hooks of mkdocs for links from the pages in docs/en to other files of the checkout.
 
-In the checkout a page may link to a config, a source file or the README. The site has pages for these in ``source/``:
-Markdown as it is, other text highlighted, anything else as a file. Files that such Markdown links to are added too, and
-all links are changed to the places in the site. Files without a link are not published.
+A page may link to a config, a source file or the README. For each such file, the site gets an entry in ``source/``. A
+Markdown file is published as a page, other text as a page with highlighted code, and any other file without changes. If
+a published Markdown file links to further files, these are published too. Files to which no page links are not
+published. The hooks change all these links to the paths in the site.
 """
 
 import os
@@ -18,7 +19,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parents[1]
 PAGES, SOURCE = 'docs/en/', 'source/'
 LINK = re.compile(r'(?<=]\()(?!\w+:|#)([^)\s#]+)(?=[)\s#])')
-#: Maps the suffix of a file to its language for highlighting; files with other suffixes are published as they are.
+#: Maps the suffix of a text file to its language for highlighting. Files with other suffixes are published unchanged.
 LANGUAGES = {
     '.py': 'python',
     '.yml': 'yaml',
@@ -31,7 +32,10 @@ LANGUAGES = {
 
 
 def place_of(uri: str) -> str:
-    """Return the path in the checkout of a page of the site: ``README.md`` for ``source/README.md``."""
+    """Return the path in the checkout of the file for a page of the site.
+
+    Example: ``README.md`` for ``source/README.md``.
+    """
     if not uri.startswith(SOURCE):
         return PAGES + uri
     path = uri.removeprefix(SOURCE)
@@ -39,9 +43,9 @@ def place_of(uri: str) -> str:
 
 
 def uri_of(path: str) -> str:
-    """Return the path in the site of a file of the checkout.
+    """Return the path in the site for a file of the checkout.
 
-    It is ``source/README.md`` for ``README.md``, and ``source/tools/test.py.md`` for ``tools/test.py``.
+    Examples: ``source/README.md`` for ``README.md``, and ``source/tools/test.py.md`` for ``tools/test.py``.
     """
     if path.startswith(PAGES):
         return path.removeprefix(PAGES)
@@ -49,13 +53,21 @@ def uri_of(path: str) -> str:
 
 
 def target_of(link: str, place: str) -> str | None:
-    """Return the file of the checkout that a link leads to, or None if there is none; mkdocs reports that."""
+    """Return the path in the checkout of the file to which a link leads.
+
+    Args:
+        link: the link, as it is written in the Markdown file.
+        place: path of the Markdown file in the checkout.
+
+    Returns:
+        The path, or None if there is no such file. mkdocs reports such a link.
+    """
     path = posixpath.normpath(posixpath.join(posixpath.dirname(place), link))
     return path if not path.startswith('..') and (ROOT / path).is_file() else None
 
 
 def linked_from(place: str) -> Iterator[str]:
-    """Return the files outside docs/en that a Markdown file links to, directly or through other Markdown files."""
+    """Yield the files outside docs/en to which a Markdown file links, directly or through other Markdown files."""
     waiting, seen = [place], {place}
     while waiting:
         place = waiting.pop()
@@ -70,7 +82,7 @@ def linked_from(place: str) -> Iterator[str]:
 
 
 def published(path: str, config: MkDocsConfig) -> File:
-    """Return a file of the checkout as a file of the site."""
+    """Return the file of the site for a file of the checkout."""
     suffix, uri = Path(path).suffix, uri_of(path)
     if suffix not in LANGUAGES:
         return File.generated(config, uri, abs_src_path=str(ROOT / path), inclusion=InclusionLevel.NOT_IN_NAV)
@@ -80,14 +92,14 @@ def published(path: str, config: MkDocsConfig) -> File:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Add the files that the pages link to."""
+    """Add the files of the checkout to which the pages link."""
     pages = [PAGES + file.src_uri for file in files.documentation_pages()]
     for path in sorted({target for page in pages for target in linked_from(page)}):
         files.append(published(path, config))
 
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
-    """Change links to files of the checkout to the places in the site."""
+    """Change the links to files of the checkout to the paths of these files in the site."""
     place, folder = place_of(page.file.src_uri), posixpath.dirname(page.file.src_uri)
     if not place.endswith('.md'):
         return markdown

@@ -1,4 +1,4 @@
-"""Parts that all campaigns share: a tiny training, forked programs, and measurements of a process."""
+"""Code that all campaigns share: a tiny training, forked programs, and measurements of a process."""
 
 import os
 import signal
@@ -20,9 +20,10 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def prepare_process() -> None:
     """Prepare a process that runs campaigns, before it starts any thread."""
-    # mmengine formats the config of a run with yapf up to six times, which takes most of the time of a short run.
+    # mmengine formats the config of a run with yapf up to six times, which takes most of the time of a short run. This
+    # folder contains a replacement for yapf that does nothing.
     sys.path.insert(0, str(ROOT / 'tests/stubs'))
-    # A forked process hangs if the threads of its parent have started.
+    # A forked process hangs if its parent has already started threads of torch or OpenCV.
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
 
@@ -36,7 +37,7 @@ def photograph(height: int, width: int, seed: int) -> np.ndarray:
 
 
 def write_photographs(folder: Path, number: int, size: tuple[int, int] = (64, 96)) -> None:
-    """Write images ``000.png`` and so on."""
+    """Write random images ``000.png``, ``001.png`` and so on."""
     for seed in range(number):
         write_image(photograph(*size, seed), folder / f'{seed:03}.png')
 
@@ -46,7 +47,7 @@ def training_arguments(data: Path, work_dir: Path, steps: int, interval: int = 1
 
     Args:
         data: folder of photographs.
-        work_dir: work directory.
+        work_dir: work directory. The config is written next to it.
         steps: number of steps.
         interval: number of steps between two checkpoints.
     """
@@ -88,7 +89,14 @@ def load_script(path: str) -> ModuleType:
 
 
 def fork(program: Callable[[Sequence[str]], int], arguments: Sequence[str], log: Path, **environment: str) -> int:
-    """Run a program in a forked process group, so that its imports take no time; return the process ID."""
+    """Run a program in a forked process, which has the imports of this process already; return its process ID.
+
+    Args:
+        program: function that takes the arguments and returns the exit status.
+        arguments: command line arguments of the program.
+        log: file to which the output of the program is appended.
+        environment: environment variables to set in the forked process.
+    """
     child = os.fork()
     if child:
         return child
@@ -110,7 +118,11 @@ def fork(program: Callable[[Sequence[str]], int], arguments: Sequence[str], log:
 
 
 def kill(process: int) -> int | None:
-    """Kill a forked process if it still runs; return None then, and the exit status if it had ended."""
+    """Kill a forked process if it is still running.
+
+    Returns:
+        None if the process was still running, else its exit status.
+    """
     done, status = os.waitpid(process, os.WNOHANG)
     if done:
         return os.waitstatus_to_exitcode(status)
@@ -120,7 +132,11 @@ def kill(process: int) -> int | None:
 
 
 def wait_for(process: int, seconds: float) -> int | None:
-    """Return the exit status of a forked process, None if it did not end in time (it is killed then)."""
+    """Wait until a forked process ends, and kill it when the time is up.
+
+    Returns:
+        The exit status, or None if the process was killed.
+    """
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         done, status = os.waitpid(process, os.WNOHANG)

@@ -12,7 +12,7 @@ INTERVAL = 60
 
 
 def record(process: int | str, temporary: Path) -> dict:
-    """Return the memory, open files and temporary files of a process."""
+    """Return the resident memory of a process in MB, and its numbers of open files and temporary files."""
     return dict(
         resident_mb=round(resident_mb(process), 1),
         open_files=open_files(process),
@@ -21,7 +21,11 @@ def record(process: int | str, temporary: Path) -> dict:
 
 
 def inference(minutes: float) -> dict:
-    """Derain images of changing sizes, from files to files, with damaged ones among them."""
+    """Derain a folder of images of twelve sizes and one damaged image, again and again.
+
+    Args:
+        minutes: duration.
+    """
     from mmderain.apis import DerainInferencer
 
     with tempfile.TemporaryDirectory() as name:
@@ -47,7 +51,11 @@ def inference(minutes: float) -> dict:
 
 
 def training(minutes: float) -> dict:
-    """Train a tiny network with a loader process, averaged weights and a checkpoint every 20 steps."""
+    """Train a tiny network with a loader process, averaged weights and a checkpoint every 20 steps.
+
+    Args:
+        minutes: duration.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / 'tmp').mkdir()

@@ -1,4 +1,4 @@
-"""Kill trainings and inference at random moments, continue them, and compare with runs that were not disturbed."""
+"""Kill trainings and inference at random moments, continue them, and compare with runs without interruption."""
 
 import os
 import random
@@ -19,7 +19,7 @@ from .common import fork, kill, load_script, photograph, training_arguments, wai
 
 
 def start_training(arguments: list[str], log: Path, processes: int) -> list[int]:
-    """Start a training in one or several processes; return their IDs."""
+    """Start a training in one or several processes; return the IDs of the processes."""
     program = load_script('tools/train.py').main
     if processes == 1:
         return [fork(program, arguments, log)]
@@ -31,20 +31,24 @@ def start_training(arguments: list[str], log: Path, processes: int) -> list[int]
 
 
 def train_to_end(arguments: list[str], log: Path, processes: int) -> None:
-    """Train without interruption."""
+    """Train until the end without a kill.
+
+    Raises:
+        RuntimeError: a process fails or takes more than 600 seconds. The message is the end of the log.
+    """
     for child in start_training(arguments, log, processes):
         if wait_for(child, 600) != 0:
             raise RuntimeError(log.read_text()[-3000:])
 
 
 def training(number: float, processes: int = 1, steps: int = 300) -> dict:
-    """Kill a training again and again, and compare the final weights with those of an undisturbed one.
+    """Kill and resume trainings, and compare their final weights with those of a training without interruption.
 
-    Each checkpoint is written after a single step, so that many kills come while one is written. After the last step
-    of a training, the next one starts.
+    A checkpoint is written after every step, so that many kills happen while a checkpoint is written. When a training
+    has reached its last step, the next training starts.
 
     Args:
-        number: number of kills.
+        number: number of kills in all trainings together.
         processes: number of processes of the training; all of them are killed.
         steps: number of steps of a training.
     """
@@ -77,10 +81,10 @@ def training(number: float, processes: int = 1, steps: int = 300) -> dict:
 
 
 def was_killed(children: list[int], log: Path) -> bool:
-    """Kill forked processes that belong together; return whether they still ran.
+    """Kill the processes of a program; return whether at least one of them was still running.
 
     Raises:
-        RuntimeError: the first one had ended with an error.
+        RuntimeError: the first process had already ended with an error. The message is the end of the log.
     """
     statuses = [kill(child) for child in children]
     if statuses[0]:
@@ -98,7 +102,7 @@ def readable(path: Path) -> bool:
 
 
 def equal(found: dict, expected: dict) -> bool:
-    """Return whether the weights of two checkpoints, and their averages, have the same bits."""
+    """Return whether the weights and the averaged weights of two checkpoints have the same bits."""
     return all(
         torch.equal(found[key][name], value)
         for key in ('state_dict', 'ema_state_dict')
@@ -107,7 +111,9 @@ def equal(found: dict, expected: dict) -> bool:
 
 
 def inference(number: float) -> dict:
-    """Kill `mmderain derain` of a folder with images and a video, and compare the results with an undisturbed call.
+    """Kill `mmderain derain` and run it again, and compare its results with those of a call without interruption.
+
+    The input is a folder with images and a video.
 
     Args:
         number: number of kills.
@@ -137,12 +143,15 @@ def inference(number: float) -> dict:
 
 
 def finished(out: Path) -> list[Path]:
-    """Return the files under final names; temporary names start with a dot."""
+    """Return the finished files of an output folder. The names of temporary files start with a dot."""
     return [path for path in out.iterdir() if not path.name.startswith('.')] if out.is_dir() else []
 
 
 def pixels(path: Path) -> bytes:
-    """Return the bytes of an image file, or the pixels of a video (its container stores the time of writing)."""
+    """Return the name and the pixels of an image, or the pixels of all frames of a video.
+
+    The bytes of video files cannot be compared, because they contain the time of writing.
+    """
     if path.suffix == '.mp4':
         return b''.join(frame.tobytes() for frame in read_frames(path)[0])
     return os.fspath(path.name).encode() + cv2.imread(str(path)).tobytes()

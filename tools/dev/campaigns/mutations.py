@@ -1,4 +1,4 @@
-"""Give damaged files of every readable format to every reader, and count what happens."""
+"""Give damaged files of every supported format to the readers of this format, and count the outcomes."""
 
 import collections
 import contextlib
@@ -31,14 +31,14 @@ from .common import fork, photograph, wait_for
 
 IMAGES = ('.png', '.jpg', '.bmp', '.tiff', '.webp', '.gif', '.ppm', '.jp2')
 VIDEOS = ('.mp4', '.avi', '.mkv')
-#: Largest number of seconds of a group of files.
+#: Time limit in seconds for a group of files.
 TIME_LIMIT = 300
-#: Files of one forked process, whose end by a signal is counted as a crash.
+#: Number of files that one forked process reads. A nonzero exit status of this process, or a signal, is a crash.
 GROUP = 20
 
 
 def originals(folder: Path) -> list[Path]:
-    """Write one sound file of each format."""
+    """Write undamaged files of all formats; return their paths."""
     img = photograph(48, 64, 0)
     for suffix in IMAGES:
         if suffix == '.gif':
@@ -65,7 +65,7 @@ def originals(folder: Path) -> list[Path]:
 
 
 def mutate(content: bytes, rng: random.Random) -> bytes:
-    """Return a damaged copy: cut, with changed, inserted, removed, repeated or exchanged bytes."""
+    """Return a copy with random damage: the end is cut off, or bytes are changed, inserted, removed or repeated."""
     data = bytearray(content)
     for _ in range(rng.choice((1, 1, 2, 5, 20))):
         place = rng.randrange(len(data)) if data else 0
@@ -90,7 +90,17 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
 def readers(
     path: Path, folder: Path, derainer: DerainInferencer, with_command: bool
 ) -> dict[str, Callable[[], object]]:
-    """Return the readers of a file by name. Each returns, or raises an error that names what is wrong."""
+    """Return the readers of a file, keyed by name.
+
+    A reader returns if it can read the file. It raises an InputError or OSError if it refuses the file. Every other
+    exception is a failure of the campaign.
+
+    Args:
+        path: the file.
+        folder: folder for the files that the readers need or write.
+        derainer: derainer for images and videos.
+        with_command: include `mmderain derain` for images and videos.
+    """
     suffix = path.suffix
     out = folder / 'out'
     if suffix in (*IMAGES, *VIDEOS):
@@ -120,7 +130,12 @@ def readers(
 
 
 def command(path: Path, out: Path) -> None:
-    """Run `mmderain derain` in this process; raise an error if it prints a traceback or no reason."""
+    """Run `mmderain derain` in this process.
+
+    Raises:
+        InputError: the command refuses the file with an error message.
+        RuntimeError: the command prints a traceback, fails without an error message, or succeeds with one.
+    """
     errors = io.StringIO()
     arguments = ['derain', str(path), '--out', str(out), '--existing', 'replace', '--precision', 'fp32']
     with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
@@ -152,7 +167,16 @@ def load_list(path: Path, folder: Path) -> None:
 
 
 def try_files(numbers: range, files: list[Path], report: Path) -> int:
-    """Try the mutants with these numbers, and write one line for each reader to a file."""
+    """Make damaged files and give them to their readers; append one JSON line for each reader to the report.
+
+    Args:
+        numbers: numbers of the damaged files. Each number is the seed of the damage.
+        files: undamaged files, of which the damaged ones are copies.
+        report: file to append to.
+
+    Returns:
+        0, the exit status of the forked process.
+    """
     derainer = DerainInferencer()
     derainer.model.precision = 'fp32'
     for number in numbers:
@@ -178,7 +202,7 @@ def try_files(numbers: range, files: list[Path], report: Path) -> int:
 
 
 def campaign(number: float) -> dict:
-    """Try damaged files in groups, each in a forked process.
+    """Read damaged files in groups. A forked process reads each group.
 
     Args:
         number: number of damaged files.

@@ -1,4 +1,4 @@
-"""Let many users use the web page at once, each with an image of its own color."""
+"""Simulate many users who use the web page at the same time. Each user sends images of a different color."""
 
 import base64
 import json
@@ -30,7 +30,15 @@ def post(url: str, content: bytes, kind: str) -> bytes:
 
 
 class User(threading.Thread):
-    """Upload an image of one color, derain it and compare the color of the answer, again and again."""
+    """A simulated user, who repeatedly derains an image of one color and checks the color of the result.
+
+    Args:
+        address: URL of the web page.
+        number: number of the user, which determines the color.
+        end: time of ``time.monotonic()`` at which the user stops.
+        counts: number of requests with each outcome; all users add to it.
+        lock: lock for ``counts``.
+    """
 
     def __init__(self, address: str, number: int, end: float, counts: Counter, lock: threading.Lock) -> None:
         super().__init__(daemon=True)
@@ -38,7 +46,7 @@ class User(threading.Thread):
         self.color = np.array([20 + 4 * number, 220 - 3 * number, (number * 37) % 200 + 20])
 
     def run(self) -> None:
-        """Send requests until the end."""
+        """Send requests until the time ``end``."""
         visit = 0
         while time.monotonic() < self.end:
             visit += 1
@@ -51,7 +59,14 @@ class User(threading.Thread):
             time.sleep(0.5)
 
     def request(self, session: str) -> str:
-        """Derain one image; return ``'right'``, ``'refused'``, ``'wrong image'`` or an error."""
+        """Derain one image.
+
+        Args:
+            session: name of the session, which is also the name of the image.
+
+        Returns:
+            The outcome: ``'right'``, ``'wrong image'``, ``'refused, queue full'`` or a description of an error.
+        """
         img = np.full((SIZE, SIZE, 3), self.color, np.uint8)
         content = cv2.imencode('.png', img)[1].tobytes()
         head = f'--x\r\nContent-Disposition: form-data; name="files"; filename="{session}.png"\r\n'
@@ -74,7 +89,7 @@ class User(threading.Thread):
         return 'no answer'
 
     def judge(self, message: dict) -> str:
-        """Compare the color of the derained image with the color that was sent."""
+        """Compare the color of the derained image with the color that was sent; return the outcome as a text."""
         if not message['success']:
             return 'refused, queue full' if 'full' in json.dumps(message) else 'error of the page'
         text = json.dumps(message)
@@ -91,7 +106,7 @@ class User(threading.Thread):
 
 
 def hostile_requests(base: str) -> Counter:
-    """Send requests for other files of the server, and check that the page answers after each."""
+    """Send requests for other files of the server, and load the page after each file; return the outcomes."""
     found: Counter = Counter()
     with urlopen(f'{base}/config', timeout=120) as answer:
         functions = json.load(answer)['dependencies']
@@ -121,7 +136,7 @@ def hostile_requests(base: str) -> Counter:
 
 
 def campaign(minutes: float, users: int = 50) -> dict:
-    """Serve the page to many users.
+    """Serve the page to many users, and record the outcomes of their requests and the memory of the server.
 
     Args:
         minutes: duration.
