@@ -1,6 +1,6 @@
 _base_ = './paired.py'
 source = dict(
-    name="JDNet's own format: one file, clean left half, rainy right half",
+    name="pairs in JDNet's format: one file with a clean left half and a rainy right half",
     published_at='https://arxiv.org/abs/2008.02763 (made from Rain200L or Rain200H by its authors)',
     prepare='python tools/prepare_dataset.py jdnet_pairs SRC',
     layout="""

@@ -4,7 +4,7 @@ _base_ = './rain_free.py'
 rain = ['light:1', *['light'] * 3, *['varied-light'] * 2, 'heavy:2', 'heavy', *['varied-heavy'] * 2, *['none'] * 2]
 source = dict(
     name='rain-free photographs',
-    published_at='any free collection; docs/en/training_queue.md names the one of the bundled weights',
+    published_at='any collection of free photographs; docs/en/training_queue.md names that of the bundled weights',
     layout='data/photographs/*.png   data/photographs_held_out/*.png   (tools/prepare_dataset.py photographs)',
 )
 train_dataloader = dict(
