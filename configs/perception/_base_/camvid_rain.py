@@ -1,4 +1,4 @@
-# Rain for fine-tuning on CamVid. One image in five stays clean, so that the model does not forget clean images.
+# Rain for fine-tuning on CamVid. About one image in five stays clean, so that the model does not forget clean images.
 rain = dict(
     type='RandomApply',
     prob=0.8,
