@@ -19,7 +19,7 @@ CONFIGS = sorted(path.relative_to(ROOT / 'configs').as_posix() for path in (ROOT
 METAFILES = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / 'configs/derain').glob('metafile_*.yml'))]
 ROWS = {model['Name']: model for metafile in METAFILES for model in metafile['Models']}
 #: Rows of the papers' tables that report their own method.
-COUNTS = dict(SIAN=8, JDNet=7, NASNet=13, MAFNet=20)
+COUNTS = dict(SIAN=12, JDNet=7, NASNet=13, MAFNet=20)
 #: Every row has a score under each protocol of its paper.
 PROTOCOLS = {
     'SIAN': {'PSNR-Y', 'SSIM-Y(valid)'},
@@ -102,6 +102,8 @@ def test_every_config_has_a_row():
     [
         ('sian_rain100h_baseline', dict(num_stages=1, use_attention=False)),
         ('sian_rain100h_lstm', dict(num_stages=6, use_attention=False)),
+        ('sian_rain100l_baseline', dict(num_stages=1, use_attention=False)),
+        ('sian_rain100l_lstm', dict(num_stages=6, use_attention=False)),
         ('jdnet_rain200h_r1', dict(use_attention=False, use_calibration=False)),
         ('jdnet_rain200h_r2', dict(use_attention=False)),
         ('nasnet_spa_200k_plainnet', dict(attention=None)),
@@ -123,7 +125,7 @@ def test_ablation_configs_change_only_the_named_setting(name, settings):
 
 @pytest.mark.parametrize('name, loss', [('mae', 'L1Loss'), ('mse', 'MSELoss')])
 def test_loss_ablations(name, loss):
-    for config in ('sian_rain100h', 'jdnet_rain200h'):
+    for config in ('sian_rain100h', 'sian_rain100l', 'jdnet_rain200h'):
         model = load(f'derain/{config}_{name}.py').model
         assert model.loss.type == loss and model.network == load(f'derain/{config}.py').model.network
 
@@ -140,6 +142,22 @@ def test_configs_have_the_recipes_of_the_papers(name, stride, hflip, epochs):
     assert loader.dataset.patches.size == 120 and loader.dataset.patches.stride == stride
     assert loader.dataset.patches.get('hflip', False) == hflip
     assert [t.type for t in loader.dataset.pipeline] == ['LoadPairedImages', 'CropPatch', 'PackDerainInputs']
+
+
+@pytest.mark.parametrize(
+    'name, batch_size',
+    [
+        ('rain200h', 12),
+        ('rain200h_mae', 12),
+        ('rain200h_mse', 12),
+        ('rain200l', 32),
+        ('rain200h_r1', 28),
+        ('rain200h_r2', 24),
+    ],
+)
+def test_jdnet_configs_have_the_batch_sizes_of_the_authors_code(name, batch_size):
+    cfg = load(f'derain/jdnet_{name}.py')
+    assert cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == batch_size
 
 
 def reduced(name: str, root) -> Config:

@@ -21,10 +21,9 @@ The section of each paper has two parts. Every score has the digits that the pap
   each. The head of a column names the protocol of its scores ([definitions](metrics.md)). If two tables print the same
   model with different digits, each has its own row here. Scores of this project are given only where the config was run
   unchanged. If a row says "weights of X", its config only tests the weights that the config X trained.
-* **Comparison tables** are the tables in which the paper also prints scores of other methods, and the tables of SIAN
-  that contain scores without a config. Method names are those of the paper. The row of the paper's own network names
-  its configs. An empty cell means that the paper prints no score. Compare scores within one table only, because papers
-  differ in how they measure.
+* **Comparison tables** are the tables in which the paper also prints scores of other methods. Method names are those of
+  the paper. The row of the paper's own network names its configs. An empty cell means that the paper prints no score.
+  Compare scores within one table only, because papers differ in how they measure.
 
 `python tools/dev/paper_tables.py` makes this page from `configs/derain/metafile_*.yml` and `docs/en/peers/*.yml`.
 `tools/dev/check_paper_numbers.py` looks their numbers up in the texts of the papers
@@ -61,7 +60,7 @@ def peers_path(metafile: Path) -> Path:
 
 
 def network_lines(metafile: dict) -> list[str]:
-    """Return the head of a network's section and the table of its own scores."""
+    """Return the head of a network's section, the table of its own scores, and notes on them."""
     collection, models = metafile['Collections'][0], metafile['Models']
     protocols = list(models[0]['Results'][0]['Metrics'])
     lines = [f'## {collection["Name"]}', '', f'[{collection["Paper"]["Title"]}]({collection["Paper"]["URL"]})', '']
@@ -81,7 +80,9 @@ def network_lines(metafile: dict) -> list[str]:
             )
             cells = [', '.join(tables), meta['Variant'], result['Dataset'], paper, ours, config]
             lines.append(f'| {" | ".join(cells)} |')
-    return [*lines, '']
+    notes = list(collection['Metadata']['Notes'])
+    notes += [f'`{model["Name"]}`: {model["Metadata"]["Note"]}' for model in models if 'Note' in model['Metadata']]
+    return [*lines, '', *(f'* {note}' for note in notes), '']
 
 
 def comparison_lines(peers: dict, metafile: dict) -> list[str]:
