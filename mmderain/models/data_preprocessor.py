@@ -19,13 +19,14 @@ class DerainDataPreprocessor(BaseDataPreprocessor):
         """Convert a batch.
 
         Args:
-            data: ``inputs``, a list of tensors (3, H, W) or one tensor (N, 3, H, W), BGR in 0..255, and
-                ``data_samples``, a list of :class:`~mmderain.structures.DerainDataSample` or None. Their ``gt_img`` is
-                (3, H, W), BGR in 0..255.
+            data: dict with two keys. ``inputs`` is a list of tensors (3, H, W) or one tensor (N, 3, H, W), BGR in
+                0..255. ``data_samples`` is None or a list of :class:`~mmderain.structures.DerainDataSample`. The
+                ``gt_img`` of a data sample is (3, H, W), BGR in 0..255.
             training: not used; mmengine passes it.
 
         Returns:
-            The same keys: ``inputs``, (N, 3, H, W), and each ``gt_img``, (3, H, W), RGB in [0, 1].
+            A dict with the same keys. ``inputs`` is one tensor (N, 3, H, W), and each ``gt_img`` is (3, H, W). All are
+            RGB float32 in [0, 1].
 
         Raises:
             InputError: the images of the batch differ in size.

@@ -1,4 +1,4 @@
-"""The deraining model: a network, its losses, and the one way to derain an image."""
+"""The deraining model: a network, its losses, and the method that derains images."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -19,34 +19,42 @@ from .tiling import Tile, available_memory, max_tile_size, pad_image, run_on_til
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 #: Types of tensors that :meth:`Derainer.restore` accepts.
 INPUT_TYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-#: Most bytes that the tensors of one tile may take; the process holds up to twice as much.
+#: Limit in bytes for the tensors of one tile, if :class:`Derainer` chooses the tile size. The process can need up to
+#: twice as much.
 TILE_MEMORY = 2**30
 
 
 @MODELS.register_module()
 class Derainer(BaseModel):
-    """Image-to-image model: a network, its losses, and :meth:`restore`, the one way to derain an image.
+    """Image-to-image model: a network, its losses, and :meth:`restore`, the method that derains images.
 
     Args:
-        network: config of the network, a module with an attribute ``spec``, a
-            :class:`~mmderain.models.spec.NetworkSpec`. It maps (N, 3, H, W) to a list of stage results of that shape;
-            the last one is the answer.
-        loss: config of a loss module, or a list of them, which are summed. Each is called with (result, ground truth),
-            both (N, 3, H, W). The key ``loss_weight`` (default 1) scales it. It is logged as ``loss_<type>``.
-        supervise: ``'all'`` sums a loss over all stages, ``'last'`` takes the answer only.
-        mean: mean of R, G and B on [0, 1]; the network reads ``(x - mean) / std``. Its result is not scaled back.
-        std: standard deviation of R, G and B on [0, 1].
-        precision: number format of :meth:`restore`: ``'fp32'``, or through autocast ``'bf16'`` or ``'fp16'``.
-            ``'auto'`` takes bf16 if the device has it in hardware and the first call measures on a small image that it
-            is faster, else fp32; results then depend on the machine. None leaves the choice to the caller's autocast,
-            which is off by default. Training has its own setting, the optimizer wrapper.
-        tile: side in pixels of the tiles that :meth:`restore` uses. 0 never uses tiles. None uses them if a whole image
-            would take more than half of the free memory, with at most 1 GiB a tile.
-        compile: arguments of ``torch.compile`` for the network, or True for its defaults; None or False runs it
-            uncompiled. Checkpoints stay the same. The network is compiled again for each new size, at most eight times;
-            later sizes, and all tiles, run uncompiled.
-        data_preprocessor: config, by default :class:`~mmderain.models.DerainDataPreprocessor`.
-        init_cfg: mmengine's weight initialization.
+        network: config of the network. The network is a module with an attribute ``spec``, which is a
+            :class:`~mmderain.models.spec.NetworkSpec`. It maps images (N, 3, H, W) to a list of stage results of the
+            same shape. The last stage result is the derained images.
+        loss: config of a loss module, or a list of such configs. The training loss is the sum of all losses. Each
+            module is called with a stage result and the clean images, both (N, 3, H, W). A module whose attribute
+            ``takes_stages`` is True gets the results of S stages in one call instead, (S, N, 3, H, W). The key
+            ``loss_weight`` (default 1) of a config is the factor of its loss. The log names the loss ``loss_<type>``.
+        supervise: ``'all'`` computes the losses for every stage and adds them up, ``'last'`` only for the last stage.
+        mean: mean of R, G and B on the scale [0, 1]; None means 0. The network reads ``(x - mean) / std``. The result of
+            the network is not scaled back.
+        std: standard deviation of R, G and B on the scale [0, 1]; None means 1.
+        precision: number format of :meth:`restore`. ``'fp32'`` switches autocast off. ``'bf16'`` and ``'fp16'`` use
+            autocast. ``'auto'`` measures the speed on a small image in the first call on a device. It chooses bf16 if
+            the device computes bf16 in hardware and the measurement shows that bf16 is faster, and fp32 otherwise.
+            Results of ``'auto'`` can therefore differ between machines. None uses the autocast state of the caller;
+            autocast is off by default. The number format of training is a setting of the optimizer wrapper.
+        tile: side in pixels of the tiles that :meth:`restore` uses, without the halo around each tile. 0 never uses
+            tiles. None uses tiles if the whole batch would need more than half of the free memory, unless the batch
+            requires gradients. The tile size then follows from the free memory; the tensors of a tile take at most
+            1 GiB.
+        compile: arguments of ``torch.compile`` for the network, or True for its defaults. None or False runs the
+            network uncompiled. Checkpoints stay the same. A new image size, batch size or precision can make torch
+            compile the network again. After eight compilations, further new cases run uncompiled. Tiles always run
+            uncompiled. See docs/en/performance.md.
+        data_preprocessor: config of the data preprocessor; None uses :class:`~mmderain.models.DerainDataPreprocessor`.
+        init_cfg: config of mmengine's weight initialization.
 
     Raises:
         TypeError, ValueError: an argument has the wrong type or value, or the network has no ``spec``.
@@ -78,12 +86,14 @@ class Derainer(BaseModel):
         self.precision = precision
         self._checked_precisions: dict[tuple[str, str], str] = {}  # (setting, device) -> chosen precision
         self.tile = tile
-        # The scope makes bare names mean our types even if another library's scope is the default.
+        # With this scope, a type name without a prefix means a type of mmderain, even if the default scope is that of
+        # another library.
         self.network = MODELS.build(dict(network, _scope_='mmderain'))
         self.spec = _spec_of(self.network)
         self.supervise = supervise
         for module in self.network.modules():
-            if isinstance(module, torch.nn.Conv2d):  # the layout of the images, or each call would convert the kernel
+            if isinstance(module, torch.nn.Conv2d):
+                # The images are in this layout. A kernel in another layout would be converted in each call.
                 module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
         self._compiled = compile is not None and compile is not False
         if self._compiled:
@@ -102,7 +112,7 @@ class Derainer(BaseModel):
             kind = cfg['type'] if isinstance(cfg['type'], str) else cfg['type'].__name__
             name = f'loss_{kind.rpartition(".")[2]}'
             if name in self.losses:
-                raise ValueError(f'Derainer: two losses of type {kind!r}; give one, with its weight')
+                raise ValueError(f'Derainer: found two losses of type {kind!r}; keep one and set its loss_weight')
             self.loss_weights[name] = cfg.pop('loss_weight', 1.0)
             self.losses[name] = MODELS.build(cfg)
         self.register_load_state_dict_pre_hook(_rename_keys_in_place)
@@ -114,9 +124,9 @@ class Derainer(BaseModel):
 
         Args:
             inputs: rainy images (N, 3, H, W), RGB in [0, 1].
-            data_samples: one for each image; ``'loss'`` needs their ``gt_img``.
-            mode: ``'loss'`` returns the losses by name, ``'predict'`` the data samples with ``pred_img`` set,
-                ``'tensor'`` the stage results of :meth:`stages`.
+            data_samples: one data sample for each image. The mode ``'loss'`` needs their ``gt_img``.
+            mode: ``'loss'`` returns a dict of the losses (see :meth:`loss`). ``'predict'`` returns the data samples
+                with ``pred_img`` set. ``'tensor'`` returns the stage results of :meth:`stages`.
         """
         if mode == 'loss':
             return self.loss(inputs, data_samples or [])
@@ -130,13 +140,13 @@ class Derainer(BaseModel):
         """Run the network. This is the only place where channel order, mean and standard deviation are applied.
 
         Args:
-            inputs: (N, 3, H, W), RGB in [0, 1], of a size that the network takes.
-            tile: the tile that the inputs are, None for whole images.
+            inputs: rainy images, (N, 3, H, W), RGB in [0, 1]. H and W must be allowed by the network's spec.
+            tile: the part of the images that ``inputs`` shows; None for whole images.
 
         Returns:
             The stage results, each (N, 3, H, W), RGB, not clamped.
         """
-        # Convolutions are faster in this layout, on a CPU by a sixth to a third; the answer is the same.
+        # Convolutions are faster in this layout (on a CPU by a sixth to a third). The result is the same.
         x = inputs.contiguous(memory_format=torch.channels_last)
         if self.mean is not None:
             x = x - self.mean.to(x.dtype)
@@ -144,19 +154,19 @@ class Derainer(BaseModel):
             x = x / self.std.to(x.dtype)
         if self.spec.channel_order == 'bgr':
             x = x.flip(1)
-        # A compiled network would be compiled again for the place of each tile; its forward() runs it uncompiled.
+        # A call of a compiled network would compile it again for the position of each tile. forward() runs uncompiled.
         network = self.network.forward if self._compiled and tile is not None else self.network
         results = network(x, tile) if self.spec.takes_tile and tile is not None else network(x)
         return [result.flip(1) for result in results] if self.spec.channel_order == 'bgr' else list(results)
 
     def loss(self, inputs: Tensor, data_samples: list[DerainDataSample]) -> dict[str, Tensor]:
-        """Return each configured loss, summed over the supervised stages.
+        """Return each configured loss, summed over the supervised stages and multiplied by its weight.
 
         Raises:
             ValueError: the model was built without a loss.
         """
         if not self.losses:
-            raise ValueError('Derainer was built without `loss`: it can restore, but not be trained')
+            raise ValueError('Derainer was built without `loss`: it can derain images, but it cannot be trained')
         target = torch.stack([sample.gt_img for sample in data_samples])
         results = self.stages(inputs)
         if self.supervise == 'last':
@@ -171,7 +181,7 @@ class Derainer(BaseModel):
         return losses
 
     def predict(self, inputs: Tensor, data_samples: list[DerainDataSample] | None = None) -> list[DerainDataSample]:
-        """Derain a batch and put each result into its data sample as ``pred_img``."""
+        """Derain a batch, and store each derained image as ``pred_img`` in its data sample."""
         if data_samples is None:
             data_samples = [DerainDataSample() for _ in inputs]
         for sample, restored in zip(data_samples, self.restore(inputs), strict=True):
@@ -181,22 +191,22 @@ class Derainer(BaseModel):
     def restore(self, batch: Tensor, tile: int | None = None) -> Tensor:
         """Derain images of any size. The test loop, the inferencer and the transforms all call this.
 
-        Gradients flow if they are enabled. Call it in ``torch.inference_mode()``, and with the model in ``eval()``, if
-        they are not wanted.
+        This method computes gradients if they are enabled. For inference, call it in ``torch.inference_mode()`` and
+        with the model in ``eval()`` mode.
 
         Args:
-            batch: (N, 3, H, W), RGB in [0, 1], a floating-point type; on the model's device or another, from which each
-                tile is moved there and back.
-            tile: side of the tiles in pixels, as in :class:`Derainer`; None takes the model's own setting.
+            batch: rainy images, (N, 3, H, W), RGB in [0, 1], of a floating-point type. The batch can be on another
+                device than the model. Each tile (or the whole batch) is then moved to the model's device and back.
+            tile: side of the tiles in pixels, as in :class:`Derainer`; None uses the setting ``tile`` of the model.
 
         Returns:
-            (N, 3, H, W), RGB clamped to [0, 1], not rounded, with the dtype and device of the batch (the network
-            computes in its own). With tiles, SIAN and NASNet return what they return for the whole image, up to
-            float rounding. JDNet, MAFNet and NAFNet look at the whole image at once, so their result differs a little
-            (docs/en/inference.md, "Large images").
+            Derained images, (N, 3, H, W), RGB, clamped to [0, 1] and not rounded. They have the dtype and the device of
+            ``batch``. The network computes in the dtype of its parameters. With tiles, the result of SIAN and NASNet
+            equals that for the whole image, except for float rounding. The result of JDNet, MAFNet and NAFNet at a
+            pixel depends on the whole image, so with tiles it differs a little (docs/en/inference.md, "Large images").
 
         Raises:
-            TypeError, ValueError: the batch is not as described above.
+            TypeError, ValueError: ``batch`` or ``tile`` is not as described above.
         """
         if not isinstance(batch, Tensor):
             raise TypeError(f'restore takes a floating-point tensor in [0, 1], found {type(batch).__name__}')
@@ -204,7 +214,7 @@ class Derainer(BaseModel):
             raise TypeError(f'restore takes a floating-point tensor in [0, 1]; {problem}')
         if batch.dim() != 4 or batch.shape[1] != 3 or 0 in batch.shape:
             raise ValueError(
-                f'restore takes (N, 3, H, W) with nothing empty, found {tuple(batch.shape)}'
+                f'restore takes (N, 3, H, W) without an empty dimension, found {tuple(batch.shape)}'
                 + ('; one image needs a leading dimension: batch[None]' if batch.dim() == 3 else '')
             )
         _require_tile_size('restore', tile)
@@ -216,11 +226,11 @@ class Derainer(BaseModel):
             return run_on_tiles(partial(self._restore_part, device=device), batch, size, self.spec)
 
     def rename_keys(self, state_dict: dict[str, Tensor], prefix: str = '') -> dict[str, Tensor]:
-        """Return a state dict in which names of older versions are replaced by the present names.
+        """Return a state dict in which the keys of older versions have their current names.
 
         Args:
-            state_dict: maps names to tensors; it is not changed.
-            prefix: beginning of the names of this model's entries.
+            state_dict: maps keys to tensors; it is not changed.
+            prefix: text in front of the keys of this model, such as ``'derainer.'``.
         """
 
         def renamed(key: str) -> str:
@@ -232,7 +242,7 @@ class Derainer(BaseModel):
         return {renamed(key): value for key, value in state_dict.items()}
 
     def _restore_part(self, batch: Tensor, tile: Tile | None = None, *, device: torch.device) -> Tensor:
-        """Derain whole images, or a tile of them, in one pass of the network."""
+        """Derain whole images, or one tile of them, in one pass of the network."""
         height, width = batch.shape[-2:]
         dtype = next(self.network.parameters(), batch).dtype
         padded = pad_image(batch.to(device, dtype), self.spec)
@@ -240,7 +250,7 @@ class Derainer(BaseModel):
         return restored[..., :height, :width].clamp(0, 1).to(batch)
 
     def _autocast(self, device: torch.device) -> AbstractContextManager:
-        """Return the context of :attr:`precision`; the first call for a device measures where that is needed."""
+        """Return the autocast context for :attr:`precision`; the first call on a device can include a measurement."""
         precision = self.precision
         if precision in ('auto', 'bf16'):
             if (precision, str(device)) not in self._checked_precisions:
@@ -251,7 +261,7 @@ class Derainer(BaseModel):
         return torch.autocast(device.type, PRECISIONS[precision], enabled=precision != 'fp32')
 
     def _check_precision(self, device: torch.device) -> str:
-        """Return the precision that ``'auto'`` chooses for a device, or warn if ``'bf16'`` is slow there."""
+        """Return the precision for a device if the setting is ``'auto'`` or ``'bf16'``; warn if ``'bf16'`` is slow there."""
         measure = partial(inference_speedup, self.network, device)
         if self.precision == 'auto':
             return choose_precision(device, measure)[0]
@@ -259,7 +269,10 @@ class Derainer(BaseModel):
         return 'bf16'
 
     def _tile_size(self, batch: Tensor, device: torch.device) -> int:
-        """Return the side of the tiles, from the model's setting or the free memory; 0 for no tiles."""
+        """Return the side of the tiles in pixels, or 0 for no tiles.
+
+        The setting ``tile`` of the model decides. If it is None, the free memory decides.
+        """
         if self.tile is not None:
             return self.tile
         available = available_memory(device)
@@ -274,7 +287,7 @@ class Derainer(BaseModel):
 
 
 def tensor_problem(tensor: Tensor) -> str | None:
-    """Return why a tensor cannot be derained, None if its type and layout are accepted.
+    """Return why a tensor cannot be derained, or None if its type and layout are accepted.
 
     Args:
         tensor: images of any shape.
@@ -286,14 +299,14 @@ def tensor_problem(tensor: Tensor) -> str | None:
         return 'found a meta tensor, which has no values; expected a tensor on a device'
     if tensor.dtype not in INPUT_TYPES:
         types = ', '.join(str(dtype).removeprefix('torch.') for dtype in INPUT_TYPES)
-        return f'found {tensor.dtype}; expected one of {types}, for uint8 images divide by 255 first'
+        return f'found {tensor.dtype}; expected one of {types}; divide uint8 images by 255 first'
     return None
 
 
 def _require_tile_size(caller: str, tile: int | None) -> None:
-    """Raise a ValueError if the size of tiles is wrong."""
+    """Raise a ValueError unless ``tile`` is None, 0 or a positive integer."""
     if tile is not None and (not isinstance(tile, int) or isinstance(tile, bool) or tile < 0):
-        raise ValueError(f'{caller}: tile must be None or a whole number of pixels from 0 on, found {tile!r}')
+        raise ValueError(f'{caller}: tile must be None or a whole number of pixels, 0 or more, found {tile!r}')
 
 
 def _spec_of(network: torch.nn.Module) -> NetworkSpec:
@@ -308,14 +321,14 @@ def _spec_of(network: torch.nn.Module) -> NetworkSpec:
 
 
 def _rename_keys_in_place(model: Derainer, state_dict: dict[str, Tensor], prefix: str, *_: object) -> None:
-    """Rename keys when torch loads a state dict, as it does when mmengine resumes a run."""
+    """Rename the keys of a state dict before torch loads it, for example when mmengine resumes a run."""
     renamed = model.rename_keys(state_dict, prefix)
     state_dict.clear()
     state_dict.update(renamed)
 
 
 def _per_channel(name: str, values: Sequence[float] | None) -> Tensor | None:
-    """Return values for R, G and B as a tensor (1, 3, 1, 1), or None."""
+    """Return the values for R, G and B as a tensor (1, 3, 1, 1), or None for None."""
     if values is None:
         return None
     if len(values) != 3:

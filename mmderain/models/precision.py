@@ -1,4 +1,4 @@
-"""Choice between float32 and bfloat16: what the hardware has, and what a measurement says."""
+"""Choose between float32 and bfloat16 by the hardware and by a measurement of the speed."""
 
 import copy
 import time
@@ -18,29 +18,30 @@ from .tiling import pad_image
 if TYPE_CHECKING:
     from .derainer import Derainer
 
-#: Names of bfloat16 instructions, as Linux and torch spell them: AMX and AVX-512 on x86, the last one on ARM.
+#: Names that Linux and torch use for bfloat16 instructions: AMX and AVX-512 on x86, and ``bf16`` on ARM.
 BF16_FLAGS = {'amx_bf16', 'avx512_bf16', 'bf16'}
-#: Reason given for a CPU without them.
+#: Reason in the warning for a CPU without these instructions.
 NO_CPU_BF16 = 'this processor has neither AMX nor AVX-512-BF16'
-#: bfloat16 is less exact than float32. It is chosen if it is more than this many times as fast.
+#: bfloat16 is less exact than float32. It is therefore chosen only if its speedup over float32 exceeds this factor.
 MIN_SPEEDUP = 1.05
-#: Rounds of a measurement. The first one warms up; it is the slowest, so the best time leaves it out.
+#: Number of rounds of a measurement. Only the fastest round counts, so the slow first round (warm-up) has no effect.
 ROUNDS = 4
-#: Time limits in seconds, after which no new round starts. One round can take longer.
+#: Time limits of a measurement in seconds. No new round starts after the limit, but a running round is completed.
 INFERENCE_LIMIT, TRAINING_LIMIT = 5.0, 30.0
-#: Side in pixels of the measured images. Smaller images would hide the gain, because fixed costs dominate.
+#: Side in pixels of the images in a measurement. With smaller images, fixed costs would hide the gain of bfloat16.
 INFERENCE_SIDE, GPU_INFERENCE_SIDE, TRAINING_SIDE = 160, 384, 128
 
 
 def cpu_flags(cpuinfo: str | None = None) -> set[str]:
-    """Return the names of the processor's instruction sets, an empty set if they are unknown.
+    """Return the names of the processor's instruction sets, or an empty set if they are unknown.
 
     Args:
-        cpuinfo: text of ``/proc/cpuinfo``. None reads that file; on systems without it, torch names them.
+        cpuinfo: text of ``/proc/cpuinfo``. None reads that file. On systems without the file, torch reports
+            the instruction sets.
     """
     path = Path('/proc/cpuinfo')
     if cpuinfo is None and not path.is_file():
-        if not hasattr(torch.cpu, 'get_capabilities'):  # torch 2.7
+        if not hasattr(torch.cpu, 'get_capabilities'):  # torch 2.7 lacks this function
             return set()
         return {name for name, value in torch.cpu.get_capabilities().items() if value is True}
     for line in (path.read_text() if cpuinfo is None else cpuinfo).splitlines():
@@ -65,13 +66,16 @@ def has_bf16(device: torch.device | str, cpuinfo: str | None = None) -> bool:
 
 
 def inference_speedup(network: nn.Module, device: torch.device) -> float:
-    """Measure how many times as fast a network derains a small image in bfloat16 as in float32.
+    """Measure the speedup of bfloat16 over float32 when a network derains a small image.
 
-    A copy is measured, uncompiled, so that the network stays as it is.
+    The measurement runs an uncompiled copy, so the network itself does not change.
 
     Args:
         network: network of a :class:`~mmderain.models.Derainer`, in float32.
         device: device of its parameters.
+
+    Returns:
+        Time in float32 divided by the time in bfloat16.
     """
     network = copy.deepcopy(network).eval()
 
@@ -84,13 +88,16 @@ def inference_speedup(network: nn.Module, device: torch.device) -> float:
 
 
 def training_speedup(model: 'Derainer', device: torch.device) -> float:
-    """Measure how many times as fast the losses of two small images and their gradients are in bfloat16 as in float32.
+    """Measure the speedup of bfloat16 over float32 for the losses and gradients of two small images.
 
-    A copy is measured, uncompiled, so that the model stays as it is.
+    The measurement runs an uncompiled copy, so the model itself does not change.
 
     Args:
         model: :class:`~mmderain.models.Derainer` with losses, in float32.
         device: device of its parameters.
+
+    Returns:
+        Time in float32 divided by the time in bfloat16.
     """
     model = copy.deepcopy(model).train()
 
@@ -108,8 +115,11 @@ def _speedup(
     device: torch.device,
     limit: float,
 ) -> float:
-    """Measure a step on random images. If the step returns a loss, its backward pass is measured too."""
-    times: dict[bool, list[float]] = {False: [], True: []}  # in bfloat16 or not -> seconds
+    """Return the time of a step on random images in float32 divided by its time in bfloat16.
+
+    If the step returns a loss, the measurement includes the backward pass of the loss.
+    """
+    times: dict[bool, list[float]] = {False: [], True: []}  # True for bfloat16 -> seconds of each round
     with torch.random.fork_rng([device] if device.type == 'cuda' else []):
         images = torch.rand(shape, device=device, dtype=next((p.dtype for p in network.parameters()), None))
         if isinstance(network.spec, NetworkSpec):  # every network of a Derainer has one
@@ -130,14 +140,15 @@ def _speedup(
 
 
 def choose_precision(device: torch.device, measure: Callable[[], float]) -> tuple[str, float | None]:
-    """Choose bfloat16 where the device has it in hardware and a measurement finds it faster.
+    """Choose bfloat16 if the device computes it in hardware and a measurement shows that it is faster than float32.
 
     Args:
         device: device to compute on.
-        measure: returns how many times as fast bfloat16 is; called only if the device has it in hardware.
+        measure: function that returns the speedup of bfloat16 over float32. It is called only if the device computes
+            bfloat16 in hardware.
 
     Returns:
-        ``'bf16'`` or ``'fp32'``, and what was measured, None if nothing was.
+        ``'bf16'`` or ``'fp32'``, and the measured speedup (None without a measurement).
     """
     if not has_bf16(device):
         return 'fp32', None
@@ -146,13 +157,14 @@ def choose_precision(device: torch.device, measure: Callable[[], float]) -> tupl
 
 
 def warn_of_slow_bf16(device: torch.device, measure: Callable[[], float], setting: str, advice: str) -> None:
-    """Warn if a device computes bfloat16 without hardware for it, and not faster than float32.
+    """Warn if a device has no hardware for bfloat16 and does not compute it faster than float32.
 
     Args:
         device: device to compute on.
-        measure: returns how many times as fast bfloat16 is; called only if the device lacks the hardware.
-        setting: the setting that selects bfloat16.
-        advice: what to set in its place.
+        measure: function that returns the speedup of bfloat16 over float32. It is called only if the device has no
+            hardware for bfloat16.
+        setting: the setting that selects bfloat16, as the warning names it.
+        advice: the setting that the warning recommends instead.
     """
     if has_bf16(device) or (speedup := measure()) > MIN_SPEEDUP:
         return

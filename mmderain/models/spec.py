@@ -6,26 +6,28 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """Requirements of a network; padding, tiling, the estimate of memory, export and the documentation read them.
+    """Requirements of a network. Every network has a NetworkSpec as its attribute ``spec``.
 
-    Every network has one as its attribute ``spec``.
+    Padding, tiling, memory estimates, export and the documentation read the requirements.
 
     Attributes:
         channel_order: order of the color channels that the network reads and returns, ``'rgb'`` or ``'bgr'``.
         min_size: smallest height and width in pixels.
         size_multiple: height and width must be multiples of this number of pixels.
-        halo: pixels around a tile that the network also sees. Large enough, it makes the result of a tile equal to that
-            of the whole image; a network that looks at the whole image at once has no such number.
-        bytes_per_pixel: upper limit of the memory of one pass without gradients, in float32, for each pixel of the
-            input.
-        takes_tile: whether the result of a pixel depends on its place in the image. ``forward`` then takes a second
-            argument, ``tile``, which is the :class:`~mmderain.models.tiling.Tile` that the input is, or None for a
-            whole image.
-        export_multiple: an exported graph for any size takes sides that are multiples of this number of pixels (and of
-            ``size_multiple``).
-        export_any_size: whether a graph for any size can be exported; False if the graph depends on the size.
-        renamed_keys: maps parts of names in the checkpoints of older versions (the text between two dots) to their
-            present names. They are replaced when weights are loaded.
+        halo: number of pixels around a tile that the network also sees. If the halo is large enough, the result of the
+            tile equals that of the whole image. No halo is large enough for a network whose result at a pixel depends
+            on the whole image.
+        bytes_per_pixel: upper limit of the memory in bytes that a forward pass without gradients, in float32, needs for
+            each pixel of the input.
+        takes_tile: whether the result at a pixel depends on the position of the pixel in the image. If True,
+            ``forward`` has a second argument ``tile``, the part of the image that the input shows. It is a
+            :class:`~mmderain.models.tiling.Tile`, or None for whole images.
+        export_multiple: height and width of the input of a graph that was exported for any size must be multiples of
+            this number of pixels, and of ``size_multiple``.
+        export_any_size: whether one graph for images of any size can be exported. False if the graph depends on the
+            image size.
+        renamed_keys: maps old names to current names, for the keys of checkpoints of older versions. A name is one
+            part of a key, between two dots. The old names are replaced when weights are loaded.
 
     Raises:
         ValueError: a value is out of range.
@@ -51,8 +53,8 @@ class NetworkSpec:
                 raise ValueError(f'NetworkSpec: {name} must be a whole number from {smallest}, found {value!r}')
 
     def padded_side(self, side: int) -> int:
-        """Return the side in pixels to which an image is padded.
+        """Return the length in pixels to which a side of an image is padded.
 
-        It is at least ``min_size`` and a multiple of ``size_multiple``.
+        The length is at least ``min_size`` and a multiple of ``size_multiple``.
         """
         return -(-max(side, self.min_size) // self.size_multiple) * self.size_multiple

@@ -1,4 +1,4 @@
-"""Pad images to sizes that a network takes, and run a network on tiles of an image that is too large for the memory."""
+"""Pad images to sizes that a network accepts, and run a network on tiles of images too large for the memory."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -10,16 +10,17 @@ from torch import Tensor
 
 from .spec import NetworkSpec
 
-#: Tiles begin at multiples of this many pixels, so that coarser scales fall on the same pixels as in the whole image.
-#: A network whose sides are multiples of another number needs a multiple of both, see :func:`tile_grid`.
+#: Tiles begin at multiples of this number of pixels. Therefore a pixel of a coarser scale covers the same image pixels
+#: in a tile as in the whole image. Tiles of a network with a ``size_multiple`` begin at multiples of both numbers (see
+#: :func:`tile_grid`).
 GRID = 16
 
 
 def pad_image(batch: Tensor, spec: NetworkSpec) -> Tensor:
-    """Pad right and bottom to a size that a network takes.
+    """Pad images at the right and at the bottom to a size that a network accepts.
 
-    The padding reflects the image where the image is large enough, and repeats its edge elsewhere, because a reflection
-    needs one pixel more than it pads.
+    A side that is longer than its padding is padded by reflection. A shorter side is padded with its edge pixels,
+    because a reflection needs one pixel more than it pads.
 
     Args:
         batch: (N, C, H, W).
@@ -39,11 +40,12 @@ def pad_image(batch: Tensor, spec: NetworkSpec) -> Tensor:
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of an image that a network sees alone. All slices are in pixels of the image.
+    """A part of an image that is passed through a network separately. All slices are in pixels of the whole image.
 
     Attributes:
         rows, columns: part of the image that the network sees; it begins at multiples of :data:`GRID`.
-        core_rows, core_columns: part of the result that is kept. The cores of all tiles cover the image once.
+        core_rows, core_columns: the core of the tile, whose result is kept. The cores of all tiles cover each pixel of
+            the image once.
         image_size: height and width of the whole image.
     """
 
@@ -54,7 +56,11 @@ class Tile:
     image_size: tuple[int, int]
 
     def folded(self, factor: int) -> 'Tile':
-        """Return the tile in pixels of the image after a pixel-unshuffle by ``factor``, a divisor of :data:`GRID`."""
+        """Return the same tile, in pixels of the image after a pixel-unshuffle.
+
+        Args:
+            factor: factor of the pixel-unshuffle, a divisor of :data:`GRID`.
+        """
 
         def fold(part: slice) -> slice:
             return slice(part.start // factor, math.ceil(part.stop / factor))
@@ -64,7 +70,7 @@ class Tile:
 
 
 def crop_core(result: Tensor, tile: Tile) -> Tensor:
-    """Return the core of a result.
+    """Crop the result of a tile to the core of the tile.
 
     Args:
         result: result of a network for the tile, (..., h, w).
@@ -76,7 +82,7 @@ def crop_core(result: Tensor, tile: Tile) -> Tensor:
 
 
 def tile_grid(spec: NetworkSpec) -> int:
-    """Return the number of pixels at whose multiples the tiles of a network begin."""
+    """Return the step in pixels between the positions at which tiles of a network can begin."""
     return math.lcm(GRID, spec.size_multiple)
 
 
@@ -86,10 +92,10 @@ def iter_tiles(height: int, width: int, size: int, halo: int, grid: int = GRID) 
     Args:
         height: height of the image in pixels.
         width: width of the image in pixels.
-        size: side of the cores in pixels, rounded up to a multiple of ``grid``; the cores at the right and bottom may
-            be smaller.
-        halo: pixels around a core that the network also sees, rounded up likewise.
-        grid: pixels at whose multiples tiles begin.
+        size: side of the cores in pixels, rounded up to a multiple of ``grid``. The cores at the right and bottom may
+            be smaller, or larger by at most ``grid`` pixels.
+        halo: number of pixels around a core that the network also sees, rounded up to a multiple of ``grid``.
+        grid: tiles begin at multiples of this number of pixels.
     """
     size, halo = (math.ceil(n / grid) * grid for n in (size, halo))
 
@@ -105,11 +111,13 @@ def iter_tiles(height: int, width: int, size: int, halo: int, grid: int = GRID) 
 
 
 def max_tile_size(memory: int, bytes_per_pixel: int, halo: int, grid: int = GRID) -> int:
-    """Return the largest side of a core whose tile needs at most ``memory`` bytes, but at least ``4 * grid``.
+    """Return the largest side of a core, in pixels, for which a tile needs at most ``memory`` bytes.
+
+    The result is a multiple of ``grid``. It is at least ``4 * grid``, even if such a tile needs more memory.
 
     Args:
-        memory: bytes.
-        bytes_per_pixel: bytes for each pixel of a tile.
+        memory: memory for one tile in bytes.
+        bytes_per_pixel: memory in bytes that the network needs for each pixel of a tile.
         halo: as for :func:`iter_tiles`.
         grid: as for :func:`iter_tiles`.
     """
@@ -118,7 +126,7 @@ def max_tile_size(memory: int, bytes_per_pixel: int, halo: int, grid: int = GRID
 
 
 def run_on_tiles(run: Callable[[Tensor, Tile], Tensor], batch: Tensor, size: int, spec: NetworkSpec) -> Tensor:
-    """Run a function on each tile of images and join the cores of the results.
+    """Run a function on each tile of a batch, and join the cores of the results.
 
     Args:
         run: maps a part of the batch, (N, C, h, w), and its tile to a result of the same shape.
@@ -127,7 +135,7 @@ def run_on_tiles(run: Callable[[Tensor, Tile], Tensor], batch: Tensor, size: int
         spec: requirements of the network.
 
     Returns:
-        (N, C, H, W).
+        The joined results, (N, C, H, W).
     """
     joined = torch.empty_like(batch)
     height, width = batch.shape[-2:]
@@ -138,7 +146,7 @@ def run_on_tiles(run: Callable[[Tensor, Tile], Tensor], batch: Tensor, size: int
 
 
 def available_memory(device: torch.device) -> int | None:
-    """Return the free memory of a device in bytes, None if it is unknown."""
+    """Return the free memory of a device in bytes, or None if it is unknown."""
     if device.type == 'cuda':
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)

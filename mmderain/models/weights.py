@@ -1,4 +1,4 @@
-"""Load weights into a derainer, with one clear error if they do not fit."""
+"""Load weights into a model; if they do not fit, one error lists what differs."""
 
 from pathlib import Path
 
@@ -9,28 +9,30 @@ from mmderain.io.checkpoint import read_checkpoint
 
 from .derainer import Derainer
 
-#: Number of misfits of each kind that an error message lists.
+#: Largest number of misfits of each kind that an error message lists.
 LISTED = 3
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:
-    """Load a checkpoint of mmderain, or of an mmengine run of it. Every key and every shape must fit.
+    """Load a checkpoint of mmderain, or of a training run with mmengine. Every key and every shape must fit.
 
     Args:
-        model: a derainer, or a detector or segmentor; it is left as it was if the checkpoint does not fit.
-        path: a checkpoint, with or without the prefix ``module.`` of distributed training. Names of older versions are
-            translated, see :attr:`~mmderain.models.spec.NetworkSpec.renamed_keys`.
+        model: derainer, detector or segmentor that gets the weights. If the checkpoint does not fit, the model is not
+            changed.
+        path: checkpoint. Its keys may have the prefix ``module.`` of distributed training. The keys of older versions
+            are renamed, see :attr:`~mmderain.models.spec.NetworkSpec.renamed_keys`.
 
     Raises:
-        FileNotFoundError, InputError: as :func:`~mmderain.io.checkpoint.read_checkpoint`; or the checkpoint does not
-            fit, with a list of the keys that do not.
+        FileNotFoundError: the file does not exist.
+        InputError: the checkpoint cannot be read (see :func:`~mmderain.io.checkpoint.read_checkpoint`), or it does not
+            fit. The message then lists keys that do not fit.
     """
     checkpoint = read_checkpoint(path)
     state_dict = checkpoint.get('state_dict') if isinstance(checkpoint, dict) else None
     if not isinstance(state_dict, dict):
         raise InputError(
-            f'{path}: found no `state_dict`; expected a checkpoint of mmderain. Convert a file of the authors with '
-            'tools/convert.py first.'
+            f'{path}: found no `state_dict`; expected a checkpoint of mmderain. Convert a checkpoint of the '
+            'authors with tools/convert.py first.'
         )
     state_dict = rename_old_keys(model, {key.removeprefix('module.'): value for key, value in state_dict.items()})
     problems = misfits(model, state_dict)
@@ -38,22 +40,22 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
         network = model.network if isinstance(model, Derainer) else model
         raise InputError(
             f'{path} does not fit the model of the config, a {type(network).__name__} of {len(model.state_dict())} '
-            'entries. Use the config that it was trained with (a run keeps it beside its checkpoints), or override '
-            'what differs (model.network.channels=...).\n  ' + '\n  '.join(problems)
+            'entries. Use the config that the checkpoint was trained with (it is in the work directory of the training '
+            'run), or override the settings that differ (model.network.channels=...).\n  ' + '\n  '.join(problems)
         )
     model.load_state_dict(state_dict)
 
 
 def misfits(model: nn.Module, state_dict: dict[str, Tensor]) -> list[str]:
-    """Return lines that say how weights differ from those of a model; empty if they fit.
+    """Return lines that describe where a state dict does not fit a model, or an empty list if it fits.
 
     Args:
         model: a derainer, or a detector or segmentor.
-        state_dict: names -> tensors, with the current names.
+        state_dict: maps keys to tensors. The keys must have their current names.
 
     Returns:
-        At most :data:`LISTED` lines for each kind of misfit, and a last line with the number of all misfits if there
-        are more.
+        At most :data:`LISTED` lines for each kind of misfit (wrong shape, missing key, unknown key). If there are more
+        misfits, the last line gives the number of all misfits.
     """
     expected = model.state_dict()
     kinds = (
@@ -71,11 +73,11 @@ def misfits(model: nn.Module, state_dict: dict[str, Tensor]) -> list[str]:
 
 
 def rename_old_keys(model: nn.Module, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state dict in which the names that older versions wrote for derainers are the current ones.
+    """Return a state dict in which the keys of derainers of older versions have their current names.
 
     Args:
         model: a derainer, or a model that contains derainers.
-        state_dict: names -> tensors; it is not changed.
+        state_dict: maps keys to tensors; it is not changed.
     """
     for name, module in model.named_modules():
         if isinstance(module, Derainer):

@@ -90,7 +90,7 @@ def test_restore_accepts_views_and_bfloat16():
         ('rain.png', TypeError, 'found str'),
         (torch.zeros(3, 4, 4), ValueError, r'found \(3, 4, 4\).*batch\[None\]'),
         (torch.zeros(1, 1, 4, 4), ValueError, r'found \(1, 1, 4, 4\)'),
-        (torch.zeros(1, 3, 0, 4), ValueError, 'nothing empty'),
+        (torch.zeros(1, 3, 0, 4), ValueError, 'without an empty dimension'),
     ],
 )
 def test_restore_refuses_wrong_input(batch, error, text):

@@ -1,4 +1,4 @@
-"""Losses, and torch's losses under their names in configs."""
+"""The losses of mmderain; this module also makes two losses of torch available in configs."""
 
 from torch import nn
 

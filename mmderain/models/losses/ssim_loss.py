@@ -9,13 +9,17 @@ from mmderain.registry import MODELS
 
 @MODELS.register_module()
 class SSIMLoss(nn.Module):
-    """Negative structural similarity: the loss of SIAN and JDNet, and the second term of NASNet's loss.
+    """Negative structural similarity (SSIM), the loss of SIAN (Eq. 13) and JDNet (Eq. 15).
 
-    It uses an 11x11 Gaussian window with sigma 1.5, zero padding, K = (0.01, 0.03) and L = 1 on unclamped values, and
-    takes the mean over pixels and channels. It computes in float32 or wider, because SSIM is wrong in bf16 and fp16.
+    It is also the second term of the loss of NASNet (Eqs. 6 and 7), except for the constant 1, which has no gradient.
+
+    SSIM is computed with an 11x11 Gaussian window of sigma 1.5, zero padding, K = (0.01, 0.03) and L = 1. The images
+    are not clamped. The loss is the mean over images, channels and pixels. It is computed in float32, or in float64 for
+    float64 images, because bf16 and fp16 are too coarse for SSIM.
     """
 
-    #: Derainer passes the results of all stages at once, because they share the local statistics of the target.
+    #: Derainer passes the results of all supervised stages in one call, so that the local statistics of the target are
+    #: computed only once.
     takes_stages = True
     window: Tensor
 
@@ -24,11 +28,11 @@ class SSIMLoss(nn.Module):
         self.register_buffer('window', gaussian_window(), persistent=False)
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of one result, or the sum over stages if ``pred`` has a stage dimension in front.
+        """Return the loss of one stage result, or the sum of the losses of several stage results.
 
         Args:
-            pred: (N, C, H, W), or (S, N, C, H, W) for S stage results against one target.
-            target: (N, C, H, W), values around [0, 1].
+            pred: derained images, (N, C, H, W), or the results of S stages, (S, N, C, H, W).
+            target: clean images, (N, C, H, W), in [0, 1].
 
         Returns:
             Scalar: minus the mean similarity, summed over the stages.
