@@ -31,18 +31,18 @@ class Derainer(BaseModel):
     Args:
         network: config of the network. The network is a module with an attribute ``spec``, which is a
             :class:`~mmderain.models.spec.NetworkSpec`. It maps images (N, 3, H, W) to a list of stage results of the
-            same shape. The last stage result is the derained images.
+            same shape. The last stage result contains the derained images.
         loss: config of a loss module, or a list of such configs. The training loss is the sum of all losses. Each
             module is called with a stage result and the clean images, both (N, 3, H, W). A module whose attribute
             ``takes_stages`` is True gets the results of S stages in one call instead, (S, N, 3, H, W). The key
             ``loss_weight`` (default 1) of a config is the factor of its loss. The log names the loss ``loss_<type>``.
         supervise: ``'all'`` computes the losses for every stage and adds them up, ``'last'`` only for the last stage.
-        mean: mean of R, G and B on the scale [0, 1]; None means 0. The network reads ``(x - mean) / std``. The result of
-            the network is not scaled back.
+        mean: mean of R, G and B on the scale [0, 1]; None means 0. The network reads ``(x - mean) / std``. The result
+            of the network is not scaled back.
         std: standard deviation of R, G and B on the scale [0, 1]; None means 1.
         precision: number format of :meth:`restore`. ``'fp32'`` switches autocast off. ``'bf16'`` and ``'fp16'`` use
-            autocast. ``'auto'`` measures the speed on a small image in the first call on a device. It chooses bf16 if
-            the device computes bf16 in hardware and the measurement shows that bf16 is faster, and fp32 otherwise.
+            autocast. If the device computes bf16 in hardware, ``'auto'`` measures the speed of a small image in the
+            first call on the device, and chooses bf16 if it is faster than fp32. In all other cases it chooses fp32.
             Results of ``'auto'`` can therefore differ between machines. None uses the autocast state of the caller;
             autocast is off by default. The number format of training is a setting of the optimizer wrapper.
         tile: side in pixels of the tiles that :meth:`restore` uses, without the halo around each tile. 0 never uses
@@ -146,7 +146,7 @@ class Derainer(BaseModel):
         Returns:
             The stage results, each (N, 3, H, W), RGB, not clamped.
         """
-        # Convolutions are faster in this layout (on a CPU by a sixth to a third). The result is the same.
+        # Convolutions are faster in the layout channels_last (on a CPU by a sixth to a third). The result is the same.
         x = inputs.contiguous(memory_format=torch.channels_last)
         if self.mean is not None:
             x = x - self.mean.to(x.dtype)
@@ -203,7 +203,8 @@ class Derainer(BaseModel):
             Derained images, (N, 3, H, W), RGB, clamped to [0, 1] and not rounded. They have the dtype and the device of
             ``batch``. The network computes in the dtype of its parameters. With tiles, the result of SIAN and NASNet
             equals that for the whole image, except for float rounding. The result of JDNet, MAFNet and NAFNet at a
-            pixel depends on the whole image, so with tiles it differs a little (docs/en/inference.md, "Large images").
+            pixel can depend on the whole image. With tiles it therefore differs a little (docs/en/inference.md, "Large
+            images").
 
         Raises:
             TypeError, ValueError: ``batch`` or ``tile`` is not as described above.
@@ -261,7 +262,7 @@ class Derainer(BaseModel):
         return torch.autocast(device.type, PRECISIONS[precision], enabled=precision != 'fp32')
 
     def _check_precision(self, device: torch.device) -> str:
-        """Return the precision for a device if the setting is ``'auto'`` or ``'bf16'``; warn if ``'bf16'`` is slow there."""
+        """Return the precision for a device, and warn if the setting is ``'bf16'`` and bf16 is slow there."""
         measure = partial(inference_speedup, self.network, device)
         if self.precision == 'auto':
             return choose_precision(device, measure)[0]

@@ -1,4 +1,4 @@
-"""Channel attention over a 1x1 convolution, as one convolution (MAFNet)."""
+"""A 1x1 convolution and the channel attention after it, computed as one convolution (MAFNet)."""
 
 import torch
 import torch.nn.functional as F
@@ -8,18 +8,19 @@ from .conv import bias_of
 
 
 def mix_conv1x1(x: Tensor, conv: nn.Conv2d, mix: Tensor) -> Tensor:
-    """Mix the channels of ``conv(x)``, with another mixture for each image.
+    """Apply a 1x1 convolution, and mix its output channels with a separate matrix for each image.
 
-    ``mix^T (W x + b) = (mix^T W) x + mix^T b``: the mixture is applied to the weights, which are few, and not to the
-    pixels.
+    The formula is ``mix^T (W x + b) = (mix^T W) x + mix^T b``. The plain form multiplies the matrix with the features
+    of every pixel. This function multiplies it with the weights of the convolution, which are far fewer numbers.
 
     Args:
         x: (N, C, H, W).
-        conv: 1x1 convolution with bias, ``heads * c`` output channels.
-        mix: (N, heads, c, c), the share of each channel of the convolution (third dimension) in each result (fourth).
+        conv: 1x1 convolution with bias and ``heads * c`` output channels.
+        mix: (N, heads, c, c). In each head, ``mix[.., i, j]`` is the factor of channel i of the convolution in channel
+            j of the result.
 
     Returns:
-        (N, heads * c, H, W).
+        Mixed channels, (N, heads * c, H, W).
     """
     heads = mix.shape[1]
     weight_and_bias = torch.cat([conv.weight.flatten(1), bias_of(conv)[:, None]], dim=1)

@@ -10,12 +10,14 @@ Result = TypeVar('Result')
 
 
 def maybe_checkpoint(function: Callable[..., Result], *args: object, enabled: bool) -> Result:
-    """Call a function whose activations the backward pass computes again instead of storing them.
+    """Call a function with gradient checkpointing.
+
+    The backward pass then computes the activations of the function again, so they are not stored.
 
     Args:
         function: the function; it must not use random numbers.
         args: arguments of the function.
-        enabled: False calls the function directly, and so does a call without gradients.
+        enabled: whether to use checkpointing. If False, or if gradients are disabled, the function is called directly.
     """
     if enabled and torch.is_grad_enabled():
         return checkpoint(function, *args, use_reentrant=False, preserve_rng_state=False)

@@ -28,11 +28,11 @@ def bias_of(conv: nn.Conv2d) -> Tensor:
 
 
 def conv2d_split(parts: Iterable[Tensor], weight: Tensor, bias: Tensor | None = None, padding: int = 0) -> Tensor:
-    """Convolve a concatenation without building it.
+    """Convolve a concatenation of tensors without building the concatenation.
 
-    ``conv(cat(x_1, .., x_n)) = sum_i conv_i(x_i)``, where ``conv_i`` has the columns of the weight that belong to the
+    ``conv(cat(x_1, .., x_n)) = sum_i conv_i(x_i)``, where ``conv_i`` has the part of the weight that belongs to the
     channels of ``x_i``. The plain form writes the concatenation to memory and reads it again. If ``parts`` is a
-    generator, only one part exists at a time.
+    generator, only one part is in memory at a time.
 
     Args:
         parts: tensors (N, C_i, H, W).
@@ -53,23 +53,23 @@ def conv2d_split(parts: Iterable[Tensor], weight: Tensor, bias: Tensor | None = 
         product = F.conv2d(part, weight[:, start:end], bias, padding=padding)
         total = product if total is None else total.add_(product)
         start, bias = end, None
-        del part, product  # or they would exist while the next part is made
+        del part, product  # free their memory before the generator computes the next part
     if total is None:
         raise ValueError('conv2d_split: there are no parts; expected at least one')
     return total
 
 
 def conv1x1_upsampled(fine: Tensor, coarse: Sequence[Tensor], conv: nn.Conv2d) -> Tensor:
-    """Apply a 1x1 convolution to features and coarser ones that are upsampled to their size.
+    """Apply a 1x1 convolution to the concatenation of features and upsampled coarser features.
 
     ``conv(cat(x, up(c_1), .., up(c_n))) = conv_0(x) + sum_i up(conv_i(c_i))``, because nearest-neighbor upsampling
-    commutes with a 1x1 convolution. The plain form convolves each ``c_i`` at full resolution; this one does so at its
-    own, on a quarter of the pixels, a sixteenth, and so on.
+    commutes with a 1x1 convolution. The plain form convolves each ``c_i`` at full resolution. This function convolves
+    it at its own resolution. At half the resolution, for example, this is a quarter of the pixels.
 
     Args:
         fine: (N, C_0, H, W).
         coarse: tensors (N, C_i, h_i, w_i).
-        conv: 1x1 convolution of C_0 + sum of C_i channels, with bias.
+        conv: 1x1 convolution with bias; it has C_0 + sum of C_i input channels.
 
     Returns:
         (N, out, H, W).

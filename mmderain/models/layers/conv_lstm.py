@@ -17,8 +17,8 @@ class ConvLSTM(nn.Module):
         f, i, o = sigmoid(W_f,i,o * [x; h] + b_f,i,o),   j = tanh(W_j * [x; h] + b_j)
         c' = f c + i j,   h' = o tanh(c')
 
-    The four gates are one convolution. The first step has h = 0 and c = 0, so it skips the products with them: half of
-    the inputs, and the forget gate.
+    One convolution computes f, i, o and j. In the first step, h and c are 0. This step therefore leaves out the input
+    channels of h and the forget gate.
 
     Args:
         channels: number of channels of x, h and c.
@@ -27,7 +27,7 @@ class ConvLSTM(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
-        # Outputs: forget, input and output gate, candidate. Inputs: x, then h.
+        # Output channels: f, i, o, j. Input channels: x, h.
         self.gates = conv3x3(2 * channels, 4 * channels)
 
     def forward(self, x: Tensor, state: State | None) -> State:
@@ -35,7 +35,7 @@ class ConvLSTM(nn.Module):
 
         Args:
             x: (N, C, H, W).
-            state: (h, c) of the step before, each (N, C, H, W); None for zeros.
+            state: (h, c) of the previous step, each (N, C, H, W); None for the first step.
 
         Returns:
             The new (h, c).

@@ -8,19 +8,20 @@ from torch import Tensor, nn
 
 from .conv import bias_of, conv2d_split
 
-#: Number of units whose convolutions read the older features in one product.
+#: Number of convolutions that read the features of earlier blocks in one product.
 BLOCK = 8
 
 
 class DenseConv1x1:
-    """Compute ``y_i = conv_i(cat(x_0, .., x_i))`` for i = 1, 2, .., as the features x_i come in.
+    """Compute ``y_i = conv_i(cat(x_0, .., x_i))`` for i = 1, 2, .., each time the features x_i are added.
 
-    The plain form concatenates i + 1 tensors for each i, so it copies and reads old features again for every unit. Here
-    a block of eight convolutions reads all features from before the block in one product: their weights are stacked,
-    ``[y_i; .., y_i+7] = [W_i; .., W_i+7] old + new parts``. Only the features of the block itself are concatenated.
+    The plain form concatenates i + 1 tensors for each i, so it copies and reads all earlier features again for every i.
+    Here, eight convolutions form a block. The features from before the block are the same for all of them. One product
+    with the stacked weights therefore computes what these features contribute to ``y_i, .., y_i+7``. Only the
+    contribution of the features of the current block is computed separately for each i.
 
     Args:
-        convs: 1x1 convolutions with bias; ``conv_i`` has ``(i + 1) C`` input channels.
+        convs: 1x1 convolutions conv_1, conv_2, .. with bias; ``conv_i`` has ``(i + 1) C`` input channels.
         first: x_0, (N, C, H, W).
     """
 
@@ -28,7 +29,7 @@ class DenseConv1x1:
         self._convs = list(convs)
         self._old = [first]  # features from before the current block, one tensor for each block
         self._new: Tensor | None = None  # features of the current block
-        self._shares: list[Tensor] = []  # what the rest of the current block takes of the old features
+        self._shares: list[Tensor] = []  # contributions of old features to the next y_i of the block
         self._count = 0
 
     def append(self, x: Tensor) -> Tensor:
@@ -50,4 +51,4 @@ class DenseConv1x1:
         shares = conv2d_split(self._old, weight, torch.cat([bias_of(conv) for conv in convs]))
         self._shares = list(shares.chunk(len(convs), dim=1))
         if self._count + BLOCK >= len(self._convs):
-            self._old.clear()  # the last block: nothing reads them again
+            self._old.clear()  # the last block; no later block reads them

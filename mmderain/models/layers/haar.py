@@ -1,4 +1,4 @@
-"""The Haar wavelet behind a 1x1 convolution, as one convolution, and views of its bands (MAFNet)."""
+"""A 1x1 convolution and the Haar wavelet after it, computed as one convolution; functions for the bands (MAFNet)."""
 
 import torch
 import torch.nn.functional as F
@@ -6,60 +6,74 @@ from torch import Tensor, nn
 
 from .conv import bias_of
 
-#: The orthonormal Haar wavelet: (band, row, column); bands LL, HL (differences along x), LH (along y), HH.
+#: The orthonormal Haar wavelet, (band, row, column). The bands are LL, HL (differences along x), LH (differences along
+#: y) and HH.
 HAAR = torch.tensor([[[1, 1], [1, 1]], [[1, -1], [1, -1]], [[1, 1], [-1, -1]], [[1, -1], [-1, 1]]]) / 2
 
 
 def conv1x1_haar(x: Tensor, conv: nn.Conv2d, wavelet: Tensor) -> Tensor:
-    """Apply a 1x1 convolution and one level of the Haar wavelet to groups of its channels.
+    """Apply a 1x1 convolution, and then one level of the Haar wavelet to each of its output channels.
 
-    The convolution's channel ``4 c + p`` becomes place p of the 2x2 blocks of band maps c, by pixel-shuffle. Both steps
-    are linear, so they are one convolution of stride 2. Its kernel for place p, band b and channel c is
-    ``wavelet[b] * weight[4 c + p]``. The plain form makes four maps at full resolution first.
+    The bands of the channels ``4 c`` to ``4 c + 3`` are meant for a pixel-shuffle (:func:`band_maps`). It makes one map
+    of full size from the same band of these four channels: map c of the band. Channel ``4 c + p`` becomes pixel p of
+    each 2x2 block.
+
+    The convolution and the wavelet are linear, so one convolution of stride 2 computes both. Its kernel for pixel p,
+    band b and map c is ``wavelet[b] * weight[4 c + p]``. The plain form computes the 1x1 convolution at full resolution
+    first.
 
     Args:
-        x: (N, C, H, W), sides even.
-        conv: 1x1 convolution to a multiple of four channels, with bias.
+        x: (N, C, H, W) with even H and W.
+        conv: 1x1 convolution with bias; its number of output channels is a multiple of four.
         wavelet: :data:`HAAR`.
 
     Returns:
-        (N, 4 * out, H / 2, W / 2), channels in the order (place in the 2x2 block, band, channel of the group).
+        Bands, (N, 4 * out, H / 2, W / 2). The order of the channels is (pixel p of the 2x2 block, band, map c).
     """
     kernel = torch.einsum('brk,cpi->pbcirk', wavelet, conv.weight.flatten(1).unflatten(0, (-1, 4)))
-    # A product of two rows, not a view of a table, because torch's compiler for CPUs does not take a view for a bias.
+    # The bias is a product of two vectors. It could be a view of a matrix, but torch's compiler for CPUs does not accept
+    # views as biases.
     of_band = wavelet.sum((1, 2)).repeat_interleave(conv.out_channels // 4)
     bias = of_band.repeat(4) * bias_of(conv).unflatten(0, (-1, 4)).T.repeat(1, 4).flatten()
     return F.conv2d(x, kernel.flatten(0, 2), bias, stride=2)
 
 
 def band_maps(bands: Tensor) -> Tensor:
-    """Return the bands as maps of full size, by pixel-shuffle.
+    """Return the bands as maps of full size, made by a pixel-shuffle.
 
     Args:
         bands: result of :func:`conv1x1_haar`, (N, 4 C, h, w).
 
     Returns:
-        (N, 4, C / 4, 2 h, 2 w): a map for each band and channel.
+        (N, 4, C / 4, 2 h, 2 w): C / 4 maps for each of the four bands.
     """
     n, _, h, w = bands.shape
     return bands.view(n, 2, 2, 4, -1, h, w).permute(0, 3, 4, 5, 1, 6, 2).reshape(n, 4, -1, 2 * h, 2 * w)
 
 
 def band_pixels(bands: Tensor) -> Tensor:
-    """Return the bands pixel by pixel: (N, 4 C, h, w) -> (N, 4, 4 h w, C / 4), 2x2 block after block."""
+    """Return the values of the maps of :func:`band_maps` for each pixel, in the order of the 2x2 blocks.
+
+    Args:
+        bands: result of :func:`conv1x1_haar`, (N, 4 C, h, w).
+
+    Returns:
+        (N, 4, 4 h w, C / 4), the order of the dimensions is (image, band, pixel, map). The four pixels of a 2x2 block
+        follow each other.
+    """
     n, channels, h, w = bands.shape
     return bands.permute(0, 2, 3, 1).reshape(n, 4 * h * w, 4, channels // 16).transpose(1, 2)
 
 
 def merge_band_pixels(pixels: Tensor, height: int, width: int) -> Tensor:
-    """Return an image whose channels are those of the four bands, one after the other.
+    """Return features whose channels are the maps of the four bands, one band after the other.
 
-    In space this is the inverse of :func:`band_pixels`.
+    The pixels return to the positions from which :func:`band_pixels` took them.
 
     Args:
         pixels: (N, 4, H W, C / 4), in the order of :func:`band_pixels`.
-        height: H.
-        width: W.
+        height: H, height of the features in pixels.
+        width: W, width of the features in pixels.
 
     Returns:
         (N, C, H, W), in the memory layout channels_last.

@@ -13,27 +13,31 @@ from .window_geometry import coordinates
 class PairwiseSelfAttention(nn.Module):
     """Pairwise self-attention over a window (Zhao et al., CVPR 2020), as JDNet uses it.
 
-    The weight of a pixel i on its neighbor j follows from the difference of their features and of their positions::
+    The weight of the neighbor j for a pixel i depends on the differences of their features and of their positions::
 
         logit_ij = w . lrelu([q_i - k_j ; p_i - p_j]) + b,   y_i = sum_j softmax_j(logit_ij) v_j
 
-    At the border of the image the neighbors are reflected. The authors apply two 1x1 convolutions in place of w; w is
-    their product. The plain form (tests/reference) unfolds 49 neighbors of each pixel. Here, with the same result:
+    In the JDNet paper (Section 3.2, Eqs. 2 to 4), the convolutions for q, k and v are called phi, psi and beta. The
+    text of the paper does not mention the positions p and the softmax. In place of w, the authors apply two 1x1
+    convolutions, one after the other; w is their product. At the border of the image, the neighbors are reflected.
 
-    * ``lrelu(d) = (1 + slope) / 2 d + (1 - slope) / 2 |d|``, and a softmax ignores what is the same for all neighbors.
-      Of the features only ``|q_i - k_j|`` and a term of k_j alone are left.
-    * The term of the positions depends on the place in the window and on the distance to the border, so it is computed
-      for the few cases of :mod:`.window_geometry`.
-    * The rest is :func:`~mmderain.models.layers.window_attention.window_attention`.
+    The plain form (tests/reference) unfolds 49 neighbors of each pixel. This class computes the same result as follows:
 
-    Between the convolutions it computes in float32 or wider, whatever the model and autocast say.
+    * ``lrelu(d) = (1 + slope) / 2 d + (1 - slope) / 2 |d|``. Terms that are equal for all neighbors of a pixel do not
+      change the softmax. From the features, only ``|q_i - k_j|`` and a term that depends on k_j alone remain.
+    * The position term depends on the place in the window and on the distance to the border. It is therefore computed
+      only for the few cases of :mod:`.window_geometry`.
+    * :func:`~mmderain.models.layers.window_attention.window_attention` computes the softmax and the sum.
+
+    All steps after the convolutions for q, k and v are computed in float32 or float64, even if the model or autocast
+    uses half precision.
 
     Args:
         in_channels: number of input channels.
-        relation_channels: number of channels of q, of k, and of the relation between the two convolutions.
+        relation_channels: number of channels of q and of k, and between the two convolutions of which w is the product.
         out_channels: number of channels of v and of the result.
         window: side of the window in pixels, odd.
-        slope: of the leaky ReLU.
+        slope: negative slope of the leaky ReLU.
         backend: ``'torch'``, or ``'triton'`` for the Triton kernels, which need an NVIDIA GPU.
     """
 
@@ -63,9 +67,9 @@ class PairwiseSelfAttention(nn.Module):
         """Apply the attention.
 
         Args:
-            x: (N, in_channels, H, W); sides of more than half the window, because a reflection needs one pixel more
-                than it pads.
-            tile: the tile that x is, None for a whole image.
+            x: (N, in_channels, H, W). H and W must be larger than ``window // 2``, because a reflection needs one pixel
+                more than it pads.
+            tile: the part of the image that x shows; None for whole images.
 
         Returns:
             (N, out_channels, H, W).
@@ -74,7 +78,7 @@ class PairwiseSelfAttention(nn.Module):
         q, k, v = self.query(x), self.key(x), self.value(x)
         dtype = v.dtype
         with torch.autocast(x.device.type, enabled=False):
-            # Channel after channel in memory, because the work is done channel by channel.
+            # The attention processes one channel after the other, so each channel must be contiguous in memory.
             q, k, v = (_contiguous_float(t) for t in (q, k, v))
             # (relation_channels + 2,): the product of the two convolutions.
             w = (self.logit.weight.flatten(1) @ self.reduce.weight.flatten(1))[0].to(q.dtype)
@@ -85,24 +89,27 @@ class PairwiseSelfAttention(nn.Module):
             position_term = self._position_term((height, width), whole, w_position)
             w_abs = (1 - self.slope) / 2 * w_feature
             y = window_attention(q, surroundings, position_term, w_abs, self.window, self.backend)
-        # The layers that follow are fastest in the layout of x: a sum of two layouts takes ten times as long.
+        # The next layers need the layout of x: a sum of two tensors with different layouts takes ten times as long.
         layout = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
         return y.to(dtype, memory_format=layout)
 
     def _position_term(self, size: tuple[int, int], whole: tuple[int, int], w: Tensor) -> Tensor:
-        """Return ``w . lrelu(p_i - p_j) + b`` for each neighbor and case, (window, window, row cases, column cases).
+        """Return ``w . lrelu(p_i - p_j) + b`` for each neighbor and each case of :mod:`.window_geometry`.
 
         Args:
             size: height and width of the features.
             whole: height and width of the whole image, over which the coordinates go from -1 to 1.
-            w: (2,).
+            w: weights of the two position channels, (2,).
+
+        Returns:
+            (window, window, row cases, column cases).
         """
         margin = self.window // 2
         y, y_around = coordinates(size[0], margin, w, whole[0])  # (cases,), (window, cases)
         x, x_around = coordinates(size[1], margin, w, whole[1])
         here = torch.stack(torch.meshgrid(x, y, indexing='xy'))
         there = torch.stack(torch.broadcast_tensors(x_around[None, :, None, :], y_around[:, None, :, None]), dim=0)
-        # In the precision of w, because half precision cannot tell the places of neighbors apart.
+        # Use the precision of w, because neighbors can have equal coordinates in half precision.
         weight, bias = self.position.weight.to(w.dtype), bias_of(self.position).to(w.dtype)
         p_here = F.conv2d(here[None], weight, bias)[0]
         p_there = F.conv2d(there.reshape(1, 2, self.window**2, -1), weight, bias).view(there.shape)
@@ -111,5 +118,5 @@ class PairwiseSelfAttention(nn.Module):
 
 
 def _contiguous_float(x: Tensor) -> Tensor:
-    """Return a tensor in float32 or wider, each channel in one piece."""
+    """Return a tensor in float32 or float64, in which each channel is contiguous in memory."""
     return x.to(torch.promote_types(x.dtype, torch.float32)).contiguous()

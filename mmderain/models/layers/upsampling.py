@@ -1,4 +1,4 @@
-"""Bilinear upsampling by two, of whole images and of tiles."""
+"""Bilinear upsampling of whole images and of tiles by a factor of two."""
 
 import torch
 import torch.nn.functional as F
@@ -8,16 +8,16 @@ from ..tiling import Tile
 
 
 def upsample2x(coarse: Tensor, tile: Tile | None = None, scale: int = 1) -> Tensor:
-    """Upsample features by two, bilinearly with aligned corners.
+    """Upsample features by a factor of two, bilinearly with aligned corners.
 
     With aligned corners, output line n lies at input line ``n (L - 1) / (2 L - 1)``, where L is the number of input
-    lines of the whole image. A tile therefore needs to know its place: its lines start at ``first`` of the whole, and
-    are interpolated where the whole would interpolate them.
+    lines of the whole image. The result of a tile therefore depends on the position of the tile. With ``tile``, the
+    function interpolates at the same positions as for the whole image.
 
     Args:
         coarse: (N, C, h, w).
-        tile: the tile that the features belong to, None for a whole image.
-        scale: pixels of the image for each pixel of ``coarse``; read with a tile only.
+        tile: the part of the image that ``coarse`` shows; None for whole images.
+        scale: height and width of a pixel of ``coarse`` in pixels of the image; used only with a tile.
 
     Returns:
         (N, C, 2 h, 2 w).
@@ -30,7 +30,7 @@ def upsample2x(coarse: Tensor, tile: Tile | None = None, scale: int = 1) -> Tens
 
 
 def _upsample_lines(coarse: Tensor, dim: int, first: int, whole: int) -> Tensor:
-    """Upsample along one dimension; ``coarse`` holds lines ``first``, ``first + 1``, .. of ``whole``."""
+    """Upsample along one dimension; ``coarse`` has the lines from number ``first`` on, of ``whole`` lines in total."""
     lines, last = coarse.shape[dim], whole - 1
     position = torch.arange(2 * lines, dtype=torch.float64, device=coarse.device)
     position = ((position + 2 * first) * (last / (2 * last + 1)) - first).clamp(0, lines - 1)

@@ -1,8 +1,9 @@
-"""Attention of each pixel over a window, as a loop over the places of the window.
+"""Attention of each pixel over a window, computed by a loop over the places of the window (JDNet).
 
-The plain form holds a weight for each pixel and neighbor. Here all neighbors are views of one padded tensor, rows are
-taken in chunks that stay in the cache, and the backward pass computes the weights again, so nothing of size window x
-image is ever held.
+The plain form stores the attention weights and the neighbors of all pixels at once. The memory for this is the size of
+the image times the number of places in the window. This module never needs so much memory. All neighbors are views of
+one padded tensor. The image is processed in chunks of rows whose weights stay in the cache. The backward pass computes
+the weights again.
 """
 
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ from torch.autograd.function import once_differentiable
 
 from .window_geometry import border_cases, spread_cases, sum_cases
 
-#: Pixels (of all images together, whole rows) whose weights are held at once; with a window of 7 a pixel has 49 weights
-#: of 4 bytes. On a CPU they stay in its cache; on a GPU there are enough for the launches not to count.
+#: Number of pixels in a chunk, whose attention weights are in memory at the same time. A chunk consists of whole rows
+#: of all images of the batch. With a window of 7, a pixel has 49 weights of 4 bytes. On a CPU, the weights of a chunk
+#: stay in the cache. On a GPU, a chunk is so large that the time for kernel launches is negligible.
 CHUNK_PIXELS = 2**13
 CHUNK_PIXELS_GPU = 2**18
 
@@ -27,18 +29,18 @@ def window_attention(
 
     Args:
         q: (N, R, H, W).
-        surroundings: t, k (R channels) and v (C channels), padded by half a window on each side,
+        surroundings: t (1 channel), k (R channels) and v (C channels), padded by ``window // 2`` pixels on each side,
             (N, 1 + R + C, H + window - 1, W + window - 1).
         position_term: s, (window, window, row cases, column cases), see :mod:`.window_geometry`.
         w: (R,).
         window: side of the window in pixels, odd.
-        backend: ``'torch'``, or ``'triton'``, which needs an NVIDIA GPU and float32.
+        backend: ``'torch'``, or ``'triton'``, which needs an NVIDIA GPU and float32. Exported models use ``'torch'``.
 
     Returns:
         (N, C, H, W).
 
     Raises:
-        RuntimeError: the backend is ``'triton'``, but its kernels cannot run here.
+        RuntimeError: the backend is ``'triton'``, but q is not float32 on an NVIDIA GPU, or triton is not installed.
     """
     if backend == 'triton' and not torch.compiler.is_exporting():
         return _triton_function(q).apply(q, surroundings, position_term, w, window)
@@ -46,7 +48,7 @@ def window_attention(
 
 
 def _triton_function(q: Tensor) -> type[torch.autograd.Function]:
-    """Import the Triton kernels, if they can run on the device of q."""
+    """Return the Triton implementation if it can run on q, or raise a RuntimeError."""
     if not q.is_cuda or q.dtype != torch.float32:
         raise RuntimeError(
             f"attention_backend='triton' needs float32 on an NVIDIA GPU, found {q.dtype} on {q.device}; set 'torch'"
@@ -59,7 +61,7 @@ def _triton_function(q: Tensor) -> type[torch.autograd.Function]:
 
 
 class WindowAttention(torch.autograd.Function):
-    """Run the loop, with a backward pass that computes the weights again."""
+    """Window attention whose backward pass computes the attention weights again instead of storing them."""
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, surroundings: Tensor, position_term: Tensor, w: Tensor, window: int) -> Tensor:
@@ -79,7 +81,7 @@ class WindowAttention(torch.autograd.Function):
 
 
 def attend(q: Tensor, surroundings: Tensor, position_term: Tensor, w: Tensor, window: int) -> Tensor:
-    """Run the loop; arguments and result are those of :func:`window_attention`."""
+    """Compute the attention by a loop; arguments and result are those of :func:`window_attention`."""
     out = _empty_result(q, surroundings)
     for rows, neighbors, position in _chunks(q, surroundings, position_term, window):
         weights = _attention_weights(q[:, :, rows], neighbors, position, w)
@@ -95,7 +97,13 @@ def attend(q: Tensor, surroundings: Tensor, position_term: Tensor, w: Tensor, wi
 def attend_backward(
     g_out: Tensor, q: Tensor, surroundings: Tensor, position_term: Tensor, w: Tensor, window: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the gradients of ``q``, ``surroundings``, ``position_term`` and ``w`` from that of the result."""
+    """Compute the backward pass of :func:`attend`.
+
+    ``g_out`` is the gradient of the result. The other arguments are those of :func:`attend`.
+
+    Returns:
+        The gradients of ``q``, ``surroundings``, ``position_term`` and ``w``.
+    """
     relations = q.shape[1]
     g_q, g_around, g_position, g_w = (torch.zeros_like(t) for t in (q, surroundings, position_term, w))
     row_case = border_cases(q.shape[2], window // 2, q.device)
@@ -126,7 +134,8 @@ def attend_backward(
     return g_q, g_around, g_position, g_w
 
 
-# Operators, which torch.compile calls as they are. Unrolled, the loop would be thousands of operations for each layer.
+# torch.compile calls custom operators without tracing them. If it traced the loop, it would unroll it to thousands of
+# operations for each layer.
 attend_operator = torch.library.custom_op('mmderain::window_attention', attend, mutates_args=())
 attend_backward_operator = torch.library.custom_op(
     'mmderain::window_attention_backward', attend_backward, mutates_args=()
@@ -150,11 +159,11 @@ def _empty_gradients(
 def _chunks(
     q: Tensor, surroundings: Tensor, position_term: Tensor, window: int
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Yield rows of the image, a view of their neighbors (N, ., window, window, h, W), and their position term."""
+    """Yield each chunk: its rows, the neighbors of its pixels (N, ., window, window, h, W), and its position term."""
     height, width = q.shape[2:]
     row_case = border_cases(height, window // 2, q.device)
     if torch.compiler.is_exporting() and not torch.compiler.is_dynamo_compiling():
-        # A graph for any size has neither loops over rows nor such views.
+        # An exported graph for any size can contain neither a loop over chunks nor the views of unfold().
         along_x = torch.stack([surroundings[..., x : x + width] for x in range(window)], dim=2)
         neighbors = torch.stack([along_x[..., y : y + height, :] for y in range(window)], dim=2)
         yield slice(0, height), neighbors, spread_cases(position_term.index_select(2, row_case), width)

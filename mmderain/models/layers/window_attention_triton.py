@@ -1,11 +1,13 @@
 """The window attention of :mod:`.window_attention` as Triton kernels, for NVIDIA GPUs.
 
-One program works on a piece of a row. It computes the softmax in one pass over the window, so no weight is ever stored;
-the backward pass computes the weights again from the logarithm of their sum. Gradients of a place are gathered from all
-windows that contain it, not scattered, so the result is the same bit for bit each time.
+One program works on a piece of a row. It computes the softmax in one pass over the window, so attention weights are
+never stored. The forward pass stores the logarithm of the sum of exp(logit) for each pixel. The backward pass computes
+the weights again from it. To compute the gradient of a place, a program reads all windows that contain the place. Two
+programs never add to the same place, so the results of the kernels are the same bit for bit in each run.
 
-These kernels have not run on a GPU yet: tests compare them in Triton's interpreter, and tests/test_models/test_gpu.py
-waits for one. They are off by default (``attention_backend='torch'``).
+These kernels have not been run on a GPU yet. tests/test_models/test_window_attention_triton.py compares them with the
+torch implementation in Triton's interpreter, and also on a GPU if the machine has one. The kernels are off by default
+(``attention_backend='torch'``).
 """
 
 from typing import Any
@@ -18,13 +20,13 @@ from torch.autograd.function import once_differentiable
 
 from .window_geometry import border_cases
 
-#: Number of places of a row that one program computes.
+#: Number of pixels of a row that one program computes.
 BLOCK = 64
 
 
 @triton.jit
 def border_case(place, length, margin: tl.constexpr):
-    """Return the case of a place, as :func:`.window_geometry.border_cases` does."""
+    """Return the case of a place on a line, as :func:`.window_geometry.border_cases` does."""
     cases = tl.minimum(length, 2 * margin + 1)
     return tl.maximum(tl.minimum(place, margin), place - (length - cases))
 
@@ -35,7 +37,7 @@ def forward_kernel(
     height, width, row_cases, column_cases,
     R: tl.constexpr, C: tl.constexpr, C2: tl.constexpr, WINDOW: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Compute the result, and the logarithm of the sum of the weights, of a piece of a row."""
+    """Compute the result for a piece of a row, and the logarithm of the sum of exp(logit) for each of its pixels."""
     margin: tl.constexpr = WINDOW // 2
     n, y = tl.program_id(0) // height, tl.program_id(0) % height
     x = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
@@ -77,7 +79,7 @@ def backward_query_kernel(
     height, width, row_cases, column_cases, blocks,
     R: tl.constexpr, C: tl.constexpr, C2: tl.constexpr, WINDOW: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Compute the gradient of q, and those of w and the position term, summed over a piece of a row."""
+    """Compute the gradient of q for a piece of a row, and the piece's share of the gradients of w and position term."""
     margin: tl.constexpr = WINDOW // 2
     n, y = tl.program_id(0) // height, tl.program_id(0) % height
     x = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
@@ -124,7 +126,7 @@ def backward_key_kernel(
     height, width, row_cases, column_cases,
     R: tl.constexpr, C: tl.constexpr, C2: tl.constexpr, WINDOW: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Compute the gradient of the surroundings: of each place, from all windows that contain it."""
+    """Compute the gradient of the surroundings; the gradient at a place sums over all windows that contain it."""
     margin: tl.constexpr = WINDOW // 2
     wide, tall = width + WINDOW - 1, height + WINDOW - 1
     n, row = tl.program_id(0) // tall, tl.program_id(0) % tall
@@ -142,7 +144,7 @@ def backward_key_kernel(
     g_key = tl.zeros((BLOCK,), tl.float32)
     g_v = tl.zeros((C2, BLOCK), tl.float32)
     for shift in range(WINDOW * WINDOW):
-        y, x = row - shift // WINDOW, column - shift % WINDOW  # of the place that looks
+        y, x = row - shift // WINDOW, column - shift % WINDOW  # the pixel whose window contains the place
         looks = (y >= 0) & (y < height) & (x >= 0) & (x < width)
         row_case, column_case = border_case(y, height, margin), border_case(x, width, margin)
         logit = of_key
@@ -172,7 +174,7 @@ def backward_key_kernel(
 
 
 class TritonWindowAttention(torch.autograd.Function):
-    """Compute :class:`.window_attention.WindowAttention` by Triton kernels; all tensors are float32."""
+    """Implementation of :class:`.window_attention.WindowAttention` by Triton kernels; all tensors are float32."""
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, around: Tensor, of_position: Tensor, w: Tensor, window: int) -> Tensor:

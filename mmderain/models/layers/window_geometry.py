@@ -1,7 +1,9 @@
-"""Which places of an image see its border in the same way, and what a window around each of them covers.
+"""Positions of windows relative to the border of an image.
 
-A window of side ``2 m + 1`` reaches over the border at the first and the last m places of a line. All places in between
-are alike, so a quantity that depends on the place in the window and on the border has ``2 m + 1`` cases for each line.
+A line is a row or a column of the image. A window of side ``2 m + 1`` crosses the border of the image if its center is
+one of the first m or the last m places of a line. At all other places, the whole window is inside the line. Therefore a
+quantity that depends only on the place in the window and on the border is computed for ``2 m + 1`` cases of a line: one
+case for each of the first m and the last m places, and one case for all places in the middle.
 """
 
 import torch
@@ -11,8 +13,9 @@ from torch import Tensor
 def border_cases(length: int, margin: int, device: torch.device) -> Tensor:
     """Return the case of each place of a line, (length,).
 
-    The first ``margin`` places have the cases 0, 1, .., all places in the middle share one case, and the last
-    ``margin`` places have the cases after it.
+    The first ``margin`` places have the cases 0, 1, .., ``margin - 1``. All places in the middle have the case
+    ``margin``. The last ``margin`` places have the cases ``margin + 1``, .., ``2 * margin``. In a line of at most
+    ``2 * margin + 1`` places, each place is a case.
     """
     place = torch.arange(length, device=device)
     cases = min(length, 2 * margin + 1)
@@ -20,18 +23,19 @@ def border_cases(length: int, margin: int, device: torch.device) -> Tensor:
 
 
 def coordinates(length: int, margin: int, like: Tensor, whole: int) -> tuple[Tensor, Tensor]:
-    """Return the coordinates of one place of each case, and of its neighbors.
+    """Return the coordinates of one place of each case, and of the neighbors of this place.
 
     Args:
         length: number of places of the line.
         margin: m, how far the window reaches to each side.
         like: tensor whose dtype and device the result has.
-        whole: number of places over which the coordinate goes from -1 to 1; more than ``length`` for a tile.
+        whole: number of places over which the coordinate goes from -1 to 1: the length of the line in the whole image.
 
     Returns:
-        Coordinates of the places, (cases,), and of their neighbors, reflected at the border, (2 m + 1, cases).
+        Coordinates of the places, (cases,), and of their neighbors, (2 m + 1, cases). Neighbors outside the line are
+        reflected at its ends.
     """
-    # torch.linspace, written so that a model with a variable size can be exported.
+    # This replaces torch.linspace, with which a model of variable size could not be exported.
     line = torch.arange(length, dtype=like.dtype, device=like.device) / (whole - 1) * 2 - 1
     cases = min(length, 2 * margin + 1)
     place = torch.arange(cases, device=like.device)
@@ -42,7 +46,7 @@ def coordinates(length: int, margin: int, like: Tensor, whole: int) -> tuple[Ten
 
 
 def spread_cases(of_cases: Tensor, width: int) -> Tensor:
-    """Return the value of each place from those of the cases: (..., cases) -> (..., width)."""
+    """Return the value at each place of a line from the values of the cases: (..., cases) -> (..., width)."""
     cases = of_cases.shape[-1]
     if cases == width:
         return of_cases
@@ -52,7 +56,10 @@ def spread_cases(of_cases: Tensor, width: int) -> Tensor:
 
 
 def sum_cases(of_places: Tensor, cases: int) -> Tensor:
-    """Return the sum over the places of each case, the gradient of :func:`spread_cases`: (..., W) -> (..., cases)."""
+    """Return the sum over the places of each case: (..., W) -> (..., cases).
+
+    This is the backward pass of :func:`spread_cases`.
+    """
     margin, width = cases // 2, of_places.shape[-1]
     if cases == width:
         return of_places
