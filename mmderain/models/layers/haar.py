@@ -31,7 +31,7 @@ def conv1x1_haar(x: Tensor, conv: nn.Conv2d, wavelet: Tensor) -> Tensor:
         Bands, (N, 4 * out, H / 2, W / 2). The order of the channels is (pixel p of the 2x2 block, band, map c).
     """
     kernel = torch.einsum('brk,cpi->pbcirk', wavelet, conv.weight.flatten(1).unflatten(0, (-1, 4)))
-    # The bias is a product of two vectors. It could be a view of a matrix, but torch's compiler for CPUs does not accept
+    # The bias is a product of two vectors. It could be a view of a matrix, but torch's compiler for CPUs accepts no
     # views as biases.
     of_band = wavelet.sum((1, 2)).repeat_interleave(conv.out_channels // 4)
     bias = of_band.repeat(4) * bias_of(conv).unflatten(0, (-1, 4)).T.repeat(1, 4).flatten()

@@ -2,10 +2,12 @@
 
 "Joint Self-Attention and Scale-Aggregation for Self-Calibrated Deraining Network" (arXiv 2008.02763).
 
-The authors' operators exist for CUDA only; this code runs everywhere. Differences in form, not in result: the attention
-is a loop over the window (:class:`~mmderain.models.layers.PairwiseSelfAttention`), and two 1x1 convolutions of
-concatenations are rearranged (:func:`~mmderain.models.layers.conv1x1_upsampled`,
-:class:`~mmderain.models.layers.DenseConv1x1`).
+The attention of the authors' code needs CUDA. This code runs on every device. It computes the same result as the
+authors' code, but computes two things in another way:
+
+* The attention is a loop over the window (:class:`~mmderain.models.layers.PairwiseSelfAttention`).
+* The 1x1 convolutions after the two kinds of concatenations, of scales and of units, are rearranged
+  (:func:`~mmderain.models.layers.conv1x1_upsampled`, :class:`~mmderain.models.layers.DenseConv1x1`).
 """
 
 from collections.abc import Sequence
@@ -22,16 +24,17 @@ from ..layers import DenseConv1x1, PairwiseSelfAttention, conv1x1, conv1x1_upsam
 from ..spec import NetworkSpec
 from ..tiling import Tile
 
+#: Negative slope of the leaky ReLU (Section 3.3, text after Eq. 6).
 SLOPE = 0.2
 
 
 def lrelu(x: Tensor) -> Tensor:
-    """Apply the leaky ReLU in place, to a tensor that nothing else reads."""
+    """Apply the leaky ReLU in place; the original values of ``x`` must not be needed afterwards."""
     return F.leaky_relu_(x, SLOPE)
 
 
 class SelfAttention(nn.Module):
-    """Pre-activation residual around the pairwise attention (Section 3.2)."""
+    """Self-attention module: a pre-activation residual block around the pairwise attention (Section 3.2)."""
 
     def __init__(self, channels: int, relation_channels: int, value_channels: int, backend: str) -> None:
         super().__init__()
@@ -45,11 +48,11 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, tile: Tile | None) -> Tensor:
         """Return (N, C, H, W) for (N, C, H, W)."""
         y = self.attention(lrelu(self.norm1(x)), tile)  # Eqs. 2 to 4
-        return self.conv(lrelu(self.norm2(y))).add_(x)  # the end of Section 3.2 and Fig. 3
+        return self.conv(lrelu(self.norm2(y))).add_(x)  # last steps of Fig. 3; Section 3.2, next-to-last paragraph
 
 
 class CoarserScale(nn.Module):
-    """Halve the resolution of features and refine them (Section 3.3)."""
+    """Halve the resolution of features, and refine the result with a residual block (Section 3.3)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -64,9 +67,12 @@ class CoarserScale(nn.Module):
 
 
 class ScaleAggregation(nn.Module):
-    """Four coarser scales, upsampled to the nearest neighbor and fused with the input (Section 3.3)."""
+    """Scale-aggregation module: fuse the input with features of four coarser scales (Section 3.3).
 
-    scales = 4
+    The coarser features are upsampled by nearest-neighbor interpolation.
+    """
+
+    scales = 4  # n in Section 3.6
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -78,43 +84,50 @@ class ScaleAggregation(nn.Module):
         coarse = [self.coarser[0](x)]
         for scale in self.coarser[1:]:
             coarse.append(scale(coarse[-1]))
-        fusion = lrelu(conv1x1_upsampled(x, coarse, self.fuse))  # Eq. 9: conv1x1(cat[x, up t_1, .., up t_4])
+        # Eq. 9, conv1x1(cat[X^0, Up(X^1), .., Up(X^4)]), followed by a leaky ReLU
+        fusion = lrelu(conv1x1_upsampled(x, coarse, self.fuse))
         return fusion + x
 
 
 class SelfCalibratedBottleneck(nn.Module):
-    """A plain branch, and one gated by its own context at a quarter of the resolution (Section 3.4)."""
+    """Self-calibrated convolution: a plain branch and a gated branch (Section 3.4).
+
+    The gate of the gated branch is computed from the features of this branch at a quarter of the resolution.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         half = channels // 2
         self.plain_in = conv1x1(channels, half)
-        self.plain = conv3x3(half, half)
+        self.plain = conv3x3(half, half)  # K_1
         self.gated_in = conv1x1(channels, half)
-        self.context = conv3x3(half, half)
-        self.gated = conv3x3(half, half)
-        self.gated_out = conv3x3(half, half)
+        self.context = conv3x3(half, half)  # K_2
+        self.gated = conv3x3(half, half)  # K_3
+        self.gated_out = conv3x3(half, half)  # K_4
         self.out = conv1x1(channels, channels)
 
     def forward(self, s: Tensor) -> Tensor:
         """Return (N, C, H, W) for (N, C, H, W)."""
         u = lrelu(self.plain(lrelu(self.plain_in(s))))  # Eq. 14: Y_2
-        w = lrelu(self.gated_in(s))
+        w = lrelu(self.gated_in(s))  # X_1
         context = F.interpolate(self.context(F.avg_pool2d(w, 4)), w.shape[-2:], mode='nearest')  # Eqs. 10 and 11: X'_1
         gate = context.add_(w).sigmoid_()
-        # Eqs. 12 and 13: F_2 and F_3 are convolutions without activation, so the gate weights signed values.
+        # Eqs. 12 and 13: Y_1. No activation follows the convolutions F_2 and F_3, so the gate weights signed values.
         w = lrelu(self.gated_out(self.gated(w) * gate))
         return lrelu(self.out(torch.cat([u, w], dim=1)).add_(s))
 
 
 class JointUnit(nn.ModuleList):
-    """Self-attention, scale aggregation and self-calibration, one after the other; Table 2 leaves parts out."""
+    """Joint unit: self-attention, scale aggregation and self-calibration, one after the other (Section 3.1).
+
+    The variants of Table 2 leave out self-attention, or self-attention and self-calibration.
+    """
 
     def forward(self, x: Tensor, tile: Tile | None, with_cp: bool) -> Tensor:
         """Return (N, C, H, W) for (N, C, H, W)."""
         for part in self:
             if isinstance(part, SelfAttention):
-                # Never checkpointed: computed twice, its batch normalizations would count a batch twice.
+                # Checkpointing would compute the attention twice. Its batch normalizations would then count a batch twice.
                 x = part(x, tile)
             else:
                 x = maybe_checkpoint(part, x, enabled=with_cp)
@@ -126,18 +139,19 @@ class JDNet(BaseModule):
     """Joint network of self-attention, scale aggregation and self-calibrated convolution, densely connected.
 
     Args:
-        channels: width C, 32 in the paper.
-        num_units: number of joint units, 32 in the paper.
-        use_attention: False leaves the attention out (Table 2: R1 and R2).
-        use_calibration: False leaves the self-calibration out (Table 2: R1).
-        attention_backend: ``'torch'``, or ``'triton'`` for NVIDIA GPUs, whose kernels have not run on one yet.
-        image_channels: channels of the image, 3; more behind :class:`PixelUnshuffled`.
-        with_cp: save memory in training: the backward pass computes the inside of scale aggregation and calibration
-            again.
-        init_cfg: mmengine's weight initialization; the paper's is torch's default.
+        channels: number of feature channels C, 32 in the paper (Section 3.6).
+        num_units: number of joint units, 32 in the paper (Section 3.6).
+        use_attention: False leaves out the self-attention (R_1 and R_2 of Table 2).
+        use_calibration: False leaves out the self-calibrated convolution (R_1 of Table 2).
+        attention_backend: ``'torch'``, or ``'triton'`` for Triton kernels, which need an NVIDIA GPU. These kernels have
+            not been run on a GPU yet.
+        image_channels: number of channels of the input, 3 for an image. :class:`PixelUnshuffled` sets a larger number.
+        with_cp: whether to save memory in training. The backward pass then computes the activations inside of scale
+            aggregation and self-calibration again.
+        init_cfg: config of mmengine's weight initialization. None keeps that of torch; the paper mentions no other one.
 
-    The authors train and test on BGR images, so that is what the network reads and returns. Parameters at the defaults:
-    4,681,859.
+    The network reads and returns BGR images, because the authors train and test on BGR images. With the default
+    arguments, it has 4,681,859 parameters.
     """
 
     def __init__(
@@ -155,7 +169,7 @@ class JDNet(BaseModule):
         self.with_cp = with_cp
         self.spec = NetworkSpec(
             channel_order='bgr',
-            min_size=4,  # the reflected 7x7 window, and the pooling by 4
+            min_size=4,  # for the reflection at the border (7x7 window) and the pooling by 4
             bytes_per_pixel=256 * channels,
             takes_tile=True,
             export_multiple=4,
@@ -179,16 +193,17 @@ class JDNet(BaseModule):
         """Derain a batch.
 
         Args:
-            x: rainy images I (N, 3, H, W), BGR in [0, 1], H and W at least 4.
-            tile: the tile that x is, None for whole images.
+            x: rainy images O (N, 3, H, W), BGR in [0, 1]. H and W are at least 4.
+            tile: the part of the images that ``x`` shows; None for whole images.
 
         Returns:
-            One result B, (N, 3, H, W), BGR.
+            A list with one result: the derained images B, (N, 3, H, W), BGR.
         """
-        features = lrelu(self.conv_in(x))  # Section 3.1 and Fig. 2, up to the rain
+        # Section 3.1 and Fig. 2, up to the rain streaks R
+        features = lrelu(self.conv_in(x))
         dense = DenseConv1x1(cast('Sequence[nn.Conv2d]', self.fuse), features)
         for unit in self.units:
-            features = lrelu(dense.append(unit(features, tile, self.with_cp)))  # conv1x1(cat[all features])
-        # A leaky ReLU follows the last convolution too (Section 3.1); unlike a ReLU it lets the rain be negative.
+            features = lrelu(dense.append(unit(features, tile, self.with_cp)))  # conv1x1(cat[all features so far])
+        # A leaky ReLU also follows the last convolution (Section 3.1). In contrast to a ReLU, it allows negative rain.
         rain = lrelu(self.conv_out(features))
         return [x - rain]  # Eq. 1

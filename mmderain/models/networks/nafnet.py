@@ -7,7 +7,7 @@ Differences from the authors' code:
 
 * Sides that are not a multiple of ``2 ** levels`` are padded by :meth:`mmderain.models.Derainer.restore`, which
   reflects the image. The authors pad with zeros.
-* The paper has no deraining model, so the default numbers of blocks are ours.
+* The paper has no deraining model. The default numbers of blocks were chosen for mmderain.
 """
 
 from collections.abc import Sequence
@@ -32,8 +32,8 @@ class LayerNorm2d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the normalized features, (N, C, H, W) as the input."""
-        # In channels_last the channels of a pixel lie side by side, so neither permutation copies.
+        """Return (N, C, H, W) for (N, C, H, W)."""
+        # In the memory layout channels_last, the permutations need no copy.
         return F.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias, 1e-6).permute(0, 3, 1, 2)
 
 
@@ -47,7 +47,7 @@ class SimpleGate(nn.Module):
 
 
 class NAFBlock(nn.Module):
-    """Nonlinear activation free block (Figure 3d): a convolutional part and a feed-forward part, each a residual.
+    """Nonlinear activation free block (Fig. 3d): two parts with residual connections, convolutional and feed-forward.
 
     Args:
         channels: number of input and output channels, C.
@@ -64,14 +64,14 @@ class NAFBlock(nn.Module):
         self.conv4 = conv1x1(channels, 2 * channels)
         self.conv5 = conv1x1(channels, channels)
         self.sg = SimpleGate()
-        # Both parts start switched off, so that a new network is the identity in each block.
+        # Both factors start at 0, so that each block of a new network is the identity.
         self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.gamma = nn.Parameter(torch.zeros(1, channels, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the refined features, (N, C, H, W) as the input."""
+        """Return (N, C, H, W) for (N, C, H, W)."""
         y = self.sg(self.conv2(self.conv1(self.norm1(x))))
-        y = y * self.sca(y)  # simplified channel attention (Eq. 5)
+        y = y * self.sca(y)  # simplified channel attention (Eq. 7)
         x = torch.addcmul(x, self.conv3(y), self.beta)
         y = self.conv5(self.sg(self.conv4(self.norm2(x))))
         return torch.addcmul(x, y, self.gamma)
@@ -79,16 +79,18 @@ class NAFBlock(nn.Module):
 
 @MODELS.register_module()
 class NAFNet(BaseModule):
-    """Nonlinear activation free network: a U-Net of :class:`NAFBlock` that predicts what to add to the image.
+    """Nonlinear activation free network: a U-Net of :class:`NAFBlock`, whose result is added to the image.
 
     Args:
-        width: channels at full resolution; each level of the encoder doubles them.
-        encoder_blocks: number of blocks of each level, from full resolution on.
+        width: number of channels at full resolution. Each level of the encoder doubles it.
+        encoder_blocks: number of blocks of each level of the encoder, from full resolution to coarse.
         middle_blocks: number of blocks at the coarsest resolution.
-        decoder_blocks: number of blocks of each level, from the coarsest on; as many levels as the encoder.
-        image_channels: channels of the image, 3; more behind :class:`PixelUnshuffled`.
-        with_cp: save memory in training: the backward pass computes the inside of each block again.
-        init_cfg: mmengine's weight initialization; the authors' is torch's default.
+        decoder_blocks: number of blocks of each level of the decoder, from coarse to full resolution. The decoder has
+            as many levels as the encoder.
+        image_channels: number of channels of the input, 3 for an image. :class:`PixelUnshuffled` sets a larger number.
+        with_cp: whether to save memory in training. The backward pass then computes the activations inside of each
+            block again.
+        init_cfg: config of mmengine's weight initialization. None keeps that of torch, which the authors also use.
 
     Raises:
         ValueError: encoder and decoder differ in the number of levels.
@@ -132,10 +134,10 @@ class NAFNet(BaseModule):
         """Derain a batch.
 
         Args:
-            x: rainy images (N, 3, H, W), RGB in [0, 1]; H and W are multiples of 2 to the number of levels.
+            x: rainy images (N, 3, H, W), RGB in [0, 1]. H and W are multiples of ``2 ** len(encoder_blocks)``.
 
         Returns:
-            One result, (N, 3, H, W).
+            A list with one result: derained images, (N, 3, H, W).
         """
         features, skips = self.intro(x), []
         for encoder, down in zip(self.encoders, self.downs, strict=True):

@@ -3,8 +3,8 @@
 "NASNet: A Neuron Attention Stage-by-Stage Net for Single Image Deraining" (arXiv 1912.03151). It is not the network of
 the same name from neural architecture search.
 
-Difference in form, not in result: a convolution of two concatenated maps is a sum of two
-(:func:`~mmderain.models.layers.conv2d_split`).
+Difference from the paper that does not change the result: a convolution of concatenated features is computed as a sum
+of convolutions (:func:`~mmderain.models.layers.conv2d_split`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,10 @@ from ..spec import NetworkSpec
 
 
 class NeuronAttention(nn.Module):
-    """Weight every value by its surroundings in its own channel and by the other channels at its place (Sec. 3.1)."""
+    """Weight each value by a gate (Section 3.1).
+
+    The gate depends on the 3x3 neighbors of the value in its channel, and on all channels at the same pixel.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -27,16 +30,22 @@ class NeuronAttention(nn.Module):
         self.channels = conv1x1(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x * NA(x), (N, C, H, W) as the input; NA is Eq. 4, the depthwise convolution, then Eq. 5."""
+        """Return ``x * NA(x)``, (N, C, H, W), where NA is the depthwise convolution of Eq. 4 followed by Eq. 5."""
         return x * self.channels(self.surroundings(x).relu_()).sigmoid_()
 
 
 def build_attention(kind: str | None, channels: int) -> nn.Module:
-    """Build the attention ``'neuron'``, ``'se'`` (squeeze and excitation of timm, reduction 16) or None (identity)."""
+    """Build an attention module.
+
+    Args:
+        kind: ``'neuron'`` for :class:`NeuronAttention`, ``'se'`` for squeeze and excitation (of timm, with reduction 16),
+            or None for no attention.
+        channels: number of channels.
+    """
     if kind == 'neuron':
         return NeuronAttention(channels)
     if kind == 'se':
-        from timm.layers import SEModule  # only this row of Table 7 needs timm
+        from timm.layers import SEModule  # only SENet of Table 7 needs timm
 
         return SEModule(channels, rd_channels=max(1, channels // 16))
     if kind is None:
@@ -45,9 +54,10 @@ def build_attention(kind: str | None, channels: int) -> nn.Module:
 
 
 class Block(nn.Module):
-    """Two convolutions, the second of which also reads the input; the result is weighted and added to the input.
+    """Two convolutions, an attention module and a residual connection (Section 3.2 and Fig. 2).
 
-    Section 3.2 and Fig. 2: reading the input again is the short skip connection, the sum is the local residual.
+    The second convolution also reads the input of the block. The paper calls this the short skip connection. The result
+    of the attention module is added to the input of the block. The paper calls this local residual learning.
     """
 
     def __init__(self, channels: int, attention: str | None) -> None:
@@ -58,13 +68,13 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, H, W) for (N, C, H, W)."""
-        # b = conv2(cat[x, a]) with a = relu(conv1(x)), which has no name here so that its memory is free afterwards
+        # b = conv2(cat[x, a]) with a = relu(conv1(x)). No variable holds a, so that its memory is freed early.
         b = conv2d_split((x, self.conv1(x).relu_()), self.conv2.weight, self.conv2.bias, padding=1)
         return self.attention(b).add_(x)  # local residual learning
 
 
 class Stage(nn.Module):
-    """Blocks and a convolution, with the long skip connection around them (Section 3.2)."""
+    """Blocks and a convolution, with a long skip connection around them (Section 3.2)."""
 
     def __init__(self, channels: int, num_blocks: int, attention: str | None, with_cp: bool) -> None:
         super().__init__()
@@ -85,18 +95,20 @@ class NASNet(BaseModule):
     """Neuron attention stage-by-stage network.
 
     Args:
-        channels: width C, 64 in the paper.
-        num_stages: 3 in the paper; 1 to 4 in its Table 8.
-        num_blocks: number of blocks of a stage, 18 in the paper.
-        attention: ``'neuron'``, ``'se'`` (SENet of Table 7) or None (PlainNet).
-        fuse_stages: False passes the last stage straight to the two last convolutions (DirectNet of Table 9).
-        image_channels: channels of the image, 3; more behind :class:`PixelUnshuffled`.
-        with_cp: save memory in training: the backward pass computes the inside of each block again.
-        init_cfg: mmengine's weight initialization; the paper's is torch's default.
+        channels: number of feature channels C, 64 in the paper (Section 4.1).
+        num_stages: number of stages, 3 in the paper and 1 to 4 in its Table 8.
+        num_blocks: number of blocks in each stage. With 18, the number of parameters is that of Table 6.
+        attention: ``'neuron'``, ``'se'`` (SENet of Table 7) or None (PlainNet of Table 7).
+        fuse_stages: False leaves out the fusion of the stages. The result of the last stage then goes directly to the
+            last two convolutions (DirectNet of Table 9).
+        image_channels: number of channels of the input, 3 for an image. :class:`PixelUnshuffled` sets a larger number.
+        with_cp: whether to save memory in training. The backward pass then computes the activations inside of each
+            block again.
+        init_cfg: config of mmengine's weight initialization. None keeps that of torch; the paper mentions no other one.
 
-    It reads normalized images: mean and standard deviation, which differ for each data set, belong to the ``Derainer``
-    around it. Its target is the clean image in [0, 1]. Parameters at the defaults: 6,508,931 (6,244,931 without
-    attention).
+    The network reads normalized images. The mean and the standard deviation, which differ between data sets, are set in
+    the ``Derainer`` that contains the network. The target of the network is the clean image in [0, 1]. With the default
+    arguments, it has 6,508,931 parameters, and 6,244,931 without attention (Table 6).
     """
 
     def __init__(
@@ -112,9 +124,9 @@ class NASNet(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         self.fuse_stages = fuse_stages
-        # Each 3x3 convolution, depthwise ones included, widens by a pixel what a result depends on.
+        # Each 3x3 convolution, also a depthwise one, extends the receptive field by one pixel on each side.
         convolutions_of_block = 3 if attention == 'neuron' else 2
-        # The last term: conv_in, fuse1, attention, conv_out1 and conv_out2 widen by 1 each; 1 is spare.
+        # The last term of the halo: 1 each for conv_in, fuse1, attention, conv_out1 and conv_out2, and 1 as a reserve.
         self.spec = NetworkSpec(
             halo=num_stages * (num_blocks * convolutions_of_block + 1) + 6,
             bytes_per_pixel=40 * channels,
@@ -136,7 +148,7 @@ class NASNet(BaseModule):
             x: rainy images (N, 3, H, W), RGB, normalized.
 
         Returns:
-            One result, (N, 3, H, W), RGB in [0, 1] once trained.
+            A list with one result: derained images, (N, 3, H, W), RGB. They are in [0, 1], not normalized.
         """
         results = self._stage_results(x)
         # Section 3.2 and Fig. 2: concatenation of the stages and dynamic fusion
@@ -145,12 +157,12 @@ class NASNet(BaseModule):
             z = self.attention(self.fuse2(fused))
         else:
             *_, z = results  # DirectNet of Table 9
-        # Neither convolution has an activation, because their result must be signed. It is added to x (global residual
-        # learning), which is the normalized image, so the two also have to undo the normalization.
+        # The last two convolutions have no activation, because their result must be signed. It is added to x (global
+        # residual learning). As x is the normalized image, the two convolutions also have to undo the normalization.
         return [self.conv_out2(self.conv_out1(z)) + x]
 
     def _stage_results(self, x: Tensor) -> Iterator[Tensor]:
-        """Yield the results h_1, .., h_S of the stages, each (N, C, H, W), as soon as each is computed."""
+        """Yield the results h_1, .., h_S of the S stages, each (N, C, H, W), directly after they are computed."""
         z = self.conv_in(x)
         for stage in self.stages:
             z = stage(z)

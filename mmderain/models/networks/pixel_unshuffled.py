@@ -15,15 +15,16 @@ from ..tiling import Tile
 
 @MODELS.register_module()
 class PixelUnshuffled(BaseModule):
-    """Run a network on the image folded to a lower resolution: each block of pixels becomes channels of one pixel.
+    """Run a network at a lower resolution: each block of pixels becomes one pixel with more channels.
 
-    At the same cost a network behind ``factor=2`` can have twice the width, and its receptive field is twice as large
-    (Shi et al., CVPR 2016, Eq. 4, applied in reverse).
+    The rearrangement of the pixels is the reverse of Eq. 4 of Shi et al. (CVPR 2016). With ``factor=2``, a network can
+    have twice as many channels at the same cost, and its receptive field in the image is twice as large.
 
     Args:
         network: config of the network. It is built with ``image_channels = 3 * factor ** 2``.
-        factor: side of the blocks in pixels; a divisor of 16, so that tiles begin on a block.
-        init_cfg: mmengine's weight initialization.
+        factor: side of the blocks in pixels: 2, 4, 8 or 16. As these are divisors of 16, a tile never begins inside of
+            a block.
+        init_cfg: config of mmengine's weight initialization.
 
     Raises:
         ValueError: ``factor`` is not 2, 4, 8 or 16.
@@ -48,8 +49,8 @@ class PixelUnshuffled(BaseModule):
         """Derain a batch.
 
         Args:
-            x: rainy images (N, 3, H, W), of a size that ``spec`` allows.
-            tile: the tile that x is, None for whole images.
+            x: rainy images (N, 3, H, W). H and W must be allowed by ``spec``.
+            tile: the part of the images that ``x`` shows; None for whole images.
 
         Returns:
             The stage results of the network, each (N, 3, H, W).

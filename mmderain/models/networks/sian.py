@@ -2,12 +2,14 @@
 
 "Single Image Deraining via Scale-space Invariant Attention Neural Network" (arXiv 2006.05049).
 
-Differences from the paper, where the authors' published model also departs from it:
+Difference from the paper, as in the authors' published model:
 
-* no ReLU stands before the sigmoid of the attention.
+* There is no ReLU between the convolution and the sigmoid of the attention mask (Section III-C).
 
-Differences in form, not in result: the parts ``body.conv_m`` that the authors' model holds but never uses are left out,
-and the eight convolutions of a ConvLSTM are one (:class:`~mmderain.models.layers.ConvLSTM`).
+Differences from the authors' model that do not change the result:
+
+* The layers ``body.conv_m``, which the authors' model contains but never uses, are left out.
+* One convolution takes the place of the eight convolutions of a ConvLSTM (:class:`~mmderain.models.layers.ConvLSTM`).
 """
 
 import math
@@ -26,20 +28,21 @@ from ..layers.conv_lstm import State
 from ..spec import NetworkSpec
 from ..tiling import Tile
 
+#: Scales s of Eq. 2: the features have 1/s of the resolution of the image.
 SCALES = (1, 2, 4)
 
 
 def gaussian_kernel3x3(sigma: float) -> Tensor:
-    """Return the kernel exp(-(x^2 + y^2) / (2 sigma^2)) on {-1, 0, 1}^2, (3, 3), float32, with sum 1 (Eq. 8)."""
+    """Return the Gaussian kernel of Eq. 8 at x, y = -1, 0, 1, scaled to sum 1, as (3, 3) float32."""
     line = torch.exp(-(torch.arange(-1.0, 2.0, dtype=torch.float64) ** 2) / (2 * sigma**2))
     kernel = line[:, None] * line[None, :]
     return (kernel / kernel.sum()).float()
 
 
 class ScaleSpace(nn.Module):
-    """Scale space of features: octaves of six successive Gaussian blurs (Section III-C, Eqs. 7 to 11).
+    """Scale space of features: octaves of six layers with increasing Gaussian blur (Section III-C, Eqs. 7 to 11).
 
-    The kernels are fixed, and not part of the checkpoint.
+    The kernels are not trained, and they are not part of the checkpoint.
     """
 
     layers = 6
@@ -48,8 +51,9 @@ class ScaleSpace(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        # Variances of successive blurs add up, so each kernel adds only what its layer lacks. As in SIFT, the input
-        # counts as blurred by 0.5 already: the first kernel has sqrt(1.6^2 - 0.5^2) = 1.52, sigma' of Eq. 9.
+        # Each layer is a blur of the previous layer. The variances of successive blurs add up, so the variance of a
+        # kernel is the difference between the variances of two layers. As in SIFT, the input is assumed to have a blur
+        # of 0.5 already. The first kernel therefore has sigma = sqrt(1.6^2 - 0.5^2) = 1.52, which is sigma' of Eq. 9.
         ratio = 2 ** (1 / 3)  # k of Eq. 7
         sigmas = [math.sqrt(self.sigma0**2 - 0.5**2)]
         for i in range(self.layers - 1):
@@ -65,15 +69,15 @@ class ScaleSpace(nn.Module):
         return F.conv2d(x, kernel, padding=1, groups=channels)
 
     def first_octave(self, features: Tensor) -> 'Octave':
-        """Return the octave at the resolution of the features (Eq. 9: f_(1))."""
+        """Return the octave at the resolution of the features; its first layer is f_(1) of Eq. 9."""
         return Octave(self, self.blur(features, 0))
 
 
 class Octave:
-    """Iterate over the six layers of an octave, each the blur of the one before (Eq. 7).
+    """Iterate over the six layers of an octave (Eq. 7). Each layer is a blur of the previous layer.
 
-    A layer is computed when the iteration reaches it. Six layers computed at once would have left the processor's cache
-    when their differences are convolved, and would take more memory.
+    A layer is computed when the iteration reaches it. Computing all six layers first would take more memory. These
+    layers would also no longer be in the processor's cache when their differences are convolved.
     """
 
     def __init__(self, scale_space: ScaleSpace, first: Tensor) -> None:
@@ -90,16 +94,17 @@ class Octave:
             yield layer
 
     def next(self) -> 'Octave':
-        """Return the octave at half the resolution (Eqs. 10 and 11).
+        """Return the octave at half the resolution (Eqs. 10 and 11); iterate over this octave first.
 
-        It starts from the fourth layer, which is blurred by k^3 sigma = 2 sigma; pooling by 2 makes it sigma again. The
-        paper takes the maximum because the attention then looks for local extrema (Section III-C).
+        The first layer of the new octave is the fourth layer of this octave after max pooling by 2. The blur of the
+        fourth layer is k^3 sigma = 2 sigma, which is sigma at half the resolution. The paper uses max pooling because
+        this helps to detect local extrema (Section III-C).
         """
         return Octave(self.scale_space, F.max_pool2d(self.fourth, 2))
 
 
 class ScaleAttention(nn.Module):
-    """Weight the features of one scale with the mask that their scale space gives (Eqs. 2, 3 and 12)."""
+    """Weight the features of one scale with a mask computed from the octave of this scale (Eqs. 2, 3 and 12)."""
 
     def __init__(self, channels: int, use_attention: bool) -> None:
         super().__init__()
@@ -112,7 +117,7 @@ class ScaleAttention(nn.Module):
 
         Args:
             features: (N, C, h, w).
-            octave: the layers of the scale, each (N, C, h, w); None without attention.
+            octave: the octave of this scale, with layers (N, C, h, w); None without attention.
 
         Returns:
             (N, C, h, w).
@@ -126,7 +131,7 @@ class ScaleAttention(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Bring a coarse scale to the next finer one: upsample, concatenate, convolve (one step of Eq. 4)."""
+    """Fuse a coarse scale with the next finer scale: upsample, concatenate and convolve (one step of Eq. 4)."""
 
     def __init__(self, channels: int, coarse_scale: int) -> None:
         super().__init__()
@@ -136,7 +141,7 @@ class Fusion(nn.Module):
     def forward(self, coarse: Tensor, fine: Tensor, tile: Tile | None) -> Tensor:
         """Return (N, C, h, w) from coarse (N, C, h // 2, w // 2) and fine (N, C, h, w)."""
         up = upsample2x(coarse, tile, self.coarse_scale)
-        # Pooling dropped an odd row or column; zeros take its place.
+        # Average pooling drops the last row or column of an odd side. Zeros take its place.
         down, right = fine.shape[-2] - up.shape[-2], fine.shape[-1] - up.shape[-1]
         if down or right:
             up = F.pad(up, (right // 2, right - right // 2, down // 2, down - down // 2))
@@ -161,14 +166,16 @@ class SIAN(BaseModule):
     """Scale-space invariant attention network, recurrent over stages that share their weights.
 
     Args:
-        channels: width C, 32 in the paper.
-        num_stages: K, 6 in the paper; 1 is the baseline of its Table V.
-        use_attention: False sets the mask M to 0 (rows "baseline" and "+ LSTM" of Table V).
-        image_channels: channels of the image, 3; more behind :class:`PixelUnshuffled`.
-        with_cp: save memory in training: the backward pass computes the inside of each stage again.
-        init_cfg: mmengine's weight initialization; the paper's is torch's default.
+        channels: number of feature channels C, 32 in the authors' model.
+        num_stages: number of stages K, 6 in the paper (Algorithm 1); 1 for the row "Baseline" of Table V.
+        use_attention: False sets the mask M to 0 (rows "Baseline" and "Baseline+LSTM" of Table V).
+        image_channels: number of channels of the input, 3 for an image. :class:`PixelUnshuffled` sets a larger number.
+        with_cp: whether to save memory in training. The backward pass then computes the activations inside of each
+            stage again.
+        init_cfg: config of mmengine's weight initialization. None keeps that of torch; the paper mentions no other one.
 
-    Parameters at the defaults: 491,939 (the authors' checkpoint holds 18,496 more that are never used).
+    With the default arguments, it has 491,939 parameters. The authors' checkpoint has 18,496 more, which their model
+    never uses.
     """
 
     def __init__(
@@ -186,8 +193,8 @@ class SIAN(BaseModule):
         self.num_stages = num_stages
         self.with_cp = with_cp
         self.spec = NetworkSpec(
-            min_size=4,  # the scale 1/4 must keep a pixel; padding to a multiple would change the result
-            halo=64 * math.ceil(num_stages / 3),  # each stage carries what it saw on to the next
+            min_size=4,  # the scale 1/4 must keep a pixel; size_multiple is 1, because padding would change the result
+            halo=64 * math.ceil(num_stages / 3),  # the receptive field grows with each stage
             bytes_per_pixel=112 * channels,
             takes_tile=True,
             export_multiple=4,
@@ -203,11 +210,11 @@ class SIAN(BaseModule):
         """Derain a batch.
 
         Args:
-            x: rainy images X (N, 3, H, W), RGB in [0, 1], H and W at least 4.
-            tile: the tile that x is, None for whole images.
+            x: rainy images X (N, 3, H, W), RGB in [0, 1]. H and W are at least 4.
+            tile: the part of the images that ``x`` shows; None for whole images.
 
         Returns:
-            The derained images X_1 .. X_K of the stages, each (N, 3, H, W); the last is the answer.
+            The derained images X_1, .., X_K of the stages, each (N, 3, H, W). X_K is the final result.
         """
         results: list[Tensor] = []
         states: Sequence[State | None] = [None] * len(SCALES)
@@ -223,7 +230,7 @@ class SIAN(BaseModule):
 
         Args:
             features: F, (N, C, H, W).
-            states: states of the ConvLSTMs, finest scale first.
+            states: states of the ConvLSTMs, finest scale first; None in the first stage.
             tile: as for :meth:`forward`.
 
         Returns:
