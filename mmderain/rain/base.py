@@ -1,4 +1,4 @@
-"""The interface of a kind of rain."""
+"""The base class of all kinds of rain."""
 
 import zlib
 from abc import ABC, abstractmethod
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-#: Lower and upper bound of a number that is drawn for each image.
+#: Lower and upper bound of a random number that is sampled for each image.
 Range = tuple[float, float]
 
 
@@ -16,15 +16,15 @@ def scale_range(bounds: Range, factor: float) -> Range:
 
 
 class RainPreset(ABC):
-    """One kind of rain, with the ranges that the rain of each image is drawn from.
+    """One kind of rain, with the ranges from which the parameters of the rain are sampled for each image.
 
-    A subclass is a frozen dataclass whose fields are these ranges, and is registered under one or more names by
-    :func:`~mmderain.rain.register_rain`.
+    A subclass is a frozen dataclass whose fields are these ranges. :func:`~mmderain.rain.register_rain` registers an
+    instance under a name.
 
     Attributes:
-        name: name of the kind of rain, the key of its parameters in :class:`~mmderain.rain.DrawnRain`.
-        order: position among kinds that are drawn over the same image, smallest first: mist in the scene (0), falling
-            streaks (1), drops on the lens (2).
+        name: name of the kind of rain. It is the key of the sampled parameters in :class:`~mmderain.rain.DrawnRain`.
+        order: position of this kind if several kinds are drawn over the same image. The kind with the smallest number
+            is drawn first: mist in the scene (0), falling streaks (1), drops on the lens (2).
     """
 
     name: ClassVar[str]
@@ -42,7 +42,7 @@ class RainPreset(ABC):
 
     @abstractmethod
     def scaled(self, strength: float) -> 'RainPreset':
-        """Return the preset for ``strength`` times as much rain; severities 1 to 5 are 0.4 to 2."""
+        """Return the preset for ``strength`` times as much rain; severities 1 to 5 have the strengths 0.4 to 2."""
 
     @abstractmethod
     def draw(
@@ -51,12 +51,13 @@ class RainPreset(ABC):
         """Draw this rain over an image.
 
         Args:
-            image: (H, W, 3) float32, BGR, 0..255; may exceed 255 where other rain was drawn before. It is not changed.
-            rng: source of every random choice.
-            scale: factor on lengths, widths and radii: the image's height over the reference height.
-            depth: (H, W), meters from 0; None if it is unknown.
+            image: (H, W, 3) float32, BGR, 0..255. Values can exceed 255 if other rain was drawn before. The array is
+                not changed.
+            rng: generator for all random choices.
+            scale: factor for lengths, widths and radii: the height of the image divided by the reference height.
+            depth: distance of each pixel from the camera in meters, (H, W), 0 or more; None if it is unknown.
 
         Returns:
-            The rainy image, (H, W, 3) float32, and the drawn parameters, which JSON can hold: one dict for each layer,
-            drop or the like.
+            The rainy image, (H, W, 3) float32, and the sampled parameters. The parameters are a list of dicts that can
+            be written as JSON, for example one dict for each drop.
         """

@@ -1,4 +1,7 @@
-"""Drops on the lens or a pane: each shows a flipped, magnified, blurred view of the background (NASNet, Eq. 2)."""
+"""Drops on the lens or on a pane (Eq. 2 of the NASNet paper, with a soft mask in place of a binary mask).
+
+Each drop shows a rotated, magnified and blurred view of the background.
+"""
 
 from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
@@ -16,10 +19,10 @@ class Drop:
     Attributes:
         x: horizontal position of the center, as a share of the width.
         y: vertical position of the center, as a share of the height.
-        radius: in pixels of the image.
+        radius: radius in pixels of the image.
         flatness: width divided by height.
-        wobble: (amplitude, phase) of the second, third and fourth harmonic of the outline; amplitudes are shares of the
-            radius.
+        wobble: deviation of the outline from an ellipse: (amplitude, phase) of its second, third and fourth harmonic.
+            Amplitudes are shares of the radius.
         magnification: magnification of the view in the drop.
         opacity: opacity of the middle of the drop, 0 to 1.
     """
@@ -35,11 +38,12 @@ class Drop:
 
 @dataclass(frozen=True)
 class DropPreset(RainPreset):
-    """Ranges that the drops of one image are drawn from, uniformly unless stated otherwise.
+    """Ranges from which the drops of one image are sampled, uniformly unless stated otherwise.
 
     Attributes:
         number: number of drops in the image.
-        radius: pixels at the reference height, log-uniform, because small drops are more frequent.
+        radius: radius in pixels at the reference height. It is sampled log-uniformly, because small drops are more
+            frequent.
         flatness: width divided by height.
         magnification: magnification of the view in a drop.
         opacity: opacity of the middle of a drop, 0 to 1.
@@ -56,7 +60,7 @@ class DropPreset(RainPreset):
     opacity: Range
 
     def scaled(self, strength: float) -> 'DropPreset':
-        """Return the preset for drops that cover ``strength`` times the area: more of them, and larger ones."""
+        """Return the preset for more and larger drops, which cover ``strength`` times the area."""
         return replace(
             self,
             number=scale_range(self.number, strength**0.5),
@@ -64,7 +68,7 @@ class DropPreset(RainPreset):
         )
 
     def sample(self, rng: np.random.Generator, scale: float) -> list[Drop]:
-        """Return the drops of one image, whose height is ``scale`` times the reference height."""
+        """Sample the drops of one image whose height is ``scale`` times the reference height."""
         low, high = np.log(self.radius)
         return [
             Drop(
@@ -82,20 +86,20 @@ class DropPreset(RainPreset):
     def draw(
         self, image: np.ndarray, rng: np.random.Generator, scale: float, depth: np.ndarray | None = None
     ) -> tuple[np.ndarray, list[dict]]:
-        """Draw drops, which show the image as a camera clips it."""
+        """Draw drops over the image, after clipping the image to 0..255 as a camera does."""
         drops = self.sample(rng, scale)
         return draw_drops(np.clip(image, 0, 255), drops), [asdict(drop) for drop in drops]
 
 
 def draw_drops(image: np.ndarray, drops: list[Drop]) -> np.ndarray:
-    """Return ``(1 - M) B + M V``, where M is the soft mask of each drop and V its view of the background.
+    """Draw drops over an image B: ``(1 - M) B + M V``, with the soft mask M and the view V of each drop.
 
-    The view is rotated by 180 degrees about the center of the drop and magnified. It is out of focus (blurred by a
-    fifth of the radius) and brighter at the bottom, where the inverted sky is.
+    The view shows the background, rotated by 180 degrees about the center of the drop and magnified. It is out of focus (a Gaussian blur
+    whose sigma is a fifth of the radius). It is brighter at the bottom, where the rotated sky is.
 
     Args:
         image: (H, W, 3) float32, 0..255.
-        drops: drops to draw, one over the other.
+        drops: drops to draw. Later drops are drawn over earlier drops.
 
     Returns:
         The image with the drops, (H, W, 3) float32, 0..255.
@@ -112,7 +116,7 @@ def draw_drops(image: np.ndarray, drops: list[Drop]) -> np.ndarray:
         theta = np.arctan2(dy, dx)
         outline = drop.radius * (1 + sum(a * np.cos(k * theta + p) for k, (a, p) in enumerate(drop.wobble, start=2)))
         rho = np.hypot(dx, dy) / outline
-        # The last fifth is soft, because the lens is focused on the scene and not on the pane.
+        # The outer fifth of the drop is soft, because the lens is focused on the scene and not on the pane.
         mask = drop.opacity * np.clip((1 - rho) / 0.2, 0, 1)[..., None].astype(np.float32)
         view = cv2.remap(
             _surroundings(image, cx, cy, reach, drop.radius / 5),
@@ -128,7 +132,7 @@ def draw_drops(image: np.ndarray, drops: list[Drop]) -> np.ndarray:
 
 
 def _surroundings(image: np.ndarray, cx: float, cy: float, reach: float, sigma: float) -> np.ndarray:
-    """Return the blurred square of the image around a drop, reflected at the image's borders.
+    """Return a blurred square of the image around a drop; outside the image, the image is reflected.
 
     The center of the drop, (cx, cy) in the image, lies at (reach, reach) in the square.
     """

@@ -1,4 +1,4 @@
-"""Draw rain over every image of a folder, and record what was drawn."""
+"""Draw rain over every image of a folder, and record the parameters of the rain."""
 
 import json
 import os
@@ -24,8 +24,8 @@ class RainedFolder:
     """Result of :func:`rain_over_folder`.
 
     Attributes:
-        images: number of images in the source.
-        drawn: number of images that this call has drawn rain over.
+        images: number of images in the source folder.
+        drawn: number of images over which this call has drawn rain.
         existing: number of images that an earlier call with the same settings has finished.
         errors: one exception for each image that cannot be read.
     """
@@ -44,24 +44,32 @@ def rain_over_folder(
     workers: int | None = None,
     progress: Callable[[Iterable, int], Iterable] = lambda results, total: results,
 ) -> RainedFolder:
-    """Draw rain over every image of a folder, the same rain in every run.
+    """Draw rain over every image of a folder. The same arguments give the same rain in every run.
 
-    Writes ``rain/`` and ``layer/`` (what the rain adds; for mist and drops the absolute difference) as PNG under the
-    names of the source, links to the clean images in ``norain/``, and ``manifest.jsonl``: first the settings, then for
-    each image its seed, scale and all drawn parameters. ``PairedImageDataset`` reads such a folder as it is. The same
-    call continues after an interruption.
+    The function writes into ``dst``:
+
+    * ``rain/``: the rainy images as PNG.
+    * ``layer/``: the absolute difference between rainy and clean image, as PNG. For streaks alone, this is the light
+      that they add.
+    * ``norain/``: links to the clean images, or copies of them.
+    * ``manifest.jsonl``: the settings in the first line, and then a line for each image, with its seed, its scale and
+      all sampled parameters.
+
+    The files have the relative paths of the source images; PNG files have the suffix ``.png``. ``PairedImageDataset`` can read the folder. If a call was
+    interrupted, the same call continues it.
 
     Args:
-        src: folder of clean images, searched with its sub-folders.
-        dst: folder to write; new, empty, or of an earlier call with the same settings.
-        rain: as :func:`mmderain.rain.parse_rain`, for example ``'heavy:4+mist'``.
-        seed: number from which, with the name of an image, its rain follows.
-        workers: number of threads; None takes one for each core.
-        progress: wraps the iterable of finished images, of which there are ``total``, to show the progress.
+        src: folder of clean images. Images in its sub-folders are included.
+        dst: folder to write. It must be new, empty, or written by an earlier call with the same settings.
+        rain: as in :func:`mmderain.rain.parse_rain`, for example ``'heavy:4+mist'``.
+        seed: this number and the path of an image in ``src`` determine the rain of the image.
+        workers: number of threads; None uses one for each CPU core.
+        progress: function that shows the progress. It is called with an iterable of results and their number, and
+            returns an iterable of the same results.
 
     Raises:
-        InputError: the source has no images or names that collide, the rain is unknown, or the destination lies in the
-            source or holds something else. Nothing is written then.
+        InputError: ``src`` is not a folder of images, or two of its images would be written under one name; the rain is
+            unknown; or ``dst`` is inside ``src`` or contains other files. Nothing is written in these cases.
     """
     src, dst = Path(src), Path(dst)
     if not src.is_dir():
@@ -89,10 +97,10 @@ def rain_over_folder(
 
 
 def _target_names(src: Path) -> dict[Path, Path]:
-    """Return the images of the source, and the name that each is written under.
+    """Return a dict that maps the path of each source image to the path under which its PNG files are written.
 
     Raises:
-        InputError: there is no image, or two would be written under one name.
+        InputError: there is no image, or two images would be written under one name.
     """
     paths: dict[Path, Path] = {}
     for path in list_images(src):
@@ -105,7 +113,7 @@ def _target_names(src: Path) -> dict[Path, Path]:
 
 
 def _settings(src: Path, rain: str, seed: int) -> dict:
-    """Return the first line of the manifest: everything that decides the rain."""
+    """Return the settings in the first line of the manifest: everything that determines the rain."""
     presets = [{type(preset).__name__: vars(preset)} for preset in parse_rain(rain)]
     settings = dict(
         version=__version__,
@@ -115,14 +123,14 @@ def _settings(src: Path, rain: str, seed: int) -> dict:
         reference_height=REFERENCE_HEIGHT,
         presets=presets,
     )
-    return json.loads(json.dumps(settings))  # in the form in which it is read again: tuples become lists
+    return json.loads(json.dumps(settings))  # as they are read from the manifest: tuples become lists
 
 
 def _finished_lines(dst: Path, settings: dict) -> list[dict]:
-    """Return the lines of an earlier call with the same settings whose images exist.
+    """Return the manifest lines that an earlier call with the same settings wrote for images that exist in ``dst``.
 
     Raises:
-        InputError: the destination holds something else.
+        InputError: ``dst`` contains other files, or was written with other settings.
     """
     manifest = dst / MANIFEST
     if not manifest.is_file():
@@ -138,21 +146,21 @@ def _finished_lines(dst: Path, settings: dict) -> list[dict]:
         except json.JSONDecodeError:  # the call was interrupted in the middle of this line
             break
     if not all(isinstance(line, dict) for line in lines) or any('rainy' not in line for line in lines[1:]):
-        raise InputError(f'{manifest}: is not the manifest of rain that was drawn before; name a new folder')
+        raise InputError(f'{manifest}: expected the manifest of an earlier run, found other content; name a new folder')
     if lines and lines[0] != settings:
         differing = [key for key in settings if lines[0].get(key) != settings[key]]
-        if 'rain' in differing:  # the parameters follow from it
+        if 'rain' in differing:  # it determines the presets
             differing = [key for key in differing if key != 'presets']
         found = '; '.join(
             'its parameters' if key == 'presets' else f'{key}: found {lines[0].get(key)}, expected {settings[key]}'
             for key in differing
         )
-        raise InputError(f'{manifest} is of a run with other settings ({found}); name a new folder')
+        raise InputError(f'{manifest} was written by a run with other settings ({found}); name a new folder')
     return [line for line in lines[1:] if (dst / line['rainy']).is_file()]
 
 
 def _rain_over_image(src: Path, dst: Path, path: Path, target: Path, rain: str, seed: int) -> dict | Exception:
-    """Write the files of one image; return its line of the manifest, or why the image cannot be read."""
+    """Write the files of one image; return its line of the manifest, or the exception if the image cannot be read."""
     try:
         clean = read_image(src / path)
     except (InputError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Mist: distant parts of the scene fade into the airlight (NASNet, Eq. 3, without its streaks)."""
+"""Mist: distant parts of the scene fade into the airlight (Eq. 3 of the NASNet paper, without the streaks S)."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
@@ -7,7 +7,8 @@ import numpy as np
 
 from .base import RainPreset, Range, scale_range
 
-#: Depth in meters at the lower edge of an image without a depth map, and at and above its horizon.
+#: Depth in meters for an image without a depth map: at its lower edge (nearest), and at and above its horizon
+#: (farthest).
 NEAREST, FARTHEST = 6.0, 150.0
 
 
@@ -18,7 +19,8 @@ class Mist:
     Attributes:
         beta: scattering coefficient, per meter.
         airlight: brightness of the mist, 0 to 1.
-        horizon: height of the horizon, as a share of the image's height from the top; used if no depth is given.
+        horizon: distance of the horizon from the top, as a share of the image's height. It is used only without a
+            depth map.
     """
 
     beta: float
@@ -28,12 +30,13 @@ class Mist:
 
 @dataclass(frozen=True)
 class MistPreset(RainPreset):
-    """Ranges that the mist of one image is drawn from, uniformly.
+    """Ranges from which the mist of one image is sampled, uniformly.
 
     Attributes:
-        beta: scattering coefficient, per meter; RainCityscapes has 0.005 to 0.015.
-        airlight: brightness of the mist, 0 to 1; RainCityscapes has 0.8 to 1.
-        horizon: height of the horizon, as a share of the image's height from the top; used if no depth is given.
+        beta: scattering coefficient, per meter; 0.005 to 0.015 in RainCityscapes.
+        airlight: brightness of the mist, 0 to 1; 0.8 to 1 in RainCityscapes.
+        horizon: distance of the horizon from the top, as a share of the image's height. It is used only without a
+            depth map.
     """
 
     name: ClassVar[str] = 'mist'
@@ -49,13 +52,13 @@ class MistPreset(RainPreset):
         return replace(self, beta=scale_range(self.beta, strength))
 
     def sample(self, rng: np.random.Generator) -> Mist:
-        """Return the mist of one image."""
+        """Sample the mist of one image."""
         return Mist(*(float(rng.uniform(*r)) for r in (self.beta, self.airlight, self.horizon)))
 
     def draw(
         self, image: np.ndarray, rng: np.random.Generator, scale: float, depth: np.ndarray | None = None
     ) -> tuple[np.ndarray, list[dict]]:
-        """Draw mist; ``scale`` has no effect, because depth is in meters."""
+        """Draw mist over an image. ``scale`` has no effect, because the depth is in meters."""
         mist = self.sample(rng)
         return draw_mist(image, mist, depth), [asdict(mist)]
 
@@ -63,14 +66,14 @@ class MistPreset(RainPreset):
 def gradient_depth(height: int, width: int, horizon: float) -> np.ndarray:
     """Return a depth map for an image without one.
 
-    The depth grows by equal ratios from ``NEAREST`` at the lower edge to ``FARTHEST`` at the horizon, and is constant
-    above it. A model of level ground would rise suddenly below the horizon, which shows as a band across houses and
-    trees; this is the smoothest model that fits a view along a road.
+    The depth grows exponentially from ``NEAREST`` at the lower edge to ``FARTHEST`` at the horizon. Above the horizon
+    it is constant. The depth of a flat ground would grow very fast just below the horizon, and the mist would show a
+    band across houses and trees. Exponential growth is smoother and also fits a view along a road.
 
     Args:
         height: height of the image in pixels.
         width: width of the image in pixels.
-        horizon: height of the horizon, as a share of the image's height from the top.
+        horizon: distance of the horizon from the top, as a share of the image's height.
 
     Returns:
         (height, width) float32, meters.
@@ -81,12 +84,12 @@ def gradient_depth(height: int, width: int, horizon: float) -> np.ndarray:
 
 
 def draw_mist(image: np.ndarray, mist: Mist, depth: np.ndarray | None = None) -> np.ndarray:
-    """Return ``B t + 255 A (1 - t)`` with ``t = exp(-beta d)``.
+    """Draw mist over an image B: ``B t + 255 A (1 - t)``, with ``t = exp(-beta d)``, the airlight A and the depth d.
 
     Args:
         image: (H, W, 3) float32, 0..255.
-        mist: its parameters.
-        depth: (H, W), meters; by default :func:`gradient_depth`.
+        mist: parameters of the mist.
+        depth: depth in meters, (H, W); None uses :func:`gradient_depth`.
 
     Returns:
         The misty image, (H, W, 3) float32.

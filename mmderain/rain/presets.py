@@ -1,4 +1,4 @@
-"""The presets that can be drawn by name, and the registration of new ones."""
+"""The presets of rain that have a name, and a function that registers new presets."""
 
 import re
 
@@ -14,26 +14,29 @@ PRESETS: dict[str, RainPreset] = {}
 
 
 def register_rain(name: str, preset: RainPreset) -> None:
-    """Make a preset available by name in configs, Python and, for the presets of mmderain, on command lines.
+    """Register a preset under a name, so that configs and Python code can use this name.
+
+    The options of commands accept only the names that mmderain itself registers.
 
     Args:
-        name: letters, digits, ``_`` and ``-``; not ``'none'``, which leaves images dry.
+        name: name of letters, digits, ``_`` and ``-``. ``'none'`` is not allowed; it means images without rain.
         preset: the rain at severity 3.
 
     Raises:
-        InputError: the name is taken or has other characters, or ``preset`` is not a RainPreset.
+        InputError: the name already exists or contains other characters, or ``preset`` is not a RainPreset.
     """
     if name in PRESETS or name == 'none' or not re.fullmatch(r'[\w-]+', name):
         raise InputError(
-            f'register_rain({name!r}): expected a new name of letters, digits, _ and -; taken are none, '
-            f'{", ".join(PRESETS)}'
+            f'register_rain({name!r}): expected a new name of letters, digits, _ and -; these names already exist: '
+            f'{", ".join(["none", *PRESETS])}'
         )
     if not isinstance(preset, RainPreset):
         raise InputError(f'register_rain({name!r}): found {preset!r}; expected a RainPreset')
     PRESETS[name] = preset
 
 
-# The parameters of 'light' are calibrated on Rain100L, those of 'heavy' on Rain100H; docs/en/rain.md gives the fit.
+# The parameters of 'light' are calibrated on Rain100L, those of 'heavy' on Rain100H; docs/en/rain.md compares
+# both with their benchmark.
 register_rain(
     'light',
     StreakPreset(
@@ -61,8 +64,9 @@ register_rain(
         ceiling=(140, 320),
     ),
 )
-# The varied presets have wider ranges than either benchmark. They train networks for rain of any slant, width and
-# brightness. Their ranges and those of 'drops' are our choice.
+# The ranges of the varied presets are wider than those of both benchmarks. These presets are for training networks on
+# rain of many slants, widths and brightnesses. The ranges of the varied presets and of 'drops' are not fitted to a data
+# set.
 register_rain(
     'varied-light',
     StreakPreset(
@@ -90,7 +94,7 @@ register_rain(
         ceiling=(100, 320),
     ),
 )
-# The ranges of RainCityscapes.
+# The ranges of beta and airlight are those of RainCityscapes.
 register_rain('mist', MistPreset(beta=(0.005, 0.015), airlight=(0.8, 1.0), horizon=(0.35, 0.55)))
 register_rain(
     'drops',

@@ -1,7 +1,7 @@
-"""Statistics of rain in pairs of rainy and clean images, for comparing synthetic rain with a benchmark's.
+"""Statistics of the rain in pairs of rainy and clean images, to compare synthetic rain with the rain of a benchmark.
 
-The residual of a pair is what the rain added. Rain is alike if the residuals have like histograms and the streaks are
-equally long.
+The residual of a pair is the brightness that the rain added. Synthetic rain is similar to that of a benchmark if the
+histograms of the residuals are similar and the streaks have similar lengths.
 """
 
 from collections.abc import Iterable
@@ -15,21 +15,22 @@ FARTHEST_LAG = 100
 
 
 def residual(rainy: np.ndarray, clean: np.ndarray) -> np.ndarray:
-    """Return what the rain added to an image: (H, W, 3) int, 0 to 255."""
+    """Return the brightness that the rain added to an image, (H, W, 3) int, 0 to 255. Negative differences become 0."""
     return np.clip(rainy.astype(int) - clean, 0, 255)
 
 
 def autocorrelation(added: np.ndarray) -> np.ndarray:
     """Return the autocorrelation of a residual along the streaks.
 
-    The brightest channel is correlated with itself; of all directions, the streaks have the one in which the
-    correlation falls most slowly.
+    At each pixel, the largest value of the three channels is used. The direction of the streaks is taken to be the
+    direction in which the autocorrelation falls most slowly.
 
     Args:
         added: (H, W, 3), see :func:`residual`.
 
     Returns:
-        (2 * FARTHEST_LAG,) at lags of half a pixel, 1 at lag 0; shorter if the image is smaller.
+        Autocorrelation at the lags 0, 0.5, 1, .. pixels, (2 * FARTHEST_LAG,); it is 1 at lag 0. The array is shorter
+        for an image smaller than the farthest lag.
     """
     gray = added.max(-1).astype(np.float64)
     height, width = gray.shape
@@ -38,7 +39,7 @@ def autocorrelation(added: np.ndarray) -> np.ndarray:
     def correlate(x: np.ndarray) -> np.ndarray:
         return np.fft.irfft2(np.abs(np.fft.rfft2(x, shape)) ** 2, shape)
 
-    # Divided by the number of pairs of pixels with that lag.
+    # Each sum is divided by the number of pixel pairs with that lag.
     maps = correlate(gray - gray.mean()) / np.maximum(np.rint(correlate(np.ones_like(gray))), 1)
     lags = np.arange(0, FARTHEST_LAG, 0.5)
     lags = lags[lags < min(height, width) - 1]
@@ -51,23 +52,27 @@ def autocorrelation(added: np.ndarray) -> np.ndarray:
 
 
 def half_length(line: np.ndarray) -> float:
-    """Return the lag in px at which an :func:`autocorrelation` falls below a half."""
+    """Return the lag in px at which an :func:`autocorrelation` first falls below 0.5, or else its largest lag."""
     below = np.flatnonzero(line < 0.5)
     return float(below[0] if below.size else line.size) / 2
 
 
 def rain_statistics(pairs: Iterable[tuple[np.ndarray, np.ndarray]], lengths: bool = True) -> dict:
-    """Return statistics of pairs of images; residuals are pooled over all pixels and channels.
+    """Return statistics of pairs of images; the residuals of all pixels and channels are pooled.
 
     Args:
         pairs: (rainy, clean), BGR uint8 (H, W, 3).
-        lengths: also compute the lengths of the streaks, which takes longest.
+        lengths: whether to compute the lengths of the streaks, which takes most of the time.
 
     Returns:
-        ``psnr_y`` (dB) and ``ssim_y_valid``, means over the pairs; ``mean``, ``median``, ``percentile_99`` and
-        ``histogram`` (256,) of the residuals on 0..255; ``share_above_5``, the share of residuals above 5;
-        ``saturated``, the share of rainy pixels with a channel at 255; ``half_length`` (px) and ``autocorrelation``,
-        means over the pairs, None without ``lengths``.
+        A dict with these keys:
+
+        * ``psnr_y`` (dB) and ``ssim_y_valid``: means over the pairs.
+        * ``mean``, ``median``, ``percentile_99``: of the residuals, on 0..255.
+        * ``histogram``: share of residuals at each level, (256,).
+        * ``share_above_5``: share of residuals above 5.
+        * ``saturated``: share of rainy pixels with a channel at 255.
+        * ``half_length`` (px) and ``autocorrelation``: means over the pairs; None without ``lengths``.
     """
     histogram, lines, psnr, ssim, saturated = np.zeros(256), [], [], [], []
     for rainy, clean in pairs:
@@ -95,8 +100,8 @@ def rain_statistics(pairs: Iterable[tuple[np.ndarray, np.ndarray]], lengths: boo
 
 
 def wasserstein(one: dict, other: dict) -> float:
-    """Return the Wasserstein distance of the residuals in two results of :func:`rain_statistics`, in levels.
+    """Return the Wasserstein distance between the residuals in two results of :func:`rain_statistics`, in gray levels.
 
-    It is the area between the cumulative histograms.
+    The distance is the area between the cumulative histograms.
     """
     return float(np.abs(np.cumsum(one['histogram']) - np.cumsum(other['histogram'])).sum())

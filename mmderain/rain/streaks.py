@@ -1,4 +1,4 @@
-"""Rain streaks like those of the Rain100 benchmarks: gray, added to the image, clipped at white (NASNet, Eq. 1)."""
+"""Rain streaks like those of the Rain100 benchmarks: gray light that is added to the image (NASNet paper, Eq. 1)."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
@@ -14,12 +14,13 @@ class StreakLayer:
     """One layer of the streaks of an image.
 
     Attributes:
-        density: share of pixels in which a streak begins.
+        density: share of pixels that are the center of a streak.
         length: length of a streak, in pixels of the image.
         sigma: standard deviation of the Gaussian cross-section, in pixels of the image.
-        angle: degrees from the vertical.
+        angle: degrees from the vertical. A streak with a positive angle runs from top left to bottom right.
         amplitude: mean peak brightness of a streak, 0..255.
-        variety: coefficient of variation of the peak brightness, which is gamma distributed; 1 is exponential.
+        variety: coefficient of variation of the peak brightness, which has a gamma distribution; 1 gives an exponential
+            distribution.
     """
 
     density: float
@@ -35,7 +36,7 @@ class Streaks:
     """The streaks of one image.
 
     Attributes:
-        layers: layers, whose light is added.
+        layers: layers of streaks. Their light is added.
         ceiling: brightness on 0..255 that overlapping streaks approach; None adds them without a limit.
     """
 
@@ -45,16 +46,17 @@ class Streaks:
 
 @dataclass(frozen=True)
 class StreakPreset(RainPreset):
-    """Ranges that the streaks of one image are drawn from, uniformly unless stated otherwise.
+    """Ranges from which the streaks of one image are sampled, uniformly unless stated otherwise.
 
     Attributes:
-        layers: smallest and largest number of layers; each has its own length, width, brightness and angle.
-        density: share of pixels in which a streak begins, for all layers together, at the reference height.
+        layers: smallest and largest number of layers. Each layer has its own length, width, brightness and angle.
+        density: share of pixels that are the center of a streak, for all layers together, at the reference height.
         length: length of a streak, in pixels at the reference height.
         sigma: standard deviation of the Gaussian cross-section, in pixels at the reference height.
         amplitude: mean peak brightness of a streak, 0..255.
-        angle: standard deviation in degrees of the image's angle from the vertical, which is normally distributed.
-        layer_angle: largest difference in degrees between the angle of a layer and that of the image.
+        angle: standard deviation in degrees of the image's angle. This is the angle between streaks and the vertical,
+            and it has a normal distribution with mean 0.
+        layer_angle: largest difference in degrees between the angle of a layer and the image's angle.
         variety: coefficient of variation of the peak brightness of single streaks.
         ceiling: brightness on 0..255 that overlapping streaks approach, as ``ceiling * (1 - exp(-sum / ceiling))``;
             None adds them without a limit. Dense benchmark rain has such a ceiling: its median is high, but very few
@@ -76,7 +78,7 @@ class StreakPreset(RainPreset):
     ceiling: Range | None = None
 
     def scaled(self, strength: float) -> 'StreakPreset':
-        """Return the preset for streaks that add ``strength`` times the light: more of them, and brighter ones."""
+        """Return the preset for more and brighter streaks, which add ``strength`` times the light."""
         root = strength**0.5
         return replace(
             self,
@@ -85,12 +87,13 @@ class StreakPreset(RainPreset):
         )
 
     def sample(self, rng: np.random.Generator, scale: float) -> Streaks:
-        """Return the streaks of one image.
+        """Sample the layers of streaks of one image.
 
         Args:
-            rng: source of every random choice.
-            scale: the image's height over the reference height. Lengths and widths are multiplied by it. The density is
-                divided by its square, so that streaks cover the same share of an image of any size.
+            rng: generator for all random choices.
+            scale: the height of the image divided by the reference height. Lengths and widths are multiplied by this
+                factor. The density is divided by its square, so that streaks cover the same share of an image of any
+                size.
         """
         number = int(rng.integers(self.layers[0], self.layers[1] + 1))
         density = float(rng.uniform(*self.density)) / number / scale**2
@@ -119,12 +122,15 @@ class StreakPreset(RainPreset):
 
 
 def line_kernel(length: float, sigma: float, angle: float) -> np.ndarray:
-    """Return the shape of a streak: Gaussian across, constant along, fading over the last quarter of each half.
+    """Return the shape of a streak.
+
+    Across the streak, the brightness is Gaussian. Along the streak it is constant, and falls to 0 over the last quarter
+    of each half.
 
     Args:
         length: length in pixels.
         sigma: standard deviation of the cross-section in pixels.
-        angle: degrees from the vertical.
+        angle: degrees from the vertical, as in :class:`StreakLayer`.
 
     Returns:
         (k, k) float32 with odd k; the peak is 1.
@@ -145,20 +151,22 @@ def draw_streaks(height: int, width: int, streaks: Streaks, rng: np.random.Gener
     Args:
         height: height of the image in pixels.
         width: width of the image in pixels.
-        streaks: their layers and ceiling.
-        rng: source of the position and brightness of each streak.
+        streaks: layers and ceiling of the streaks.
+        rng: generator for the position and the brightness of each streak.
 
     Returns:
-        (height, width) float32, 0 and above on the scale of 0..255, not clipped at 255.
+        Light on the scale 0..255, (height, width) float32. It is never negative, and it is not clipped at 255.
     """
     total: np.ndarray = np.zeros((height, width), np.float32)
     for layer in streaks.layers:
         kernel = line_kernel(layer.length, layer.sigma, layer.angle)
-        # Streaks that begin outside the image reach into it, so the field is wider by the kernel's radius on each side.
+        # Streaks with their center outside the image can reach into it. The field is therefore larger than the image by
+        # the radius of the kernel on each side.
         margin = kernel.shape[0] // 2
         field = np.zeros((height + 2 * margin, width + 2 * margin), np.float32)
         shape = 1 / layer.variety**2
-        # Few pixels begin a streak, so their number and positions are drawn rather than a number for every pixel.
+        # Few pixels are the center of a streak. It is faster to sample their number and positions than to sample a
+        # number for every pixel.
         places = rng.integers(field.size, size=rng.binomial(field.size, min(layer.density, 1)))
         np.add.at(field.reshape(-1), places, rng.gamma(shape, layer.amplitude / shape, places.size).astype(np.float32))
         light = cv2.filter2D(field, -1, kernel, borderType=cv2.BORDER_CONSTANT)

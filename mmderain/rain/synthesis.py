@@ -1,6 +1,6 @@
-"""Draw rain over an image: presets by name, severities, mixtures.
+"""Draw rain over an image. The rain can be a preset, a preset with a severity, or a mixture of presets.
 
-The same seed gives the same rain, independent of anything drawn before.
+The same seed gives the same rain, independent of all rain that was drawn before.
 """
 
 import zlib
@@ -25,11 +25,11 @@ STRENGTH = {1: 0.4, 2: 0.7, 3: 1.0, 4: 1.4, 5: 2.0}
 
 
 def parse_rain(rain: Rain) -> list[RainPreset]:
-    """Return the presets that a rain consists of, in the order in which they are drawn.
+    """Return the presets of a rain, in the order in which they are drawn over an image.
 
     Args:
-        rain: names joined by ``+``, each followed by a severity from 1 to 5 if it is not 3: ``'heavy'``, ``'light:1'``,
-            ``'heavy:4+mist:2+drops'``. Or a preset, or several presets.
+        rain: text, a preset, or a sequence of presets. A text consists of names joined by ``+``. A severity from 1 to 5
+            can follow each name; the default is 3. Examples: ``'heavy'``, ``'light:1'``, ``'heavy:4+mist:2+drops'``.
 
     Raises:
         InputError: a name or severity is unknown, or ``rain`` is of another type.
@@ -42,7 +42,7 @@ def parse_rain(rain: Rain) -> list[RainPreset]:
             if name not in PRESETS or severity not in map(str, STRENGTH):
                 raise InputError(
                     f'rain {rain!r}: found {part!r}; expected one of {", ".join(PRESETS)}, with :1 to :5 after it for '
-                    "a severity other than 3, several joined by +, for example 'heavy:4+mist'"
+                    "a severity other than 3. Join several names by +, for example 'heavy:4+mist'"
                 )
             presets.append(PRESETS[name].scaled(STRENGTH[int(severity)]))
     else:
@@ -54,10 +54,10 @@ def parse_rain(rain: Rain) -> list[RainPreset]:
 
 
 def rain_seed(seed: int, name: str) -> list[int]:
-    """Return the seed of one image's rain in an evaluation.
+    """Return the seed for the rain of one image.
 
     Args:
-        seed: seed of the evaluation.
+        seed: seed for the whole data set.
         name: path of the image relative to its data root, with forward slashes.
     """
     return [seed, zlib.crc32(name.encode())]
@@ -68,10 +68,10 @@ class DrawnRain(NamedTuple):
 
     Attributes:
         rainy: (H, W, 3) BGR uint8, rounded and clipped.
-        layer: (H, W, 3) float32, what the rain adds on 0..255 before clipping. Streaks alone add the same to all
-            channels, and nothing negative.
-        parameters: drawn parameters, one dict for each preset: the name of its kind -> list of layers, drops or the
-            like.
+        layer: (H, W, 3) float32, what the rain adds to the image on the scale 0..255, before rounding and clipping.
+            Streaks alone add the same values to all channels, and no negative values.
+        parameters: sampled parameters, one dict for each preset. It maps the name of the kind of rain to the list of
+            dicts that :meth:`RainPreset.draw` returns.
     """
 
     rainy: np.ndarray
@@ -91,13 +91,13 @@ def draw_rain(
     Args:
         image: (H, W, 3), BGR, uint8.
         rain: as in :func:`parse_rain`.
-        seed: one number or several; the same seed gives the same rain.
-        scale: factor on lengths, widths and radii; by default ``H / REFERENCE_HEIGHT``. For a crop, give that of the
-            whole image.
-        depth: (H, W), meters, for mist; by default :func:`mmderain.rain.mist.gradient_depth`.
+        seed: one number or several numbers. The same seed gives the same rain.
+        scale: factor for lengths, widths and radii; by default ``H / REFERENCE_HEIGHT``. For a crop, pass the factor of
+            the whole image.
+        depth: depth for mist in meters, (H, W); by default :func:`mmderain.rain.mist.gradient_depth`.
 
     Raises:
-        InputError: the image or depth has another type, shape or range, or the rain is unknown.
+        InputError: the image or the depth has a wrong type, shape or range, or the rain is unknown.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise InputError(f'rain is drawn over a BGR uint8 image (H, W, 3), found {image.dtype} {image.shape}')
@@ -111,7 +111,7 @@ def draw_rain(
     parameters: list[dict] = []
     drawn_before: Counter[int] = Counter()
     for preset in parse_rain(rain):
-        # A random stream for each preset: with or without mist, the streaks are the same.
+        # Each preset has its own random stream. Therefore the streaks are the same with and without mist.
         rng = np.random.default_rng([*np.atleast_1d(seed).tolist(), preset.stream, drawn_before[preset.stream]])
         drawn_before[preset.stream] += 1
         rainy, drawn = preset.draw(rainy, rng, scale, depth)
@@ -126,6 +126,6 @@ def synthesize_rain(
     scale: float | None = None,
     return_layer: bool = False,
 ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-    """Return the rainy image of :func:`draw_rain`, and with ``return_layer`` the rain layer too."""
+    """Return the rainy image of :func:`draw_rain`; with ``return_layer``, return the rain layer too."""
     drawn = draw_rain(image, preset, seed, scale)
     return (drawn.rainy, drawn.layer) if return_layer else drawn.rainy

@@ -100,7 +100,7 @@ def test_rain_over_a_folder(tmp_path, capsys):
         ([tmp_path / 'other', dst, '--rain', 'heavy:2'], f'source: found {src}, expected {tmp_path / "other"}'),
     ):
         assert main(['rain', *map(str, arguments)]) == 1
-        assert f'is of a run with other settings ({differs});' in capsys.readouterr().err
+        assert f'was written by a run with other settings ({differs});' in capsys.readouterr().err
     # The same parameters under another name are another run too.
     assert main(['rain', str(tmp_path / 'other'), str(tmp_path / 'three'), '--rain', 'light']) == 0
     assert main(['rain', str(tmp_path / 'other'), str(tmp_path / 'three'), '--rain', 'light:3']) == 1

@@ -92,7 +92,7 @@ class ScaleAggregation(nn.Module):
 class SelfCalibratedBottleneck(nn.Module):
     """Self-calibrated convolution: a plain branch and a gated branch (Section 3.4).
 
-    The gate of the gated branch is computed from the features of this branch at a quarter of the resolution.
+    The gate is computed from the features of the gated branch, at full and at a quarter of the resolution.
     """
 
     def __init__(self, channels: int) -> None:
@@ -127,7 +127,7 @@ class JointUnit(nn.ModuleList):
         """Return (N, C, H, W) for (N, C, H, W)."""
         for part in self:
             if isinstance(part, SelfAttention):
-                # Checkpointing would compute the attention twice. Its batch normalizations would then count a batch twice.
+                # Checkpointing would compute the attention twice, so batch normalizations would count a batch twice.
                 x = part(x, tile)
             else:
                 x = maybe_checkpoint(part, x, enabled=with_cp)

@@ -38,8 +38,8 @@ def build_attention(kind: str | None, channels: int) -> nn.Module:
     """Build an attention module.
 
     Args:
-        kind: ``'neuron'`` for :class:`NeuronAttention`, ``'se'`` for squeeze and excitation (of timm, with reduction 16),
-            or None for no attention.
+        kind: ``'neuron'`` for :class:`NeuronAttention`, ``'se'`` for squeeze and excitation (of timm, with reduction
+            16), or None for no attention.
         channels: number of channels.
     """
     if kind == 'neuron':
