@@ -1,10 +1,10 @@
 """PSNR and SSIM as pure functions; each protocol has its own name.
 
-The scores of two papers can be compared only if both used the same protocol: PSNR on Y and PSNR on RGB differ by about
-1.4 dB, and SSIM depends on its window and on the treatment of the border. ``PROTOCOLS`` holds the protocols in use, and
-``measure`` applies one by name. ``SSIMLoss`` uses ``ssim_map`` too.
+The scores of two papers can be compared only if both used the same protocol. PSNR on Y is about 1.4 dB higher than PSNR
+on RGB. SSIM depends on its window and on the treatment of the border. ``PROTOCOLS`` contains the protocols, and
+``measure`` computes the score of one protocol by its name. ``SSIMLoss`` uses ``ssim_map`` too.
 
-Images are arrays (H, W, 3), BGR, 0..255: uint8, or float for unrounded values.
+Images are arrays (H, W, 3), BGR, 0..255. Their type is uint8, or float for values that are not rounded.
 """
 
 from functools import partial
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mmderain.errors import InputError
 
-# ITU-R BT.601 luma on 0..255, offset 16, for R, G, B in [0, 1] (MATLAB's rgb2ycbcr), in B, G, R order.
+# Weights of B, G and R in [0, 1] for the luma of ITU-R BT.601, on 0..255 without its offset 16 (MATLAB's rgb2ycbcr).
 _Y_WEIGHTS_BGR = (24.966, 128.553, 65.481)
 
 
@@ -50,8 +50,8 @@ def gaussian_window(size: int = 11, sigma: float = 1.5) -> Tensor:
 
 
 def _filter(maps: Tensor, window: Tensor, padding: int) -> Tensor:
-    """Filter the last two dimensions of (..., H, W) by the window along both axes, with zeros outside."""
-    # One grouped convolution with the planes as channels is 11 to 35 times faster on a CPU than a batch of planes.
+    """Filter the last two dimensions of (..., H, W) by the window along both axes, after padding with zeros."""
+    # On a CPU, one grouped convolution with the planes as channels is 11 to 35 times faster than a batch of planes.
     planes = maps.flatten(0, -3)[None]
     count = planes.shape[1]
     planes = F.conv2d(planes, window.expand(count, 1, 1, -1), padding=(0, padding), groups=count)
@@ -70,11 +70,12 @@ def ssim_map(
     """Return the structural similarity of every pixel (Wang et al., 2004, Eq. 13; K = 0.01, 0.03).
 
     Args:
-        x: (..., N, C, H, W). All leading dimensions are compared with the same y, whose local statistics are computed
-            once.
-        y: (N, C, H, W) of the same dtype and device; float32 or float64, because half precision is too coarse.
-        window: (k,) with odd k and sum 1, of the same dtype and device; it is applied along both axes.
-        padding: ``'valid'`` uses only windows inside the image, ``'same'`` pads zeros.
+        x: images, (..., N, C, H, W). All images along the leading dimensions are compared with the same ``y``.
+        y: images, (N, C, H, W), float32 or float64, because half precision is too coarse. Their local statistics are
+            computed once.
+        window: (k,) with odd k and sum 1; it is applied along both axes. ``x``, ``y`` and ``window`` have the same
+            dtype and device.
+        padding: ``'valid'`` uses only windows inside the image, ``'same'`` pads the image with zeros.
         data_range: difference between the largest and the smallest possible value.
         sample_covariance: divide variances by n - 1 instead of n, as scikit-image does by default.
 
@@ -115,9 +116,10 @@ def psnr(pred: np.ndarray, gt: np.ndarray, color: str = 'y') -> float:
     """Return the peak signal-to-noise ratio of an image, for a peak of 255.
 
     Args:
-        pred: result, BGR (H, W, 3), 0..255.
+        pred: derained image, BGR (H, W, 3), 0..255.
         gt: clean image of the same shape.
-        color: ``'y'`` (double precision, unrounded), ``'y_rounded'`` or ``'rgb'`` (mean over all three channels).
+        color: ``'y'`` (luma in double precision, not rounded), ``'y_rounded'`` (luma rounded to whole numbers) or
+            ``'rgb'`` (mean squared error over all three channels).
 
     Returns:
         PSNR in dB; infinite for equal images.
@@ -130,11 +132,11 @@ def ssim(pred: np.ndarray, gt: np.ndarray, color: str = 'y', window: str = 'vali
     """Return the structural similarity of an image, the mean over pixels and channels, for L = 255.
 
     Args:
-        pred: result, BGR (H, W, 3), 0..255.
+        pred: derained image, BGR (H, W, 3), 0..255.
         gt: clean image of the same shape.
         color: as in :func:`psnr`.
-        window: ``'valid'`` or ``'same'`` (11x11 Gaussian, sigma 1.5, without or with zero padding), or ``'uniform7'``
-            (7x7 mean, sample covariance, no padding: scikit-image's default).
+        window: ``'valid'`` (11x11 Gaussian of sigma 1.5 without padding), ``'same'`` (the same Gaussian with zero
+            padding) or ``'uniform7'`` (7x7 mean filter and sample covariance without padding: scikit-image's default).
     """
     x, y = (torch.from_numpy(np.ascontiguousarray(_planes(p, color).transpose(2, 0, 1)))[None] for p in (pred, gt))
     if window == 'uniform7':
@@ -144,8 +146,8 @@ def ssim(pred: np.ndarray, gt: np.ndarray, color: str = 'y', window: str = 'vali
     return float(ssim_map(x, y, weights, padding, 255.0, sample_covariance=window == 'uniform7').mean())
 
 
-#: Name of a protocol -> function of (pred, gt). SIAN and MAFNet use PSNR-Y and SSIM-Y(valid), JDNet PSNR-RGB and
-#: SSIM-RGB(same), NASNet PSNR-RGB and SSIM-RGB(uniform7). Y(rounded) is MATLAB's rgb2ycbcr on uint8.
+#: Name of a protocol -> function of (pred, gt). SIAN and MAFNet use PSNR-Y and SSIM-Y(valid). JDNet uses PSNR-RGB and
+#: SSIM-RGB(same). NASNet uses PSNR-RGB and SSIM-RGB(uniform7). The rounded Y is that of MATLAB's rgb2ycbcr for uint8.
 PROTOCOLS = {
     'PSNR-Y': partial(psnr, color='y'),
     'PSNR-Y(rounded)': partial(psnr, color='y_rounded'),
@@ -163,25 +165,26 @@ def measure(pred: np.ndarray, gt: np.ndarray, protocol: str, crop_border: int = 
     """Return the score of one image under one protocol.
 
     Args:
-        pred: result, BGR (H, W, 3), 0..255.
+        pred: derained image, BGR (H, W, 3), 0..255.
         gt: clean image of the same shape.
         protocol: a key of ``PROTOCOLS``.
-        crop_border: number of pixels removed from each side of both images first.
+        crop_border: number of pixels that are removed from each side of both images before the measurement.
         name: name of the image in error messages.
 
     Raises:
         KeyError: the protocol is unknown.
-        InputError: the shapes differ, a value is not finite, or the image is too small.
+        InputError: the shapes differ or are not (H, W, 3), a value is not finite, the image is too small, or
+            ``crop_border`` is negative.
     """
     if protocol not in PROTOCOLS:
         raise KeyError(f'unknown protocol {protocol!r}; known: {", ".join(PROTOCOLS)}')
     if pred.shape != gt.shape or pred.ndim != 3 or pred.shape[2] != 3:
         raise InputError(
-            f'{name}: the result has shape {pred.shape}, the clean image {gt.shape}; expected the same (H, W, 3). '
-            'Check that the pair belongs together and that nothing resized it.'
+            f'{name}: the image has shape {pred.shape}, its clean image {gt.shape}; expected the same shape (H, W, 3). '
+            'Check that the two images belong together, and that neither was resized.'
         )
     if not (np.isfinite(pred).all() and np.isfinite(gt).all()):
-        raise InputError(f'{name}: NaN or infinite values in the result or the clean image; expected 0..255.')
+        raise InputError(f'{name}: NaN or infinite values in the image or its clean image; expected 0..255.')
     if crop_border < 0:
         raise InputError(f'crop_border must be 0 or more, found {crop_border}')
     if crop_border:

@@ -1,4 +1,4 @@
-"""ImageQuality, the metric of mmengine that measures derained images."""
+"""ImageQuality, an mmengine metric that measures derained images."""
 
 import csv
 import json
@@ -22,22 +22,24 @@ from .functional import PROTOCOLS, measure
 class ImageQuality(BaseMetric):
     """Measure PSNR and SSIM of derained images under named protocols, and average them over the images.
 
-    The result is rounded to uint8 before it is measured, as if it had been written to a file and read again.
+    A derained image is rounded to uint8 before it is measured, as if it had been written to a file and read again.
 
     Args:
         protocols: keys of :data:`mmderain.evaluation.PROTOCOLS`; they are also the names of the scores.
-        crop_border: number of pixels removed from each side first; the names of the scores include it.
-        with_input: measure the rainy input too, as ``input/<protocol>``.
+        crop_border: number of pixels that are removed from each side before the measurement. If it is not 0, the names
+            of the scores include it.
+        with_input: whether to measure the rainy input too. Its scores are named ``input/<protocol>``.
         out_dir: folder for ``per_image.csv`` and ``metrics.json``; None writes no files.
         collect_device: ``'cpu'`` or ``'gpu'``, for distributed testing.
         prefix: prefix of the names of the scores, for several evaluators in one run.
 
     Raises:
         KeyError: a protocol is unknown.
-        InputError: a result holds NaN, differs from its clean image in size, or has none; the message names the image.
+        InputError: a derained image contains NaN or infinite values, has another size than its clean image, or has no
+            clean image. The message names the image.
     """
 
-    default_prefix = ''  # for None, mmengine would warn that names may collide
+    default_prefix = ''  # with None, mmengine would warn that names of scores can collide
 
     def __init__(
         self,
@@ -61,7 +63,7 @@ class ImageQuality(BaseMetric):
         return f'{protocol}[border {self.crop_border}]' if self.crop_border else protocol
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Measure a batch; ``data_batch['inputs']`` holds the BGR uint8 tensors as they were loaded."""
+        """Measure a batch; ``data_batch['inputs']`` contains the loaded rainy images (BGR uint8 tensors)."""
         for rainy, sample in zip(data_batch['inputs'], data_samples, strict=True):
             name = sample.get('name', '?')
             if 'gt_img' not in sample:
@@ -83,7 +85,7 @@ class ImageQuality(BaseMetric):
             self.results.append((name, scores))
 
     def compute_metrics(self, results: list[tuple[str, dict[str, float]]]) -> dict[str, float]:
-        """Return the means over the images, and write the files if ``out_dir`` is set."""
+        """Return the means of the scores over the images, and write the files if ``out_dir`` is set."""
         means = {key: float(np.mean([scores[key] for _, scores in results])) for key in results[0][1]}
         if self.out_dir is not None:
             write_scores(self.out_dir, results, means)
@@ -92,12 +94,12 @@ class ImageQuality(BaseMetric):
 
 
 def write_scores(out_dir: str | Path, results: Sequence[tuple[str, dict]], means: dict) -> None:
-    """Write ``per_image.csv`` and ``metrics.json``, each completely or not at all.
+    """Write ``per_image.csv`` and ``metrics.json``. Each file is written completely or not at all.
 
-    JSON has no infinite numbers, so the PSNR of equal images is written as the text ``inf``.
+    JSON has no infinite numbers. Therefore ``metrics.json`` contains the PSNR of equal images as the text ``inf``.
 
     Args:
-        out_dir: folder of the two files.
+        out_dir: folder for the two files.
         results: name and scores of each image.
         means: mean of each score.
     """

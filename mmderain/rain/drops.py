@@ -94,8 +94,9 @@ class DropPreset(RainPreset):
 def draw_drops(image: np.ndarray, drops: list[Drop]) -> np.ndarray:
     """Draw drops over an image B: ``(1 - M) B + M V``, with the soft mask M and the view V of each drop.
 
-    The view shows the background, rotated by 180 degrees about the center of the drop and magnified. It is out of focus (a Gaussian blur
-    whose sigma is a fifth of the radius). It is brighter at the bottom, where the rotated sky is.
+    The view shows the background, rotated by 180 degrees about the center of the drop and magnified. It is out of
+    focus: blurred by a Gaussian whose sigma is a fifth of the radius. It is brighter at the bottom, where the rotated
+    sky is.
 
     Args:
         image: (H, W, 3) float32, 0..255.

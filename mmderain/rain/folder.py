@@ -49,14 +49,13 @@ def rain_over_folder(
     The function writes into ``dst``:
 
     * ``rain/``: the rainy images as PNG.
-    * ``layer/``: the absolute difference between rainy and clean image, as PNG. For streaks alone, this is the light
-      that they add.
+    * ``layer/``: the absolute value of what the rain adds to each pixel, before the rainy image is clipped, as PNG.
     * ``norain/``: links to the clean images, or copies of them.
     * ``manifest.jsonl``: the settings in the first line, and then a line for each image, with its seed, its scale and
       all sampled parameters.
 
-    The files have the relative paths of the source images; PNG files have the suffix ``.png``. ``PairedImageDataset`` can read the folder. If a call was
-    interrupted, the same call continues it.
+    The files have the relative paths of the source images; PNG files have the suffix ``.png``. ``PairedImageDataset``
+    can read ``dst``. If a call was interrupted, the same call continues it.
 
     Args:
         src: folder of clean images. Images in its sub-folders are included.

@@ -1,4 +1,4 @@
-"""Show derained images beside their input and clean image."""
+"""Show derained images next to the rainy input and the clean image."""
 
 from .visualizer import DerainVisualizer, grid, panel
 

@@ -1,4 +1,4 @@
-"""Report of ``tools/benchmark.py``: table, plot and JSON of the rows that it measured."""
+"""Report of ``tools/benchmark.py``: a table, a plot and a JSON file of the rows that the tool measured."""
 
 import json
 from itertools import cycle
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmderain.io import atomic_write
 
-#: Key of a row -> title of its column. ``{reference}`` is what the network is compared with.
+#: Key of a row -> title of its column. ``{reference}`` is the name of the reference to which the network is compared.
 COLUMNS = {
     'config': 'config',
     'size': 'size',
@@ -22,7 +22,7 @@ COLUMNS = {
     'psnr': 'PSNR to fp32, dB',
     'cpu_memory': 'CPU memory',
 }
-#: Key of a number -> its decimals.
+#: Key of a number -> number of its decimals.
 DECIMALS = dict(least_ms=1, median_ms=1, ratio=2, peak_share=0, memory_kb_a_pixel=2, tensors_kb_a_pixel=2, psnr=1)
 
 
@@ -32,18 +32,18 @@ def titles(reference: str) -> list[str]:
 
 
 def cells(row: dict) -> list[str]:
-    """Return the texts of a row; a value that is None is left empty."""
+    """Return the texts of the cells of a row; the text for None is empty."""
     values = ((key, row[key]) for key in COLUMNS)
     return ['' if v is None else f'{v:.{DECIMALS[key]}f}' if key in DECIMALS else str(v) for key, v in values]
 
 
 def aligned(texts: list[str]) -> str:
-    """Return a line for the terminal."""
+    """Return the texts as one line of aligned columns, for the terminal."""
     return '  '.join(text.rjust(14) for text in texts)
 
 
 def markdown(rows: list[dict], settings: dict) -> str:
-    """Return a line about the machine, and a Markdown table of the rows."""
+    """Return a line that describes the machine, and a Markdown table of the rows."""
     head = titles(settings['reference'])
     lines = [head, ['---'] * len(head), *(cells(row) for row in rows)]
     peak = ', '.join(f'{name} {2 * value / 1e9:.0f} GFLOP/s' for name, value in settings['peaks'].items())
@@ -52,7 +52,11 @@ def markdown(rows: list[dict], settings: dict) -> str:
 
 
 def plot(rows: list[dict], path: Path, reference: str) -> None:
-    """Draw the time an image takes: over its pixels at the least batch, and over the batch at the least size."""
+    """Plot the time for one image.
+
+    One diagram shows the time over the number of pixels, at the smallest batch size. The other shows the time over the
+    batch size, at the smallest number of pixels.
+    """
     from matplotlib.figure import Figure
 
     def pixels(row: dict) -> int:
@@ -62,7 +66,7 @@ def plot(rows: list[dict], path: Path, reference: str) -> None:
     def batch(row: dict) -> int:
         return row['batch']
 
-    figure = Figure(figsize=(11, 4.2))  # without pyplot, whose back end belongs to the whole process
+    figure = Figure(figsize=(11, 4.2))  # pyplot would set a back end for the whole process
     axes = figure.subplots(1, 2)
     kinds = dict.fromkeys((row['precision'], row['path'], row['cpu_memory']) for row in rows)
     for axis, x_of, fixed in ((axes[0], pixels, batch), (axes[1], batch, pixels)):
@@ -99,9 +103,10 @@ def write_report(rows: list[dict], settings: dict, folder: Path) -> None:
     """Write benchmark.json, benchmark.md and benchmark.png.
 
     Args:
-        rows: at least one.
-        settings: machine, device, threads, torch, mmderain, of, reference and peaks, for the line about the machine.
-        folder: is created if it is missing.
+        rows: measured rows, at least one.
+        settings: dict with the keys machine, device, threads, torch, mmderain, of (what was measured, for example
+            ``'forward pass'``), reference, and peaks (precision -> multiply-adds a second).
+        folder: folder for the files. It is created if it does not exist.
     """
     texts = {'json': json.dumps(dict(settings=settings, rows=rows), indent=1), 'md': markdown(rows, settings)}
     for suffix, text in texts.items():

@@ -14,7 +14,7 @@ def panel(images: dict[str, np.ndarray], gap: int = 6) -> np.ndarray:
 
     Args:
         images: caption -> image, (H, W, 3) uint8, all of the same size; the channel order is kept.
-        gap: width in pixels of the white border around each image.
+        gap: width in pixels of the white border at the left, right and bottom of each image.
 
     Returns:
         (H + gap + height of the captions, n (W + 2 gap), 3) uint8 for n images.
@@ -42,10 +42,10 @@ def panel(images: dict[str, np.ndarray], gap: int = 6) -> np.ndarray:
 
 
 def grid(images: dict[str, np.ndarray], columns: int) -> np.ndarray:
-    """Return panels of ``columns`` images, one under the other; white fills the rest of the last one.
+    """Return images in rows of ``columns`` images, each with a caption; white fills the rest of the last row.
 
     Args:
-        images: caption -> uint8 (H, W, 3), all of one size; the channel order is kept.
+        images: caption -> image, (H, W, 3) uint8, all of the same size; the channel order is kept.
         columns: number of images in a row.
     """
     captions = list(images)
@@ -56,12 +56,12 @@ def grid(images: dict[str, np.ndarray], columns: int) -> np.ndarray:
 
 @VISUALIZERS.register_module()
 class DerainVisualizer(Visualizer):
-    """Draw panels of rainy image, result, clean image and rain layer for mmengine's back ends.
+    """Draw panels of rainy image, derained image, clean image and rain layer for the back ends of mmengine.
 
-    The back ends write files, or pass the panels to TensorBoard and the like.
+    The back ends write the panels to files, or pass them to a tool such as TensorBoard.
 
-    The rain layer is half of ``rainy - derained`` around the mid-gray 128: brighter where the derainer removed light,
-    darker where it added some.
+    The rain layer shows ``128 + (rainy - derained) / 2``. It is brighter than the mid-gray 128 where the derainer
+    removed light, and darker where the derainer added light.
     """
 
     def draw_panel(self, image: np.ndarray, data_sample: DerainDataSample, draw_gt: bool = True) -> np.ndarray:
@@ -70,7 +70,7 @@ class DerainVisualizer(Visualizer):
         Args:
             image: rainy image, (H, W, 3) RGB uint8.
             data_sample: sample with ``pred_img``.
-            draw_gt: show the clean image, if the sample has one.
+            draw_gt: whether to show the clean image, if the sample has one.
 
         Returns:
             The panel, RGB uint8.
@@ -89,7 +89,7 @@ class DerainVisualizer(Visualizer):
         """Draw a panel and pass it to the back ends.
 
         Args:
-            name: name of the panel; a slash in it becomes an underscore.
+            name: name of the panel. Each slash in the name is replaced by an underscore.
             image: as in :meth:`draw_panel`.
             data_sample: as in :meth:`draw_panel`.
             draw_gt: as in :meth:`draw_panel`.

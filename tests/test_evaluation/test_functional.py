@@ -77,7 +77,7 @@ def test_rounded_y_is_a_separate_protocol(pair):
 @pytest.mark.parametrize(
     'pred, gt, options, text',
     [
-        (np.zeros((4, 4, 3)), np.zeros((4, 5, 3)), {}, r'7.png: the result has shape \(4, 4, 3\)'),
+        (np.zeros((4, 4, 3)), np.zeros((4, 5, 3)), {}, r'7.png: the image has shape \(4, 4, 3\)'),
         (np.full((16, 16, 3), np.nan), np.zeros((16, 16, 3)), {}, '7.png: NaN'),
         (np.zeros((16, 16, 3)), np.zeros((16, 16, 3)), dict(crop_border=8), '7.png: crop_border=8 leaves nothing'),
         (

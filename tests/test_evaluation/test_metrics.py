@@ -73,7 +73,7 @@ def test_errors_for_nan_sizes_and_missing_clean_images_name_the_image():
     gt, metric = smooth_image(20, 20), ImageQuality()
     with pytest.raises(ValueError, match='sub/7.png: the network returned NaN'):
         run(metric, [gt], [to_rgb_tensor(gt) * float('nan')], ['sub/7.png'])
-    with pytest.raises(ValueError, match='8.png: the result has shape'):
+    with pytest.raises(ValueError, match='8.png: the image has shape'):
         run(metric, [gt], [to_rgb_tensor(gt)[:, :-1]], ['8.png'])
     with pytest.raises(ValueError, match='9.png: no clean image'):
         metric.process(dict(inputs=[to_rgb_tensor(gt)]), [dict(name='9.png', pred_img=to_rgb_tensor(gt))])
