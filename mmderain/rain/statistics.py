@@ -52,7 +52,10 @@ def autocorrelation(added: np.ndarray) -> np.ndarray:
 
 
 def half_length(line: np.ndarray) -> float:
-    """Return the lag in px at which an :func:`autocorrelation` first falls below 0.5, or else its largest lag."""
+    """Return the lag in px at which an :func:`autocorrelation` first falls below 0.5.
+
+    If it never falls below 0.5, return the lag that follows its last one.
+    """
     below = np.flatnonzero(line < 0.5)
     return float(below[0] if below.size else line.size) / 2
 

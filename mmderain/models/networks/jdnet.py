@@ -145,7 +145,7 @@ class JDNet(BaseModule):
         use_calibration: False leaves out the self-calibrated convolution (R_1 of Table 2).
         attention_backend: ``'torch'``, or ``'triton'`` for Triton kernels, which need an NVIDIA GPU. These kernels have
             not been run on a GPU yet.
-        image_channels: number of channels of the input, 3 for an image. :class:`PixelUnshuffled` sets a larger number.
+        image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets more.
         with_cp: whether to save memory in training. The backward pass then computes the activations inside of scale
             aggregation and self-calibration again.
         init_cfg: config of mmengine's weight initialization. None keeps that of torch; the paper mentions no other one.

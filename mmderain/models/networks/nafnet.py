@@ -87,7 +87,7 @@ class NAFNet(BaseModule):
         middle_blocks: number of blocks at the coarsest resolution.
         decoder_blocks: number of blocks of each level of the decoder, from coarse to full resolution. The decoder has
             as many levels as the encoder.
-        image_channels: number of channels of the input, 3 for an image. :class:`PixelUnshuffled` sets a larger number.
+        image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets more.
         with_cp: whether to save memory in training. The backward pass then computes the activations inside of each
             block again.
         init_cfg: config of mmengine's weight initialization. None keeps that of torch, which the authors also use.

@@ -101,7 +101,7 @@ class NASNet(BaseModule):
         attention: ``'neuron'``, ``'se'`` (SENet of Table 7) or None (PlainNet of Table 7).
         fuse_stages: False leaves out the fusion of the stages. The result of the last stage then goes directly to the
             last two convolutions (DirectNet of Table 9).
-        image_channels: number of channels of the input, 3 for an image. :class:`PixelUnshuffled` sets a larger number.
+        image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets more.
         with_cp: whether to save memory in training. The backward pass then computes the activations inside of each
             block again.
         init_cfg: config of mmengine's weight initialization. None keeps that of torch; the paper mentions no other one.

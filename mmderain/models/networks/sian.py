@@ -169,7 +169,7 @@ class SIAN(BaseModule):
         channels: number of feature channels C, 32 in the authors' model.
         num_stages: number of stages K, 6 in the paper (Algorithm 1); 1 for the row "Baseline" of Table V.
         use_attention: False sets the mask M to 0 (rows "Baseline" and "Baseline+LSTM" of Table V).
-        image_channels: number of channels of the input, 3 for an image. :class:`PixelUnshuffled` sets a larger number.
+        image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets more.
         with_cp: whether to save memory in training. The backward pass then computes the activations inside of each
             stage again.
         init_cfg: config of mmengine's weight initialization. None keeps that of torch; the paper mentions no other one.
