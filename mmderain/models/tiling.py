@@ -19,8 +19,8 @@ GRID = 16
 def pad_image(batch: Tensor, spec: NetworkSpec) -> Tensor:
     """Pad images at the right and at the bottom to a size that a network accepts.
 
-    A side that is longer than its padding is padded by reflection. A shorter side is padded with its edge pixels,
-    because a reflection needs one pixel more than it pads.
+    A side that is longer than its padding is padded by reflection. Any other side is padded by repeating its
+    edge pixels, because a reflection needs one pixel more than it pads.
 
     Args:
         batch: (N, C, H, W).

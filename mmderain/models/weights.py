@@ -19,7 +19,7 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     Args:
         model: derainer, detector or segmentor that gets the weights. If the checkpoint does not fit, the model is not
             changed.
-        path: checkpoint. Its keys may have the prefix ``module.`` of distributed training. The keys of older versions
+        path: path of the checkpoint. Its keys may have the prefix ``module.`` of distributed training. The keys of older versions
             are renamed, see :attr:`~mmderain.models.spec.NetworkSpec.renamed_keys`.
 
     Raises:
@@ -31,8 +31,8 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     state_dict = checkpoint.get('state_dict') if isinstance(checkpoint, dict) else None
     if not isinstance(state_dict, dict):
         raise InputError(
-            f'{path}: found no `state_dict`; expected a checkpoint of mmderain. Convert a checkpoint of the '
-            'authors with tools/convert.py first.'
+            f'{path}: found no `state_dict`; expected a checkpoint of mmderain. Convert the checkpoint '
+            'of an original implementation with tools/convert.py first.'
         )
     state_dict = rename_old_keys(model, {key.removeprefix('module.'): value for key, value in state_dict.items()})
     problems = misfits(model, state_dict)

@@ -61,7 +61,8 @@ def rain_over_folder(
         src: folder of clean images. Images in its sub-folders are included.
         dst: folder to write. It must be new, empty, or written by an earlier call with the same settings.
         rain: as in :func:`mmderain.rain.parse_rain`, for example ``'heavy:4+mist'``.
-        seed: seed for the whole folder. The rain of an image depends on this seed and on the path of the image in ``src``.
+        seed: seed for the whole folder. The rain of an image depends on this seed and on the path of the image in
+            ``src``.
         workers: number of threads; None uses one for each CPU core.
         progress: function that shows the progress. It is called with an iterable of results and their number, and
             returns an iterable of the same results.

@@ -151,7 +151,7 @@ class JDNet(BaseModule):
         init_cfg: config of mmengine's weight initialization. None keeps that of torch; the paper mentions no other one.
 
     The network reads and returns BGR images, because the authors train and test on BGR images. With the default
-    arguments, it has 4,681,859 parameters.
+    arguments, the network has 4,681,859 parameters.
     """
 
     def __init__(

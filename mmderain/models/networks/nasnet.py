@@ -108,7 +108,7 @@ class NASNet(BaseModule):
 
     The network reads normalized images. The mean and the standard deviation, which differ between data sets, are set in
     the ``Derainer`` that contains the network. The target of the network is the clean image in [0, 1]. With the default
-    arguments, it has 6,508,931 parameters, and 6,244,931 without attention (Table 6).
+    arguments, the network has 6,508,931 parameters, and 6,244,931 without attention (Table 6).
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class NASNet(BaseModule):
             x: rainy images (N, 3, H, W), RGB, normalized.
 
         Returns:
-            A list with one result: derained images, (N, 3, H, W), RGB. They are in [0, 1], not normalized.
+            A list with one result: derained images, (N, 3, H, W), RGB. After training, they are on the scale [0, 1].
         """
         results = self._stage_results(x)
         # Section 3.2 and Fig. 2: concatenation of the stages and dynamic fusion

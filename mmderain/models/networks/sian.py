@@ -94,7 +94,9 @@ class Octave:
             yield layer
 
     def next(self) -> 'Octave':
-        """Return the octave at half the resolution (Eqs. 10 and 11); iterate over this octave first.
+        """Return the octave at half the resolution (Eqs. 10 and 11).
+
+        Call this method after an iteration over this octave.
 
         The first layer of the new octave is the fourth layer of this octave after max pooling by 2. The blur of the
         fourth layer is k^3 sigma = 2 sigma, which is sigma at half the resolution. The paper uses max pooling because
@@ -174,8 +176,8 @@ class SIAN(BaseModule):
             stage again.
         init_cfg: config of mmengine's weight initialization. None keeps that of torch; the paper mentions no other one.
 
-    With the default arguments, it has 491,939 parameters. The authors' checkpoint has 18,496 more, which their model
-    never uses.
+    With the default arguments, the network has 491,939 parameters. The authors' checkpoint has 18,496 more parameters,
+    which are never used.
     """
 
     def __init__(
