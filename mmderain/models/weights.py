@@ -19,8 +19,8 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     Args:
         model: derainer, detector or segmentor that gets the weights. If the checkpoint does not fit, the model is not
             changed.
-        path: path of the checkpoint. Its keys may have the prefix ``module.`` of distributed training. The keys of older versions
-            are renamed, see :attr:`~mmderain.models.spec.NetworkSpec.renamed_keys`.
+        path: path of the checkpoint. Its keys may have the prefix ``module.`` of distributed training. The keys of
+            older versions are renamed, see :attr:`~mmderain.models.spec.NetworkSpec.renamed_keys`.
 
     Raises:
         FileNotFoundError: the file does not exist.
