@@ -300,7 +300,7 @@ def tensor_problem(tensor: Tensor) -> str | None:
         return 'found a meta tensor, which has no values; expected a tensor on a device'
     if tensor.dtype not in INPUT_TYPES:
         types = ', '.join(str(dtype).removeprefix('torch.') for dtype in INPUT_TYPES)
-        return f'found {tensor.dtype}; expected one of {types}; divide uint8 images by 255 first'
+        return f'found {tensor.dtype}; expected one of {types}; for uint8 images, divide by 255 first'
     return None
 
 
