@@ -88,8 +88,7 @@ class NAFNet(BaseModule):
         decoder_blocks: number of blocks of each level of the decoder, from coarse to full resolution. The decoder has
             as many levels as the encoder.
         image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets more.
-        with_cp: whether to save memory in training. The backward pass then computes the activations inside of each
-            block again.
+        with_cp: whether the backward pass computes the activations of each block again, to save memory in training.
         init_cfg: config of mmengine's weight initialization. None keeps that of torch, which the authors also use.
 
     Raises:

@@ -102,8 +102,7 @@ class NASNet(BaseModule):
         fuse_stages: False leaves out the fusion of the stages. The result of the last stage then goes directly to the
             last two convolutions (DirectNet of Table 9).
         image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets more.
-        with_cp: whether to save memory in training. The backward pass then computes the activations inside of each
-            block again.
+        with_cp: whether the backward pass computes the activations of each block again, to save memory in training.
         init_cfg: config of mmengine's weight initialization. None keeps that of torch; the paper mentions no other one.
 
     The network reads normalized images. The mean and the standard deviation, which differ between data sets, are set in

@@ -96,11 +96,9 @@ class Octave:
     def next(self) -> 'Octave':
         """Return the octave at half the resolution (Eqs. 10 and 11).
 
-        Call this method after an iteration over this octave.
-
-        The first layer of the new octave is the fourth layer of this octave after max pooling by 2. The blur of the
-        fourth layer is k^3 sigma = 2 sigma, which is sigma at half the resolution. The paper uses max pooling because
-        this helps to detect local extrema (Section III-C).
+        Call this method after an iteration over this octave. The first layer of the new octave is the fourth layer of
+        this octave after max pooling by 2. The blur of the fourth layer is k^3 sigma = 2 sigma, which is sigma at half
+        the resolution. The paper uses max pooling because this helps to detect local extrema (Section III-C).
         """
         return Octave(self.scale_space, F.max_pool2d(self.fourth, 2))
 
@@ -172,8 +170,7 @@ class SIAN(BaseModule):
         num_stages: number of stages K, 6 in the paper (Algorithm 1); 1 for the row "Baseline" of Table V.
         use_attention: False sets the mask M to 0 (rows "Baseline" and "Baseline+LSTM" of Table V).
         image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets more.
-        with_cp: whether to save memory in training. The backward pass then computes the activations inside of each
-            stage again.
+        with_cp: whether the backward pass computes the activations of each stage again, to save memory in training.
         init_cfg: config of mmengine's weight initialization. None keeps that of torch; the paper mentions no other one.
 
     With the default arguments, the network has 491,939 parameters. The authors' checkpoint has 18,496 more parameters,
