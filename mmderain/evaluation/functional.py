@@ -116,15 +116,15 @@ def psnr(pred: np.ndarray, gt: np.ndarray, color: str = 'y') -> float:
     """Return the peak signal-to-noise ratio of an image, for a peak of 255.
 
     Args:
-        pred: derained image, BGR (H, W, 3), 0..255.
-        gt: clean image of the same shape.
+        pred: derained image, BGR (H, W, 3); values outside 0..255 are set to 0 or 255 first.
+        gt: clean image of the same shape, 0..255.
         color: ``'y'`` (luma in double precision, not rounded), ``'y_rounded'`` (luma rounded to whole numbers) or
             ``'rgb'`` (mean squared error over all three channels).
 
     Returns:
         PSNR in dB; infinite for equal images.
     """
-    error = np.mean((_planes(pred, color) - _planes(gt, color)) ** 2)
+    error = np.mean((_planes(np.clip(pred, 0, 255), color) - _planes(gt, color)) ** 2)
     return float('inf') if error == 0 else float(10 * np.log10(255.0**2 / error))
 
 
@@ -132,8 +132,8 @@ def ssim(pred: np.ndarray, gt: np.ndarray, color: str = 'y', window: str = 'vali
     """Return the structural similarity of an image, the mean over pixels and channels, for L = 255.
 
     Args:
-        pred: derained image, BGR (H, W, 3), 0..255.
-        gt: clean image of the same shape.
+        pred: derained image, BGR (H, W, 3), 0..255; values outside this range are used as they are.
+        gt: clean image of the same shape, 0..255.
         color: as in :func:`psnr`.
         window: ``'valid'`` (11x11 Gaussian of sigma 1.5 without padding), ``'same'`` (the same Gaussian with zero
             padding) or ``'uniform7'`` (7x7 mean filter and sample covariance without padding: scikit-image's default).
@@ -148,15 +148,18 @@ def ssim(pred: np.ndarray, gt: np.ndarray, color: str = 'y', window: str = 'vali
 
 #: Name of a protocol -> function of (pred, gt). SIAN and MAFNet use PSNR-Y and SSIM-Y(valid). JDNet uses PSNR-RGB and
 #: SSIM-RGB(same). NASNet uses PSNR-RGB and SSIM-RGB(uniform7). The rounded Y is that of MATLAB's rgb2ycbcr for uint8.
+#: For the protocols with "float", ImageQuality does not round the derained image, as in the code of JDNet's authors.
 PROTOCOLS = {
     'PSNR-Y': partial(psnr, color='y'),
     'PSNR-Y(rounded)': partial(psnr, color='y_rounded'),
     'PSNR-RGB': partial(psnr, color='rgb'),
+    'PSNR-RGB(float)': partial(psnr, color='rgb'),
     'SSIM-Y(valid)': partial(ssim, color='y', window='valid'),
     'SSIM-Y(same)': partial(ssim, color='y', window='same'),
     'SSIM-Y(rounded,valid)': partial(ssim, color='y_rounded', window='valid'),
     'SSIM-RGB(valid)': partial(ssim, color='rgb', window='valid'),
     'SSIM-RGB(same)': partial(ssim, color='rgb', window='same'),
+    'SSIM-RGB(float,same)': partial(ssim, color='rgb', window='same'),
     'SSIM-RGB(uniform7)': partial(ssim, color='rgb', window='uniform7'),
 }
 

@@ -22,7 +22,8 @@ from .functional import PROTOCOLS, measure
 class ImageQuality(BaseMetric):
     """Measure PSNR and SSIM of derained images under named protocols, and average them over the images.
 
-    A derained image is rounded to uint8 before it is measured, as if it had been written to a file and read again.
+    A derained image is rounded to uint8 before it is measured, as if it had been written to a file and read again. The
+    protocols with "float" in their names measure it without rounding.
 
     Args:
         protocols: keys of :data:`mmderain.evaluation.PROTOCOLS`; they are also the names of the scores.
@@ -73,15 +74,18 @@ class ImageQuality(BaseMetric):
                     f'{name}: the network returned NaN or infinite values; '
                     'check the checkpoint and the precision of the run'
                 )
-            images = {'': to_bgr_uint8(sample['pred_img'])}
-            if self.with_input:
-                images['input/'] = rainy.permute(1, 2, 0).cpu().numpy()
+            rounded = to_bgr_uint8(sample['pred_img'])
+            unrounded = 255 * sample['pred_img'].double().flip(0).permute(1, 2, 0).cpu().numpy()
             gt = to_bgr_uint8(sample['gt_img'])
-            scores = {
-                kind + self._label(protocol): measure(image, gt, protocol, self.crop_border, name)
-                for kind, image in images.items()
-                for protocol in self.protocols
-            }
+            scores = {}
+            for protocol in self.protocols:
+                image = unrounded if 'float' in protocol else rounded
+                scores[self._label(protocol)] = measure(image, gt, protocol, self.crop_border, name)
+            if self.with_input:
+                rainy_img = rainy.permute(1, 2, 0).cpu().numpy()
+                for protocol in self.protocols:
+                    score = measure(rainy_img, gt, protocol, self.crop_border, name)
+                    scores[f'input/{self._label(protocol)}'] = score
             self.results.append((name, scores))
 
     def compute_metrics(self, results: list[tuple[str, dict[str, float]]]) -> dict[str, float]:

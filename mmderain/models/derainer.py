@@ -181,14 +181,14 @@ class Derainer(BaseModel):
         return losses
 
     def predict(self, inputs: Tensor, data_samples: list[DerainDataSample] | None = None) -> list[DerainDataSample]:
-        """Derain a batch, and store each derained image as ``pred_img`` in its data sample."""
+        """Derain a batch, and store each derained image, not clamped, as ``pred_img`` in its data sample."""
         if data_samples is None:
             data_samples = [DerainDataSample() for _ in inputs]
-        for sample, restored in zip(data_samples, self.restore(inputs), strict=True):
+        for sample, restored in zip(data_samples, self.restore(inputs, clamp=False), strict=True):
             sample.pred_img = restored
         return data_samples
 
-    def restore(self, batch: Tensor, tile: int | None = None) -> Tensor:
+    def restore(self, batch: Tensor, tile: int | None = None, clamp: bool = True) -> Tensor:
         """Derain images of any size. The test loop, the inferencer and the transforms all call this.
 
         This method computes gradients if they are enabled. For inference, call it in ``torch.inference_mode()`` and
@@ -198,13 +198,14 @@ class Derainer(BaseModel):
             batch: rainy images, (N, 3, H, W), RGB in [0, 1], of a floating-point type. The batch can be on another
                 device than the model. Each tile (or the whole batch) is then moved to the model's device and back.
             tile: side of the tiles in pixels, as in :class:`Derainer`; None uses the setting ``tile`` of the model.
+            clamp: whether values outside [0, 1] are set to 0 or 1. Some protocols measure the values without this.
 
         Returns:
-            Derained images, (N, 3, H, W), RGB, clamped to [0, 1] and not rounded. They have the dtype and the device of
-            ``batch``. The network computes in the dtype of its parameters. With tiles, the result of SIAN and NASNet
-            equals that for the whole image, except for float rounding. The result of JDNet, MAFNet and NAFNet at a
-            pixel can depend on the whole image. With tiles it therefore differs a little (docs/en/inference.md, "Large
-            images").
+            Derained images, (N, 3, H, W), RGB, not rounded, in [0, 1] unless ``clamp`` is False. They have the dtype
+            and the device of ``batch``. The network computes in the dtype of its parameters. With tiles, the result of
+            SIAN and NASNet equals that for the whole image, except for float rounding. The result of JDNet, MAFNet and
+            NAFNet at a pixel can depend on the whole image. With tiles it therefore differs a little
+            (docs/en/inference.md, "Large images").
 
         Raises:
             TypeError, ValueError: ``batch`` or ``tile`` is not as described above.
@@ -221,10 +222,9 @@ class Derainer(BaseModel):
         _require_tile_size('restore', tile)
         device = next(self.network.parameters(), batch).device
         size = self._tile_size(batch, device) if tile is None else tile
+        restore_part = partial(self._restore_part, device=device, clamp=clamp)
         with self._autocast(device):
-            if not size:
-                return self._restore_part(batch, device=device)
-            return run_on_tiles(partial(self._restore_part, device=device), batch, size, self.spec)
+            return run_on_tiles(restore_part, batch, size, self.spec) if size else restore_part(batch)
 
     def rename_keys(self, state_dict: dict[str, Tensor], prefix: str = '') -> dict[str, Tensor]:
         """Return a state dict in which the keys of older versions have their current names.
@@ -242,13 +242,13 @@ class Derainer(BaseModel):
 
         return {renamed(key): value for key, value in state_dict.items()}
 
-    def _restore_part(self, batch: Tensor, tile: Tile | None = None, *, device: torch.device) -> Tensor:
+    def _restore_part(self, batch: Tensor, tile: Tile | None = None, *, device: torch.device, clamp: bool) -> Tensor:
         """Derain whole images, or one tile of them, in one pass of the network."""
         height, width = batch.shape[-2:]
         dtype = next(self.network.parameters(), batch).dtype
         padded = pad_image(batch.to(device, dtype), self.spec)
-        restored = self.stages(padded, tile)[-1]
-        return restored[..., :height, :width].clamp(0, 1).to(batch)
+        restored = self.stages(padded, tile)[-1][..., :height, :width]
+        return (restored.clamp(0, 1) if clamp else restored).to(batch)
 
     def _autocast(self, device: torch.device) -> AbstractContextManager:
         """Return the autocast context for :attr:`precision`; the first call on a device can include a measurement."""

@@ -12,7 +12,7 @@ class DerainDataSample(BaseDataElement):
 
     Attributes:
         gt_img: clean image, (3, H, W): BGR uint8 as packed, RGB float in [0, 1] after the data preprocessor.
-        pred_img: derained image, (3, H, W), RGB float in [0, 1], not rounded.
+        pred_img: derained image, (3, H, W), RGB float, neither clamped to [0, 1] nor rounded.
     """
 
     @property

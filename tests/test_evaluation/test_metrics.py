@@ -24,6 +24,21 @@ def test_results_are_rounded_to_the_nearest_level_and_clipped():
     assert to_bgr_uint8(values)[0, :, 0].tolist() == [0, 0, 100, 101, 255, 255]
 
 
+def test_float_protocols_measure_the_values_of_the_network():
+    protocols = ['PSNR-RGB', 'PSNR-RGB(float)', 'SSIM-RGB(same)', 'SSIM-RGB(float,same)']
+    gt = np.clip(smooth_image(24, 24), 1, 254)
+    near = run(ImageQuality(protocols), [gt], [to_rgb_tensor(gt).double() + 0.3 / 255], ['a.png'])
+    assert math.isinf(near['PSNR-RGB']) and near['SSIM-RGB(same)'] == 1
+    assert near['PSNR-RGB(float)'] == pytest.approx(20 * math.log10(255 / 0.3), abs=1e-4)
+    assert 0.99 < near['SSIM-RGB(float,same)'] < 1
+    # PSNR clips values outside 0..255, SSIM does not.
+    white = np.full_like(gt, 255)
+    above = run(ImageQuality(protocols), [white], [to_rgb_tensor(white) * 1.5], ['b.png'])
+    assert math.isinf(above['PSNR-RGB(float)']) and above['SSIM-RGB(same)'] == 1
+    # Without variance, SSIM is the term of the means: (2 a b + c) / (a^2 + b^2 + c); zeros lie outside the image.
+    assert above['SSIM-RGB(float,same)'] < (2 * 1.5 + 1e-4) / (1 + 1.5**2 + 1e-4) + 1e-3
+
+
 def test_metric_files_and_evaluate_folder_agree(tmp_path, capsys):
     truths = [smooth_image(30, 40, s) for s in range(3)]
     results = [
