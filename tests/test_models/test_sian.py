@@ -1,10 +1,12 @@
 import pytest
 import torch
-from conftest import load_tool
+from conftest import ROOT, load_tool
 from golden import authors_keys, expected, fill, image
+from mmengine.config import Config
 
 from mmderain.models import SIAN
 from mmderain.models.networks.sian import ScaleSpace
+from mmderain.registry import MODELS
 
 
 def with_authors_weights(seed: int) -> SIAN:
@@ -78,6 +80,20 @@ def test_network_accepts_every_size_from_its_minimum(size):
 def test_network_fails_below_its_minimum_size():
     with pytest.raises(RuntimeError), torch.no_grad():
         SIAN(8, 1)(torch.rand(1, 3, SIAN(8, 1).spec.min_size - 1, 8))
+
+
+@pytest.mark.parametrize('name', ['sian_rain100l', 'sian_rain100h_lstm', 'sian_rain1400', 'sian_bsds'])
+def test_training_configs_have_the_initial_weights_of_the_authors_code(name):
+    model = MODELS.build(Config.fromfile(ROOT / f'configs/derain/{name}.py').model)
+    model.init_weights()
+    convolutions = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert len(convolutions) > 20 and model.network.lstm[0].gates in convolutions
+    for conv in convolutions:
+        count = conv.weight.numel()
+        # The mean and the standard deviation of this many draws stay in six of their own standard deviations.
+        assert abs(conv.weight.mean()) < 6 * 0.02 / count**0.5
+        assert abs(conv.weight.std() / 0.02 - 1) < 6 / (2 * count) ** 0.5
+        assert conv.bias is None or not conv.bias.any()
 
 
 def test_zero_stages_are_refused():

@@ -2,6 +2,21 @@
 
 "Joint Self-Attention and Scale-Aggregation for Self-Calibrated Deraining Network" (arXiv 2008.02763).
 
+Readings. Where the paper leaves a choice open, and where the authors' code differs from the paper, this network follows
+the code, whose weights it loads:
+
+* Eq. 4: the relation has two parts, the difference of features and the difference of learned positions in the image.
+  The paper has only the first.
+* Eqs. 2 and 3: the weights are a softmax over the 49 pixels of the window. Eight value channels share one weight. The
+  paper says that channels can share weights, and gives no number.
+* Section 3.2: batch normalization and leaky ReLU also precede the attention. The paper has them after it only.
+* Eq. 9: a leaky ReLU follows the 1x1 convolution, and the input of the module is added to its result. The upsampling
+  repeats the nearest pixel.
+* Section 3.4: leaky ReLUs follow the 1x1 convolutions, F_1 and F_4. A 1x1 convolution mixes Y_1 and Y_2. The input is
+  added to its result, and a leaky ReLU follows.
+* Section 3.1: a 1x1 convolution with leaky ReLU mixes all features before each unit, and before the last convolution.
+* The authors' code keeps torch's initial weights. The batch sizes are only given in the code.
+
 The attention of the authors' code needs CUDA. This code runs on every device. It computes the same result as the
 authors' code, but computes two things in another way:
 
@@ -148,7 +163,7 @@ class JDNet(BaseModule):
         image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets more.
         with_cp: whether to save memory in training. The backward pass then computes the activations inside of scale
             aggregation and self-calibration again.
-        init_cfg: config of mmengine's weight initialization. None keeps that of torch; the paper mentions no other one.
+        init_cfg: config of mmengine's weight initialization. None keeps that of torch, as the authors' code does.
 
     The network reads and returns BGR images, because the authors train and test on BGR images. With the default
     arguments, the network has 4,681,859 parameters.

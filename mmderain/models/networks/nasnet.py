@@ -1,7 +1,17 @@
-"""NASNet: Qin and Wang, 2020.
+"""NASNet: Qin and Wang, 2019.
 
 "NASNet: A Neuron Attention Stage-by-Stage Net for Single Image Deraining" (arXiv 1912.03151). It is not the network of
 the same name from neural architecture search.
+
+Readings. The paper leaves these choices open. They are those of the authors' code. The parameter counts of Table 6 and
+the outputs of the code confirm them:
+
+* A stage has 18 blocks.
+* Fig. 2: the second convolution of a block reads the input of the block and the result of the first one.
+* A convolution follows the blocks of a stage, ahead of the long skip connection.
+* A 3x3 and a 1x1 convolution, then the neuron attention, fuse the stages. Two convolutions follow.
+* The network reads normalized images, and adds the normalized image to its result.
+* Torch's initial weights are kept. The paper and the code mention no other ones.
 
 Difference from the paper that does not change the result: a convolution of concatenated features is computed as a sum
 of convolutions (:func:`~mmderain.models.layers.conv2d_split`).
@@ -103,7 +113,7 @@ class NASNet(BaseModule):
             last two convolutions (DirectNet of Table 9).
         image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets more.
         with_cp: whether the backward pass computes the activations of each block again, to save memory in training.
-        init_cfg: config of mmengine's weight initialization. None keeps that of torch; the paper mentions no other one.
+        init_cfg: config of mmengine's weight initialization. None keeps that of torch.
 
     The network reads normalized images. The mean and the standard deviation, which differ between data sets, are set in
     the ``Derainer`` that contains the network. The target of the network is the clean image in [0, 1]. With the default

@@ -2,9 +2,17 @@
 
 "Single Image Deraining via Scale-space Invariant Attention Neural Network" (arXiv 2006.05049).
 
-Difference from the paper, as in the authors' published model:
+Readings. Where the paper leaves a choice open, and where the authors' code differs from the paper, this network follows
+the code, whose weights it loads:
 
-* There is no ReLU between the convolution and the sigmoid of the attention mask (Section III-C).
+* Section III-C: there is no ReLU between the convolution and the sigmoid of the attention mask. The paper has one.
+* Eqs. 7 and 9: a layer is the blur of the layer before it by the sigma that it lacks. Each kernel has 3x3 values, also
+  where a Gaussian of its sigma is wider.
+* Section III-D: the features pass one convolution before the ConvLSTM. The paper has two.
+* Eq. 4: a convolution with ReLU follows each concatenation. The paper has one for both, ahead of the ResGroup.
+* Eq. 4: the upsampling is bilinear, with the corner pixels aligned.
+* Table V: the baseline keeps the ConvLSTM, whose states are zero in the only stage.
+* The number of channels, 32, the initial weights, and Adam's betas, (0, 0.999), are only given in the code.
 
 Differences from the authors' model that do not change the result:
 
@@ -171,7 +179,8 @@ class SIAN(BaseModule):
         use_attention: False sets the mask M to 0 (rows "Baseline" and "Baseline+LSTM" of Table V).
         image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets more.
         with_cp: whether the backward pass computes the activations of each stage again, to save memory in training.
-        init_cfg: config of mmengine's weight initialization. None keeps that of torch; the paper mentions no other one.
+        init_cfg: config of mmengine's weight initialization. None keeps that of torch. The authors' code draws weights
+            from a normal distribution of standard deviation 0.02 and sets biases to 0, as the training configs do.
 
     With the default arguments, the network has 491,939 parameters. The authors' checkpoint has 18,496 more parameters,
     which are never used.
