@@ -22,24 +22,25 @@ from .files import atomic_write
 
 #: Prefixes of names for which mmengine knows the address of a checkpoint, such as ``open-mmlab://resnet50_v1c``.
 NAMED = ('torchvision://', 'modelzoo://', 'open-mmlab://', 'openmmlab://', 'mmcls://')
-#: All prefixes for which mmengine has a loader, as regular expressions; '' is that of local files.
+#: All prefixes for which mmengine has a loader, as regular expressions. '' is the prefix of local files.
 PREFIXES = ('', 'http://', 'https://', *NAMED, 'pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://')
 
 
 def read_checkpoint(source: str | Path) -> object:
-    """Read a checkpoint to the CPU. Code in the file is never run.
+    """Read a checkpoint into CPU memory. Code in the file is never run.
 
     Args:
-        source: a file that ``torch.save`` has written, a ``.safetensors`` file, the URL of one of them, or a name that
-            mmengine knows, such as ``'open-mmlab://resnet50_v1c'``. Downloaded files stay in the cache of torch.
+        source: a file that ``torch.save`` has written, a ``.safetensors`` file, the URL of such a file, or a name that
+            mmengine knows, such as ``'open-mmlab://resnet50_v1c'``. Downloaded files are kept in the cache folder of
+            ``torch.hub``.
 
     Returns:
         The content; for a ``.safetensors`` file, ``dict(state_dict=...)``.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: the file is not a checkpoint, is damaged, or contains more than weights and plain values; or the
-            name is unknown.
+        InputError: the file is not a checkpoint, is damaged, or contains objects other than tensors and plain values;
+            mmengine does not know the name; URLs of this type are not supported; or the package safetensors is missing.
     """
     name = str(source)
     if name.startswith(('http://', 'https://')):
@@ -47,41 +48,48 @@ def read_checkpoint(source: str | Path) -> object:
     if name.startswith(NAMED):
         return _read_named(name)
     if '://' in name:
-        raise InputError(f'{name}: checkpoints are read from files and from http:// and https://; download it first')
+        raise InputError(
+            f'{name}: checkpoints are read only from local files and from http:// and https:// URLs; download this '
+            'checkpoint first'
+        )
     return _read_file(Path(source).expanduser())
 
 
 def use_safe_loading() -> None:
-    """Let mmengine read all checkpoints of this process by :func:`read_checkpoint`.
+    """Make mmengine read all checkpoints in this process with :func:`read_checkpoint`.
 
-    mmengine, mmdet and mmseg read ``load_from``, resumed checkpoints and ``init_cfg=dict(type='Pretrained')`` by
-    loaders that run code in pickled files. The commands and tools of mmderain call this function at their start. A
-    program with its own ``Runner`` can call it too; importing mmderain does not change the loaders of mmengine.
+    By default, mmengine, mmdet and mmseg read ``load_from``, resumed checkpoints and
+    ``init_cfg=dict(type='Pretrained')`` with loaders that can run code in pickled files. The commands and tools of
+    mmderain call this function when they start. A program with its own ``Runner`` can call it too. Importing mmderain
+    does not change the loaders of mmengine.
     """
 
     def load_checkpoint(filename: str, map_location: object = None) -> object:
-        """Read a checkpoint to the CPU; mmengine copies its tensors to the device of the model."""
+        """Read a checkpoint into CPU memory; mmengine copies its tensors to the device of the model."""
         return read_checkpoint(filename)
 
     CheckpointLoader.register_scheme(PREFIXES, load_checkpoint, force=True)
 
 
 def _read_file(path: Path) -> object:
-    """Read a file as :func:`read_checkpoint`."""
+    """Read a checkpoint file as :func:`read_checkpoint` does."""
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such checkpoint file')
     if path.suffix == '.safetensors':
         return dict(state_dict=_read_safetensors(path))
-    allow_resuming()  # again, because loading by a fork removes its types, and those of mmderain, from torch's list
+    # The import of mmderain has allowed these types already. But the checkpoint loader of the onedl fork of mmengine
+    # removes some of them from torch's list of allowed types.
+    allow_resuming()
     try:
         return torch.load(path, map_location='cpu', weights_only=True)
-    # What torch raises for another kind of file depends on the first bytes of the file.
+    # If the file is not a checkpoint, the type of torch's exception depends on the first bytes of the file.
     except Exception as error:
         refused = re.search(r'GLOBAL ([\w.]+)', str(error))
-        reason = f'it refers to {refused[1]}' if refused else type(error).__name__
+        reason = f'it refers to the Python object {refused[1]}' if refused else type(error).__name__
         raise InputError(
-            f'{path}: cannot be read as weights ({reason}). Expected a file written by torch.save that holds tensors '
-            'and plain values only: it may be damaged, no checkpoint at all, or hold pickled objects, which is refused.'
+            f'{path}: cannot be read as weights ({reason}). Expected a file that was written by torch.save and '
+            'contains only tensors and plain values. This file is damaged, is not a checkpoint, or contains pickled '
+            'objects, which mmderain refuses to load.'
         ) from error
 
 
@@ -97,12 +105,15 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         raise InputError(f'{path}: this file needs safetensors; run `pip install safetensors`') from None
     try:
         return load_file(path)
-    except Exception as error:  # safetensors has an exception type of its own, which not all versions export
+    except Exception as error:  # some versions of safetensors do not export the type of their exception
         raise InputError(f'{path}: cannot be read as weights ({error}); the file is damaged') from error
 
 
 def _download(url: str) -> Path:
-    """Return the file of a URL in the cache of torch; the main process downloads it if it is missing."""
+    """Return the path of a file from a URL in the cache folder of ``torch.hub``.
+
+    If the cache does not contain the file, the main process downloads it.
+    """
     path = Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(url).path).name
     if is_main_process() and not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,7 +123,7 @@ def _download(url: str) -> Path:
 
 
 def _read_named(name: str) -> object:
-    """Read a checkpoint whose address mmengine knows.
+    """Read a checkpoint by a name for which mmengine knows the address.
 
     Raises:
         InputError: mmengine does not know the name.
@@ -128,7 +139,7 @@ def _read_named(name: str) -> object:
     if key not in addresses:
         raise InputError(f'{name}: mmengine knows no checkpoint of this name')
     content = read_checkpoint(addresses[key])
-    if prefix == 'mmcls' and isinstance(content, dict):  # detectors and segmentors use the backbone of a classifier
+    if prefix == 'mmcls' and isinstance(content, dict):  # detectors and segmentors use only the classifier's backbone
         weights = content.get('state_dict', content)
         return dict(
             state_dict={
@@ -143,8 +154,8 @@ def save_weights(path: str | Path, state_dict: dict[str, Tensor], meta: dict) ->
 
     Args:
         path: final path; its folder is created if it is missing.
-        state_dict: that of a ``Derainer``, with names that begin with ``network.``.
-        meta: plain values that say where the weights come from.
+        state_dict: state dict of a ``Derainer``. Its names begin with ``network.``.
+        meta: plain values that describe the origin of the weights.
     """
     with atomic_write(path) as part:
         torch.save(dict(meta=meta, state_dict=state_dict), part)

@@ -1,7 +1,6 @@
-"""Read configs, and turn the errors in them into an InputError.
+"""Read configs, and convert errors in configs to an InputError.
 
-This is in ``io`` because both ``apis`` and ``engine`` read configs and build what they describe, and ``apis`` does not
-import ``engine``.
+This module is in ``io`` because both ``apis`` and ``engine`` use it, and ``apis`` does not import ``engine``.
 """
 
 import contextlib
@@ -17,7 +16,7 @@ from mmengine.registry import Registry
 
 from mmderain.errors import InputError, did_you_mean
 
-#: Functions of mmengine that change a config or build what it describes, as (module, name).
+#: Functions of mmengine that change a config or build the objects of a config, as (module, function).
 BUILDERS = {
     ('mmengine.config.config', 'merge_from_dict'),
     ('mmengine.registry.build_functions', 'build_from_cfg'),
@@ -31,8 +30,8 @@ def read_config(path: str | Path) -> Config:
     """Read a config file.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        InputError: the file is not a config, has a syntax error, imports what does not exist, or its code fails; or a
+        FileNotFoundError: the file does not exist.
+        InputError: the file is not a config or has a syntax error; an import or another statement in it fails; or a
             YAML file has tags of Python objects, which would run code.
     """
     if not Path(path).is_file():
@@ -44,8 +43,9 @@ def read_config(path: str | Path) -> Config:
         return Config.fromfile(path)
     except (OSError, InputError):
         raise
-    except Exception as error:  # a config is a program, which may fail in any way
-        # mmengine puts the reason of a failed import behind a list of sys.path, and keeps the first exception.
+    except Exception as error:  # a config is a program and can raise any exception
+        # For a failed import, mmengine raises an error whose message starts with a long list of sys.path. The message of
+        # the original exception, `__cause__`, is shorter.
         cause = error.__cause__ if isinstance(error, ImportError) and error.__cause__ else error
         raise InputError(f'{path}: cannot be read as a config: {_reason(cause)}') from error
 
@@ -53,8 +53,8 @@ def read_config(path: str | Path) -> Config:
 def refuse_python_tags(path: Path) -> None:
     """Check that a YAML config, and the YAML files that it inherits from, create no Python objects.
 
-    mmengine reads YAML files by a loader that creates any object, and so runs any code. Python configs are programs and
-    are not checked.
+    The YAML loader of mmengine can create any Python object and can therefore run any code. Configs that are Python
+    files are not checked, because they are programs.
 
     Raises:
         InputError: a file has a tag such as ``!!python/object/apply``.
@@ -78,14 +78,14 @@ def refuse_python_tags(path: Path) -> None:
 
 @contextlib.contextmanager
 def config_errors(config: str | Path) -> Iterator[None]:
-    """Turn errors in building what a config describes into an InputError that names the config and the reason.
+    """Convert an error in building the objects of a config to an InputError that names the config and the reason.
 
-    A training may stand in this context, because mmengine builds some objects only when it starts. Errors that do not
-    come from building an object are raised as they are, and so are an OSError, an InputError and a RuntimeError (too
-    little memory, for example).
+    The code in this context may include a whole training, because mmengine builds some objects only when the training
+    starts. Errors that do not come from building an object are raised unchanged. OSError, InputError and RuntimeError
+    are always raised unchanged; too little memory, for example, raises a RuntimeError.
 
     Args:
-        config: name of the config, for the message.
+        config: name of the config for the error message.
     """
     try:
         yield
@@ -103,7 +103,12 @@ def config_errors(config: str | Path) -> Iterator[None]:
 
 
 def _building_reason(error: Exception, frames: list) -> str:
-    """Say why an object could not be built; the local variables of mmengine's builders tell which object it is."""
+    """Return the reason why an object could not be built.
+
+    Args:
+        error: the exception.
+        frames: call frames of mmengine's builders. Their local variables contain the type of the object.
+    """
     built = frames[-1].f_locals
     kind, cls = built.get('obj_type'), built.get('obj_cls')
     if isinstance(error, KeyError) and isinstance(kind, str) and cls is None:
@@ -119,9 +124,10 @@ def _building_reason(error: Exception, frames: list) -> str:
 
 
 def _names_for(registry: Registry, kind: str) -> list[str]:
-    """Return the names that a config may use in place of an unknown one.
+    """Return the known names of types, from which a suggestion for the unknown name ``kind`` is chosen.
 
-    The names of mmderain's own types, and of types that are called ``kind`` in other packages, have a prefix.
+    Types of the root registry are named without a prefix. Types of mmderain are named with the prefix ``mmderain.``. If
+    another package has a type that is called ``kind``, the types of that package are named with its prefix.
     """
     root = registry
     while root.parent is not None:
@@ -134,14 +140,14 @@ def _names_for(registry: Registry, kind: str) -> list[str]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the message of an error in one line, with its type unless the message explains itself."""
+    """Return the type and message of an error in one line; for a ValueError with a message, only the message."""
     text = ' '.join(str(error).split())
     return text if text and type(error) is ValueError else f'{type(error).__name__}: {text}'
 
 
 def signature_of(cls: type) -> list[str]:
-    """Return the names of the arguments of a class and of its parents."""
+    """Return the names of the constructor arguments of a class and of its base classes."""
     names: list[str] = []
     for base in cls.__mro__:
-        names += inspect.signature(base.__init__).parameters  # type: ignore[misc]  # of a class, not of an instance
+        names += inspect.signature(base.__init__).parameters  # type: ignore[misc]  # `base` is a class
     return [name for name in names if name != 'self']

@@ -1,4 +1,4 @@
-"""Write files and folders completely or not at all, hash them, and make names that every file system takes."""
+"""Write files and folders completely or not at all, hash files, and make file names that every file system accepts."""
 
 import hashlib
 import os
@@ -13,19 +13,22 @@ from mmderain.errors import InputError
 
 @contextmanager
 def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
-    """Give a temporary path to write to; rename it to the final path when the block ends without an error.
+    """Yield a temporary path to write to; when the block ends without an error, rename the file to the final path.
 
-    The temporary file lies in the same folder, so that the rename is atomic. After an error it is removed, and a file
-    that was under the final path before stays as it was. A killed process leaves at most the temporary file,
-    ``.<stem>.part<suffix>``, which the next write replaces. For a long name, the stem is replaced by its hash.
+    The temporary file is in the same folder as the final file, so that the rename is atomic. If the block raises an
+    error, the temporary file is removed, and a file that already exists at the final path is not changed. If the
+    process is killed, the temporary file can remain; the next write to the same final path replaces it.
+
+    The name of the temporary file is ``.<stem>.part<suffix>``. For a final name of more than 240 bytes, it contains a
+    hash of the stem instead of the stem.
 
     Args:
         path: the final path; its folder is created if it is missing.
-        durable: wait until the file is on the disk, so that a power failure cannot leave an empty file under the final
-            name. False is faster, for files that are easily made again.
+        durable: True waits until the content is on the disk, so that a power failure cannot leave an empty file at the
+            final path. False is faster and is meant for files that can easily be made again. Default: True.
 
     Yields:
-        The temporary path. It has the suffix of the final path, from which encoders choose the format.
+        The temporary path. It has the suffix of the final path, because encoders choose the format by the suffix.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,11 +48,17 @@ def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Give a temporary folder to fill; rename it to the final path when the block ends without an error.
+    """Yield a temporary folder to fill; when the block ends without an error, rename it to the final path.
 
-    A folder under the final path is then replaced as a whole. After an error the temporary folder is removed, and the
-    final path stays as it was. A killed process leaves at most the temporary folder, ``.<name>.mmderain-part``, or
-    between two renames the replaced folder, ``.<name>.mmderain-old``; the next write removes them.
+    If a folder already exists at the final path, it is replaced in three steps:
+
+    1. The existing folder is renamed to ``.<name>.mmderain-old``.
+    2. The temporary folder, ``.<name>.mmderain-part``, is renamed to the final path.
+    3. ``.<name>.mmderain-old`` is deleted.
+
+    If the block raises an error, the temporary folder is removed, and the folder at the final path is not changed. If
+    the process is killed, one or both of the other folders can remain; the next complete write to the same final path
+    removes them. If the process is killed between steps 1 and 2, there is no folder at the final path.
 
     Args:
         path: the final path; its parent is created if it is missing.
@@ -78,12 +87,13 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 
 def link_or_copy(source: str | Path, target: str | Path, copy: bool = False) -> None:
-    """Link a file under another path, or copy it; the folder of the target is created if it is missing.
+    """Create a symbolic link to a file, or copy the file; the folder of the target is created if it is missing.
 
     Args:
         source: an existing file.
-        target: the new path, at which no file exists.
-        copy: copy the file; otherwise it is copied only if the file system has no links.
+        target: path of the link or copy. No file may exist there.
+        copy: True copies the file. False links it, and copies it only if the file system does not support links.
+            Default: False.
     """
     source, target = Path(source), Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +101,7 @@ def link_or_copy(source: str | Path, target: str | Path, copy: bool = False) -> 
         try:
             target.symlink_to(source.resolve())
             return
-        except OSError:  # a file system without links
+        except OSError:  # the file system does not support links
             pass
     shutil.copy2(source, target)
 
@@ -107,12 +117,12 @@ def read_text(path: str | Path) -> str:
         return Path(path).read_text(encoding='utf-8')
     except UnicodeDecodeError as error:
         raise InputError(
-            f'{path}: is not text in UTF-8 ({error.reason} at byte {error.start}); write it again'
+            f'{path}: is not text in UTF-8 ({error.reason} at byte {error.start}); save it again as UTF-8'
         ) from None
 
 
 def file_sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file, 64 hexadecimal digits."""
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with open(path, 'rb') as file:
         while block := file.read(2**20):
@@ -121,5 +131,5 @@ def file_sha256(path: str | Path) -> str:
 
 
 def safe_name(text: str, replacement: str = '_') -> str:
-    """Return a file name for a text: characters other than letters, digits and ``_ . + - ( )`` are replaced."""
+    """Return a text in which each character other than letters, digits and ``_ . + - ( )`` is replaced."""
     return re.sub(r'[^\w.+()-]', replacement, text)

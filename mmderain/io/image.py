@@ -20,7 +20,8 @@ from .image_header import MAX_PIXELS, ImageHeader, is_cut_jpeg, read_header
 #: Suffixes of the formats that :func:`list_images` finds and :func:`write_image` writes.
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 JPEG_QUALITY = 95
-#: EXIF orientation -> number of counterclockwise quarter turns, and whether to mirror left and right before them.
+#: Maps an EXIF orientation to (number of counterclockwise rotations by 90 degrees, whether to mirror left and right
+#: after the rotations).
 _ORIENTATIONS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
 #: Luma weights of R, G and B (ITU-R BT.601), as in JPEG and OpenCV.
 _GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
@@ -28,12 +29,14 @@ _GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 
 @dataclass
 class DecodedImage:
-    """Pixels of an image, and the form in which its result is written.
+    """Pixels of an image, separated into color and alpha.
+
+    :meth:`with_color` makes the array for the derained image, with the same dtype, number of channels and alpha.
 
     Attributes:
-        bgr: (H, W, 3), uint8 or uint16.
-        alpha: (H, W) of the same type, or None.
-        is_gray: whether the image had one color channel; ``bgr`` then holds it three times.
+        bgr: color, (H, W, 3) BGR, uint8 or uint16.
+        alpha: alpha channel, (H, W), of the same dtype. None if the image has no alpha channel.
+        is_gray: whether the image has only one color channel. ``bgr`` then contains this channel three times.
     """
 
     bgr: np.ndarray
@@ -49,15 +52,17 @@ class DecodedImage:
             name: name of the array in error messages.
 
         Raises:
-            InputError: the array has another type or shape, or is empty.
+            InputError: the array has another dtype or shape, or is empty.
         """
         if isinstance(array, np.matrix | np.ma.MaskedArray):
-            raise InputError(f'{name}: {type(array).__name__}; expected a plain array, as numpy.asarray() returns it')
+            raise InputError(
+                f'{name}: found a {type(array).__name__}; expected a plain array; convert it with numpy.asarray()'
+            )
         channels = 1 if array.ndim == 2 else array.shape[-1]
         if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3) or channels not in (1, 3, 4):
             raise InputError(
-                f'{name}: {array.dtype} of shape {array.shape}; expected uint8 or uint16, (H, W), (H, W, 3) BGR or '
-                '(H, W, 4) BGRA'
+                f'{name}: found {array.dtype} of shape {array.shape}; expected uint8 or uint16, (H, W), (H, W, 3) BGR '
+                'or (H, W, 4) BGRA'
             )
         if 0 in array.shape:
             raise InputError(f'{name}: shape {array.shape} has no pixels')
@@ -66,23 +71,24 @@ class DecodedImage:
         return cls(array[..., :3], array[..., 3] if channels == 4 else None)
 
     def to_tensor(self) -> Tensor:
-        """Return the color as RGB float32 (3, H, W) in [0, 1]; 16 bits keep their depth."""
+        """Return the color as RGB float32 (3, H, W) in [0, 1]; 16-bit values are not reduced to 8 bits."""
         planes = np.ascontiguousarray(self.bgr[..., ::-1].transpose(2, 0, 1)).astype(np.float32)
         return torch.from_numpy(planes).div_(np.iinfo(self.bgr.dtype).max)
 
     def to_uint8(self) -> np.ndarray:
-        """Return the color as BGR uint8 (H, W, 3); 16 bits are rounded to 8."""
+        """Return the color as BGR uint8 (H, W, 3); 16-bit values are rounded to 8 bits."""
         bgr = self.bgr if self.bgr.dtype == np.uint8 else (self.bgr / 257 + 0.5).astype(np.uint8)
         return np.ascontiguousarray(bgr)
 
     def with_color(self, color: Tensor) -> np.ndarray:
-        """Return new color in the form of this image: its type, its number of channels, its alpha.
+        """Return an array that has other colors, and the dtype, number of channels and alpha of this image.
 
         Args:
-            color: RGB float (3, H, W) in [0, 1].
+            color: the other colors, for example of the derained image; RGB float (3, H, W) in [0, 1].
 
         Returns:
-            An array of the shape and type that :meth:`from_array` takes.
+            uint8 or uint16: (H, W) for a gray image, (H, W, 3) BGR for a color image, (H, W, 4) BGRA for an image with
+            alpha. A gray image contains the luma of ``color``.
         """
         top = np.iinfo(self.bgr.dtype).max
         levels = color.detach().float().clamp(0, 1).mul_(top).round_().cpu().numpy()
@@ -100,7 +106,7 @@ def list_images(folder: Path, also: tuple[str, ...] = ()) -> list[Path]:
 
     Args:
         folder: folder to search.
-        also: suffixes of other files to return, in lower case.
+        also: further suffixes of files to return, in lower case.
 
     Returns:
         Paths relative to the folder, sorted.
@@ -113,7 +119,10 @@ def list_images(folder: Path, also: tuple[str, ...] = ()) -> list[Path]:
 
 
 def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Read an image file as BGR uint8 (H, W, 3), upright; gray becomes color, and alpha is dropped.
+    """Read an image file as BGR uint8 (H, W, 3).
+
+    The image is rotated and mirrored as its EXIF orientation requires. A gray image is returned with three equal
+    channels. An alpha channel is dropped.
 
     Args:
         path: image file.
@@ -126,7 +135,9 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
 
 def decode_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> DecodedImage:
-    """Read an image file with its alpha and its 16 bits, turned upright as its EXIF orientation says.
+    """Read an image file with its alpha channel and its full bit depth, which is 8 or 16 bits.
+
+    The image is rotated and mirrored as its EXIF orientation requires.
 
     Args:
         path: image file.
@@ -134,14 +145,14 @@ def decode_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> DecodedImage
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: the file is not an image, is damaged, is too large, has several frames, or has colors other than RGB
-            and gray.
+        InputError: the file is not an image, is damaged, is too large, has several frames, or has a color mode that is
+            not supported, such as CMYK.
     """
     path = Path(path)
     header = _supported_header(path, max_pixels)
     content = np.fromfile(path, np.uint8)
     if content[:2].tobytes() == b'\xff\xd8' and is_cut_jpeg(content.tobytes()):
-        raise UnreadableImageError(f'{path}: is incomplete; its end is missing. Replace it, or leave it out.')
+        raise UnreadableImageError(f'{path}: the end of the file is missing. Replace it, or leave it out.')
     try:
         array = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     except cv2.error:  # OpenCV raises this for an empty file
@@ -173,11 +184,14 @@ def _supported_header(path: Path, max_pixels: int, decode: bool = False) -> Imag
 
 
 def image_size(path: str | Path, decode: bool = False, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """Return the height and width of the array that :func:`read_image` would return; only the header is read.
+    """Return the height and width of the array that :func:`read_image` would return.
+
+    By default, only the header is read.
 
     Args:
         path: image file.
-        decode: decode every pixel as well, so that a damaged file is found.
+        decode: True also decodes the pixels, so that a damaged file is found; see
+            :func:`~mmderain.io.image_header.read_header`. Default: False.
         max_pixels: largest number of pixels that is accepted.
 
     Raises:
@@ -200,7 +214,7 @@ def write_image(array: np.ndarray, path: str | Path) -> None:
     suffix = path.suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
         raise InputError(
-            f'{path}: images are not written as {path.suffix!r}; expected one of {", ".join(sorted(IMAGE_SUFFIXES))}'
+            f'{path}: cannot write images as {path.suffix!r}; expected one of {", ".join(sorted(IMAGE_SUFFIXES))}'
         )
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix in ('.jpg', '.jpeg') else []
     try:
@@ -221,9 +235,11 @@ def to_rgb_tensor(img: np.ndarray) -> Tensor:
 def to_bgr_uint8(img: Tensor) -> np.ndarray:
     """Convert RGB float (3, H, W) in [0, 1] to BGR uint8 (H, W, 3), clipped and rounded to the nearest level.
 
-    Truncating instead of rounding would change PSNR (38.977 to 39.018 dB on the first pair of Rain100L). The caller
-    checks for NaN.
+    Rounding and truncation give different scores. On the first pair of Rain100L, the result of SIAN with the weights of
+    its authors has a PSNR-Y of 38.977 dB if it is rounded, and 39.018 dB if it is truncated.
+
+    The caller must check for NaN.
     """
-    # One copy, then in place, because images may be large.
+    # clamp() makes the only copy in float32. The steps after it work in place, because images may be large.
     levels = img.detach().float().clamp(0, 1).mul_(255).round_().byte().cpu().numpy()
     return np.ascontiguousarray(levels.transpose(1, 2, 0)[..., ::-1])

@@ -1,4 +1,4 @@
-"""Read the header of an image file without its pixels, and refuse images that are too large before they are decoded."""
+"""Read the header of an image file without its pixels, and refuse too large images before they are decoded."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,25 +8,26 @@ from PIL import ExifTags, Image, TiffImagePlugin
 
 from mmderain.errors import InputError, UnreadableImageError
 
-#: Largest number of pixels of an image or of a video frame, unless the caller sets another limit.
+#: Largest number of pixels that is accepted in an image or video frame, unless the caller sets another limit.
 MAX_PIXELS = 500_000_000
-#: Largest side and largest number of pixels that OpenCV decodes.
+#: Limits of OpenCV: the largest side of an image in pixels, and the largest number of pixels.
 OPENCV_MAX_SIDE, OPENCV_MAX_PIXELS = 2**20, 2**30
-#: Formats that are read, by their names in Pillow. OpenCV knows more, such as Radiance HDR. Files of these formats are
-#: refused, because their size is unknown before they are decoded.
+#: Names that Pillow gives to the accepted formats. OpenCV can decode other formats too, such as Radiance HDR. The other
+#: formats are refused, because the size of such an image is unknown before it is decoded.
 FORMATS = ('PNG', 'JPEG', 'BMP', 'DIB', 'TIFF', 'WEBP', 'GIF', 'PPM', 'JPEG2000', 'SUN', 'AVIF')
 
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """Facts of an image file that are known before its pixels are decoded.
+    """Properties of an image file that are known before its pixels are decoded.
 
     Attributes:
-        width: width in pixels, as stored.
-        height: height in pixels, as stored.
+        width: width of the stored image in pixels, before the EXIF orientation is applied.
+        height: height of the stored image in pixels, before the EXIF orientation is applied.
         mode: color mode, a name of Pillow such as ``'RGB'``.
-        orientation: EXIF orientation, from 1 (upright) to 8.
-        frames: number of images in the file.
+        orientation: EXIF orientation from 1 to 8. 1 means that the image is neither rotated nor mirrored.
+        frames: number of images in the file. 1 for a JPEG file of a camera with several images, because only the first
+            one is used.
     """
 
     width: int
@@ -37,8 +38,8 @@ class ImageHeader:
 
     @property
     def upright_size(self) -> tuple[int, int]:
-        """Return height and width of the image after it was turned as its orientation says."""
-        # Orientations from 5 on turn the image by a quarter.
+        """Return the height and width of the image after its EXIF orientation is applied."""
+        # The orientations 5 to 8 exchange the height and the width.
         return (self.width, self.height) if self.orientation >= 5 else (self.height, self.width)
 
 
@@ -48,7 +49,8 @@ def read_header(path: str | Path, max_pixels: int = MAX_PIXELS, decode: bool = F
     Args:
         path: image file.
         max_pixels: largest number of pixels that is accepted.
-        decode: also decode the pixels, so that damage behind the header is found.
+        decode: True also decodes the pixels, so that damage after the header is found. The pixels of a TIFF file that
+            Pillow cannot open, such as 16-bit RGB, are not decoded. Default: False.
 
     Raises:
         InputError: the file is not an image of one of :data:`FORMATS`, is damaged, or has too many pixels.
@@ -73,11 +75,11 @@ def read_header(path: str | Path, max_pixels: int = MAX_PIXELS, decode: bool = F
 
 
 def require_pixels(path: str | Path, width: int, height: int, max_pixels: int) -> None:
-    """Raise an InputError if an image or video frame has over ``max_pixels`` pixels, or is too large for OpenCV."""
+    """Raise an InputError if an image or video frame has more than ``max_pixels`` pixels or is too large for OpenCV."""
     if max(width, height) > OPENCV_MAX_SIDE or width * height > OPENCV_MAX_PIXELS:
         raise InputError(
-            f'{path}: has {width}x{height} pixels; OpenCV reads at most {OPENCV_MAX_SIDE} pixels a side and '
-            f'{OPENCV_MAX_PIXELS} in all. Cut it into parts.'
+            f'{path}: has {width}x{height} pixels; OpenCV reads at most {OPENCV_MAX_SIDE} pixels on each side and '
+            f'{OPENCV_MAX_PIXELS} pixels in all. Split it into smaller images.'
         )
     if width * height > max_pixels:
         raise InputError(
@@ -92,17 +94,18 @@ def _unreadable(path: str | Path, error: Exception) -> UnreadableImageError:
 
 
 def _open(file: BinaryIO) -> Image.Image | None:
-    """Open an image with Pillow; return None for a TIFF file that Pillow does not know, such as 16-bit RGB.
+    """Open an image with Pillow; return None for a TIFF file that Pillow cannot open, such as 16-bit RGB.
 
-    ``Image.open`` refuses images of more than 179 million pixels. That limit is a global variable, which other parts of
-    a program may need; therefore this function calls the readers of the formats directly.
+    ``Image.open`` refuses images of more than 179 million pixels. This limit is a global variable, and other parts of
+    the program may rely on it. Therefore this function does not change the limit, but calls the reader of each format
+    directly.
     """
     Image.init()
     prefix = file.read(16)
     if len(prefix) < 16:
         raise ValueError('it is empty or too short')
     for name in FORMATS:
-        if name not in Image.OPEN:  # an optional part of Pillow
+        if name not in Image.OPEN:  # this build of Pillow does not support the format
             continue
         factory, accept = Image.OPEN[name]
         if accept is None or accept(prefix) is not True:
@@ -118,10 +121,10 @@ def _open(file: BinaryIO) -> Image.Image | None:
 
 
 def _header(image: Image.Image) -> ImageHeader:
-    # Many cameras write a JPEG with several images (MPO). Programs show the first one.
+    # Many cameras write JPEG files with several images (MPO). Image viewers show only the first one.
     frames = 1 if image.format == 'MPO' else getattr(image, 'n_frames', 1)
     if image.format == 'PNG' and 'exif' not in image.info:
-        orientation = 1  # getexif() would decode the whole image to look for an entry behind the pixels
+        orientation = 1  # getexif() would decode the whole image to look for EXIF data after the pixels
     else:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     return ImageHeader(*image.size, image.mode, orientation, frames)
@@ -140,17 +143,17 @@ def _tiff_header(file: BinaryIO) -> ImageHeader:
 
 
 def is_cut_jpeg(content: bytes) -> bool:
-    """Return whether a JPEG file ends within its pixels, whose missing part OpenCV would fill with gray.
+    """Return whether the end of the pixel data is missing in a JPEG file. OpenCV would fill the missing part with gray.
 
     Args:
-        content: content of an image file of any format.
+        content: content of an image file. The result is False for formats other than JPEG.
     """
     if not content.startswith(b'\xff\xd8'):
         return False
     position = 2
     while position + 4 <= len(content) and content[position] == 0xFF:
         marker = content[position + 1]
-        if marker == 0xDA:  # start of the pixels, in which the marker of the end cannot occur
+        if marker == 0xDA:  # start of the pixel data, which cannot contain the end marker
             return content.find(b'\xff\xd9', position) < 0
         position += 1 if marker == 0xFF else 2 + int.from_bytes(content[position + 2 : position + 4], 'big')
     return False

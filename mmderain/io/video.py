@@ -18,16 +18,19 @@ VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v')
 
 
 def read_frames(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[Iterator[np.ndarray], float]:
-    """Open a video.
+    """Open a video to read its frames one by one.
 
     Args:
-        path: a video that OpenCV reads.
-        max_pixels: largest number of pixels of a frame that is accepted; the header is checked before a frame is
-            decoded.
+        path: a video in a format that OpenCV can read.
+        max_pixels: largest number of pixels that is accepted in a frame. The size in the header is checked before a
+            frame is decoded.
 
     Returns:
-        An iterator over its frames, BGR uint8 (H, W, 3), and the number of frames per second. After the last frame, the
-        iterator raises an InputError if the header announces more frames, because the file is incomplete then.
+        An iterator over the frames, BGR uint8 (H, W, 3), and the number of frames per second, 25 if it is unknown.
+
+        After the last frame, the iterator raises an InputError if the file has fewer than 95% of the frames that its
+        header announces, because the file is then incomplete. Only MP4, MOV and M4V files are checked, and only if they
+        have no edit list that may hide frames.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -55,18 +58,19 @@ def read_frames(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[Iterato
             capture.release()
         if number < announced:
             raise InputError(
-                f'{path}: ends after {number} of {announced} frames; the file is incomplete or damaged. Copy it again, '
-                'or cut it to the frames that can be read.'
+                f'{path}: ends after {number} frames; expected at least {announced}. The file is incomplete or '
+                'damaged. Copy it again, or save the readable frames as a new video.'
             )
 
     return frames(), capture.get(cv2.CAP_PROP_FPS) or 25.0
 
 
 def _announced_frames(capture: cv2.VideoCapture, path: str | Path) -> int:
-    """Return how many frames at least a video has according to its header; 0 if the header does not say so.
+    """Return the smallest number of frames to accept in a video, from its header; 0 if the header is not reliable.
 
-    Matroska and WebM store no number of frames, and AVI counts repeated frames. In MP4 and MOV the number is exact, but
-    an edit list can hide frames, so that it does not count there.
+    MP4, MOV and M4V files store the exact number of frames. The result is 95% of this number, or 0 if an edit list may
+    hide frames. For other formats the result is 0: Matroska and WebM files do not store the number, and AVI files also
+    count repeated frames.
     """
     if Path(path).suffix.lower() not in ('.mp4', '.mov', '.m4v') or _has_edit_list(path):
         return 0
@@ -74,17 +78,23 @@ def _announced_frames(capture: cv2.VideoCapture, path: str | Path) -> int:
 
 
 def _has_edit_list(path: str | Path) -> bool:
-    """Return whether the index of an MP4 or MOV file cuts frames from the start of the video.
+    """Return whether an MP4 or MOV file has an edit list that may hide frames.
 
-    An edit list with a start other than 0 hides frames. The box ``elst`` has a version, flags, a number of entries, and
-    for each entry a duration and a start, with 4 or (version 1) 8 bytes each.
+    An edit list is a box of the type ``elst``. It may hide frames if its first entry has a start time above 0: programs
+    do not show what is stored before this time. The function searches the whole file for these boxes, and reads only
+    the first entry of each box. It does not check to which track a box belongs. Therefore it also returns True for an
+    edit list of the sound track.
+
+    After its type, a box contains the version (1 byte), flags (3 bytes), the number of entries (4 bytes), and the
+    entries. An entry begins with its duration and its start time. Each of these two numbers has 8 bytes in version 1,
+    and 4 bytes in version 0.
     """
     with open(path, 'rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         position = content.find(b'elst')
         while position >= 0:
             size = 8 if content[position + 4 : position + 5] == b'\1' else 4
             start = content[position + 12 + size : position + 12 + 2 * size]
-            # -1 marks an empty entry, which delays the video.
+            # A start time of -1 marks an empty entry, which only delays the track.
             if int.from_bytes(start, 'big', signed=True) > 0:
                 return True
             position = content.find(b'elst', position + 4)
@@ -92,7 +102,7 @@ def _has_edit_list(path: str | Path) -> bool:
 
 
 def count_frames(path: str | Path) -> int:
-    """Return the number of frames of a video that can be decoded, 0 if the file is not a video."""
+    """Return the number of frames that can be decoded from a video; 0 if the file is not a video."""
     capture = cv2.VideoCapture(str(path))
     number = 0
     while capture.grab():
@@ -107,17 +117,19 @@ def write_frames(
     """Write an MP4 video, completely or not at all; its folder is created if it is missing.
 
     Args:
-        frames: BGR uint8 (H, W, 3), all of one size, at least one.
-        path: final path, ends in ``.mp4``.
+        frames: the frames, BGR uint8 (H, W, 3). There must be at least one, and all must have the same size.
+        path: final path. It must end in ``.mp4``.
         rate: frames per second.
-        sound_from: a video whose sound is copied, up to the length of the new one. Needs the program ffmpeg.
+        sound_from: a video whose sound is copied, up to the length of the new video. This needs the program ffmpeg.
+            None copies no sound.
 
     Returns:
-        Whether the video has sound: False if ``sound_from`` has none, or ffmpeg is not installed.
+        Whether the new video has sound. False if ``sound_from`` is None or has no sound, or if ffmpeg is not installed
+        or fails.
 
     Raises:
-        InputError: the name does not end in ``.mp4``, there is no frame, OpenCV cannot write such a video, or the
-            written file cannot be read back completely, as on a full disk.
+        InputError: the name does not end in ``.mp4``, there is no frame, OpenCV cannot write MP4 videos of this size,
+            or the written file does not contain all frames, for example because the disk is full.
     """
     path = require_mp4(path)
     with atomic_write(path) as part:
@@ -127,7 +139,9 @@ def write_frames(
                 size = frame.shape[1::-1]
                 writer = cv2.VideoWriter(str(part), cv2.VideoWriter.fourcc(*'mp4v'), rate, size)
                 if not writer.isOpened():
-                    raise InputError(f'{path}: OpenCV cannot write MP4 videos of {size[0]}x{size[1]} here')
+                    raise InputError(
+                        f'{path}: OpenCV on this machine cannot write MP4 videos of {size[0]}x{size[1]} pixels'
+                    )
             writer.write(frame)
             number += 1
         if writer is None:
@@ -151,7 +165,11 @@ def require_mp4(path: str | Path) -> Path:
 
 
 def _copy_sound(video: Path, source: str | Path, seconds: float) -> bool:
-    """Add the first seconds of the sound of ``source`` to a video; return False if there is no sound or no ffmpeg."""
+    """Add the sound of the first ``seconds`` of ``source`` to a video.
+
+    Returns:
+        Whether the sound was added. False if ``source`` has no sound, or if ffmpeg is not installed or fails.
+    """
     ffmpeg = shutil.which('ffmpeg')
     if ffmpeg is None:
         return False

@@ -95,7 +95,7 @@ def test_converter_names_wrong_shapes_and_refuses_code(authors_file, tmp_path, c
 
 def test_files_that_are_not_checkpoints_are_refused(tmp_path):
     torch.save(dict(model=subprocess.Popen), tmp_path / 'evil.pth')
-    with pytest.raises(ValueError, match=r'evil.pth: cannot be read as weights \(it refers to \w+.Popen\)'):
+    with pytest.raises(ValueError, match=r'evil.pth: .* weights \(it refers to the Python object \w+.Popen\)'):
         read_checkpoint(tmp_path / 'evil.pth')
     for text in ('', 'results of run', 'sian weights'):
         (tmp_path / 'text.pth').write_text(text)
