@@ -1,8 +1,9 @@
-"""The only module that handles the differences between the releases and forks of OpenMMLab.
+"""Handle the differences between the releases and forks of OpenMMLab. No other module does this.
 
 Two sets of distributions install the same import names (mmengine, mmcv, mmdet, mmseg): the maintained ``onedl-*`` forks
-and the originals. Importing this module checks that one of them is installed. For both it makes three things work:
-``_base_ = 'mmseg::...'`` in configs, resuming with torch >= 2.6, and training in several processes on a CPU.
+and the originals. Importing this module checks that mmengine and mmcv from one of these sets are installed. The module
+makes three things work with both sets: ``_base_ = 'mmseg::...'`` in configs, resuming with torch >= 2.6, and training
+in several processes on a CPU.
 """
 
 import importlib
@@ -12,8 +13,8 @@ from importlib import metadata, util
 
 _STACKS_HINT = (
     'Install one OpenMMLab stack: `pip install mmderain[onedl]` (maintained forks) or '
-    '`pip install mmderain[openmmlab]` (originals); mmcv needs `--no-build-isolation` when its '
-    'operators are wanted.'
+    '`pip install mmderain[openmmlab]` (originals). If you need the operators of mmcv, add '
+    '`--no-build-isolation`.'
 )
 
 for _name in ('mmengine', 'mmcv'):
@@ -26,7 +27,7 @@ from mmengine.logging.history_buffer import HistoryBuffer  # noqa: E402
 
 from .errors import InputError  # noqa: E402
 
-# Maps an import name to the names of the distributions that may provide it, the fork first.
+# Maps an import name to the names of the distributions that may provide it. The fork is the first one.
 _DISTRIBUTIONS = {
     'mmderain': ('mmderain',),
     'mmdet': ('onedl-mmdetection', 'mmdet'),
@@ -35,7 +36,7 @@ _DISTRIBUTIONS = {
 
 
 def installed_distribution(module: str) -> str | None:
-    """Return the name of the installed distribution that provides an import name, None if there is none.
+    """Return the name of the installed distribution that provides an import name; None if no distribution does.
 
     Args:
         module: ``'mmdet'``, ``'mmseg'`` or ``'mmderain'``.
@@ -50,58 +51,61 @@ def installed_distribution(module: str) -> str | None:
 
 
 def map_config_scopes() -> None:
-    """Let ``_base_ = '<module>::...'`` find the package under the name it was installed by.
+    """Make ``_base_ = '<module>::...'`` in configs find the installed package.
 
-    mmengine's table has only the names of the originals (``mmseg`` -> ``mmsegmentation``). A package that can be
-    imported but is not installed as a distribution (``PYTHONPATH``) is found by its import name.
+    mmengine looks up the name of the distribution in a table, which contains only the originals (``mmseg`` ->
+    ``mmsegmentation``). This function writes the installed distributions into the table. For a package that can be
+    imported but is not installed, for example through ``PYTHONPATH``, it writes the import name.
     """
     for module in _DISTRIBUTIONS:
         _config_utils.MODULE2PACKAGE[module] = installed_distribution(module) or module
 
 
 def _history_buffer_method(owner: type, name: str) -> Callable:
-    """Return a method of HistoryBuffer, in place of ``getattr`` when a checkpoint is read."""
+    """Return a method of HistoryBuffer. This function replaces ``getattr`` when a checkpoint is read."""
     if owner is not HistoryBuffer or name.startswith('_'):
         raise ValueError(f'refused to unpickle {owner!r}.{name}: only HistoryBuffer methods are expected')
     return getattr(owner, name)
 
 
 def allow_resuming() -> None:
-    """Let ``torch.load(weights_only=True)`` read the objects other than tensors in a checkpoint of a Runner.
+    """Allow ``torch.load(weights_only=True)`` to read all objects in a checkpoint of mmengine's Runner.
 
-    torch >= 2.6 refuses mmengine's ``HistoryBuffer`` (the smoothed losses) and the numpy arrays in it, so that
-    mmengine 0.10.7 cannot resume. When a checkpoint is read, a ``HistoryBuffer`` looks up its own methods with
-    ``getattr``. This function allows ``getattr`` only for the public names of ``HistoryBuffer``.
+    A checkpoint contains objects of mmengine's ``HistoryBuffer`` (the smoothed losses) with numpy arrays. By default,
+    torch >= 2.6 refuses them, so that mmengine 0.10.7 cannot resume.
+
+    When a checkpoint is read, a ``HistoryBuffer`` looks up its own methods with ``getattr``. This function allows
+    ``getattr`` only for the public names of ``HistoryBuffer``.
     """
     import numpy as np
 
-    # numpy 2 has renamed numpy.core to numpy._core.
+    # numpy 2 renamed numpy.core to numpy._core.
     multiarray = importlib.import_module(
         'numpy._core.multiarray' if np.lib.NumpyVersion(np.__version__) >= '2.0.0' else 'numpy.core.multiarray'
     )
     dtypes = [type(np.dtype(kind)) for kind in ('f8', 'f4', 'i8', 'i4', 'b1', 'u8')]
     globals_ = [HistoryBuffer, np.ndarray, np.dtype, *dtypes]
     globals_.append((_history_buffer_method, 'builtins.getattr'))
-    # A checkpoint that was written with numpy 1 names the module `numpy.core`, one with numpy 2 `numpy._core`.
+    # Checkpoints that were written with numpy 1 name the module `numpy.core`. With numpy 2, they name `numpy._core`.
     for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
         globals_ += [(getattr(multiarray, name), f'{module}.{name}') for name in ('_reconstruct', 'scalar')]
     torch.serialization.add_safe_globals(globals_)
 
 
 def init_cpu_distributed(launcher: str) -> dict | None:
-    """Start a gloo process group on a machine without a GPU, where mmengine requires CUDA.
+    """Start a gloo process group on a machine without a GPU.
 
-    mmengine's launcher calls ``torch.cuda.set_device`` and wraps the model with ``device_ids``. Neither works without a
-    GPU.
+    mmengine's own code for ``--launcher pytorch`` calls ``torch.cuda.set_device`` and wraps the model with
+    ``device_ids``. Neither works without a GPU.
 
     Args:
         launcher: value of ``--launcher``. Only ``'pytorch'`` is handled here; mmengine handles the others.
 
     Returns:
-        The ``model_wrapper_cfg`` that the Runner needs, or None if mmengine starts the processes itself.
+        The ``model_wrapper_cfg`` that the Runner needs, or None if mmengine handles the launcher.
 
     Raises:
-        InputError: the environment lacks the variables that ``torchrun`` sets.
+        InputError: an environment variable that ``torchrun`` sets is missing.
     """
     if launcher != 'pytorch' or torch.cuda.is_available():
         return None

@@ -1,4 +1,4 @@
-"""The exception for bad input, and helpers for its messages."""
+"""The exceptions of mmderain, and helpers for their messages."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,30 +7,31 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """A file, config or data of the user is not as expected.
+    """A file, a config or other input of the user is not as expected.
 
-    The message says which one, what was found, what was expected and what to do. The command line tools therefore
-    print it without a traceback.
+    The message names the input, what was found, what was expected, and what to do. Therefore the command line tools
+    print only the message, without a traceback.
     """
 
     def __str__(self) -> str:
-        # A DataLoader raises its worker's error again, with the whole traceback as its message; ours is at the end.
+        # If a worker process raises this error, the DataLoader raises it again with the whole traceback as the message.
+        # The original message is at the end of this text.
         return super().__str__().rsplit(f'{__name__}.InputError: ', 1)[-1].rstrip('\n')
 
 
 class UnreadableImageError(InputError):
-    """The file of an image cannot be read."""
+    """An image file cannot be read."""
 
 
 class Stopped(Exception):
-    """A signal ended a program after it stored its progress. The message says what is stored and how to continue.
+    """A signal stopped the program. The message says whether a checkpoint exists, and how to continue from it.
 
     Args:
         number: number of the signal.
         text: the message.
 
     Attributes:
-        exit_status: 128 + the number of the signal, as in a shell.
+        exit_status: 128 + the number of the signal, as in shells.
     """
 
     def __init__(self, number: int, text: str) -> None:
@@ -39,9 +40,10 @@ class Stopped(Exception):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return the end of an error message that names a similar known word, '' if there is none."""
+    """Return text for the end of an error message that suggests a similar known word; '' if no word is similar."""
     names = list(known)
-    # A name with the prefix of a package, as in 'mmderain.Derain', is the best match for the name alone.
+    # If only the prefix of a package is missing, the name with the prefix is the best match: 'mmderain.Derain' for
+    # 'Derain'.
     close = [name for name in names if name.endswith(f'.{word}')]
     close = close or difflib.get_close_matches(word, names, n=1, cutoff=0.7)
     return f'; did you mean {close[0]!r}?' if close else ''

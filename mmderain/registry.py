@@ -1,7 +1,10 @@
-"""The registries of mmderain: a child with the scope ``mmderain`` of each root registry of mmengine.
+"""The registries of mmderain.
 
-Users need no import to find a type, because a registry imports its ``locations`` at its first lookup. Every root
-registry has a child here, because mmengine warns if a scope lacks one.
+For each root registry of mmengine, this module creates a child registry with the scope ``mmderain``. mmengine would
+warn if one of them did not exist.
+
+Configs can name a type without importing its module, because a registry imports the modules in its ``locations`` when
+it looks up a name for the first time.
 """
 
 from mmengine import registry as _root
@@ -21,7 +24,7 @@ _LOCATIONS = {
 
 
 def _child(name: str) -> Registry:
-    """Return the child of a root registry."""
+    """Create the child of the root registry with this name."""
     root = getattr(_root, name)
     return Registry(root.name, scope='mmderain', parent=root, locations=_LOCATIONS.get(name, ['mmderain.models']))
 

@@ -44,8 +44,8 @@ def read_config(path: str | Path) -> Config:
     except (OSError, InputError):
         raise
     except Exception as error:  # a config is a program and can raise any exception
-        # For a failed import, mmengine raises an error whose message starts with a long list of sys.path. The message of
-        # the original exception, `__cause__`, is shorter.
+        # For a failed import, mmengine raises an error whose message starts with a long list of sys.path. The message
+        # of the original exception, `__cause__`, is shorter.
         cause = error.__cause__ if isinstance(error, ImportError) and error.__cause__ else error
         raise InputError(f'{path}: cannot be read as a config: {_reason(cause)}') from error
 

@@ -1,17 +1,23 @@
-"""The data of one image."""
+"""The data sample of one image."""
 
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 
 class DerainDataSample(BaseDataElement):
-    """Data of one image beside the rainy input: meta information, the clean image and the result.
+    """Data of one image, except the rainy input itself: meta information, the clean image and the derained image.
 
-    Meta information: ``img_path`` and ``gt_path``, ``name`` (the image's path relative to its data root), ``ori_shape``
-    (height and width of the loaded image), ``sample_idx``.
+    The meta information that the packing transform stores by default is
+
+    * ``img_path``: path of the rainy image,
+    * ``gt_path``: path of the clean image,
+    * ``name``: path of the rainy image relative to the folder of rainy images,
+    * ``ori_shape``: height and width of the loaded image,
+    * ``sample_idx``: index of the image in the data set.
 
     Attributes:
-        gt_img: clean image, (3, H, W): BGR uint8 as packed, RGB float in [0, 1] after the data preprocessor.
+        gt_img: clean image, (3, H, W). The packing transform stores it as BGR uint8. The data preprocessor converts it
+            to RGB float in [0, 1].
         pred_img: derained image, (3, H, W), RGB float, neither clamped to [0, 1] nor rounded.
     """
 
