@@ -1,4 +1,4 @@
-"""Measurements of ``tools/benchmark.py``: times and memory of networks beside those of a reference."""
+"""Measure the run time and memory of networks and compare the time with a reference, for ``tools/benchmark.py``."""
 
 import importlib
 import math
@@ -24,7 +24,8 @@ from mmderain.models import Derainer
 from . import profiling
 
 Size = tuple[int, int]
-#: Plain formulations of the networks, in a checkout only.
+#: Folder of the plain formulations: slow implementations of the networks that follow the formulas of their papers. It
+#: exists only in a git checkout.
 PLAIN_NETWORKS = Path(__file__).resolve().parents[2] / 'tests/reference'
 
 
@@ -34,7 +35,7 @@ class Variant(NamedTuple):
     Attributes:
         precision: ``'fp32'``, ``'bf16'`` or ``'fp16'``.
         path: ``'eager'``, ``'compiled'`` (by torch.compile) or ``'graphs'`` (compiled, with CUDA graphs).
-        cpu_memory: ``'kept'`` (inside :func:`keep_cpu_memory`) or ``'freed'``.
+        cpu_memory: ``'kept'`` (inside :func:`keep_cpu_memory`) or ``'freed'`` (outside of it).
     """
 
     precision: str
@@ -47,18 +48,19 @@ class Benchmark:
     """Settings of a benchmark, and its measurements.
 
     Attributes:
-        sizes: heights and widths of the images, px.
-        batches: images of a batch: all of these at the first size, the first one at the others.
-        precision, paths, cpu_memory: values of :class:`Variant`; all combinations are measured.
+        sizes: sizes of the images, (height, width) in pixels.
+        batches: batch sizes. The first image size is measured with each of them, the other image sizes only with the
+            first batch size.
+        precision, paths, cpu_memory: values for the attributes of :class:`Variant`; all combinations are measured.
         train: measure training steps instead of forward passes.
-        cfg_options: entries of the configs to override, dotted keys.
-        checkpoint: weights; None leaves the initial ones.
+        cfg_options: entries of the configs to override, with dotted keys.
+        checkpoint: path of the weights. None uses the initial weights.
         device: ``'cpu'``, ``'cuda:0'`` and so on.
-        threads: threads of torch; None leaves them as they are.
-        repeats: timed passes of each variant.
-        reference: what a network is compared with: ``'plain'`` (its plain formulation), ``'eager'`` (the network
-            itself) or ``'module:Class'``, which is built without arguments.
-        resident_memory: measure the resident memory too, each value in a process of its own (Linux only).
+        threads: number of threads of torch. None keeps the current number.
+        repeats: number of timed passes of each variant.
+        reference: network with which a network is compared: ``'plain'`` (its plain formulation), ``'eager'`` (the
+            network itself, not compiled) or ``'module:Class'`` (a class that is built without arguments).
+        resident_memory: also measure the resident memory, each value in a new process. Linux only.
     """
 
     sizes: list[Size] = field(default_factory=lambda: [(320, 480)])
@@ -76,16 +78,16 @@ class Benchmark:
     resident_memory: bool = True
 
     def cases(self) -> Iterator[tuple[Size, int]]:
-        """Yield each size with each of its batch sizes."""
+        """Yield each pair of an image size and a batch size that is measured."""
         for number, size in enumerate(self.sizes):
             yield from product([size], self.batches if number == 0 else self.batches[:1])
 
     def variants(self) -> list[Variant]:
-        """Return all combinations of precision, path and memory."""
+        """Return all combinations of the values in ``precision``, ``paths`` and ``cpu_memory``."""
         return [Variant(*values) for values in product(self.precision, self.paths, self.cpu_memory)]
 
     def path_options(self, path: str) -> dict:
-        """Return ``cfg_options`` with the setting of a path."""
+        """Return ``cfg_options`` with the compile setting for a path, see :class:`Variant`."""
         options = dict(self.cfg_options or {})
         if path != 'compiled':
             options = {key: value for key, value in options.items() if not is_compile_option(key)}
@@ -96,25 +98,26 @@ class Benchmark:
         return options
 
     def build(self, config: str, path: str) -> Derainer:
-        """Build a model that takes a path; the weights are the same each time."""
+        """Build the model for a path, see :class:`Variant`. All models of a config have the same weights."""
         options = self.path_options(path)
         torch.manual_seed(0)
         model = init_model(config, self.checkpoint, self.device, options)
-        if path == 'eager' and model.cfg.model.get('compile'):  # the config itself compiles
+        if path == 'eager' and model.cfg.model.get('compile'):  # the config itself turns compilation on
             model = init_model(config, self.checkpoint, self.device, options | {'model.compile': None})
         return model
 
     def models(self, config: str) -> tuple[Derainer, Derainer]:
-        """Return an eager model, and another one around the reference for its network.
+        """Return an eager model of a config, and another model whose network is the reference.
 
         Raises:
-            FileNotFoundError, InputError: one of them cannot be built or trained, or does not take a size.
+            FileNotFoundError, InputError: one of the two models cannot be built or trained, or the network does not
+                accept one of the sizes.
         """
         model = self.build(config, 'eager')
         name, least = type(model.network).__name__, model.spec.min_size
         for height, width in self.sizes:
             if min(height, width) < least:
-                raise InputError(f'--sizes {height}x{width}: {name} takes sides from {least} on')
+                raise InputError(f'--sizes {height}x{width}: {name} needs sides of at least {least} pixels')
         if self.train and not (model.losses and 'optim_wrapper' in model.cfg):
             raise InputError(f'{config}: --train needs a config with a loss and an optim_wrapper')
         if self.reference == 'eager':
@@ -127,20 +130,21 @@ class Benchmark:
         return model, other
 
     def call(self, model: Derainer, precision: str, cpu_memory: str) -> profiling.Call:
-        """Return the call that is timed: a training step or a forward pass."""
+        """Return the function that is timed: a training step or a forward pass."""
         keep = cpu_memory == 'kept'
         if self.train:
             return profiling.training_step(model, precision, self.device, keep)
         return profiling.forward_pass(model.network, precision, self.device, keep)
 
     def rows(self, config: str, peaks: dict[str, float]) -> Iterator[dict]:
-        """Measure a network and the reference, which take turns.
+        """Measure all variants of a network, and the reference.
 
-        The reference runs in float32 and without :func:`~mmderain.engine.cpu_memory.keep_cpu_memory`.
+        The timed passes of the reference and of the variants alternate. The reference runs in float32 and without
+        :func:`~mmderain.engine.cpu_memory.keep_cpu_memory`.
 
         Args:
             config: config file of a derainer.
-            peaks: precision -> multiply-adds a second of :func:`~mmderain.engine.profiling.convolution_peak`.
+            peaks: maps each precision to the result of :func:`~mmderain.engine.profiling.convolution_peak`.
 
         Yields:
             A dict for each case and variant; ``mmderain.visualization.benchmark_report`` names the main keys.
@@ -157,7 +161,8 @@ class Benchmark:
             images = profiling.random_images(model.network, size, batch, self.device)
             turns = [partial(other_call, images.contiguous()), *(partial(call, images) for call in calls.values())]
             other_times, *own_times = profiling.time_calls(turns, self.repeats, self.device)
-            # A backward pass takes the products of the forward pass twice: for the inputs and for the weights.
+            # A backward pass has twice the multiply-adds of the forward pass: the first half for the gradients of the
+            # inputs, the second half for the gradients of the weights.
             padded = profiling.padded_size(model.network, size)
             adds = profiling.multiply_adds(model.network, padded) * (3 if self.train else 1)
             pixels = batch * size[0] * size[1]
@@ -189,16 +194,18 @@ class Benchmark:
                 )
 
     def resident(self, config: str, size: Size, batch: int, variant: Variant) -> int:
-        """Return :func:`~mmderain.engine.profiling.peak_memory` of a fresh process, in bytes.
+        """Measure :func:`~mmderain.engine.profiling.peak_memory` in a new process, and return it in bytes.
 
         Raises:
-            InputError: the process ended before it had an answer, for example because memory was short.
+            InputError: the process ended without a result, for example because there was too little memory.
         """
         try:
             with ProcessPoolExecutor(1, get_context('spawn')) as pool:
                 return pool.submit(self._peak_memory, config, size, batch, variant).result()
         except BrokenProcessPool as error:
-            raise InputError(f'{config}: memory could not be measured ({error}); --no-memory leaves it out') from error
+            raise InputError(
+                f'{config}: memory could not be measured ({error}); use --no-memory to skip this measurement'
+            ) from error
 
     def _peak_memory(self, config: str, size: Size, batch: int, variant: Variant) -> int:
         if self.threads:
@@ -206,18 +213,18 @@ class Benchmark:
         model = self.build(config, variant.path)
         call = self.call(model, variant.precision, variant.cpu_memory)
         images = profiling.random_images(model.network, size, batch, self.device)
-        # This call is not measured, because it sets up the optimizer's moments or compiles the network.
+        # The first call is not measured, because it creates the optimizer's moments or compiles the network.
         call(images[..., :32, :32] if variant.path == 'eager' else images)
         return profiling.peak_memory(call, images, self.device)
 
 
 def is_compile_option(key: str) -> bool:
-    """Return whether a key of a config is a setting of compilation."""
+    """Return whether a key of a config is a compile setting."""
     return key.startswith('model.compile')
 
 
 def load_reference(text: str) -> nn.Module:
-    """Build the network of ``'module:Class'``; the module may lie in the working directory.
+    """Build the network of ``'module:Class'``; the module may be in the working directory.
 
     Raises:
         InputError: there is no such module or class, or it cannot be built without arguments.
@@ -228,7 +235,7 @@ def load_reference(text: str) -> nn.Module:
         return getattr(importlib.import_module(module), name)()
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise InputError(
-            f'--reference {text}: {error}; expected plain, eager or MODULE:CLASS, which is built without arguments'
+            f'--reference {text}: {error}; expected plain, eager or MODULE:CLASS; the class is built without arguments'
         ) from error
 
 
@@ -239,8 +246,8 @@ def plain_formulation(network: nn.Module, config: str) -> nn.Module:
         InputError: this is not a checkout, or the network has no plain formulation.
     """
     if not PLAIN_NETWORKS.is_dir():
-        text = 'only a checkout has the plain formulations; choose eager or MODULE:CLASS'
-        raise InputError(f'--reference plain: {PLAIN_NETWORKS} does not exist, {text}')
+        text = 'only a git checkout contains the plain formulations; choose eager or MODULE:CLASS'
+        raise InputError(f'--reference plain: {PLAIN_NETWORKS} does not exist; {text}')
     sys.path.append(str(PLAIN_NETWORKS.parent))
     from reference import plain_network
 

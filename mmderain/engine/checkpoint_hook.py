@@ -14,17 +14,19 @@ from mmderain.registry import HOOKS
 
 @HOOKS.register_module()
 class SafeCheckpointHook(CheckpointHook):
-    """Save checkpoints so that neither a killed process nor a full disk loses the previous one.
+    """Save checkpoints so that the previous checkpoint is not lost if the process is killed or the disk is full.
 
-    mmengine's ``CheckpointHook`` writes into the final file and deletes the oldest checkpoint first. This hook writes a
-    temporary file, verifies its checksums, renames it, and records its name in ``last_checkpoint`` in the same way.
-    Only then it deletes checkpoints beyond ``max_keep_ckpts``. It deletes the previous best checkpoint of ``save_best``
-    after the new one is written. It takes the arguments of ``CheckpointHook``. mmengine itself handles storage other
-    than local files.
+    mmengine's ``CheckpointHook`` first deletes the oldest checkpoint, and then writes directly to the final file. This
+    hook writes a temporary file, verifies its checksums, and renames it. Then it writes the path of the checkpoint to
+    the file ``last_checkpoint``, also by a temporary file. Only after that, it deletes checkpoints beyond
+    ``max_keep_ckpts``. It deletes the previous best checkpoint of ``save_best`` after the new one is written.
+
+    The arguments are those of ``CheckpointHook``. For storage other than local files, this hook saves checkpoints as
+    ``CheckpointHook`` does.
     """
 
     def save_now(self, runner: Runner) -> None:
-        """Save a checkpoint after the present step, unless this step has one already."""
+        """Save a checkpoint of the current step, unless it has been saved already."""
         if self.last_ckpt != str(Path(self.out_dir) / self.filename_tmpl.format(runner.iter + 1)):
             self._save_checkpoint(runner)
 
@@ -37,7 +39,7 @@ class SafeCheckpointHook(CheckpointHook):
         self.last_ckpt = str(path)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
         if not is_main_process():
-            self._save(runner, path, meta)  # with sharded models every process takes part
+            self._save(runner, path, meta)  # with sharded models, every process must take part in saving
             return
         with atomic_write(path) as part:
             self._save(runner, part, meta)
@@ -48,7 +50,8 @@ class SafeCheckpointHook(CheckpointHook):
             (Path(self.out_dir) / self.filename_tmpl.format(old)).unlink(missing_ok=True)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        # mmengine deletes the best checkpoints that these attributes name before it writes the new one.
+        # Before mmengine writes a new best checkpoint, it deletes the files that these attributes name. Therefore they
+        # are None during the call.
         single, several = getattr(self, 'best_ckpt_path', None), dict(getattr(self, 'best_ckpt_path_dict', {}))
         self.best_ckpt_path: str | None = None
         for key in several:
@@ -59,7 +62,7 @@ class SafeCheckpointHook(CheckpointHook):
             self.best_ckpt_path_dict[key] = self._replace_best(old, self.best_ckpt_path_dict[key])
 
     def _replace_best(self, old: str | None, new: str | None) -> str | None:
-        """Delete the old best checkpoint if there is a new one; return the path of the best checkpoint."""
+        """Delete the old best checkpoint if there is a new one, and return the path of the best checkpoint."""
         if new is None:
             return old
         if is_main_process():
@@ -74,11 +77,11 @@ class SafeCheckpointHook(CheckpointHook):
         return new
 
     def _record_step(self, runner: Runner, step: int) -> list[int]:
-        """Add a step to those that are kept; return the steps whose checkpoints are no longer kept."""
+        """Add a step to the list of kept checkpoints, and return the steps whose checkpoints must be deleted."""
         if self.max_keep_ckpts <= 0 or (self.keep_ckpt_ids and self.keep_ckpt_ids[-1] == step):
             return []
         expired = list(self.keep_ckpt_ids)[: len(self.keep_ckpt_ids) + 1 - self.max_keep_ckpts]
-        self.keep_ckpt_ids.append(step)  # a deque of this length: it drops the expired steps
+        self.keep_ckpt_ids.append(step)  # a deque of at most max_keep_ckpts steps, which drops the expired ones
         runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
         return expired
 
@@ -97,15 +100,15 @@ class SafeCheckpointHook(CheckpointHook):
 
 
 def verify_checkpoint(path: Path) -> None:
-    """Check that a checkpoint was written completely, by the checksums of its parts.
+    """Verify the checksums in a checkpoint file, to check that it was written completely.
 
     Raises:
-        OSError: a part is missing or differs from its checksum.
+        OSError: the file is incomplete, or a part of it does not match its checksum.
     """
     try:
         with zipfile.ZipFile(path) as file:
             damaged = file.testzip()
     except zipfile.BadZipFile as error:
-        raise OSError(f'{path}: was not written completely ({error}); the checkpoint before it is kept') from None
+        raise OSError(f'{path}: was not written completely ({error}); the previous checkpoint is kept') from None
     if damaged is not None:
-        raise OSError(f'{path}: {damaged} does not match its checksum; the checkpoint before it is kept')
+        raise OSError(f'{path}: {damaged} does not match its checksum; the previous checkpoint is kept')

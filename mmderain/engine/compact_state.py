@@ -12,22 +12,26 @@ from mmderain.io import atomic_write
 
 
 def compact_checkpoint(checkpoint: dict, max_bytes: int) -> dict:
-    """Return a smaller checkpoint that training can continue from.
+    """Return a smaller checkpoint from which the training can continue.
 
-    Weights are stored in float16 and the optimizer's moments in bfloat16, which has the range of float32. Integers,
-    single numbers and tensors that float16 cannot hold stay as they are. The message hub (the history of the log) is
-    left out. If the result is still too large, the optimizer's moments are left out, and then the weights in training;
-    the averaged weights (EMA) are always kept, and so are the step, the learning rate and the schedulers' state.
+    Weights are stored in float16. The optimizer's moments are stored in bfloat16, which has the range of float32.
+    Integers, single numbers and weights that float16 cannot represent are not converted. The message hub (the history
+    of the log) is left out.
+
+    If the result is still too large, the optimizer's moments are left out. If it is then still too large, and the
+    checkpoint contains averaged weights (EMA), the weights of the last step are left out too. The averaged weights, the
+    step, the learning rate and the state of the schedulers are always kept.
 
     Args:
         checkpoint: a checkpoint of mmengine's runner, on any device. It is not changed.
         max_bytes: largest allowed size of the file that ``torch.save`` writes for the result.
 
     Returns:
-        The smaller checkpoint, which ``restore_checkpoint`` takes. It can be saved and read with ``weights_only=True``.
+        The smaller checkpoint, an input of :func:`restore_checkpoint`. When it is saved, ``torch.load`` can read it
+        with ``weights_only=True``.
 
     Raises:
-        InputError: not even the averaged weights fit.
+        InputError: the parts that are always kept are larger than ``max_bytes``.
     """
     compact = {key: value for key, value in checkpoint.items() if key != 'message_hub'}
     compact['compact'] = True
@@ -38,11 +42,11 @@ def compact_checkpoint(checkpoint: dict, max_bytes: int) -> dict:
         compact['optimizer'] = apply_to(compact['optimizer'], _is_float32_array, lambda x: x.bfloat16())
     compact = apply_to(compact, torch.is_tensor, lambda x: x.cpu())
     if _size(compact) > max_bytes and 'optimizer' in compact:
-        # The parameter groups stay: mmengine's schedulers compute each learning rate from the one before.
+        # The parameter groups are kept, because mmengine's schedulers compute each learning rate from the previous one.
         compact['optimizer'] = dict(compact['optimizer'], state={})
     if _size(compact) > max_bytes and 'ema_state_dict' in compact:
         own = {key: value for key, value in compact['ema_state_dict'].items() if not key.startswith('module.')}
-        compact['ema_state_dict'] = own  # the number of steps that were averaged
+        compact['ema_state_dict'] = own  # contains only the number of averaged steps
     if _size(compact) > max_bytes:
         raise InputError(
             f'the weights alone take {_size(compact)} bytes; expected at most {max_bytes}. Allow more bytes.'
@@ -51,14 +55,14 @@ def compact_checkpoint(checkpoint: dict, max_bytes: int) -> dict:
 
 
 def restore_checkpoint(compact: dict) -> dict:
-    """Return a checkpoint that mmengine's ``Runner.resume`` loads.
+    """Return a checkpoint that mmengine's ``Runner.resume`` can load.
 
     Args:
         compact: a result of ``compact_checkpoint``. It is not changed.
 
     Returns:
-        The checkpoint in float32. If the weights in training were left out, they are a copy of the averaged weights.
-        If the optimizer's moments were left out, they start from zero.
+        The checkpoint in float32. If the weights of the last step were left out, the averaged weights replace them. If
+        the optimizer's moments were left out, they start from zero.
 
     Raises:
         InputError: ``compact`` is not a result of ``compact_checkpoint``.
@@ -70,21 +74,22 @@ def restore_checkpoint(compact: dict) -> dict:
     if 'ema_state_dict' in checkpoint:
         for key, value in checkpoint['state_dict'].items():
             checkpoint['ema_state_dict'].setdefault(f'module.{key}', value.clone())
-    # Resuming requires these entries. The checkpoint hook deletes a checkpoint in this list when it is outdated.
+    # Resuming requires these entries. The list `keep_ckpt_ids` makes the checkpoint hook delete this checkpoint when
+    # newer checkpoints replace it.
     kept = dict(keep_ckpt_ids=[checkpoint['meta']['iter']])
     checkpoint['message_hub'] = dict(log_scalars={}, runtime_info=kept, resumed_keys=dict(keep_ckpt_ids=True))
     return checkpoint
 
 
 def write_restored(compact: dict, work_dir: Path) -> Path:
-    """Write the checkpoint of a compact state into a work directory, as its latest one.
+    """Restore a compact checkpoint, and write it into a work directory as the latest checkpoint.
 
     Args:
         compact: a result of ``compact_checkpoint``.
         work_dir: work directory of the training that continues from it.
 
     Returns:
-        The checkpoint, ``iter_<step>.pth``.
+        Path of the checkpoint, ``iter_<step>.pth`` in the work directory.
     """
     path = work_dir / f'iter_{compact["meta"]["iter"]}.pth'
     with atomic_write(path) as part:

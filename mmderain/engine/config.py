@@ -19,16 +19,16 @@ from mmderain.registry import DATASETS, MODELS
 
 from .optim_wrapper import BFloat16OptimWrapper
 
-#: Entries that a config may have beside the arguments of mmengine's Runner.
+#: Entries that a config may have in addition to the arguments of mmengine's Runner.
 OTHER_ENTRIES = {'custom_imports', 'auto_scale_lr', 'find_unused_parameters', 'model_wrapper_cfg', 'work_dir'}
 
 
 def refuse_unknown_options(cfg: Config, options: dict) -> None:
-    """Refuse options that no part of a program would read, because they are typing errors.
+    """Refuse options that no part of a program would read, because they are probably typing errors.
 
     Args:
         cfg: config of a run.
-        options: entries to override, dotted keys.
+        options: entries to override, with dotted keys.
 
     Raises:
         InputError: the first part of a key is neither in the config nor an entry that the Runner reads.
@@ -37,13 +37,14 @@ def refuse_unknown_options(cfg: Config, options: dict) -> None:
     for key in options:
         first = key.split('.')[0]
         if first not in known:
-            raise InputError(f'--cfg-options {key}: no config has an entry {first!r}{did_you_mean(first, known)}')
+            raise InputError(f'--cfg-options {key}: unknown entry {first!r}{did_you_mean(first, known)}')
 
 
 def limit_workers(cfg: Config) -> None:
     """Limit the number of loader processes to the number of cores.
 
-    The data sets of mmderain give the same batches with any number of processes.
+    This does not change the results, because the data sets of mmderain give the same batches with any number of
+    processes.
     """
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = cfg.get(key)
@@ -59,8 +60,8 @@ def require_data(cfg: Config, *loaders: str) -> None:
         loaders: keys of data loaders in the config, such as ``'train_dataloader'``.
 
     Raises:
-        FileNotFoundError: a folder is missing. The message says where it was expected and, for the data sets of
-            mmderain, where the data set is published and its layout.
+        FileNotFoundError: a folder is missing. The message says where the folder was expected. For the data sets of
+            mmderain, it also describes the layout of the data set and says where it is published.
     """
     for key in loaders:
         dataset = (cfg.get(key) or {}).get('dataset') or {}
@@ -68,12 +69,14 @@ def require_data(cfg: Config, *loaders: str) -> None:
         if isinstance(cls, type) and issubclass(cls, DerainDataset):
             DATASETS.build({**dataset, 'pipeline': [], 'lazy_init': True}).require_folders()
             continue
-        for inner in (dataset, dataset.get('dataset') or {}):  # a data set, or the one in a wrapper that repeats it
+        # A wrapper such as RepeatDataset contains the data set in the entry `dataset`.
+        for inner in (dataset, dataset.get('dataset') or {}):
             root = inner.get('data_root') or ''
             if root and '://' not in root and not Path(root).is_dir():
                 raise FileNotFoundError(
-                    f'{root} does not exist (looked for in {Path.cwd()}), the data_root of {key}. Where the data sets '
-                    'of detectors and segmentors are published, and their layout: docs/en/datasets.md'
+                    f'{root} does not exist (looked for in {Path.cwd()}); it is the data_root of {key}. '
+                    'docs/en/datasets.md says where the data sets of detectors and segmentors are published, and which '
+                    'layout they must have.'
                 )
 
 
@@ -89,11 +92,14 @@ def prepare_config(
 
     Args:
         config: config file.
-        work_dir: folder for logs and checkpoints; by default that of the config, or ``work_dirs/<its name>``.
-        cfg_options: entries to override, dotted keys.
-        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``; ``'pytorch'`` without a GPU runs on gloo.
-        amp: train in mixed precision, as :func:`use_amp`; :func:`decide_amp` decides it for ``--amp=auto``.
-        auto_scale_lr: scale the learning rate by the batch size of all processes together, divided by
+        work_dir: folder for logs and checkpoints. None uses the ``work_dir`` of the config, or
+            ``work_dirs/<name of the config>`` if the config has none.
+        cfg_options: entries to override, with dotted keys.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``. Without a GPU, ``'pytorch'`` uses the back end
+            gloo.
+        amp: train in mixed precision, see :func:`use_amp`. For ``--amp=auto``, leave it False and call
+            :func:`decide_amp` with the prepared config.
+        auto_scale_lr: multiply the learning rate by the total batch size of all processes, divided by
             ``auto_scale_lr.base_batch_size`` of the config.
 
     Raises:
@@ -125,7 +131,7 @@ def prepare_config(
 
 
 def use_amp(cfg: Config) -> None:
-    """Set a config to train in mixed precision: fp16 with loss scaling on a GPU, bfloat16 on a CPU.
+    """Change a config to train in mixed precision: fp16 with loss scaling on a GPU, bfloat16 on a CPU.
 
     Args:
         cfg: config of a run; its ``optim_wrapper`` is changed.
@@ -138,16 +144,22 @@ def use_amp(cfg: Config) -> None:
 
 
 def decide_amp(cfg: Config, amp: str | None, resumed: dict | None = None) -> bool:
-    """Decide whether a run trains in mixed precision; on CPUs launched by ``'pytorch'``, process 0 decides for all.
+    """Decide whether a run trains in mixed precision.
+
+    If several processes train on CPUs, process 0 decides for all of them.
 
     Args:
         cfg: config of the run, as :func:`prepare_config` returns it.
-        amp: value of ``--amp``. None never uses mixed precision. ``'on'`` uses it, and warns if that is slow.
-            ``'auto'`` uses it on a GPU; on a CPU, only if the CPU has bfloat16 in hardware and a measurement of the
-            config's network and losses on two small images finds it faster. It prints the decision.
-        resumed: the checkpoint from which the run continues, None for a new run. ``'auto'`` keeps its precision and
-            does not measure, because another precision would change the result. But it never chooses bfloat16 on a
-            CPU without the hardware.
+        amp: value of ``--amp``:
+
+            * None does not use mixed precision.
+            * ``'on'`` uses it. On a CPU, it warns if mixed precision is slow.
+            * ``'auto'`` uses it on a GPU. On a CPU, it uses mixed precision only if the CPU has bfloat16 in hardware,
+              and if it computes the losses and gradients of two small images faster in bfloat16. On a CPU, it prints
+              the decision.
+        resumed: content of the checkpoint from which the run continues. None for a new run. With a checkpoint,
+            ``'auto'`` uses the precision of the earlier training and measures nothing, because another precision would
+            change the result. But on a CPU without bfloat16 in hardware, it never uses mixed precision.
     """
     if amp not in (None, 'on', 'auto'):
         raise ValueError(f"amp must be None, 'on' or 'auto', found {amp!r}")
@@ -161,7 +173,7 @@ def decide_amp(cfg: Config, amp: str | None, resumed: dict | None = None) -> boo
 
 
 def _decide_amp_on_cpu(cfg: Config, amp: str, resumed: dict | None) -> bool:
-    """Decide as :func:`decide_amp`, in one process on a CPU."""
+    """Make the decision of :func:`decide_amp` in one process on a CPU."""
     cpu = torch.device('cpu')
 
     def measure() -> float:

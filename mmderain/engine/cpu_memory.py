@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 # Options of mallopt, from malloc.h of the GNU C library.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-#: Smallest block in bytes that the library takes from the system at each request: the largest value that its own
-#: adaptation reaches, which is also the largest that versions before 2.36 accept; and the value inside
-#: :func:`keep_cpu_memory`.
+#: Two values of M_MMAP_THRESHOLD in bytes. Blocks of at least this size are requested directly from the system.
+#: :func:`keep_cpu_memory` sets LARGE at its start, and USUAL at its end or if the library does not accept LARGE. USUAL
+#: is the largest value that the library sets by itself, and the largest one that versions before 2.36 accept.
 USUAL, LARGE = 2**25, 2**30
 
 _lock = threading.Lock()
@@ -20,13 +20,14 @@ _active_contexts = 0
 def keep_cpu_memory() -> Iterator[None]:
     """Keep large blocks of memory in the process after they are freed, until the context ends.
 
-    By default, the GNU C library requests every block of more than 32 MB from the system and returns it when it is
-    freed. The system fills each new page with zeros, which takes as long as the arithmetic: inside this context a pass
-    of SIAN over 640x960 pixels takes half the time. The process holds more memory at its peak, because blocks of
-    different sizes leave gaps.
+    By default, the GNU C library requests every block of more than 32 MB from the system, and returns it to the system
+    when it is freed. The system fills each new page with zeros. This can take as long as the computation: inside this
+    context, a pass of SIAN over 640x960 pixels takes half the time. The peak memory of the process is higher, because
+    there are gaps between blocks of different sizes.
 
-    The setting holds for all threads of the process. Contexts can be nested, and used by several threads at the same
-    time; the memory returns to the system when the last one ends. Without the GNU C library nothing changes.
+    The setting applies to all threads of the process. Contexts can be nested, and several threads can use them at the
+    same time. When the last context ends, the memory is returned to the system. Without the GNU C library, the context
+    does nothing.
     """
     global _active_contexts
     libc = _libc()

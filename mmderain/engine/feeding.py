@@ -1,4 +1,4 @@
-"""Measure whether training steps wait for their data, for ``tools/benchmark_feeding.py``."""
+"""Measure whether training steps must wait for their data, for ``tools/benchmark_feeding.py``."""
 
 import json
 import time
@@ -20,17 +20,18 @@ COLUMNS = ('workers', 'images a second', 'ms a batch', 'ms a step', 'a step wait
 
 
 def measure_feeding(cfg: Config, workers: list[int], batches: int, steps: int, device: str) -> tuple[dict, list[dict]]:
-    """Measure the data loader of a training, and a training step on one of its batches.
+    """Measure how long the data loader of a training takes for a batch, and how long a training step takes.
 
     Args:
         cfg: config of a training, from :func:`~mmderain.engine.config.prepare_config`.
-        workers: numbers of loader processes.
-        batches: timed batches for each number.
-        steps: timed training steps, of which the least time counts.
-        device: device of the steps.
+        workers: numbers of loader processes to measure.
+        batches: number of timed batches for each number of loader processes.
+        steps: number of timed training steps. The shortest time counts.
+        device: device of the training steps.
 
     Returns:
-        A dict that describes the machine and the batch, and for each number of processes a dict of :data:`COLUMNS`.
+        A dict that describes the machine and the batch; and a list with one dict for each number of loader processes,
+        with the keys :data:`COLUMNS`.
     """
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmderain'):
         timed = {number: seconds_a_batch(cfg.train_dataloader, number, batches) for number in workers}
@@ -52,7 +53,7 @@ def seconds_a_batch(loader: dict, workers: int, batches: int) -> tuple[float, di
     """
     loader = {**loader, 'num_workers': workers, 'persistent_workers': False}
     iterator = iter(Runner.build_dataloader(loader, seed=0))
-    # The first batch starts the processes, and each process prefetches two; these are not counted.
+    # The first batch starts the processes, and each process prefetches two batches. These batches are not timed.
     for _ in range(1 + 2 * workers):
         batch = next(iterator)
     start = time.perf_counter()
@@ -62,7 +63,7 @@ def seconds_a_batch(loader: dict, workers: int, batches: int) -> tuple[float, di
 
 
 def seconds_a_step(cfg: Config, batch: dict, steps: int, device: str) -> float:
-    """Return the least time of a training step in seconds; it includes the transfer of the data to the device."""
+    """Return the shortest time of a training step in seconds, including the transfer of the batch to the device."""
     model = MODELS.build(cfg.model).to(device).train()
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     (milliseconds,) = time_calls([lambda: model.train_step(batch, wrapper)], steps, device)
@@ -72,8 +73,8 @@ def seconds_a_step(cfg: Config, batch: dict, steps: int, device: str) -> float:
 def row(workers: int, batch_s: float, step_s: float, batch_size: int) -> dict:
     """Return a row of the table.
 
-    With loader processes, a step waits if loading a batch takes longer than a step, for the difference. Without them it
-    waits for the whole time of loading.
+    Loader processes load the next batches during a step. A step then waits only if loading a batch takes longer than
+    the step, and only for the difference. Without loader processes, a step waits for the whole loading time.
     """
     waits = batch_s if workers == 0 else max(0.0, batch_s - step_s)
     values = (workers, batch_size / batch_s, 1000 * batch_s, 1000 * step_s, 1000 * waits)
@@ -81,7 +82,7 @@ def row(workers: int, batch_s: float, step_s: float, batch_size: int) -> dict:
 
 
 def markdown(settings: dict, rows: list[dict]) -> str:
-    """Return a line about the machine, and a Markdown table of the rows."""
+    """Return a line about the config and the machine, and a Markdown table of the rows."""
     lines = [COLUMNS, ['---'] * len(COLUMNS)]
     lines += [[str(r['workers']), *(f'{r[name]:.1f}' for name in COLUMNS[1:])] for r in rows]
     text = '{config}, batch {batch_size}, {machine}, {device}, {threads} threads, torch {torch}\n\n'.format(**settings)
@@ -89,14 +90,15 @@ def markdown(settings: dict, rows: list[dict]) -> str:
 
 
 def write_report(settings: dict, rows: list[dict], folder: Path) -> None:
-    """Write feeding.json, feeding.md and feeding.png, a plot of images a second over loader processes."""
+    """Write feeding.json, feeding.md and feeding.png, a plot of images per second against loader processes."""
     from matplotlib.figure import Figure
 
     texts = {'json': json.dumps(dict(settings=settings, rows=rows), indent=1), 'md': markdown(settings, rows)}
     for suffix, text in texts.items():
         with atomic_write(folder / f'feeding.{suffix}') as part:
             part.write_text(text, encoding='utf-8')
-    figure = Figure(figsize=(5.5, 3.6))  # without pyplot, whose back end belongs to the whole process
+    # pyplot is not used, because its back end is a setting of the whole process.
+    figure = Figure(figsize=(5.5, 3.6))
     axis = figure.subplots()
     workers = [r['workers'] for r in rows]
     axis.plot(workers, [r['images a second'] for r in rows], 'o-', label='loading gives')

@@ -1,4 +1,4 @@
-"""Describe the machine on which something was measured."""
+"""Describe the machine on which a measurement was made."""
 
 import platform
 from pathlib import Path
@@ -9,7 +9,7 @@ from mmderain.models.precision import BF16_FLAGS, cpu_flags
 
 
 def processor_name() -> str:
-    """Return the name of the processor, as Linux gives it."""
+    """Return the name of the processor: from ``/proc/cpuinfo`` if it is there, else from the module ``platform``."""
     info = Path('/proc/cpuinfo')
     lines = info.read_text().splitlines() if info.is_file() else []
     names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
@@ -17,7 +17,7 @@ def processor_name() -> str:
 
 
 def processor_with_features() -> str:
-    """Return the name of the processor, and which of its instructions matter for the speed of training."""
+    """Return the name of the processor, and those of its instruction sets that affect the speed of training."""
     return f'{processor_name()} ({", ".join(sorted(cpu_flags() & {"avx2", "avx512f", *BF16_FLAGS}))})'
 
 

@@ -14,17 +14,17 @@ from mmderain.registry import HOOKS
 
 @HOOKS.register_module()
 class StopIfNotFiniteHook(Hook):
-    """Stop a training at the first loss that is NaN or infinite, and before a checkpoint with such weights.
+    """Stop a training if a loss is NaN or infinite, and before a checkpoint with such weights would be saved.
 
-    mmengine would train on, and replace good checkpoints by useless ones.
+    mmengine would continue the training, and replace good checkpoints with useless ones.
 
     Args:
-        max_skipped: number of successive steps with a loss that is not finite that are accepted with a warning. With
-            fp16 and loss scaling, the optimizer skips such a step.
+        max_skipped: number of successive steps with such a loss for which the hook only writes a warning. With fp16 and
+            loss scaling, the optimizer skips such a step. Default: 0.
 
     Raises:
-        InputError: in training, if the loss or a weight is not finite. The message names the step, the files of the
-            batch, and the last checkpoint.
+        InputError: in training, if a loss or a weight is not finite. The message names the step and the last
+            checkpoint. For a loss, it also names the files of the batch.
     """
 
     # It runs before the hook that saves checkpoints.
@@ -37,7 +37,7 @@ class StopIfNotFiniteHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
-        """Check the losses of a step, and the weights if a checkpoint may follow."""
+        """Check the losses of a step. If a checkpoint is saved after this step, check the weights too."""
         wrong = [name for name, value in (outputs or {}).items() if not torch.as_tensor(value).isfinite().all()]
         if not wrong:
             self._skipped = 0
@@ -51,7 +51,7 @@ class StopIfNotFiniteHook(Hook):
         print_log(f'{text}; the step is skipped', 'current', logging.WARNING)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Check the weights, because a checkpoint may follow."""
+        """Check the weights, because a checkpoint may be saved after the epoch."""
         self.check_weights(runner)
 
     @staticmethod
@@ -80,4 +80,4 @@ def _advice(runner: Runner) -> str:
     """Return the end of an error message: the last checkpoint, and what to do."""
     last = runner.message_hub.runtime_info.get('last_ckpt')
     saved = f'The last good checkpoint is {last}' if last and Path(last).is_file() else 'No checkpoint was saved'
-    return f'{saved}. Lower the learning rate, train without --amp, or check these files.'
+    return f'{saved}. Lower the learning rate, train without --amp, or check the training images.'

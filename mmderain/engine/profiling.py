@@ -1,4 +1,4 @@
-"""Measure networks: time of passes and training steps, memory, and multiply-adds.
+"""Measure networks: the time of forward passes and training steps, the memory, and the multiply-adds.
 
 ``tools/benchmark.py``, ``tools/get_complexity.py`` and the comparisons in ``tools/dev`` use these functions.
 """
@@ -22,14 +22,15 @@ from mmderain.structures import DerainDataSample
 
 from .cpu_memory import keep_cpu_memory
 
-#: A pass over a batch of images (N, 3, H, W), which returns the derained images, or None for a training step.
+#: Function that runs a forward pass or a training step on a batch of images (N, 3, H, W). A forward pass returns the
+#: derained images, a training step returns None.
 Call = Callable[[Tensor], Tensor | None]
 
 # --- what is measured ----------------------------------------------------------------------------
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Read ``'320x480'`` as (height, width); the ``type`` of an option of a command line."""
+    """Convert a text such as ``'320x480'`` to (height, width). Use it as ``type`` of an argument in argparse."""
     height, _, width = text.partition('x')
     if not (height.isdecimal() and width.isdecimal() and int(height) > 0 and int(width) > 0):
         raise argparse.ArgumentTypeError(f'expected HEIGHTxWIDTH such as 320x480, found {text!r}')
@@ -37,13 +38,13 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def padded_size(network: nn.Module, size: tuple[int, int]) -> tuple[int, int]:
-    """Return the (height, width) that ``Derainer.restore`` pads an image to before the network."""
+    """Return the (height, width) to which ``Derainer.restore`` pads an image for a network."""
     spec: NetworkSpec = network.spec  # type: ignore[assignment]  # every network of a Derainer has one
     return spec.padded_side(size[0]), spec.padded_side(size[1])
 
 
 def random_images(network: nn.Module, size: tuple[int, int], batch: int = 1, device: str = 'cpu') -> Tensor:
-    """Return the same random images at each call, padded to what the network takes.
+    """Return random images in the size to which :func:`padded_size` pads. They are the same in each call.
 
     Returns:
         (batch, 3, H, W) in [0, 1], in the memory format channels_last.
@@ -56,16 +57,16 @@ def random_images(network: nn.Module, size: tuple[int, int], batch: int = 1, dev
 def forward_pass(
     network: nn.Module, precision: str, device: str, keep_memory: bool = True
 ) -> Callable[[Tensor], Tensor]:
-    """Return a call that runs a network as ``Derainer.restore`` does.
+    """Return a function that runs a network as ``Derainer.restore`` does.
 
     Args:
         network: maps (N, 3, H, W) to a list of results.
-        precision: a key of :data:`~mmderain.models.derainer.PRECISIONS`; other than ``'fp32'`` by autocast.
+        precision: a key of :data:`~mmderain.models.derainer.PRECISIONS`. All precisions except ``'fp32'`` use autocast.
         device: device of the network.
-        keep_memory: on a CPU, run it inside :func:`keep_cpu_memory`, as the programs of the project do.
+        keep_memory: on a CPU, run the network inside :func:`keep_cpu_memory`, as the programs of the project do.
 
     Returns:
-        A function from images to the last result, in float32.
+        A function that takes images, and returns the last result of the network in float32.
     """
 
     def call(images: Tensor) -> Tensor:
@@ -76,15 +77,15 @@ def forward_pass(
 
 
 def training_step(model: Derainer, precision: str, device: str, keep_memory: bool = True) -> Call:
-    """Return a call that runs a training step with the losses and the optimizer of ``model.cfg``.
+    """Return a function that runs a training step with the losses of a model and the optimizer of ``model.cfg``.
 
-    The truth is the batch itself, mirrored and in another order.
+    The ground truth is the batch itself, mirrored left to right and in reverse order.
 
     Args:
         model: derainer with losses, and with a config that has an ``optim_wrapper``.
-        precision: as for :func:`forward_pass`.
+        precision: see :func:`forward_pass`.
         device: device of the model.
-        keep_memory: as for :func:`forward_pass`.
+        keep_memory: see :func:`forward_pass`.
     """
     settings = dict(model.cfg.optim_wrapper.optimizer)
     optimizer = getattr(torch.optim, settings.pop('type'))(model.parameters(), **settings)
@@ -106,14 +107,14 @@ def training_step(model: Derainer, precision: str, device: str, keep_memory: boo
 
 
 def autocast(precision: str, device: str) -> AbstractContextManager:
-    """Return the context in which a derainer of that precision computes."""
+    """Return the autocast context for a precision; for ``'fp32'``, a context that does nothing."""
     if precision == 'fp32':
         return nullcontext()
     return torch.autocast(torch.device(device).type, PRECISIONS[precision])
 
 
 def cpu_memory(device: str, keep: bool) -> AbstractContextManager:
-    """Return :func:`keep_cpu_memory` for a CPU that is to keep its memory, else a context that does nothing."""
+    """Return :func:`keep_cpu_memory` if ``keep`` is True and the device is a CPU, else a context that does nothing."""
     return keep_cpu_memory() if keep and device == 'cpu' else nullcontext()
 
 
@@ -121,12 +122,18 @@ def cpu_memory(device: str, keep: bool) -> AbstractContextManager:
 
 
 def time_calls(calls: Sequence[Callable[[], object]], repeats: int, device: str) -> list[list[float]]:
-    """Time calls that take turns, so that a change of the machine's speed affects all of them.
+    """Measure the run times of several functions. They alternate, so that slower phases of the machine affect them all.
 
-    Each is warmed up by one call that is not timed; on a GPU by three, because CUDA graphs are recorded in the second.
+    Each function is called once before the timed calls. On a GPU it is called three times, because the second call
+    records the CUDA graphs.
+
+    Args:
+        calls: the functions.
+        repeats: number of timed calls of each function.
+        device: device on which the functions compute.
 
     Returns:
-        For each call the ``repeats`` times in milliseconds.
+        For each function, a list of its run times in milliseconds.
     """
     times: list[list[float]] = [[] for _ in calls]
     for turn in range(-1 if device == 'cpu' else -3, repeats):
@@ -141,24 +148,25 @@ def time_calls(calls: Sequence[Callable[[], object]], repeats: int, device: str)
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
-    """Return the median of a sample, and an interval for the median of what the sample was drawn from.
+    """Return the median of a sample, and a confidence interval for the median of the distribution of the sample.
 
-    The interval reaches from the k-th least to the k-th largest of the n values. The true median lies outside it with
-    probability 2 P(B < k), where B is binomial with n trials and probability 1/2, whatever the distribution of the
-    values. k is the largest number for which that is at most ``1 - confidence``: 6 for 20 values.
+    The interval reaches from the k-th smallest to the k-th largest of the n values. For any continuous distribution,
+    the probability that the median of the distribution is outside this interval is 2 P(B < k). Here B is binomial with
+    n trials and probability 1/2. k is the largest number for which this probability is at most ``1 - confidence``. For
+    20 values and a confidence of 0.95, k is 6.
 
     Args:
-        values: at least 6 for a confidence of 0.95.
-        confidence: probability that the interval contains the median.
+        values: the sample. A confidence of 0.95 needs at least 6 values.
+        confidence: probability that the interval contains the median of the distribution.
 
     Returns:
-        Median, lower and upper end.
+        The median of the sample, and the lower and the upper bound of the interval.
 
     Raises:
         ValueError: there are too few values.
     """
     values, n = sorted(values), len(values)
-    k, outside = 0, 2 * 0.5**n  # probability outside the interval of the next k
+    k, outside = 0, 2 * 0.5**n  # `outside`: probability that the median is outside the interval for k + 1
     while k < n // 2 and outside <= 1 - confidence:
         k += 1
         outside += 2 * math.comb(n, k) * 0.5**n
@@ -168,7 +176,7 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[
 
 
 def convolution_peak(precision: str, device: str) -> float:
-    """Return the multiply-adds a second of a 3x3 convolution from 64 to 64 channels, the best of 20 passes."""
+    """Return the multiply-adds per second of a 3x3 convolution from 64 to 64 channels, in the fastest of 20 passes."""
     dtype = PRECISIONS[precision]
     conv = nn.Conv2d(64, 64, 3, padding=1).to(device, dtype)
     conv.weight.data = conv.weight.data.contiguous(memory_format=torch.channels_last)
@@ -182,14 +190,16 @@ def multiply_adds(network: nn.Module, size: tuple[int, int]) -> int:
     """Return the multiply-adds of the convolutions and matrix products in a forward pass of one image.
 
     Args:
-        network: maps (1, 3, H, W) to anything.
-        size: height and width of the image, px.
+        network: takes an image (1, 3, H, W). Its result is not used.
+        size: height and width of the image in pixels.
     """
-    # Imported here because it imports Triton, before which tools/dev/benchmark_attention.py sets a variable.
+    # This import also imports Triton. It is not at the top of the file, because tools/dev/benchmark_attention.py must
+    # set an environment variable before Triton is imported.
     from torch.utils.flop_counter import FlopCounterMode
 
     device = next(network.parameters()).device
-    # torch does not count its fused attention on a CPU; as plain matrix products it does.
+    # On a CPU, torch does not count the operations of its fused attention. With SDPBackend.MATH, the attention consists
+    # of plain matrix products, which are counted.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.inference_mode():
         network(torch.rand(1, 3, *size, device=device))
     return counter.get_total_flops() // 2
@@ -199,10 +209,10 @@ def multiply_adds(network: nn.Module, size: tuple[int, int]) -> int:
 
 
 def peak_memory(call: Call, images: Tensor, device: str) -> int:
-    """Return the largest number of bytes that a call holds, above those held before it.
+    """Return the peak memory during a call in bytes, minus the memory in use before the call.
 
-    On a GPU these are the allocated bytes. On a CPU they are the resident bytes of this process (Linux only); measure
-    each value in a fresh process, because what a process has freed may stay resident.
+    On a GPU, this is the allocated memory. On a CPU, it is the resident memory of this process, which is known only on
+    Linux. Measure each value in a new process, because memory that a process has freed may stay resident.
     """
     if device != 'cpu':
         torch.cuda.reset_peak_memory_stats(device)
@@ -216,15 +226,15 @@ def peak_memory(call: Call, images: Tensor, device: str) -> int:
 
 
 def resident_memory(field: str) -> int:
-    """Return the bytes that this process holds now (``'VmRSS'``) or has held at most (``'VmHWM'``). Linux only."""
+    """Return the resident memory of this process in bytes: now (``'VmRSS'``) or its peak (``'VmHWM'``). Linux only."""
     lines = Path('/proc/self/status').read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(field))
 
 
 def tensor_memory(call: Call, images: Tensor) -> int:
-    """Return the largest number of bytes that the tensors of a call hold on the CPU, as torch's profiler counts them.
+    """Return the peak memory of the tensors of a call on the CPU in bytes, as torch's profiler counts it.
 
-    A pass needs this memory. Resident memory is larger, because blocks of different sizes leave gaps.
+    The resident memory is larger, because there are gaps between blocks of different sizes.
     """
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         call(images)

@@ -11,19 +11,19 @@ from mmderain.io import read_checkpoint
 from mmderain.models import Derainer
 from mmderain.models.weights import misfits, rename_old_keys
 
-#: Names of checkpoints that mmengine writes, with their step or epoch.
+#: File names of the checkpoints that mmengine writes. The group is the step or epoch.
 CHECKPOINT_NAME = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
 
 
 def require_same_model(model: nn.Module, checkpoint: dict, path: str | Path) -> None:
-    """Check that a checkpoint is of the model whose training it shall continue.
+    """Check that the weights of a checkpoint fit the model whose training continues.
 
-    mmengine would load what fits, and start the rest anew.
+    mmengine would load only the weights that fit, and train the other weights from their initial values.
 
     Args:
-        model: the model, or the wrapper of a distributed training.
+        model: the model, or its wrapper in a distributed training.
         checkpoint: content of the checkpoint.
-        path: path of the checkpoint, for the message.
+        path: path of the checkpoint for the error message.
 
     Raises:
         InputError: an entry of the weights is missing, unknown or of another shape.
@@ -34,26 +34,30 @@ def require_same_model(model: nn.Module, checkpoint: dict, path: str | Path) -> 
     if problems := misfits(inner, weights):
         network = inner.network if isinstance(inner, Derainer) else inner
         raise InputError(
-            f'{path}: belongs to another model; expected this {type(network).__name__} ({"; ".join(problems)}); '
-            'resume with the config of that training, which its work directory contains'
+            f'{path}: the weights do not fit the {type(network).__name__} of the config ({"; ".join(problems)}). '
+            'Resume with the config of the training that saved this checkpoint. The work directory of that training '
+            'contains the config.'
         )
 
 
 def latest_checkpoint(work_dir: str | Path) -> Path | None:
-    """Return the newest readable checkpoint of a work directory.
+    """Return the latest readable checkpoint of a work directory.
 
-    The first choice is the checkpoint that the file ``last_checkpoint`` names. Only its name counts, not its folder:
-    the work directory may have been copied or moved. If this file is missing or empty, or if the checkpoint cannot be
-    read, the next older checkpoint is tried. A message says which checkpoint is used in these cases.
+    The first choice is the checkpoint that the file ``last_checkpoint`` names. Only the file name counts, not the
+    folder, because the work directory may have been copied or moved.
+
+    If ``last_checkpoint`` does not name an existing checkpoint, or if this checkpoint cannot be read, the other
+    checkpoints are tried, from the last step or epoch to the first. In these cases, a message says which checkpoint is
+    used.
 
     Args:
         work_dir: work directory of a training.
 
     Returns:
-        The checkpoint, or None if the directory has none.
+        Path of the checkpoint, or None if the directory contains no checkpoint.
 
     Raises:
-        InputError: there are checkpoints, but none can be read.
+        InputError: the directory contains checkpoints, but none of them can be read.
     """
     folder = Path(work_dir)
     steps = {path: int(found[1]) for path in folder.glob('*.pth') if (found := CHECKPOINT_NAME.fullmatch(path.name))}

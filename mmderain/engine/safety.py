@@ -3,18 +3,18 @@
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 
-#: mmengine's hook that saves checkpoints, as configs of both styles name it.
+#: Values of ``type`` by which a config can choose mmengine's hook that saves checkpoints: names, or the class itself.
 CHECKPOINT_HOOKS = ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook)
 
 
 def protect_training(cfg: Config) -> None:
-    """Set the hooks that save checkpoints safely and that stop at a loss that is not finite.
+    """Add ``SafeCheckpointHook`` and ``StopIfNotFiniteHook`` to the hooks of a config.
 
     Configs that inherit from mmdet or mmseg use mmengine's own checkpoint hook, which deletes the previous checkpoint
-    before the next one is written.
+    before it writes the next one.
 
     Args:
-        cfg: config of a training; its ``default_hooks`` are changed. Hooks of other types stay as they are.
+        cfg: config of a training. Its ``default_hooks`` are changed. A checkpoint hook of another type is kept.
     """
     cfg.default_hooks = cfg.get('default_hooks') or {}
     hooks = cfg.default_hooks

@@ -1,4 +1,4 @@
-"""Stop a training on SIGTERM or SIGINT after its step, with a checkpoint from which it can continue."""
+"""On SIGTERM or SIGINT, stop a training after the current step, with a checkpoint from which it can continue."""
 
 import contextlib
 import os
@@ -22,27 +22,34 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequest:
-    """Whether a signal asked the program to stop.
+    """The request of a signal to stop the program.
 
     Attributes:
-        number: number of the signal, 0 if there was none.
+        number: number of the received signal. 0 if no signal has been received.
     """
 
     def __init__(self) -> None:
         self.number = 0
 
     def receive(self, number: int, _: FrameType | None) -> None:
-        """Handle a signal. A second SIGINT does not wait for the end of the step."""
+        """Handle a signal. If another signal came before, SIGINT interrupts the current step.
+
+        Raises:
+            KeyboardInterrupt: a signal was received before, and this one is SIGINT.
+        """
         if self.number and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.number = number
-        with contextlib.suppress(OSError):  # the reader of the output may have ended, as after Ctrl+C in `... | tee`
+        # The program that reads the output may have ended already, for example after Ctrl+C in `... | tee`.
+        with contextlib.suppress(OSError):
             os.write(2, f'{signal.Signals(number).name}: the training stops after this step\n'.encode())
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Catch SIGTERM and SIGINT inside a block, for programs that own their process.
+    """Catch SIGTERM and SIGINT while a ``with`` block runs.
+
+    This changes the signal handlers of the process. Therefore only programs may call it, not libraries.
 
     Yields:
         The request, which :class:`StopHook` reads.
@@ -55,8 +62,8 @@ def stop_on_signals() -> Iterator[StopRequest]:
     is_active = True
 
     def shield_loader() -> None:
-        # Ctrl+C signals the whole process group. The step would fail without its loader processes, so they form groups
-        # of their own. They end with their parent.
+        # Ctrl+C sends SIGINT to all processes of the group. The current step would fail without its loader processes.
+        # Therefore each loader process forms a new group. It ends when its parent process ends.
         if is_active:
             os.setpgid(0, 0)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -66,9 +73,9 @@ def stop_on_signals() -> Iterator[StopRequest]:
     try:
         yield request
     except RuntimeError as error:
-        # Some schedulers also signal the loader processes.
+        # Some schedulers send the signal also to the loader processes.
         if request.number and 'DataLoader worker' in str(error):
-            text = 'stopped within a step; if there is a checkpoint, --resume continues from the last one'
+            text = 'stopped during a step; if a checkpoint was saved, continue from it with --resume'
             raise Stopped(request.number, text) from None
         raise
     finally:
@@ -78,17 +85,18 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
 
 class StopHook(Hook):
-    """Save a checkpoint and end the training after a step, if a signal asked for it.
+    """After a signal, save a checkpoint at the end of the current step, and stop the training.
 
-    Training by epochs can only continue at the start of an epoch. It saves no checkpoint within an epoch, and continues
-    from the last one. After the last step of an epoch, it stops when the epoch is complete. A running validation is
+    A training by epochs can continue only from the end of an epoch. Therefore it stops without saving a checkpoint in
+    the middle of an epoch, and continues later from the last checkpoint. If the signal arrives in the last step of an
+    epoch, the training stops after the end of this epoch. If the signal arrives during a validation, the validation is
     completed first.
 
     Args:
         request: the request of :func:`stop_on_signals`.
 
     Raises:
-        Stopped: in training, after a signal to one of the processes.
+        Stopped: in training, after one of the processes has received a signal.
     """
 
     priority = 'LOWEST'  # after the hook that saves checkpoints
@@ -99,7 +107,7 @@ class StopHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
-        """Stop if one of the processes received a signal."""
+        """Stop if one of the processes has received a signal."""
         number = torch.tensor(self.request.number)
         all_reduce(number, 'max')  # all processes stop after the same step
         if not number or (self._by_epoch(runner) and batch_idx + 1 == len(runner.train_dataloader)):
@@ -107,11 +115,11 @@ class StopHook(Hook):
         self._stop(runner, int(number), runner.iter + 1)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Stop after a complete epoch if a process received a signal in its last step."""
+        """Stop after a complete epoch if a process has received a signal in the last step of the epoch."""
         number = torch.tensor(self.request.number)
         all_reduce(number, 'max')
         if number and self._by_epoch(runner):
-            self._stop(runner, int(number), runner.iter)  # mmengine has counted the step already
+            self._stop(runner, int(number), runner.iter)  # mmengine has already counted the last step
 
     @staticmethod
     def _by_epoch(runner: Runner) -> bool:
@@ -120,7 +128,7 @@ class StopHook(Hook):
 
     @staticmethod
     def _stop(runner: Runner, number: int, step: int) -> None:
-        """Save a checkpoint if the training can continue from here, and end the training."""
+        """Save a checkpoint unless the training is by epochs, and stop the training."""
         StopIfNotFiniteHook.check_weights(runner)
         for hook in runner.hooks:
             if isinstance(hook, SafeCheckpointHook) and not hook.by_epoch:

@@ -1,4 +1,4 @@
-"""Compare the speed of two trees of the project, the checkout and one of its commits: ``benchmark.py --against``."""
+"""Compare the speed of a checkout of the project with that of one of its commits, for ``benchmark.py --against``."""
 
 import contextlib
 import json
@@ -17,32 +17,35 @@ from mmderain.io import atomic_write
 from .benchmark import Benchmark
 from .profiling import median_interval
 
-#: A network counts as slower if the upper end of its interval is above this ratio of times.
+#: A network counts as slower if the upper bound of the interval of its time ratio is above this value.
 LIMIT = 1.03
-#: Script that times a network; its docstring names its arguments. It runs with the package of either tree.
+#: Script that times a network. Its docstring describes its arguments. It can run with the package of an old commit.
 SCRIPT = Path('tools/dev/time_in_tree.py')
 
 
 def compare_trees(root: Path, ref: str, configs: list[str], benchmark: Benchmark, pairs: int, out: Path) -> int:
-    """Print how long networks take in the checkout, divided by how long they take in a commit.
+    """Print the run time of networks in the checkout, divided by their run time in a commit.
 
     Args:
         root: folder of the checkout.
         ref: commit, tag or branch.
-        configs: config files. A file of the checkout must be in the commit too; any other file serves both trees.
-        benchmark: each of its cases and variants is compared.
-        pairs: pairs of processes for each comparison, at least 6. The two of a pair run one after the other, and which
-            one runs first alternates.
-        out: folder for against.json, which holds all times.
+        configs: config files. A config file of the checkout must also exist in the commit. Other config files are used
+            for both.
+        benchmark: its cases and variants are compared.
+        pairs: number of pairs of processes for each comparison, at least 6. One process of a pair measures the
+            checkout, the other one measures the commit. They run one after the other, and their order alternates.
+        out: folder for ``against.json``, which contains all times.
 
     Returns:
-        1 if the upper end of an interval is above :data:`LIMIT`, else 0.
+        1 if the upper bound of an interval is above :data:`LIMIT`, else 0.
 
     Raises:
-        InputError: there is no such commit, or something cannot be measured.
+        InputError: the commit or a config does not exist, or a network cannot be measured.
     """
     if pairs < 6:
-        raise InputError(f'--pairs {pairs}: a 95% interval of the median needs at least 6, and a reliable one 20')
+        raise InputError(
+            f'--pairs {pairs}: a 95% interval of the median needs at least 6 pairs; use 20 for a reliable one'
+        )
     with checked_out(root, ref) as other:
         trees = {'the working tree': root, ref: other}
         jobs = [job for config in configs for job in jobs_of(config, benchmark, trees)]
@@ -66,10 +69,10 @@ def compare_trees(root: Path, ref: str, configs: list[str], benchmark: Benchmark
 
 
 def disturbances(root: Path) -> Iterator[str]:
-    """Yield a warning for each other use of the processor: a training queue that is not paused, and other programs."""
+    """Yield a warning if a training queue is running, and a warning if other programs use the processor."""
     command = [sys.executable, str(root / 'tools/dev/training_queue.py'), 'status']
     if subprocess.run(command, capture_output=True, text=True).stdout.startswith('the queue runs'):
-        yield 'a training queue is running; pause it by `tools/dev/train_bundled.sh pause` and start again'
+        yield 'a training queue is running; pause it with `tools/dev/train_bundled.sh pause`, and compare again'
     if (load := os.getloadavg()[0]) > 0.5:
         yield f'the load average is {load:.1f}: other programs use the processor, so the interval will be wide'
 
@@ -86,12 +89,12 @@ def checked_out(root: Path, ref: str) -> Iterator[Path]:
     except (OSError, InputError) as error:
         raise InputError(f'--against {ref}: expected a git checkout, found {root} ({error})') from None
     if top.resolve() != root.resolve():
-        raise InputError(f'--against {ref}: expected a git checkout, found {root}, which only lies in one')
+        raise InputError(f'--against {ref}: expected a git checkout, found {root}, which is only a folder inside one')
     try:
         commit = git(root, 'rev-parse', '--verify', f'{ref}^{{commit}}')
     except InputError:
         raise InputError(
-            f'--against {ref}: {root} has no such commit, tag or branch; `git fetch` may bring it'
+            f'--against {ref}: {root} has no such commit, tag or branch; run `git fetch` if only the remote has it'
         ) from None
     with tempfile.TemporaryDirectory(prefix='mmderain_against_') as folder:
         tree = Path(folder).resolve() / 'tree'
@@ -115,15 +118,15 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def jobs_of(config: str, benchmark: Benchmark, trees: dict[str, Path]) -> Iterator[dict]:
-    """Yield the arguments of the script for each case and variant of a benchmark.
+    """Yield the arguments of :data:`SCRIPT` for each case and variant of a benchmark.
 
     Args:
         config: config file.
-        benchmark: the cases and variants.
-        trees: name -> folder, the checkout first.
+        benchmark: its cases and variants are compared.
+        trees: maps names to folders. The first entry is the checkout, the second one is the commit.
 
     Raises:
-        InputError: a tree does not have the config.
+        InputError: the config file does not exist in one of the folders.
     """
     root, path = next(iter(trees.values())).resolve(), Path(config).resolve()
     path = path.relative_to(root) if path.is_relative_to(root) else path
@@ -148,10 +151,16 @@ def jobs_of(config: str, benchmark: Benchmark, trees: dict[str, Path]) -> Iterat
 
 
 def time_in_tree(script: Path, tree: Path, name: str, job: dict) -> float:
-    """Run the script with the package of a tree and return the seconds of a pass.
+    """Run :data:`SCRIPT` with the package in a tree, and return the time of a pass in seconds.
+
+    Args:
+        script: path of the script.
+        tree: folder of the checkout or of the commit.
+        name: name of the tree for the error message.
+        job: arguments of the script.
 
     Raises:
-        InputError: it failed, or another package was imported.
+        InputError: the script failed, or it imported the package from another folder.
     """
     paths = os.pathsep.join([str(tree), *filter(None, [os.environ.get('PYTHONPATH')])])
     command = [sys.executable, str(script), json.dumps(job)]

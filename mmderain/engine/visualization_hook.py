@@ -17,12 +17,13 @@ from mmderain.structures import DerainDataSample
 class DerainVisualizationHook(Hook):
     """Show derained images while a model is validated or tested.
 
-    mmengine's own hook shows one image of each sample, without the clean image.
+    A panel shows the rainy, derained and clean image and the removed rain side by side. The visualization hook of
+    mmengine would show only one image of each sample, without the clean image.
 
     Args:
-        val_panels: number of images, the first ones of each validation, that become panels in the visualizer's back
-            ends.
-        show_dir: folder for ``derained/<name>.png`` and ``panels/<name>.png`` of a test; None writes no files.
+        val_panels: number of images in each validation whose panels are sent to the back ends of the visualizer. The
+            first images are chosen.
+        show_dir: folder to which a test writes ``derained/<name>.png`` and ``panels/<name>.png``. None writes no files.
     """
 
     def __init__(self, val_panels: int = 4, show_dir: str | None = None) -> None:
@@ -32,13 +33,13 @@ class DerainVisualizationHook(Hook):
         self._written: set[str] = set()
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Start to count the panels again."""
+        """Reset the number of shown panels."""
         self._num_shown = 0
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[DerainDataSample]
     ) -> None:
-        """Pass panels of the first images to the visualizer."""
+        """Pass the first images to the visualizer."""
         for rainy, sample in zip(data_batch['inputs'], outputs, strict=True):
             if self._num_shown >= self.val_panels:
                 return

@@ -1,4 +1,4 @@
-"""Keep a second training out of a work directory that is in use."""
+"""Prevent two trainings from using the same work directory at the same time."""
 
 import contextlib
 import os
@@ -11,12 +11,12 @@ from mmengine.logging import print_log
 
 from mmderain.errors import InputError
 
-#: Launcher -> environment variable in which it stores the rank of a process.
+#: Maps a launcher to the environment variable in which it stores the rank of a process.
 RANK_VARIABLES = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
 
 
 def is_first_process(launcher: str) -> bool:
-    """Return whether this process has rank 0, also before the processes are connected.
+    """Return whether this process has rank 0. This works even before the process group is initialized.
 
     Args:
         launcher: launcher of the processes, see :func:`~mmderain.engine.config.prepare_config`.
@@ -26,18 +26,20 @@ def is_first_process(launcher: str) -> bool:
 
 @contextmanager
 def work_dir_lock(work_dir: str | Path, launcher: str = 'none') -> Iterator[None]:
-    """Lock a work directory inside a block.
+    """Lock a work directory while a ``with`` block runs.
 
     The lock is a POSIX record lock on the file ``.lock`` in the directory. The system releases it when the process
-    ends, also after SIGKILL. Loader processes do not inherit it, unlike a lock of ``flock``, so that a training can
-    continue while those of a killed one still end.
+    ends, even after SIGKILL. Unlike a lock of ``flock``, it is not inherited by loader processes. Therefore a killed
+    training can be continued while its old loader processes are still running.
+
+    Nothing is locked on Windows and on file systems without locks.
 
     Args:
         work_dir: work directory of a training; it is created if it does not exist.
         launcher: launcher of the processes. Only the process of rank 0 locks the directory.
 
     Raises:
-        InputError: another process has locked the directory. The message names it.
+        InputError: another process has locked the directory. The message names that process.
     """
     try:
         import fcntl
@@ -57,12 +59,13 @@ def work_dir_lock(work_dir: str | Path, launcher: str = 'none') -> Iterator[None
                 file.seek(0)
                 owner = file.read() or 'unknown process'
                 raise InputError(
-                    f'{work_dir}: another training uses this work directory ({owner}); wait for it, choose another '
-                    '--work-dir, or use --share-work-dir if you are sure that both may write there'
+                    f'{work_dir}: another training uses this work directory ({owner}); wait until it ends, choose '
+                    'another --work-dir, or use --share-work-dir if you are sure that both trainings may write there'
                 ) from None
             except OSError as error:
                 print_log(
-                    f'{work_dir}: this file system has no locks ({error}); start no second training there', 'current'
+                    f'{work_dir}: this file system has no locks ({error}); do not start a second training there',
+                    'current',
                 )
             file.truncate(0)
             file.write(f'process {os.getpid()} on {socket.gethostname()}')

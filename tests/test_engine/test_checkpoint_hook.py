@@ -84,7 +84,7 @@ def test_a_damaged_checkpoint_does_not_replace_the_one_before_it(tmp_path, monke
 
     runner = runner_of(tmp_path, 1)
     after_writing(monkeypatch, runner, 'iter_3', damage)
-    with pytest.raises(OSError, match='the checkpoint before it is kept'):
+    with pytest.raises(OSError, match='the previous checkpoint is kept'):
         runner.train()
     assert saved(tmp_path) == ['iter_2.pth']
     verify_checkpoint(tmp_path / 'iter_2.pth')

@@ -99,7 +99,7 @@ def test_error_for_plain_formulations_without_a_checkout(config, tmp_path, monke
     (line,) = capsys.readouterr().err.splitlines()
     assert (
         line.startswith('error: --reference plain: ')
-        and 'only a checkout has the plain formulations; choose eager or MODULE:CLASS' in line
+        and 'only a git checkout contains the plain formulations; choose eager or MODULE:CLASS' in line
     )
     assert tool.main([*arguments, '--reference', 'eager']) == 0
 
@@ -185,7 +185,7 @@ def test_reference_from_another_module(config, tmp_path, capsys, monkeypatch):
         assert tool.main([*arguments, '--reference', reference]) == 1
         assert f'--reference {reference}' in capsys.readouterr().err
     assert tool.main([*arguments, '--sizes', '3x16']) == 1
-    assert '--sizes 3x16: SIAN takes sides from 4 on' in capsys.readouterr().err
+    assert '--sizes 3x16: SIAN needs sides of at least 4 pixels' in capsys.readouterr().err
     with pytest.raises(SystemExit):
         tool.main([*arguments, '--sizes', '16'])
     assert "expected HEIGHTxWIDTH such as 320x480, found '16'" in capsys.readouterr().err

@@ -175,7 +175,7 @@ def test_load_from_of_the_config_is_ignored_in_tests(tmp_path, tool):
         (
             'train',
             [ROOT / 'configs/derain/sian_sample.py', '--cfg-options', 'trian_cfg.max_iters=1'],
-            "no config has an entry 'trian_cfg'; did you mean 'train_cfg'?",
+            "unknown entry 'trian_cfg'; did you mean 'train_cfg'?",
         ),
     ],
 )

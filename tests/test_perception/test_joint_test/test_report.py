@@ -62,7 +62,7 @@ def test_wrong_calls_give_one_error(camvid, capsys):
         (['seg.py', 'other.pth', '--limit', '1'], 'other.pth does not fit seg.py: backbone.'),
         (['seg.py', 'seg.pth', *['--derainer', 'X', 'seg.py', 'seg.pth'] * 2], '--derainer must differ, found X twice'),
         (['seg.py', 'seg.pth', '--rain', 'drizzle'], "found 'drizzle'"),
-        (['seg.py', 'seg.pth', '--cfg-options', 'modle.x=1'], "no config has an entry 'modle'; did you mean 'model'?"),
+        (['seg.py', 'seg.pth', '--cfg-options', 'modle.x=1'], "unknown entry 'modle'; did you mean 'model'?"),
         (['seg.py', 'seg.pth', '--derainer', 'X', 'none.py', 'seg.pth'], 'none.py: no such config file'),
         (
             ['seg.py', 'seg.pth', '--cfg-options', 'test_dataloader.dataset.data_root=none'],
