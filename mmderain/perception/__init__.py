@@ -1,4 +1,4 @@
-"""Derain images ahead of a detector or segmentor, and measure the effect on its accuracy."""
+"""Derain the input images of a detector or segmentor, and measure the effect on its accuracy."""
 
 from .hooks import RestorationLossHook
 from .preprocessor import DerainBeforeTask

@@ -1,4 +1,4 @@
-"""Build a derainer that runs ahead of a task model, and derain batches with values from 0 to 255."""
+"""Build a derainer for the input images of a task model (a detector or segmentor), and derain batches of them."""
 
 from pathlib import Path
 
@@ -73,16 +73,16 @@ def derain_levels(derainer: Derainer, batch: Tensor, min_change: float | None = 
     Args:
         derainer: the derainer. It converts the images to the channel order and value range of its network.
         batch: images (N, 3, H, W), BGR, floating point, 0 to 255.
-        min_change: threshold for the mean absolute change of an image, in levels of 255. An image that changes by less
-            is returned as it was. None derains all images.
+        min_change: threshold for the mean absolute change of an image, on the scale from 0 to 255. An image that would
+            change by less is returned unchanged. None derains all images.
 
     Returns:
         The derained images in the shape of ``batch``. The values are rounded to whole numbers, so that they equal the
         values that an 8-bit image file would hold. The backward pass treats the rounding as the identity.
     """
     derained = derainer.restore(batch.flip(1) / 255).flip(1) * 255
-    # This is a straight-through estimator: the forward pass rounds, the backward pass is the identity. The sum is exact
-    # in this order of the terms, so that the result is a whole number.
+    # This is a straight-through estimator: the forward pass rounds, the backward pass is the identity. With this order
+    # of the terms, the sum is exact, so that the result is a whole number.
     derained = derained + (derained.round() - derained).detach()
     if min_change is None:
         return derained

@@ -22,14 +22,13 @@ class RestorationLossHook(Hook):
     clean image as meta information ``gt_img``. For this, put ``mmderain.SynthesizeRain`` directly before the packing
     transform, after all geometric transforms, and add ``'gt_img'`` to the ``meta_keys`` of the packing transform.
 
-    A forward hook of PyTorch on the task model adds the loss. Therefore it works with every model that returns a dict
-    of losses, and the model and its checkpoints keep their structure. The forward pass runs inside
+    A forward hook of PyTorch on the task model adds the loss. Therefore the loss works with every model that returns a
+    dict of losses, and the structure of the model and of its checkpoints does not change. The forward hook runs inside
     ``DistributedDataParallel`` and autocast, so that the loss is scaled, accumulated and logged like the losses of the
     task.
 
     Args:
-        weight: factor of the loss, which is the mean absolute difference of images with values in [0, 1]. The product
-            is logged as ``loss_restoration``. Default: 1.0.
+        weight: factor of :func:`restoration_loss`. The product is logged as ``loss_restoration``. Default: 1.0.
     """
 
     def __init__(self, weight: float = 1.0) -> None:
@@ -53,7 +52,7 @@ class RestorationLossHook(Hook):
         """Add the restoration loss to the output of the model in the mode ``'loss'``.
 
         Returns:
-            The new output, or None in other modes. PyTorch then keeps the output of the model.
+            The new output. In other modes None, so that PyTorch keeps the output of the model.
         """
         if kwargs.get('mode') != 'loss':
             return None
@@ -83,10 +82,10 @@ def restoration_loss(derained: list[Tensor], data_samples: list) -> Tensor:
             (H, W, 3) BGR uint8.
 
     Returns:
-        A scalar in [0, 1]: the mean absolute difference of each image, averaged over the images.
+        A scalar in [0, 1]: the mean absolute difference on the scale from 0 to 1, averaged over the images.
 
     Raises:
-        InputError: a data sample has no clean image, or the clean image has another size than the derained one.
+        InputError: a data sample has no clean image, or its clean image and its derained image differ in size.
     """
     losses: list[Tensor] = []
     for img, sample in zip(derained, data_samples, strict=True):

@@ -18,7 +18,7 @@ from .derain import build_derainer, derain_levels
 class DerainBeforeTask(BaseDataPreprocessor):
     """Derain batches on the device of the task model, and then apply the data preprocessor of the task model.
 
-    In the config of a detector or segmentor, this preprocessor replaces that of the task model and wraps it::
+    In the config of a detector or segmentor, this preprocessor replaces the original data preprocessor and wraps it::
 
         data_preprocessor=dict(
             type='mmderain.DerainBeforeTask',
@@ -26,20 +26,19 @@ class DerainBeforeTask(BaseDataPreprocessor):
             wrapped=dict(type='DetDataPreprocessor', ...),
         )
 
-    First the images are derained as they come from the pipeline. Then the wrapped preprocessor normalizes and pads
-    them.
+    First, the images from the pipeline are derained. Then the wrapped preprocessor normalizes and pads them.
 
     Args:
         derainer: the name of a bundled model such as ``'sian'``, the path of a config, or ``dict(config=...,
             checkpoint=...)``; see :func:`~mmderain.perception.derain.parse_derainer`. The constructor loads its
             weights.
         wrapped: config of the data preprocessor of the task model.
-        freeze: True keeps the weights of the derainer. It is always in ``eval()`` mode, and it is neither in the
+        freeze: True does not train the derainer: it is always in ``eval()`` mode, and its weights are neither in the
             optimizer nor in checkpoints. False makes the derainer a part of the model: the loss of the task trains it,
-            and checkpoints of the model contain it. Default: True.
+            and checkpoints of the model contain its weights. Default: True.
         min_change: see :class:`~mmderain.perception.Derain`.
-        precision: see :class:`~mmderain.perception.Derain`. A frozen derainer uses float32 if neither this argument nor
-            its config sets a precision, even if the task model runs under autocast.
+        precision: see :class:`~mmderain.perception.Derain`. If neither this argument nor the config of the derainer
+            sets a precision, a frozen derainer uses float32, even if the task model runs under autocast.
 
     Attributes:
         derained: derained images of the last training batch, a list of tensors (3, H, W), BGR, 0 to 255, with
@@ -63,7 +62,7 @@ class DerainBeforeTask(BaseDataPreprocessor):
         self.freeze = freeze
         self.min_change = min_change
         if freeze and model.precision is None:
-            model.precision = 'fp32'  # the same in training under autocast as in testing
+            model.precision = 'fp32'  # training under autocast and testing then use the same precision
         # A module in a list is not a submodule. Therefore a frozen derainer is neither in the optimizer nor in
         # checkpoints, and train() does not change its mode.
         self._frozen: list[Derainer] = [model.requires_grad_(False)] if freeze else []

@@ -1,4 +1,4 @@
-"""Show a scene clean, rainy and derained, with the prediction of a detector or segmentor for each image."""
+"""Show a scene as clean, rainy and derained image, with the prediction of a detector or segmentor for each of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,9 +32,10 @@ class View:
         drawn: the image with the predicted boxes or labels drawn on it, (H, W, 3) BGR uint8. Without a task model it is
             ``image`` itself.
         caption: description of the prediction, see :meth:`TaskInferencer.caption`. Empty without a task model.
-        agreement: comparison of the prediction with that for the clean image, see :meth:`TaskInferencer.agreement`.
-            Empty without a clean image.
-        scores: maps each protocol to the score of ``image`` against the clean image. Empty without a clean image.
+        agreement: comparison of the prediction with the prediction for the clean image, see
+            :meth:`TaskInferencer.agreement`. Empty for the clean view, and without a clean image or a task model.
+        scores: maps each protocol to the score of ``image`` against the clean image. Empty for the clean view, and
+            without a clean image.
     """
 
     title: str
@@ -63,7 +64,7 @@ def view_scene(
     """Make the views of a scene: clean, rainy and derained.
 
     Args:
-        img: (H, W, 3) BGR uint8. The clean image if ``rain`` is drawn over it, else the rainy image.
+        img: (H, W, 3) BGR uint8. The rainy image if ``rain`` is None, else the clean image on which rain is drawn.
         derainer: the derainer. None omits the derained view.
         task: detector or segmentor to run on each view. None runs no task model.
         rain: rain to draw, see :func:`mmderain.rain.parse_rain`. None means that ``img`` is already rainy.
@@ -74,7 +75,7 @@ def view_scene(
         The clean view if the clean image is known, the rainy view, and the derained view if there is a derainer.
 
     Raises:
-        InputError: both ``rain`` and ``clean`` are given, or ``clean`` has another size than ``img``.
+        InputError: neither ``rain`` nor ``clean`` is None, or ``clean`` has another size than ``img``.
     """
     if rain is not None and clean is not None:
         raise InputError(
@@ -162,13 +163,13 @@ def show_scenes(
         existing: see :class:`~mmderain.apis.DerainInferencer`.
 
     Returns:
-        Maps the name of each image to its views, or to the exception that it raised. Skipped images are not in the
-        result.
+        A dict that maps the name of each image to its views, or to an exception if the image failed. Skipped images are
+        not in the dict.
 
     Raises:
-        FileNotFoundError: an input does not exist. Nothing has been written then.
-        InputError: a result would overwrite an input or (with ``existing='refuse'``) an existing file. Nothing has been
-            written then.
+        FileNotFoundError: an input does not exist. In this case, no file has been written.
+        InputError: a figure would overwrite an input, or an existing file with ``existing='refuse'``. In this case, no
+            file has been written.
     """
     results: dict[str, list[View] | Exception] = {}
     for number, source in enumerate(plan_inputs(inputs, out_dir, existing)):

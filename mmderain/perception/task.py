@@ -52,7 +52,7 @@ class TaskInferencer:
         require_device(device)
         self._infer = _import_inference(self.kind)
         config = copy.deepcopy(config)
-        # The checkpoint has all weights. Therefore weights with which a training starts are not loaded.
+        # The checkpoint contains all weights. Therefore the pretrained weights that the config names are not loaded.
         for part in (config.model, config.model.get('backbone', {})):
             part.update({key: None for key in ('init_cfg', 'pretrained') if part.get(key)})
         with DefaultScope.overwrite_default_scope(self._scope), config_errors(config.filename):
@@ -124,9 +124,9 @@ class TaskInferencer:
             reference: prediction for the clean image.
 
         Returns:
-            For a detector, the number of boxes of the reference that overlap with a box of the same class in the
-            prediction with an IoU above 0.5. For a segmentor, the mIoU of the two label maps over the classes in the
-            reference.
+            For a detector, the number of reference boxes that have an IoU above 0.5 with a predicted box of the same
+            class, and the number of all reference boxes. For a segmentor, the mIoU of the two label maps over the
+            classes in the reference, in percent.
         """
         if self.kind == 'detector':
             from torchvision.ops import box_iou
@@ -186,7 +186,8 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
         )
     if weights is None:
         raise InputError(
-            f'{name}: no checkpoint is named and none is bundled; name a checkpoint (weights, --task-weights)'
+            f'{name}: no checkpoint is named and none is bundled; name a checkpoint with the option --task-weights or '
+            'the argument `weights`'
         )
     return TaskInferencer(config, weights, device)
 
@@ -194,13 +195,14 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
 def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: str) -> None:
     """Load the weights of a task model, and check that the checkpoint contains every parameter.
 
-    mmengine only warns if the weights do not fit, and the results would then be those of an untrained model. Entries
-    of the checkpoint that the model does not have are accepted, because published checkpoints contain such entries.
+    If the weights do not fit, mmengine only writes a warning, and the model would give the results of an untrained
+    model. Entries of the checkpoint that the model does not have are accepted, because published checkpoints contain
+    such entries.
 
     Args:
         model: a model of mmdet or mmseg.
         checkpoint: file or URL of the weights.
-        config: name of the model's config, for the error message.
+        config: name of the model's config for the error message.
 
     Raises:
         InputError: a parameter is missing or has another shape.
@@ -213,7 +215,7 @@ def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: st
     if missing:
         raise InputError(
             f'{checkpoint} does not fit {config}: {missing[0]} is missing or has another shape (in all, {len(missing)} '
-            'parameters do not fit); is it a checkpoint of this model?'
+            'parameters do not fit). Use a checkpoint that was trained with this config.'
         )
     model.load_state_dict(weights, strict=False)
 

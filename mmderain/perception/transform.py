@@ -18,17 +18,17 @@ from .derain import build_derainer, derain_levels
 class Derain(BaseTransform):
     """Derain ``img`` in a pipeline of mmdet, mmseg or mmcv.
 
-    Put this transform directly after the transform that loads the image. There the image has its native resolution, so
-    that the rain streaks have the scale for which the derainer was trained. If the pipeline has test-time augmentation
-    after this transform, each image is derained only once.
+    Put this transform directly after the transform that loads the image. At this position the image has its native
+    resolution, so that the rain streaks have the scale for which the derainer was trained. If test-time augmentation
+    follows in the pipeline, each image is derained only once.
 
     Args:
         derainer: the name of a bundled model such as ``'sian'``, the path of a config, or ``dict(config=...,
             checkpoint=...)``; see :func:`~mmderain.perception.derain.parse_derainer`.
         device: ``'cpu'`` (the default), or a GPU such as ``'cuda:0'``. A GPU works only in the main process
             (``num_workers=0``).
-        min_change: threshold for the mean absolute change of an image, in levels of 255. An image that the derainer
-            would change by less stays as it is. None derains all images.
+        min_change: threshold for the mean absolute change of an image, on the scale from 0 to 255. An image that the
+            derainer would change by less is kept unchanged. None derains all images.
         precision: ``'fp32'``, ``'bf16'``, ``'fp16'`` or ``'auto'``, see :class:`~mmderain.models.Derainer`. None uses
             the value of the config.
 
@@ -61,9 +61,9 @@ class Derain(BaseTransform):
         """Return the derainer on its device; build it again if the transform was unpickled."""
         if get_worker_info() is not None and not str(self.device).startswith('cpu'):
             raise InputError(
-                f'mmderain.Derain: device={self.device!r} cannot be used in a loader process; set num_workers=0 (and '
-                "persistent_workers=False) or device='cpu', or use mmderain.DerainBeforeTask, which runs on the device "
-                'of the model'
+                f"mmderain.Derain: device={self.device!r} cannot be used in a loader process. Set device='cpu', or set "
+                'num_workers=0 and persistent_workers=False. Or use mmderain.DerainBeforeTask, which derains images on '
+                'the device of the detector or segmentor.'
             )
         if self._model is None:
             self._model = build_derainer(self.derainer, precision=self.precision)
@@ -79,16 +79,19 @@ class Derain(BaseTransform):
             The same dict with the derained image, which has the same shape and dtype as before.
 
         Raises:
-            InputError: the image has another form, or ``device`` is a GPU and the transform runs in a loader process.
+            InputError: there is no image, the image has another shape or other values, or ``device`` is a GPU and the
+                transform runs in a loader process.
         """
         if 'img' not in results:
-            raise InputError('mmderain.Derain: no image is loaded yet; put it behind LoadImageFromFile in the pipeline')
+            raise InputError(
+                'mmderain.Derain: no image is loaded yet; put mmderain.Derain after LoadImageFromFile in the pipeline'
+            )
         img = results['img']
         levels = img if img.dtype == np.uint8 else np.rint(img).clip(0, 255).astype(np.uint8)
         if img.ndim != 3 or img.shape[2] != 3 or not np.array_equal(img, levels):
             raise InputError(
                 f'mmderain.Derain: {results.get("img_path", "the image")} is {img.dtype} {img.shape}; expected BGR '
-                '(H, W, 3) with whole numbers from 0 to 255: put Derain right after the loading transform'
+                '(H, W, 3) with whole numbers from 0 to 255: put mmderain.Derain directly after LoadImageFromFile'
             )
         model = self._load_model()
         batch = torch.from_numpy(np.ascontiguousarray(levels.transpose(2, 0, 1)))[None].to(self.device).float()

@@ -63,5 +63,5 @@ def test_test_time_augmentation_derains_once(files):
     'config', [dict(type='mmderain.Derain', derainer='nafnet'), dict(type='mmderain.SynthesizeRain', preset='heavy')]
 )
 def test_a_transform_ahead_of_the_loading_transform_says_so(config):
-    with pytest.raises(InputError, match='no image is loaded yet; put it behind'):
+    with pytest.raises(InputError, match='no image is loaded yet; put mmderain.Derain after'):
         TRANSFORMS.build(config).transform(dict(img_path='a.png'))

@@ -23,17 +23,17 @@ def evaluate(
     cfg_options: dict | None = None,
     on_result: Callable[[Condition, Result], None] = lambda row, result: None,
 ) -> list[Result]:
-    """Run conditions one after another. Results that are in the cache are read from there.
+    """Run conditions one after another. If the cache contains the result of a condition, read it instead.
 
     Args:
         rows: the conditions.
         cache: folder of stored results. Each result is a JSON file and a folder of drawings.
         limit: see :func:`run_condition`.
         cfg_options: see :func:`run_condition`.
-        on_result: function that is called with each row and its result, in order.
+        on_result: function that is called after each condition, with the condition and its result.
 
     Returns:
-        The results, in the order of the rows.
+        The results, in the order of ``rows``.
     """
     results = []
     for row in rows:
@@ -50,7 +50,7 @@ def evaluate(
 
 
 def read_result(path: Path) -> Result | None:
-    """Return a stored result, None if there is none or its file is damaged."""
+    """Return a stored result; None if its file does not exist or is damaged."""
     try:
         return Result(**json.loads(path.read_text(encoding='utf-8')))
     except (FileNotFoundError, ValueError, TypeError):
@@ -60,9 +60,12 @@ def read_result(path: Path) -> Result | None:
 def cache_key(condition: Condition, limit: int | None, cfg_options: dict | None) -> str:
     """Hash everything that the result of a condition depends on.
 
-    The hash covers the resolved config, which contains the rain and the other steps; the source code of mmderain; and
-    the files that the config names: weights, annotations and configs of derainers by their content, and images that
-    another program derained by their size and modification time.
+    The hash covers
+
+    * the resolved config, which contains the rain and the other steps,
+    * the source code of mmderain,
+    * the content of the files that the config names: weights, annotations and configs of derainers,
+    * the path, size and modification time of images that another program derained.
 
     Args:
         condition: the condition.
@@ -84,7 +87,7 @@ def cache_key(condition: Condition, limit: int | None, cfg_options: dict | None)
 
 @functools.cache
 def code_hash() -> str:
-    """Hash the source files of mmderain. The hash is computed once in a process, which runs one version of the code."""
+    """Hash the source files of mmderain. The hash is computed only once in each process."""
     root = Path(mmderain.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob('*.py')):
@@ -112,7 +115,7 @@ def describe_files(node: object, data_root: str = '') -> Iterator[str]:
     if str(node.get('type')).rpartition('.')[2] in ('Derain', 'DerainBeforeTask'):
         config, checkpoint = find_derainer(*parse_derainer(node['derainer']))
         yield config.pretty_text
-        files += [checkpoint] if checkpoint else []  # the config does not name the file of bundled weights
+        files += [checkpoint] if checkpoint else []  # bundled weights are not named in the config
     if isinstance(node.get('ann_file'), str):
         files += [Path(node['ann_file']), Path(data_root) / node['ann_file']]
     yield from (file_sha256(path) for path in files if path.is_file())

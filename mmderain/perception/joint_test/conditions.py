@@ -55,16 +55,17 @@ class Result:
         metrics: maps the name of each metric of mmdet or mmseg to its value.
         interval: 95% bootstrap interval of the main metric over images. None if the interval cannot be computed for
             this metric.
-        psnr: PSNR-Y against the clean images at native resolution, in dB, mean over the images that the steps changed.
-            None if no image was changed, or if the rain is real, so that no clean image is known.
-        ssim: SSIM-Y(valid) against the clean images, mean over all images. None in the same cases.
-        derain_ms: run time of the timed step for an image in milliseconds, (median, 95th percentile). None if no step
+        psnr: PSNR-Y against the clean images at native resolution in dB, mean over the images that the steps changed.
+            None if the steps changed no image. Also None if the rain is real, because no clean image is known then.
+        ssim: SSIM-Y(valid) against the clean images, mean over all images. None if ``psnr`` is None.
+        derain_ms: run time of the timed step for an image, (median, 95th percentile) in milliseconds. None if no step
             is timed.
-        task_ms: run time of the task model for an image in milliseconds, (median, 95th percentile). None if there are
+        task_ms: run time of the task model for an image, (median, 95th percentile) in milliseconds. None if there are
             no images.
         images: number of images.
-        drawings: names of the images with drawn predictions, without suffix, in the order of the test set. In results
-            of :func:`~mmderain.perception.joint_test.evaluate`, the names are relative to the cache folder.
+        drawings: names of the images with drawn predictions, without suffix, in the order of the test set. If the
+            result comes from :func:`~mmderain.perception.joint_test.evaluate`, the names are relative to the cache
+            folder.
     """
 
     metrics: dict[str, float]

@@ -23,8 +23,8 @@ def draw_predictions(
 ) -> list[str]:
     """Draw predictions on images with the visualizer of the config.
 
-    The images are those of the pipeline. If the data preprocessor of the task model contains a derainer, its result is
-    not visible in the drawings.
+    The images come from the pipeline. If the data preprocessor of the task model derains them later, the drawings still
+    show the images before deraining.
 
     Args:
         runner: runner of the test.
@@ -50,10 +50,11 @@ def draw_predictions(
 
 
 def write_gallery(rows: list[Condition], results: list[Result], cache: Path, folder: Path, columns: int = 3) -> None:
-    """Write files that show the predictions for an image under all conditions side by side.
+    """Write figures that show the predictions for an image under several conditions side by side.
 
-    There is one PNG file for each image and rain, ``<image>_<rain>.png``. It shows the ground truth if the data set has
-    it, the clean image, and then every row of that rain. ``<image>_clean.png`` shows the rows without rain.
+    For each image and each rain, there is one PNG file ``<image>_<rain>.png``. It shows the ground truth, the clean
+    image, and then one image for each condition with this rain. The ground truth and the clean image are left out if
+    they are not known. ``<image>_clean.png`` shows the conditions without rain.
 
     Args:
         rows: the conditions.
@@ -64,7 +65,7 @@ def write_gallery(rows: list[Condition], results: list[Result], cache: Path, fol
     """
     pairs = list(zip(rows, results, strict=True))
     has_baselines = len({row.model for row in rows}) > 1
-    shutil.rmtree(folder, ignore_errors=True)  # the folder must not mix images of two calls
+    shutil.rmtree(folder, ignore_errors=True)  # the folder must not contain images of an earlier call
     for drawing in results[0].drawings:
         truth, name = cache / f'{drawing}.truth.png', Path(drawing).name
         for rain in dict.fromkeys(row.rain for row in rows):

@@ -1,4 +1,4 @@
-"""Record run times, predictions and results of single images, which a test loop of mmengine does not return."""
+"""Record the run time, prediction and result of each image, which the test loop of mmengine does not return."""
 
 import copy
 import time
@@ -15,7 +15,7 @@ from mmderain.registry import EVALUATOR
 
 @EVALUATOR.register_module()
 class RecordingEvaluator(Evaluator):
-    """Evaluate like the ``Evaluator`` of mmengine, and keep the results of each image.
+    """Evaluate as the ``Evaluator`` of mmengine does, and keep the results of each image.
 
     Args:
         metrics: configs of the metrics, see the ``Evaluator`` of mmengine.
@@ -51,7 +51,7 @@ class RecordingEvaluator(Evaluator):
         Returns:
             A dict that maps the name of each metric to its value.
         """
-        # The metrics delete their results after they have computed the metric.
+        # Each metric deletes the results of the images after it has computed its value.
         self.image_results = [copy.deepcopy(metric.results[:size]) for metric in self.metrics]
         for metric, results in zip(self.metrics, self.image_results, strict=True):
             if self.tested_only and type(metric).__name__ == 'CocoMetric':
@@ -73,7 +73,8 @@ class RecordingHook(Hook):
         predictions: maps the index of an image to its data sample.
     """
 
-    priority = 'VERY_HIGH'  # other hooks run before the first and after the second measurement
+    # after_test_iter() runs before the same method of most other hooks, so that their run time is not measured.
+    priority = 'VERY_HIGH'
 
     def __init__(self, keep: frozenset[int] = frozenset()) -> None:
         self.keep = keep

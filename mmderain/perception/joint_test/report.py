@@ -50,7 +50,8 @@ def write_chart(rows: list[Condition], results: list[Result], path: Path) -> Non
     names = [f'{row.treatment}, {row.model.name}' + (f' ({row.rain})' if row.rain else '') for row in rows]
     values = np.array([factor * result.metrics[main] for result in results])
     colors = {rain: f'C{number}' for number, rain in enumerate(dict.fromkeys(row.rain for row in rows))}
-    figure = Figure(figsize=(9, 0.34 * len(rows) + 1.2))  # without pyplot, whose state belongs to the whole process
+    # pyplot is not used, because its state belongs to the whole process.
+    figure = Figure(figsize=(9, 0.34 * len(rows) + 1.2))
     axes = figure.subplots()
     positions = np.arange(len(rows))[::-1]
     axes.barh(positions, values, color=[colors[row.rain] for row in rows])

@@ -69,10 +69,10 @@ def run_condition(
 
 
 def task_config(condition: Condition, limit: int | None, cfg_options: dict | None) -> Config:
-    """Build the config of a condition.
+    """Build the config of a condition from the config of the task model.
 
-    It is the config of the task model. The steps of the condition are inserted directly after the loading transform,
-    and the evaluator is replaced by :class:`RecordingEvaluator`.
+    The steps of the condition are inserted directly after the loading transform, and the evaluator is replaced by
+    :class:`RecordingEvaluator`.
 
     Args:
         condition: the condition.
@@ -93,11 +93,11 @@ def task_config(condition: Condition, limit: int | None, cfg_options: dict | Non
     cfg.work_dir = cfg.get('work_dir') or 'work_dirs/joint_test'
     cfg.log_level, cfg.load_from, cfg.resume = 'ERROR', None, False
     if cfg.get('visualizer'):
-        # Without back ends, the visualizer writes no files. mmengine returns an existing visualizer if it has the same
-        # name. The settings are the name here, so that other settings give another visualizer.
+        # Without back ends, the visualizer writes no files. mmengine returns an existing visualizer if one has the same
+        # name. Therefore the name contains the settings, so that other settings give another visualizer.
         cfg.visualizer.vis_backends = None
         cfg.visualizer.name = str(cfg.visualizer)
-    # Without loader processes, nothing else runs while a time is measured, and a derainer can use a GPU.
+    # Without loader processes, nothing else runs while a time is measured, and the derainer can use a GPU.
     cfg.test_dataloader.update(num_workers=0, persistent_workers=False, batch_size=1)
     if limit is not None:
         cfg.test_dataloader.dataset.indices = limit
@@ -151,13 +151,13 @@ def _last_part(type_name: str) -> str:
 def _can_draw(visualizer: Visualizer) -> bool:
     """Return whether a visualizer can draw predictions.
 
-    A config without a visualizer gets the base class of mmengine, which cannot draw them.
+    For a config without a visualizer, mmengine creates its base class, which cannot draw predictions.
     """
     return 'out_file' in inspect.signature(visualizer.add_datasample).parameters
 
 
 def _spread(total: int, number: int) -> frozenset[int]:
-    """Return ``number`` indices that are spread over ``total`` images, because neighboring images are often similar."""
+    """Return ``number`` indices that are evenly spread over ``total`` images; neighboring images are often similar."""
     return frozenset((2 * n + 1) * total // (2 * number) for n in range(number))
 
 

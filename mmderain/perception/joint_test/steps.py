@@ -15,7 +15,7 @@ from mmderain.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class MedianBlur(BaseTransform):
-    """Apply a median filter to ``img``. It is the control of a joint test: a filter that was not designed for rain.
+    """Apply a median filter to ``img``. The filter is the control of a joint test: it was not designed for rain.
 
     Args:
         size: side of the square window in pixels, an odd number. Default: 5.
@@ -32,11 +32,11 @@ class MedianBlur(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ReplaceFromFolder(BaseTransform):
-    """Replace ``img`` by the image of the same name in another folder, for example one that another program derained.
+    """Replace ``img`` by an image from another folder, for example by an image that another program has derained.
 
     Args:
-        folder: folder of the images. It has the same sub-folders as ``data_root``, or all images are directly in it.
-            The suffixes of the files may differ.
+        folder: folder of the other images. Their names are the same as in the data set, but the suffixes may differ.
+            The folder has the same sub-folders as ``data_root``, or it contains all images directly.
         data_root: folder of the data set of the task.
     """
 
@@ -59,14 +59,17 @@ class ReplaceFromFolder(BaseTransform):
             raise InputError(f'{self.folder}: no image {relative.stem}.* for {relative}')
         img = read_image(paths[0])
         if img.shape != results['img'].shape:
-            raise InputError(f'{paths[0]} is {img.shape[:2]}, the original {results["img"].shape[:2]} (height, width)')
+            raise InputError(
+                f'{paths[0]} is {img.shape[:2]}, the image of the data set is {results["img"].shape[:2]} (height, '
+                'width); both must have the same size'
+            )
         results['img'] = img
         return results
 
 
 @TRANSFORMS.register_module()
 class MeasuredSteps(BaseTransform):
-    """Run transforms on a loaded image, and compare the result with the loaded image at native resolution.
+    """Run transforms on a loaded image, and measure PSNR and SSIM of the result against the loaded image.
 
     Args:
         steps: configs of the transforms.

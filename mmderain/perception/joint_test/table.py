@@ -54,10 +54,10 @@ def make_table(rows: list[Condition], results: list[Result]) -> list[list[str]]:
 
 
 def recovery(rows: list[Condition], results: list[Result], metric: str) -> list[float | None]:
-    """Compute for each row which share of the loss by rain it recovers.
+    """Compute, for each row, how much of the accuracy that is lost in rain the row recovers.
 
-    The loss is the difference between the metric on clean images and on rainy images. Both come from the rows of the
-    task model of the first row.
+    The loss is the difference between the metric on clean images and the metric on rainy images. Both metrics come from
+    rows with the same task model as the first row.
 
     Args:
         rows: the conditions.
@@ -66,8 +66,8 @@ def recovery(rows: list[Condition], results: list[Result], metric: str) -> list[
 
     Returns:
         For each row, (M - M_rainy) / (M_clean - M_rainy), where 1 means that the whole loss is recovered. None for rows
-        without rain, for the row with M_rainy itself, and if the intervals of M_clean and M_rainy overlap, because then
-        the loss may be zero.
+        without rain and for the row of M_rainy. Also None if the intervals of M_clean and M_rainy overlap, because the
+        loss may be zero then.
     """
     main = rows[0].model
     pairs = list(zip(rows, results, strict=True))
@@ -99,8 +99,8 @@ def align_table(lines: list[list[str]], rows: list[Condition]) -> str:
 
     Args:
         lines: lines of the table, see :func:`make_table`.
-        rows: all conditions of the test. The columns are wide enough for all of them, so that lines that are printed
-            later have the same columns.
+        rows: all conditions of the test, also those without a line yet. The width of the columns is computed from all
+            of them, so that lines that are printed later are aligned with the first ones.
     """
     names = [[row.rain or '', row.treatment, row.model.name] for row in rows]
     widths = [max(len(line[i]) for line in [*lines, *names] if i < len(line)) for i in range(len(lines[0]))]
