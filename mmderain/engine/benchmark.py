@@ -58,7 +58,7 @@ class Benchmark:
         device: ``'cpu'``, ``'cuda:0'`` and so on.
         threads: number of threads of torch. None keeps the current number.
         repeats: number of timed passes of each variant.
-        reference: network with which a network is compared: ``'plain'`` (its plain formulation), ``'eager'`` (the
+        reference: reference for the comparison: ``'plain'`` (the plain formulation of the network), ``'eager'`` (the
             network itself, not compiled) or ``'module:Class'`` (a class that is built without arguments).
         resident_memory: also measure the resident memory, each value in a new process. Linux only.
     """
@@ -78,7 +78,7 @@ class Benchmark:
     resident_memory: bool = True
 
     def cases(self) -> Iterator[tuple[Size, int]]:
-        """Yield each pair of an image size and a batch size that is measured."""
+        """Yield the combinations of image size and batch size to measure."""
         for number, size in enumerate(self.sizes):
             yield from product([size], self.batches if number == 0 else self.batches[:1])
 
@@ -147,7 +147,7 @@ class Benchmark:
             peaks: maps each precision to the result of :func:`~mmderain.engine.profiling.convolution_peak`.
 
         Yields:
-            A dict for each case and variant; ``mmderain.visualization.benchmark_report`` names the main keys.
+            A dict for each case and variant; ``mmderain.visualization.benchmark_report`` describes the main keys.
 
         Raises:
             FileNotFoundError, InputError: as :meth:`models`.

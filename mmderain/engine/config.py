@@ -154,12 +154,12 @@ def decide_amp(cfg: Config, amp: str | None, resumed: dict | None = None) -> boo
 
             * None does not use mixed precision.
             * ``'on'`` uses it. On a CPU, it warns if mixed precision is slow.
-            * ``'auto'`` uses it on a GPU. On a CPU, it uses mixed precision only if the CPU has bfloat16 in hardware,
-              and if it computes the losses and gradients of two small images faster in bfloat16. On a CPU, it prints
-              the decision.
+            * ``'auto'`` uses it on a GPU. On a CPU, ``'auto'`` uses it only if the CPU has bfloat16 in hardware and
+              computes the losses and gradients of two small images faster in bfloat16. The decision on a CPU is
+              printed.
         resumed: content of the checkpoint from which the run continues. None for a new run. With a checkpoint,
             ``'auto'`` uses the precision of the earlier training and measures nothing, because another precision would
-            change the result. But on a CPU without bfloat16 in hardware, it never uses mixed precision.
+            change the result. But on a CPU without bfloat16 in hardware, ``'auto'`` never uses mixed precision.
     """
     if amp not in (None, 'on', 'auto'):
         raise ValueError(f"amp must be None, 'on' or 'auto', found {amp!r}")

@@ -122,10 +122,11 @@ def cpu_memory(device: str, keep: bool) -> AbstractContextManager:
 
 
 def time_calls(calls: Sequence[Callable[[], object]], repeats: int, device: str) -> list[list[float]]:
-    """Measure the run times of several functions. They alternate, so that slower phases of the machine affect them all.
+    """Measure the run times of several functions, which are called alternately.
 
-    Each function is called once before the timed calls. On a GPU it is called three times, because the second call
-    records the CUDA graphs.
+    Because the calls alternate, a change in the speed of the machine affects all functions. Each function is called
+    once before the timed calls. On a GPU it is called three times before them, because the second call records the CUDA
+    graphs.
 
     Args:
         calls: the functions.

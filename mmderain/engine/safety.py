@@ -14,7 +14,8 @@ def protect_training(cfg: Config) -> None:
     before it writes the next one.
 
     Args:
-        cfg: config of a training. Its ``default_hooks`` are changed. A checkpoint hook of another type is kept.
+        cfg: config of a training. Its ``default_hooks`` are changed, except a checkpoint hook of another type and an
+            existing entry ``non_finite``.
     """
     cfg.default_hooks = cfg.get('default_hooks') or {}
     hooks = cfg.default_hooks

@@ -131,5 +131,5 @@ def file_sha256(path: str | Path) -> str:
 
 
 def safe_name(text: str, replacement: str = '_') -> str:
-    """Return a text in which each character other than letters, digits and ``_ . + - ( )`` is replaced."""
+    """Convert a text to a file name: replace each character except letters, digits and ``_ . + - ( )``."""
     return re.sub(r'[^\w.+()-]', replacement, text)

@@ -235,8 +235,8 @@ def to_rgb_tensor(img: np.ndarray) -> Tensor:
 def to_bgr_uint8(img: Tensor) -> np.ndarray:
     """Convert RGB float (3, H, W) in [0, 1] to BGR uint8 (H, W, 3), clipped and rounded to the nearest level.
 
-    Rounding and truncation give different scores. On the first pair of Rain100L, the result of SIAN with the weights of
-    its authors has a PSNR-Y of 38.977 dB if it is rounded, and 39.018 dB if it is truncated.
+    Rounding and truncation give different scores. For example, on the first pair of Rain100L, SIAN with the weights of
+    its authors reaches a PSNR-Y of 38.977 dB with rounding, and 39.018 dB with truncation.
 
     The caller must check for NaN.
     """

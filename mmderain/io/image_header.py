@@ -26,8 +26,8 @@ class ImageHeader:
         height: height of the stored image in pixels, before the EXIF orientation is applied.
         mode: color mode, a name of Pillow such as ``'RGB'``.
         orientation: EXIF orientation from 1 to 8. 1 means that the image is neither rotated nor mirrored.
-        frames: number of images in the file. 1 for a JPEG file of a camera with several images, because only the first
-            one is used.
+        frames: number of images in the file. 1 for a JPEG file that contains several images (MPO, written by cameras),
+            because only the first image is used.
     """
 
     width: int

@@ -66,7 +66,7 @@ def read_frames(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[Iterato
 
 
 def _announced_frames(capture: cv2.VideoCapture, path: str | Path) -> int:
-    """Return the smallest number of frames to accept in a video, from its header; 0 if the header is not reliable.
+    """Return the smallest accepted number of frames, computed from the header of a video; 0 if it cannot be computed.
 
     MP4, MOV and M4V files store the exact number of frames. The result is 95% of this number, or 0 if an edit list may
     hide frames. For other formats the result is 0: Matroska and WebM files do not store the number, and AVI files also
@@ -80,10 +80,10 @@ def _announced_frames(capture: cv2.VideoCapture, path: str | Path) -> int:
 def _has_edit_list(path: str | Path) -> bool:
     """Return whether an MP4 or MOV file has an edit list that may hide frames.
 
-    An edit list is a box of the type ``elst``. It may hide frames if its first entry has a start time above 0: programs
-    do not show what is stored before this time. The function searches the whole file for these boxes, and reads only
-    the first entry of each box. It does not check to which track a box belongs. Therefore it also returns True for an
-    edit list of the sound track.
+    An edit list is a box of the type ``elst``. It may hide frames if its first entry has a start time above 0, because
+    programs do not show the part of a track before this time. The function searches the whole file for these boxes, and
+    reads only the first entry of each box. It does not check to which track a box belongs. Therefore it also returns
+    True for an edit list of the sound track.
 
     After its type, a box contains the version (1 byte), flags (3 bytes), the number of entries (4 bytes), and the
     entries. An entry begins with its duration and its start time. Each of these two numbers has 8 bytes in version 1,

@@ -8,7 +8,7 @@ from mmderain.errors import InputError
 
 #: Name of the control: a general filter that was not designed for rain.
 CONTROL = 'median blur 5x5'
-#: Names of rows that every table has. No derainer, folder or task model may have one of these names.
+#: Names of rows that do not depend on the arguments. No derainer, folder or task model may have one of these names.
 RESERVED_NAMES = ('clean', 'rainy', CONTROL)
 
 

@@ -30,8 +30,8 @@ def draw_predictions(
         runner: runner of the test.
         images: maps the index of an image to (path, (H, W, 3) BGR uint8), see :class:`MeasuredSteps`.
         predictions: maps the index of an image to a data sample of mmdet or mmseg, see :class:`RecordingHook`.
-        folder: folder to write. Each image becomes ``<name>.png`` and, if the data set loads annotations,
-            ``<name>.truth.png``.
+        folder: folder for the drawings. The predictions for an image are written to ``<name>.png``. If the data set
+            loads annotations, the ground truth is written to ``<name>.truth.png``.
 
     Returns:
         The names of the drawings, without suffix.
