@@ -24,8 +24,7 @@ from mmderain.models import Derainer
 from . import profiling
 
 Size = tuple[int, int]
-#: Folder of the plain formulations: slow implementations of the networks that follow the formulas of their papers. It
-#: exists only in a git checkout.
+#: Folder of slow implementations that follow the formulas of the papers. It exists only in a git checkout.
 PLAIN_NETWORKS = Path(__file__).resolve().parents[2] / 'tests/reference'
 
 
@@ -49,8 +48,7 @@ class Benchmark:
 
     Attributes:
         sizes: sizes of the images, (height, width) in pixels.
-        batches: batch sizes. The first image size is measured with each of them, the other image sizes only with the
-            first batch size.
+        batches: batch sizes. Only the first image size is measured with all of them, the others with the first one.
         precision, paths, cpu_memory: values for the attributes of :class:`Variant`; all combinations are measured.
         train: measure training steps instead of forward passes.
         cfg_options: entries of the configs to override, with dotted keys.
@@ -110,8 +108,7 @@ class Benchmark:
         """Return an eager model of a config, and another model whose network is the reference.
 
         Raises:
-            FileNotFoundError, InputError: one of the two models cannot be built or trained, or the network does not
-                accept one of the sizes.
+            FileNotFoundError, InputError: a model cannot be built or trained, or does not accept one of the sizes.
         """
         model = self.build(config, 'eager')
         name, least = type(model.network).__name__, model.spec.min_size
@@ -137,10 +134,9 @@ class Benchmark:
         return profiling.forward_pass(model.network, precision, self.device, keep)
 
     def rows(self, config: str, peaks: dict[str, float]) -> Iterator[dict]:
-        """Measure all variants of a network, and the reference.
+        """Measure all variants of a network, and the reference. Their timed passes alternate.
 
-        The timed passes of the reference and of the variants alternate. The reference runs in float32 and without
-        :func:`~mmderain.engine.cpu_memory.keep_cpu_memory`.
+        The reference runs in float32 and without :func:`~mmderain.engine.cpu_memory.keep_cpu_memory`.
 
         Args:
             config: config file of a derainer.
@@ -161,8 +157,7 @@ class Benchmark:
             images = profiling.random_images(model.network, size, batch, self.device)
             turns = [partial(other_call, images.contiguous()), *(partial(call, images) for call in calls.values())]
             other_times, *own_times = profiling.time_calls(turns, self.repeats, self.device)
-            # A backward pass has twice the multiply-adds of the forward pass: the first half for the gradients of the
-            # inputs, the second half for the gradients of the weights.
+            # A backward pass has twice the multiply-adds: for the gradients of the inputs and of the weights.
             padded = profiling.padded_size(model.network, size)
             adds = profiling.multiply_adds(model.network, padded) * (3 if self.train else 1)
             pixels = batch * size[0] * size[1]
@@ -203,9 +198,7 @@ class Benchmark:
             with ProcessPoolExecutor(1, get_context('spawn')) as pool:
                 return pool.submit(self._peak_memory, config, size, batch, variant).result()
         except BrokenProcessPool as error:
-            raise InputError(
-                f'{config}: memory could not be measured ({error}); use --no-memory to skip this measurement'
-            ) from error
+            raise InputError(f'{config}: memory could not be measured ({error}); --no-memory skips this') from error
 
     def _peak_memory(self, config: str, size: Size, batch: int, variant: Variant) -> int:
         if self.threads:
