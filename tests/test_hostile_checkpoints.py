@@ -132,7 +132,7 @@ def test_mmengine_refuses_code_in_a_checkpoint_once_a_program_says_so(hostile):
     with pytest.raises(InputError, match='it refers to'):
         load_checkpoint(torch.nn.Linear(1, 1), 'hostile.pth')
     for name in ('s3://bucket/a.pth', 'pavi://a', 'open-mmlab://none'):
-        with pytest.raises(InputError, match='download it first|knows no checkpoint'):
+        with pytest.raises(InputError, match='download this checkpoint first|knows no checkpoint'):
             load_checkpoint(torch.nn.Linear(1, 1), name)
 
 

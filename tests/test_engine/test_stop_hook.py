@@ -37,7 +37,7 @@ def test_only_a_signal_explains_the_end_of_loader_processes(number, text, raised
         request.number = number
         raise RuntimeError(text)
     if raised is Stopped:
-        assert error.value.exit_status == 143 and '--resume continues from the last one' in str(error.value)
+        assert error.value.exit_status == 143 and 'continue from it with --resume' in str(error.value)
 
 
 @pytest.mark.parametrize('step, checkpoint', [(1, None), (2, 'epoch_1.pth'), (3, 'epoch_1.pth')])

@@ -128,7 +128,7 @@ def test_bad_input_gives_one_error(checkout, timed, tmp_path, ref, config, pairs
 def test_error_without_a_git_checkout(checkout, timed, tmp_path):
     (checkout / 'inside').mkdir()
     (tmp_path / 'bare').mkdir()
-    for folder, message in (('checkout/inside', 'only lies in one'), ('bare', 'expected a git checkout')):
+    for folder, message in (('checkout/inside', 'only a folder inside one'), ('bare', 'expected a git checkout')):
         with pytest.raises(InputError, match=message):
             compare_trees(tmp_path / folder, 'old', ['net.py'], Benchmark(), 6, tmp_path / 'out')
 
