@@ -5,6 +5,7 @@ This module is in ``io`` because both ``apis`` and ``engine`` use it, and ``apis
 
 import contextlib
 import inspect
+import json
 import re
 import traceback
 from collections.abc import Iterator
@@ -24,6 +25,10 @@ BUILDERS = {
     ('mmengine.runner.runner', 'build_optim_wrapper'),
     ('mmengine.runner.runner', 'from_cfg'),
 }
+
+#: Templates that YAML and JSON configs may use: values of a base, names of the file, environment variables.
+BASE_VALUE = r'\{\{\s*_base_\.[\w.]+\s*\}\}'
+PLAIN_TEMPLATE = r'\{\{\s*(file\w+|\$\w+\s*:\s*[\w./-]*)\s*\}\}'
 
 
 def read_config(path: str | Path) -> Config:
@@ -51,29 +56,72 @@ def read_config(path: str | Path) -> Config:
 
 
 def refuse_python_tags(path: Path) -> None:
-    """Check that a YAML config, and the YAML files that it inherits from, create no Python objects.
+    """Check that a YAML or JSON config, and the YAML and JSON files that it inherits from, create no Python objects.
 
     The YAML loader of mmengine can create any Python object and can therefore run any code. Configs that are Python
     files are not checked, because they are programs.
 
+    mmengine replaces templates such as ``{{ fileDirname }}`` before it reads a file. A template could contain a tag or
+    the name of a base, so only plain ones are accepted.
+
     Raises:
-        InputError: a file has a tag such as ``!!python/object/apply``.
+        InputError: a file has a tag such as ``!!python/object/apply`` or another template, or cannot be read.
     """
     pending, checked = [path], set()
     while pending:
         file = pending.pop()
-        if file.suffix not in ('.yml', '.yaml') or file.resolve() in checked or not file.is_file():
+        if file.suffix not in ('.yml', '.yaml', '.json') or file.resolve() in checked or not file.is_file():
             continue
         checked.add(file.resolve())
         try:
-            text = file.read_text(encoding='utf-8')
-            tags = [getattr(event, 'tag', None) or '' for event in yaml.parse(text, Loader=yaml.SafeLoader)]
-        except (yaml.YAMLError, UnicodeDecodeError):
-            continue  # mmengine reports the error
+            # mmengine also puts a quoted text in place of the values of a base.
+            text = re.sub(BASE_VALUE, '""', file.read_text(encoding='utf-8'))
+            tags, strings = _parts_of_json(text) if file.suffix == '.json' else _parts_of_yaml(text)
+        except (ValueError, RecursionError, yaml.YAMLError) as error:
+            raise InputError(f'{file}: cannot be read as a config: {_reason(error)}') from error
         for tag in tags:
             if 'python' in tag:
                 raise InputError(f'{file}: found the tag {tag!r}, which would run code; expected plain values only')
-        pending += [file.parent / base for base in re.findall(r'[\w./-]+\.ya?ml', text)]
+        for template in re.findall(r'\{\{.*?(?:\}\}|$)', text, re.DOTALL):
+            if '_base_' in strings or not re.fullmatch(PLAIN_TEMPLATE, template):
+                raise InputError(
+                    f'{file}: found the template {template!r}; a YAML or JSON config with `_base_` may only use '
+                    '{{ _base_.KEY }}, one without it also {{ fileDirname }} or {{ $NAME:VALUE }}. '
+                    'Use a Python config for more.'
+                )
+        pending += [file.parent / text for text in strings if text.lower().endswith(('.yml', '.yaml', '.json'))]
+
+
+def _parts_of_yaml(text: str) -> tuple[set[str], set[str]]:
+    """Return the tags and the strings of a YAML document, also those of keys, without creating its objects."""
+    tags, strings = set(), set()
+    pending, visited = [yaml.compose(text, Loader=yaml.SafeLoader)], set()
+    while pending:
+        node = pending.pop()
+        if node is None or id(node) in visited:  # an alias can occur many times
+            continue
+        visited.add(id(node))
+        tags.add(node.tag)
+        if isinstance(node, yaml.ScalarNode):
+            strings.add(node.value)
+        elif isinstance(node, yaml.MappingNode):
+            pending += [part for pair in node.value for part in pair]
+        else:
+            pending += node.value
+    return tags, strings
+
+
+def _parts_of_json(text: str) -> tuple[set[str], set[str]]:
+    """Return no tags, and the strings of a JSON document, also those of keys."""
+    strings = set()
+    pending = [json.loads(text, object_pairs_hook=list)]  # pairs, so that no repeated key hides another
+    while pending:
+        part = pending.pop()
+        if isinstance(part, str):
+            strings.add(part)
+        elif isinstance(part, list | tuple):
+            pending += part
+    return set(), strings
 
 
 @contextlib.contextmanager

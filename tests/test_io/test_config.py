@@ -42,6 +42,46 @@ def test_config_formats(name, text, tmp_path):
         read_config(tmp_path / name)
 
 
+EVIL = '!!python/object/apply:os.system [touch ran]'
+HOSTILE = {
+    'tag': ({'a.yaml': f'x: {EVIL}'}, 'a.yaml: found the tag'),
+    'alias of a tag': (
+        {'a.yaml': '%TAG !e! tag:yaml.org,2002:python/\n---\nx: !e!object/apply:os.system [touch ran]'},
+        'the tag',
+    ),
+    'base': ({'a.yaml': '_base_: sub/b.yml', 'sub/b.yml': f'x: {EVIL}'}, 'b.yml: found the tag'),
+    'base by a merge key': ({'a.yaml': '<<: {_base_: b.yml}', 'b.yml': f'x: {EVIL}'}, 'b.yml: found the tag'),
+    'base of JSON': ({'a.json': '{"_base_": ["b.yaml"]}', 'b.yaml': f'x: {EVIL}'}, 'b.yaml: found the tag'),
+    'escaped name': ({'a.json': r'{"_base_": "b\u002eyaml"}', 'b.yaml': f'x: {EVIL}'}, 'b.yaml: found the tag'),
+    'repeated key': ({'a.json': '{"_base_": "b.yaml", "_base_": []}', 'b.yaml': f'x: {EVIL}'}, 'b.yaml: found the tag'),
+    'base by a template': ({'a.json': '{"_base_": "b{{ fileExtname }}"}', 'b.json': '{}'}, 'found the template'),
+    'base by a variable': ({'a.yaml': '_base_: "{{ $NONE:b.yaml }}"', 'b.yaml': f'x: {EVIL}'}, 'found the template'),
+    'tag in a template': ({'a.yaml': 'x: {{ $NONE:!!python/name:os.system }}'}, 'found the template'),
+    'escaped tag in a template': ({'a.yaml': r'x: {{ $NONE:\041\041python/name:os.system }}'}, 'found the template'),
+    'broken without the template': ({'a.yaml': f'x: "{{{{ $NONE:" {EVIL} }}}}"'}, 'cannot be read as a config'),
+    'nested too deeply': ({'a.json': '[' * 100000}, 'cannot be read as a config'),
+}
+
+
+@pytest.mark.parametrize('files, message', HOSTILE.values(), ids=HOSTILE)
+def test_no_yaml_file_runs_code(files, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_config(next(iter(files)))
+    assert not (tmp_path / 'ran').exists()
+
+
+def test_plain_yaml_and_json_configs_are_read(tmp_path, monkeypatch):
+    monkeypatch.delenv('NONE', raising=False)
+    (tmp_path / 'base.yaml').write_text('a: {b: 3}\nfolder: "{{ fileBasename }}"\nsize: "{{ $NONE:12 }}"\n')
+    (tmp_path / 'net.json').write_text('{"_base_": "base.yaml", "c": {{ _base_.a.b }}, "d": "{x}"}')
+    cfg = read_config(tmp_path / 'net.json')
+    assert (cfg.a.b, cfg.folder, cfg.size, cfg.c, cfg.d) == (3, 'base.yaml', '12', 3, '{x}')
+
+
 def test_files_that_are_not_configs_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match='gone.py: no such config file'):
         read_config('gone.py')
