@@ -1,9 +1,10 @@
-# make help lists the targets. All of them work in .venv, which tools/dev/setup_venv.sh makes.
+# `make help` lists the targets. Most targets run in .venv, and call tools/dev/setup_venv.sh to create it.
 #
-#   PYTHON=python3.11    the interpreter .venv is made from (3.10 to 3.12)
+#   PYTHON=python3.11    interpreter from which .venv is created (3.10 to 3.12)
 #   DEMO_ARGS=--short    arguments of demo/sample_demo.py
 #   PYTEST_ARGS='-k sian' arguments of pytest
-#   JOBS=1               number of test processes, one for each core by default; 0 for none but pytest's own
+#   JOBS=1               number of test processes (default: one for each core, at most 8);
+#                        0 runs the tests in the main process of pytest
 #   LOCK_ARGS=--upgrade  arguments of tools/dev/update_lock.sh
 
 SHELL := /bin/bash
@@ -21,17 +22,17 @@ REPORTS := docs/en/reports
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint soak docs release lock clean base full
 
-help:  ## this list
+help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-demo: base  ## train a small derainer on bundled photographs, measure it, and write comparisons
+demo: base  ## train a small derainer on bundled photographs, test it, and write comparison images
 	$(BIN)/python demo/sample_demo.py $(DEMO_ARGS)
 	$(BIN)/python demo/scene_demo.py --if-possible
 
-test: full lint  ## lint, then every test but the endurance runs
+test: full lint  ## run lint, then all tests except the endurance tests
 	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses=8 --dist=worksteal --durations=20 $(PYTEST_ARGS)
 
-lint: full  ## ruff, refused words, types, and workflows
+lint: full  ## check the style (ruff), refused words, types, and the files of GitHub
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/python tools/dev/check_words.py
@@ -39,7 +40,7 @@ lint: full  ## ruff, refused words, types, and workflows
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/{bug,feature}.yml
 
-soak: full  ## the endurance runs; leaves a dated report in docs/en/reports
+soak: full  ## run the endurance tests, and write a dated report to docs/en/reports
 	@mkdir -p $(REPORTS)
 	@set -o pipefail; report=$(REPORTS)/soak_$$(date +%F).txt; \
 	{ echo "Endurance run of $$(date '+%F %H:%M %Z'), mmderain $$($(BIN)/python -c \
@@ -47,17 +48,17 @@ soak: full  ## the endurance runs; leaves a dated report in docs/en/reports
 	  $(BIN)/python -m pytest -m soak -rP --durations=0 --color=no --disable-warnings --no-header $(PYTEST_ARGS); } 2>&1 \
 	| sed -u "s#$(CURDIR)/##g" | tee "$$report"
 
-docs: full  ## build the documentation site; it begins at site/index.html
+docs: full  ## build the documentation site; its first page is site/index.html
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet -f docs/mkdocs.yml
 	@echo '$(CURDIR)/site/index.html'
 
-release: full  ## build the archives, install the wheel beside mmdet, use it and remove it
+release: full  ## build both archives; install, use and remove the wheel in an environment with mmdet
 	$(BIN)/python tools/dev/check_release.py
 
-lock:  ## write requirements/lock.txt anew after a change of lock.in or pyproject.toml
+lock:  ## update requirements/lock.txt after a change to lock.in or pyproject.toml
 	tools/dev/update_lock.sh $(LOCK_ARGS)
 
-clean:  ## remove build results and caches; .venv, data and work_dirs stay
+clean:  ## remove build results and caches; keep .venv, data and work_dirs
 	rm -rf build dist site .pytest_cache .ruff_cache
 	find . \( -name .venv -o -name .git \) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,7 +1,7 @@
-"""Show an image clean, rainy and derained, with PSNR and SSIM under it.
+"""Draw rain over an image, derain it, and write a figure of the three images with PSNR and SSIM.
 
-python demo/image_demo.py                                       a bundled image, under heavy rain
-python demo/image_demo.py rainy.jpg --rain none --out out.png   a rainy image of your own
+python demo/image_demo.py                                       a bundled image, with heavy rain
+python demo/image_demo.py rainy.jpg --rain none --out out.png   your own rainy image, without scores
 """
 
 import argparse
@@ -23,18 +23,20 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
     image = ROOT / 'demo/sample/test/china.jpg'
-    parser.add_argument('image', nargs='?', type=Path, default=image, help='default: a bundled image')
+    parser.add_argument(
+        'image', nargs='?', type=Path, default=image, help='image (default: demo/sample/test/china.jpg)'
+    )
     add_model_options(parser)
     add_rain_options(parser, 'heavy')
     parser.add_argument(
-        '--out', type=Path, default=Path('work_dirs/image_demo.png'), help='file to write (default: %(default)s)'
+        '--out', type=Path, default=Path('work_dirs/image_demo.png'), help='image file to write (default: %(default)s)'
     )
     return parser.parse_args(argv)
 
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
-    """Write the comparison, and print the scores."""
+    """Write the figure, and print the scores."""
     derainer = trained_derainer(args.model, args.weights)
     with keep_cpu_memory():
         views = view_scene(read_image(args.image), derainer, rain=rain_or_none(args.rain), seed=args.seed)

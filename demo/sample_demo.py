@@ -1,8 +1,8 @@
-"""Train a small SIAN on the bundled images, and show its result: `make demo`.
+"""Train a small SIAN on the bundled images, and show its results. `make demo` runs this program.
 
-Rain as heavy as that of Rain100H is drawn over free photographs. After some minutes of training on two CPU cores, the
-network is tested on photographs that it has not seen. It is compared with two controls that have no model of rain:
-a median blur, and the rainy image minus the constant that brings it closest to the clean image.
+Synthetic rain as heavy as that of Rain100H is drawn over free photographs. The training takes some minutes on two CPU
+cores. The network is then tested on photographs that it has not seen. It is compared with two controls that have no
+model of rain: a median blur, and the rainy image minus the constant that gives the highest PSNR.
 """
 
 import argparse
@@ -30,20 +30,20 @@ OUTPUT = 'derained by SIAN'
 
 
 class Progress(Hook):
-    """Print the progress of the training in one line, because the log of the Runner would fill the screen."""
+    """Print the progress of the training in place of the log of the Runner, which would fill the screen."""
 
     def before_train(self, runner: Runner) -> None:
-        """Note the start time."""
+        """Record the start time."""
         self.start = time.monotonic()
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        """Print the progress every ten steps."""
+        """Print the progress every 10 steps on a terminal, and every 100 steps otherwise."""
         done, total = runner.iter + 1, runner.max_iters
         if done % 10 and done != total:
             return
         spent = time.monotonic() - self.start
         left = spent / done * (total - done)
-        # -SSIM summed over three stages: -3 would be perfect.
+        # The loss is the sum of -SSIM over three stages, so -3 is the best possible value.
         loss = outputs['loss'].detach().item()
         line = f'  step {done:4d}/{total}   loss {loss:+.3f}   {spent:4.0f} s, {left:4.0f} s left'
         if sys.stdout.isatty():
@@ -53,12 +53,17 @@ class Progress(Hook):
 
 
 def train(work_dir: Path, steps: int | None) -> Runner:
-    """Train the model, and return its Runner."""
+    """Train the network, and return the Runner.
+
+    Args:
+        work_dir: folder for checkpoints and logs.
+        steps: number of steps; None for that of the config.
+    """
     cfg = prepare_config(ROOT / 'configs/derain/sian_sample.py', work_dir)
-    cfg.log_level = 'ERROR'  # mmengine warns of its own deprecated parts
+    cfg.log_level = 'ERROR'  # mmengine logs warnings about its own deprecated code
     cfg.train_dataloader.dataset.data_root = str(ROOT / 'demo/sample/train')
     cfg.test_dataloader.dataset.data_root = str(ROOT / 'demo/sample/test')
-    # main tests the model itself, image by image, together with the controls.
+    # There is no validation in the training. The test after it also tests the controls.
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if steps is not None:
         cfg.train_cfg.max_iters = cfg.param_scheduler[0].T_max = steps
@@ -69,13 +74,13 @@ def train(work_dir: Path, steps: int | None) -> Runner:
 
 
 def less_best_constant(rainy: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return the rainy image minus the whole number that brings it closest to the truth."""
+    """Return the rainy image minus the constant from 0, 4, ..., 124 that gives the highest PSNR."""
     candidates = (cv2.subtract(rainy, np.full_like(rainy, c)) for c in range(0, 128, 4))
     return max(candidates, key=lambda image: measure(image, truth, 'PSNR-Y'))
 
 
 def derain_test_images(runner: Runner) -> dict[str, dict[str, np.ndarray]]:
-    """Return the held-out images: name -> kind -> BGR uint8."""
+    """Derain the test images, and return all images in BGR uint8, keyed by file name and by kind."""
     model = runner.model.eval()
     images = {}
     with torch.inference_mode():
@@ -94,7 +99,7 @@ def derain_test_images(runner: Runner) -> dict[str, dict[str, np.ndarray]]:
 
 
 def mean_scores(images: dict[str, dict[str, np.ndarray]]) -> dict[str, list[float]]:
-    """Return kind -> mean over the images, for each protocol."""
+    """Return the mean scores of each kind of image, one for each entry of ``PROTOCOLS``."""
     kinds = [kind for kind in next(iter(images.values())) if kind != 'truth']
     return {
         kind: [float(np.mean([measure(p[kind], p['truth'], q) for p in images.values()])) for q in PROTOCOLS]
@@ -103,7 +108,7 @@ def mean_scores(images: dict[str, dict[str, np.ndarray]]) -> dict[str, list[floa
 
 
 def draw(images: dict[str, dict[str, np.ndarray]], path: Path) -> None:
-    """Draw a row for each image: rainy, derained, truth."""
+    """Write an image with one row for each test image: rainy, derained, and clean."""
     rows = []
     for kinds in images.values():
         shown = {}
@@ -119,14 +124,20 @@ def draw(images: dict[str, dict[str, np.ndarray]], path: Path) -> None:
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('--short', action='store_true', help='a sixth of the training, to check that everything works')
-    parser.add_argument('--work-dir', type=Path, help='default: work_dirs/sample_demo, with --short sample_demo_short')
+    parser.add_argument(
+        '--short', action='store_true', help='train only a sixth of the steps, to check that everything works'
+    )
+    parser.add_argument(
+        '--work-dir',
+        type=Path,
+        help='folder for the results (default: work_dirs/sample_demo; with --short: work_dirs/sample_demo_short)',
+    )
     return parser.parse_args(argv)
 
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int:
-    """Train, test, and show the comparison; return 1 if the gain is too small."""
+    """Train and test the network, and write the comparison; return 1 if the gain is too small."""
     work_dir = args.work_dir or Path('work_dirs/sample_demo_short' if args.short else 'work_dirs/sample_demo')
     print('Training SIAN (width 16, three stages) on 25 free photographs under synthetic heavy rain')
     start = time.monotonic()

@@ -1,12 +1,12 @@
-r"""Show the persons that a detector and a segmentor find in a street clean, rainy and derained.
+r"""Draw the persons that a detector and a segmentor find in clean, rainy and derained images of a street.
 
     python demo/scene_demo.py                           the bundled frames and weights
-    python demo/scene_demo.py rainy.jpg --rain none
+    python demo/scene_demo.py rainy.jpg --rain none     your own rainy image
     python demo/scene_demo.py street.jpg --detector mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py \
         --detector-weights rtmdet_s.pth --segmentor none
 
-The bundled detector and segmentor know one street and one camera; they only show the effect. With weights that mmdet
-and mmseg publish, any image can be used.
+The bundled detector and segmentor were trained on one street and one camera, so they only demonstrate the effect. For
+other images, use weights that mmdet and mmseg publish, as in the last command.
 """
 
 import argparse
@@ -30,29 +30,40 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
     frames = sorted((ROOT / 'demo/street').glob('*.jpg'))
-    parser.add_argument('images', nargs='*', type=Path, default=frames, help='default: the bundled frames')
+    parser.add_argument(
+        'images', nargs='*', type=Path, default=frames, help='images (default: the four frames in demo/street)'
+    )
     add_model_options(parser)
     for kind in ('detector', 'segmentor'):
         parser.add_argument(
-            f'--{kind}', default=f'street-{kind}', help='name or config, or none (default: %(default)s)'
+            f'--{kind}',
+            default=f'street-{kind}',
+            help=f'name or config of the {kind}, or none to run without it (default: %(default)s)',
         )
-        parser.add_argument(f'--{kind}-weights', type=checkpoint_file, metavar='FILE', help=f'checkpoint of the {kind}')
+        parser.add_argument(
+            f'--{kind}-weights',
+            type=checkpoint_file,
+            metavar='FILE',
+            help=f'checkpoint of the {kind}; a bundled {kind} needs none',
+        )
     add_rain_options(parser, 'heavy:2')
     parser.add_argument(
-        '--out', type=Path, default=Path('work_dirs/scene_demo'), help='folder to write (default: %(default)s)'
+        '--out', type=Path, default=Path('work_dirs/scene_demo'), help='folder for the figures (default: %(default)s)'
     )
     parser.add_argument(
-        '--if-possible', action='store_true', help='do nothing, and succeed, if mmdet, mmseg or operators are missing'
+        '--if-possible',
+        action='store_true',
+        help='exit with status 0 if mmdet, mmseg or the operators of mmcv are missing',
     )
     return parser.parse_args(argv)
 
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int:
-    """Write the scenes of the detector and of the segmentor."""
+    """Write the figures of the detector and of the segmentor."""
     if args.if_possible and any(importlib.util.find_spec(name) is None for name in ('mmcv._ext', 'mmdet', 'mmseg')):
-        print('Left out: a detector in the rain. It needs mmdet, mmseg and mmcv with its operators, which `make test`')
-        print('installs. Then: .venv/bin/python demo/scene_demo.py')
+        print('Skipped: the demo of a detector and a segmentor, which needs mmdet, mmseg and the operators of mmcv.')
+        print('`make test` installs them. Afterwards run: .venv/bin/python demo/scene_demo.py')
         return 0
     failed, rain = 0, rain_or_none(args.rain)
     with keep_cpu_memory():

@@ -1,10 +1,10 @@
-"""Derain a video under rain, and measure how much the rainy and the derained video flicker.
+"""Draw rain over a video, derain it, and measure the flicker of the rainy and of the derained video.
 
     python demo/video_demo.py                                     five seconds of a bundled street video
-    python demo/video_demo.py rainy.mp4 --rain none --frames 100  a rainy video of your own
+    python demo/video_demo.py rainy.mp4 --rain none --frames 100  the first 100 frames of your own rainy video
 
-Each frame has its own rain and is derained alone, so the remaining rain flickers. The flicker is the mean absolute
-change from one frame to the next. The sound is kept if ffmpeg is installed.
+Each frame gets its own rain and is derained independently, so the remaining rain flickers. The flicker is the mean
+absolute change of the pixels from one frame to the next. With --rain none, the sound is kept if ffmpeg is installed.
 """
 
 import argparse
@@ -29,12 +29,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
     video = ROOT / 'demo/street/street.mp4'
-    parser.add_argument('video', nargs='?', type=Path, default=video, help='default: demo/street/street.mp4')
+    parser.add_argument('video', nargs='?', type=Path, default=video, help='video (default: demo/street/street.mp4)')
     add_model_options(parser)
     add_rain_options(parser, 'heavy:2')
     parser.add_argument('--frames', type=positive_int, metavar='N', help='use the first N frames only')
     parser.add_argument(
-        '--out', type=Path, default=Path('work_dirs/video_demo'), help='folder to write (default: %(default)s)'
+        '--out', type=Path, default=Path('work_dirs/video_demo'), help='folder for the videos (default: %(default)s)'
     )
     return parser.parse_args(argv)
 
@@ -54,7 +54,11 @@ def main(args: argparse.Namespace) -> None:
     write_image(cv2.hconcat(first), args.out / 'first_frame.png')
     print(f'{report.frames} frames' + (', with sound' if report.audio else ''))
     if report.flicker is not None:
-        print('flicker, levels of 255 from a frame to the next: rainy {:.2f}, derained {:.2f}'.format(*report.flicker))
+        print(
+            'flicker, in levels of 255 from one frame to the next: rainy {:.2f}, derained {:.2f}'.format(
+                *report.flicker
+            )
+        )
     print(f'videos and their first frame: {args.out.resolve()}')
 
 
