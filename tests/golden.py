@@ -1,4 +1,4 @@
-"""Weights and inputs that are equal on every machine, because they do not use a random generator."""
+"""Weights and images that are equal on every machine, because they do not use a random generator."""
 
 import json
 import math
@@ -10,12 +10,15 @@ from torch import Tensor
 
 
 def authors_keys(network: str) -> list[tuple[str, list[int]]]:
-    """Return names and shapes of the authors' checkpoint, in order."""
+    """Return the name and the shape of each tensor in the authors' checkpoint, in the order of the checkpoint."""
     return json.loads((GOLDEN / f'{network}_state_dict.json').read_text())['state_dict']
 
 
 def fill(keys: list[tuple[str, list[int]]], seed: int) -> dict[str, Tensor]:
-    """Return fixed pseudo-random weights for the authors' names: variance 1 / fan-in, biases within 0.05."""
+    """Return fixed pseudo-random weights, keyed by the authors' names.
+
+    Weights of convolutions have the variance 1 / fan-in. Biases lie between -0.05 and 0.05.
+    """
     weights = {}
     for number, (key, shape) in enumerate(keys):
         if key.endswith('num_batches_tracked'):
@@ -28,7 +31,7 @@ def fill(keys: list[tuple[str, list[int]]], seed: int) -> dict[str, Tensor]:
             values = 0.1 * uniform
         elif key.endswith('running_var'):
             values = 1 + 0.5 * uniform
-        elif len(shape) == 1 and key.endswith('weight'):  # of a normalisation
+        elif len(shape) == 1 and key.endswith('weight'):  # the scale of a normalization layer
             values = 1 + 0.2 * uniform
         elif len(shape) == 1:
             values = 0.05 * uniform
@@ -39,12 +42,12 @@ def fill(keys: list[tuple[str, list[int]]], seed: int) -> dict[str, Tensor]:
 
 
 def image(n: int, height: int, width: int, seed: int) -> Tensor:
-    """Return an image, (n, 3, height, width), in [0, 1]."""
+    """Return a batch of n images, (n, 3, height, width), in [0, 1]."""
     c, y, x = np.meshgrid(np.arange(3), np.arange(height), np.arange(width), indexing='ij')
     images = [0.5 + 0.5 * np.sin(0.11 * x * (c + 1) + 0.07 * y * (b + 1) + seed + c) for b in range(n)]
     return torch.from_numpy(np.stack(images).astype(np.float32))
 
 
 def expected(name: str) -> Tensor:
-    """Return the stored output of the authors' network."""
+    """Return the output of the authors' network that is stored in the file ``name``.npz."""
     return torch.from_numpy(np.load(GOLDEN / f'{name}.npz')['y'])

@@ -17,9 +17,9 @@ PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs/en').rglob('*.md')), ROOT / '
 BLOCK = re.compile(r'^( *)```(\w+)\n(.*?)^\1```$', re.M | re.S)
 LINK = re.compile(r'(?<=]\()(?!\w+:|#)([^)\s#]+)(?=[)\s#])')
 ASSIGNMENT = re.compile(r'(\w+)=(.*)', re.S)
-#: Commands of the shell or the system.
+#: Commands of the shell and of the system. Their arguments are not checked.
 ALLOWED = {'source', 'cd', 'git', 'export'}
-#: Maps a launcher to the tool that gets its arguments, and to the argument that is the launcher's own.
+#: Maps a launcher to the tool that it starts, and to the positions of arguments that it does not pass to the tool.
 LAUNCHERS = {
     'tools/dist_train.sh': ('train', [1]),
     'tools/dist_test.sh': ('test', [2]),
@@ -35,19 +35,19 @@ class WrongCommand(Exception):
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """Return the code blocks of a language."""
+    """Return the code blocks of a page that are marked with a language."""
     return [code for _, kind, code in BLOCK.findall(page.read_text(encoding='utf-8')) if kind == language]
 
 
 def write_named_blocks(page: Path, folder: Path) -> list[Path]:
-    """Write the Python blocks of a page that begin with a file name, such as ``# my_config.py``, to these files.
+    """Write each Python block that begins with a file name, such as ``# my_config.py``, to a file of this name.
 
     Args:
         page: a Markdown file.
         folder: the folder in which the reader would write the files.
 
     Returns:
-        The files.
+        The paths of the written files.
     """
     paths = []
     for code in blocks(page, 'python'):
@@ -60,7 +60,10 @@ def write_named_blocks(page: Path, folder: Path) -> list[Path]:
 
 
 def commands(script: str) -> Iterator[list[str]]:
-    """Yield the words of each command, without comments, with continued lines joined and variables replaced."""
+    """Yield each command of a script as a list of its words.
+
+    Comments are removed, continued lines are joined, and variables are replaced by their values.
+    """
     variables: dict[str, str] = {}
     for line in script.replace('\\\n', ' ').splitlines():
         words = shlex.split(Template(line).substitute(variables), comments=True)
@@ -72,13 +75,13 @@ def commands(script: str) -> Iterator[list[str]]:
 
 
 def placeholder_or_choice(parser: argparse.ArgumentParser, action: argparse.Action, value: object) -> None:
-    """Check a choice as argparse does, but accept a word in capitals."""
+    """Check a choice as argparse does, but accept a word in capitals, which is a placeholder."""
     if not (isinstance(value, str) and value.isupper()):
         check_choice(parser, action, value)
 
 
 def check(words: list[str]) -> None:
-    """Parse a command with the parser of its tool. Words in capitals are accepted as they are.
+    """Parse a command with the parser of its tool. Words in capitals are placeholders, which every option accepts.
 
     Raises:
         WrongCommand: an option, target, extra or file does not exist, or the command is unknown.
@@ -96,7 +99,7 @@ def check(words: list[str]) -> None:
         with mock.patch.object(argparse.ArgumentParser, '_check_value', placeholder_or_choice):
             checks[command](*arguments)
     except (SystemExit, argparse.ArgumentError) as error:
-        if getattr(error, 'code', 2):  # 0 after --help
+        if getattr(error, 'code', 2):  # the code is 0 after --help
             raise WrongCommand(f'{shlex.join(words)}: its parser refuses it') from error
 
 

@@ -14,7 +14,7 @@ from mmderain.cli.command import INTERRUPTED, OUTPUT_CLOSED, CommandParser, comm
 from mmderain.cli.options import add_cfg_options, non_negative_int, positive_int
 from mmderain.errors import InputError
 
-#: Every program of tools/ but the one that a benchmark starts in another tree.
+#: All programs of tools/ and demo/, without time_in_tree.py, which a benchmark starts in another checkout.
 SCRIPTS = [path for path in sorted((ROOT / 'tools').rglob('*.py')) if path.name != 'time_in_tree.py']
 SCRIPTS = [path for path in SCRIPTS if path.parent.name != 'campaigns']  # modules of tools/dev/reliability.py
 SCRIPTS += sorted((ROOT / 'demo').glob('*.py'))
@@ -92,15 +92,15 @@ def test_ctrl_c_ends_without_a_traceback(capsys):
 
 
 @pytest.mark.parametrize('lines', [1, 100_000])
-def test_a_closed_pipe_is_silent_for_short_and_long_output(lines, tmp_path):
-    """A few lines are written when the command ends, many while it works."""
+def test_a_closed_pipe_gives_no_error_for_short_and_long_output(lines, tmp_path):
+    """Short output is written when the command ends, and long output while it runs."""
     script = tmp_path / 'script.py'
     script.write_text(
         'import sys, time\n'
         'from mmderain.cli.command import CommandParser, command\n'
         '@command(CommandParser("Print.").parse_args)\n'
         'def main(args):\n'
-        '    sys.stdin.read()\n'  # until the reader has closed the pipe
+        '    sys.stdin.read()\n'  # waits until the reader has closed the pipe
         f'    for _ in range({lines}):\n'
         '        print("a line of some length")\n'
         'sys.exit(main())\n'
@@ -161,7 +161,7 @@ def test_the_same_options_have_the_same_help():
         assert len(helps) == 1, option
 
 
-def test_derainers_of_the_joint_test_are_named_or_given_with_their_weights(capsys):
+def test_joint_test_accepts_derainers_by_name_or_with_their_weights(capsys):
     words = ['joint-test', 'c.py', 'c.pth', '--derainer', 'sian', '--derainer', 'Old', 'sian']
     args = cli.parse_args([*words, '--derainer', 'Mine', 'm.py', 'm.pth'])
     assert args.derainer == [('sian', 'sian', None), ('Old', 'sian', None), ('Mine', 'm.py', 'm.pth')]
@@ -171,14 +171,14 @@ def test_derainers_of_the_joint_test_are_named_or_given_with_their_weights(capsy
 
 
 @pytest.mark.parametrize('read, least', [(non_negative_int, 0), (positive_int, 1)])
-def test_whole_numbers_are_checked(read, least):
+def test_only_whole_numbers_in_the_range_are_accepted(read, least):
     assert read(str(least)) == least and read('12') == 12
     for text in (str(least - 1), 'x', '1.5', ''):
         with pytest.raises(argparse.ArgumentTypeError, match=f'expected a whole number from {least}, found {text!r}'):
             read(text)
 
 
-def test_the_help_does_not_import_optional_libraries():
+def test_parsing_a_command_does_not_import_optional_libraries():
     code = (
         'import sys\n'
         'from mmderain.cli import parse_args\n'
@@ -197,7 +197,7 @@ def test_the_help_does_not_import_optional_libraries():
         (['a='], {'a': ''}),
     ],
 )
-def test_cfg_options_are_a_dictionary(words, options):
+def test_cfg_options_are_parsed_to_a_dictionary(words, options):
     parser = CommandParser('Do something.')
     add_cfg_options(parser, 'a=1')
     assert parser.parse_args(['--cfg-options', *words]).cfg_options == options
@@ -211,7 +211,7 @@ def test_cfg_options_are_a_dictionary(words, options):
         ('a=[1,2', "argument --cfg-options: found 'a=[1,2'; its brackets are not balanced"),
     ],
 )
-def test_wrong_cfg_options_are_named(word, text, capsys):
+def test_error_for_a_wrong_cfg_option_quotes_it(word, text, capsys):
     parser = CommandParser('Do something.')
     add_cfg_options(parser, 'a=1')
     with pytest.raises(SystemExit) as end:
@@ -231,7 +231,7 @@ def test_traceback_shows_the_errors_of_images(tmp_path, capsys):
     assert 'a.png: cannot be read as an image' in err and 'Traceback' in err
 
 
-def test_traceback_may_stand_before_the_command():
+def test_mmderain_accepts_traceback_before_and_after_the_command():
     assert cli.parse_args(['--traceback', 'models']).traceback and cli.parse_args(['models', '--traceback']).traceback
 
 

@@ -1,4 +1,4 @@
-# A RetinaNet small enough to build and run in a second; every box is kept, whatever its score.
+# A RetinaNet that is small enough to build and run in a second. It discards no box because of a low score.
 _base_ = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'
 model = dict(
     backbone=dict(init_cfg=None, norm_cfg=dict(requires_grad=True), norm_eval=False),

@@ -1,4 +1,4 @@
-# A PSPNet small enough to build and run in a second.
+# A PSPNet that is small enough to build and run in a second.
 _base_ = ['mmseg::_base_/models/pspnet_r50-d8.py', 'mmseg::_base_/default_runtime.py']
 norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(

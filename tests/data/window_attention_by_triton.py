@@ -1,6 +1,9 @@
-"""Compare kernels and loop in Triton's interpreter, for test_window_attention_triton.py.
+"""Compare the Triton kernels of the window attention with the loop, for test_window_attention_triton.py.
 
-It is a separate program, because Triton reads TRITON_INTERPRET when a kernel is defined.
+The argument is the device: cpu uses Triton's interpreter, and cuda uses a GPU. Each line of the output gives the number
+of the case, the name of a tensor, and the largest difference relative to its largest value.
+
+This is a separate program, because Triton reads TRITON_INTERPRET when a kernel is defined.
 """
 
 import os
@@ -14,7 +17,7 @@ from mmderain.models.layers import window_attention_triton as kernels
 from mmderain.models.layers.window_attention import WindowAttention
 from mmderain.models.layers.window_geometry import coordinates
 
-kernels.BLOCK = 8  # several pieces a row
+kernels.BLOCK = 8  # so that a row of these small images needs several blocks
 for number, (n, r, c, h, w, window) in enumerate([(2, 2, 3, 4, 11, 3), (1, 1, 4, 3, 9, 5)]):
     torch.manual_seed(number)
     cases = [len(coordinates(length, window // 2, torch.zeros(1), length)[0]) for length in (h, w)]

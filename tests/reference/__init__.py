@@ -1,8 +1,8 @@
-"""Plain formulations of the networks: slow, step by step as the papers and the authors' codes write them.
+"""Plain formulations of the networks: slow code that follows the papers and the authors' code step by step.
 
-The tests hold the fast networks to them, and ``tools/benchmark.py`` times the fast networks against them. A plain
-formulation is a subclass with another ``forward``: it reads the parameters of the fast network by their names, and has
-none of its own.
+The tests compare the results of the fast networks with those of the plain formulations. ``tools/benchmark.py`` compares
+the run times. A plain formulation is a subclass of the fast network with another ``forward`` method. It reads the
+parameters of the fast network by their names, and has no other parameters.
 """
 
 import copy
@@ -17,7 +17,7 @@ from .mafnet import PlainMAFNet
 from .nasnet import PlainNASNet
 from .sian import PlainSIAN
 
-#: Class of a network -> class of its plain formulation.
+#: Maps the class of a network to the class of its plain formulation.
 PLAIN = {SIAN: PlainSIAN, JDNet: PlainJDNet, NASNet: PlainNASNet, MAFNet: PlainMAFNet}
 
 
@@ -25,7 +25,7 @@ def plain_network(network: nn.Module) -> nn.Module:
     """Return the plain formulation of a network, with the same settings and a copy of its weights.
 
     Args:
-        network: an instance of one of the classes in :data:`PLAIN`. It stays as it is.
+        network: an instance of one of the classes in :data:`PLAIN`. It is not changed.
 
     Raises:
         InputError: the network has no plain formulation.
@@ -34,8 +34,8 @@ def plain_network(network: nn.Module) -> nn.Module:
         known = ', '.join(kind.__name__ for kind in PLAIN)
         raise InputError(f'{type(network).__name__} has no plain formulation; expected one of {known}')
     plain = copy.deepcopy(network)
-    plain.__class__ = PLAIN[type(network)]  # which adds no attributes
+    plain.__class__ = PLAIN[type(network)]  # the class of the plain formulation adds no attributes
     for module in plain.modules():
         if hasattr(module, 'with_cp'):
-            module.with_cp = False  # a plain forward pass keeps everything for the backward pass
+            module.with_cp = False  # plain formulations use no gradient checkpointing
     return plain

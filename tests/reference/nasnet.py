@@ -1,7 +1,7 @@
-"""NASNet in plain form: Qin and Wang, 2019 (arXiv 1912.03151).
+"""Plain formulation of NASNet: Qin and Wang, 2019 (arXiv 1912.03151).
 
-The fast network (``mmderain/models/networks/nasnet.py``) replaces convolutions of a concatenation by sums of
-convolutions. Here the features are concatenated as the paper writes it.
+The fast network (``mmderain/models/networks/nasnet.py``) replaces each convolution of concatenated features by a sum
+of convolutions. Here the features are concatenated, as in the paper.
 """
 
 import torch
@@ -13,10 +13,10 @@ from mmderain.models.networks import nasnet
 
 
 class PlainNASNet(NASNet):
-    """NASNet, formula by formula; for ``attention='neuron'`` and None."""
+    """NASNet, written formula by formula."""
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Derain a batch; arguments and result as :meth:`NASNet.forward`."""
+        """Derain a batch; see :meth:`NASNet.forward` for argument and result."""
         x = x.contiguous()
         results = [self.conv_in(x)]
         for stage in self.stages:
@@ -32,7 +32,10 @@ class PlainNASNet(NASNet):
 
 
 def neuron_attention(part: nn.Module, x: Tensor) -> Tensor:
-    """Weigh every value by its surroundings and by the other channels; another kind of attention runs as it is."""
+    """Weight each value by its surroundings and by the other channels.
+
+    An attention of another kind than ``'neuron'`` has no plain formulation, and its module is called.
+    """
     if not isinstance(part, nasnet.NeuronAttention):
         return part(x)
     return x * torch.sigmoid(part.channels(F.relu(part.surroundings(x))))

@@ -1,8 +1,8 @@
-"""SIAN in plain form: Pang et al., ACM MM 2020 (arXiv 2006.05049).
+"""Plain formulation of SIAN: Pang et al., ACM MM 2020 (arXiv 2006.05049).
 
-The fast network (``mmderain/models/networks/sian.py``) computes the eight convolutions of a ConvLSTM as one, skips what
-the zero states of the first stage would feed, and never holds more than one difference of Gaussians. Here nothing is
-joined or skipped.
+The fast network (``mmderain/models/networks/sian.py``) computes the eight convolutions of a ConvLSTM as one convolution.
+In the first stage it skips the convolutions of the states, which are zero. It never keeps more than one difference of
+Gaussians in memory. Here no convolutions are joined or skipped.
 """
 
 import torch
@@ -16,10 +16,10 @@ State = tuple[Tensor, Tensor]
 
 
 class PlainSIAN(SIAN):
-    """SIAN, one statement for each step of the paper."""
+    """SIAN, with one statement for each step of the paper."""
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Derain a batch; arguments and result as :meth:`SIAN.forward`."""
+        """Derain a batch; see :meth:`SIAN.forward` for argument and result."""
         x = x.contiguous()
         n, _, height, width = x.shape
         zeros = [x.new_zeros(n, self.embed.out_channels, height // s, width // s) for s in sian.SCALES]
@@ -39,7 +39,7 @@ class PlainSIAN(SIAN):
         return results
 
     def _dogs(self, features: Tensor) -> list[Tensor]:
-        """Return the differences of Gaussians of each scale, the five of a scale concatenated: (N, 5 C, h, w)."""
+        """Return one tensor for each scale: its five differences of Gaussians, concatenated to (N, 5 C, h, w)."""
         dogs, blurred = [], self._blur(features, 0)
         for _ in sian.SCALES:
             layers = [blurred]
@@ -56,14 +56,20 @@ class PlainSIAN(SIAN):
 
 
 def attend(part: sian.ScaleAttention, features: Tensor, dog: Tensor | None) -> Tensor:
-    """Weigh the features of a scale: Z = relu(conv(F + F * M)), M = sigmoid(conv(DoG)), or 0 without attention."""
+    """Weight the features F of a scale: Z = relu(conv(F + F * M)).
+
+    The mask M is sigmoid(conv(DoG)), or 0 without attention.
+    """
     features = part.conv_f(features)
     mask = torch.sigmoid(part.conv_m(dog)) if dog is not None else torch.zeros_like(features)
     return F.relu(part.conv_z(features + features * mask))
 
 
 def lstm_step(cell: sian.ConvLSTM, x: Tensor, h: Tensor, c: Tensor) -> State:
-    """Return the new (h, c): each gate and the candidate from one convolution of x and one of h."""
+    """Return the new (h, c).
+
+    Each gate and the candidate are computed from one convolution of x and one convolution of h.
+    """
     n = cell.channels
     weights, biases = cell.gates.weight.split(n), cell.gates.bias.split(n)
     f, i, o, j = (

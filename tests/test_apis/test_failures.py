@@ -20,7 +20,7 @@ from mmderain.registry import MODELS
 
 @MODELS.register_module()
 class Unchanged(torch.nn.Module):
-    """Return the image; the network has no weights."""
+    """Network without weights that returns its input."""
 
     spec = NetworkSpec()
 
@@ -45,8 +45,8 @@ ERRORS = [RuntimeError('shapes differ'), RecursionError('too deep'), IndexError(
 
 @pytest.mark.parametrize('error', ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize('part', ['load', 'network', 'write', 'video'])
-def test_any_exception_of_one_input_is_its_failure(part, error, inferencer, tmp_path, monkeypatch):
-    """The second of three inputs fails; in one batch with the others if it is an image."""
+def test_an_exception_for_one_input_does_not_stop_the_others(part, error, inferencer, tmp_path, monkeypatch):
+    """The second of three inputs fails. If it is an image, it is in one batch with the other inputs."""
     inputs = [tmp_path / f'{name}.png' for name in 'abc']
     for seed, path in enumerate(inputs):
         write(path, seed)
@@ -84,8 +84,8 @@ def raising(error):
     return fail
 
 
-def test_paths_that_cannot_be_used_are_failures(inferencer, tmp_path):
-    """A loop of links, a file in place of a sub-folder of the results, and names of all lengths."""
+def test_paths_that_cannot_be_used_are_reported_as_failures(inferencer, tmp_path):
+    """Test links in a loop, a file at the path of an output folder, and very long names."""
     folder = tmp_path / 'in'
     write(folder / 'sub/a.png'), write(folder / 'b.png'), write(folder / ('n' * 251 + '.png'))
     (folder / 'loop.png').symlink_to('loop.png')
@@ -104,7 +104,7 @@ def test_paths_that_cannot_be_used_are_failures(inferencer, tmp_path):
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['b.png', 'n' * 251 + '.png', 'sub']
 
 
-def test_images_above_the_limit_of_pixels_are_failures(tmp_path):
+def test_images_above_the_limit_of_pixels_are_reported_as_failures(tmp_path):
     write(tmp_path / 'a.png', size=(24, 30)), write(tmp_path / 'b.png', size=(20, 30))
     result = DerainInferencer(CONFIG, max_pixels=600)(tmp_path)
     assert [entry.status for entry in result.results] == ['failed', 'ok']
@@ -112,15 +112,15 @@ def test_images_above_the_limit_of_pixels_are_failures(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['result.png', 'result.MP4'])
-def test_a_folder_for_results_has_no_name_of_a_file(inferencer, tmp_path, name):
+def test_an_output_folder_with_the_name_of_a_file_is_refused(inferencer, tmp_path, name):
     write(tmp_path / 'a.png')
     with pytest.raises(InputError, match=f'{name}: is the name of a file; expected a folder'):
         inferencer(tmp_path / 'a.png', out_dir=tmp_path / name)
     assert not (tmp_path / name).exists()
 
 
-def test_a_failed_batch_keeps_no_tensors(inferencer, tmp_path, monkeypatch):
-    """The traceback of an exception refers to the local variables of the network."""
+def test_a_failed_batch_keeps_no_tensors_in_memory(inferencer, tmp_path, monkeypatch):
+    """The traceback of a stored exception would keep the local variables of the network in memory."""
     kept = []
 
     def fail(batch):
@@ -137,7 +137,8 @@ def test_a_failed_batch_keeps_no_tensors(inferencer, tmp_path, monkeypatch):
     assert len(kept) == 4 and not any(reference() is not None for reference in kept)
 
 
-def test_an_error_of_the_network_is_raised_as_it_is_for_a_single_input(inferencer, tmp_path, monkeypatch):
+def test_an_error_of_the_network_is_raised_for_a_single_input(inferencer, tmp_path, monkeypatch):
+    """An error of too little memory is raised as an InputError, and other errors are not changed."""
     write(tmp_path / 'a.png')
     for error, raised in ((RuntimeError('shapes differ'), RuntimeError), (MemoryError(), InputError)):
         monkeypatch.setattr(inferencer.model, 'restore', raising(error))

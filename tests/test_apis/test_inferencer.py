@@ -1,4 +1,4 @@
-"""The inferencer: every kind of input, names of results, and failures of single inputs."""
+"""The inferencer: all kinds of inputs, names of results, and failures of single inputs."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ from mmderain.registry import MODELS
 
 @MODELS.register_module()
 class Darken(torch.nn.Module):
-    """Subtract 20 levels; the network has no weights."""
+    """Network without weights that subtracts 20 levels."""
 
     spec = NetworkSpec()
 
@@ -61,7 +61,7 @@ def test_paths_arrays_and_tensors_are_derained(inferencer, tmp_path):
     assert out.shape == (3, 9, 7)
 
 
-def test_lists_keep_their_order_and_batches_have_one_size(inferencer, tmp_path, monkeypatch):
+def test_lists_keep_their_order_and_all_images_of_a_batch_have_equal_size(inferencer, tmp_path, monkeypatch):
     sizes = []
     restore = Derainer.restore
     monkeypatch.setattr(Derainer, 'restore', lambda self, b: sizes.append(tuple(b.shape)) or restore(self, b))
@@ -77,7 +77,7 @@ def test_lists_keep_their_order_and_batches_have_one_size(inferencer, tmp_path, 
     assert all(np.array_equal(a, darker(b)) for a, b in zip(out, imgs, strict=True))
 
 
-def test_a_folder_with_sub_folders(inferencer, tmp_path):
+def test_results_of_a_folder_keep_its_sub_folders(inferencer, tmp_path):
     img = write(tmp_path / 'in/day/a.png'), write(tmp_path / 'in/night/a.jpg', 1)
     result = inferencer(tmp_path / 'in', out_dir=tmp_path / 'out')
     assert result.predictions == [tmp_path / 'out/day/a.png', tmp_path / 'out/night/a.jpg']
@@ -125,7 +125,7 @@ def test_results_in_the_input_folder_are_not_inputs(inferencer, tmp_path):
     assert again.predictions == [tmp_path / 'out/a.png', tmp_path / 'out/b.png']
 
 
-def test_existing_results(inferencer, tmp_path):
+def test_existing_results_are_refused_skipped_or_replaced(inferencer, tmp_path):
     write(tmp_path / 'in/a.png'), write(tmp_path / 'in/b.png')
     out = tmp_path / 'out'
     marked = write(out / 'a.png', 7)
@@ -172,7 +172,7 @@ def test_wrong_calls_give_clear_errors(inferencer, inputs, settings, message):
         inferencer(inputs, **settings)
 
 
-def test_models_are_found_by_name_with_their_weights():
+def test_models_are_found_by_name_and_wrong_names_are_refused():
     with pytest.raises(InputError, match="no model is called 'sain'; did you mean 'sian'"):
         DerainInferencer('sain')
     with pytest.raises(InputError, match="no model is called 'jdnet'; its configs are jdnet_bsds, .*`mmderain models`"):
@@ -184,12 +184,12 @@ def test_models_are_found_by_name_with_their_weights():
     with pytest.raises(InputError, match="device: found 'gpu'; this machine has: cpu"):
         DerainInferencer(CONFIG, device='gpu')
     weights = find_derainer('sian')[1]
-    assert weights is not None and find_derainer('sian_compact')[1] == weights  # its config's name means it too
+    assert weights is not None and find_derainer('sian_compact')[1] == weights  # the name of its config
 
 
 @pytest.fixture
 def video(tmp_path):
-    """Write 12 frames of a moving square with new noise in each frame."""
+    """Write a video of 12 frames, which show a moving square with new noise in each frame."""
     rng = np.random.default_rng(0)
     frames = []
     for t in range(12):
@@ -223,7 +223,7 @@ def test_flicker_is_the_mean_change_between_frames(inferencer, video, tmp_path):
     report = derain_video(inferencer.model, video, tmp_path / 'o.mp4', limit=5)
     assert report.frames == 5
     assert report.flicker[0] == pytest.approx(np.mean([np.abs(a - b).mean() for a, b in zip(frames, frames[1:])]), 1e-5)
-    assert report.flicker[1] == pytest.approx(report.flicker[0], rel=0.05)  # a constant less changes nothing
+    assert report.flicker[1] == pytest.approx(report.flicker[0], rel=0.05)  # a constant does not change it
     (tmp_path / 'no.mp4').write_text('no video')
     with pytest.raises(InputError, match='no.mp4: cannot be read as a video'):
         derain_video(inferencer.model, tmp_path / 'no.mp4', tmp_path / 'p.mp4')
@@ -231,7 +231,7 @@ def test_flicker_is_the_mean_change_between_frames(inferencer, video, tmp_path):
 
 
 def ffmpeg(*words) -> str:
-    """Return the output of ffmpeg or ffprobe, or skip the test if they are not installed."""
+    """Run ffmpeg or ffprobe and return its output, or skip the test if it is not installed."""
     if shutil.which(words[0]) is None:
         pytest.skip(f'needs {words[0]} on the PATH')
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -240,7 +240,7 @@ def ffmpeg(*words) -> str:
 
 
 def streams(path) -> dict[str, tuple[int, float]]:
-    """Return packets and duration in seconds of each stream, keyed by its kind."""
+    """Return the number of packets and the duration in seconds of each stream, keyed by ``video`` or ``audio``."""
     shown = ['-show_entries', 'stream=codec_type,duration,nb_read_packets', '-count_packets', '-of', 'json']
     found = json.loads(ffmpeg('ffprobe', '-loglevel', 'error', *shown, path))['streams']
     return {entry['codec_type']: (int(entry['nb_read_packets']), float(entry['duration'])) for entry in found}
@@ -248,7 +248,7 @@ def streams(path) -> dict[str, tuple[int, float]]:
 
 @pytest.mark.parametrize('limit, sound', [(None, 1.2), (None, 0.5), (5, 1.2)])
 def test_sound_is_copied_if_ffmpeg_is_installed(inferencer, video, tmp_path, limit, sound):
-    """The video lasts 1.2 s. A shorter sound removes no frame, and the sound of a part is cut to its length."""
+    """The video lasts 1.2 s. A shorter sound removes no frames. With a limit of frames, the sound is shortened."""
     tone, loud = f'sine=frequency=440:duration={sound}', tmp_path / 'loud.avi'
     ffmpeg('ffmpeg', '-i', video, '-f', 'lavfi', '-i', tone, '-c:v', 'copy', loud)
     report = derain_video(inferencer.model, loud, tmp_path / 'o/loud.mp4', limit=limit)
@@ -256,7 +256,7 @@ def test_sound_is_copied_if_ffmpeg_is_installed(inferencer, video, tmp_path, lim
     assert report.audio and report.frames == frames
     found = streams(report.path)
     assert found['video'] == (frames, pytest.approx(frames / 10, abs=0.01))
-    assert found['audio'][1] == pytest.approx(min(sound, frames / 10), abs=0.06)  # in frames of 1024 samples
+    assert found['audio'][1] == pytest.approx(min(sound, frames / 10), abs=0.06)  # audio packets have 1024 samples
     silent = derain_video(inferencer.model, video, tmp_path / 'o/silent.mp4', limit=limit)
     assert not silent.audio and list(streams(silent.path)) == ['video']
     images = [cv2.VideoCapture(str(entry.path)) for entry in (report, silent)]
@@ -265,7 +265,7 @@ def test_sound_is_copied_if_ffmpeg_is_installed(inferencer, video, tmp_path, lim
     assert sorted(path.name for path in (tmp_path / 'o').iterdir()) == ['loud.mp4', 'silent.mp4']
 
 
-def test_a_video_is_silent_without_ffmpeg(inferencer, video, tmp_path, monkeypatch):
+def test_a_video_has_no_sound_without_ffmpeg(inferencer, video, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, 'which', lambda name: None)
     assert not derain_video(inferencer.model, video, tmp_path / 'o.mp4').audio
 
@@ -279,7 +279,7 @@ def test_a_video_is_silent_without_ffmpeg(inferencer, video, tmp_path, monkeypat
     ],
     ids=['gpu', 'cpu', 'python'],
 )
-def test_other_inputs_are_derained_if_memory_is_too_small_for_one(error, inferencer, video, tmp_path, monkeypatch):
+def test_inputs_that_need_too_much_memory_do_not_stop_the_others(error, inferencer, video, tmp_path, monkeypatch):
     large, small = tmp_path / 'large.png', tmp_path / 'small.png'
     mmcv.imwrite(smooth_image(60, 50), str(large))
     mmcv.imwrite(smooth_image(20, 30), str(small))
@@ -298,13 +298,13 @@ def test_other_inputs_are_derained_if_memory_is_too_small_for_one(error, inferen
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['small.png']
 
 
-def test_the_message_of_torch_for_cpu_memory_is_recognized():
+def test_the_error_of_torch_for_too_little_cpu_memory_is_recognized():
     with pytest.raises(RuntimeError) as raised:
         torch.empty(10**15)
     assert is_out_of_memory(raised.value) and not is_out_of_memory(RuntimeError('shapes differ'))
 
 
-def test_derain_command(tmp_path, capsys, monkeypatch):
+def test_derain_and_rain_commands_write_images_and_report_errors(tmp_path, capsys, monkeypatch):
     (tmp_path / 'net.py').write_text(
         "default_scope = 'mmderain'\nmodel = dict(type='Derainer', network=dict(type='Darken'))\n"
     )
@@ -330,7 +330,7 @@ def test_derain_command(tmp_path, capsys, monkeypatch):
     assert main(['rain', str(tmp_path / 'gone'), str(tmp_path / 'rainy')]) == 1
 
 
-def test_models_command(capsys):
+def test_models_command_lists_every_config(capsys):
     assert main(['models']) == 0
     message = capsys.readouterr().out
     assert (
@@ -339,4 +339,4 @@ def test_models_command(capsys):
         and 'nasnet_rain100h_1stage' in message
     )
     names = {path.stem for path in (ROOT / 'configs/derain').glob('*.py')}
-    assert {name for name in names if name not in message} == {'sian_compact'}  # that is what `sian` is
+    assert {name for name in names if name not in message} == {'sian_compact'}  # it is listed as `sian`

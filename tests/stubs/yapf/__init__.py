@@ -1,3 +1,3 @@
-"""Stand-in for yapf that leaves code as it is, used by the tests (see ``conftest.py``)."""
+"""Stand-in for yapf that does not change code. The tests use it (see ``conftest.py``)."""
 
 __version__ = '0.43.0'

@@ -1,6 +1,6 @@
-"""The one function of yapf that mmengine calls."""
+"""The only function of yapf that mmengine calls."""
 
 
 def FormatCode(text: str, **style) -> tuple[str, bool]:  # noqa: N802 (yapf's name)
-    """Return the code unchanged, and that nothing was changed."""
+    """Return the unchanged code, and False, which means that nothing was changed."""
     return text, False
