@@ -32,7 +32,7 @@ def name_of(page):
 
 @pytest.fixture(scope='module')
 def site(tmp_path_factory):
-    """Build the site as `make docs` does; a warning is an error."""
+    """Build the site as `make docs` does, but with warnings as errors."""
     out = tmp_path_factory.mktemp('site')
     command = [sys.executable, '-m', 'mkdocs', 'build', '--strict', '-f', 'docs/mkdocs.yml', '-d', str(out)]
     environment = os.environ | {'NO_MKDOCS_2_WARNING': '1'}
@@ -41,7 +41,7 @@ def site(tmp_path_factory):
     return out
 
 
-#: Packages with public names; the last three are on the page of the package that contains them.
+#: Packages with public names. The last three are documented on the page of the package that contains them.
 PUBLIC = [
     path.parent.name for path in sorted((ROOT / 'mmderain').glob('*/__init__.py')) if '__all__' in path.read_text()
 ]
@@ -52,26 +52,26 @@ PUBLIC += ['datasets.transforms', 'models.layers', 'perception.joint_test']
 def test_the_reference_has_every_public_name(site, module):
     page = (site / f'api/{module.split(".")[0]}.html').read_text()
     for name in importlib.import_module(f'mmderain.{module}').__all__:
-        # A function with the name of its module, `conditions`, is found in this module.
+        # The function `conditions` has the name of its module, so its documentation is that in the module.
         assert re.search(rf'id="mmderain\.{re.escape(module)}\.({name}\.)?{name}"', page), name
 
 
 def test_docstrings_are_converted_to_markdown(site):
     page = (site / 'api/apis.html').read_text()
     assert ':func:' not in page and ':class:' not in page
-    assert 'href="hub.html#mmderain.hub.find_derainer"' in page  # a role of trained_derainer
+    assert 'href="hub.html#mmderain.hub.find_derainer"' in page  # from the docstring of trained_derainer
 
 
-def test_links_out_of_the_pages_lead_to_pages_of_the_site(site):
+def test_links_to_files_of_the_repository_lead_to_pages_of_the_site(site):
     page = (site / 'paper_tables.html').read_text()
     assert 'href="source/configs/derain/sian_rain100l.py.html"' in page
     assert 'SIAN, Tables II, III and V' in (site / 'source/configs/derain/sian_rain100l.py.html').read_text()
-    readme = (site / 'source/index.html').read_text()  # of the README, and it is followed
+    readme = (site / 'source/index.html').read_text()  # the README, whose links are also converted
     assert 'href="../metrics.html"' in readme and 'src="../images/demo_panel.jpg"' in readme
     assert (site / 'source/CONTRIBUTING.html').is_file()
 
 
-def test_the_site_fetches_nothing_from_elsewhere(site):
+def test_the_site_loads_nothing_from_other_hosts(site):
     for page in site.rglob('*.html'):
         text = page.read_text()
         fetched = re.findall(r'<(?:script|img|iframe)[^>]+src="(https?:[^"]+)', text)
@@ -116,13 +116,13 @@ def test_documented_commands_are_valid(page):
         'mim install mmcv',
     ],
 )
-def test_wrong_commands_are_found(script):
+def test_wrong_commands_are_refused(script):
     with pytest.raises(WrongCommand):
         for words in commands(script):
             check(words)
 
 
-def test_valid_commands_pass():
+def test_valid_commands_are_accepted():
     script = """
         # a remark
         model=configs/derain/sian work=work_dirs   # variables
@@ -152,12 +152,12 @@ def test_python_blocks_compile_and_configs_load(page, tmp_path):
             assert Config.fromfile(path, import_custom_modules=False)
 
 
-def test_the_architecture_page_lists_the_packages_in_their_order():
+def test_the_architecture_page_lists_the_packages_in_the_order_of_the_layers():
     table = (ROOT / 'docs/en/architecture.md').read_text().split('## The packages')[1].split('\n## ')[0]
     assert re.findall(r'^\| `(\w+)` \|', table, re.M) == LAYERS
 
 
-def test_python_example_derains_the_loaded_image(tmp_path):
+def test_python_example_derains_directly_after_loading(tmp_path):
     code = blocks(ROOT / 'docs/en/derain_ahead.md', 'python')[0]
     assert len(code.splitlines()) == 5
     (tmp_path / 'five.py').write_text(code)
@@ -168,15 +168,16 @@ def test_python_example_derains_the_loaded_image(tmp_path):
 
 # --- commands that are run --------------------------------------------------------------------------
 
-#: Parts of commands that are not run. They name data that is not in the repository (data sets, weights of authors,
-#: packages, words in capitals for values of the reader), they set up or serve something, or they take minutes.
+#: Finds commands that are not run. Most need data that is not in the repository: data sets, weights of authors, packages,
+#: or values of the reader, which are words in capitals. The others set up or serve something, or take minutes.
 NOT_RUN = re.compile(
     r'~/|data/|sian_rain100l|_bsds|camvid|rtmdet|my_pairs|my_training|/mine/|Tensorboard|6000x8000|\b[A-Z][A-Z_]{3,}\b'
     r'|^(?:make|pip|source|bash|mmderain web)\b'
 )
-#: Options that make the training of a page short.
+#: Options that shorten the trainings in the pages.
 SHORT_TRAINING = ['--cfg-options', 'train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'param_scheduler.0.T_max=2']
-#: Maps a page and the beginning of a command to the files that it writes. The commands of a page run in their order.
+#: Maps each page to the beginnings of its commands, and each beginning to the files that the command writes. The
+#: commands run in the order of the page.
 RUN = {
     'README.md': {
         'mmderain derain': ['derained/rainy.jpg'],
@@ -236,7 +237,7 @@ RUN = {
 
 
 def write_what_readers_have(checkout):
-    """Write images, a video of three frames and weights with the names that the pages use for a reader's files."""
+    """Write images, a short video and weights, with the names that the pages use for files of the reader."""
     demo = init_model(ROOT / 'configs/derain/sian_sample.py').state_dict()
     for run in ('sample_demo', 'tutorial'):
         save_weights(checkout / f'work_dirs/{run}/iter_900.pth', demo, {})
@@ -251,7 +252,7 @@ def write_what_readers_have(checkout):
 def test_documented_commands_run(page, tmp_path):
     """Run the commands and the Python programs of a page in a copy of the checkout.
 
-    Untrained weights replace those of `make demo` and of the tutorial, whose trainings have their own tests.
+    Untrained weights replace the results of the long trainings in `make demo` and in the tutorial.
     """
     checkout = tmp_path / 'mmderain'
     left_out = shutil.ignore_patterns('.git', '.venv*', 'work_dirs', 'data', 'site', 'build', 'dist', '__pycache__')

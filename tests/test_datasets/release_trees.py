@@ -1,11 +1,12 @@
-"""Small trees in the published layouts of the data sets, each with the difficult cases of the real one."""
+"""Lists of files in the published layouts of the data sets, with the difficult cases of each data set."""
 
 from pathlib import Path
 
 import cv2
 from conftest import smooth_image
 
-#: Maps the name of a release to its files, and to the prepared files in data/<name> (rainy to clean).
+#: Maps the name of a release to its files, and to the pairs that are expected in data/<name>. The pairs are a dictionary
+#: of rainy file -> clean file or None.
 TREES = {
     'rain12': (
         ['input/001_in.png', 'input/010_in.png', 'input/002_in.png', 'ground truth/001_GT.png']
@@ -100,9 +101,8 @@ TREES = {
 
 
 def make(root: Path, files) -> Path:
-    """Write an image for each name, and return the root."""
+    """Write a different image for each file name, and return the root folder."""
     for number, name in enumerate(files):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        # Every image differs from every other one.
         cv2.imwrite(str(root / name), smooth_image(12, 16, seed=number))
     return root

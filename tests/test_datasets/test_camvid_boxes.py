@@ -1,4 +1,4 @@
-"""Boxes from the label maps of CamVid."""
+"""Boxes are made from the label maps of CamVid."""
 
 import json
 
@@ -15,7 +15,10 @@ CAR, PEDESTRIAN, BICYCLIST = 8, 9, 10
 
 @pytest.fixture
 def camvid(tmp_path):
-    """Write one scene for each split: two cars, a pedestrian in two parts that touch at a corner, a tiny bicyclist."""
+    """Write one scene for each split, with two cars, a pedestrian and a tiny bicyclist.
+
+    The pedestrian has two parts that touch only at a corner.
+    """
     labels = np.full((60, 90), 3, np.uint8)
     labels[10:25, 5:35] = CAR
     labels[10:25, 40:60] = CAR
@@ -37,7 +40,7 @@ def test_boxes_equal_connected_regions(camvid, tmp_path, capsys):
         content = json.loads((tmp_path / f'boxes/{split}.json').read_text())
         assert content['images'] == [dict(id=1, file_name='0001TP.jpg', height=60, width=90)]
         found = [(a['category_id'], a['bbox'], a['area'], a['iscrowd']) for a in content['annotations']]
-        # x, y, width, height of each; categories count from 1.
+        # Each entry has the category, which counts from 1, then [x, y, width, height], the area, and iscrowd.
         assert sorted(found) == [
             (1, [5, 10, 30, 15], 450, 0),
             (1, [40, 10, 20, 15], 300, 0),
@@ -47,7 +50,7 @@ def test_boxes_equal_connected_regions(camvid, tmp_path, capsys):
         assert [c['name'] for c in content['categories']] == ['Car', 'Pedestrian', 'Bicyclist']
 
 
-def test_detectors_read_the_boxes_and_skip_ignored_ones(camvid, tmp_path):
+def test_mmdet_reads_the_boxes_with_their_ignore_flags(camvid, tmp_path):
     CocoDataset = pytest.importorskip('mmdet.datasets', reason='mmdet is not installed').CocoDataset
     assert tool.main(['camvid_boxes', str(camvid), str(tmp_path / 'boxes'), '--min-area', '250']) == 0
     metainfo = dict(classes=('Car', 'Pedestrian', 'Bicyclist'))

@@ -21,17 +21,17 @@ def paths(*names):
         (RAIN100, 'rain-7.png', 'norain-7.png'),
         (dict(type='template', img='{id}_{version}', gt='{id}'), '901_14.jpg', '901.jpg'),  # Rain1400
         (dict(type='template', img='norain-{id}x2', gt='norain-{id}'), 'norain-7x2.png', 'norain-7.png'),  # Rain200
-        (dict(type='template', img='{n:d}_in', gt='{n:d}_GT'), '007_in.png', '7_GT.png'),  # the same number
+        (dict(type='template', img='{n:d}_in', gt='{n:d}_GT'), '007_in.png', '7_GT.png'),  # equal numbers
     ],
 )
-def test_pairing_rules(pairing, rainy, clean):
+def test_pairing_rules_find_the_clean_image_among_similar_names(pairing, rainy, clean):
     decoys = paths('8.jpg', 'norain-70.png', 'norain-8.png', '90.jpg', '70_GT.png', 'b/7.jpg')
     pairs, foreign, alone = pair_by_name(paths(rainy), decoys + paths(clean), pairing)
     assert pairs == [(Path(rainy), Path(clean))] and not foreign and not alone
 
 
 def test_pairs_do_not_depend_on_sorted_positions():
-    # Sorted as text, norain-10 stands before norain-2, and rain-2 here comes first.
+    # In alphabetical order, norain-10 comes before norain-2. The first rainy image is rain-2.
     pairs, _, _ = pair_by_name(paths('rain-2.png', 'rain-10.png'), paths('norain-10.png', 'norain-2.png'), RAIN100)
     assert pairs == [(Path('rain-2.png'), Path('norain-2.png')), (Path('rain-10.png'), Path('norain-10.png'))]
 
@@ -43,7 +43,7 @@ def test_masks_and_images_without_partner_are_reported():
     assert len(pairs) == 1 and foreign == paths('rainmask-1.png') and alone == paths('rain-3.png')
 
 
-def test_two_clean_images_with_one_name_are_refused():
+def test_two_clean_images_with_the_same_name_are_refused():
     with pytest.raises(ValueError, match='ambiguous: 7.jpg and 7.png'):
         pair_by_name(paths('7.png'), paths('7.jpg', '7.png'), 'same_name')
 
@@ -60,11 +60,11 @@ def test_a_name_that_fits_a_template_in_two_ways_is_refused():
     ]
 
 
-def test_the_grid_uses_the_size_of_the_upright_image(tmp_path):
+def test_the_grid_of_patches_uses_the_size_after_the_exif_rotation(tmp_path):
     from PIL import Image
 
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter
+    exif[0x0112] = 6  # rotated by 90 degrees
     for folder in ('rain', 'norain'):
         (tmp_path / folder).mkdir()
         Image.fromarray(smooth_image(130, 200)).save(tmp_path / folder / '1.jpg', exif=exif)
@@ -94,7 +94,7 @@ def test_dataset_returns_matching_pairs(tmp_path):
 
 
 @pytest.mark.parametrize('clean', ['left', 'right'])
-def test_side_by_side_files_in_both_orders(tmp_path, clean):
+def test_side_by_side_files_are_split_in_both_orders(tmp_path, clean):
     mmcv.imwrite(smooth_image(20, 30), str(tmp_path / '1.png'))
     data = PairedImageDataset(str(tmp_path), dict(img=''), dict(type='side_by_side', clean=clean), pipeline=LOAD)
     halves = smooth_image(20, 30)[:, :15], smooth_image(20, 30)[:, 15:]
@@ -148,12 +148,13 @@ def test_errors_for_unequal_sizes_and_unreadable_files_name_the_file(tmp_path):
         data[0]
 
 
-def test_grid_of_patches(tmp_path):
+def test_patches_form_a_grid_and_are_mirrored(tmp_path):
     write_pairs(tmp_path, [1], size=(321, 481))
     pipeline = [*LOAD, dict(type='CropPatch')]
     patches = dict(size=120, stride=40, hflip=True)
     data = PairedImageDataset(str(tmp_path), pairing=RAIN100, patches=patches, pipeline=pipeline)
-    # SIAN's preparation of Rain100L: (481 - 120) // 40 + 1 = 10 by (321 - 120) // 40 + 1 = 6, and mirrored.
+    # SIAN's preparation of Rain100L has (481 - 120) // 40 + 1 = 10 columns and (321 - 120) // 40 + 1 = 6 rows of
+    # patches. Each patch is also used mirrored.
     assert len(data) == 2 * 60
     whole = PairedImageDataset(str(tmp_path), pairing=RAIN100, pipeline=LOAD)[0]
     assert (data[11]['img'] == whole['img'][40:160, 40:160]).all()

@@ -1,4 +1,4 @@
-"""Photographs shrunk and quartered for training under synthetic rain."""
+"""Photographs are made smaller and divided into quarters, for training with synthetic rain."""
 
 import mmcv
 import numpy as np
@@ -46,7 +46,7 @@ def test_wrong_calls_give_errors_and_write_nothing(photographs, tmp_path, capsys
     mmcv.imwrite(smooth_image(20, 20), str(tmp_path / 'other/large_00.png'))
     mmcv.imwrite(smooth_image(20, 20), str(tmp_path / 'cut/half.png'))
     content = (tmp_path / 'cut/half.png').read_bytes()
-    (tmp_path / 'cut/half.png').write_bytes(content[:40])  # its header is whole
+    (tmp_path / 'cut/half.png').write_bytes(content[:40])  # the header is complete
     (tmp_path / 'full').mkdir()
     (tmp_path / 'full/a.txt').write_text('mine')
     dst = tmp_path / 'dst'

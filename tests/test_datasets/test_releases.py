@@ -26,11 +26,11 @@ def test_published_layouts_are_prepared(name, tmp_path, capsys):
     files, expected = TREES[name]
     src, dst = make(tmp_path / 'release', files), tmp_path / 'data' / name
     before = {path: path.stat().st_mtime_ns for path in src.rglob('*')}
-    for _ in range(2):  # and once more: the same again
+    for _ in range(2):  # the second run gives the same result
         assert prepare(name, src, dst) == 0
         index = list(csv.DictReader(open(dst / 'index.csv', newline='')))
         assert {row['img']: row['gt'] or None for row in index} == expected
-        for row in index:  # links, to the right images
+        for row in index:  # each file is a link to the right image
             for key in ('img', 'gt'):
                 if row[key]:
                     assert (dst / row[key]).is_symlink() and os.path.samefile(dst / row[key], row[f'source_{key}'])
@@ -62,7 +62,7 @@ def test_configs_read_the_prepared_data(name, tmp_path):
 @pytest.mark.parametrize('name', RELEASES)
 def test_published_counts_equal_those_of_the_configs(name):
     text = Config.fromfile(ROOT / f'configs/_base_/datasets/{name}.py').test_dataloader.dataset.source
-    if name != 'jdnet_pairs':  # its config names no counts: they are those of the set it is made from
+    if name != 'jdnet_pairs':  # its config gives no counts; it is made from another data set
         for split in RELEASES[name].splits.values():
             assert f'{split.pairs:,}' in text['name']
 
@@ -95,7 +95,7 @@ def test_files_that_do_not_fit_are_reported(tmp_path, capsys):
 
 def test_training_images_with_test_backgrounds_are_left_out(tmp_path, capsys):
     src = make(tmp_path / 'release', TREES['rain100h'][0])
-    # A test background equals training image 10's; the format does not matter, the pixels do.
+    # A test image has the background of training image 10 in another file format. Only the pixels are compared.
     leak = cv2.imread(str(src / 'rain_data_train_Heavy/norain/norain-10.png'))
     (src / 'rain_data_test_Heavy/norain-010.png').unlink()
     cv2.imwrite(str(src / 'rain_data_test_Heavy/norain-010.bmp'), leak)
@@ -114,7 +114,7 @@ def test_files_are_copied_with_the_option_copy(tmp_path):
     assert not copied.is_symlink() and copied.read_bytes() == (src / 'input/010_in.png').read_bytes()
 
 
-def test_splits_are_named_by_options(tmp_path, capsys):
+def test_options_name_the_folders_of_the_splits(tmp_path, capsys):
     src = make(tmp_path / 'release', [f'{f}/{s}-1.png' for f in ('a', 'b') for s in ('rain', 'norain')])
     assert prepare('rain100l', src, tmp_path / 'out') == 1
     message = capsys.readouterr()
@@ -146,17 +146,17 @@ def test_foreign_files_are_never_overwritten(tmp_path, capsys):
     assert 'rain12 has no such split, only test' in capsys.readouterr().err
 
 
-def test_copies_and_other_data_sets_are_kept_without_overwrite(tmp_path, capsys):
+def test_copies_and_other_data_sets_are_kept_without_the_option_overwrite(tmp_path, capsys):
     src, out = make(tmp_path / 'release', TREES['rain12'][0]), tmp_path / 'out'
     out.write_text('my notes')
     assert prepare('rain12', src, out) == 1 and 'is a file; name a folder' in capsys.readouterr().err
     assert out.read_text() == 'my notes'
     out.unlink()
-    for name in ('out.old', 'out.part'):  # a common name for one's own backup
+    for name in ('out.old', 'out.part'):  # users give such names to their backups
         make(tmp_path / name, ['mine.png'])
     assert prepare('rain12', src, out, '--copy') == 0
     assert (tmp_path / 'out.old/mine.png').is_file() and (tmp_path / 'out.part/mine.png').is_file()
-    # Copies may be the only ones left.
+    # The user may have no other copies.
     assert prepare('rain12', src, out) == 1 and 'already contains copies of 3 pairs' in capsys.readouterr().err
     assert prepare('rain12', src, out, '--overwrite') == 0 and (out / 'rain/rain-001.png').is_symlink()
     other = make(tmp_path / 'other', TREES['mpid_mist'][0])
@@ -170,18 +170,18 @@ def test_overlapping_splits_are_refused(tmp_path, capsys):
     folder = 'rain_data_train_Heavy'
     assert prepare('rain100h', src, tmp_path / 'out', '--train', folder, '--test', folder) == 1
     assert 'must not lie within each other' in capsys.readouterr().err
-    # Half a set is prepared, with a word on what it cannot do.
+    # The training images are prepared without test images, and a message says what is missing.
     assert prepare('rain100h', src, tmp_path / 'out', '--train', folder) == 0
     message = capsys.readouterr().out
     assert 'no test pairs' in message
     assert 'without_test_backgrounds.txt was not written, because it needs train and test in one SRC' in message
 
 
-def test_different_files_with_one_name_are_refused(tmp_path):
+def test_different_files_with_the_name_of_the_same_pair_are_refused(tmp_path):
     src = make(tmp_path / 'release', ['train/a/rain-1.png', 'train/b/rain-01.png'])
     with pytest.raises(ValueError, match='(?s)have the name of the same pair:.*rain-1.png and .*rain-01.png'):
         find_pairs('rain100l', src)
-    # The same image twice is one.
+    # Two files with the same content count as one image.
     (src / 'train/b/rain-01.png').write_bytes((src / 'train/a/rain-1.png').read_bytes())
     (src / 'train/norain-1.png').write_bytes((src / 'train/a/rain-1.png').read_bytes())
     found = find_pairs('rain100l', src)
@@ -190,11 +190,11 @@ def test_different_files_with_one_name_are_refused(tmp_path):
     ]
 
 
-def test_image_size(tmp_path):
+def test_image_size_is_that_after_the_exif_rotation(tmp_path):
     from PIL import Image
 
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter
+    exif[0x0112] = 6  # rotated by 90 degrees
     Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / 'a.jpg', exif=exif)
     assert image_size(tmp_path / 'a.jpg') == (30, 20) == cv2.imread(str(tmp_path / 'a.jpg')).shape[:2]
 

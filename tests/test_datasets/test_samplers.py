@@ -10,7 +10,7 @@ from mmderain.datasets.base import seeded
 
 
 class Items(list):
-    """Data set of numbers."""
+    """Data set whose items are numbers."""
 
     accepts_seeded_index = True
 
@@ -40,7 +40,7 @@ def test_repeated_visits_have_different_seeds():
     assert sorted(indices) == [SeededIndex(i, v, 3) for i in range(10) for v in range(3)]
 
 
-def test_ranks_together_equal_one_process():
+def test_all_ranks_together_give_the_indices_of_one_process():
     whole = list(sampler(12))
     parts = [list(sampler(12, rank, 2)) for rank in range(2)]
     for k in range(3):
@@ -50,7 +50,7 @@ def test_ranks_together_equal_one_process():
 
 
 @pytest.mark.parametrize('length, world_size', [(25, 2), (1, 4), (3, 5)])
-def test_infinite_ranks_together_equal_one_process_across_epochs(length, world_size):
+def test_all_ranks_of_an_infinite_sampler_give_the_indices_of_one_process(length, world_size):
     whole = list(islice(iter(sampler(length, infinite=True)), 12 * world_size))
     parts = [list(islice(iter(sampler(length, r, world_size, infinite=True)), 12)) for r in range(world_size)]
     assert [index for step in zip(*parts) for index in step] == whole
@@ -59,7 +59,7 @@ def test_infinite_ranks_together_equal_one_process_across_epochs(length, world_s
     assert list(islice(iter(resumed), 5)) == parts[-1][7:]
 
 
-def test_fewer_items_than_ranks_are_repeated():
+def test_items_are_repeated_if_there_are_fewer_than_ranks():
     assert [len(list(sampler(1, rank, 4))) for rank in range(4)] == [1, 1, 1, 1]
 
 
@@ -106,6 +106,6 @@ def test_the_pipeline_of_a_seeded_index_is_reproducible():
     assert (first['gt_img'] != other['gt_img']).any()
 
 
-def test_empty_folder_is_an_error(tmp_path):
+def test_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match='holds no images'):
         ImageFolderDataset(str(tmp_path))

@@ -1,4 +1,4 @@
-"""Frames and labels of persons from the video of a still camera."""
+"""Frames and labels of persons are made from the video of a fixed camera."""
 
 import json
 
@@ -11,7 +11,7 @@ from mmderain.datasets.converters import street_video
 
 @pytest.fixture
 def video(tmp_path, monkeypatch):
-    """Write a scene of ten frames in which one bright upright region moves to the right."""
+    """Let the converter read ten frames, in which a tall bright region moves to the right."""
     frames = [smooth_image(96, 128) // 2 for _ in range(10)]
     for number, frame in enumerate(frames):
         frame[30:70, 10 * number : 10 * number + 20] = 255
@@ -23,7 +23,7 @@ def written(folder) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob('*') if path.is_file())
 
 
-def test_frames_labels_and_boxes_are_written_without_remains_of_a_killed_run(video, tmp_path):
+def test_frames_labels_and_boxes_are_written_without_files_of_a_killed_run(video, tmp_path):
     dst, stale = tmp_path / 'dst', tmp_path / '.dst.part'
     stale.mkdir()
     (stale / 'stale.txt').write_text('of a run that was killed')
@@ -43,7 +43,7 @@ def test_a_failed_run_leaves_no_files(video, tmp_path, monkeypatch):
     def fail(drawn, columns):
         raise OSError('the disk is full')
 
-    monkeypatch.setattr(street_video, 'grid', fail)  # the last step
+    monkeypatch.setattr(street_video, 'grid', fail)  # the last step of the conversion
     with pytest.raises(OSError, match='the disk is full'):
         street_video.label_street_video(video, tmp_path / 'dst', step=1, test_from=6)
     assert list(tmp_path.iterdir()) == []

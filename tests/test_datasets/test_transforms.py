@@ -22,7 +22,7 @@ def results(height=30, width=40):
      PairedRandomRotate90()],
     ids=repr,
 )  # fmt: skip
-def test_transforms_keep_pairs_aligned_and_produce_every_outcome(transform):
+def test_transforms_keep_pairs_aligned_and_vary_their_results(transform):
     outcomes = set()
     for _ in range(40):
         out = transform(results())
@@ -32,7 +32,7 @@ def test_transforms_keep_pairs_aligned_and_produce_every_outcome(transform):
     assert len(outcomes) >= (4 if isinstance(transform, PairedRandomRotate90) else 2)
 
 
-def test_flip_and_rotation_equal_numpy():
+def test_flips_and_rotations_equal_those_of_numpy():
     img = results()['img']
     assert (PairedRandomFlip(1.0)(results())['img'] == img[:, ::-1]).all()
     assert (PairedRandomFlip(1.0, 'vertical')(results())['img'] == img[::-1]).all()
@@ -41,7 +41,7 @@ def test_flip_and_rotation_equal_numpy():
     assert turned == {np.rot90(img, k).tobytes() for k in range(4)}
 
 
-def test_crop_comes_from_the_image_and_reaches_its_edges():
+def test_crop_is_a_part_of_the_image_and_reaches_its_edges():
     img, tops = results(12, 40)['img'], set()
     for _ in range(60):
         crop = PairedRandomCrop((10, 40))(results(12, 40))['img']
@@ -50,7 +50,7 @@ def test_crop_comes_from_the_image_and_reaches_its_edges():
     assert tops == {0, 1, 2}
 
 
-def test_crop_larger_than_the_image_names_it():
+def test_errors_for_a_large_crop_and_a_wrong_direction_say_what_was_found():
     with pytest.raises(ValueError, match='7.png: 30x40 pixels, smaller than the crop of 32x32'):
         PairedRandomCrop(32)(results())
     with pytest.raises(ValueError, match="found 'diagonal'"):
@@ -63,8 +63,8 @@ def test_synthetic_rain_keeps_the_clean_image():
     assert (out['img'].astype(int) >= out['gt_img']).all() and (out['img'] != out['gt_img']).any()
 
 
-def test_rain_after_photometric_distortion():
-    """mmdet and mmseg distort in float32; values that are no levels are rounded and cut first."""
+def test_distorted_images_are_rounded_and_clipped_before_rain_is_drawn():
+    """The photometric distortions of mmdet and mmseg return fractions and values outside of 0 to 255, in float32."""
     exact = smooth_image(20, 24)
     results = dict(img=exact.astype(np.float32) + 0.3, img_path='7.png', ori_shape=(20, 24))
     results['img'][0, 0] = [-9, 300, 7]
@@ -75,7 +75,7 @@ def test_rain_after_photometric_distortion():
     assert found.dtype == np.float32 and (found == expected).all()
 
 
-def test_rain_of_an_evaluation_depends_on_seed_and_name_only():
+def test_rain_with_a_seed_depends_only_on_seed_and_name():
     def rain(seed, name='7.png'):
         np.random.seed(np.random.randint(1000))
         return SynthesizeRain('heavy', seed)(results() | dict(name=name, img_path='/elsewhere/' + name))['img']
@@ -85,7 +85,7 @@ def test_rain_of_an_evaluation_depends_on_seed_and_name_only():
     assert (rain(None) != rain(None)).any()
 
 
-def test_inputs_are_packed():
+def test_images_and_metadata_are_packed():
     packed = PackDerainInputs()(results())
     assert packed['inputs'].shape == (3, 30, 40) and packed['inputs'][2, 3, 4] == results()['img'][3, 4, 2]
     sample = packed['data_samples']

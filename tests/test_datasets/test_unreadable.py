@@ -1,4 +1,4 @@
-"""Images that cannot be read are named before a training, and skipped or fatal in it."""
+"""Images that cannot be read are named before a training. During the training they are skipped or give an error."""
 
 import subprocess
 import sys
@@ -38,7 +38,7 @@ def test_unreadable_images_are_errors_by_default(root):
 def test_unreadable_images_are_skipped_if_configured(root):
     dataset = PairedImageDataset(data_root=str(root), pairing=PAIRING, pipeline=PIPELINE, unreadable='skip')
     assert names(dataset) == [f'rain-{number}.png' for number in (0, 2, 2, 4, 4)]
-    assert dataset[1]['name'] == 'rain-2.png'  # a plain index, as mmengine's samplers give
+    assert dataset[1]['name'] == 'rain-2.png'  # also for a plain index, which the samplers of mmengine give
     first, second = dataset[SeededIndex(1, 3, 0)], dataset[SeededIndex(1, 3, 0)]
     assert np.array_equal(first['img'], second['img'])
 
@@ -50,13 +50,13 @@ def test_an_iteration_ends_after_the_last_item(tmp_path, unreadable):
     assert [item['name'] for item in dataset] == ['rain-0.png', 'rain-1.png']
 
 
-def test_the_last_item_is_replaced_by_the_first(root):
+def test_an_unreadable_last_item_is_replaced_by_the_first(root):
     (root / 'rain/rain-4.png').write_bytes(b'')
     dataset = PairedImageDataset(data_root=str(root), pairing=PAIRING, pipeline=PIPELINE, unreadable='skip')
     assert names(dataset)[3:] == ['rain-0.png', 'rain-0.png']
 
 
-def test_nothing_is_skipped_in_a_test(root):
+def test_unreadable_images_are_not_skipped_in_test_mode(root):
     dataset = PairedImageDataset(
         data_root=str(root), pairing=PAIRING, pipeline=PIPELINE, unreadable='skip', test_mode=True
     )
@@ -64,7 +64,7 @@ def test_nothing_is_skipped_in_a_test(root):
         dataset[1]
 
 
-def test_an_error_if_no_item_can_be_read(root):
+def test_a_data_set_without_readable_items_gives_an_error(root):
     for path in (root / 'rain').iterdir():
         path.write_bytes(b'')
     dataset = PairedImageDataset(data_root=str(root), pairing=PAIRING, pipeline=PIPELINE, unreadable='skip')
@@ -72,7 +72,7 @@ def test_an_error_if_no_item_can_be_read(root):
         dataset[0]
 
 
-def test_other_values_are_refused(root):
+def test_other_values_of_unreadable_are_refused(root):
     with pytest.raises(InputError, match="PairedImageDataset: unreadable must be 'error' or 'skip', found 'ignore'"):
         PairedImageDataset(data_root=str(root), pairing=PAIRING, unreadable='ignore')
 
