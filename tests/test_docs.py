@@ -168,8 +168,8 @@ def test_python_example_derains_directly_after_loading(tmp_path):
 
 # --- commands that are run --------------------------------------------------------------------------
 
-#: Finds commands that are not run. Most need data that is not in the repository: data sets, weights of authors, packages,
-#: or values of the reader, which are words in capitals. The others set up or serve something, or take minutes.
+#: Finds commands that are not run. Most need data that is not in the repository: data sets, weights of authors,
+#: packages, or values of the reader, which are words in capitals. Others set up or serve something, or take minutes.
 NOT_RUN = re.compile(
     r'~/|data/|sian_rain100l|_bsds|camvid|rtmdet|my_pairs|my_training|/mine/|Tensorboard|6000x8000|\b[A-Z][A-Z_]{3,}\b'
     r'|^(?:make|pip|source|bash|mmderain web)\b'

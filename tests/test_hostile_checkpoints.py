@@ -106,7 +106,7 @@ def test_tools_refuse_code_in_a_checkpoint(name, arguments, hostile, capsys):
 
 
 def functions() -> dict:
-    """Return calls that get a checkpoint, by name."""
+    """Return functions that load the hostile checkpoint, keyed by name."""
     derainer = dict(config=str(SAMPLE), checkpoint='hostile.pth')
     return {
         'read_checkpoint': lambda: read_checkpoint('hostile.pth'),
@@ -127,7 +127,7 @@ def test_functions_refuse_code_in_a_checkpoint(name, hostile):
         functions()[name]()
 
 
-def test_mmengine_refuses_code_in_a_checkpoint_once_a_program_says_so(hostile):
+def test_mmengine_refuses_code_in_a_checkpoint_after_use_safe_loading(hostile):
     use_safe_loading()
     with pytest.raises(InputError, match='it refers to'):
         load_checkpoint(torch.nn.Linear(1, 1), 'hostile.pth')
@@ -160,11 +160,11 @@ def test_safetensors_are_read(tmp_path):
 
 
 class Parsed(Exception):  # noqa: N818 (raised to stop a program after it has made its parser)
-    """Carries the parser of a program."""
+    """Exception that carries the parser of a program."""
 
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
-    """Return the parser of every program and of its sub-commands, by name."""
+    """Return the parsers of all programs and of their sub-commands, keyed by name."""
     found = {}
     scripts = [*(ROOT / 'tools').glob('*.py'), *(ROOT / 'tools/dev').glob('*.py'), *(ROOT / 'demo').glob('*.py')]
     pending = {'mmderain': cli.build_parser()}
@@ -191,7 +191,7 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     return found
 
 
-def test_every_option_for_a_checkpoint_has_its_type():
+def test_every_option_for_a_checkpoint_has_the_type_checkpoint_file():
     named = re.compile(r'(^|[-_ ])(weights|checkpoint|load|resume)')
     wrong, right = [], []
     for name, parser in parsers().items():
@@ -201,7 +201,7 @@ def test_every_option_for_a_checkpoint_has_its_type():
                 continue
             kind = getattr(action.type, '__name__', None)
             (right if kind == 'checkpoint_file' else wrong).append(f'{name} {action.dest}')
-    # A folder of weights, not a checkpoint.
+    # This option names a folder of weights, not a checkpoint.
     assert wrong == ['bundle_weights.py weights'] and len(right) >= 15
 
 

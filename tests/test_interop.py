@@ -1,4 +1,4 @@
-"""Types of mmderain in mmengine, mmdet and mmseg, and foreign types in mmderain."""
+"""Types of mmderain work in mmengine, mmdet and mmseg, and types of other packages work in mmderain."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ def python(code: str, cwd) -> str:
     return done.stdout
 
 
-def test_every_root_registry_has_a_child():
+def test_every_registry_of_mmengine_has_a_child_in_mmderain():
     from mmengine import registry as root
     from mmengine.registry import Registry
 
@@ -38,7 +38,7 @@ def test_every_root_registry_has_a_child():
 
 
 @pytest.mark.parametrize('imports', ['', 'import mmderain'])
-def test_prefix_finds_types_without_an_import(imports, tmp_path):
+def test_the_prefix_finds_types_with_and_without_an_import(imports, tmp_path):
     code = f"""
         {imports}
         from mmengine.registry import MODELS, TRANSFORMS, init_default_scope
@@ -107,7 +107,7 @@ NETWORK = """
 """
 
 
-def test_a_network_from_another_package(tmp_path, monkeypatch):
+def test_a_config_can_use_a_network_from_another_package(tmp_path, monkeypatch):
     (tmp_path / 'their_derainer.py').write_text(textwrap.dedent(NETWORK))
     (tmp_path / 'config.py').write_text(
         "custom_imports = dict(imports=['their_derainer'])\n"
@@ -119,7 +119,7 @@ def test_a_network_from_another_package(tmp_path, monkeypatch):
     assert torch.allclose(model.restore(batch), batch / 2)
 
 
-def test_prepare_config(tmp_path, monkeypatch):
+def test_prepare_config_applies_options_and_names_errors(tmp_path, monkeypatch):
     path = ROOT / 'configs/derain/sian_rain100h.py'
     cfg = prepare_config(path, cfg_options={'train_dataloader.batch_size': 3}, amp=True)
     assert cfg.work_dir == 'work_dirs/sian_rain100h' and cfg.train_dataloader.batch_size == 3

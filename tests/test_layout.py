@@ -7,26 +7,26 @@ import subprocess
 import pytest
 from conftest import ROOT
 
-#: Files of more than 250 lines, and why they are not split. None has more than 400.
+#: Maps each file of more than 250 lines to the reason why it is not split. No file has more than 400 lines.
 LONG_FILES = {
     'mmderain/models/networks/sian.py': 'one network, with the list of its readings',
-    'mmderain/models/derainer.py': 'one class, a third of it docstrings; its methods share all of its settings',
+    'mmderain/models/derainer.py': 'one class whose methods share its settings; a third of it are docstrings',
     'mmderain/models/networks/mafnet.py': 'one network; a sixth of it lists the choices that the paper leaves open',
-    'tools/dev/gpu_queue.py': 'one program: its steps, and the runner that keeps each within nine minutes',
+    'tools/dev/gpu_queue.py': 'one program: its steps, and the code that limits each step to nine minutes',
     'tools/dev/training_queue.py': 'one program: the queue and its seven commands',
     'tests/test_apis/test_inferencer.py': 'tests of one class',
     'tests/test_docs.py': 'tests of all pages and of the site',
-    'tests/test_models/test_precision.py': 'tests of one choice on many processors',
+    'tests/test_models/test_precision.py': 'tests of the choice of the precision on many processors',
     'tests/test_packaging.py': 'tests of the set-up, the wheel and the lock',
-    'tests/test_tools/test_command_lines.py': 'tests of four short tools, with the files they share',
-    'tests/test_tools/test_training_queue.py': 'tests of one program, with the queue they share',
-    'tests/test_training.py': 'tests of a run, with the run they share',
+    'tests/test_tools/test_command_lines.py': 'tests of four short tools, which share their files',
+    'tests/test_tools/test_training_queue.py': 'tests of one program, which share a queue',
+    'tests/test_training.py': 'tests of trainings, which share a config',
 }
 FILES = subprocess.run(['git', 'ls-files', '*.py'], cwd=ROOT, capture_output=True, text=True).stdout.split()
-#: Packages of mmderain, the lower ones first. A package imports from those before it only.
+#: Packages of mmderain. A package imports only from packages that come before it in this list.
 LAYERS = ['errors', 'version', 'compat', 'registry', 'structures', 'io', 'evaluation', 'visualization', 'rain']
 LAYERS += ['datasets', 'models', 'hub', 'apis', 'engine', 'perception', 'web', 'cli']
-#: How other code than mmderain/io would read, write or replace files.
+#: Finds calls that read, write or replace files. Only mmderain/io may use them.
 FILE_ACCESS = re.compile(r'cv2\.(imread|imwrite|imdecode|imencode)|mmcv\.(imread|imwrite)|os\.replace|VideoWriter\(')
 
 pytestmark = pytest.mark.skipif(not FILES, reason='needs a git checkout')
@@ -39,7 +39,7 @@ def test_files_are_short():
 
 
 def imported_packages(name: str) -> set[str]:
-    """Return the packages of mmderain that a file of mmderain imports, wherever the import stands."""
+    """Return the packages of mmderain that a file of mmderain imports, also inside functions."""
     parts, found = name.removesuffix('.py').split('/')[1:], set()
     for node in ast.walk(ast.parse((ROOT / name).read_text(encoding='utf-8'))):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""The wheel, the error without an OpenMMLab stack, and the logic of the set-up script."""
+"""The wheel, the error message without an OpenMMLab stack, and the set-up script."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ def run(*command, cwd, **environment):
 
 
 def source_files(*names):
-    """Return the files in folders of the checkout, relative to it."""
+    """Return the files in folders of the checkout, as paths relative to the checkout."""
     found = set()
     for name in names:
         for path in (ROOT / name).rglob('*'):
@@ -73,7 +73,7 @@ def test_wheel_contains_the_weights(wheel):
 
 
 def test_source_archive_builds_the_same_wheel(wheel, tmp_path):
-    through_sdist = build(tmp_path)  # without --wheel: the archive first, the wheel out of that
+    through_sdist = build(tmp_path)  # without --wheel, the wheel is built from a source archive
     with zipfile.ZipFile(wheel) as result, zipfile.ZipFile(through_sdist) as reference:
         assert sorted(reference.namelist()) == sorted(result.namelist())
         for name in result.namelist():
@@ -90,7 +90,7 @@ def test_wheel_requires_no_openmmlab_stack(wheel):
         assert f'Provides-Extra: {extra}' in lines
 
 
-def test_installed_package_serves_its_configs(installed, tmp_path):
+def test_configs_of_the_installed_package_can_be_inherited(installed, tmp_path):
     leaf = tmp_path / 'leaf.py'
     leaf.write_text("_base_ = 'mmderain::derain/sian_rain100l.py'\n")
     code = (
@@ -248,7 +248,7 @@ def test_a_python_without_the_venv_module_is_refused_in_one_line(checkout):
     assert 'python3-venv' in line
 
 
-def test_too_little_disk_space_is_reported_first(checkout):
+def test_too_little_disk_space_is_reported_before_anything_is_installed(checkout):
     done = set_up(checkout, 'base', PYTHON=sys.executable, MIN_DISK_GB='9999999')
     assert done.returncode == 1
     assert '9999999 GB' in done.stderr.splitlines()[-1]
@@ -261,5 +261,5 @@ def test_old_environment_is_removed_when_pins_change(checkout):
     (old / 'bin' / 'python').symlink_to(sys.executable)
     (old / '.made-for').write_text('3.11.0 of-other-pins\n')
     done = set_up(checkout, 'base', PYTHON=sys.executable, MIN_DISK_GB='9999999')
-    assert done.returncode == 1  # stopped because of the disk, after the old environment was removed
+    assert done.returncode == 1  # because of the disk space; the old environment was removed before
     assert not old.exists()

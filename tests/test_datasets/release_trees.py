@@ -5,8 +5,8 @@ from pathlib import Path
 import cv2
 from conftest import smooth_image
 
-#: Maps the name of a release to its files, and to the pairs that are expected in data/<name>. The pairs are a dictionary
-#: of rainy file -> clean file or None.
+#: Maps the name of a release to its files, and to the pairs that are expected in data/<name>. The pairs are a
+#: dictionary of rainy file -> clean file or None.
 TREES = {
     'rain12': (
         ['input/001_in.png', 'input/010_in.png', 'input/002_in.png', 'ground truth/001_GT.png']

@@ -16,7 +16,7 @@ from mmderain.io import read_checkpoint
 
 
 def runner_of(work_dir, max_keep_ckpts: int, *hooks: Hook) -> Runner:
-    """Return a runner of six steps of a tiny network, with a checkpoint after each."""
+    """Return a runner that trains a tiny network for six steps, and saves a checkpoint after each step."""
     cfg = prepare_config(ROOT / 'configs/derain/sian_sample.py', work_dir)
     cfg.model.network.update(channels=4, num_stages=1)
     cfg.train_dataloader.dataset.data_root = str(ROOT / 'demo/sample/train')
@@ -25,7 +25,7 @@ def runner_of(work_dir, max_keep_ckpts: int, *hooks: Hook) -> Runner:
     cfg.train_cfg.update(max_iters=6, val_interval=100)
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=max_keep_ckpts)
-    cfg.experiment_name = str(work_dir)  # mmengine's default is the second, which two tests may share
+    cfg.experiment_name = str(work_dir)  # mmengine's default is the time in seconds, which two tests may share
     runner = Runner.from_cfg(cfg)
     for hook in hooks:
         runner.register_hook(hook)
@@ -48,7 +48,10 @@ def test_all_checkpoints_are_kept_if_no_limit_is_set(tmp_path):
 
 
 def after_writing(monkeypatch, runner, name: str, action: Callable[[Path], None]) -> None:
-    """Call a function with the path of a checkpoint after mmengine has written it."""
+    """Call ``action`` after each checkpoint whose name contains ``name``.
+
+    Its argument is the path of the checkpoint, which mmengine has written.
+    """
     write = type(runner).save_checkpoint
 
     def write_and_act(self, out_dir, filename, *args, **kwargs):
@@ -59,8 +62,8 @@ def after_writing(monkeypatch, runner, name: str, action: Callable[[Path], None]
     monkeypatch.setattr(type(runner), 'save_checkpoint', write_and_act)
 
 
-def test_a_failed_write_keeps_the_checkpoint_before_it(tmp_path, monkeypatch):
-    """The disk is full in the middle of the fourth checkpoint."""
+def test_a_failed_write_keeps_the_previous_checkpoint(tmp_path, monkeypatch):
+    """The disk becomes full while the fourth checkpoint is written."""
 
     def fill_disk(path):
         path.write_bytes(b'half')
@@ -75,7 +78,7 @@ def test_a_failed_write_keeps_the_checkpoint_before_it(tmp_path, monkeypatch):
     assert read_checkpoint(tmp_path / 'iter_3.pth')['meta']['iter'] == 3
 
 
-def test_a_damaged_checkpoint_does_not_replace_the_one_before_it(tmp_path, monkeypatch):
+def test_a_damaged_checkpoint_does_not_replace_the_previous_checkpoint(tmp_path, monkeypatch):
     def damage(path):
         content = bytearray(path.read_bytes())
         middle = len(content) // 2
@@ -91,7 +94,7 @@ def test_a_damaged_checkpoint_does_not_replace_the_one_before_it(tmp_path, monke
 
 
 @pytest.mark.parametrize('metrics', ['PSNR', ['PSNR', 'SSIM']])
-def test_the_best_checkpoint_is_deleted_after_the_new_one_is_written(tmp_path, monkeypatch, metrics):
+def test_the_old_best_checkpoint_is_kept_until_the_new_one_is_written(tmp_path, monkeypatch, metrics):
     runner = runner_of(tmp_path, 1)
     hook = next(hook for hook in runner.hooks if hasattr(hook, 'save_best'))
     hook.__init__(interval=1, by_epoch=False, max_keep_ckpts=1, save_best=metrics, rule='greater')
@@ -130,7 +133,7 @@ def test_only_the_best_checkpoint_is_kept(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('path', sorted((ROOT / 'configs').glob('*/*.py')), ids=lambda path: path.stem)
-def test_the_tools_save_safely_with_every_config(path):
+def test_every_config_gets_the_hooks_that_protect_a_training(path):
     cfg = prepare_config(path)
     protect_training(cfg)
     assert cfg.default_hooks.checkpoint.type.removeprefix('mmderain.') == 'SafeCheckpointHook'
@@ -138,7 +141,7 @@ def test_the_tools_save_safely_with_every_config(path):
 
 
 @pytest.mark.parametrize('hooks', [None, {}, dict(checkpoint=dict(type=CheckpointHook))])
-def test_configs_of_any_style_are_protected(hooks):
+def test_configs_of_any_style_get_the_hooks_that_protect_a_training(hooks):
     cfg = Config({} if hooks is None else dict(default_hooks=hooks))
     protect_training(cfg)
     assert cfg.default_hooks.checkpoint.type == 'mmderain.SafeCheckpointHook'

@@ -1,4 +1,4 @@
-"""Training continues from a compact checkpoint with the step, the learning rate and, in half precision, the weights."""
+"""A training continues from a compact checkpoint. It keeps step and learning rate, and the weights in float16."""
 
 import copy
 import io
@@ -33,7 +33,7 @@ def large_checkpoint() -> dict:
     moments = dict(
         step=torch.tensor(12_345.0),
         exp_avg=torch.randn(2_000_000, generator=generator) * 1e-6,
-        exp_avg_sq=torch.rand(2_000_000, generator=generator) * 1e-12,  # zero in float16
+        exp_avg_sq=torch.rand(2_000_000, generator=generator) * 1e-12,  # would be zero in float16
     )
     return dict(
         meta=dict(epoch=0, iter=12_345, seed=0),
@@ -45,7 +45,7 @@ def large_checkpoint() -> dict:
     )
 
 
-def test_a_checkpoint_of_32_mb_takes_less_than_16_mib(tmp_path):
+def test_a_checkpoint_of_32_mb_is_compacted_to_less_than_16_mib(tmp_path):
     checkpoint = large_checkpoint()
     assert file_size(checkpoint) > 32_000_000
     original = copy.deepcopy(checkpoint)
@@ -66,7 +66,7 @@ def test_a_checkpoint_of_32_mb_takes_less_than_16_mib(tmp_path):
     assert restored['message_hub'] == dict(
         log_scalars={}, runtime_info=dict(keep_ckpt_ids=[12_345]), resumed_keys=dict(keep_ckpt_ids=True)
     )
-    # The checkpoint itself was not changed.
+    # The original checkpoint was not changed.
     assert torch.equal(checkpoint['state_dict']['network.conv.weight'], original['state_dict']['network.conv.weight'])
     assert checkpoint['optimizer']['state'] and checkpoint['message_hub'] == original['message_hub']
 
@@ -103,11 +103,11 @@ def test_values_out_of_the_range_of_float16_stay_in_float32():
         restore_checkpoint(dict(meta={}, state_dict=weights))
 
 
-# --- mmengine's runner continues from it ---------------------------------------------------------
+# --- mmengine's runner continues from a compact checkpoint ---------------------------------------
 
 
 class Recorder(Hook):
-    """Record, keyed by step, the learning rate before each step; and the weights before the first one."""
+    """Record the weights before the first step, and the learning rate before each step, keyed by step."""
 
     def __init__(self) -> None:
         self.rates = {}
@@ -121,7 +121,7 @@ class Recorder(Hook):
 
 
 def train(folder: Path, checkpoint: dict | None = None) -> Recorder:
-    """Train a tiny SIAN for eight steps, or for the rest of them."""
+    """Train a tiny SIAN to step 8, from the start or from a checkpoint."""
     cfg = prepare_config(ROOT / 'configs/derain/sian_sample.py', folder)
     cfg.model.network.update(channels=4, num_stages=2)
     cfg.train_dataloader.dataset.data_root = str(ROOT / 'demo/sample/train')
@@ -137,7 +137,7 @@ def train(folder: Path, checkpoint: dict | None = None) -> Recorder:
     cfg.custom_hooks = [
         dict(type='EMAHook', ema_type='MomentumAnnealingEMA', momentum=1e-3, gamma=10, update_buffers=True)
     ]
-    cfg.experiment_name = str(folder)  # by default the time in seconds, which two short runs can share
+    cfg.experiment_name = str(folder)  # the default is the time in seconds, which two short runs can share
     if checkpoint:
         folder.mkdir(parents=True, exist_ok=True)
         torch.save(checkpoint, folder / 'restored.pth')
@@ -151,7 +151,7 @@ def train(folder: Path, checkpoint: dict | None = None) -> Recorder:
 
 @pytest.fixture(scope='module')
 def interrupted(tmp_path_factory) -> tuple[dict, Recorder]:
-    """Return the checkpoint after four of eight steps, and the record of the whole run."""
+    """Train all eight steps; return the checkpoint after four steps, and the record of all steps."""
     init_default_scope('mmderain')
     folder = tmp_path_factory.mktemp('interrupted')
     recorder = train(folder)
@@ -171,7 +171,7 @@ def test_training_continues_from_a_compact_checkpoint(interrupted, kept, tmp_pat
     resumed = train(tmp_path, restore_checkpoint(compact))
     assert resumed.rates == pytest.approx({step: whole.rates[step] for step in range(4, 8)}, rel=1e-6)
     assert read_checkpoint(tmp_path / 'iter_8.pth')['meta']['iter'] == 8
-    # EMAHook exchanges the two when it saves, so `state_dict` holds the averaged weights.
+    # EMAHook exchanges weights and averaged weights when it saves, so `state_dict` contains the averaged weights.
     in_training = 'state_dict' if kept == 'averaged weights alone' else 'ema_state_dict'
     prefix = '' if kept == 'averaged weights alone' else 'module.'
     for key, value in resumed.weights.items():

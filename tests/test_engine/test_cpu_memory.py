@@ -1,6 +1,6 @@
-"""Freed blocks are reused inside the context, and return to the system at its end.
+"""``keep_cpu_memory`` reuses freed memory inside its context, and returns it to the system at the end.
 
-Each measurement runs in its own process, because the heap of other tests would change it.
+The measurement runs in its own process, because the memory of other tests would change it.
 """
 
 import json
@@ -19,7 +19,10 @@ pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='needs
 
 
 def pages_of_a_pass(network: SIAN, image: torch.Tensor) -> int:
-    """Return the number of pages that the system provides for a pass with feature maps of 35 MB."""
+    """Return the number of page faults of a forward pass with feature maps of 35 MB.
+
+    At a page fault, the system provides memory that the process does not have yet.
+    """
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     with torch.inference_mode():
         network(image.contiguous(memory_format=torch.channels_last))
@@ -27,13 +30,13 @@ def pages_of_a_pass(network: SIAN, image: torch.Tensor) -> int:
 
 
 def resident() -> int:
-    """Return the number of pages that the process holds."""
+    """Return the number of memory pages that the process occupies."""
     with open('/proc/self/statm') as file:
         return int(file.read().split()[1])
 
 
 def measure() -> dict[str, int]:
-    """Count pages before, inside and after ``keep_cpu_memory``."""
+    """Count page faults and occupied pages before, inside and after ``keep_cpu_memory``."""
     network, image = SIAN(num_stages=1).eval(), torch.rand(1, 3, 512, 544)
     pages_of_a_pass(network, image)
     counts = dict(usual=pages_of_a_pass(network, image))
@@ -41,7 +44,7 @@ def measure() -> dict[str, int]:
     with keep_cpu_memory():
         with keep_cpu_memory():
             counts['first'] = pages_of_a_pass(network, image)
-        counts['again'] = pages_of_a_pass(network, image)  # leaving the inner one gives nothing back
+        counts['again'] = pages_of_a_pass(network, image)  # the end of the inner context returns no memory
         counts['held'] = resident() - before
     counts['kept'] = resident() - before
     counts['after'] = pages_of_a_pass(network, image)
@@ -62,7 +65,7 @@ def counts():
 
 def test_memory_pages_are_reused_inside_the_context(counts):
     assert counts['first'] < counts['usual'] / 2 and counts['again'] < counts['first'] / 2
-    # Not half: where the system has huge pages at hand, one fault brings 512 pages.
+    # The limit is a quarter, because one page fault provides 512 pages if the system uses huge pages.
     assert counts['after'] > counts['usual'] / 4 and counts['after'] > 4 * counts['again']
 
 

@@ -1,4 +1,4 @@
-"""A training stops at the first loss or weight that is not finite, and saves no such checkpoint."""
+"""A training stops at the first loss or weight that is not finite, and saves no checkpoint with such values."""
 
 import pytest
 import torch
@@ -47,7 +47,7 @@ def test_no_checkpoint_with_a_weight_that_is_not_finite_is_saved(tmp_path):
 
 
 @pytest.mark.parametrize('allowed', [1, 2])
-def test_some_successive_steps_can_be_skipped(allowed, tmp_path):
+def test_a_limited_number_of_successive_steps_may_be_skipped(allowed, tmp_path):
     runner = runner_of(tmp_path, 1, Spoil((2, 3), float('nan')), SkipUpdates())
     (hook,) = [hook for hook in runner.hooks if type(hook).__name__ == 'StopIfNotFiniteHook']
     hook.max_skipped = allowed
@@ -59,7 +59,7 @@ def test_some_successive_steps_can_be_skipped(allowed, tmp_path):
             runner.train()
 
 
-def test_error_before_the_first_checkpoint(tmp_path):
+def test_error_before_the_first_checkpoint_says_that_none_was_saved(tmp_path):
     with pytest.raises(InputError, match='step 1: .* No checkpoint was saved'):
         runner_of(tmp_path, 2, Spoil((1,), float('nan'))).train()
     assert saved(tmp_path) == []

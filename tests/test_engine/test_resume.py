@@ -30,13 +30,13 @@ def test_the_recorded_checkpoint_is_used(work_dir, capsys):
 def test_a_copied_folder_uses_its_own_checkpoints(work_dir, tmp_path, capsys):
     shutil.copytree(work_dir, tmp_path / 'copy')
     assert latest_checkpoint(tmp_path / 'copy') == tmp_path / 'copy/iter_10.pth'
-    (tmp_path / 'copy/iter_10.pth').unlink()  # the recorded path still exists in the other folder
+    (tmp_path / 'copy/iter_10.pth').unlink()  # the recorded path still exists in the original folder
     assert latest_checkpoint(tmp_path / 'copy') == tmp_path / 'copy/iter_9.pth'
     assert 'names no checkpoint of this folder. The training continues from' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('content', ['', '\n', b'\xff\xfe', None])
-def test_without_a_record_the_newest_checkpoint_is_used(work_dir, content, capsys):
+def test_the_newest_checkpoint_is_used_without_a_record(work_dir, content, capsys):
     (work_dir / 'last_checkpoint').unlink()
     if content is not None:
         (work_dir / 'last_checkpoint').write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -55,7 +55,7 @@ def test_a_damaged_checkpoint_is_skipped_with_a_message(work_dir, size, capsys):
     assert f'The training continues from {work_dir}/iter_9.pth.' in capsys.readouterr().out
 
 
-def test_an_error_if_no_checkpoint_can_be_read(work_dir):
+def test_an_error_lists_all_checkpoints_if_none_can_be_read(work_dir):
     for path in work_dir.glob('*.pth'):
         path.write_bytes(b'no checkpoint')
     with pytest.raises(InputError, match='no checkpoint can be read: .*iter_10.pth.*iter_9.pth.*iter_8.pth'):

@@ -1,4 +1,4 @@
-"""A signal is noted, and a training stops where it can continue; also by epochs and without its loader processes."""
+"""A signal stops a training at a step from which it can continue. A lock protects its work directory."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from mmderain.engine.work_dir_lock import is_first_process, work_dir_lock
 from mmderain.errors import Stopped
 
 
-def test_signals_are_noted_and_a_second_ctrl_c_interrupts(capfd):
+def test_a_signal_is_recorded_and_ctrl_c_after_it_interrupts(capfd):
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), stop_on_signals() as request:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -32,7 +32,7 @@ def test_signals_are_noted_and_a_second_ctrl_c_interrupts(capfd):
         (0, 'DataLoader worker (pid 7) is killed by signal: Killed.', RuntimeError),
     ],
 )
-def test_only_a_signal_explains_the_end_of_loader_processes(number, text, raised):
+def test_an_error_of_a_loader_process_counts_as_a_stop_only_after_a_signal(number, text, raised):
     with pytest.raises(raised) as error, stop_on_signals() as request:
         request.number = number
         raise RuntimeError(text)
@@ -41,8 +41,8 @@ def test_only_a_signal_explains_the_end_of_loader_processes(number, text, raised
 
 
 @pytest.mark.parametrize('step, checkpoint', [(1, None), (2, 'epoch_1.pth'), (3, 'epoch_1.pth')])
-def test_a_training_by_epochs_keeps_complete_epochs(tmp_path, step, checkpoint):
-    """An epoch has two steps; a signal comes in one of the first three."""
+def test_a_stopped_training_by_epochs_has_checkpoints_of_complete_epochs(tmp_path, step, checkpoint):
+    """An epoch has two steps. The signal comes in step 1, 2 or 3."""
     cfg = prepare_config(ROOT / 'configs/derain/sian_sample.py', tmp_path)
     cfg.model.network.update(channels=4, num_stages=1)
     cfg.train_dataloader.dataset.update(data_root=str(ROOT / 'demo/sample/train'), indices=4)
@@ -72,7 +72,7 @@ def test_a_training_by_epochs_keeps_complete_epochs(tmp_path, step, checkpoint):
 @pytest.mark.parametrize(
     'launcher, variable', [('pytorch', 'RANK'), ('slurm', 'SLURM_PROCID'), ('mpi', 'OMPI_COMM_WORLD_RANK')]
 )
-def test_the_rank_is_that_of_the_launcher(monkeypatch, launcher, variable):
+def test_the_variable_of_the_launcher_tells_the_first_process(monkeypatch, launcher, variable):
     for name in ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK'):
         monkeypatch.setenv(name, '0' if name == variable else '3')
     assert is_first_process(launcher) and is_first_process('none')
@@ -87,4 +87,4 @@ def test_a_file_system_without_locks_does_not_stop_a_training(tmp_path, monkeypa
     monkeypatch.setattr('fcntl.lockf', fail)
     with work_dir_lock(tmp_path / 'run'):
         assert (tmp_path / 'run/.lock').read_text().startswith(f'process {os.getpid()} on ')
-    assert not (tmp_path / 'run').exists()  # nothing else was written
+    assert not (tmp_path / 'run').exists()  # it is removed, because it contained only the lock

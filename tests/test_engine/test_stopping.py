@@ -25,7 +25,7 @@ val_evaluator = None
 custom_imports = dict(imports=['slow'])
 custom_hooks = [dict(type='Slow')]
 """
-#: A hook that makes each step long enough for a signal to come in it.
+#: A hook that makes each step so long that a signal can come during the step.
 SLOW = """
 import time
 from mmengine.hooks import Hook
@@ -114,7 +114,7 @@ def test_a_signal_in_a_validation_stops_the_training_after_the_next_step(tmp_pat
     assert read_checkpoint(saved)['message_hub']['runtime_info']['iter'] == 2
 
 
-def test_a_work_directory_belongs_to_one_training(tmp_path):
+def test_a_second_training_in_a_work_directory_is_refused(tmp_path):
     first = start(tmp_path, tmp_path / 'run', steps=1000)
     read_until(first, 'step 1')
     second = start(tmp_path, tmp_path / 'run', steps=1000)
@@ -123,7 +123,7 @@ def test_a_work_directory_belongs_to_one_training(tmp_path):
     assert f'error: {tmp_path}/run: another training uses this work directory (process {first.pid} on ' in output
     third = start(tmp_path, tmp_path / 'run', '--share-work-dir', steps=1)
     assert 'step 1' in third.stdout.read() and third.wait() == 0
-    # A process that is killed does not keep the directory locked, although its loader processes may still live.
+    # A process that is killed does not keep the directory locked, although its loader processes may still run.
     first.kill()
     first.wait()
     time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Two trees of the project run alternately. Their speed is not tested."""
+"""``compare_trees`` runs two checkouts of the project alternately. The tests do not check the speed."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from mmderain.engine.benchmark import Benchmark
 from mmderain.engine.tree_comparison import compare_trees, disturbances, time_in_tree
 from mmderain.errors import InputError
 
-#: A package with another layout: all that the script needs of it.
+#: A minimal package, which has only what the script time_in_tree.py needs.
 PACKAGE = {
     'mmderain/__init__.py': '',
     'mmderain/apis.py': 'import pathlib\n'
@@ -54,7 +54,7 @@ def checkout(tmp_path):
 
 @pytest.fixture
 def timed(monkeypatch):
-    """Replace the process: 3 s in the working tree, and the values of ``seconds`` in the other tree."""
+    """Replace the measurement by 3 s in both trees, and record its calls."""
     calls, seconds = [], iter([3.0] * 100)
 
     def time_in(script, tree, name, job):
@@ -90,17 +90,16 @@ def test_processes_of_both_trees_alternate(checkout, timed, tmp_path, monkeypatc
 
 
 def test_a_slower_tree_is_reported(checkout, timed, tmp_path, monkeypatch, capsys):
-    """The median is 1.02, and the interval of 20 values reaches from the 6th to the 15th value."""
+    """The median of the ratios is 1.02. The interval of 20 values reaches from the 6th to the 15th value."""
     ratios = [1.0] * 5 + [1.01] * 4 + [1.02] * 5 + [1.04] * 6
     seconds = iter([3.0 / ratio for ratio in ratios] * 2)
     monkeypatch.setattr(
         tree_comparison, 'time_in_tree', lambda script, tree, name, job: 3.0 if tree == checkout else next(seconds)
     )
     assert compare_trees(checkout, 'old', [str(checkout / 'configs/net.py')], Benchmark(), 20, tmp_path / 'out') == 1
-    error_text = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert (
-        '1.020 times the time of old, 95% interval 1.010 to 1.040, ABOVE 1.03, it may be more than 3% slower'
-        in error_text
+        '1.020 times the time of old, 95% interval 1.010 to 1.040, ABOVE 1.03, it may be more than 3% slower' in output
     )
 
 
@@ -157,7 +156,7 @@ def test_the_script_runs_the_networks_of_this_tree(changes):
     job['cfg_options'] = {'model.network.channels': 4, 'model.network.num_stages': 2}
     tool = load_tool('dev/time_in_tree')
     assert tool.measure(job) > 0
-    assert type(tool.kept_memory()).__name__ == '_GeneratorContextManager'  # the tree has one
+    assert type(tool.kept_memory()).__name__ == '_GeneratorContextManager'  # this tree has keep_cpu_memory
 
 
 def test_other_uses_of_the_processor_are_reported(tmp_path, monkeypatch, capsys):
@@ -165,7 +164,7 @@ def test_other_uses_of_the_processor_are_reported(tmp_path, monkeypatch, capsys)
     assert list(disturbances(tmp_path)) == [
         'the load average is 1.8: other programs use the processor, so the interval will be wide'
     ]
-    # What the queue prints while it runs.
+    # A fake queue prints the status of a running queue.
     queue = load_tool('dev/training_queue')
     monkeypatch.setattr(queue.Queue, 'pid', lambda self: os.getpid())
     queue.main(['status', '--work-dir', str(tmp_path / 'queue')])

@@ -29,7 +29,7 @@ def test_psnr_of_a_known_error():
     pred = gt.copy()
     pred[..., 2] += 10  # red
     assert measure(pred, gt, 'PSNR-RGB') == pytest.approx(10 * np.log10(255**2 / (100 / 3)))
-    # Y: 65.481 / 255 * 10 = 2.5679; rounded, 3 whole levels apart (102.1 + 2.57 crosses to 105).
+    # The luma Y differs by 65.481 / 255 * 10 = 2.5679. Rounded, it is 104 in place of 102.
     assert measure(pred, gt, 'PSNR-Y') == pytest.approx(20 * np.log10(255 / 2.567882352941), abs=1e-9)
     rounded = abs(round(16 + 2.18999 * 39.2157 + 0.65481 * 3.92157) - round(16 + 85.8824))
     assert measure(pred, gt, 'PSNR-Y(rounded)') == pytest.approx(20 * np.log10(255 / rounded), abs=1e-9)
@@ -58,7 +58,7 @@ def test_gaussian_ssim_on_y_equals_scikit_image(pair):
 
 def test_same_padding_uses_zeros_outside_the_image(pair):
     padded = [np.pad(p, ((5, 5), (5, 5), (0, 0))) for p in pair]
-    # 'valid' of the zero-padded RGB planes is 'same' of the planes themselves.
+    # SSIM 'valid' of zero-padded images equals SSIM 'same' of the images without padding.
     assert measure(*pair, 'SSIM-RGB(same)') == pytest.approx(measure(*padded, 'SSIM-RGB(valid)'), abs=1e-12)
     assert measure(*pair, 'SSIM-Y(same)') != pytest.approx(measure(*pair, 'SSIM-Y(valid)'), abs=1e-4)
 

@@ -36,7 +36,7 @@ def test_errors_of_a_config_name_it(text, reason, tmp_path, capsys):
 
 
 @pytest.mark.parametrize('name, text', [('net.json', '{'), ('net.yaml', 'a: [')])
-def test_config_formats(name, text, tmp_path):
+def test_errors_in_json_and_yaml_configs_name_the_file(name, text, tmp_path):
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=f'{name}: cannot be read as a config'):
         read_config(tmp_path / name)
@@ -97,7 +97,7 @@ def test_errors_of_the_training_are_not_changed(error):
     assert type(raised.value) is error
 
 
-def test_too_little_memory_for_a_network_is_not_an_error_of_the_config():
+def test_a_cuda_error_of_a_network_is_not_an_error_of_the_config():
     def network():
         raise RuntimeError('CUDA error')
 
@@ -108,7 +108,7 @@ def test_too_little_memory_for_a_network_is_not_an_error_of_the_config():
 @pytest.mark.parametrize(
     'kind, proposal', [('Derain', 'mmderain.Derain'), ('mmderain.SynthesiseRain', 'mmderain.SynthesizeRain')]
 )
-def test_the_name_of_an_unknown_type_is_completed(kind, proposal):
+def test_error_for_an_unknown_type_proposes_the_name_with_the_prefix(kind, proposal):
     """Configs of mmdet and mmseg need the prefix of mmderain."""
     pytest.importorskip('mmdet')
     from mmdet.registry import TRANSFORMS

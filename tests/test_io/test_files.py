@@ -19,7 +19,7 @@ def test_a_file_is_replaced_when_the_block_ends(tmp_path):
     assert path.read_text() == 'second' and list(path.parent.iterdir()) == [path]
 
 
-def test_an_error_leaves_the_file_as_it_was(tmp_path):
+def test_an_error_does_not_change_the_file(tmp_path):
     path = tmp_path / 'a.txt'
     path.write_text('first')
     with pytest.raises(RuntimeError), atomic_write(path) as part:
@@ -28,9 +28,9 @@ def test_an_error_leaves_the_file_as_it_was(tmp_path):
     assert path.read_text() == 'first' and list(tmp_path.iterdir()) == [path]
 
 
-def test_the_remains_of_a_killed_process_are_replaced(tmp_path):
+def test_files_of_a_killed_process_are_replaced(tmp_path):
     path = tmp_path / 'a.txt'
-    (tmp_path / '.a.part.txt').write_text('what a killed process has left, longer than the new content')
+    (tmp_path / '.a.part.txt').write_text('left by a killed process, and longer than the new content')
     with atomic_write(path) as part:
         part.write_text('new')
     assert path.read_text() == 'new' and list(tmp_path.iterdir()) == [path]
@@ -52,7 +52,7 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_an_error_leaves_the_folder_as_it_was(tmp_path):
+def test_an_error_does_not_change_the_folder(tmp_path):
     (tmp_path / 'data').mkdir()
     (tmp_path / 'data/a.txt').touch()
     (tmp_path / '.data.mmderain-part').mkdir()
@@ -103,7 +103,7 @@ def test_a_file_is_linked_or_copied(tmp_path, monkeypatch):
         assert not (tmp_path / 'new' / name).is_symlink() and (tmp_path / 'new' / name).read_text() == 'text'
 
 
-def test_file_sha256_and_safe_name(tmp_path):
+def test_file_sha256_and_safe_name_return_the_expected_text(tmp_path):
     (tmp_path / 'a').write_bytes(b'abc')
     assert file_sha256(tmp_path / 'a') == 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
     assert safe_name('a b/c:d-1.0(2)') == 'a_b_c_d-1.0(2)' and safe_name('x:y', '-') == 'x-y'

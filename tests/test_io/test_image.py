@@ -1,4 +1,4 @@
-"""Image files of every form are read, and results have the same form."""
+"""Image files of all supported types are read. The results have the channels and the bit depth of the input."""
 
 import cv2
 import numpy as np
@@ -31,12 +31,12 @@ def same(read: DecodedImage) -> np.ndarray:
     ids=['bgr', 'grey', 'bgr16', 'grey16', 'bgra', 'bgra16'],
 )
 @pytest.mark.parametrize('suffix', ['.png', '.tiff'])
-def test_form_and_values_are_preserved(tmp_path, array, suffix):
+def test_channels_bit_depth_and_values_are_preserved(tmp_path, array, suffix):
     path = tmp_path / f'a{suffix}'
     write_image(array, path)
     out = same(decode_image(path))
     assert out.dtype == array.dtype and np.array_equal(out, array)
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]  # no partial file left
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]  # no temporary file remains
 
 
 def test_tensor_is_rgb_with_full_bit_depth():
@@ -180,7 +180,7 @@ def test_the_limit_of_pixels_holds_for_every_format(tmp_path, suffix, array):
 
 
 def test_large_images_are_refused_before_they_are_decoded(tmp_path):
-    """These files of a few bytes would take 3 GB."""
+    """The file is small, but the decoded image would take 3 GB."""
     Image.new('1', (40_000, 25_000)).save(tmp_path / 'bomb.png')
     with pytest.raises(InputError, match='bomb.png: has 40000x25000 pixels, more than the limit of 500000000'):
         decode_image(tmp_path / 'bomb.png')
@@ -199,7 +199,7 @@ def test_formats_of_unknown_size_are_refused(tmp_path):
 @pytest.mark.parametrize('part', [0.3, 0.6, 0.99])
 @pytest.mark.parametrize('progressive', [0, 1])
 def test_a_jpeg_without_its_end_is_refused(tmp_path, part, progressive):
-    """OpenCV would fill the missing part with gray. A thumbnail in the header has an end of its own."""
+    """OpenCV would fill the missing part with gray. The header also contains an end marker, as thumbnails do."""
     exif = Image.Exif()
     exif[0x010E] = '\xff\xd9 an end in the description'
     image = Image.fromarray(smooth_image(200, 300))
@@ -213,7 +213,7 @@ def test_a_jpeg_without_its_end_is_refused(tmp_path, part, progressive):
         read_image(tmp_path / 'cut.jpg')
 
 
-def test_images_that_opencv_cannot_decode_say_so(tmp_path):
+def test_error_for_an_image_that_is_too_wide_for_opencv_gives_the_limit(tmp_path):
     Image.new('1', (2**20 + 1, 1)).save(tmp_path / 'wide.png')
     with pytest.raises(InputError, match='has 1048577x1 pixels; OpenCV reads at most 1048576 pixels on each side'):
         decode_image(tmp_path / 'wide.png')

@@ -36,7 +36,7 @@ def test_a_video_is_written_completely_or_not_at_all(tmp_path):
 
 
 def test_an_incomplete_video_gives_an_error_after_its_last_frame(tmp_path):
-    """The index lies in front of the frames here, as in videos for the web; half of the frames are missing."""
+    """The index is before the frames, as in videos for the web. The last third of the file is missing."""
     write_frames((smooth_image(48, 64, seed) for seed in range(40)), tmp_path / 'a.mp4', 8)
     content = (tmp_path / 'a.mp4').read_bytes()
     front = tmp_path / 'front.mp4'
@@ -62,7 +62,7 @@ def test_frames_above_the_limit_are_refused(tmp_path):
 
 
 def test_a_full_disk_leaves_no_video(tmp_path):
-    """A limit of the size of files acts as a full disk. OpenCV itself would report success."""
+    """A limit on the file size has the effect of a full disk. OpenCV itself reports no error."""
     program = f"""
         import resource, sys
         sys.path.insert(0, {str(Path(__file__).parents[1])!r})
@@ -77,7 +77,7 @@ def test_a_full_disk_leaves_no_video(tmp_path):
 
 
 def test_a_video_cut_by_an_edit_list_is_complete(tmp_path):
-    """ffmpeg cuts at a key frame and hides the frames before the start by an edit list."""
+    """ffmpeg cuts at a key frame, and hides the frames before the start with an edit list."""
     ffmpeg = shutil.which('ffmpeg')
     if ffmpeg is None:
         pytest.skip('needs ffmpeg, which writes edit lists')

@@ -1,4 +1,7 @@
-"""Compiled networks equal uncompiled ones, also in training. Most tests use a backend that needs no compiler."""
+"""Compiled networks give the results of uncompiled networks, also in training.
+
+Most tests use a backend of torch that needs no C++ compiler.
+"""
 
 import copy
 import shutil
@@ -52,25 +55,25 @@ def test_compiled_network_has_equal_results_and_gradients(network):
     with torch.inference_mode():
         expected = kept.restore(batch)
         assert torch.allclose(compiled.restore(batch), expected, atol=1e-6)
-    # In one graph each: of the training step and of the restoring.
+    # There are two graphs: one of the training step and one of `restore`.
     assert not counters['graph_break'] and counters['stats']['unique_graphs'] == 2
-    # A copy, as of the moving average of weights, still derains.
+    # A copy, such as that of a moving average of the weights, gives the same result.
     with torch.inference_mode():
         assert torch.allclose(copy.deepcopy(compiled).restore(batch), expected, atol=1e-6)
 
 
 def test_tiles_run_uncompiled():
-    """The result for a tile depends on its position in the image."""
+    """The result for a tile depends on its position, so each tile would need its own graph."""
     kept, compiled = pair(SMALL[0])
     batch = torch.rand(1, 3, 16, 128)
     with torch.inference_mode():
         expected = kept.restore(batch, tile=48)
         assert torch.equal(compiled.restore(batch, tile=48), expected)
-    assert not counters['stats']  # nothing was compiled for them
+    assert not counters['stats']  # nothing was compiled
 
 
 @pytest.mark.soak
-def test_tiles_of_a_network_that_the_caller_compiled():
+def test_tiles_give_equal_results_if_the_caller_compiles_restore():
     kept, _ = pair(SMALL[0])
     restore = torch.compile(copy.deepcopy(kept).restore, backend='aot_eager')
     batch = torch.rand(1, 3, 16, 128)
@@ -80,13 +83,14 @@ def test_tiles_of_a_network_that_the_caller_compiled():
 
 
 @pytest.mark.soak
-def test_two_sizes_need_two_compilations():
+def test_sizes_with_equal_multiples_share_a_graph():
     kept, compiled = pair(SMALL[0])
     with torch.inference_mode():
         for size in ((16, 24), (20, 16), (28, 24)):
             batch = torch.rand(1, 3, *size)
             assert torch.allclose(compiled.restore(batch), kept.restore(batch), atol=1e-6)
-    # One for the first size, one for any with sides of such multiples; odd lines are pooled away, and padded again.
+    # One graph is for the first size, and one for all other sizes whose sides are multiples of 4. The last lines of
+    # other sizes are dropped by the pooling and padded again, which needs a third graph.
     assert counters['stats']['unique_graphs'] == 2
     with torch.inference_mode():
         batch = torch.rand(1, 3, 21, 18)
@@ -111,7 +115,7 @@ def test_compiling_does_not_change_checkpoints():
 
 @pytest.mark.soak
 @pytest.mark.parametrize('network', SMALL, ids=lambda network: network['type'])
-def test_with_the_default_compiler_of_torch(network):
+def test_the_default_compiler_of_torch_gives_equal_results(network):
     if shutil.which('g++') is None:
         pytest.skip('needs a C++ compiler')
     torch.manual_seed(0)
@@ -125,7 +129,7 @@ def test_with_the_default_compiler_of_torch(network):
     assert counters['stats']['unique_graphs'] == 1
 
 
-def test_error_without_a_compiler(monkeypatch):
+def test_error_without_a_compiler_gives_the_reason_of_torch(monkeypatch):
     def fail(*_, **__):
         raise RuntimeError('No working C++ compiler found\nand a long story')
 
@@ -136,7 +140,7 @@ def test_error_without_a_compiler(monkeypatch):
         require_compiler('cpu')
 
 
-def test_inferencer_with_compile(monkeypatch):
+def test_inferencer_compiles_the_network_only_if_requested(monkeypatch):
     calls = []
     monkeypatch.setattr('mmderain.apis.inferencer.require_compiler', calls.append)
     assert DerainInferencer('sian', device='cpu', compile=True).model.network._compiled_call_impl is not None

@@ -10,7 +10,7 @@ from mmderain.structures import DerainDataSample
 
 @MODELS.register_module(force=True)
 class Recorder(nn.Module):
-    """Subtract 0.1 from channel 0 in the second stage, and store the input."""
+    """Network that stores its input, and subtracts 0.1 from channel 0 in its second stage."""
 
     def __init__(self, **spec):
         super().__init__()
@@ -102,7 +102,7 @@ def test_losses_are_summed_over_stages_and_weighted():
     batch, truth = torch.full((2, 3, 4, 4), 0.5), torch.full((2, 3, 4, 4), 0.2)
     loss = [dict(type='L1Loss'), dict(type='MSELoss', loss_weight=10)]
     out = build(loss)(batch, samples(truth), mode='loss')
-    # Stage 1: 0.3 everywhere; stage 2: 0.2 in one channel of three.
+    # The error is 0.3 in stage 1. In stage 2 it is 0.2 in one of the three channels, and 0.3 in the others.
     l1, l2 = (0.3, (0.2 + 2 * 0.3) / 3), (0.09, (0.04 + 2 * 0.09) / 3)
     assert out['loss_L1Loss'].item() == pytest.approx(sum(l1), rel=1e-6)
     assert out['loss_MSELoss'].item() == pytest.approx(10 * sum(l2), rel=1e-6)
@@ -110,7 +110,7 @@ def test_losses_are_summed_over_stages_and_weighted():
     assert last['loss_L1Loss'].item() == pytest.approx(l1[1], rel=1e-6)
 
 
-def test_predict_and_tensor_modes_of_forward():
+def test_modes_predict_and_tensor_return_samples_and_stages():
     batch = torch.rand(2, 3, 4, 4)
     predicted = build()(batch, samples(batch), mode='predict')
     assert torch.equal(predicted[1].pred_img, build().restore(batch)[1])

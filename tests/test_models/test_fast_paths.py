@@ -1,4 +1,4 @@
-"""The networks equal their plain formulations, with gradients."""
+"""The networks give the results and the gradients of their plain formulations."""
 
 import pytest
 import torch
@@ -39,14 +39,14 @@ def test_fast_network_equals_the_plain_formulation_with_gradients(kind, settings
         results.append([*stages, *torch.autograd.grad(loss, inputs)])
     for ours, target in zip(*results, strict=True):
         assert torch.allclose(ours, target, rtol=1e-8, atol=1e-10)
-    # And without gradients, as images are derained.
+    # The results are also equal without gradients and in eval mode, as in deraining.
     with torch.inference_mode():
         for ours, target in zip(fast.eval()(x), plain.eval()(x), strict=True):
             assert torch.allclose(ours, target, rtol=1e-8, atol=1e-10)
 
 
 @pytest.mark.parametrize('kind', list(PLAIN), ids=lambda kind: kind.__name__)
-def test_plain_formulation_is_a_copy_with_other_layers(kind):
+def test_plain_formulation_is_a_copy_with_another_forward_method(kind):
     network = kind(with_cp=True)
     plain = plain_network(network)
     assert type(plain) is PLAIN[kind] and type(network) is kind and kind.forward is not PLAIN[kind].forward
@@ -74,8 +74,8 @@ def test_fast_network_equals_the_plain_one_at_full_size_in_float32(kind):
 
 
 @pytest.mark.parametrize('kind, kilobytes', [(SIAN, 2.0), (JDNet, 6.0), (NASNet, 1.6), (MAFNet, 2.5)])
-def test_memory_of_a_forward_pass(kind, kilobytes):
-    """Memory of tensors in KB for each pixel, in float32; a map of 32 channels takes 0.125."""
+def test_memory_of_a_forward_pass_is_below_a_limit(kind, kilobytes):
+    """The limit is given in KiB for each pixel, in float32. A feature map of 32 channels takes 0.125 KiB."""
     network, image = kind().eval(), torch.rand(1, 3, 64, 96).contiguous(memory_format=torch.channels_last)
     held = tensor_memory(forward_pass(network, 'fp32', 'cpu'), image)
     assert 0.5 < held / 1024 / (64 * 96) < kilobytes
@@ -90,7 +90,7 @@ def test_memory_of_a_forward_pass(kind, kilobytes):
         (MAFNet, dict(channels=8, num_modules=4, num_heads=2), 0.6),
     ],
 )
-def test_gradient_checkpointing_does_not_change_gradients(kind, settings, at_most):
+def test_gradient_checkpointing_saves_memory_and_does_not_change_gradients(kind, settings, at_most):
     torch.manual_seed(0)
     kept, recomputed = kind(**settings), kind(**settings, with_cp=True)
     recomputed.load_state_dict(kept.state_dict())

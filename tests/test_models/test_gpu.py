@@ -1,4 +1,4 @@
-"""A GPU gives the results of the CPU. Without a GPU the tests are skipped with that reason."""
+"""A GPU gives the results of the CPU. Without a GPU, the tests are skipped."""
 
 import copy
 
@@ -24,12 +24,12 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True)
-def _float32_as_such(monkeypatch):
+def _without_tf32(monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, 'allow_tf32', False)
 
 
 def pair(network: dict, **options) -> tuple[Derainer, Derainer]:
-    """Build a derainer on the CPU and one with options on the GPU, with the same weights."""
+    """Build a derainer on the CPU, and a derainer with the same weights and with ``options`` on the GPU."""
     torch.manual_seed(0)
     torch.compiler.reset()
     counters.clear()
@@ -45,7 +45,7 @@ def test_gpu_restores_like_the_cpu(network):
     batch = torch.rand(3, 3, 48, 72)
     expected = cpu.restore(batch)
     assert torch.allclose(gpu.restore(batch.to(DEVICE)).cpu(), expected, atol=1e-4)
-    assert torch.allclose(gpu.restore(batch), expected, atol=1e-4)  # moved there and back
+    assert torch.allclose(gpu.restore(batch), expected, atol=1e-4)  # moved to the GPU and back
     assert torch.allclose(torch.cat([gpu.restore(image[None]) for image in batch]), expected, atol=1e-4)
     wide = torch.rand(1, 3, 16, 240)
     assert torch.allclose(gpu.restore(wide, tile=32), cpu.restore(wide, tile=32), atol=1e-4)
@@ -66,7 +66,7 @@ def test_gpu_trains_like_the_cpu(network):
 
 @pytest.mark.parametrize('precision', ['bf16', 'fp16'])
 @torch.inference_mode()
-def test_lower_precision_on_a_gpu(network, precision):
+def test_lower_precision_on_a_gpu_is_close_to_that_on_the_cpu(network, precision):
     cpu, gpu = pair(network, precision=precision)
     batch = torch.rand(2, 3, 48, 72)
     error = (gpu.restore(batch) - cpu.restore(batch)).square().mean()
@@ -75,10 +75,10 @@ def test_lower_precision_on_a_gpu(network, precision):
 
 @pytest.mark.parametrize('how', [dict(backend='cudagraphs'), dict(mode='reduce-overhead', dynamic=False)])
 @torch.inference_mode()
-def test_restore_with_cuda_graphs(network, how):
+def test_cuda_graphs_do_not_change_the_result(network, how):
     _, gpu = pair(network)
     compiled = copy.deepcopy(gpu)
     compiled.network.compile(**how)
-    for batch in torch.rand(3, 2, 3, 48, 72, device=DEVICE):  # recorded, then replayed
+    for batch in torch.rand(3, 2, 3, 48, 72, device=DEVICE):  # the graph is recorded, then replayed
         assert torch.allclose(compiled.restore(batch), gpu.restore(batch), atol=1e-4)
     assert not counters['inductor']['cudagraph_skips']

@@ -27,7 +27,7 @@ def test_outputs_equal_those_of_the_authors(units, batch, case):
 
 
 @pytest.mark.parametrize('units, count', [(32, 4_681_859), (2, 263_549)])
-def test_parameter_count(units, count):
+def test_networks_have_the_known_number_of_parameters(units, count):
     assert sum(p.numel() for p in JDNet(num_units=units).parameters()) == count
 
 
@@ -51,7 +51,7 @@ def test_attention_equals_the_unfolded_formulation_with_gradients(size, chunk_pi
         assert torch.allclose(layer(x.contiguous(memory_format=torch.channels_last)), plain, atol=1e-12)
 
 
-def test_attention_stores_no_weights_for_the_backward_pass():
+def test_attention_stores_no_attention_weights_for_the_backward_pass():
     layer = PairwiseSelfAttention(4, 2, 2)
     saved = []
 
@@ -61,7 +61,8 @@ def test_attention_stores_no_weights_for_the_backward_pass():
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
         layer(torch.rand(1, 4, 40, 16))
-    # A window of 49 weights a pixel would be 31,360; the padded term, key and value are (1 + 2 + 2) 46 x 22.
+    # The 49 weights of each pixel would be 31,360 values. The largest saved tensor contains the padded term, key and
+    # value, which have (1 + 2 + 2) * 46 * 22 values.
     assert max(saved) == 5 * 46 * 22
 
 
@@ -79,7 +80,7 @@ def test_memory_of_attention_weights_is_bounded_by_the_chunk_size(monkeypatch):
         PairwiseSelfAttention(4, 2, 2)(torch.rand(1, 4, 40, 16))
     assert max(held) == 49 * 64 and sum(held) == 49 * 40 * 16
     held.clear()
-    with torch.no_grad():  # of all images together
+    with torch.no_grad():  # the limit holds for all images of a batch together
         PairwiseSelfAttention(4, 2, 2)(torch.rand(2, 4, 40, 16))
     assert max(held) == 49 * 64 and sum(held) == 2 * 49 * 40 * 16
 
@@ -88,7 +89,7 @@ def test_memory_of_attention_weights_is_bounded_by_the_chunk_size(monkeypatch):
 def test_attention_computes_in_float32_under_lower_precision(dtype):
     torch.manual_seed(0)
     layer = PairwiseSelfAttention(6, 2, 3)
-    layer.reduce.weight.data[:, 2:] *= 500  # positions count, in a wide image
+    layer.reduce.weight.data[:, 2:] *= 500  # positions have a large effect in a wide image
     x = torch.rand(1, 6, 12, 600)
     with torch.no_grad():
         wanted = layer(x)
@@ -96,7 +97,7 @@ def test_attention_computes_in_float32_under_lower_precision(dtype):
             mixed = layer(x)
         pure = layer.to(dtype)(x.to(dtype))
     assert mixed.dtype == pure.dtype == dtype
-    # What is lost is the rounding of q, k, v and of the result (8 or 11 bits).
+    # Only q, k, v and the result are rounded, to 8 or 11 bits.
     for result in (mixed, pure):
         assert (result.float() - wanted).abs().max() < (0.01 if dtype == torch.bfloat16 else 0.002) * wanted.abs().max()
 
@@ -108,7 +109,7 @@ def test_network_accepts_every_size_from_its_minimum(size):
         assert JDNet(16, 2).eval()(x)[0].shape == x.shape
 
 
-def test_below_the_minimum_size_only_restore_works():
+def test_images_below_the_minimum_size_work_only_with_restore():
     model = Derainer(dict(type='JDNet', channels=16, num_units=1)).eval()
     with torch.no_grad():
         with pytest.raises(RuntimeError):
@@ -132,7 +133,7 @@ def test_restore_accepts_rgb_for_a_bgr_network():
         (dict(use_attention=False, use_calibration=False), ['ScaleAggregation']),
     ],
 )
-def test_parameter_counts_of_the_variants_in_table_2(settings, parts):
+def test_variants_of_table_2_have_the_expected_parts(settings, parts):
     network = JDNet(num_units=1, **settings)
     assert [type(part).__name__ for part in network.units[0]] == parts
 

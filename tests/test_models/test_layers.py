@@ -43,7 +43,7 @@ def test_conv2d_split_keeps_one_part_in_memory_at_a_time():
 
     def make():
         for _ in range(3):
-            assert all(part() is None for part in made)  # those before are gone
+            assert all(part() is None for part in made)  # earlier parts are no longer in memory
             part = random(1, 2, 4, 4)
             made.append(weakref.ref(part))
             yield part
@@ -91,7 +91,7 @@ def test_upsample2x_of_a_tile_equals_that_of_the_whole_image(size, scale):
     for tile in iter_tiles(*size, 32, 16):
         rows, columns = (slice(part.start // scale, part.stop // scale) for part in (tile.rows, tile.columns))
         up = upsample2x(coarse[..., rows, columns], tile, scale)
-        # The last two lines at a cut would need a neighbor outside of the tile.
+        # The last two lines of a tile need a neighbor outside of the tile.
         inner = up[..., : up.shape[2] - 2, : up.shape[3] - 2]
         expected = whole[..., 2 * rows.start :, 2 * columns.start :][..., : inner.shape[2], : inner.shape[3]]
         margin = [2 if part.start else 0 for part in (rows, columns)]

@@ -12,7 +12,7 @@ def images(n=2, size=(40, 37)):
     return (y + 0.2 * torch.randn_like(y)).clamp(-0.1, 1.1), y
 
 
-def test_loss_equals_the_plain_two_dimensional_window():
+def test_loss_equals_ssim_with_a_plain_two_dimensional_window():
     x, y = images()
     line = torch.exp(-((torch.arange(11.0) - 5) ** 2) / (2 * 1.5**2))
     window = (line[:, None] * line[None]) / line.sum() ** 2
@@ -26,7 +26,7 @@ def test_loss_equals_the_plain_two_dimensional_window():
     assert SSIMLoss()(x, y).item() == pytest.approx(-expected.mean().item(), abs=1e-6)
 
 
-def test_ssim_equals_two_other_libraries_away_from_the_border():
+def test_ssim_away_from_the_border_equals_that_of_two_other_libraries():
     from mmderain.evaluation.functional import gaussian_window, ssim_map
 
     x, y = (t.double().clamp(0, 1) for t in images(1))

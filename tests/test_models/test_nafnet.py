@@ -36,7 +36,7 @@ def test_outputs_equal_spandrels_nafnet_with_the_same_weights(settings):
 
 
 @pytest.mark.parametrize('width, parameters', [(16, 1991923), (24, 4445163)])
-def test_parameter_counts_of_the_configs(width, parameters):
+def test_networks_of_the_configs_have_the_known_number_of_parameters(width, parameters):
     assert sum(p.numel() for p in NAFNet(width=width).parameters()) == parameters
 
 

@@ -43,27 +43,28 @@ CASES = [('nasnet_golden_seed1', 1, (2, 48, 64)), ('nasnet_odd_seed4', 4, (1, 45
 
 @pytest.mark.parametrize('name, seed, size', CASES)
 def test_network_equals_the_plain_formulas_in_double_precision(name, seed, size):
-    # At a tenth of their size the weights of the residual branches no longer make the network chaotic.
+    # The full weights of the residual branches make the network chaotic. A tenth of them does not.
     weights = {k: v.double() * (0.1 if 'conv2' in k else 1) for k, v in fill(authors_keys('nasnet'), seed).items()}
     x = image(*size, seed).double()
     with torch.no_grad():
         (result,), target = converted(weights).double()(x), plain_nasnet(weights, x)
-    assert (result - target).abs().max() < 1e-6 * target.abs().max()  # float32 weights passed through the converter
+    assert (result - target).abs().max() < 1e-6 * target.abs().max()  # the converted weights are rounded to float32
 
 
 @pytest.mark.parametrize('name, seed, size', CASES)
 def test_plain_formulas_reproduce_the_authors_output(name, seed, size):
-    """The stored weights make the network chaotic: noise of 1e-6 in the input changes the output completely.
+    """The weights make the network chaotic: noise of 1e-6 in the input changes the output completely.
 
-    The authors' outputs are therefore reproduced only if each convolution rounds in the same way. The plain formulas
-    do, and the test above compares the network with them. The network itself sums its convolutions in another order.
+    The authors' outputs are therefore reproduced only if each convolution rounds as in the authors' code. This is the
+    case for the plain formulas. The network sums its convolutions in another order, so the test above compares it with
+    the plain formulas.
     """
     weights, x, target = fill(authors_keys('nasnet'), seed), image(*size, seed), expected(name)
     with torch.no_grad():
         error = (plain_nasnet(weights, x) - target).abs().max() / target.abs().max()
         noisy = (plain_nasnet(weights, x + 1e-6 * torch.rand_like(x)) - target).abs().max() / target.abs().max()
     if error > 1e-5 and noisy > 0.1:
-        pytest.skip('convolutions round otherwise on this machine than where the chaotic outputs were stored')
+        pytest.skip('convolutions are rounded differently on this machine than on the machine of the stored outputs')
     assert error < 1e-5
 
 
@@ -71,17 +72,17 @@ def test_plain_formulas_reproduce_the_authors_output(name, seed, size):
     'settings, count',
     [
         ({}, 6_508_931),
-        (dict(attention=None), 6_244_931),  # both in the paper's Table 6
-        # 54 + 1 SE blocks of 64 -> 4 -> 64 with biases in place of 55 attentions
+        (dict(attention=None), 6_244_931),  # this count and that above are in Table 6 of the paper
+        # 54 + 1 SE blocks of 64 -> 4 -> 64 channels, with biases, replace the 55 neuron attentions
         (dict(attention='se'), 6_244_931 + 55 * (2 * 64 * 4 + 4 + 64)),
         (dict(fuse_stages=False), 6_508_931 - (192 * 64 * 9 + 64) - (64 * 64 + 64) - 4_800),
     ],
 )
-def test_parameter_count(settings, count):
+def test_networks_have_the_known_number_of_parameters(settings, count):
     assert sum(p.numel() for p in NASNet(**settings).parameters()) == count
 
 
-def test_neuron_attention_of_known_weights():
+def test_neuron_attention_with_known_weights_gives_the_known_result():
     layer = build_attention('neuron', 2)
     torch.nn.init.zeros_(layer.surroundings.weight)
     layer.surroundings.bias.data = torch.tensor([1.0, -1.0])  # relu: 1 and 0
@@ -95,7 +96,7 @@ def test_neuron_attention_of_known_weights():
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 5), (2, 3), (9, 4)])
-def test_restore_accepts_any_size(size):
+def test_network_accepts_any_size(size):
     x = torch.rand(1, 3, *size)
     with torch.no_grad():
         assert NASNet(8, 1, 2)(x)[0].shape == x.shape
@@ -104,7 +105,7 @@ def test_restore_accepts_any_size(size):
 def test_input_is_normalized_and_result_is_in_unit_range():
     mean, std = [0.2, 0.3, 0.4], [0.5, 0.4, 0.2]
     model = Derainer(dict(type='NASNet', channels=8, num_stages=1, num_blocks=1), mean=mean, std=std)
-    for parameter in model.network.parameters():  # only the skip from the input is left
+    for parameter in model.network.parameters():  # only the skip connection from the input remains
         torch.nn.init.zeros_(parameter)
     x = torch.rand(1, 3, 4, 4)
     wanted = (x - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)

@@ -32,7 +32,7 @@ def test_old_weights_give_the_stored_output(name):
     assert not set(model.spec.renamed_keys) & {part for key in model.state_dict() for part in key.split('.')}
 
 
-def test_error_for_a_missing_key_uses_the_present_name(tmp_path):
+def test_error_for_a_missing_key_uses_the_current_name(tmp_path):
     checkpoint = read_checkpoint(FOLDER / 'nasnet.pth')
     del checkpoint['state_dict']['network.enter.bias']
     save_weights(tmp_path / 'short.pth', checkpoint['state_dict'], {})
@@ -45,7 +45,7 @@ def test_error_for_a_missing_key_uses_the_present_name(tmp_path):
 
 @pytest.mark.parametrize('load', [load_weights, lambda model, path: load_task_weights(model, path, 'task.py')])
 def test_old_task_checkpoint_with_a_derainer_loads(load, tmp_path):
-    """The checkpoint is that of a joint fine-tuning."""
+    """The checkpoint comes from a joint fine-tuning of a derainer and a task model."""
     checkpoint = read_checkpoint(FOLDER / 'jdnet.pth')
     old = {f'preprocessor.derainer.{key}': value for key, value in checkpoint['state_dict'].items()}
     model = torch.nn.Module()

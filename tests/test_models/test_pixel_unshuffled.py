@@ -1,4 +1,4 @@
-"""A network behind a pixel-unshuffle gets blocks of pixels as channels, also in tiles."""
+"""A network in ``PixelUnshuffled`` gets blocks of pixels as channels, also in tiles."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ each = pytest.mark.parametrize('network', SMALL_NETWORKS, ids=lambda network: ne
 
 @each
 @pytest.mark.parametrize('factor', [2, 4])
-def test_result_equals_the_network_on_folded_images(network, factor):
+def test_result_equals_that_of_the_network_on_unshuffled_images(network, factor):
     torch.manual_seed(0)
     folded = PixelUnshuffled(network, factor).eval()
     plain = MODELS.build(dict(network, image_channels=3 * factor**2)).eval()
@@ -27,7 +27,7 @@ def test_result_equals_the_network_on_folded_images(network, factor):
 
 
 @each
-def test_restore_accepts_any_size_behind_a_pixel_unshuffle(network):
+def test_restore_of_an_unshuffled_network_accepts_any_size(network):
     model = Derainer(dict(type='PixelUnshuffled', network=network)).eval()
     for size in ((1, 1), (33, 50)):
         batch = torch.rand(1, 3, *size)
@@ -43,13 +43,13 @@ def test_size_requirements_are_multiplied_by_the_factor():
 
 @pytest.mark.parametrize('size', [(352, 176), (354, 180)])
 def test_unshuffled_sian_is_exact_in_tiles(size):
-    """The result of SIAN depends on the position of a tile, which is passed in pixels of the folded image."""
+    """The result of SIAN depends on the position of a tile, which is given in pixels of the unshuffled image."""
     torch.manual_seed(0)
     model = Derainer(dict(type='PixelUnshuffled', network=dict(type='SIAN', channels=8, num_stages=2))).eval()
     image = torch.rand(1, 3, *size)
     with torch.inference_mode():
         whole, tiled = model.restore(image, tile=0), model.restore(image, tile=64)
-    assert not torch.equal(whole, tiled)  # it was cut into tiles
+    assert not torch.equal(whole, tiled)  # tiles were used
     assert (whole - tiled).abs().max() < 2e-5
 
 

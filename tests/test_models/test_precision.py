@@ -1,4 +1,4 @@
-"""``precision='auto'``: flags of processors, the choice, and the measurement."""
+"""The setting ``precision='auto'``: flags of processors, choice of the precision, and measurement."""
 
 import contextlib
 import copy
@@ -37,17 +37,17 @@ def must_not_measure(*_) -> float:
 
 @pytest.fixture
 def measured(monkeypatch) -> list:
-    """Let each test set the hardware and the result of measurements; list the measurements."""
+    """Replace the hardware and the measurements by settings of the test, and record the measurements."""
     calls: list[torch.device] = []
-    error_text = SimpleNamespace(hardware=True, speedup=2.0, calls=calls)
+    fake = SimpleNamespace(hardware=True, speedup=2.0, calls=calls)
 
     def measure(network: nn.Module, device: torch.device) -> float:
         calls.append(device)
-        return error_text.speedup
+        return fake.speedup
 
-    monkeypatch.setattr(precision, 'has_bf16', lambda device: error_text.hardware)
+    monkeypatch.setattr(precision, 'has_bf16', lambda device: fake.hardware)
     monkeypatch.setattr(derainer_module, 'inference_speedup', measure)
-    return error_text
+    return fake
 
 
 def build(network: dict = SMALL_NETWORKS[0], **options) -> tuple[Derainer, list]:
@@ -87,7 +87,7 @@ def test_flags_come_from_torch_without_cpuinfo(monkeypatch, tmp_path):
     assert cpu_flags() == set() and not has_bf16('cpu')
 
 
-def test_bf16_on_other_devices(monkeypatch):
+def test_other_devices_need_bf16_without_emulation(monkeypatch):
     assert not has_bf16('meta', SAPPHIRE_RAPIDS)
     monkeypatch.setattr(torch.cuda, 'device', contextlib.nullcontext)
     monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda including_emulation=True: including_emulation)
@@ -97,13 +97,13 @@ def test_bf16_on_other_devices(monkeypatch):
 # --- the choice ----------------------------------------------------------------------------------
 
 
-def test_auto_does_not_measure_without_hardware(monkeypatch):
+def test_auto_does_not_measure_without_bf16_hardware(monkeypatch):
     monkeypatch.setattr(precision, 'has_bf16', lambda device: False)
     assert choose_precision(CPU, must_not_measure) == ('fp32', None)
 
 
 @pytest.mark.parametrize('speedup, expected', [(0.08, 'fp32'), (1.0, 'fp32'), (1.05, 'fp32'), (1.06, 'bf16')])
-def test_auto_follows_the_measurement_with_hardware(monkeypatch, speedup, expected):
+def test_auto_follows_the_measurement_with_bf16_hardware(monkeypatch, speedup, expected):
     monkeypatch.setattr(precision, 'has_bf16', lambda device: True)
     assert choose_precision(CPU, lambda: speedup) == (expected, speedup)
 
@@ -113,11 +113,11 @@ def test_auto_follows_the_measurement_with_hardware(monkeypatch, speedup, expect
     [(True, 2.0, torch.bfloat16), (True, 0.9, torch.float32), (False, 2.0, torch.float32)],
 )
 @torch.inference_mode()
-def test_auto_measures_once_for_each_device(measured, hardware, speedup, expected):
+def test_auto_measures_once_and_keeps_its_choice(measured, hardware, speedup, expected):
     measured.hardware, measured.speedup = hardware, speedup
     model, seen = build(precision='auto')
     keys = set(model.state_dict())
-    assert not measured.calls  # not before the first image
+    assert not measured.calls  # nothing is measured before the first image
     for size in (16, 24):
         model.restore(torch.rand(1, 3, size, size))
     measured.hardware = measured.speedup = None
@@ -144,17 +144,17 @@ def test_a_choice_of_float32_overrides_autocast(measured):
 
 
 @torch.inference_mode()
-def test_explicit_bf16_without_hardware_warns_once(measured):
+def test_explicit_bf16_without_bf16_hardware_warns_once(measured):
     measured.hardware, measured.speedup = False, 1 / 12.7
     model, seen = build(precision='bf16')
-    with pytest.warns(UserWarning) as error_text:
+    with pytest.warns(UserWarning) as caught:
         for _ in range(2):
             model.restore(torch.rand(1, 3, 16, 16))
-    assert [str(warning.message) for warning in error_text] == [
+    assert [str(warning.message) for warning in caught] == [
         "precision='bf16': this processor has neither AMX nor AVX-512-BF16; bfloat16 took 12.7 times as long as "
         "float32 in a measurement of a small image; use precision='auto' or 'fp32'"
     ]
-    assert seen == 2 * [torch.bfloat16] and measured.calls == [CPU]  # it is done all the same
+    assert seen == 2 * [torch.bfloat16] and measured.calls == [CPU]  # bfloat16 is used in spite of the warning
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_wrong_precisions_are_refused():
             Derainer(SMALL_NETWORKS[0], precision=wrong)
 
 
-def test_default_is_auto_in_commands_and_float32_in_python():
+def test_default_precision_is_auto_in_commands_and_none_in_python():
     parse = cli.build_parser().parse_args
     for command in ('derain', 'detect', 'segment'):
         assert parse([command, 'a.jpg', '--out', 'b']).precision == 'auto'
@@ -194,7 +194,7 @@ def test_a_measurement_does_not_change_the_model(monkeypatch, network, training)
     monkeypatch.setattr(precision, 'ROUNDS', 1)
     model, seen = build(network, loss=[dict(type='SSIMLoss'), dict(type='L1Loss')])
     model.train(training)
-    model.network.eval()  # a part that is frozen
+    model.network.eval()  # a frozen part
     list(model.network.children())[0].train()
     state = {key: value.clone() for key, value in model.state_dict().items()}
     modes = [module.training for module in model.modules()]
@@ -241,12 +241,12 @@ def test_a_compiled_network_is_measured_uncompiled(monkeypatch):
     ).eval()
     with torch.inference_mode():
         model.restore(torch.rand(1, 3, 32, 32))
-    assert len(graphs) == 1  # of the image
+    assert len(graphs) == 1  # the graph for the image
 
 
 @MODELS.register_module()
 class SlowInBf16(nn.Module):
-    """Network that takes 4 s in bfloat16 and 1 s in float32 by its own clock; the warm-up takes 10 s more."""
+    """Network with its own clock: a call takes 4 s in bfloat16 and 1 s in float32, and the first two take 10 s more."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -31,16 +31,16 @@ def test_outputs_of_every_stage_equal_those_of_the_authors(name, seed, size, lay
 @pytest.mark.parametrize(
     'settings, count',
     [
-        ({}, 491_939),  # the authors' 510,435 less the 18,496 they never use
+        ({}, 491_939),  # the authors' 510,435 without the 18,496 that are never used
         (dict(use_attention=False), 491_939 - 3 * (160 * 32 * 9 + 32)),
         (dict(num_stages=1, use_attention=False), 491_939 - 3 * (160 * 32 * 9 + 32)),
         (dict(channels=16, num_stages=3), 123_859),
     ],
 )
-def test_parameter_count(settings, count):
+def test_networks_have_the_known_number_of_parameters(settings, count):
     network = SIAN(**settings)
     assert sum(p.numel() for p in network.parameters()) == count
-    # The fixed Gaussians are no part of a checkpoint.
+    # A checkpoint does not contain the fixed Gaussian kernels.
     assert sum(t.numel() for t in network.state_dict().values()) == count
 
 
@@ -48,7 +48,7 @@ def test_authors_checkpoint_has_unused_parameters():
     assert sum(t.numel() for t in fill(authors_keys('sian'), 0).values()) == 510_435 == 491_939 + 18_496
 
 
-def test_first_sigma_and_octave_sigmas():
+def test_gaussian_kernels_have_the_expected_sigmas():
     kernels = ScaleSpace().kernels[:, 0]
     assert torch.allclose(kernels.sum((1, 2)), torch.ones(6))
     # The ratio of centre to edge is exp(1 / (2 sigma^2)).
@@ -57,7 +57,7 @@ def test_first_sigma_and_octave_sigmas():
     assert torch.allclose(sigmas, torch.tensor(wanted), atol=2e-4)
 
 
-def test_without_attention_equals_a_mask_of_zero():
+def test_network_without_attention_equals_one_with_masks_of_zero():
     full, bare = SIAN(8), SIAN(8, use_attention=False)
     weights = full.state_dict()
     bare.load_state_dict({k: v for k, v in weights.items() if 'conv_m' not in k})

@@ -1,4 +1,4 @@
-"""The declared requirements of a network are checked, and are mandatory."""
+"""A network must declare its requirements, and the declared values are checked."""
 
 import pytest
 import torch
@@ -33,7 +33,7 @@ def test_values_of_a_spec_are_checked(entries, message):
 
 
 @pytest.mark.parametrize('side, padded', [(1, 8), (8, 8), (9, 12), (12, 12)])
-def test_padded_side(side, padded):
+def test_padded_side_is_the_next_valid_size(side, padded):
     assert NetworkSpec(min_size=7, size_multiple=4).padded_side(side) == padded
 
 
@@ -44,7 +44,7 @@ def test_a_network_without_a_spec_is_refused():
 
 @pytest.mark.parametrize('kind', [SIAN, JDNet, NASNet, MAFNet, NAFNet], ids=lambda kind: kind.__name__)
 def test_memory_of_a_pass_is_within_the_declared_limit(kind):
-    """The tensors of a pass in float32 are counted, at the default settings of each network."""
+    """The tensors of a forward pass in float32 are counted, with the default settings of each network."""
     network, image = kind().eval(), torch.rand(1, 3, 64, 96).contiguous(memory_format=torch.channels_last)
     held = tensor_memory(forward_pass(network, 'fp32', 'cpu'), image) / (64 * 96)
     assert 0.3 * network.spec.bytes_per_pixel < held <= network.spec.bytes_per_pixel

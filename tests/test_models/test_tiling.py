@@ -1,4 +1,4 @@
-"""Images in tiles: which networks are exact, and that the tiles cover the image."""
+"""Tiles cover the image. Their results equal those of the whole image, or are close to them, for each network."""
 
 import math
 from dataclasses import replace
@@ -33,28 +33,28 @@ def test_cores_cover_the_image_once_and_tiles_include_their_halo(size, side, hal
 
 
 def tiled_against_whole(network: dict, size: tuple[int, int], tile: int) -> tuple[float, float]:
-    """Return the largest difference, and the PSNR in dB (infinite if there is none)."""
+    """Compare the results with and without tiles; return the largest difference, and the PSNR in dB."""
     torch.manual_seed(0)
     model = MODELS.build(dict(type='Derainer', network=network)).eval()
     image = torch.rand(1, 3, *size)
     with torch.inference_mode():
         whole, tiled = model.restore(image, tile=0), model.restore(image, tile=tile)
         seen = [part.rows.stop - part.rows.start for part in tiling.iter_tiles(*size, tile, model.spec.halo)]
-    assert max(seen) < size[0]  # or nothing would be cut
+    assert max(seen) < size[0]  # there are several tiles
     error = (whole - tiled).square().mean().item()
     return (whole - tiled).abs().max().item(), math.inf if error == 0 else -10 * math.log10(error)
 
 
 @pytest.mark.parametrize('size', [(352, 176), (355, 181)])
 def test_sian_is_exact_in_tiles(size):
-    """The result depends on the size of the whole image, which is passed with the tile."""
+    """The result of SIAN depends on the size of the whole image, which is passed with the tile."""
     largest, psnr = tiled_against_whole(dict(type='SIAN', channels=4), size, 64)
     assert largest < 2e-5 and psnr > 110
 
 
 @pytest.mark.parametrize('halo, exact', [(None, True), (16, False)])
-def test_nasnet_is_exact_in_tiles(halo, exact):
-    """In double precision, with kernels so large that distant pixels count; a smaller halo is not exact."""
+def test_nasnet_is_exact_in_tiles_only_with_its_declared_halo(halo, exact):
+    """Doubled weights give distant pixels an effect that double precision shows. A smaller halo is not exact."""
     torch.manual_seed(0)
     network = dict(type='NASNet', channels=8, num_stages=2, num_blocks=3)
     model = MODELS.build(dict(type='Derainer', network=network)).double().eval()
@@ -81,7 +81,7 @@ def test_networks_that_use_the_whole_image_are_close_in_tiles(network, least):
 
 
 def test_tiles_begin_at_multiples_of_the_size_multiple():
-    """The coarsest pixels of a U-Net with five levels have a side of 32 pixels."""
+    """A pixel in the coarsest features of this U-Net covers 32x32 pixels of the image."""
     network = dict(type='NAFNet', width=4, encoder_blocks=(1,) * 5, decoder_blocks=(1,) * 5)
     model, places = MODELS.build(dict(type='Derainer', network=network)).eval(), []
     assert tiling.tile_grid(model.spec) == 32 and tiling.tile_grid(NetworkSpec(size_multiple=24)) == 48
@@ -95,7 +95,7 @@ def test_tiles_begin_at_multiples_of_the_size_multiple():
     assert places and not any(place % 32 for place in places) and any(places)
 
 
-def test_tiles_of_batches_and_padded_images():
+def test_batches_and_padded_images_keep_their_shape_in_tiles():
     model = MODELS.build(dict(type='Derainer', network=dict(type='MAFNet', channels=8, num_modules=1))).eval()
     with torch.inference_mode():
         assert model.restore(torch.rand(2, 3, 203, 70), tile=64).shape == (2, 3, 203, 70)
@@ -119,19 +119,19 @@ def test_tiles_are_used_if_memory_does_not_suffice(monkeypatch, free, uses_tiles
     assert len(sizes) == 1
 
 
-def test_settings_of_tiles():
+def test_settings_of_tiles_are_checked_and_tiles_fit_into_memory():
     with pytest.raises(ValueError, match='tile must be None or a whole number .* found -3'):
         MODELS.build(dict(type='Derainer', network=dict(type='SIAN', channels=4), tile=-3))
-    assert tiling.max_tile_size(896 * 1000**2, 896, 64) == 864  # 1000 less two halos, a multiple of 16
+    assert tiling.max_tile_size(896 * 1000**2, 896, 64) == 864  # 1000 minus two halos, rounded down to a multiple of 16
     assert tiling.max_tile_size(1, 896, 64) == 64
-    assert tiling.max_tile_size(896 * 1000**2, 896, 50) == 864  # halos are rounded up to 64
-    assert tiling.max_tile_size(896 * 1000**2, 896, 64, 48) == 768  # a multiple of 48, halos of 96
+    assert tiling.max_tile_size(896 * 1000**2, 896, 50) == 864  # each halo is rounded up to 64
+    assert tiling.max_tile_size(896 * 1000**2, 896, 64, 48) == 768  # the side is a multiple of 48, and each halo is 96
     model = MODELS.build(dict(type='Derainer', network=dict(type='SIAN', channels=4)))
     with pytest.raises(ValueError, match='restore: tile must be None or a whole number .* found -5'):
         model.restore(torch.rand(1, 3, 8, 8), tile=-5)
 
 
-def test_compare_tiles_tool(tmp_path, capsys):
+def test_compare_tiles_tool_prints_the_largest_difference(tmp_path, capsys):
     tool = load_tool('dev/compare_tiles')
     mmcv.imwrite(smooth_image(200, 176), str(tmp_path / 'a.png'))
     (tmp_path / 'net.py').write_text(

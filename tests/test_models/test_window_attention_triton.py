@@ -1,4 +1,4 @@
-"""The Triton kernels equal the loop, with gradients, on a GPU and in Triton's interpreter on any machine."""
+"""The Triton kernels give the results and the gradients of the loop, on a GPU and in Triton's interpreter."""
 
 import subprocess
 import sys
