@@ -1,4 +1,4 @@
-"""Derainers, task models and chains that several tests of this folder use."""
+"""Derainers, task models, and configs with a derainer, for the tests of this folder."""
 
 import torch
 from conftest import ROOT
@@ -11,7 +11,7 @@ from mmderain.registry import MODELS
 
 @MODELS.register_module(force=True)
 class IdentityDerainer(BaseModule):
-    """Return the images as they are."""
+    """Network that returns the images unchanged."""
 
     spec = NetworkSpec()
 
@@ -21,7 +21,7 @@ class IdentityDerainer(BaseModule):
 
 @MODELS.register_module(force=True)
 class Darker(BaseModule):
-    """Subtract ``by`` levels and count the calls."""
+    """Network that subtracts ``by`` levels and counts its calls."""
 
     spec = NetworkSpec()
     calls = 0
@@ -46,9 +46,9 @@ def segmentor() -> Config:
 
 
 def chained(cfg: Config, way: str, derainer: str | dict) -> Config:
-    """Put a derainer into a task config, by the one entry that each way takes."""
+    """Add a derainer to a task config, in one of the ways listed in ``WAYS``."""
     if way == 'transform':
-        # mmdet's inference reads the pipeline from the loader, mmseg's from the top of the config.
+        # mmdet's inference reads the pipeline of test_dataloader, and mmseg's inference reads test_pipeline.
         load, *rest = cfg.test_pipeline
         cfg.test_pipeline = [load, dict(type='mmderain.Derain', derainer=derainer), *rest]
         cfg.test_dataloader.dataset.pipeline = cfg.test_pipeline

@@ -13,7 +13,7 @@ from mmderain.perception.joint_test import TaskModel
 
 @pytest.fixture
 def sian(tmp_path):
-    """Make a small SIAN with weights; return it as an argument `derainer`."""
+    """Write config and weights of a small SIAN; return them as an argument `derainer`."""
     config = tmp_path / 'sian.py'
     config.write_text(
         f"_base_ = '{ROOT}/configs/derain/sian_rain100l.py'\nmodel = dict(network=dict(channels=4, num_stages=1))\n"
@@ -36,7 +36,7 @@ def files(tmp_path):
 
 @pytest.fixture
 def camvid(tmp_path, monkeypatch):
-    """Make six street scenes with labels that follow brightness, and a small PSPNet with fixed random weights."""
+    """Write six images with labels that depend on the brightness, and a small PSPNet with fixed random weights."""
     monkeypatch.chdir(tmp_path)
     for number in range(6):
         img = smooth_image(72, 96, number)

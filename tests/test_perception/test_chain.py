@@ -1,4 +1,4 @@
-"""A derainer ahead of detectors and segmentors changes only the pixels, in each of the three ways."""
+"""A derainer ahead of a detector or segmentor changes only the pixels, for each of the three ways to add it."""
 
 import functools
 
@@ -51,20 +51,20 @@ def outputs(cfg: Config, files: list[str]) -> list[dict[str, torch.Tensor]]:
 
 @pytest.mark.parametrize('way', WAYS)
 @pytest.mark.parametrize('task', [detector, segmentor])
-def test_identity_derainer_changes_no_bit(task, way, files):
+def test_identity_derainer_does_not_change_the_predictions(task, way, files):
     plain = outputs(task(), files)
     assert all(value.numel() > 0 for result in plain for value in result.values())
     through = outputs(chained(task(), way, IDENTITY), files)
     for a, b in zip(plain, through, strict=True):
         assert all(torch.equal(a[key], b[key]) for key in a)
-    # And the gate would notice a difference.
+    # A derainer that changes the images changes the predictions.
     darker = outputs(chained(task(), way, DARKER), files)
     assert any(not torch.equal(a[key], b[key]) for a, b in zip(plain, darker, strict=True) for key in a)
 
 
 @pytest.mark.parametrize('way', WAYS)
-def test_all_ways_give_the_detector_the_same_input(way, sian, files):
-    """At native resolution, the transform and both preprocessors give the same as derained files."""
+def test_all_ways_give_the_predictions_for_derained_files(way, sian, files):
+    """Without resizing, the transform and both preprocessors give the predictions for derained files."""
 
     def unresized() -> Config:
         cfg = detector()
@@ -86,7 +86,7 @@ def test_all_ways_give_the_detector_the_same_input(way, sian, files):
 
 
 def saved(tmp_path, cfg: Config, name: str) -> tuple[str, str]:
-    """Write a task config and random weights to files, as a user has them."""
+    """Write a task config and random weights to files, and return both paths."""
     config, weights = tmp_path / f'{name}.py', tmp_path / 'task.pth'
     cfg.dump(config)
     init_default_scope(cfg.default_scope)
@@ -101,8 +101,8 @@ def saved(tmp_path, cfg: Config, name: str) -> tuple[str, str]:
 @pytest.mark.parametrize('way', WAYS)
 @pytest.mark.parametrize('task', [detector, segmentor])
 def test_inferencers_of_task_libraries_use_the_derainer(task, way, files, tmp_path, monkeypatch):
-    """The inferencers accept a config with a derainer. The identity changes nothing, another derainer does."""
-    # Their checkpoints hold more than weights; this one is ours.
+    """The inferencers accept a config with a derainer. The identity derainer does not change the predictions."""
+    # The inferencers load more than weights. This checkpoint is safe, because the test writes it.
     monkeypatch.setattr(torch, 'load', functools.partial(torch.load, weights_only=False))
     results = []
     Darker.calls = 0
@@ -120,5 +120,6 @@ def test_inferencers_of_task_libraries_use_the_derainer(task, way, files, tmp_pa
             inferencer = MMSegInferencer(config, weights, device='cpu')
             results.append(inferencer(files[0], show=False)['predictions'].tolist())
     assert results[0] == results[1] and Darker.calls == 1
-    # The segmentor's untrained label map is one colour, whatever it sees.
+    # A derainer that changes the image changes the scores of the detector. The untrained segmentor predicts one class
+    # for every image.
     assert task is segmentor or results[0] != results[2]

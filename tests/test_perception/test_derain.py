@@ -1,4 +1,4 @@
-"""The argument `derainer`, and deraining of levels."""
+"""The argument `derainer`, and deraining of images with levels from 0 to 255."""
 
 from pathlib import Path
 
@@ -19,9 +19,9 @@ def test_levels_are_rounded_and_gradients_flow():
     model = init_model(Config(IDENTITY['config']))
     batch = torch.arange(256.0).repeat(3, 1)[None, :, None].requires_grad_()
     out = derain_levels(model, batch)
-    assert torch.equal(out, batch)  # whole numbers stay what they are
+    assert torch.equal(out, batch)  # whole numbers are not changed
     out.sum().backward()
-    # The clamp at 0 and 1 lets gradients pass at the ends; rounding is as if it were not there.
+    # The clamp passes the gradients of values at 0 and 1, and the rounding does not change gradients.
     assert torch.allclose(batch.grad, torch.ones_like(batch))
 
 
@@ -52,7 +52,7 @@ def test_bundled_name_gives_the_same_model_everywhere():
 
 @pytest.mark.parametrize('build', [Derain, lambda derainer: DerainBeforeTask(derainer, dict(type='Unused'))])
 def test_error_for_a_wrong_derainer_names_it(build, sian):
-    """Both the transform and the preprocessor check it before anything else is built."""
+    """The transform and the preprocessor check the derainer before they build anything else."""
     jdnet = str(ROOT / 'configs/derain/jdnet_rain200h.py')
     for derainer, error, message in (
         (dict(sian, checkpoint='none.pth'), FileNotFoundError, 'derainer: none.pth: no such checkpoint file'),

@@ -28,7 +28,10 @@ pytest.importorskip('mmdet', reason='mmdet is not installed')
 
 
 def training_run(tmp_path, sian, freeze: bool, weight: float | None) -> Runner:
-    """Make a run of two steps of the small detector on artificial boxes; rain is drawn last before packing."""
+    """Make a run that trains the small detector for two steps on artificial boxes.
+
+    The last step of the pipeline before the packing draws rain.
+    """
     images = []
     for number in range(2):
         mmcv.imwrite(smooth_image(96, 128, number), str(tmp_path / f'images/{number}.png'))
@@ -81,7 +84,7 @@ def test_a_detector_trains_with_a_derainer_ahead(freeze, weight, sian, tmp_path)
     assert ('train/loss_restoration' in logged) == (weight is not None)
     if weight is not None:
         first = logged['train/loss_restoration']._log_history[0]
-        # By hand: the untrained derainer on the two rainy images.
+        # The expected loss is computed from the untrained derainer and the two rainy images.
         model = init_model(**sian)
         expected = []
         for item in (runner.train_dataloader.dataset[n] for n in range(2)):
@@ -94,14 +97,14 @@ def test_a_detector_trains_with_a_derainer_ahead(freeze, weight, sian, tmp_path)
     assert any('derainer' in key for key in saved) == (not freeze)
 
 
-def test_error_of_the_restoration_loss_names_the_missing_part(sian, tmp_path):
+def test_error_of_the_restoration_loss_names_the_required_preprocessor(sian, tmp_path):
     with pytest.raises(ValueError, match='needs a model with data_preprocessor DerainBeforeTask'):
         training_run(tmp_path, sian, True, 1.0).train()
 
 
 @MODELS.register_module(force=True)
 class Brighter(torch.nn.Module):
-    """Add a learned value."""
+    """Network that adds a learned value."""
 
     spec = NetworkSpec()
 
@@ -114,7 +117,7 @@ class Brighter(torch.nn.Module):
 
 
 class MeanLoss(BaseModel):
-    """Task whose loss is the mean of the image on [0, 1]."""
+    """Task model whose loss is the mean of the image in [0, 1]."""
 
     def forward(self, inputs, data_samples, mode):
         return dict(loss_task=torch.stack(inputs).mean() / 255)
@@ -129,7 +132,7 @@ def process_group():
 
 @pytest.mark.parametrize('way', ['plain', 'accumulated', 'bfloat16', 'distributed'])
 def test_restoration_loss_is_added_to_the_losses_of_the_model(way, tmp_path, request):
-    """The gradient is that of the weighted sum of losses; the model and its checkpoint stay as they are."""
+    """The gradient is that of the weighted sum of losses. The hook does not change the keys of checkpoints."""
     weights = tmp_path / 'brighter.pth'
     config = dict(model=dict(type='mmderain.Derainer', network=dict(type='Brighter')))
     save_weights(weights, init_model(Config(config)).state_dict(), {})
@@ -151,7 +154,7 @@ def test_restoration_loss_is_added_to_the_losses_of_the_model(way, tmp_path, req
     for _ in range(steps):
         data = dict(inputs=[torch.full((3, 8, 9), 100.0)], data_samples=[sample])
         logged = wrapped.train_step(data, wrapper)
-    # On [0, 1] the image is 51 / 255 too dark, so a brighter one lowers this loss and raises that of the task.
+    # In [0, 1] the image is 51 / 255 too dark. A brighter image lowers the restoration loss and raises the task loss.
     assert logged['loss_restoration'].item() == pytest.approx(3 * 51 / 255)
     assert logged['loss'].item() == pytest.approx(3 * 51 / 255 + 100 / 255, rel=1e-3)
     offset = model.data_preprocessor.model().network.offset

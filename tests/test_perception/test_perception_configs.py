@@ -28,7 +28,7 @@ def test_rainy_configs_differ_from_their_base_only_in_the_rain(name, tmp_path):
     pytest.importorskip('mmseg', reason='mmseg is not installed')
     (tmp_path / 'base.py').write_text(f'_base_ = {base_name!r}\n')
     base, rainy = (Config.fromfile(p) for p in (tmp_path / 'base.py', ROOT / f'configs/perception/{name}.py'))
-    # mmengine notes the scope of what a config takes from another package.
+    # mmengine adds `_scope_` to entries that a config inherits from another package.
     load, rain, *rest = ({k: v for k, v in t.items() if k != '_scope_'} for t in rainy.test_dataloader.dataset.pipeline)
     assert [load, *rest] == base.test_dataloader.dataset.pipeline and load['type'] == 'LoadImageFromFile'
     assert rain == dict(type='mmderain.SynthesizeRain', preset='heavy', seed=0, data_root=root)
@@ -39,7 +39,7 @@ def test_rainy_configs_differ_from_their_base_only_in_the_rain(name, tmp_path):
 
 @pytest.fixture
 def camvid(tmp_path, monkeypatch):
-    """Make a small CamVid of three images in the working directory."""
+    """Make a small CamVid with three images in each split, and change to its folder."""
     for split in ('train', 'val', 'test'):
         for number in range(3):
             mmcv.imwrite(smooth_image(360, 480, number), str(tmp_path / f'data/camvid/images/{split}/{number}.jpg'))
@@ -66,7 +66,7 @@ def test_rain_in_segmentation_data_depends_on_the_path(camvid):
 
 
 @pytest.mark.parametrize('split', ['train', 'test'])
-def test_browse_a_segmentation_config(camvid, split, capsys):
+def test_browse_dataset_draws_the_items_of_a_segmentation_config(camvid, split, capsys):
     pytest.importorskip('mmseg', reason='mmseg is not installed')
     tool = load_tool('browse_dataset')
     config = ROOT / 'configs/perception/pspnet_r50_camvid_heavy.py'
@@ -76,7 +76,7 @@ def test_browse_a_segmentation_config(camvid, split, capsys):
     assert sheet.shape[0] > 2 * 200 and sheet.std() > 20
 
 
-def test_browse_a_derain_config(tmp_path, capsys, monkeypatch):
+def test_browse_dataset_shows_the_input_of_a_derainer(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     tool = load_tool('browse_dataset')
     cfg = Config.fromfile('configs/derain/sian_sample.py')
@@ -87,7 +87,7 @@ def test_browse_a_derain_config(tmp_path, capsys, monkeypatch):
         ['LoadPairedImages', 'PairedRandomCrop', 'SynthesizeRain'],
         ['LoadPairedImages', 'PairedRandomCrop', 'PairedRandomFlip', 'SynthesizeRain'],
     )
-    # The last step is what the network sees in that visit.
+    # The images of the last step are those that the network gets for this visit of the item.
     seen = data[SeededIndex(3, 0, 5)]
     rainy, truth = steps[-1][1]
     assert (rainy == seen['inputs'].numpy().transpose(1, 2, 0)).all()
@@ -142,7 +142,7 @@ def test_person_configs_keep_only_persons(name):
 
 
 SMALL = ['pspnet_r18_camvid_small', 'atss_r18_camvid_small']
-#: Fine-tuned small models: the treatment of their images during fine-tuning.
+#: Maps each fine-tuned small model to the settings of its derainer during the fine-tuning; None for no derainer.
 FINE_TUNED = {
     'pspnet_r18_camvid_small_rain': None,
     'pspnet_r18_camvid_small_rain_sian': dict(freeze=True),
@@ -180,13 +180,13 @@ def test_small_detector_has_a_backbone_of_timm():
     assert type(model.backbone.timm_model).__module__.startswith('timm.')
     with torch.no_grad():
         features = model.extract_feat(torch.zeros(1, 3, 352, 480))
-    # An object of 13x38 px covers more than one place of the finest map.
+    # An object of 13x38 px covers more than one position of the finest feature map.
     assert [tuple(f.shape[1:]) for f in features] == [(64, 44, 60), (64, 22, 30), (64, 11, 15), (64, 6, 8)]
-    # Half of ResNet-18's width.
+    # The stages have half of ResNet-18's channels.
     assert [f.shape[1] for f in model.backbone(torch.zeros(1, 3, 32, 32))] == [64, 128, 256]
 
 
-#: Bundled task models: their classes, and the number of values in their model card.
+#: Maps each bundled task model to its classes and to the number of values in its model card.
 STREET = {
     'atss_r18_street': (('person',), 1_033_439),
     'pspnet_r18_street': (('background', 'person'), 819_903),

@@ -21,15 +21,15 @@ def test_raw_images_are_derained_then_normalized_and_padded():
     )
     Darker.calls = 0
     out = preprocessor(dict(inputs=[a, b, c], data_samples=None))['inputs']
-    assert Darker.calls == 2  # two of one size went together
+    assert Darker.calls == 2  # the two images of equal size form one batch
     assert out.shape == (3, 3, 64, 64)
     for img, result in zip((a, b, c), out, strict=True):
         height, width = img.shape[1:]
-        # In raw levels, then RGB, then normalised; 0 where it is padded, for padding comes last.
+        # The image is derained in raw levels, converted to RGB, normalized, and then padded with 0.
         expected = (img.float().sub(10).clamp(0, 255).flip(0) - 100) / 50
         assert torch.allclose(result[:, :height, :width], expected, atol=1e-6)
         assert (result[:, height:] == 0).all() and (result[:, :, width:] == 0).all()
-    assert preprocessor.pad_size_divisor == 32  # what code that knows the wrapped one asks for
+    assert preprocessor.pad_size_divisor == 32  # an attribute of the wrapped preprocessor
 
 
 @pytest.mark.parametrize('threshold, changed', [(None, True), (9.0, True), (11.0, False)])
@@ -52,7 +52,7 @@ def test_a_frozen_derainer_stays_out_of_training_and_checkpoints(sian):
     assert joint.model().training and all(name.startswith('derainer.') for name, _ in joint.named_parameters())
     count = sum(p.numel() for p in init_model(**sian).parameters())
     assert sum(p.numel() for p in joint.parameters() if p.requires_grad) == count
-    # Gradients of what comes after reach it.
+    # Gradients of later modules reach the derainer.
     batch = torch.from_numpy(smooth_image(24, 32).transpose(2, 0, 1).copy())
     joint(dict(inputs=[batch], data_samples=None), training=True)['inputs'].sum().backward()
     assert all(p.grad is not None for p in joint.model().network.parameters())

@@ -1,4 +1,4 @@
-"""The same scene clean, rainy and derained."""
+"""Views of a scene: clean, rainy and derained."""
 
 import argparse
 import shutil
@@ -37,7 +37,7 @@ GOLDEN = [16.093, 30.087]
 
 @pytest.mark.parametrize('frames, more', [((1, 2), 3), pytest.param(range(4), 4, marks=pytest.mark.soak)])
 def test_deraining_recovers_persons(frames, more):
-    """Count how many persons of the clean frame are found in the rainy and in the derained one."""
+    """Count how many persons of the clean frame are found in the rainy frame, and how many in the derained frame."""
     task, derainer = load_task_model('street-detector'), trained_derainer('sian')
     again = {'rainy': 0, 'derained': 0}
     paths = sorted(STREET.glob('*.jpg'))
@@ -48,7 +48,7 @@ def test_deraining_recovers_persons(frames, more):
 
 
 class Spot:
-    """Stand-in for a detector, which counts the pixels that are brighter than half."""
+    """Stand-in for a detector, which counts the values above 127."""
 
     kind = 'detector'
 
@@ -67,7 +67,7 @@ class Spot:
 
 @MODELS.register_module()
 class TakeTwenty(torch.nn.Module):
-    """Subtract 20 levels."""
+    """Network that subtracts 20 levels."""
 
     spec = NetworkSpec()
 
@@ -115,11 +115,11 @@ def test_figure_shows_the_views_side_by_side(darken):
     views = view_scene(np.full((60, 90, 3), (200, 60, 20), np.uint8), None, Spot(), rain=None) * 3
     sheet = figure(views, width=900)
     assert sheet.shape[1] == 900 and sheet.dtype == np.uint8
-    for third in range(3):  # the colour of each view, in BGR, in its middle
+    for third in range(3):  # the middle of each view has the BGR color of the image
         assert np.abs(sheet[sheet.shape[0] // 2, 300 * third + 150].astype(int) - (200, 60, 20)).max() <= 2
 
 
-def test_show_scenes_of_a_folder(darken, tmp_path, capsys):
+def test_show_scenes_writes_the_images_of_a_folder_and_returns_errors(darken, tmp_path, capsys):
     mmcv.imwrite(smooth_image(40, 60), str(tmp_path / 'in/a.png'))
     (tmp_path / 'in/b.png').write_text('not an image')
     (tmp_path / 'in/c.mp4').write_text('no video')
@@ -135,7 +135,7 @@ def test_show_scenes_of_a_folder(darken, tmp_path, capsys):
         show_scenes([tmp_path / 'in'], tmp_path / 'out', darken, Spot(), 'light')
 
 
-def test_detect_and_segment_commands(tmp_path, capsys):
+def test_detect_and_segment_commands_write_figures_and_report_errors(tmp_path, capsys):
     shutil.copy(STREET / '00610.jpg', tmp_path / 'a.jpg')
     small = read_image(tmp_path / 'a.jpg')[100:324, 60:380]
     mmcv.imwrite(small, str(tmp_path / 'in/small.png'))

@@ -20,7 +20,7 @@ STREET = ROOT / 'demo/street'
 
 
 def test_detector_finds_persons_in_a_test_frame():
-    """Compare boxes of a test frame with those of background subtraction, which were inspected."""
+    """Compare the boxes with boxes from background subtraction, which were inspected."""
     task = load_task_model('street-detector')
     assert (task.kind, task.classes, task.score_threshold) == ('detector', ('person',), 0.3)
     found = task(read_image(STREET / '00610.jpg')).pred_instances
@@ -62,7 +62,7 @@ def test_boxes_are_counted_above_the_threshold():
     found = boxes([0, 0, 9, 9, 0, 0.9], [0, 0, 9, 9, 1, 0.5], [20, 0, 29, 9, 1, 0.4], [0, 0, 9, 9, 2, 0.29])
     assert task.caption(found) == '1 person, 2 buses; mean score 0.60'
     assert task.caption(boxes([0, 0, 9, 9, 0, 0.1])) == task.caption(boxes()) == 'nothing found'
-    # One is met, one of another class, one too far off, one not sure enough.
+    # One box agrees. Of the others, one has another class, one is too far away, and one has a low score.
     again = boxes([1, 0, 10, 9, 0, 0.8], [0, 0, 9, 9, 0, 0.9], [26, 0, 35, 9, 1, 0.9], [0, 0, 9, 9, 1, 0.2])
     assert task.agreement(again, found) == '1 of the clean 3'
     assert task.agreement(found, found) == '3 of the clean 3' and task.agreement(boxes(), boxes()) == '0 of the clean 0'
@@ -103,7 +103,7 @@ def test_weights_of_another_model_are_refused():
 
 
 def test_a_derainer_in_the_config_is_part_of_the_model(tmp_path):
-    """A config with a derainer gives the same result as an image that was derained before."""
+    """A config with a derainer gives the scores of the plain config for a derained image."""
     (tmp_path / 'chain.py').write_text(
         f"_base_ = '{ROOT}/configs/perception/atss_r18_street.py'\n"
         'test_pipeline = _base_.test_pipeline\n'

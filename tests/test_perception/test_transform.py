@@ -62,6 +62,6 @@ def test_test_time_augmentation_derains_once(files):
 @pytest.mark.parametrize(
     'config', [dict(type='mmderain.Derain', derainer='nafnet'), dict(type='mmderain.SynthesizeRain', preset='heavy')]
 )
-def test_a_transform_ahead_of_the_loading_transform_says_so(config):
+def test_error_for_a_transform_ahead_of_the_loading_transform(config):
     with pytest.raises(InputError, match='no image is loaded yet; put'):
         TRANSFORMS.build(config).transform(dict(img_path='a.png'))

@@ -6,7 +6,7 @@ from mmderain.perception.joint_test.bootstrap import bootstrap, coco_score
 pytest.importorskip('mmdet', reason='mmdet is not installed')
 
 
-def test_bootstrap_of_box_ap_equals_pycocotools(tmp_path):
+def test_bootstrap_scores_equal_those_of_coco_metric(tmp_path):
     """If each image is selected once, the score equals the AP that ``CocoMetric`` computes.
 
     This also holds if only one image is selected, or if an image is selected twice (it then counts as two images).
@@ -29,12 +29,12 @@ def test_bootstrap_of_box_ap_equals_pycocotools(tmp_path):
     whole = metric.compute_metrics(results)['bbox_mAP']
     assert 0.2 < whole < 0.95
     score = coco_score(metric, results)
-    # The metric prints three decimals.
+    # The metric rounds its scores to three decimals.
     assert score(np.arange(5)) == pytest.approx(whole, abs=6e-4)
     single = CocoMetric(metric='bbox')
     single.dataset_meta = metric.dataset_meta
     assert score(np.array([3])) == pytest.approx(single.compute_metrics(results[3:4])['bbox_mAP'], abs=6e-4)
-    # Drawn twice, an image counts twice: as if there were two of them.
+    # An image that is selected twice counts as two images.
     twice = [results[3], ({**results[3][0], 'img_id': 9}, {**results[3][1], 'img_id': 9}), results[1]]
     doubled = CocoMetric(metric='bbox')
     doubled.dataset_meta = metric.dataset_meta

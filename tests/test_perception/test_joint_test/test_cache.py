@@ -16,7 +16,7 @@ def test_finished_rows_are_reused_until_a_setting_changes(camvid, tmp_path, monk
     ran = []
     real = cache.run_condition
     monkeypatch.setattr(cache, 'run_condition', lambda row, *rest: ran.append(row.treatment) or real(row, *rest))
-    again = evaluate(rows, tmp_path / 'cache', limit=2)  # an interrupted one goes on
+    again = evaluate(rows, tmp_path / 'cache', limit=2)  # an interrupted evaluation continues
     assert ran == ['median blur 5x5'] and [r.metrics for r in again[:2]] == [r.metrics for r in first]
     key = cache.cache_key(rows[1], 2, None)
     assert key == cache.cache_key(rows[1], 2, None)
@@ -33,7 +33,7 @@ def test_finished_rows_are_reused_until_a_setting_changes(camvid, tmp_path, monk
 
 
 def test_cache_key_depends_on_the_content_of_named_files(camvid, tmp_path):
-    """A derainer in the preprocessor, or annotations, with new contents under the same name give a new key."""
+    """The key changes if the content of a config, of a checkpoint or of annotations changes, with equal file names."""
     (tmp_path / 'derainer.py').write_text("model = dict(type='mmderain.Derainer', network=dict(type='SIAN'))\n")
     (tmp_path / 'derainer.pth').write_bytes(b'1')
     (tmp_path / 'boxes.json').write_text('{}')
@@ -52,7 +52,7 @@ def test_cache_key_depends_on_the_content_of_named_files(camvid, tmp_path):
     assert len(keys) == 4
 
 
-def test_lost_drawings_are_drawn_again_and_models_without_a_visualizer_have_none(camvid, tmp_path):
+def test_lost_drawings_are_drawn_again_and_models_without_a_visualizer_have_no_drawings(camvid, tmp_path):
     row = next(conditions(camvid, ['light'], {}, [], {}, 'data/camvid'))
     (first,) = evaluate([row], tmp_path / 'cache', limit=2)
     assert len(first.drawings) == 2

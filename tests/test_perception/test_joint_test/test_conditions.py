@@ -13,7 +13,7 @@ def test_conditions_are_in_the_order_of_the_table():
     assert [row.rain for row in rows] == [None] * 3 + ['heavy'] * 5
     derain = dict(type='mmderain.Derain', derainer='sian', device='cuda:0')
     assert rows[2].steps == (derain,) and rows[6].steps[1:] == (derain,)
-    # The time is that of the derainer, not of the rain that is drawn.
+    # `timed` is the index of the derainer in the steps. The drawing of rain is not timed.
     assert [row.timed for row in rows] == [None, None, 0, None, None, 1, 1, 1]
 
 

@@ -8,7 +8,11 @@ from mmderain.perception.joint_test import RecordingEvaluator, RecordingHook
 
 
 class CocoMetric(BaseMetric):
-    """Slow metric that, like that of mmdet, measures `img_ids`, or four images."""
+    """Slow metric with the class name and the attribute `img_ids` of mmdet's metric.
+
+    Its score is the number of tested images divided by the number of all images. All images are those in `img_ids`, or
+    four images if `img_ids` is None.
+    """
 
     default_prefix = 'fake'
     img_ids = None
@@ -29,7 +33,7 @@ def test_times_predictions_and_results_of_each_image_are_recorded():
         for number in range(2):
             outputs = [BaseDataElement(metainfo=dict(img_id=number))]
             hook.before_test_iter(runner, number, {})
-            time.sleep(0.01)  # the model
+            time.sleep(0.01)  # the time of the model
             evaluator.process(outputs, {})
             hook.after_test_iter(runner, number, {}, outputs)
         assert all(9 < value < 150 for value in hook.milliseconds) and len(hook.milliseconds) == 2

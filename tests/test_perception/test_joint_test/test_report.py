@@ -1,4 +1,4 @@
-"""The joint test tool and its files."""
+"""The joint test tool writes its report, and gives errors for wrong calls."""
 
 import json
 
@@ -13,7 +13,7 @@ pytest.importorskip('mmseg', reason='mmseg is not installed')
 
 def test_joint_test_tool_writes_the_report(camvid, tmp_path, capsys):
     done = tmp_path / 'done/images/test'
-    for number in range(6):  # "derained" by a program that returns the clean images
+    for number in range(6):  # the results of a perfect derainer: the clean images
         mmcv.imwrite(mmcv.imread(f'data/camvid/images/test/{number}.jpg'), str(done / f'{number}.png'))
     tool = load_tool('joint_test')
     arguments = ['seg.py', 'seg.pth', '--rain', 'heavy', '--folder', 'oracle', str(tmp_path / 'done'), '--out', 'out']
@@ -30,7 +30,8 @@ def test_joint_test_tool_writes_the_report(camvid, tmp_path, capsys):
     (oracle,) = [line for line in table.splitlines() if '| oracle |' in line]
     assert ('| 100% |' in oracle) == (lost > 0)
     assert table in message and mmcv.imread(str(tmp_path / 'out/chart.png')).std() > 10
-    # The gallery has a sheet for each image and condition: the truth first, then every row that belongs to it.
+    # The gallery has one sheet for each image without rain, and one with rain. A sheet shows the ground truth first,
+    # and then the rows of the table for this rain.
     names = sorted(path.name for path in (tmp_path / 'out/gallery').iterdir())
     assert names == [f'{n:05d}_{n}_{rain}.png' for n in (0, 2, 3, 5) for rain in ('clean', 'heavy')]
     for rain, captions in (
@@ -38,7 +39,7 @@ def test_joint_test_tool_writes_the_report(camvid, tmp_path, capsys):
         ('heavy', ['truth', 'clean', 'rainy', 'rainy, same', 'median blur 5x5', 'oracle']),
     ):
         sheet = mmcv.imread(str(tmp_path / f'out/gallery/00002_2_{rain}.png'))
-        bar = sheet.shape[0] // (len(captions) // 3) - 72  # above each image its caption, below a gap
+        bar = sheet.shape[0] // (len(captions) // 3) - 72  # each image has a caption above it and a gap below it
         tiles = {}
         for i, caption in enumerate(captions):
             top, left = i // 3 * (bar + 72) + bar - 6, i % 3 * 108 + 6
@@ -47,7 +48,7 @@ def test_joint_test_tool_writes_the_report(camvid, tmp_path, capsys):
         if rain == 'heavy':
             assert (tiles['oracle'] == tiles['clean']).all() and (tiles['rainy, same'] == tiles['rainy']).all()
             assert (tiles['rainy'] != tiles['clean']).any()
-            # As mmseg's own visualizer draws it.
+            # The labels are drawn by the visualizer of mmseg.
             key = by['heavy', 'rainy', 'seg']['drawings'][1]
             assert key.endswith('/00002_2')
             assert (tiles['rainy'] == mmcv.imread(str(tmp_path / f'out/cache/{key}.png'))).all()

@@ -29,7 +29,7 @@ def test_conditions_equal_test_runs_of_the_task_library(camvid, tmp_path):
         ('heavy', 'identity'),
     ]
     clean, clean_identity, rainy, median, identity = evaluate(rows, tmp_path / 'cache')
-    # The scores of mmseg's runner for the same config with rain in its pipeline.
+    # mmseg's runner gives the same scores for the config with rain in its pipeline.
     for result, insert in (
         (clean, []),
         (rainy, [dict(type='mmderain.SynthesizeRain', preset='heavy', seed=4, data_root='data/camvid')]),
@@ -55,8 +55,11 @@ def test_real_rain_has_no_clean_score(camvid, tmp_path):
     assert recovery(rows, [rainy, median], 'mIoU') == [None, None]
 
 
-def test_conditions_with_a_detector(tmp_path, monkeypatch):
-    """A RetinaNet with random weights is tested on its own detections: AP near 1 on clean images, less in rain."""
+def test_a_detector_has_a_lower_ap_in_rain_and_draws_its_boxes(tmp_path, monkeypatch):
+    """The ground truth is made from the detections of the detector, a RetinaNet with random weights, on clean images.
+
+    The AP is therefore near 1 on clean images, and lower in rain.
+    """
     from mmdet.apis import inference_detector
 
     monkeypatch.chdir(tmp_path)
@@ -93,7 +96,7 @@ def test_conditions_with_a_detector(tmp_path, monkeypatch):
     (tmp_path / 'data/boxes.json').write_text(json.dumps(content))
     rows = list(conditions(TaskModel('det', 'det.py', 'det.pth'), ['heavy'], {'identity': IDENTITY}, [], {}, 'data'))
     clean, clean_identity, rainy, _, identity = evaluate(rows, tmp_path / 'cache')
-    # Images left out do not count as missed.
+    # Images that are left out by `limit` do not count as missed.
     (first_two,) = evaluate(rows[:1], tmp_path / 'cache', limit=2)
     assert first_two.images == 2 and first_two.metrics['coco/bbox_mAP'] > 0.9
     assert clean.metrics['coco/bbox_mAP'] > 0.9 > rainy.metrics['coco/bbox_mAP']
@@ -104,7 +107,7 @@ def test_conditions_with_a_detector(tmp_path, monkeypatch):
     changed = (drawn != mmcv.imread('data/images/0.png')).any(-1)
     assert drawn.shape == (96, 128, 3) and 0.02 < changed.mean() < 0.9
     assert (drawn != mmcv.imread(str(tmp_path / 'cache' / f'{clean.drawings[0]}.truth.png'))).any()
-    # All boxes are persons, so the AP is theirs.
+    # All boxes are persons, so the person AP equals the AP.
     assert {annotation['category_id'] for annotation in annotations} == {1}
     assert first[head.index('person AP')] == first[head.index('AP')]
     assert float(first[head.index('AP')]) == pytest.approx(100 * clean.metrics['coco/bbox_mAP'])
