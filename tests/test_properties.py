@@ -1,4 +1,4 @@
-"""Properties that hold for all inputs, tried on inputs that hypothesis chooses."""
+"""Properties that hold for all inputs, tested with inputs that hypothesis generates."""
 
 import argparse
 import os
@@ -78,7 +78,7 @@ def test_padding_keeps_the_image_and_gives_an_accepted_size(height, width, multi
 
 @given(height=st.integers(8, 60), width=st.integers(8, 60), kind=st.sampled_from(['light', 'heavy', 'mist', 'drops']),
        seed=st.integers(0, 2**31 - 1))  # fmt: skip
-def test_rain_is_a_function_of_its_seed(height, width, kind, seed):
+def test_equal_seeds_give_equal_rain(height, width, kind, seed):
     img = np.full((height, width, 3), 90, np.uint8)
     first, second = (draw_rain(img, kind, seed) for _ in range(2))
     assert first.rainy.dtype == np.uint8 and first.rainy.shape == img.shape
@@ -98,7 +98,7 @@ def test_scores_are_symmetric_and_best_for_equal_images(height, width, seed, shi
 
 
 @given(text=st.text(max_size=30))
-def test_options_are_read_or_refused_with_a_message(text):
+def test_cfg_options_are_read_or_refused_with_a_message(text):
     parser = argparse.ArgumentParser(exit_on_error=False)
     add_cfg_options(parser, 'a=1')
     if text.startswith('-'):
@@ -118,7 +118,7 @@ def test_a_file_of_any_valid_name_is_written_completely(name):
     try:
         if len(os.fsencode(name)) > 255:
             return
-    except UnicodeEncodeError:  # a half of a surrogate pair
+    except UnicodeEncodeError:  # half of a surrogate pair, which cannot be encoded
         return
     with tempfile.TemporaryDirectory() as folder:
         with atomic_write(Path(folder) / name, durable=False) as part:

@@ -1,4 +1,4 @@
-"""Statistics of synthetic rain compared with those of the benchmarks."""
+"""Statistics of synthetic rain are compared with those of the benchmarks."""
 
 import mmcv
 import numpy as np
@@ -13,8 +13,11 @@ from mmderain.rain.statistics import autocorrelation, half_length, rain_statisti
 CALIBRATION = {'light': (26.9, 0.838), 'heavy': (13.56, 0.371)}
 
 
-def test_calibration_on_rain_free_photographs():
-    """Compare mean scores of the rainy input; the papers give 26.90 dB / 0.838 for Rain100L, 13.56 / 0.371 for 100H."""
+def test_rain_on_clean_photographs_has_the_scores_of_the_benchmarks():
+    """Compare the mean PSNR and SSIM of rainy images with those that the papers give.
+
+    These are 26.90 dB and 0.838 for Rain100L, and 13.56 dB and 0.371 for Rain100H.
+    """
     folder = shared('data/bsds/val')
     files = list_images(folder)
     for preset, (psnr, ssim) in CALIBRATION.items():
@@ -49,8 +52,8 @@ def test_heavy_rain_is_closer_to_the_benchmark_than_the_plain_recipe():
 
 
 @pytest.mark.parametrize('preset, psnr, ssim', [('light', 26.672, 0.8152), ('heavy', 14.514, 0.3843)])
-def test_amount_of_rain_on_the_bundled_images(preset, psnr, ssim):
-    """Check the mean scores of the rainy input that the demo prints."""
+def test_rain_on_the_bundled_images_has_the_known_scores(preset, psnr, ssim):
+    """Check the mean scores of the rainy images. The demo prints those of heavy rain."""
     folder = ROOT / 'demo/sample/test'
     scores = []
     for path in list_images(folder):
@@ -61,10 +64,10 @@ def test_amount_of_rain_on_the_bundled_images(preset, psnr, ssim):
     assert np.mean(scores, axis=0) == pytest.approx([psnr, ssim], abs=0.01)
 
 
-def test_half_length_of_a_known_correlation():
+def test_half_length_of_a_known_correlation_is_half_of_the_bar():
     bars = np.zeros((200, 200, 3), int)
     rng = np.random.default_rng(0)
     for y, x in zip(rng.integers(0, 160, 300), rng.integers(0, 200, 300), strict=True):
         bars[y : y + 40, x] = 100
-    # Of single bars of length 40 the correlation falls linearly to 0 at lag 40.
+    # The correlation of single bars of length 40 falls linearly to 0 at lag 40.
     assert half_length(autocorrelation(bars)) == pytest.approx(20, abs=2)

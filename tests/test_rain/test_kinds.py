@@ -1,4 +1,4 @@
-"""Each kind of rain: streaks, mist, drops."""
+"""The kinds of rain: streaks, mist and drops."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from mmderain.rain.streaks import StreakLayer, Streaks, draw_streaks, line_kerne
 
 
 @pytest.mark.parametrize('name', ['light', 'heavy', 'varied-light', 'varied-heavy'])
-def test_streaks_are_gray_added_and_clipped(name):
+def test_streaks_are_gray_and_the_sum_with_the_image_is_clipped(name):
     clean = smooth_image(60, 80)
     rainy, layer = synthesize_rain(clean, name, 1, return_layer=True)
     assert layer.shape == (60, 80, 3) and layer.min() >= 0 and layer.max() > 20
@@ -25,7 +25,8 @@ def test_kernel_has_the_length_width_and_angle_of_the_streak():
     kernel = line_kernel(20, 0.8, 0)
     assert kernel.max() == 1 and np.allclose(kernel, kernel[:, ::-1]) and np.allclose(kernel, kernel[::-1])
     centre = kernel.shape[0] // 2
-    # Full strength to three quarters of the half length, nothing beyond it; Gaussian across.
+    # Along the streak, the value is 1 up to three quarters of the half length, and 0 from the half length on. Across
+    # the streak, it is Gaussian.
     assert (kernel[centre - 7 : centre + 8, centre] == 1).all() and kernel[centre + 10, centre] == 0
     assert kernel[centre, centre + 1] == pytest.approx(np.exp(-1 / (2 * 0.8**2)), rel=1e-6)
     assert np.allclose(line_kernel(20, 0.8, 90), kernel.T, atol=1e-6)
@@ -62,7 +63,7 @@ def test_streaks_grow_with_the_image():
 
 
 @pytest.mark.parametrize('preset', ['light', 'heavy'])
-def test_rain_is_as_strong_on_large_images(preset):
+def test_rain_is_as_strong_on_large_images_as_on_small_ones(preset):
     small, large = (
         np.mean([draw_rain(np.zeros((*size, 3), np.uint8), preset, seed).layer.mean() for seed in range(6)])
         for size in ((320, 480), (960, 1440))
@@ -81,10 +82,10 @@ def test_mist_follows_the_scattering_equation():
     assert np.allclose(misty, clean * t + 0.9 * 255 * (1 - t), atol=1e-3)
 
 
-def test_default_depth_map():
+def test_default_depth_grows_from_the_bottom_to_the_horizon():
     depth = gradient_depth(1000, 3, horizon=0.4)
     assert depth[-1, 0] == pytest.approx(NEAREST, rel=0.01) and (depth[:401] == pytest.approx(FARTHEST, rel=0.01))
-    # Equal ratios: half way up to the horizon lies the geometric mean.
+    # The depth grows by equal ratios, so half way to the horizon it is the geometric mean.
     assert depth[700, 1] == pytest.approx((NEAREST * FARTHEST) ** 0.5, rel=0.01)
     assert (np.diff(depth[:, 0]) <= 0).all()
 
@@ -94,14 +95,14 @@ def test_a_drop_shows_the_background_rotated_and_magnified():
     clean[48:53, 60:64] = 200  # right of the centre
     round_drop = Drop(0.5, 0.5, radius=30, flatness=1, wobble=((0, 0),), magnification=1.5, opacity=1)
     drawn = draw_drops(clean, [round_drop])[..., 0]
-    # What the drop shows lies left of the centre, half again as far from it, and blurred.
+    # The drop shows the bright region blurred, left of the centre, and 1.5 times as far from it.
     assert 50 - np.argmax(drawn[50]) == pytest.approx(1.5 * (61.5 - 50), abs=1) and drawn[50, 61] < 20
     # Outside the drop nothing changes.
     outside = np.hypot(*(np.mgrid[:101, :101] - 50)) > 31
     assert (drawn[outside] == clean[..., 0][outside]).all()
 
 
-def test_drops_at_the_border_and_in_small_images():
+def test_drops_at_the_border_of_a_small_image_give_valid_values():
     drop = Drop(0.0, 1.0, radius=12, flatness=0.8, wobble=((0.1, 1),) * 3, magnification=1.2, opacity=0.9)
     drawn = draw_drops(smooth_image(9, 7).astype(np.float32), [drop])
     assert drawn.shape == (9, 7, 3) and np.isfinite(drawn).all() and drawn.min() >= 0 and drawn.max() <= 255

@@ -1,4 +1,4 @@
-"""Rain in pipelines and folders."""
+"""Rain is drawn in pipelines and over folders."""
 
 import json
 
@@ -27,7 +27,7 @@ def test_rain_of_the_transform_depends_on_the_path(tmp_path):
     assert (other['img'] != by_path['img']).any()
     with pytest.raises(ValueError, match='does not lie in data_root'):
         rain({**results, 'img_path': '/elsewhere/7.jpg'})
-    # Without a root: folder and file, wherever the data lie.
+    # Without data_root, the rain depends only on the names of the file and of its folder.
     free = SynthesizeRain('heavy', seed=0)
     assert (free({**results, 'img_path': '/a/val/7.jpg'})['img'] == by_path['img']).all()
 
@@ -50,15 +50,15 @@ def test_preset_none_leaves_some_images_dry():
         results = rain(dict(img=clean, ori_shape=(40, 50)))
         assert (results['gt_img'] == clean).all()
         dry += bool((results['img'] == clean).all())
-    assert 22 <= dry <= 38  # three of four; the bounds are 3 standard deviations
-    # In an evaluation the name decides: zlib.crc32 of b'a' is odd, of b'd' even.
+    assert 22 <= dry <= 38  # 30 of 40 are expected; the bounds are 3 standard deviations away
+    # With a seed, the name selects the preset: zlib.crc32 of b'a' is odd, and that of b'd' is even.
     rain = SynthesizeRain(['none', 'light:5'], seed=0)
     for name, is_dry in (('a', False), ('d', True)):
         results = rain(dict(img=clean, ori_shape=(40, 50), name=name))
         assert (results['img'] == clean).all() == is_dry
 
 
-def test_rain_over_a_folder(tmp_path, capsys):
+def test_rain_command_writes_images_layers_and_manifest_and_continues(tmp_path, capsys):
     src, dst = tmp_path / 'src', tmp_path / 'dst'
     for number in range(3):
         mmcv.imwrite(smooth_image(40, 50, number), str(src / f'sub/{number}.jpg'))
@@ -76,12 +76,12 @@ def test_rain_over_a_folder(tmp_path, capsys):
         assert (rainy == drawn.rainy).all() and json.loads(json.dumps(drawn.parameters)) == line['parameters']
         layer = read_image(dst / line['rainy'].replace('rain/', 'layer/', 1))
         assert (layer == np.clip(np.rint(drawn.layer), 0, 255)).all()
-    # The transform draws the same: an evaluation can use either.
+    # The transform draws the same rain, so an evaluation can use the command or the transform.
     again = SynthesizeRain('heavy:2', seed=0)(dict(img=clean, name=line['name'], ori_shape=clean.shape[:2]))['img']
     assert (again == rainy).all()
     assert len(PairedImageDataset(str(dst), pipeline=[])) == 3
 
-    # Interrupted while the second image was written: the line is cut, the third image is missing.
+    # The files of an interrupted run: the line of the second image is incomplete, and the third image is missing.
     text = (dst / 'manifest.jsonl').read_text().splitlines(keepends=True)
     (dst / 'manifest.jsonl').write_text(text[0] + text[1] + text[2][:20])
     (dst / 'rain/sub/2.png').unlink()
@@ -101,13 +101,13 @@ def test_rain_over_a_folder(tmp_path, capsys):
     ):
         assert main(['rain', *map(str, arguments)]) == 1
         assert f'was written by a run with other settings ({differs});' in capsys.readouterr().err
-    # The same parameters under another name are another run too.
+    # Another name for the same parameters also counts as another run.
     assert main(['rain', str(tmp_path / 'other'), str(tmp_path / 'three'), '--rain', 'light']) == 0
     assert main(['rain', str(tmp_path / 'other'), str(tmp_path / 'three'), '--rain', 'light:3']) == 1
     assert 'settings (rain: found light, expected light:3);' in capsys.readouterr().err
 
 
-def test_rain_over_a_folder_reports_errors(tmp_path, capsys):
+def test_rain_command_reports_errors(tmp_path, capsys):
     src = tmp_path / 'src'
     mmcv.imwrite(smooth_image(40, 50), str(src / 'a.jpg'))
     (src / 'b.png').write_text('not an image')

@@ -1,4 +1,4 @@
-"""Rain by name: presets, severities, mixtures, seeds, and kinds of rain from other packages."""
+"""Names of rain: presets, severities, mixtures, seeds, and kinds of rain from other packages."""
 
 import importlib
 import json
@@ -79,8 +79,8 @@ def test_wrong_arrays_are_refused():
             parse_rain(rain)
 
 
-def test_same_bits_in_any_process_and_with_any_number_of_threads():
-    """Compare this process with another one, which uses two and then four threads of OpenCV."""
+def test_rain_has_the_same_bits_in_any_process_and_with_any_number_of_threads():
+    """Compare one thread of OpenCV in this process with two and four threads in another process."""
     path = ROOT / 'demo/sample/test/home.jpg'
     rains = ('light', 'heavy:5+mist+drops')
     code = (
@@ -101,7 +101,7 @@ def test_same_bits_in_any_process_and_with_any_number_of_threads():
 
 
 def test_a_seed_gives_the_rain_of_earlier_versions():
-    """Compare with stored images; other machines may differ by one level, as the Fourier transform rounds."""
+    """Compare with stored images. One level of difference is allowed, because other machines may round differently."""
     stored = np.load(GOLDEN / 'rain.npz')
     assert set(stored) == {*PRESETS, 'heavy:4+mist:2+drops'}
     for rain, expected in stored.items():
@@ -114,7 +114,7 @@ def test_a_seed_gives_the_rain_of_earlier_versions():
 
 @pytest.fixture
 def snow(tmp_path, monkeypatch):
-    """Import the example of the page as a module."""
+    """Import the example of docs/en/rain.md as a module."""
     (code,) = [block for block in blocks(ROOT / 'docs/en/rain.md', 'python') if 'register_rain' in block]
     (tmp_path / 'snow.py').write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
@@ -122,7 +122,7 @@ def snow(tmp_path, monkeypatch):
     del PRESETS['snow'], sys.modules['snow']
 
 
-def test_a_new_kind_of_rain_is_one_file(snow):
+def test_a_new_kind_of_rain_needs_one_file(snow):
     clean = smooth_image(60, 70)
     assert isinstance(PRESETS['snow'], RainPreset)
     drawn = draw_rain(clean, 'drops+snow:5+mist', 3)
