@@ -22,7 +22,7 @@ from mmderain.models import load_weights
 
 
 def config(work_dir, **options) -> Config:
-    """Write the config of six steps of a small SIAN on the bundled images, with a checkpoint after every third step."""
+    """Return the config of a training of a small SIAN for six steps, with a checkpoint after every third step."""
     cfg = prepare_config(ROOT / 'configs/derain/sian_sample.py', work_dir)
     cfg.model.network.update(channels=4, num_stages=2)
     cfg.train_dataloader.dataset.data_root = str(ROOT / 'demo/sample/train')
@@ -34,12 +34,12 @@ def config(work_dir, **options) -> Config:
     cfg.default_hooks.checkpoint.update(interval=3, max_keep_ckpts=-1)
     cfg.param_scheduler[0].T_max = 6
     cfg.experiment_name = str(work_dir)  # mmengine's default is the time in seconds, which two short runs can share
-    cfg.merge_from_dict(copy.deepcopy(options))  # mmengine takes `_delete_` out of it
+    cfg.merge_from_dict(copy.deepcopy(options))  # mmengine removes `_delete_` from its argument
     return cfg
 
 
 def logged(work_dir) -> list[dict[int, float]]:
-    """Return the losses, keyed by step, of each run in a work directory, in the order of the runs."""
+    """Return a dictionary of step -> loss for each run in a work directory, in the order of the runs."""
     runs = []
     for path in sorted(work_dir.rglob('scalars.json')):
         found = re.findall(r'"loss": ([-\d.e]+).*?"step": (\d+)', path.read_text())
@@ -72,7 +72,7 @@ def test_resumed_run_equals_an_uninterrupted_run(tmp_path, loop, workers):
         }
     whole = run(config(tmp_path / 'whole', **options))
 
-    # The run is interrupted after half of its steps; the checkpoint remains.
+    # The run is interrupted after four of six steps. The checkpoint of step 3 remains.
     stopped = Runner.from_cfg(config(tmp_path / 'parts', **options))
 
     class Interrupt(Hook):
@@ -83,14 +83,14 @@ def test_resumed_run_equals_an_uninterrupted_run(tmp_path, loop, workers):
     stopped.register_hook(Interrupt())
     with pytest.raises(KeyboardInterrupt):
         stopped.train()
-    time.sleep(1)  # mmengine names the log folder of a run by the second
+    time.sleep(1)  # mmengine names the log folder of a run by the time in seconds
     resumed = config(tmp_path / 'parts', **options)
     resumed.resume = True
     parts = run(resumed)
 
     (of_whole,), (before, after) = logged(tmp_path / 'whole'), logged(tmp_path / 'parts')
     assert sorted(of_whole) == [1, 2, 3, 4, 5, 6]
-    # It continued from the checkpoint of step 3, not from the start.
+    # The resumed run continued from the checkpoint of step 3, not from the start.
     assert sorted(after) == [4, 5, 6] and after == {step: of_whole[step] for step in after}
     assert before == {step: of_whole[step] for step in before}
     for key, value in whole.items():
@@ -118,7 +118,7 @@ def test_loader_processes_do_not_change_the_weights(tmp_path, network):
 @pytest.mark.parametrize(
     'network', [n for n in SMALL_NETWORKS if n['type'] != 'JDNet'], ids=lambda network: network['type']
 )
-def test_two_processes_equal_one(tmp_path, network):
+def test_two_processes_give_the_weights_of_one_process(tmp_path, network):
     options = {'model.network': network | {'_delete_': True}}
     one = run(config(tmp_path / 'one', **options))
     cfg = config(tmp_path / 'two', **options, **{'train_dataloader.batch_size': 2})
@@ -132,8 +132,8 @@ def test_two_processes_equal_one(tmp_path, network):
     assert done.returncode == 0, done.stderr[-2000:]
     two = read_checkpoint(tmp_path / 'two/iter_6.pth')['state_dict']
     assert set(two) == set(one)
-    # Gradients of two halves are rounded otherwise than those of the whole batch, and Adam amplifies this. A step
-    # changes weights by up to 1e-3, so a wrong average would be visible.
+    # The gradients of two half batches are rounded differently from those of the whole batch, and Adam amplifies the
+    # difference. A step changes weights by up to 1e-3, so a wrong average of the gradients would be visible.
     for key, value in one.items():
         if 'spatial' in key and key.endswith('key.bias'):
             continue  # a softmax removes what this bias adds, so its gradient is rounding alone
@@ -153,7 +153,7 @@ def test_bfloat16_training_follows_float32(tmp_path):
 
 @pytest.fixture
 def cpu(monkeypatch):
-    """Pretend that the machine has no GPU; a test sets the features of the processor and the result of measurements."""
+    """Return a function that sets the processor features and the measured speed-up, and hides GPUs."""
 
     def say(hardware: bool, speedup: float | None = None) -> None:
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
@@ -170,7 +170,7 @@ NO_BF16 = 'this processor has neither AMX nor AVX-512-BF16'
 
 
 @pytest.mark.parametrize(
-    'amp, hardware, speedup, mixed, error_text',
+    'amp, hardware, speedup, mixed, text',
     [
         ([], True, 2, False, ''),
         (['--amp'], True, 0.5, True, ''),
@@ -180,7 +180,9 @@ NO_BF16 = 'this processor has neither AMX nor AVX-512-BF16'
         (['--amp=auto'], False, 2, False, f'--amp=auto: {NO_BF16}; mixed precision is not used\n'),
     ],
 )
-def test_amp_option_of_the_training_tool(tmp_path, monkeypatch, capsys, cpu, amp, hardware, speedup, mixed, error_text):
+def test_amp_option_selects_the_optimizer_wrapper(
+    tmp_path, monkeypatch, capsys, cpu, amp, hardware, speedup, mixed, text
+):
     cpu(hardware, speedup)
     tool, trained = load_tool('train'), []
     monkeypatch.setattr(
@@ -192,15 +194,15 @@ def test_amp_option_of_the_training_tool(tmp_path, monkeypatch, capsys, cpu, amp
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         assert tool.main(['configs/derain/sian_sample.py', '--work-dir', str(tmp_path), *amp]) == 0
-    assert capsys.readouterr().out == error_text
+    assert capsys.readouterr().out == text
     assert trained[0].optim_wrapper.type == ('mmderain.BFloat16OptimWrapper' if mixed else 'OptimWrapper')
 
 
 def test_amp_without_hardware_warns_with_the_ratio(tmp_path, cpu):
     cpu(hardware=False, speedup=1 / 12.7)
-    with pytest.warns(UserWarning) as error_text:
+    with pytest.warns(UserWarning) as caught:
         assert decide_amp(config(tmp_path), 'on')
-    assert [str(warning.message) for warning in error_text] == [
+    assert [str(warning.message) for warning in caught] == [
         f'--amp: {NO_BF16}; bfloat16 took 12.7 times as long as float32 in a measurement of a small image; '
         'use --amp=auto, or leave it out'
     ]
@@ -211,10 +213,10 @@ def test_amp_auto_measures_the_model_of_the_config(tmp_path, capsys, cpu):
     cfg = config(tmp_path)
     before = cfg.pretty_text
     decided = decide_amp(cfg, 'auto')
-    error_text = re.fullmatch(
+    printed = re.fullmatch(
         f'--amp=auto: {MEASURED.format("([0-9.]+)")}; mixed precision is (not )?used\n', capsys.readouterr().out
     )
-    assert float(error_text[1]) > 0 and bool(error_text[2]) != decided
+    assert float(printed[1]) > 0 and bool(printed[2]) != decided
     assert cfg.pretty_text == before
 
 
@@ -226,7 +228,9 @@ def test_amp_auto_measures_the_model_of_the_config(tmp_path, capsys, cpu):
         ('BFloat16OptimWrapper', False, False),
     ],
 )
-def test_amp_auto_keeps_the_precision_of_a_resumed_run(tmp_path, monkeypatch, capsys, cpu, wrapper, hardware, mixed):
+def test_amp_auto_keeps_the_precision_of_a_resumed_run_on_suitable_hardware(
+    tmp_path, monkeypatch, capsys, cpu, wrapper, hardware, mixed
+):
     cpu(hardware=hardware)
     monkeypatch.setattr('mmderain.engine.config.training_speedup', None)  # nothing is measured
     resumed = dict(meta=dict(cfg=f"optim_wrapper = dict(type='{wrapper}')"))
@@ -235,7 +239,7 @@ def test_amp_auto_keeps_the_precision_of_a_resumed_run(tmp_path, monkeypatch, ca
 
 
 def test_load_from_starts_a_new_run(tmp_path, monkeypatch, capsys, cpu):
-    """It also does with --resume in an empty work directory, and --amp=auto then measures."""
+    """This also holds for --resume in an empty work directory. A new run measures with --amp=auto."""
     cpu(hardware=True, speedup=2)
     tool, trained = load_tool('train'), []
     monkeypatch.setattr(
@@ -252,7 +256,7 @@ def test_load_from_starts_a_new_run(tmp_path, monkeypatch, capsys, cpu):
         assert f'--amp=auto: {MEASURED.format("2.00")}; mixed precision is used' in capsys.readouterr().out
 
 
-def test_amp_auto_uses_amp_on_a_gpu(tmp_path, monkeypatch, capsys):
+def test_amp_auto_uses_mixed_precision_on_a_gpu(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr('mmderain.engine.config.training_speedup', None)
     cfg = config(tmp_path)
@@ -277,7 +281,7 @@ def test_unknown_values_of_amp_are_refused(tmp_path, capsys):
     assert "argument --amp: invalid choice: 'off'" in capsys.readouterr().err
 
 
-def test_checkpoint_of_a_run_loads_weights_only(tmp_path):
+def test_load_weights_reads_the_weights_of_a_training_checkpoint(tmp_path):
     state = run(config(tmp_path))
     other = Runner.from_cfg(config(tmp_path / 'other', **{'randomness.seed': 9})).model
     load_weights(other, tmp_path / 'iter_6.pth')

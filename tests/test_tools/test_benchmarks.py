@@ -26,9 +26,9 @@ def config(tmp_path):
     return tmp_path / 'tiny.py'
 
 
-def test_benchmark_tool(config, tmp_path, capsys, monkeypatch):
+def test_benchmark_tool_reports_times_memory_and_scores(config, tmp_path, capsys, monkeypatch):
     tool = load_tool('benchmark')
-    # Passes that take 4 s, 2 s and 1 s by a clock of our own: plain, ours in fp32, ours in bf16.
+    # A fake clock gives 4 s for the plain formulation, 2 s for the network in fp32, and 1 s for the network in bf16.
     monkeypatch.setattr(
         profiling,
         'time_calls',
@@ -51,21 +51,22 @@ def test_benchmark_tool(config, tmp_path, capsys, monkeypatch):
         assert row['peak_share'] == pytest.approx(100 * batch * adds / (ms / 1000) / peak)
         assert row['parameters'] == sum(p.numel() for p in init_model(config).network.parameters())
         assert row['memory_kb_a_pixel'] == pytest.approx(3 * 1024 / (32 * 48))
-        # A feature map of four channels is 16 bytes a pixel, and several are held.
+        # A feature map of four channels takes 16 bytes for each pixel, and several maps are in memory.
         assert row['tensors_kb_a_pixel'] > 4 * 16 / 1024 / (2 if precision == 'bf16' else 1)
         assert (row['psnr'] is None) == (precision == 'fp32') and (row['psnr'] is None or row['psnr'] > 40)
     assert '| tiny | 32x48 | 3 | bf16 | eager | 1000.0 | 1000.0 | 4.00 |' in (tmp_path / 'out/benchmark.md').read_text()
     assert mmcv.imread(str(tmp_path / 'out/benchmark.png')).std() > 10
 
 
-def test_benchmark_of_training(config, tmp_path, monkeypatch):
+def test_benchmark_with_train_measures_training_steps(config, tmp_path, monkeypatch):
     tool = load_tool('benchmark')
     losses, model = [], Derainer.loss
     monkeypatch.setattr(Derainer, 'loss', lambda self, *args: losses.append(self.network.with_cp) or model(self, *args))
     arguments = [str(config), '--train', '--sizes', '32x48', '--repeats', '2', '--no-memory']
     arguments += ['--cfg-options', 'model.network.with_cp=True', '--out', str(tmp_path / 'out')]
     assert tool.main(arguments) == 0
-    # The reference and ours by turns, once to warm up; then ours for what its tensors hold.
+    # The reference and the network run alternately: once as a warm-up, and twice for the times. The last run of the
+    # network measures the memory of its tensors.
     assert losses == [False, True] * 3 + [True]
     (row,) = json.loads((tmp_path / 'out/benchmark.json').read_text())['rows']
     assert row['of'] == 'training step' and row['psnr'] is None
@@ -74,14 +75,14 @@ def test_benchmark_of_training(config, tmp_path, monkeypatch):
     assert row['ratio'] == pytest.approx(row['reference_median_ms'] / row['median_ms'])
 
 
-def test_with_and_without_kept_memory(config, tmp_path, monkeypatch, capsys):
+def test_benchmark_measures_with_kept_and_with_freed_memory(config, tmp_path, monkeypatch, capsys):
     tool = load_tool('benchmark')
     kept = []
     inner = profiling.cpu_memory
     monkeypatch.setattr(profiling, 'cpu_memory', lambda device, keep: kept.append(keep) or inner(device, keep))
     arguments = [str(config), '--sizes', '16x16', '--repeats', '1', '--cpu-memory', 'kept', 'freed', '--no-memory']
     assert tool.main([*arguments, '--out', str(tmp_path / 'out')]) == 0
-    # Once to warm up and once to time: the plain formulation, and ours in both ways.
+    # The plain formulation and the network with kept and with freed memory run once as a warm-up, and once for the times.
     assert kept[:6] == [False, True, False] * 2
     rows = json.loads((tmp_path / 'out/benchmark.json').read_text())['rows']
     assert [(row['cpu_memory'], row['psnr'], row['memory_kb_a_pixel']) for row in rows] == [
@@ -104,7 +105,7 @@ def test_error_for_plain_formulations_without_a_checkout(config, tmp_path, monke
     assert tool.main([*arguments, '--reference', 'eager']) == 0
 
 
-def test_option_against_is_checked_first(config, tmp_path, capsys):
+def test_option_against_is_checked_before_the_measurement(config, tmp_path, capsys):
     tool = load_tool('benchmark')
     assert tool.main([str(config), '--against', 'no-such-branch', '--pairs', '3', '--out', str(tmp_path)]) == 1
     assert '--pairs 3: ' in capsys.readouterr().err
@@ -113,7 +114,7 @@ def test_option_against_is_checked_first(config, tmp_path, capsys):
     assert line.startswith('error: --against no-such-branch: ')
 
 
-def test_benchmark_of_compiled_and_eager(config, tmp_path):
+def test_benchmark_measures_eager_and_compiled_networks(config, tmp_path):
     """The test uses a backend of torch that needs no compiler."""
     tool = load_tool('benchmark')
     arguments = [str(config), '--sizes', '32x48', '--repeats', '1', '--out', str(tmp_path / 'out')]
@@ -131,15 +132,15 @@ def test_benchmark_of_compiled_and_eager(config, tmp_path):
     assert built(config, 'eager').network._compiled_call_impl is None
 
 
-def test_cuda_graphs_are_a_path(config, monkeypatch):
+def test_the_path_graphs_uses_cuda_graphs(config, monkeypatch):
     options = {}
     monkeypatch.setattr(torch.nn.Module, 'compile', lambda self, **settings: options.update(settings))
     Benchmark(cfg_options={'model.compile.backend': 'aot_eager'}).build(config, 'graphs')
     assert options == dict(mode='reduce-overhead', dynamic=False)
 
 
-def test_reference_eager(tmp_path):
-    """It serves networks without a plain formulation. Sizes are padded as for deraining, here to a multiple of two."""
+def test_reference_eager_works_without_a_plain_formulation(tmp_path):
+    """The network has no plain formulation. Sizes are padded as for deraining, here to a multiple of two."""
     tool = load_tool('benchmark')
     network = dict(_delete_=True, type='PixelUnshuffled', network=dict(type='SIAN', channels=4, num_stages=2))
     config = tmp_path / 'unshuffled.py'
@@ -155,8 +156,8 @@ def test_reference_eager(tmp_path):
     assert profiling.padded_size(init_model(config).network, (1081, 1920)) == (1082, 1920)
 
 
-def test_peak_memory_of_a_known_network(tmp_path, monkeypatch):
-    """The only layer of the network has 400 channels at full size."""
+def test_peak_memory_of_a_known_network_is_measured(tmp_path, monkeypatch):
+    """The network has one large tensor, which has 600 channels at full size."""
     text = "default_scope = 'mmderain'\ncustom_imports = dict(imports=['wide'])\n"
     (tmp_path / 'wide.py').write_text(
         'import torch\nfrom mmengine.model import BaseModule\nfrom mmderain.models import NetworkSpec\n'
@@ -167,11 +168,10 @@ def test_peak_memory_of_a_known_network(tmp_path, monkeypatch):
     (tmp_path / 'net.py').write_text(text + "model = dict(type='Derainer', network=dict(type='Wide'))\n")
     monkeypatch.syspath_prepend(tmp_path)
     held = Benchmark().resident(str(tmp_path / 'net.py'), (256, 256), 1, Variant('fp32', 'eager', 'kept'))
-    # 600 channels in float32.
     assert held == pytest.approx(600 * 4 * 256 * 256, rel=0.15)
 
 
-def test_reference_from_another_module(config, tmp_path, capsys, monkeypatch):
+def test_reference_can_come_from_another_module(config, tmp_path, capsys, monkeypatch):
     tool = load_tool('benchmark')
     (tmp_path / 'theirs.py').write_text(
         'import torch\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        return x\n'
@@ -191,7 +191,7 @@ def test_reference_from_another_module(config, tmp_path, capsys, monkeypatch):
     assert "expected HEIGHTxWIDTH such as 320x480, found '16'" in capsys.readouterr().err
 
 
-def test_benchmark_feeding_tool(config, tmp_path, capsys):
+def test_benchmark_feeding_tool_reports_times_for_numbers_of_workers(config, tmp_path, capsys):
     tool = load_tool('benchmark_feeding')
     arguments = [str(config), '--workers', '0', '1', '--batches', '2', '--steps', '1', '--out', str(tmp_path / 'out')]
     assert tool.main(arguments) == 0
@@ -201,7 +201,7 @@ def test_benchmark_feeding_tool(config, tmp_path, capsys):
         assert row['workers'] == workers
         assert row['images a second'] == pytest.approx(2000 / row['ms a batch'])
     assert mmcv.imread(str(tmp_path / 'out/feeding.png')).std() > 10
-    # Ten images in half a second, a step of a fifth.
+    # Ten images take 0.5 s, and a training step takes 0.2 s.
     assert list(feeding.row(0, 0.5, 0.2, 10).values()) == [0, 20, 500, 200, 500]
     assert list(feeding.row(2, 0.5, 0.2, 10).values()) == [2, 20, 500, 200, 300]
     assert feeding.row(2, 0.1, 0.2, 10)['a step waits, ms'] == 0

@@ -19,7 +19,7 @@ NAME, CONFIG = 'mine', 'derain/nafnet_photographs.py'
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    """Write the last checkpoint of a run, with averaged weights and entries that a model does not need."""
+    """Write the last checkpoint of a run, with entries that a bundled model does not need."""
     torch.manual_seed(1)
     model = init_model(ROOT / 'configs' / CONFIG)
     content = dict(meta=dict(iter=17, epoch=0), state_dict=model.state_dict(), optimizer=dict(state={}))
@@ -29,7 +29,7 @@ def checkpoint(tmp_path):
 
 @pytest.fixture
 def weights(tmp_path, monkeypatch):
-    """Make a folder of weights with the entry of another model."""
+    """Make a folder with the index of the bundled models, without their weights."""
     folder = tmp_path / 'weights'
     folder.mkdir()
     shutil.copy(ROOT / 'mmderain/weights/index.json', folder)
@@ -91,7 +91,7 @@ def test_a_damaged_index_changes_nothing(checkpoint, weights, capsys, content, m
     assert (weights / 'mine.pth').read_bytes() == b'weights of before'
 
 
-def test_names_of_older_versions_are_translated(tmp_path, weights):
+def test_names_of_parameters_in_older_versions_are_converted(tmp_path, weights):
     (tmp_path / 'net.py').write_text(
         "default_scope = 'mmderain'\n"
         "model = dict(type='Derainer', network=dict(type='NASNet', channels=4, num_stages=1, num_blocks=1))\n"

@@ -8,7 +8,7 @@ from mmderain.errors import InputError
 tool = load_tool('dev/check_release')
 
 
-def test_the_wheel_is_used_beside_mmdet_and_removed_cleanly(tmp_path):
+def test_the_wheel_works_with_mmdet_and_is_removed_completely(tmp_path):
     pytest.importorskip('mmdet', reason='mmdet is not installed')
     (tmp_path / 'archives').mkdir()
     tool.use_and_remove(tool.build_archives(tmp_path / 'archives'), tmp_path)

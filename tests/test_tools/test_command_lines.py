@@ -1,4 +1,4 @@
-"""The tools are called as programs, also in wrong ways."""
+"""The tools are called as programs, with valid and with wrong arguments."""
 
 import csv
 import json
@@ -35,7 +35,7 @@ def start(name, *arguments, cwd):
 
 @pytest.fixture
 def tool(monkeypatch, capsys):
-    """Run a tool in this process, which saves seconds."""
+    """Return a function that runs a tool in this process, which saves seconds."""
 
     def run(name, *arguments, cwd):
         monkeypatch.chdir(cwd)
@@ -82,7 +82,7 @@ def test_converter_lists_every_key_that_does_not_fit_and_writes_nothing(authors_
     assert not (tmp_path / 'out.pth').exists()
 
 
-def test_converter_names_wrong_shapes_and_refuses_code(authors_file, tmp_path, capsys):
+def test_converter_names_wrong_shapes(authors_file, tmp_path, capsys):
     weights = read_checkpoint(authors_file)
     weights['body.tran_conv.weight'] = torch.zeros(16, 6, 3, 3)
     torch.save(weights, tmp_path / 'narrow.pth')
@@ -145,7 +145,7 @@ def test_test_tool_writes_scores_and_images(tmp_path, tool):
     assert f'PSNR-Y {content["mean"]["PSNR-Y"]:.4f}' in done.stdout.splitlines()[-1]
 
 
-def test_load_from_of_the_config_is_ignored_in_tests(tmp_path, tool):
+def test_test_tool_ignores_load_from_of_the_config(tmp_path, tool):
     write_pairs(tmp_path / 'data', [1])
     (tmp_path / 'tiny.py').write_text(TINY.format(root=ROOT, data=tmp_path / 'data'))
     figures = []
@@ -182,7 +182,7 @@ def test_load_from_of_the_config_is_ignored_in_tests(tmp_path, tool):
 def test_wrong_calls_end_in_one_error(name, arguments, text, tmp_path, tool):
     done = tool(name, *arguments, cwd=tmp_path)
     assert done.returncode == 1 and text in done.stderr and 'Traceback' not in done.stderr
-    assert not list(tmp_path.iterdir())  # neither a log nor a folder
+    assert not list(tmp_path.iterdir())  # no log or folder was written
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_damaged_image_gives_one_line_from_a_worker_process(tmp_path):
     )
 
 
-# --- the authors' own figures ----------------------------------------------------------------------
+# --- scores of the authors -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize('name', ['rain100l', 'rain100h', 'rain1400'])
@@ -227,13 +227,13 @@ def test_authors_checkpoints_are_converted(name, tmp_path, capsys):
 
 
 def two_or_all(*two: int) -> pytest.MarkDecorator:
-    """Test two pairs of a sample, one of each orientation; the endurance test uses all, which take 4 s each."""
+    """Test two pairs of a sample, one of each orientation. The endurance test uses all pairs, which take 4 s each."""
     return pytest.mark.parametrize('pairs', [list(two), pytest.param(None, marks=pytest.mark.soak)], ids=['two', 'all'])
 
 
 @pytest.fixture
 def scores(tmp_path, tool, capsys):
-    """Test an authors' checkpoint on pairs of a sample; return the row of each image."""
+    """Return a function that tests a checkpoint of the authors on pairs of a sample, and returns the scores."""
 
     def test(name, pairs) -> dict[str, dict[str, str]]:
         convert(shared(f'weights/sian_official/{name}.pth'), tmp_path / 'weights.pth', capsys)
@@ -260,7 +260,7 @@ def test_authors_log_is_reproduced_for_each_image(pairs, scores):
 
 
 @two_or_all(0, 1)
-def test_rain100h_sample_scores(pairs, scores):
+def test_known_scores_of_the_rain100h_sample_are_reproduced(pairs, scores):
     result = scores('rain100h', pairs)
     known = {'rain-005.png': (31.36824, 0.910575), 'rain-010.png': (32.72884, 0.958519)}
     for image, (psnr, ssim) in known.items():

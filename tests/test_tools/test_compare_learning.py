@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT, load_tool, write_pairs
 
 
-def test_all_networks_learn(tmp_path, monkeypatch, capsys):
+def test_compare_learning_trains_and_tests_all_networks(tmp_path, monkeypatch, capsys):
     """Each network is trained for ten steps; docs/en/networks.md shows longer runs."""
     tool = load_tool('dev/compare_learning')
     write_pairs(tmp_path / 'pairs', ['001'], size=(64, 64))
@@ -18,7 +18,7 @@ def test_all_networks_learn(tmp_path, monkeypatch, capsys):
     assert [row['network'] for row in results.values()] == ['SIAN', 'JDNet', 'NASNet', 'MAFNet']
     for name, row in results.items():
         assert row['steps'] == [10] and len(row['losses']) == 1
-        # The score in the table is the one that the test wrote.
+        # The score in the table is that in the file of the test.
         written = json.loads((tmp_path / 'out' / name / 'metrics.json').read_text())['mean']
         assert row['PSNR-Y'] == pytest.approx(written['PSNR-Y']) and row['input'] == pytest.approx(
             written['input/PSNR-Y']

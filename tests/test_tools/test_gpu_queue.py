@@ -1,4 +1,4 @@
-"""The queue for a GPU runs completely on the CPU with tiny settings."""
+"""All steps of the queue for a GPU are run on the CPU with tiny settings."""
 
 import json
 import shlex
@@ -27,7 +27,7 @@ val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(data
 
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
-    """Set the environment of a tiny queue of one network, tiny.py, whose tests are missing."""
+    """Set environment variables for a tiny queue: the only network is tiny.py, and the file of tests is missing."""
     (tmp_path / 'tiny.py').write_text(TINY.format(root=ROOT))
     settings = dict(
         DEVICE='cpu',
@@ -54,7 +54,7 @@ def queue(*arguments):
 
 
 def leave_state_of_another_machine(tmp_path):
-    """Write the state.pth of a part of the recipe that ended after two steps."""
+    """Write the state.pth that another machine leaves after two steps of the recipe."""
     arguments = [str(tmp_path / 'tiny.py'), '--work-dir', str(tmp_path / 'there'), '--cfg-options']
     assert load_tool('train').main([*arguments, 'train_cfg.max_iters=2']) == 0
     state = compact_checkpoint(read_checkpoint(tmp_path / 'there/iter_2.pth'), 2**20)
@@ -69,7 +69,7 @@ def test_every_step_runs_on_the_cpu(settings, tmp_path, monkeypatch, capsys):
     lines = done.stdout.splitlines()
     out = tmp_path / 'out'
     logs = {path.parent.name: path.read_text() for path in out.glob('*/log.txt')}
-    # A step that failed does not stop those after it.
+    # A failed step does not stop the later steps.
     assert done.returncode == 1, done.stdout + done.stderr
     assert lines[1].startswith('tests: failed: exit code 4: ERROR: file or directory not found: tests/missing.py')
     assert {path.name for path in (out / 'tests').iterdir()} == {'log.txt', 'failed'}
@@ -87,17 +87,17 @@ def test_every_step_runs_on_the_cpu(settings, tmp_path, monkeypatch, capsys):
     assert (row['config'], row['size'], row['path'], row['psnr']) == ('tiny', '16x24', 'eager', None)
     (row,) = json.loads((out / 'training/tiny.json').read_text())['rows']
     assert row['of'] == 'training step'
-    # The recipe went on where the other machine had stopped.
+    # The recipe continued after the last step of the other machine.
     assert 'resumed epoch: 0, iter: 2' in logs['recipe-tiny']
     assert logs['recipe-tiny'].splitlines()[-1] == 'epoch 0, iteration 3'
     assert read_checkpoint(out / 'recipe-tiny/state.pth')['meta']['iter'] == 3
 
-    # On a machine that has the files that came back, only what is not done is run.
+    # If the results of the first run are in EARLIER, a second machine runs only the steps that are not done.
     monkeypatch.setenv('OUT', str(tmp_path / 'second'))
     monkeypatch.setenv('EARLIER', str(out))
     monkeypatch.setenv('TESTS', '--version')
     tool = load_tool('dev/gpu_queue')
-    monkeypatch.setattr(tool, 'THIS', ['echo', 'device'])  # in place of asking torch
+    monkeypatch.setattr(tool, 'THIS', ['echo', 'device'])  # replaces the check of the device by torch
     assert tool.main(['run']) == 0 and [path.name for path in (tmp_path / 'second').iterdir()] == ['tests']
     names = ['check', 'tests', *list(left)[1:]]
     assert [line.partition(': done: 20')[0] for line in capsys.readouterr().out.splitlines()] == names
@@ -121,7 +121,7 @@ def test_list_names_every_step(capsys):
     assert all((ROOT / path).is_file() for path in (tool.setting('CONFIGS') + ' ' + tool.setting('RECIPES')).split())
 
 
-def test_time_limit_and_exit_codes(settings, tmp_path, monkeypatch, capsys):
+def test_status_shows_time_limits_and_exit_codes(settings, tmp_path, monkeypatch, capsys):
     tool = load_tool('dev/gpu_queue')
     steps = [
         tool.Step('slow', '', dict(slow=['bash', '-c', 'echo began; sleep 60'], late=['echo', 'never'])),
@@ -130,7 +130,7 @@ def test_time_limit_and_exit_codes(settings, tmp_path, monkeypatch, capsys):
         tool.Step('right', '', dict(right=['echo', 'well'])),
     ]
     monkeypatch.setattr(tool, 'all_steps', lambda: iter(steps))
-    monkeypatch.setattr(tool, 'THIS', ['echo', 'device'])  # in place of asking torch
+    monkeypatch.setattr(tool, 'THIS', ['echo', 'device'])  # replaces the check of the device by torch
     monkeypatch.setenv('LIMIT', '0.5')
     began = time.monotonic()
     assert tool.main(['run']) == 1
@@ -153,7 +153,7 @@ def test_queue_stops_without_a_gpu(settings, tmp_path, monkeypatch):
 
 
 def test_a_recipe_is_trained_in_parts(settings, tmp_path, monkeypatch, capsys):
-    """If the time ends during training, the last checkpoint is returned; without a new checkpoint it is an error."""
+    """At the time limit, a training leaves its last checkpoint as the result. Without a new one, the step fails."""
     tool = load_tool('dev/gpu_queue')
     folder = tmp_path / 'work/tiny'
 

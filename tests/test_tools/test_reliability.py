@@ -1,4 +1,4 @@
-"""The reliability page is made from the committed results, and the campaigns run in a small form."""
+"""The reliability page is made from the committed results, and small versions of the campaigns are run."""
 
 import json
 import random
@@ -22,7 +22,7 @@ def test_the_page_is_made_from_the_committed_results(tool, tmp_path, monkeypatch
     assert (tmp_path / 'page.md').read_text() == (ROOT / 'docs/en/reliability.md').read_text()
 
 
-def test_the_committed_results_hold_the_promises(tool):
+def test_the_committed_results_support_the_claims_of_the_page(tool):
     results = {result['campaign']: result for result in json.loads(tool.RESULTS.read_text())}
     assert set(results) == set(tool.CAMPAIGNS)
     assert results['training-kills']['kills'] + results['training-kills-2']['kills'] >= 100

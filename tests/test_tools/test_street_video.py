@@ -6,8 +6,8 @@ from mmengine.config import Config
 from mmderain.io.video import write_frames
 
 
-def test_labels_of_the_video_of_a_still_camera(tmp_path, capsys):
-    """A dark figure walks over a gray square, and a wide object passes once."""
+def test_moving_persons_in_the_video_of_a_fixed_camera_are_labeled(tmp_path, capsys):
+    """A dark figure moves over a gray background, and a wide bright object appears in one frame."""
     tool = load_tool('prepare_dataset')
     frames = []
     for t in range(20):

@@ -1,4 +1,4 @@
-"""A killed queue gives the weights of an undisturbed run, and its state moves to a new machine."""
+"""A queue that was killed gives the weights of an uninterrupted run, and its state can be moved to another machine."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from mmengine.config import Config
 from mmderain.io import read_checkpoint
 
 STEPS = 10
-LOWER_SESSION_PRIORITY = load_tool('dev/training_queue').lower_session_priority  # which fixtures replace
+LOWER_SESSION_PRIORITY = load_tool('dev/training_queue').lower_session_priority  # a fixture replaces it
 CONFIG = """
 _base_ = {base!r}
 model = dict(network=dict(width=4, encoder_blocks=(1,), middle_blocks=1, decoder_blocks=(1,)))
@@ -84,7 +84,7 @@ class Queue:
         """Kill all processes at once; return the step of the last checkpoint."""
         os.killpg(self.pid(), signal.SIGKILL)
         os.waitpid(self.pid(), 0)
-        (self.root / 'work/pid').unlink()  # so that it is not taken for that of the next queue
+        (self.root / 'work/pid').unlink()  # so that it does not count as a running queue
         return self.step()
 
     def step(self) -> int:
@@ -110,7 +110,7 @@ def photographs(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def lowered(monkeypatch) -> list[int]:
-    """Queues of tests compete with the tests; list those whose priority would be lowered."""
+    """Do not lower the priority of queues, so that they are not slower than the tests; list their process ids."""
     pids: list[int] = []
     monkeypatch.setattr(load_tool('dev/training_queue'), 'lower_session_priority', pids.append)
     return pids
@@ -147,7 +147,7 @@ def assert_equal_training(first: dict, second: dict) -> None:
 
 @pytest.fixture(scope='module')
 def undisturbed(tmp_path_factory):
-    """Train all steps without a disturbance, after a recipe that fails."""
+    """Train all steps without an interruption, after a recipe that fails."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(load_tool('dev/training_queue'), 'prepare_photographs', lambda photographs: None)
         patch.setattr(load_tool('dev/training_queue'), 'lower_session_priority', lambda pid: None)
@@ -158,7 +158,7 @@ def undisturbed(tmp_path_factory):
 
 
 @pytest.mark.skipif(not Path('/proc/self/autogroup').exists(), reason='needs a Linux with autogroups')
-def test_start_lowers_the_priority_of_the_session():
+def test_the_priority_of_a_session_is_lowered():
     process = subprocess.Popen(['sleep', '60'], start_new_session=True)
     LOWER_SESSION_PRIORITY(process.pid)
     found = Path(f'/proc/{process.pid}/autogroup').read_text()
@@ -188,8 +188,11 @@ def test_a_stored_curve_marks_a_recipe_as_finished_on_another_machine(undisturbe
     assert 'the queue does not run' in (message := capsys.readouterr().out) and 'finished' in message
 
 
-def test_recipe_survives_pause_kills_and_a_new_machine(undisturbed, lowered, tmp_path, capsys):
-    """A run is paused, killed with and without its queue, and ends. Its stored state ends on another machine."""
+def test_a_recipe_continues_after_a_pause_kills_and_a_move_to_another_machine(undisturbed, lowered, tmp_path, capsys):
+    """A training is paused, killed alone, and ended by the kill of its queue.
+
+    It is then completed twice: on another machine from its stored state, and on this machine.
+    """
     queue = Queue(tmp_path / 'here', STEPS)
     assert queue.call('start') == 0
     wait_until(lambda: queue.step() >= 1)
@@ -247,7 +250,7 @@ def test_ten_kills_at_random_moments_change_nothing(tmp_path, capsys):
         time.sleep(random.uniform(0, 0.5))
         steps.append(killed.kill())
     killed.train()
-    capsys.readouterr()  # the output of `start`; the report gets one line
+    capsys.readouterr()  # removes the output of `start`, so that the report has one line
     left = [path.name for path in (killed.root / 'work/a').glob('.*')]
     print(f'killed at steps {steps} of 80; left beside the checkpoints: {left}')
     assert max(steps) < 80
@@ -336,7 +339,7 @@ def test_photographs_are_split_into_training_and_held_out(tmp_path, monkeypatch,
     assert 'data/photographs exists and is used as it is' in capsys.readouterr().out
 
 
-def test_schedules_end_with_the_recipes():
+def test_schedules_of_the_learning_rate_end_at_the_last_step():
     paths = (ROOT / 'tools/dev/training_queue.yml', ROOT / 'configs/derain', ROOT / 'work_dirs/queue', ROOT / 'state')
     listed = {recipe.config for recipe in load_tool('dev/training_queue').read_recipes(*paths)}
     configs = {

@@ -13,7 +13,7 @@ from mmderain.registry import MODELS
 
 @MODELS.register_module()
 class Dim(torch.nn.Module):
-    """Subtract 12 levels; the network has no weights."""
+    """Network without weights that subtracts 12 levels."""
 
     spec = NetworkSpec()
 
@@ -22,7 +22,7 @@ class Dim(torch.nn.Module):
 
 
 class Spotter:
-    """Find the brightest pixel."""
+    """Stand-in for a detector, which finds the brightest pixel."""
 
     kind = 'detector'
 
@@ -42,10 +42,10 @@ class Spotter:
 
 
 def send(address: str, image: dict, derainer: str = 'dim', leave_after: float = 60, session: str = 'a') -> dict:
-    """Send a request for the function of the page, and return the message at its end.
+    """Send a request to the page, and return the message that ends the request.
 
     Raises:
-        TimeoutError: the connection was closed after the given number of seconds.
+        TimeoutError: the request took more than ``leave_after`` seconds, and its connection was closed.
     """
     end = time.monotonic() + leave_after
     with urlopen(f'{address}config') as answer:

@@ -88,7 +88,7 @@ def test_web_command_serves_until_sigterm_and_deletes_its_files(tmp_path, monkey
     port, statuses, folders = free_port(), [], []
 
     class RequestAndTerminate:
-        """Stand-in for the event for which the command waits."""
+        """Stand-in for the event that the command waits for: request the page, then send SIGTERM."""
 
         def wait(self):
             with urlopen(f'http://127.0.0.1:{port}/') as response:
@@ -143,7 +143,7 @@ def wait_for(browser, css: str, text: str = '', seconds: float = 30):
                 if element.is_displayed() and text in element.text:
                     return element
         except StaleElementReferenceException:
-            pass  # the page has drawn it again
+            pass  # the page has replaced the element
         time.sleep(0.1)
     shown = browser.find_element('css selector', 'body').text
     raise AssertionError(f'no {css} with {text!r} within {seconds} s; the page shows:\n{shown}')
@@ -162,7 +162,7 @@ def hosts(browser) -> set[str]:
     return {url.split('/')[2] for url in sent if url.startswith('http')}
 
 
-def test_page_in_a_browser(browser, derainer, tmp_path, monkeypatch):
+def test_the_page_derains_an_upload_in_a_browser(browser, derainer, tmp_path, monkeypatch):
     (tmp_path / 'notes.png').write_text('not an image')
     (tmp_path / 'notes.txt').write_text('not an image')
     (tmp_path / 'vast.png').write_bytes(bytes((1 << 20) + 1))

@@ -1,4 +1,4 @@
-"""A request ends after its time limit, and soon after its browser has left."""
+"""A request ends at its time limit, and soon after the browser has closed the connection."""
 
 import tempfile
 import threading
@@ -19,7 +19,7 @@ from .cases import send
 
 @MODELS.register_module()
 class Endless(torch.nn.Module):
-    """Apply a layer again and again, and record when it is called."""
+    """Network that applies a layer again and again, and records the times."""
 
     spec = NetworkSpec()
     calls: list[float] = []
@@ -35,7 +35,7 @@ class Endless(torch.nn.Module):
             self.layer(x)
 
 
-def test_a_network_ends_before_its_next_layer():
+def test_a_network_is_interrupted_before_its_next_layer():
     network, calls = Endless(), []
     with pytest.raises(RequestEndedError), interruptible(network, lambda: len(calls) == 3 or calls.append(0)):
         network(torch.zeros(1))
@@ -50,7 +50,7 @@ def test_a_result_or_an_error_is_returned():
         list(runner.run(lambda is_over: {}['x']))
 
 
-def test_requests_that_are_closed_or_too_long_are_over(monkeypatch):
+def test_requests_end_when_they_are_closed_or_take_too_long(monkeypatch):
     monkeypatch.setattr('mmderain.web.requests.POLL_INTERVAL', 0.05)
     ended = []
 
@@ -72,7 +72,7 @@ def test_requests_that_are_closed_or_too_long_are_over(monkeypatch):
 
 @pytest.mark.parametrize('reason', ['time limit', 'browser left'])
 def test_an_endless_request_ends(reason, tmp_path, monkeypatch):
-    """The next request is then processed."""
+    """The page then processes the next request."""
     pytest.importorskip('gradio')
     monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
     Endless.calls.clear()

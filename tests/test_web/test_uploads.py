@@ -19,7 +19,7 @@ from mmderain.web.uploads import read_upload, trim_uploads
 from .cases import send
 
 
-def test_uploads_of_every_form_become_8_bit_color(tmp_path):
+def test_gray_16_bit_and_alpha_uploads_become_8_bit_color(tmp_path):
     img = smooth_image(10, 12)
     mmcv.imwrite(img, str(tmp_path / 'a.png'))
     assert np.array_equal(read_upload(tmp_path / 'a.png', tmp_path), img)
@@ -53,7 +53,7 @@ def test_uploads_that_are_refused_are_named_without_their_folder(tmp_path, monke
 
 @pytest.fixture
 def other_files(tmp_path):
-    """Make files that are no uploads: outside of the folder, linked, a pipe, a folder, a name that cannot exist."""
+    """Return paths that are not uploads: a file outside of the folder, links, a pipe, a folder, and missing files."""
     mmcv.imwrite(smooth_image(10, 12), str(tmp_path / 'secret.png'))
     (tmp_path / 'uploads').mkdir()
     (tmp_path / 'uploads/link.png').symlink_to(tmp_path / 'secret.png')
@@ -71,7 +71,7 @@ def test_only_uploads_are_read(other_files, tmp_path):
     for path in other_files:
         with pytest.raises(InputError) as error:
             read_upload(path, tmp_path / 'uploads')
-        # The message is the same for a file that exists and for one that does not.
+        # The message is the same for existing and for missing files.
         assert str(error.value) == f'{Path(path).name}: is not an upload of this page; upload the image again'
 
 
@@ -106,7 +106,7 @@ def test_users_are_read_from_a_private_file(tmp_path):
     'host, expected',
     [('127.0.0.1', True), ('localhost', True), ('::1', True), ('0.0.0.0', False), ('192.168.1.5', False), ('a', False)],
 )
-def test_loopback_addresses(host, expected):
+def test_loopback_addresses_are_recognized(host, expected):
     assert is_loopback(host) == expected
 
 
