@@ -82,7 +82,7 @@ def test_benchmark_measures_with_kept_and_with_freed_memory(config, tmp_path, mo
     monkeypatch.setattr(profiling, 'cpu_memory', lambda device, keep: kept.append(keep) or inner(device, keep))
     arguments = [str(config), '--sizes', '16x16', '--repeats', '1', '--cpu-memory', 'kept', 'freed', '--no-memory']
     assert tool.main([*arguments, '--out', str(tmp_path / 'out')]) == 0
-    # The plain formulation and the network with kept and with freed memory run once as a warm-up, and once for the times.
+    # The plain formulation and the network with kept and with freed memory run once as a warm-up and once for the time.
     assert kept[:6] == [False, True, False] * 2
     rows = json.loads((tmp_path / 'out/benchmark.json').read_text())['rows']
     assert [(row['cpu_memory'], row['psnr'], row['memory_kb_a_pixel']) for row in rows] == [
