@@ -1,4 +1,4 @@
-"""Draw rain over an image, derain it, and write a figure of the three images with PSNR and SSIM.
+"""Draw rain over an image, derain the rainy image, and write a figure of all three with PSNR and SSIM.
 
 python demo/image_demo.py                                       a bundled image, with heavy rain
 python demo/image_demo.py rainy.jpg --rain none --out out.png   your own rainy image, without scores

@@ -57,13 +57,13 @@ def train(work_dir: Path, steps: int | None) -> Runner:
 
     Args:
         work_dir: folder for checkpoints and logs.
-        steps: number of steps; None for that of the config.
+        steps: number of steps. None uses the number in the config.
     """
     cfg = prepare_config(ROOT / 'configs/derain/sian_sample.py', work_dir)
     cfg.log_level = 'ERROR'  # mmengine logs warnings about its own deprecated code
     cfg.train_dataloader.dataset.data_root = str(ROOT / 'demo/sample/train')
     cfg.test_dataloader.dataset.data_root = str(ROOT / 'demo/sample/test')
-    # There is no validation in the training. The test after it also tests the controls.
+    # The training runs without validation. `derain_test_images` tests the network and the controls afterwards.
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if steps is not None:
         cfg.train_cfg.max_iters = cfg.param_scheduler[0].T_max = steps

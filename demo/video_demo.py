@@ -1,4 +1,4 @@
-"""Draw rain over a video, derain it, and measure the flicker of the rainy and of the derained video.
+"""Draw rain over a video, derain the rainy video, and measure the flicker of both.
 
     python demo/video_demo.py                                     five seconds of a bundled street video
     python demo/video_demo.py rainy.mp4 --rain none --frames 100  the first 100 frames of your own rainy video

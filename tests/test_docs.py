@@ -52,7 +52,7 @@ PUBLIC += ['datasets.transforms', 'models.layers', 'perception.joint_test']
 def test_the_reference_has_every_public_name(site, module):
     page = (site / f'api/{module.split(".")[0]}.html').read_text()
     for name in importlib.import_module(f'mmderain.{module}').__all__:
-        # The function `conditions` has the name of its module, so its documentation is that in the module.
+        # The function `conditions` is documented within the module `conditions`.
         assert re.search(rf'id="mmderain\.{re.escape(module)}\.({name}\.)?{name}"', page), name
 
 

@@ -34,7 +34,7 @@ class PlainNASNet(NASNet):
 def neuron_attention(part: nn.Module, x: Tensor) -> Tensor:
     """Weight each value by its surroundings and by the other channels.
 
-    An attention of another kind than ``'neuron'`` has no plain formulation, and its module is called.
+    For an attention of another kind than ``'neuron'``, the module itself is called.
     """
     if not isinstance(part, nasnet.NeuronAttention):
         return part(x)

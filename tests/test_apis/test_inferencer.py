@@ -184,7 +184,7 @@ def test_models_are_found_by_name_and_wrong_names_are_refused():
     with pytest.raises(InputError, match="device: found 'gpu'; this machine has: cpu"):
         DerainInferencer(CONFIG, device='gpu')
     weights = find_derainer('sian')[1]
-    assert weights is not None and find_derainer('sian_compact')[1] == weights  # the name of its config
+    assert weights is not None and find_derainer('sian_compact')[1] == weights  # the config of sian
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ def test_flicker_is_the_mean_change_between_frames(inferencer, video, tmp_path):
     report = derain_video(inferencer.model, video, tmp_path / 'o.mp4', limit=5)
     assert report.frames == 5
     assert report.flicker[0] == pytest.approx(np.mean([np.abs(a - b).mean() for a, b in zip(frames, frames[1:])]), 1e-5)
-    assert report.flicker[1] == pytest.approx(report.flicker[0], rel=0.05)  # a constant does not change it
+    assert report.flicker[1] == pytest.approx(report.flicker[0], rel=0.05)  # Darken subtracts a constant
     (tmp_path / 'no.mp4').write_text('no video')
     with pytest.raises(InputError, match='no.mp4: cannot be read as a video'):
         derain_video(inferencer.model, tmp_path / 'no.mp4', tmp_path / 'p.mp4')

@@ -21,7 +21,7 @@ def paths(*names):
         (RAIN100, 'rain-7.png', 'norain-7.png'),
         (dict(type='template', img='{id}_{version}', gt='{id}'), '901_14.jpg', '901.jpg'),  # Rain1400
         (dict(type='template', img='norain-{id}x2', gt='norain-{id}'), 'norain-7x2.png', 'norain-7.png'),  # Rain200
-        (dict(type='template', img='{n:d}_in', gt='{n:d}_GT'), '007_in.png', '7_GT.png'),  # equal numbers
+        (dict(type='template', img='{n:d}_in', gt='{n:d}_GT'), '007_in.png', '7_GT.png'),  # 007 and 7 are equal
     ],
 )
 def test_pairing_rules_find_the_clean_image_among_similar_names(pairing, rainy, clean):

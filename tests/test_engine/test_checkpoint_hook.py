@@ -48,10 +48,7 @@ def test_all_checkpoints_are_kept_if_no_limit_is_set(tmp_path):
 
 
 def after_writing(monkeypatch, runner, name: str, action: Callable[[Path], None]) -> None:
-    """Call ``action`` after each checkpoint whose name contains ``name``.
-
-    Its argument is the path of the checkpoint, which mmengine has written.
-    """
+    """Call ``action`` with the path of a checkpoint whose name contains ``name``, after mmengine has written it."""
     write = type(runner).save_checkpoint
 
     def write_and_act(self, out_dir, filename, *args, **kwargs):

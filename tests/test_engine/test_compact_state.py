@@ -1,4 +1,4 @@
-"""A training continues from a compact checkpoint. It keeps step and learning rate, and the weights in float16."""
+"""A training continues from a compact checkpoint, which contains step, learning rate, and weights in float16."""
 
 import copy
 import io

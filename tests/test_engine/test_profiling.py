@@ -14,7 +14,7 @@ def test_multiply_adds_of_known_layers():
     # A convolution with a stride of 2 computes a quarter of the pixels.
     assert multiply_adds(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, stride=2, padding=1)), (8, 8)) == 16 * 3 * 4 * 9
     # The attention has two products of 64 queries with 110 anchors, in 4 bands of 4 values. The convolutions are also
-    # counted: the 1x1 convolution of the result, and those of queries, keys and values. The latter three include the
+    # counted: the 1x1 convolution of the result, and three for queries, keys and values. These three include the
     # wavelet, so each has four bands.
     attention = SpatialAttention(16)
     both = torch.nn.Module()

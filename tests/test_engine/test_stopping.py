@@ -1,4 +1,4 @@
-"""A training that a signal stops saves a checkpoint, and continues as if it had not been stopped."""
+"""A training that is stopped by a signal saves a checkpoint. It continues from there with the same result."""
 
 import os
 import signal

@@ -43,7 +43,7 @@ CASES = [('nasnet_golden_seed1', 1, (2, 48, 64)), ('nasnet_odd_seed4', 4, (1, 45
 
 @pytest.mark.parametrize('name, seed, size', CASES)
 def test_network_equals_the_plain_formulas_in_double_precision(name, seed, size):
-    # The full weights of the residual branches make the network chaotic. A tenth of them does not.
+    # The full weights of the residual branches make the network chaotic. With a tenth of them it is not chaotic.
     weights = {k: v.double() * (0.1 if 'conv2' in k else 1) for k, v in fill(authors_keys('nasnet'), seed).items()}
     x = image(*size, seed).double()
     with torch.no_grad():

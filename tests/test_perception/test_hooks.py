@@ -30,7 +30,7 @@ pytest.importorskip('mmdet', reason='mmdet is not installed')
 def training_run(tmp_path, sian, freeze: bool, weight: float | None) -> Runner:
     """Make a run that trains the small detector for two steps on artificial boxes.
 
-    The last step of the pipeline before the packing draws rain.
+    The pipeline draws rain directly before it packs the images.
     """
     images = []
     for number in range(2):

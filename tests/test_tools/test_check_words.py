@@ -1,4 +1,4 @@
-"""The list of refused words: what it finds, what it leaves alone, and that each exception has a reason."""
+"""The list of refused words: words that it finds, words that it accepts, and reasons of exceptions."""
 
 import pytest
 import yaml

@@ -97,7 +97,7 @@ def test_every_step_runs_on_the_cpu(settings, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv('EARLIER', str(out))
     monkeypatch.setenv('TESTS', '--version')
     tool = load_tool('dev/gpu_queue')
-    monkeypatch.setattr(tool, 'THIS', ['echo', 'device'])  # replaces the check of the device by torch
+    monkeypatch.setattr(tool, 'THIS', ['echo', 'device'])  # replaces the program that prints the device
     assert tool.main(['run']) == 0 and [path.name for path in (tmp_path / 'second').iterdir()] == ['tests']
     names = ['check', 'tests', *list(left)[1:]]
     assert [line.partition(': done: 20')[0] for line in capsys.readouterr().out.splitlines()] == names
@@ -130,7 +130,7 @@ def test_status_shows_time_limits_and_exit_codes(settings, tmp_path, monkeypatch
         tool.Step('right', '', dict(right=['echo', 'well'])),
     ]
     monkeypatch.setattr(tool, 'all_steps', lambda: iter(steps))
-    monkeypatch.setattr(tool, 'THIS', ['echo', 'device'])  # replaces the check of the device by torch
+    monkeypatch.setattr(tool, 'THIS', ['echo', 'device'])  # replaces the program that prints the device
     monkeypatch.setenv('LIMIT', '0.5')
     began = time.monotonic()
     assert tool.main(['run']) == 1
@@ -153,7 +153,7 @@ def test_queue_stops_without_a_gpu(settings, tmp_path, monkeypatch):
 
 
 def test_a_recipe_is_trained_in_parts(settings, tmp_path, monkeypatch, capsys):
-    """At the time limit, a training leaves its last checkpoint as the result. Without a new one, the step fails."""
+    """At the time limit, a training leaves its last checkpoint as the result. Without one, it fails."""
     tool = load_tool('dev/gpu_queue')
     folder = tmp_path / 'work/tiny'
 

@@ -189,9 +189,9 @@ def test_a_stored_curve_marks_a_recipe_as_finished_on_another_machine(undisturbe
 
 
 def test_a_recipe_continues_after_a_pause_kills_and_a_move_to_another_machine(undisturbed, lowered, tmp_path, capsys):
-    """A training is paused, killed alone, and ended by the kill of its queue.
+    """A training is paused, then killed alone, then ended because its queue is killed.
 
-    It is then completed twice: on another machine from its stored state, and on this machine.
+    The training is then completed twice: on another machine from its stored state, and on this machine.
     """
     queue = Queue(tmp_path / 'here', STEPS)
     assert queue.call('start') == 0

@@ -33,7 +33,7 @@ def test_finished_rows_are_reused_until_a_setting_changes(camvid, tmp_path, monk
 
 
 def test_cache_key_depends_on_the_content_of_named_files(camvid, tmp_path):
-    """The key changes if the content of a config, of a checkpoint or of annotations changes, with equal file names."""
+    """The key changes if a config, a checkpoint or annotations have a new content in a file of the same name."""
     (tmp_path / 'derainer.py').write_text("model = dict(type='mmderain.Derainer', network=dict(type='SIAN'))\n")
     (tmp_path / 'derainer.pth').write_bytes(b'1')
     (tmp_path / 'boxes.json').write_text('{}')

@@ -56,9 +56,9 @@ def test_real_rain_has_no_clean_score(camvid, tmp_path):
 
 
 def test_a_detector_has_a_lower_ap_in_rain_and_draws_its_boxes(tmp_path, monkeypatch):
-    """The ground truth is made from the detections of the detector, a RetinaNet with random weights, on clean images.
+    """The ground truth is made from the detections of a RetinaNet with random weights on clean images.
 
-    The AP is therefore near 1 on clean images, and lower in rain.
+    The AP of this RetinaNet is therefore near 1 on clean images, and lower in rain.
     """
     from mmdet.apis import inference_detector
 
