@@ -32,7 +32,7 @@ demo: base  ## train a small derainer on bundled photographs, test it, and write
 test: full lint  ## run lint, then all tests except the endurance tests
 	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses=8 --dist=worksteal --durations=20 $(PYTEST_ARGS)
 
-lint: full  ## check the style (ruff), refused words, types, and the files of GitHub
+lint: full  ## check code style, refused words, types, and the YAML files in .github
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/python tools/dev/check_words.py
