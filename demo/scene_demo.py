@@ -60,7 +60,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int:
-    """Write the figures of the detector and of the segmentor."""
+    """Write figures with the results of the detector and of the segmentor."""
     if args.if_possible and any(importlib.util.find_spec(name) is None for name in ('mmcv._ext', 'mmdet', 'mmseg')):
         print('Skipped: the demo of a detector and a segmentor, which needs mmdet, mmseg and the operators of mmcv.')
         print('`make test` installs them. Afterwards run: .venv/bin/python demo/scene_demo.py')
