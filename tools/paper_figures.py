@@ -7,7 +7,7 @@
 stages (SIAN, Fig. 6): the result of each stage, with its PSNR and SSIM on Y if there is a clean image.
 attention-maps (MAFNet, Fig. 1): what each group of the attentions adds at the full resolution in the last module. The
 groups of the spatial attention are wavelet bands, those of the channel attention are heads. Shown is the mean absolute
-value over the channels of a group, scaled to its own maximum.
+value over the channels of a group. Blue is the least value of a map, red its largest.
 attention-parameters (NASNet, Fig. 5): parameters of the neuron attention, of squeeze and excitation, and of a
 convolution, for the number of channels in the config.
 """
@@ -146,13 +146,13 @@ def heat_map(features: Tensor, size: tuple[int, int]) -> np.ndarray:
         size: height and width of the image.
 
     Returns:
-        BGR uint8 of that size; blue is 0, red is the maximum.
+        BGR uint8 of that size; blue is the minimum, red the maximum.
     """
     strength = features.abs().mean(dim=0).float().numpy()
     scale = 1 if strength.shape[0] >= size[0] else 2  # the channel attention works at half the resolution
     strength = cv2.resize(strength, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)[: size[0], : size[1]]
-    levels = np.round(255 * strength / max(strength.max(), 1e-12)).astype(np.uint8)
-    return cv2.applyColorMap(levels, cv2.COLORMAP_JET)
+    levels = cv2.normalize(strength, None, 0, 255, cv2.NORM_MINMAX)
+    return cv2.applyColorMap(np.round(levels).astype(np.uint8), cv2.COLORMAP_JET)
 
 
 def attention_parameters(model: Derainer) -> dict[str, int]:
@@ -183,6 +183,7 @@ def draw_bars(counts: dict[str, int], path: str) -> None:
     bars = axes.barh(list(counts), list(counts.values()))
     axes.bar_label(bars, labels=[f'{count:,}' for count in counts.values()], padding=3)
     axes.set(xlabel='parameters', xscale='log')
+    axes.margins(x=0.1)
     axes.invert_yaxis()
     with atomic_write(path) as part:
         figure.savefig(part, format='png', dpi=120)

@@ -48,7 +48,8 @@ class StopIfNotFiniteHook(Hook):
         text = f'step {runner.iter + 1}: {", ".join(wrong)} is not finite; files of the batch: {_files_of(data_batch)}'
         if self._skipped > self.max_skipped:
             raise InputError(f'{text}. {_advice(runner)}')
-        print_log(f'{text}; the step is skipped', 'current', logging.WARNING)
+        count = f'{self._skipped} of at most {self.max_skipped} such steps in a row'
+        print_log(f'{text}; the training continues after {count}', 'current', logging.WARNING)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Check the weights, because a checkpoint may be saved after the epoch."""

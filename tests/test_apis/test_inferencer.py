@@ -266,8 +266,11 @@ def test_sound_is_copied_if_ffmpeg_is_installed(inferencer, video, tmp_path, lim
 
 
 def test_a_video_has_no_sound_without_ffmpeg(inferencer, video, tmp_path, monkeypatch):
+    loud = tmp_path / 'loud.avi'
+    ffmpeg('ffmpeg', '-i', video, '-f', 'lavfi', '-i', 'sine=duration=1', '-c:v', 'copy', loud)
+    assert derain_video(inferencer.model, loud, tmp_path / 'with.mp4').audio
     monkeypatch.setattr(shutil, 'which', lambda name: None)
-    assert not derain_video(inferencer.model, video, tmp_path / 'o.mp4').audio
+    assert not derain_video(inferencer.model, loud, tmp_path / 'without.mp4').audio
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('model', help='one of `mmderain models`, or a config file')
     add_weights_option(parser)
     parser.add_argument('--untrained', action='store_true', help='use random weights')
-    parser.add_argument('--image', type=Path, default=SAMPLE, help='default: %(default)s')
+    parser.add_argument('--image', type=Path, default=SAMPLE, help='an image (default: a photograph in demo/sample)')
     parser.add_argument('--tile', type=int, default=256, metavar='PIXELS', help='side of a tile (default: 256)')
     parser.add_argument('--size', type=parse_size, metavar='HxW', help='size of a large image')
     return parser.parse_args(argv)

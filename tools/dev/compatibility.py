@@ -38,7 +38,7 @@ PAGE_HEAD = """# Tested versions
 
 Each row is one environment in which all tests ran, except those marked `soak`. The environments cover the supported
 versions of Python, the oldest and the newest torch of the set-up, and both families of OpenMMLab packages. Tests that
-need a GPU or a package that is missing are skipped. mmdet and mmsegmentation need the operators of mmcv, so the tests of
+need a GPU or a missing package are skipped. mmdet and mmsegmentation need the operators of mmcv. Therefore the tests of
 detection and segmentation are skipped in an environment without operators.
 
 `python tools/dev/compatibility.py CELL --python PYTHON` tests a row again, and `python tools/dev/compatibility.py page`
