@@ -1,4 +1,5 @@
 # PSPNet-R50 on ADE20K, tested behind a derainer (on clean images: 41.13 mIoU, from mmseg's model card)
+# The images have no rain, so this measures what the derainer costs on dry images.
 _base_ = ['mmseg::pspnet/pspnet_r50-d8_4xb4-80k_ade20k-512x512.py', './_base_/derain.py']
 test_pipeline = _base_.test_pipeline
 test_pipeline.insert(1, _base_.derain)
