@@ -1,4 +1,4 @@
-"""Measure the speed and memory of networks, and compare the speed with the peak of the machine.
+"""Measure the speed and memory of networks, and compare the speed with the peak speed of the machine.
 
     python tools/benchmark.py configs/derain/sian_rain100h.py --precision fp32 bf16
     python tools/benchmark.py configs/derain/*_bsds.py --sizes 160x240 320x480 640x960 --batches 1 2 4
@@ -6,26 +6,31 @@
     python tools/benchmark.py configs/derain/sian_rain100h.py --paths eager compiled --cpu-memory kept freed
     python tools/benchmark.py configs/derain/sian_rain100h.py --against main
 
-The report has a row for each network, size, batch, precision, path and setting of the CPU memory. Paths: eager is the
-network itself, compiled uses torch.compile, graphs uses torch.compile with CUDA graphs (mode reduce-overhead). CPU
-memory: kept runs inside keep_cpu_memory, as the commands of the project do; freed runs without it. A row contains:
+The report has a row for each network, size, batch, precision, path and setting of the CPU memory. There are three
+paths: eager runs the network itself, compiled uses torch.compile, and graphs uses torch.compile with CUDA graphs (mode
+reduce-overhead). The CPU memory has two settings: kept runs inside keep_cpu_memory, as the commands of the project do;
+freed runs without it. A row contains:
 
-* the least and the median time of a forward pass in milliseconds; with --train, of a training step with the loss and
+* the shortest and the median time of a forward pass in milliseconds; with --train, of a training step with the loss and
   the optimizer of the config (forward, backward, update);
-* the time of a reference in float32 divided by that of the network; both run alternately in this process. The reference
-  is the plain formulation (in tests/reference of a checkout), the network itself (eager), or another network, such as
-  that of the authors: MODULE:CLASS is built without arguments and must accept (N, 3, H, W);
-* the share of the machine's convolution peak (a 3x3 convolution of 64 channels, measured first);
-* the peak memory above the weights: of tensors (on a CPU), and resident or, on a GPU, allocated;
-* the PSNR of the result against float32.
+* the time of a reference in float32, divided by the time of the network. Both run alternately in this process.
+  --reference chooses the reference: plain is the plain formulation of the network (in tests/reference of a checkout),
+  eager is the network itself, and MODULE:CLASS is another network, such as the code of the authors. The class is
+  called without arguments, and the network must accept (N, 3, H, W);
+* the speed as a share of the convolution peak of the machine, which the tool measures first with a 3x3 convolution of
+  64 channels;
+* the peak memory in addition to the weights: on a CPU the memory of tensors and the resident memory of the process, on
+  a GPU the allocated memory;
+* the PSNR of the result against the result in float32.
 
-Without --checkpoint the weights are random, which does not change the times. benchmark.json, .md and .png are written
-to --out.
+Without --checkpoint, the weights are random. This does not change the times. The tool writes benchmark.json,
+benchmark.md and benchmark.png to --out.
 
---against REF compares the speed of the checkout with that of one of its commits instead. It times `restore` (with
---train, forward and backward pass) alternately in processes of the working tree and of REF, prints the median ratio of
-the times with its 95% interval, and writes against.json to --out. The exit code is 1 if the upper end of an interval is
-above 1.03, which means 3% slower. Pause all trainings first.
+With --against REF, the tool instead compares the speed of the working tree with the speed of the commit REF. It times
+`restore` (with --train, a forward and backward pass) alternately in processes of the working tree and of REF. It prints
+the median ratio of the times (working tree divided by REF) with its 95% interval, and writes against.json to --out. The
+exit code is 1 if the upper end of an interval is above 1.03, because the working tree may then be more than 3% slower.
+Pause all trainings first.
 """
 
 import argparse
@@ -67,11 +72,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--device', default='cpu', help='default: cpu')
     add('--threads', type=int, help="default: torch's own choice")
     add('--repeats', type=int, default=5, help='number of timed passes (default: 5)')
-    add('--reference', default='plain', help='plain (the default), eager or MODULE:CLASS')
-    text = 'do not measure resident memory (Linux only; takes a process for each row)'
+    add('--reference', default='plain', help='plain, eager or MODULE:CLASS (default: plain)')
+    text = 'do not measure resident memory. The measurement works only on Linux and starts a process for each row'
     add('--no-memory', dest='resident_memory', action='store_false', help=text)
     add('--against', metavar='REF', help='compare the working tree with this commit, tag or branch')
-    add('--pairs', type=int, default=20, help='pairs of processes with --against (default: 20; at least 6)')
+    add('--pairs', type=int, default=20, help='number of pairs of processes for --against, at least 6 (default: 20)')
     add('--out', type=Path, default=Path('work_dirs/benchmark'), help='default: %(default)s')
     args = parser.parse_args(argv)
     if not args.paths:
@@ -105,7 +110,7 @@ def main(args: argparse.Namespace) -> int | None:
     )
     print(aligned(titles(settings['reference'])), flush=True)
     for config in args.configs:
-        benchmark.models(config)  # a wrong config must be found before the others are measured for hours
+        benchmark.models(config)  # a wrong config is reported before the other configs are measured for hours
     rows = []
     for row in (row for config in args.configs for row in benchmark.rows(config, peaks)):
         print(aligned(cells(row)), flush=True)

@@ -2,8 +2,8 @@
 
     python tools/browse_dataset.py configs/derain/sian_sample.py --split train --number 6
 
-Writes OUT/<config>_<split>.png with a row for each item and a column for each transform that changes the image. The
-clean image is at the right of the rainy image. Configs of detection and segmentation work too. If a data set
+The tool writes OUT/<config>_<split>.png with a row for each item and a column for each transform that changes the
+image. The clean image is at the right of the rainy image. Configs of detection and segmentation work too. If a data set
 mixes several images into one, the single images are shown.
 """
 
@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> int | None:
     with config_errors(args.config):
         dataset = unwrap_dataset(DATASETS.build(loader.dataset))
     if len(dataset) == 0:
-        raise InputError(f'{args.config}: the {args.split} data set finds no items (looked for in {Path.cwd()})')
+        raise InputError(f'{args.config}: the {args.split} data set has no items (looked for in {Path.cwd()})')
     indices = np.unique(np.linspace(0, len(dataset) - 1, args.number).round().astype(int))
     rows = [pipeline_steps(dataset, int(index), args.seed) for index in indices]
     path = args.out / f'{Path(args.config).stem}_{args.split}.png'

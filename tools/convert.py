@@ -33,7 +33,9 @@ def main(args: argparse.Namespace) -> None:
     try:
         weights = convert(args.network, source)
     except ConversionError as error:
-        raise InputError(f'{args.checkpoint} is not a {args.network} checkpoint of its authors:\n{error}') from error
+        raise InputError(
+            f"{args.checkpoint} is not a checkpoint of the authors' code of {args.network}:\n{error}"
+        ) from error
     named = {f'network.{key}': value for key, value in weights.items()}
     save_weights(args.dst, named, meta=dict(network=args.network, source=Path(args.checkpoint).name))
     print(f'{args.dst}: {sum(value.numel() for value in weights.values()):,} values', end='')

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Test on several GPUs of one machine, or several processes of a CPU (gloo):
+# Test on several GPUs of one machine, or in several processes on a CPU (backend gloo):
 #   bash tools/dist_test.sh CONFIG CHECKPOINT PROCESSES [options of tools/test.py]
 set -euo pipefail
 if [ $# -lt 3 ]; then

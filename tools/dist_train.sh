@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Train on several GPUs of one machine, or several processes of a CPU (gloo):
+# Train on several GPUs of one machine, or in several processes on a CPU (backend gloo):
 #   bash tools/dist_train.sh CONFIG PROCESSES [options of tools/train.py]
-# Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT in the environment of each.
+# To train on several machines, run the script on each of them with the environment variables NNODES, NODE_RANK,
+# MASTER_ADDR and PORT.
 set -euo pipefail
 if [ $# -lt 2 ]; then
     echo "usage: bash $0 CONFIG PROCESSES [options of tools/train.py]" >&2

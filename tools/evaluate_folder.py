@@ -1,6 +1,8 @@
 """Measure images that any program has derained, with the same scores as tools/test.py.
 
-python tools/evaluate_folder.py results/ data/rain100l/test/norain --pairing prefix rain- norain-
+    python tools/evaluate_folder.py results/ data/rain100l/test/norain --pairing prefix rain- norain-
+
+The tool prints the scores of each image and their means.
 """
 
 import argparse
@@ -34,7 +36,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help=f'any of {", ".join(PROTOCOLS)} (default: PSNR-Y SSIM-Y(valid))',
     )
     parser.add_argument(
-        '--crop-border', type=int, default=0, metavar='PX', help='number of pixels removed from each side first'
+        '--crop-border', type=int, default=0, metavar='PX', help='remove PX pixels at each side first (default: 0)'
     )
     parser.add_argument('--out', metavar='DIR', help='write per_image.csv and metrics.json there')
     return parser.parse_args(argv)
@@ -60,7 +62,12 @@ def main(args: argparse.Namespace) -> None:
 
 
 def find_pairs(args: argparse.Namespace) -> list[tuple[Path, Path]]:
-    """Return the pairs of derained and clean images, and print which images have no partner."""
+    """Return the pairs of derained and clean images, and print the number of files that are left out.
+
+    Raises:
+        FileNotFoundError: a folder does not exist.
+        InputError: a derained image has no clean image, or there is no pair.
+    """
     pairing = parse_pairing(args.pairing)
     for folder in (args.pred, args.gt):
         if not folder.is_dir():
@@ -77,7 +84,10 @@ def find_pairs(args: argparse.Namespace) -> list[tuple[Path, Path]]:
         print(f'left out {len(foreign)} files whose names do not fit the rule, for example {foreign[0]}')
     missing = len(clean) - len({gt for _, gt in pairs})
     if missing:
-        print(f'warning: {missing} of {len(clean)} images in {args.gt} have no result; the mean does not include them')
+        print(
+            f'warning: {missing} of {len(clean)} images in {args.gt} have no derained image; the mean does not include '
+            'them'
+        )
     return pairs
 
 

@@ -3,11 +3,12 @@
     python tools/export.py nafnet nafnet.onnx
     python tools/export.py configs/derain/sian_rain100h.py sian.pt2 --weights sian.pth
 
-The model takes `rainy`, float32 (1, 3, H, W), RGB in [0, 1], and returns `derained` of the same shape, clamped to
-[0, 1]; the file includes color order and normalization. Height and width must be multiples of the printed number.
-MAFNet accepts only the --size of the export, because its pooling depends on the size. The tool loads the written file
-again, compares it with PyTorch at --size and at another size, and keeps it only if the results agree to 1e-4. ONNX
-needs the extra [export].
+The exported model takes `rainy`, float32 (1, 3, H, W), RGB in [0, 1], and returns `derained` of the same shape, clamped
+to [0, 1]. It includes the conversion of the color order and the normalization. Height and width must be multiples of
+the number that the tool prints, and at least 8 times this number. An exported MAFNet accepts only the --size of the
+export, because its pooling depends on the size. The tool loads the written file again and compares it with PyTorch at
+--size and, if the model accepts other sizes, at another size. It keeps the file only if the results differ by less than
+1e-4. ONNX needs the extra [export].
 """
 
 import argparse
@@ -39,7 +40,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar=('HEIGHT', 'WIDTH'),
         help='size of the example image, px (default: 320 480)',
     )
-    parser.add_argument('--fixed', action='store_true', help='accept no other size than --size')
+    parser.add_argument('--fixed', action='store_true', help='export a model that accepts only --size')
     return parser.parse_args(argv)
 
 
@@ -59,7 +60,7 @@ def main(args: argparse.Namespace) -> None:
     print(f'{args.out}: {kind}, {what}, {sizes}, {args.out.stat().st_size / 2**20:.1f} MiB')
     rainy = torch.rand(1, 3, *args.size)
     ours, theirs = seconds(ExportedModel(derainer), rainy), seconds(load_exported(args.out), rainy)
-    print(f'{size}: {name} {theirs:.2f} s, PyTorch {ours:.2f} s, {ours / theirs:.2f} times')
+    print(f'{size}: {name} {theirs:.2f} s, PyTorch {ours:.2f} s, {ours / theirs:.2f} times as fast as PyTorch')
 
 
 def seconds(call: Callable[[Tensor], Tensor], rainy: Tensor) -> float:

@@ -1,8 +1,8 @@
-"""Print the parameters, multiply-adds and seconds of the networks of configs.
+"""Print the number of parameters, the multiply-adds and the run time of the networks of configs.
 
     python tools/get_complexity.py configs/derain/mafnet_rain200h.py --size 320 480
 
-Multiply-adds are those of convolutions and matrix products, as torch counts them.
+Only the multiply-adds of convolutions and matrix products are counted, as torch counts them.
 """
 
 import argparse
@@ -22,7 +22,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('configs', nargs='+', metavar='CONFIG')
     parser.add_argument('--size', type=int, nargs=2, default=(320, 480), metavar=('HEIGHT', 'WIDTH'))
     parser.add_argument('--device', default='cpu')
-    parser.add_argument('--repeats', type=int, default=3, help='timed passes; the least time is printed')
+    parser.add_argument(
+        '--repeats', type=int, default=3, help='number of timed passes; the shortest time is printed (default: 3)'
+    )
     return parser.parse_args(argv)
 
 

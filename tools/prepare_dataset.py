@@ -4,8 +4,9 @@
     python tools/prepare_dataset.py photographs ~/photographs data/photographs --without home
     python tools/prepare_dataset.py street vtest.avi --uncertain 690 20 768 100
 
-SRC is the downloaded data; it is not changed. DST is data/NAME by default; it is written completely or not at all.
-`python tools/prepare_dataset.py NAME --help` describes a data set; docs/en/datasets.md says where each is published.
+SRC is the downloaded data. It is not changed. DST is data/NAME by default; only for photographs it must be named. If an
+error occurs, DST is not changed. `python tools/prepare_dataset.py NAME --help` describes the data set NAME.
+docs/en/datasets.md says where each data set is published.
 """
 
 import argparse
@@ -25,8 +26,9 @@ from mmderain.errors import InputError
 
 RELEASE_DOC = """Find the pairs of the published release {name}, check every file, and link the files in DST.
 
-Writes index.csv (every pair) and left_out.csv (every file that is not used, and why). The same call can be made again.
-For Rain100H, train/without_test_backgrounds.txt lists the training images whose background is not in the test set.
+The tool also writes index.csv, which lists every pair, and left_out.csv, which lists every file that is not used, with
+the reason. The same call can be repeated. For Rain100H, train/without_test_backgrounds.txt lists the training images
+whose background is not in the test set.
 """
 
 
@@ -42,8 +44,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
             'dst',
             type=Path,
             metavar='DST',
-            help=f'folder to write (default: data/{name})',
-            # With several sources before it, the destination cannot have a default.
+            help='folder to write' if options else f'folder to write (default: data/{name})',
+            # After several sources, the destination cannot have a default.
             **({} if options else dict(nargs='?', default=Path('data', name))),
         )
         own.set_defaults(run=run)
@@ -54,29 +56,35 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         doc = RELEASE_DOC.format(name=name)
         own = add(name, doc, f'published pairs: {pairs}', prepare_release, 'folder with the unpacked release')
         for split in ('train', 'test'):
-            text = f'folder of the {split} split in SRC, if the names of the folders do not tell'
+            text = f'folder of the {split} split in SRC, if the names of the folders do not show the splits'
             own.add_argument(f'--{split}', type=Path, metavar='DIR', help=text)
         own.add_argument('--copy', action='store_true', help='copy the files instead of linking them')
         own.add_argument(
             '--overwrite', action='store_true', help='replace copies or another data set that this tool has written'
         )
 
-    own = add('camvid_boxes', camvid.__doc__, 'boxes from the label maps of CamVid', prepare_camvid, 'CamVid')
-    own.add_argument('--min-area', type=int, default=100, metavar='PX', help='ignore smaller regions (default: 100 px)')
+    text = 'boxes from the label maps of CamVid'
+    own = add('camvid_boxes', camvid.__doc__, text, prepare_camvid, 'folder with images/ and annotations/ of CamVid')
+    text = 'mark regions with fewer pixels as iscrowd (default: 100)'
+    own.add_argument('--min-area', type=int, default=100, metavar='PX', help=text)
 
-    text = 'rain-free photographs of your own, shrunk'
-    own = add('photographs', photographs.__doc__, text, prepare_photographs, 'images, and folders of them', nargs='+')
-    own.add_argument('--side', type=int, default=400, metavar='PX', help='length of the shorter side (default: 400 px)')
-    own.add_argument('--without', nargs='+', default=[], metavar='NAME', help='leave out these names (without suffix)')
-    own.add_argument('--only', nargs='+', default=[], metavar='NAME', help='take only these names (without suffix)')
-    own.add_argument('--no-quarters', action='store_true', help='write each photograph only as a whole')
+    text = 'small images from your own rain-free photographs'
+    src = 'image files and folders of image files'
+    own = add('photographs', photographs.__doc__, text, prepare_photographs, src, nargs='+')
+    text = 'largest length of the shorter side (default: 400 px)'
+    own.add_argument('--side', type=int, default=400, metavar='PX', help=text)
+    text = 'leave out the photographs with these file names (without suffix)'
+    own.add_argument('--without', nargs='+', default=[], metavar='NAME', help=text)
+    text = 'use only the photographs with these file names (without suffix)'
+    own.add_argument('--only', nargs='+', default=[], metavar='NAME', help=text)
+    own.add_argument('--no-quarters', action='store_true', help='do not write quarters of large photographs')
 
-    text = 'persons in the video of a still camera'
-    own = add('street', street_video.__doc__, text, prepare_street, 'video of a camera that stands still')
-    own.add_argument('--step', type=positive_int, default=5, metavar='N', help='take every N-th frame (default: 5)')
+    text = 'labels of the persons in the video of a camera that does not move'
+    own = add('street', street_video.__doc__, text, prepare_street, 'video of a camera that does not move')
+    own.add_argument('--step', type=positive_int, default=5, metavar='N', help='use every N-th frame (default: 5)')
     text = 'first frame of the test set (default: 600)'
     own.add_argument('--test-from', type=int, default=600, metavar='FRAME', help=text)
-    text = 'rectangle, px, in which no region is certainly a person (default: none)'
+    text = 'rectangle in pixels; regions inside it are marked as uncertain (default: none)'
     corners = ('X0', 'Y0', 'X1', 'Y1')
     own.add_argument('--uncertain', type=int, nargs=4, metavar=corners, default=(0, 0, 0, 0), help=text)
     return parser.parse_args(argv)
@@ -116,23 +124,24 @@ def prepare_release(args: argparse.Namespace) -> None:
         print(f'left out, {path}: {flaw}')
     if not any(found.pairs.values()):
         raise InputError(
-            f'{args.src}: no pairs of {args.name} found. docs/en/datasets.md shows the layout of each release; '
-            '--train and --test name the folders of the splits if their names do not tell.'
+            f'{args.src}: no pairs of {args.name} found. docs/en/datasets.md shows the layout of each release. If the '
+            'names of the folders do not show the splits, name the folders with --train and --test.'
         )
     kept = write_layout(args.name, found, args.src, args.dst, args.copy, args.overwrite)
     for split, pairs in found.pairs.items():
         if not pairs:
-            print(f'warning: no {split} pairs; configs that read them will report them as missing')
+            print(f'warning: no {split} pairs; a config that reads this split will report missing data')
     leaks = release.test_backgrounds_in_train
     if kept is not None:
         print(
-            'left out of training, background is in the test set:', expected(kept.count(False), leaks, ', {} expected')
+            'training pairs whose background is in the test set:', expected(kept.count(False), leaks, ', {} expected')
         )
-        print(f'{args.dst}/train/{LEAK_FREE}: the {kept.count(True)} others')
+        print(f'{args.dst}/train/{LEAK_FREE}: list of the other {kept.count(True)} training pairs')
     elif leaks is not None:
         print(f'warning: {LEAK_FREE} was not written, because it needs train and test in one SRC')
     how = 'copied' if args.copy else 'linked'
-    print(f'{args.dst}: {sum(map(len, found.pairs.values()))} pairs {how}; every file left out: {args.dst}/{LEFT_OUT}')
+    number = sum(map(len, found.pairs.values()))
+    print(f'{args.dst}: {number} pairs {how}; {args.dst}/{LEFT_OUT} lists the files that were left out')
 
 
 def prepare_camvid(args: argparse.Namespace) -> None:
@@ -153,8 +162,8 @@ def prepare_street(args: argparse.Namespace) -> None:
 
 
 def expected(found: int, published: int, text: str) -> str:
-    """Compare a number with the published one."""
-    note = '' if found == published else '   <- differs: a part of the release, or another release'
+    """Return a text that compares a number of pairs with the published number."""
+    note = '' if found == published else '   <- differs: SRC may be only a part of the release, or another release'
     return f'{found}' + text.format(published) + note
 
 

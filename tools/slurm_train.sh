@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Train under Slurm:
 #   GPUS=8 GPUS_PER_NODE=8 bash tools/slurm_train.sh PARTITION JOB_NAME CONFIG [options of tools/train.py]
-# SRUN_ARGS holds further options of srun.
+# The environment variable SRUN_ARGS can contain further options of srun.
 set -euo pipefail
 if [ $# -lt 3 ]; then
     echo "usage: GPUS=8 bash $0 PARTITION JOB_NAME CONFIG [options of tools/train.py]" >&2

@@ -28,7 +28,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', type=checkpoint_file, help='checkpoint of mmderain; every key must fit')
+    parser.add_argument('checkpoint', type=checkpoint_file, help='checkpoint of mmderain; every key must fit the model')
     parser.add_argument('--out', metavar='DIR', help='write per_image.csv and metrics.json there')
     parser.add_argument(
         '--show-dir', metavar='DIR', help='write the derained images to DIR/derained and comparisons to DIR/panels'
@@ -52,7 +52,8 @@ def main(args: argparse.Namespace) -> None:
         write_scores_to(args.out, cfg)
     if args.show_dir is not None:
         cfg.default_hooks.visualization = dict(type='mmderain.DerainVisualizationHook', show_dir=args.show_dir)
-    # The Runner only warns of weights that do not fit. Therefore it loads none, and load_weights does it.
+    # The Runner only warns about weights that do not fit. Therefore it loads no weights. load_weights loads them below,
+    # and raises an error if they do not fit.
     cfg.load_from, cfg.resume = None, False
     read_checkpoint(args.checkpoint)  # reports a wrong file before the Runner starts a log
     with config_errors(args.config):
@@ -64,7 +65,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def write_scores_to(out: str, cfg: Config) -> None:
-    """Let each ImageQuality of the test write its files; several write to folders of their own."""
+    """Set the folder for the scores of the ImageQuality of the test; each of several gets a numbered sub-folder."""
     evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
     ours = [evaluator for evaluator in evaluators if str(evaluator.type).endswith('ImageQuality')]
     if not ours:

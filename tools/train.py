@@ -5,9 +5,9 @@
     python tools/train.py configs/derain/sian_rain100h.py --check-data
     bash tools/dist_train.sh configs/derain/sian_rain100h.py 8
 
-Checkpoints and the log go to work_dirs/<name of the config>. Ctrl+C and SIGTERM end the training after its step, with a
-checkpoint (not within an epoch, if it saves by epochs). --resume continues from the last one. docs/en/training.md
-describes a training step by step.
+Checkpoints and the log are written to work_dirs/<name of the config>. Ctrl+C and SIGTERM end the training after the
+current step. The training then saves a checkpoint, unless its config saves checkpoints only at the end of an epoch.
+--resume continues from the last checkpoint. docs/en/training.md describes a training step by step.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=checkpoint_file,
         const='auto',
         metavar='CHECKPOINT',
-        help='continue from this checkpoint, or from the latest one of the work directory if none is named',
+        help='continue from this checkpoint or, if none is named, from the latest checkpoint of the work directory',
     )
     parser.add_argument(
         '--check-data',
@@ -60,13 +60,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs='?',
         const='on',
         choices=['on', 'auto'],
-        help='train in mixed precision: fp16 on a GPU, bfloat16 on a CPU. auto: on a CPU only if a short measurement '
-        'finds it faster (default: float32)',
+        help='train in mixed precision: fp16 on a GPU, bfloat16 on a CPU. auto: the same, but on a CPU only if a short '
+        'measurement shows that it is faster (default: float32)',
     )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
-        help='scale the learning rate with the batch size of all processes together',
+        help='scale the learning rate with the total batch size of all processes',
     )
     add_cfg_options(parser, 'train_dataloader.batch_size=4')
     parser.add_argument(
@@ -82,7 +82,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Train the model of a config, from the start or from a checkpoint."""
     if args.check_data and args.launcher != 'none':
-        raise InputError('--check-data: run it once without a launcher, because the other processes would wait for it')
+        raise InputError('--check-data: run it without a launcher, because other processes would wait for the check')
     cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher, auto_scale_lr=args.auto_scale_lr)
     protect_training(cfg)
     with nullcontext() if args.share_work_dir else work_dir_lock(cfg.work_dir, args.launcher):

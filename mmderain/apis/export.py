@@ -19,7 +19,7 @@ from mmderain.models import Derainer
 OPSET = 20
 #: Largest accepted difference between the exported model and PyTorch, for images in [0, 1].
 TOLERANCE = 1e-4
-#: Parents of the loggers that the ONNX exporter of torch uses.
+#: Names of the parents of the loggers that the ONNX exporter of torch uses.
 EXPORT_LOGGERS = ('torch.onnx', 'onnxscript', 'onnx_ir')
 #: Suffixes of the files of ONNX and of ``torch.export``.
 SUFFIXES = ('.onnx', '.pt2')
@@ -46,8 +46,8 @@ class Export:
     """Result of :func:`export_derainer`.
 
     Attributes:
-        multiple: height and width of an input must be multiples of this number. None if the model accepts only the size
-            of the example input.
+        multiple: height and width of an input must be multiples of this number, and at least 8 times this number. None
+            if the model accepts only the size of the example input.
         differences: for each tested (height, width), the largest difference between the results of the exported model
             and of PyTorch.
     """
@@ -154,10 +154,11 @@ def _write(model: ExportedModel, path: Path, size: tuple[int, int], multiple: in
     rainy = torch.rand(1, 3, *size)
     shapes = None
     if multiple is not None:
-        # A side of at least 8 multiples is never in a branch of the code for small images, so that torch can export it.
+        # With sides of at least 8 multiples, the code never takes a branch for small images. Without this limit, torch
+        # would refuse the export because of these branches.
         sides = [torch.export.Dim(name, min=8, max=2**14) for name in ('h', 'w')]
         shapes = ({2 + i: side if multiple == 1 else multiple * side for i, side in enumerate(sides)},)
-    with warnings.catch_warnings():  # the filter holds for all threads; Python has no filter for one thread
+    with warnings.catch_warnings():  # the filter affects all threads; Python has no filter for a single thread
         warnings.simplefilter('ignore')
         program = torch.export.export(model, (rainy,), dynamic_shapes=shapes, strict=False)
         if path.suffix == '.pt2':
@@ -168,7 +169,7 @@ def _write(model: ExportedModel, path: Path, size: tuple[int, int], multiple: in
                 program, (rainy,), input_names=['rainy'], output_names=['derained'], opset_version=OPSET, verbose=False
             )
         if onnx is None:
-            raise InputError(f'{path}: torch.onnx.export returned nothing')
+            raise InputError(f'{path}: torch.onnx.export returned None')
         onnx.save(path, external_data=False)
 
 

@@ -23,17 +23,19 @@ class DerainInferencer:
     """Derain images and videos.
 
     Args:
-        model: name of a model whose weights are bundled, such as ``'nafnet'`` (``mmderain models`` lists them), name of
-            a bundled config, such as ``'sian_rain100h'``, path of a config file, or a dict with ``model``.
+        model: name of a model with bundled weights, such as ``'nafnet'``; name of a bundled config, such as
+            ``'sian_rain100h'``; path of a config file; or a config as a dict with the key ``model``. The command
+            ``mmderain models`` lists the names.
         weights: path of a checkpoint. None uses the bundled checkpoint of the model.
         device: device of the model, such as ``'cpu'`` or ``'cuda:0'``. None uses the first GPU if there is one.
         precision: ``'fp32'``, ``'bf16'``, ``'fp16'`` or ``'auto'``, see :class:`~mmderain.models.Derainer`. None uses
             the value of the config, by default float32.
-        tile: side of the tiles in pixels. 0 never uses tiles. None uses tiles if the memory requires it.
+        tile: side of the tiles in pixels. 0 never uses tiles. None uses the value of the config, by default tiles only
+            if the memory requires them.
         compile: True runs the network through ``torch.compile``. Compilation takes a minute or more for each new input
-            size, and a smaller last batch is a new size; afterwards an image takes less time. None uses the value of
-            the config, by default False.
-        max_pixels: largest number of pixels of an image file or a video frame. Larger ones are refused before they are
+            size. A last batch with fewer images also counts as a new size. After the compilation, an image takes less
+            time. None uses the value of the config, by default False.
+        max_pixels: largest number of pixels of an image file or a video frame. Larger files are refused before they are
             decoded. Default: 500 million.
 
     Raises:
@@ -77,17 +79,21 @@ class DerainInferencer:
         """Derain images and videos.
 
         If an input cannot be derained, for any reason, the other inputs are still derained, and ``failures`` of the
-        result contains the error. If ``inputs`` is a single image or video, its error is raised instead.
+        result contains the error message. If there is only one image, video, array or tensor, and it is not given in a
+        list, its error is raised instead.
 
         Args:
-            inputs: an image file, a video file, a folder (including its sub-folders), an array (uint8 or uint16, with
-                the shape (H, W), (H, W, 3) BGR or (H, W, 4) BGRA), a tensor (RGB in [0, 1], with the shape (3, H, W) or
-                (N, 3, H, W)), or a list of these.
+            inputs: one input, or a list of inputs. An input is one of
+
+                * the path of an image file or a video file;
+                * the path of a folder, whose images and videos are derained, including those in its sub-folders;
+                * an array, uint8 or uint16, with the shape (H, W), (H, W, 3) BGR or (H, W, 4) BGRA;
+                * a tensor, RGB in [0, 1], with the shape (3, H, W) or (N, 3, H, W).
             batch_size: number of images of the same size that are derained together. Default: 1.
             out_dir: folder for the result files. A result has the file name of its input; the suffix changes to .mp4
                 for a video, and to .png if the image format cannot be written. The results of a folder are put into the
                 same sub-folders as their inputs. Results of arrays are named by their position in the list. None
-                returns arrays. Results of tensors are always returned.
+                returns the results as arrays. Results of tensors are always returned as tensors.
             existing: what to do if a result file already exists: ``'refuse'`` (the default) raises an error,
                 ``'skip'`` keeps the file and does not derain the input, ``'replace'`` replaces the file.
             progress: True shows a progress bar. Default: False.
@@ -98,9 +104,9 @@ class DerainInferencer:
         Raises:
             FileNotFoundError: the only input does not exist. Nothing has been derained then.
             InputError: an argument is not as expected, or a result would overwrite an input or (with
-                ``existing='refuse'``) an existing file. Nothing has been derained then. The error is also raised if
-                ``inputs`` is a single image or video that cannot be read or written, or for which the memory is too
-                small. Another exception of the network is raised as it is.
+                ``existing='refuse'``) an existing file. Nothing has been derained then. The error is also raised if the
+                only input (not in a list) cannot be read, if its result cannot be written, or if the memory is too
+                small for it. Any other exception of the network is raised unchanged.
         """
         if existing not in ('refuse', 'skip', 'replace'):
             raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
@@ -164,7 +170,7 @@ class DerainInferencer:
     ) -> None:
         """Derain a batch and put its predictions and failures into the results.
 
-        If the batch fails, each of its images is derained alone, so that only those that fail again are failures.
+        If the batch fails, each of its images is derained alone. Only the images that fail again are failures.
         """
         derained = None
         try:
@@ -176,7 +182,7 @@ class DerainInferencer:
                 (number,) = batch
                 results[number].fail(error)
                 return
-        if derained is None:  # not in the except block, in which the tensors of the failed batch still exist
+        if derained is None:  # outside the except block, because inside it the tensors of the failed batch still exist
             for number, image in batch.items():
                 self._derain({number: image}, sources, results)
             return
@@ -188,12 +194,12 @@ class DerainInferencer:
 
 
 def _finish(source: Source, image: DecodedImage | Tensor, restored: Tensor) -> Prediction:
-    """Convert the result of an input to the form of the input, and write it if it has a target.
+    """Convert the derained tensor to the type of the input, and write it to a file if the input has a target.
 
     Args:
         source: the input.
         image: the loaded input.
-        restored: result of the network, (N, 3, H, W).
+        restored: the derained tensor, (N, 3, H, W).
 
     Returns:
         The prediction, see :class:`InputResult`.

@@ -48,8 +48,8 @@ def require_compiler(device: str) -> None:
     except Exception as error:  # the type of the error depends on which program or package is missing
         reason = str(error).strip().partition('\n')[0]
         raise InputError(
-            f'compile: torch cannot compile for {device} here ({reason}); it needs a C++ compiler (on Linux: g++ and '
-            'the headers of Python), and for a GPU also Triton; install these, or do not use compile'
+            f'compile: torch cannot compile for {device} here ({reason}). torch.compile needs a C++ compiler (on '
+            'Linux: g++ and the headers of Python), and for a GPU also Triton. Install these, or do not use compile.'
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Inputs of the inferencer: plan the inputs and the paths of their results."""
+"""Plan the inputs of the inferencer and the paths of their results."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -62,8 +62,8 @@ class Source:
             raise InputError(f'{self.name}: {problem}')
         if tensor.dim() not in (3, 4) or tensor.shape[-3] != 3 or 0 in tensor.shape:
             raise InputError(
-                f'{self.name}: {tensor.dtype} of shape {tuple(tensor.shape)}; expected RGB in [0, 1], floating, '
-                '(3, H, W) or (N, 3, H, W)'
+                f'{self.name}: {tensor.dtype} of shape {tuple(tensor.shape)}; expected a floating-point RGB tensor in '
+                '[0, 1] with the shape (3, H, W) or (N, 3, H, W)'
             )
         low, high = (bound.item() for bound in tensor.aminmax())
         # The bounds are wide, because resizing can give values slightly outside [0, 1]. NaN also fails the comparison.
@@ -78,18 +78,18 @@ def plan_inputs(inputs: Sequence[Input], out_dir: str | Path | None, existing: s
     Args:
         inputs: paths of files and folders, arrays, and tensors. A folder becomes one source for each image and video in
             it.
-        out_dir: folder for the result files. None writes no files. If it is in an input folder, the files in it are not
-            inputs.
+        out_dir: folder for the result files. None writes no files. If ``out_dir`` lies inside an input folder, the
+            files in ``out_dir`` are not used as inputs.
         existing: ``'refuse'`` raises an error if a result file already exists. With ``'skip'`` or ``'replace'``,
             existing files are accepted.
 
     Returns:
-        The sources, in the order of the inputs. If only one source is affected by an error, the error is its
-        ``problem``: its path is not valid, or the result of an earlier source has the same path.
+        The sources, in the order of the inputs. An error that affects only one source is stored as its ``problem``: the
+        path is not valid, or the result of an earlier source has the same path.
 
     Raises:
-        FileNotFoundError: the only input is a path that does not exist. Of several inputs, a missing file becomes a
-            source, which raises the error when it is loaded.
+        FileNotFoundError: the only input is a path that does not exist. If there are several inputs, a missing file
+            becomes a source that raises the error when it is loaded.
         InputError: a folder contains no image or video; an input is neither a path nor an array nor a tensor; a result
             would overwrite an input or (with ``existing='refuse'``) an existing file; ``out_dir`` is a file; or
             ``out_dir`` is None and a source is a video.
@@ -134,7 +134,7 @@ def _sources(number: int, item: Input, out_dir: str | Path | None) -> Iterator[S
 
 
 def _resolve(path: Path) -> Path:
-    """Return the absolute path without links; for a loop of links, the absolute path as it is."""
+    """Return the absolute path with all links resolved. If links form a loop, they are not resolved."""
     try:
         return path.resolve()
     except (OSError, RuntimeError):
@@ -146,7 +146,9 @@ def _set_targets(sources: list[Source], out_dir: Path, existing: str) -> None:
     if out_dir.exists() and not out_dir.is_dir():
         raise InputError(f'{out_dir}: is a file; expected a folder for the results')
     if not out_dir.exists() and out_dir.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES):
-        raise InputError(f'{out_dir}: is the name of a file; expected a folder, in which results have their own names')
+        raise InputError(
+            f'{out_dir}: is the name of a file; expected a folder, because each result has the name of its input'
+        )
     files = [source for source in sources if isinstance(source.content, Path) and not source.problem]
     inputs = {_resolve(Path(str(source.content))): source.name for source in files}
     taken: dict[Path, str] = {}
@@ -174,7 +176,10 @@ def _set_targets(sources: list[Source], out_dir: Path, existing: str) -> None:
 
 
 def _result_name(source: Source) -> Path:
-    """Return the name of the source with the suffix of a format that can be written."""
+    """Return the path of the result relative to the folder for the results.
+
+    It is the name of the input, with the suffix of a format that can be written.
+    """
     if not isinstance(source.content, Path):
         return Path(f'{source.name.replace(" ", "_")}.png')
     name = source.content.relative_to(source.folder or source.content.parent)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmderain.errors import InputError
 
-#: A result that is returned: the path of a written file, an array, or a tensor.
+#: A derained input: the path of the result file, an array, or a tensor.
 Prediction = np.ndarray | Tensor | Path
 
 
@@ -21,10 +21,10 @@ class InputResult:
 
     Attributes:
         name: name of the input.
-        prediction: the path if a file was written, a tensor if the input is a tensor, otherwise an array with the
-            channels and the dtype of the input (BGR, as in OpenCV). None if the input failed.
-        error: the exception that the input raised, None if it was derained.
-        reason: the error message.
+        prediction: the path of the result file if there is one; a tensor if the input is a tensor; otherwise an array
+            with the channels and the dtype of the input (BGR, as in OpenCV). None if the input failed.
+        error: the exception that the input raised. None if there was no error.
+        reason: the error message. Empty if there was no error.
     """
 
     name: str
@@ -40,8 +40,8 @@ class InputResult:
     def fail(self, error: Exception) -> None:
         """Store the exception that the input raised, and its message."""
         self.error = error
-        # The frames of the traceback would keep the tensors of the network in memory. The frames of the inferencer
-        # itself are still in use.
+        # The frames of the traceback would keep the tensors of the network in memory. Therefore they are cleared,
+        # except for the frames of the inferencer itself, which are still in use.
         for frame, _ in traceback.walk_tb(error.__traceback__):
             if frame.f_globals.get('__name__') != 'mmderain.apis.inferencer':
                 with contextlib.suppress(RuntimeError):  # the frame is running

@@ -25,7 +25,7 @@ class VideoReport:
         flicker: mean absolute change of the pixel values (0 to 255) from one frame to the next, as a pair: before and
             after deraining. None for a single frame. Rain streaks change from frame to frame, so that removing them
             decreases this value. Motion in the scene contributes to both values.
-        audio: whether the file has sound.
+        audio: whether the written file has sound.
     """
 
     path: Path
@@ -59,7 +59,7 @@ def derain_video(
 
     Raises:
         FileNotFoundError: the source does not exist.
-        InputError: an argument is not as expected, the source cannot be read completely, or the target cannot be
+        InputError: an argument is not as expected, the source cannot be read or is incomplete, or the target cannot be
             written.
     """
     require_whole_number('batch_size', batch_size, 1)
@@ -93,5 +93,5 @@ def derain_video(
 
 
 def _mean_change(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the mean absolute difference of two images."""
+    """Return the mean absolute difference between two images."""
     return np.abs(np.subtract(first, second, dtype=np.float32)).mean()

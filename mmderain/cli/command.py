@@ -51,7 +51,7 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
     The new function takes a list of arguments, or None for the arguments of the process. It returns the exit status:
 
     * the return value of the decorated function, or 0 if that is None;
-    * 1 after an ``InputError`` or ``OSError``, whose message is printed in one line that starts with ``error:``;
+    * 1 after an ``InputError`` or ``OSError``, whose message is printed after ``error:``;
     * 130 after Ctrl+C, without a message;
     * 128 + the number of the signal after a ``Stopped``, with its message;
     * 141 if the reader of the output has ended, as in ``mmderain models | head -1``, without a message.
@@ -108,8 +108,8 @@ def print_failure(args: argparse.Namespace, error: Exception | None, reason: str
 def message(error: Exception) -> str:
     """Return the message of an error.
 
-    A DataLoader raises the error of a loader process again and puts its traceback before the message. The traceback is
-    removed here.
+    A DataLoader raises the error of a worker process again, and puts the traceback of the worker before the message.
+    This function removes the traceback.
     """
     text = str(error)
     if text.startswith('Caught '):
@@ -118,7 +118,7 @@ def message(error: Exception) -> str:
 
 
 def output_is_open() -> bool:
-    """Return whether the reader of the output of this process is still there; False after a closed pipe."""
+    """Return whether standard output still has a reader. False if it is a pipe whose reader has ended."""
     try:
         output = select.poll()
         output.register(sys.stdout.fileno(), select.POLLOUT)
@@ -128,7 +128,7 @@ def output_is_open() -> bool:
 
 
 def flush_output() -> None:
-    """Flush the output. If its reader has ended, discard the output."""
+    """Flush standard output. If its reader has ended, discard the output."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:

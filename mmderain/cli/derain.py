@@ -50,15 +50,15 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         '--compile',
         action='store_true',
-        help='use torch.compile. It takes a minute or more for each new image size; afterwards each image takes less '
-        'time. Useful for videos and for many images of one size',
+        help='use torch.compile. The compilation takes a minute or more for each new image size; afterwards each image '
+        'takes less time. Useful for videos and for many images of one size',
     )
     parser.add_argument(
         '--max-pixels',
         type=positive_int,
         default=MAX_PIXELS,
         metavar='N',
-        help='largest number of pixels of an image or a video frame; larger ones are refused before they are decoded '
+        help='largest number of pixels of an image or a video frame; larger files are refused before they are decoded '
         '(default: 500 million)',
     )
     parser.set_defaults(run=run)
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         )
     failed = [entry for entry in result.results if entry.error is not None]
     done = len(result.results) - len(failed)
-    print(f'{done} of {len(result.results)} derained' + (f', in {args.out}' if done else ''))
+    print(f'{done} of {len(result.results)} inputs derained' + (f'; the results are in {args.out}' if done else ''))
     for entry in failed:
         print_failure(args, entry.error, entry.reason)
     return 1 if failed else 0

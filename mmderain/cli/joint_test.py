@@ -3,11 +3,18 @@
     mmderain joint-test CONFIG CHECKPOINT --derainer nafnet --rain heavy light:2
     mmderain joint-test CONFIG CHECKPOINT --derainer SIAN sian_rain100h.py sian.pth
 
-CONFIG and CHECKPOINT are a config of mmdet or mmseg and its checkpoint. They need no changes. Each row of the table is
-one run of the test loop: clean images, rainy images, a median blur as a control, each derainer, clean images derained
-(which shows whether the derainer does harm), images that another program derained (--folder), and other task models
-(--baseline), such as one that was fine-tuned on rain. Finished rows are stored, so that the same call continues after
-an interruption. A row is run again if anything that it depends on has changed.
+CONFIG and CHECKPOINT are a config of mmdet or mmseg and its checkpoint. They need no changes. The result is a table.
+Each row is one run of the test loop:
+
+* clean images;
+* clean images after each derainer, to show whether the derainer does harm;
+* rainy images;
+* rainy images after a median blur, as a control, and after each derainer;
+* images that another program derained (--folder);
+* clean and rainy images with other task models (--baseline), such as a model that was fine-tuned on rain.
+
+Finished rows are stored. After an interruption, the same call continues. A row is run again if anything that it depends
+on has changed.
 """
 
 import argparse
@@ -51,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar=('NAME', 'DERAINER [CHECKPOINT]'),
         help='a derainer to test. NAME: its name in the table; DERAINER: a name that `mmderain models` lists, or a '
-        'config file (default: NAME); CHECKPOINT: its weights (default: the bundled ones). May be repeated',
+        'config file (default: NAME); CHECKPOINT: its weights (default: the bundled weights). May be repeated',
     )
     parser.add_argument(
         '--baseline',
@@ -59,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar=('NAME', 'CONFIG', 'CHECKPOINT'),
-        help='another task model to compare with; NAME: its name in the table. May be repeated',
+        help='another task model to compare with. NAME: its name in the table. May be repeated',
     )
     parser.add_argument(
         '--folder',
@@ -67,8 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar=('NAME', 'DIR'),
-        help='test images that another program derained. NAME: name in the table; DIR: folder of the images, with '
-        'the file names of the test set. May be repeated',
+        help='test images that another program derained. NAME: their name in the table; DIR: folder of the images, '
+        'which have the same file names as in the test set. May be repeated',
     )
     parser.add_argument(
         '--rain',
@@ -172,7 +179,7 @@ main = command(parse_args)(run)
 
 
 def require_file(path: str) -> None:
-    """Check that a file exists. Names such as ``package::config`` are configs of a package and are not checked.
+    """Check that a file exists. A name such as ``package::config`` means a config of a package and is not checked.
 
     Raises:
         FileNotFoundError: the file does not exist.

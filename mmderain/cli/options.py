@@ -36,19 +36,19 @@ def add_precision_option(parser: argparse.ArgumentParser) -> None:
         '--precision',
         choices=['auto', 'fp32', 'bf16', 'fp16'],
         default='auto',
-        help='number format of the derainer. auto: bf16 if the device has it in hardware and a short measurement finds '
-        'that it is faster, else fp32 (default: auto)',
+        help='number format of the derainer. auto: bf16 if the device supports it in hardware and a short measurement '
+        'shows that bf16 is faster, else fp32 (default: auto)',
     )
 
 
 def add_existing_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--existing``, what to do with result files that already exist."""
+    """Add ``--existing``, which decides what happens to result files that already exist."""
     parser.add_argument(
         '--existing',
         choices=['refuse', 'skip', 'replace'],
         default='refuse',
-        help='what to do if a result already exists. refuse: stop before anything is written; skip: keep it; '
-        'replace: write it again (default: refuse)',
+        help='what to do if a result file already exists. refuse: stop before anything is written; skip: keep the '
+        'file and skip its input; replace: write the file again (default: refuse)',
     )
 
 
@@ -120,10 +120,10 @@ def rain_or_none(text: str) -> str | None:
 
 
 def checkpoint_file(text: str) -> str:
-    """Read the file or URL of a checkpoint.
+    """Return the file or URL of a checkpoint unchanged, after checking that the text is not empty.
 
-    Every option and argument for a checkpoint has this type. The programs read it by
-    :func:`~mmderain.io.read_checkpoint`, which never runs code in a file.
+    All options and arguments that name a checkpoint use this function as their type. The programs read the checkpoint
+    with :func:`~mmderain.io.read_checkpoint`, which never runs code from a file.
     """
     if not text.strip():
         raise argparse.ArgumentTypeError('expected the file or URL of a checkpoint, found an empty text')

@@ -2,14 +2,15 @@
 
     mmderain rain photos rainy_photos --rain heavy:4+mist
 
-The command writes four things, with the file names of the source:
+The command writes:
 
     DST/rain            the rainy images as PNG
-    DST/layer           the light that the rain adds as PNG; for mist and drops, the absolute difference
+    DST/layer           the light that the rain adds, as PNG; for mist and drops, the absolute difference
     DST/norain          links to the clean images
     DST/manifest.jsonl  the settings in the first line, then for each image its seed, scale and all random parameters
 
-PairedImageDataset can read DST. The same call continues after an interruption.
+The images in all folders have the file names of the source images. PairedImageDataset can read DST. After an
+interruption, the same call continues.
 """
 
 import argparse
@@ -37,7 +38,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draw the rain and print over how many images it was drawn."""
+    """Draw the rain, and print the number of rainy images."""
     try:
         result = rain_over_folder(
             args.src,

@@ -1,4 +1,4 @@
-"""Show the predictions of a detector or segmentor for the same scene clean, rainy and derained."""
+"""Show the predictions of a detector or segmentor for the clean, the rainy and the derained image of a scene."""
 
 import argparse
 
@@ -21,13 +21,14 @@ from .options import (
     rain_or_none,
 )
 
-DOC = """Show the predictions of a {kind} for the same scene clean, rainy and derained.
+DOC = """Show the predictions of a {kind} for the clean, the rainy and the derained image of a scene.
 
     mmderain {command} demo/street/*.jpg --out work_dirs/scenes
     mmderain {command} rainy_street.jpg --rain none --out work_dirs/scenes
 
-The command writes one figure for each image. It shows the clean, the rainy and the derained image side by side, with
-the predictions drawn on them, and with counts and scores below them.
+The command writes one figure for each input image. The figure shows the clean, the rainy and the derained image side by
+side, with the predictions drawn on them, and with counts and scores below them. With --rain none, the input is the
+rainy image, and the figure contains no clean image.
 """
 
 
@@ -37,7 +38,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         parser = commands.add_parser(
             command,
             doc=DOC.format(kind=kind, command=command),
-            help=f'show the predictions of a {kind} for a scene clean, rainy and derained',
+            help=f'show the predictions of a {kind} for the clean, rainy and derained image of a scene',
         )
         parser.add_argument('inputs', nargs='+', metavar='INPUT', help='image, or folder of images')
         parser.add_argument('--out', required=True, metavar='FOLDER', help='folder for the figures')

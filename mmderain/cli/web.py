@@ -1,4 +1,4 @@
-"""Serve a web page that derains an uploaded image and shows the detections before and after.
+"""Serve a web page that derains an uploaded image and shows the predictions of a task model before and after.
 
     mmderain web
     mmderain web --model configs/derain/sian_sample.py --weights work_dirs/sample_demo/iter_900.pth
@@ -39,14 +39,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         '--auth-file',
         type=Path,
         metavar='FILE',
-        help='file with one user:password a line, readable by its owner only (default: no login)',
+        help='file with a line user:password for each user, which only its owner can read (default: no login)',
     )
     parser.add_argument(
         '--time-limit',
         type=positive_int,
         default=int(TIME_LIMIT),
         metavar='SECONDS',
-        help='largest time of a request in seconds (default: %(default)s)',
+        help='longest time of a request in seconds (default: %(default)s)',
     )
     add_model_options(parser, default=None)
     add_device_option(parser)

@@ -1,4 +1,4 @@
-"""Base of mmderain's data sets: pipelines whose random choices follow from an index, and errors for missing data."""
+"""Base class of mmderain's data sets, with reproducible pipelines and helpful errors for missing data."""
 
 import contextlib
 import logging
@@ -21,10 +21,10 @@ from .samplers import SeededIndex
 def seeded(index: SeededIndex) -> Iterator[None]:
     """Seed ``random`` and ``numpy.random`` inside a block, and restore their states afterwards.
 
-    The transforms of mmcv and mmderain use these two generators, so they become reproducible.
+    The transforms of mmcv and mmderain use these two generators. Inside the block, their results are reproducible.
 
     Args:
-        index: its three numbers are the seed.
+        index: the seed. All three numbers of the index are used.
     """
     states = random.getstate(), np.random.get_state()
     words = np.random.SeedSequence([index.seed, index.visit, index.index]).generate_state(5)
@@ -38,33 +38,35 @@ def seeded(index: SeededIndex) -> Iterator[None]:
 
 
 class DerainDataset(BaseDataset):
-    """Base class of data sets that list the images of folders; they have no annotation file.
+    """Base class of data sets whose items are the image files in folders.
 
     Args:
-        source: facts for the error that missing data raises: ``name`` of the data set, ``published_at``, ``layout`` on
-            disk, ``prepare`` (the command that creates this layout), ``ann_file`` (how to create the list). They are
-            not part of ``metainfo``, whose strings mmengine treats as files to read.
-        unreadable: what to do in training with an item whose images cannot be read. ``'error'`` stops the training;
-            ``'skip'`` writes a warning to the log and uses the next item instead, in every process in the same way. A
-            test always stops, because its scores would be of other images.
+        source: texts for the error message about missing data: ``name`` (of the data set), ``published_at``, ``layout``
+            (of the folders), ``prepare`` (the command that creates this layout) and ``ann_file`` (how to create the
+            list of images). They are not part of ``metainfo``, because mmengine treats a string in it as the name of
+            a file to read.
+        unreadable: what to do in training with an item whose images cannot be read. ``'error'`` stops the training.
+            ``'skip'`` writes a warning to the log and uses the next item of the data set instead. A test always stops,
+            because its scores would otherwise be those of other images.
         kwargs: arguments of mmengine's ``BaseDataset``.
 
     Raises:
-        InputError: ``unreadable`` has another value; or, when an item is loaded, its images cannot be read.
+        InputError: ``unreadable`` has another value. Also raised when an item is loaded whose images cannot be read.
     """
 
-    accepts_seeded_index = True  # SeededSampler requires it
+    accepts_seeded_index = True  # SeededSampler checks this attribute
 
     def __init__(self, source: dict | None = None, unreadable: str = 'error', **kwargs: Any) -> None:
         if unreadable not in ('error', 'skip'):
             raise InputError(f"{type(self).__name__}: unreadable must be 'error' or 'skip', found {unreadable!r}")
         self.source = source or {}
         self.unreadable = unreadable
-        # An unreadable image raises an error that names it. mmengine would silently load another one.
+        # By default, mmengine silently loads another item if an image cannot be read. With max_refetch=0, the image
+        # raises an error that names it.
         super().__init__(max_refetch=0, **kwargs)
 
     def prepare_data(self, idx: int | SeededIndex) -> dict:
-        """Run the pipeline on one item, seeded if the index is a :class:`SeededIndex`."""
+        """Run the pipeline on one item. If the index is a :class:`SeededIndex`, it seeds the random transforms."""
         if self.unreadable == 'error' or self.test_mode:
             return self._run_pipeline(idx, 0)
         last: Exception | None = None
@@ -77,9 +79,10 @@ class DerainDataset(BaseDataset):
         raise InputError(f'{self.folder("img")}: none of the {len(self)} items can be read; the last error: {last}')
 
     def _run_pipeline(self, idx: int | SeededIndex, offset: int) -> dict:
-        """Run the pipeline on the item that lies ``offset`` items after an index, with the seed of the index."""
+        """Run the pipeline on the item that is ``offset`` places after ``idx``, with the seed of ``idx``."""
         index = idx.index if isinstance(idx, SeededIndex) else idx
-        if offset:  # without an offset, an index behind the last item must raise an IndexError, which ends an iteration
+        # With offset 0, an index that is too large must raise an IndexError, because that error ends an iteration.
+        if offset:
             index = (index + offset) % len(self)
         if not isinstance(idx, SeededIndex):
             return self.pipeline(self.get_data_info(index))
@@ -92,10 +95,10 @@ class DerainDataset(BaseDataset):
         return self.prepare_data(idx)
 
     def _join_prefix(self) -> None:
-        """Keep the prefixes as they are; :meth:`folder` joins them, so that errors can name them."""
+        """Keep the prefixes unchanged. :meth:`folder` joins them with the data root when a folder is needed."""
 
     def folder(self, key: str) -> Path:
-        """Return the folder of a prefix, inside the data root."""
+        """Return the folder of a key of ``data_prefix``, such as ``'img'``; it includes the data root."""
         return Path(self.data_root or '.') / self.data_prefix[key]
 
     @property
@@ -104,17 +107,24 @@ class DerainDataset(BaseDataset):
         return ('img',)
 
     def require_folders(self) -> None:
-        """Raise the error of :meth:`list_folder` if a folder is missing, without listing any."""
+        """Check that the needed folders exist, without listing their files.
+
+        Raises:
+            FileNotFoundError: a folder is missing. The message is that of :meth:`list_folder`.
+        """
         for key in self.needed_prefixes:
             if not self.folder(key).is_dir():
                 raise FileNotFoundError(self._missing_message(self.folder(key)))
 
     def list_folder(self, key: str) -> list[Path]:
-        """Return the images in the folder of a prefix, relative to it.
+        """Return the paths of the images in a folder, relative to this folder.
+
+        Args:
+            key: key of the folder in ``data_prefix``, such as ``'img'``.
 
         Raises:
-            FileNotFoundError: the folder is missing or holds no image. The message says where it was expected, where
-                the data set is published, and its layout.
+            FileNotFoundError: the folder is missing or contains no image. The message says where the folder was
+                expected, where the data set is published, and which layout it must have.
         """
         folder = self.folder(key)
         files = list_images(folder) if folder.is_dir() else []
@@ -127,14 +137,15 @@ class DerainDataset(BaseDataset):
         name = self.source.get('name', 'data set')
         lines = [f'{folder} {state} (looked for in {Path.cwd()}).']
         if 'published_at' in self.source:
-            lines.append(f'The config expects {name}. For images of your own, correct `data_root` of the data set.')
+            lines.append(f'The config expects {name}. To use your own images, change `data_root` of the data set.')
             lines.append(f'Published at: {self.source["published_at"]}')
         if 'layout' in self.source:
             lines.append(f'Expected layout:\n{self.source["layout"].strip()}')
         if 'prepare' in self.source:
-            lines.append(f'Unpack it to SRC and run `{self.source["prepare"]}`, which finds the pairs and links them;')
-            lines.append('or create the layout by hand, with links or copies;')
+            lines.append(f'Unpack the data set to a folder SRC and run `{self.source["prepare"]}`, which finds the')
+            lines.append('pairs and links them; or create the layout by hand, with links or copies;')
             lines.append('or set `data_root` of the data set in the config.')
         else:
-            lines.append('Create it, with links or copies, or set `data_root` of the data set in the config.')
+            lines.append('Create the folder, with links to the images or copies of them,')
+            lines.append('or set `data_root` of the data set in the config.')
         return '\n'.join(lines)

@@ -1,4 +1,4 @@
-"""Find the images of a training that cannot be read, before the training starts."""
+"""Decode all images of a training before it starts, and report those that cannot be read."""
 
 import os
 import sys
@@ -13,17 +13,17 @@ from mmderain.errors import InputError
 from mmderain.io.image import image_size
 from mmderain.registry import DATASETS
 
-#: Entries of an item that are paths of images.
+#: Keys of a data set item whose values are paths of images.
 IMAGE_KEYS = ('img_path', 'gt_path', 'seg_map_path')
 
 
 def check_data(cfg: Config, *loaders: str) -> None:
-    """Decode every image of data loaders, and print the error message of each that cannot be read.
+    """Decode every image of the data loaders, and print an error message for each image that cannot be read.
 
     Args:
         cfg: config of a run.
-        loaders: keys of data loaders in the config, such as ``'train_dataloader'``. A loader that the config does not
-            have is passed over.
+        loaders: keys of data loaders in the config, such as ``'train_dataloader'``. A key that is not in the config is
+            ignored.
 
     Raises:
         InputError: an image cannot be read, and its data set does not skip such images.
@@ -39,16 +39,16 @@ def check_data(cfg: Config, *loaders: str) -> None:
         for text in problems.values():
             print(f'{"warning" if skipped else "error"}: {text}', file=sys.stderr)
         if problems and not skipped:
-            numbers.append(f'{len(problems)} of {loader}')
+            numbers.append(f'{len(problems)} in {loader}')
     if numbers:
         raise InputError(
             f'images that cannot be read: {", ".join(numbers)}. Replace or remove them. The training data sets of '
-            'mmderain can skip them: --cfg-options train_dataloader.dataset.unreadable=skip'
+            'mmderain can skip such images: --cfg-options train_dataloader.dataset.unreadable=skip'
         )
 
 
 def image_paths(dataset: dict) -> list[Path]:
-    """Return the paths of the images of a data set, each once, in the order of the data set.
+    """Return the image paths of a data set without duplicates, in the order of the data set.
 
     Args:
         dataset: config of the data set.
@@ -61,11 +61,14 @@ def image_paths(dataset: dict) -> list[Path]:
 
 
 def unreadable_images(paths: list[Path], name: str) -> dict[Path, str]:
-    """Decode images, and return the error message of each that cannot be read.
+    """Decode images, and return an error message for each image that cannot be read.
 
     Args:
         paths: image files.
-        name: name of their data loader, which the progress bar shows.
+        name: name of the data loader of these images. The progress bar shows it.
+
+    Returns:
+        A dict that maps the path of each unreadable image to the error message.
     """
 
     def problem(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Contact sheets of data sets: images after each step of a pipeline."""
+"""Draw contact sheets of data sets, which show images after each transform of a pipeline."""
 
 from typing import Any
 
@@ -12,31 +12,38 @@ from mmderain.visualization import panel
 from .base import seeded
 from .samplers import SeededIndex
 
-#: Name of a transform, and the rainy image and its truth (if there is one) after it; BGR uint8 (H, W, 3).
+#: Name of a transform, and the images after it: the rainy image and, if there is one, the clean image. Both are BGR
+#: uint8 (H, W, 3).
 Step = tuple[str, list[np.ndarray]]
 
 
 def unwrap_dataset(dataset: Any) -> Any:
-    """Return the data set inside wrappers that repeat, join or mix; of several, the first."""
+    """Return the data set inside wrappers such as ``RepeatDataset`` and ``ConcatDataset``.
+
+    If a wrapper contains several data sets, the first one is used.
+    """
     while not hasattr(dataset, 'get_data_info') or not hasattr(dataset, 'pipeline') or hasattr(dataset, 'datasets'):
         dataset = dataset.datasets[0] if hasattr(dataset, 'datasets') else dataset.dataset
     return dataset
 
 
 def images_of(results: dict) -> list[np.ndarray]:
-    """Return the image in the results of a pipeline, and its truth if it has one of the same size; BGR uint8."""
+    """Return the image in the results of a pipeline and, if there is one of the same size, the clean image.
+
+    Both are BGR uint8 (H, W, 3).
+    """
     if 'img' in results:
         images = [results['img'], results.get('gt_img')]
     else:
         inputs, truth = results.get('inputs'), getattr(results.get('data_samples'), 'gt_img', None)
-        inputs = inputs[0] if isinstance(inputs, list) else inputs  # of test-time augmentation the first view
+        inputs = inputs[0] if isinstance(inputs, list) else inputs  # the first view of test-time augmentation
         images = [None if t is None else t.numpy().transpose(1, 2, 0) for t in (inputs, truth)]
     images = [np.clip(image, 0, 255).astype(np.uint8) for image in images if image is not None]
     return [image for image in images if image.shape == images[0].shape]
 
 
 def pipeline_steps(dataset: Any, index: int, seed: int) -> list[Step]:
-    """Return the transforms that change the image of an item, and the images after each.
+    """Run the pipeline on one item, and return the transforms that change an image, with the images after each.
 
     Args:
         dataset: a data set with ``get_data_info`` and ``pipeline``, see :func:`unwrap_dataset`.
@@ -44,7 +51,7 @@ def pipeline_steps(dataset: Any, index: int, seed: int) -> list[Step]:
         seed: seed of the random transforms.
 
     Raises:
-        InputError: a transform returns nothing.
+        InputError: a transform returns None.
     """
     steps: list[Step] = []
     with seeded(SeededIndex(index, 0, seed)):
@@ -53,7 +60,7 @@ def pipeline_steps(dataset: Any, index: int, seed: int) -> list[Step]:
         for transform in dataset.pipeline.transforms:
             results = transform(results)
             if results is None:
-                raise InputError(f'item {index}: {type(transform).__name__} returns nothing; it may need other images')
+                raise InputError(f'item {index}: {type(transform).__name__} returns None; try another item or seed')
             images = images_of(results)
             if images and not (steps and np.array_equal(images, steps[-1][1])):
                 # Copies, because the next transform may change its input in place.
@@ -62,7 +69,11 @@ def pipeline_steps(dataset: Any, index: int, seed: int) -> list[Step]:
 
 
 def contact_sheet(rows: list[list[Step]], height: int) -> np.ndarray:
-    """Draw the steps of several items, a row for each item, each image captioned and ``height`` px high.
+    """Draw the steps of several items: a row for each item, with a caption at each step.
+
+    Args:
+        rows: the steps of each item, see :func:`pipeline_steps`.
+        height: height of each drawn image in pixels.
 
     Returns:
         BGR uint8 (H, W, 3).
@@ -81,5 +92,5 @@ def contact_sheet(rows: list[list[Step]], height: int) -> np.ndarray:
 
 
 def pad_right(image: np.ndarray, width: int) -> np.ndarray:
-    """Widen an image to ``width`` px, if it is narrower, by white columns at its right."""
+    """Add white columns at the right of an image that is narrower than ``width`` pixels."""
     return np.pad(image, ((0, 0), (0, max(width - image.shape[1], 0)), (0, 0)), constant_values=255)

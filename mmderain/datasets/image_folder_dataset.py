@@ -10,22 +10,22 @@ from .base import DerainDataset
 
 @DATASETS.register_module()
 class ImageFolderDataset(DerainDataset):
-    """Images of one folder: rain-free ones for ``SynthesizeRain``, or rainy ones without a clean image.
+    """Images of one folder: rain-free images for ``SynthesizeRain``, or rainy images without clean images.
 
     Args:
-        data_root: the folder; sub-folders are searched too.
+        data_root: the folder. Its sub-folders are searched too.
         pipeline: configs of transforms.
         kwargs: arguments of :class:`~mmderain.datasets.base.DerainDataset` and mmengine's ``BaseDataset``, such as
             ``source``, ``indices`` and ``test_mode``.
 
     Raises:
-        FileNotFoundError: the folder is missing or holds no image.
+        FileNotFoundError: the folder is missing or contains no image.
     """
 
     def __init__(self, data_root: str, pipeline: Sequence[dict] = (), **kwargs: Any) -> None:
         super().__init__(data_root=data_root, data_prefix=dict(img=''), pipeline=list(pipeline), **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Return the items: ``img_path``, and ``name``, the path relative to the folder."""
+        """Return a dict for each image: its path ``img_path``, and its path relative to the folder as ``name``."""
         folder = self.folder('img')
         return [dict(img_path=str(folder / path), name=path.as_posix()) for path in self.list_folder('img')]

@@ -21,27 +21,29 @@ class PairedImageDataset(DerainDataset):
 
     Args:
         data_root: root folder of the data set.
-        data_prefix: folders of the rainy (``img``) and clean (``gt``) images in the root; only ``img`` for side-by-side
-            files. By default ``rain`` and ``norain``.
-        pairing: rule by which names correspond, one of
+        data_prefix: folders of the rainy images (``img``) and of the clean images (``gt``), relative to the root.
+            Side-by-side files need only ``img``. Default: ``dict(img='rain', gt='norain')``.
+        pairing: rule that gives the clean image of each rainy image, one of
 
             * ``'same_name'``: ``7.png`` with ``7.png`` or ``7.jpg``;
             * ``dict(type='prefix', img='rain-', gt='norain-')``;
             * ``dict(type='template', img='{id}_{version}', gt='{id}')``, names without suffix; ``{id:d}`` is compared
               as a number;
             * ``dict(type='side_by_side', clean='left')`` (or ``'right'``): each file holds both images.
-        ann_file: text file in the root that lists the rainy images to use, one path relative to the ``img`` folder a
-            line. Empty uses all.
-        patches: ``dict(size=120, stride=40, hflip=False)`` makes each patch of a grid an item of its own, for
-            :class:`~mmderain.datasets.transforms.CropPatch`; ``hflip`` adds the mirror image of each. The grid starts
-            at the top left. A remainder narrower than the stride is left out, as in SIAN's preparation.
+        ann_file: text file that lists the rainy images to use, relative to the root. Each line is a path relative to
+            the ``img`` folder. An empty string uses all images.
+        patches: ``dict(size=120, stride=40, hflip=False)`` divides each image into a grid of patches, which may
+            overlap. Each patch becomes an item of the data set. The pipeline must crop it with
+            :class:`~mmderain.datasets.transforms.CropPatch`. ``hflip=True`` adds a mirrored copy of each patch. The
+            grid starts at the top left corner. Pixels at the right and at the bottom that do not fill a patch are not
+            used, as in SIAN's preparation. None uses whole images.
         pipeline: configs of transforms.
         kwargs: arguments of :class:`~mmderain.datasets.base.DerainDataset` and mmengine's ``BaseDataset``, such as
             ``source``, ``indices`` and ``test_mode``.
 
     Raises:
         FileNotFoundError: a folder, its images, ``ann_file`` or an image that it lists is missing.
-        InputError: a rainy image has no clean one, the rule fits no name, or an image is smaller than a patch.
+        InputError: a rainy image has no clean image, the rule fits no name, or an image is smaller than a patch.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class PairedImageDataset(DerainDataset):
 
     @property
     def side_by_side(self) -> bool:
-        """Return whether each file holds the rainy and the clean image."""
+        """Return whether each file contains the rainy and the clean image."""
         return isinstance(self.pairing, dict) and self.pairing.get('type') == 'side_by_side'
 
     @property
@@ -96,7 +98,7 @@ class PairedImageDataset(DerainDataset):
         list_file = Path(self.data_root or '.') / self.ann_file
         if not list_file.is_file():
             raise FileNotFoundError(
-                f'{list_file}: no such list of rainy images, which `ann_file` of the data set names.\n'
+                f'{list_file} does not exist; `ann_file` of the data set names it as the list of rainy images.\n'
                 + self.source.get('ann_file', 'Create it, or set ann_file="" to use every image.')
             )
         wanted = read_text(list_file).splitlines()
@@ -114,7 +116,7 @@ class PairedImageDataset(DerainDataset):
         """Return an item for each rainy image and its clean image.
 
         Raises:
-            InputError: a rainy image has no clean one, or the rule fits no name.
+            InputError: a rainy image has no clean image, or the rule fits no name.
         """
         img_folder, gt_folder = self.folder('img'), self.folder('gt')
         pairs, foreign, alone = pair_by_name(img_files, self.list_folder('gt'), self.pairing)
@@ -131,7 +133,7 @@ class PairedImageDataset(DerainDataset):
             )
         if foreign:
             print_log(
-                f'{img_folder}: skipped {len(foreign)} files that the rule {self.pairing!r} does not fit, '
+                f'{img_folder}: skipped {len(foreign)} files whose names do not fit the rule {self.pairing!r}, '
                 f'for example {foreign[0].as_posix()}',
                 'current',
             )
@@ -141,7 +143,7 @@ class PairedImageDataset(DerainDataset):
 
     @staticmethod
     def _patches_of(item: dict, size: int, stride: int, hflip: bool = False) -> list[dict]:
-        """Return an item for each patch of the grid over an image; only the header of the file is read.
+        """Return an item for each patch of an image. Only the header of the image file is read.
 
         Raises:
             InputError: the image is smaller than a patch.

@@ -1,4 +1,4 @@
-"""Find the clean image of each rainy one by name, never by position in a sorted list."""
+"""Find the clean image of each rainy image by its name, never by its position in a sorted list."""
 
 import re
 from pathlib import Path
@@ -31,10 +31,10 @@ class NameTemplate:
         self._longest, self._shortest = re.compile(pattern), re.compile(pattern.replace('+)', '+?)'))
 
     def match(self, stem: str) -> dict[str, str | int] | None:
-        """Return the fields of a name, or None if the name does not fit.
+        """Return the fields of a name without its suffix, or None if the name does not match the template.
 
         Raises:
-            InputError: the name fits in more than one way.
+            InputError: the name matches the template in more than one way.
         """
         found, shortest = self._longest.fullmatch(stem), self._shortest.fullmatch(stem)
         if found is None or shortest is None:  # both patterns match the same names
@@ -42,15 +42,16 @@ class NameTemplate:
         if found.groups() != shortest.groups():
             raise InputError(
                 f'the name {stem!r} fits the pairing template {self.text!r} in more than one way; '
-                'make the template more specific, with {name:d} for whole numbers'
+                'make the template more specific, for example with {id:d} for a whole number'
             )
         return {key: int(value) if self.fields[key] else value for key, value in found.groupdict().items()}
 
 
 #: Help text of the command line option that :func:`parse_pairing` reads.
 PAIRING_HELP = (
-    "how names correspond: same_name (default); prefix P G, such as 'prefix rain- norain-'; "
-    "template P G, such as 'template {id}_{version} {id}' (names without suffix)"
+    'how the name of an image and the name of its clean image correspond. same_name (default): they are equal; prefix '
+    "P G: the name starts with P, and that of the clean image with G, as in 'prefix rain- norain-'; template P G: "
+    "templates of both names without suffix, as in 'template {id}_{version} {id}'"
 )
 
 
@@ -58,13 +59,13 @@ def parse_pairing(words: list[str]) -> str | dict:
     """Convert the words of a command line option into a pairing rule.
 
     Args:
-        words: as :data:`PAIRING_HELP` describes.
+        words: the words after the option, see :data:`PAIRING_HELP`.
 
     Returns:
-        The rule, as :func:`templates_of` takes it.
+        The rule, in the format that :func:`templates_of` accepts.
 
     Raises:
-        InputError: the words are no rule.
+        InputError: the words are not a valid rule.
     """
     kind, *names = words
     if kind == 'same_name' and not names:
@@ -75,15 +76,15 @@ def parse_pairing(words: list[str]) -> str | dict:
 
 
 def templates_of(pairing: str | dict) -> tuple[NameTemplate, NameTemplate]:
-    """Return the templates of rainy and of clean names that a pairing rule means.
+    """Convert a pairing rule into the template of the rainy names and the template of the clean names.
 
     Args:
         pairing: ``'same_name'``; ``dict(type='prefix', img='rain-', gt='norain-')``; or
-            ``dict(type='template', img='{id}_{version}', gt='{id}')``, whose clean fields must all be in the rainy
-            template.
+            ``dict(type='template', img='{id}_{version}', gt='{id}')``. Every field of the clean template ``gt`` must
+            also be in the rainy template ``img``.
 
     Raises:
-        InputError: the rule is unknown, or the clean template uses a field that the rainy one does not have.
+        InputError: the rule is unknown, or the clean template has a field that the rainy template does not have.
     """
     rule = dict(type=pairing) if isinstance(pairing, str) else dict(pairing)
     kind = rule.pop('type', None)
@@ -110,8 +111,8 @@ class Pairing(NamedTuple):
 
     Attributes:
         pairs: (rainy, clean) paths, in the order of the rainy files.
-        foreign: rainy files whose names do not fit the rule, for example rain masks.
-        alone: rainy files whose names fit, but which have no clean image.
+        foreign: files in the rainy folder whose names do not match the rule, for example rain masks.
+        alone: rainy files whose names match the rule, but which have no clean image.
     """
 
     pairs: list[tuple[Path, Path]]
@@ -120,12 +121,14 @@ class Pairing(NamedTuple):
 
 
 def pair_by_name(img_files: list[Path], gt_files: list[Path], pairing: str | dict) -> Pairing:
-    """Find the clean image of each rainy one. Sub-folders must be equal; suffixes may differ.
+    """Find the clean image of each rainy image.
+
+    The two images of a pair must be in sub-folders of the same name. Their suffixes may differ.
 
     Args:
-        img_files: paths of rainy images relative to their folder.
-        gt_files: paths of clean images relative to their folder.
-        pairing: rule, as :func:`templates_of` takes it.
+        img_files: paths of rainy images, relative to the root folder of the rainy images.
+        gt_files: paths of clean images, relative to the root folder of the clean images.
+        pairing: rule, see :func:`templates_of`.
 
     Raises:
         InputError: two clean images fit the same rainy name.

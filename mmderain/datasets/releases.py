@@ -1,4 +1,4 @@
-"""How the published archives of each data set are laid out; facts about the releases, no images."""
+"""Facts about the published archives of each data set: names of files and folders, and numbers of pairs."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,17 @@ class Split:
 
     Attributes:
         pairs: number of published pairs.
-        rules: alternative (rainy, clean) patterns that the end of a path without its suffix must fit. A pair has equal
-            values in the named groups of the clean pattern; whole numbers are compared as numbers. The clean pattern is
-            None if each file holds both halves.
-        folder: pattern of the folder names that belong to this split; '' if folders do not tell the split.
-        img: path of a prepared rainy image without its suffix, a format string with the fields of the rainy name.
-        gt: the same for the clean image; None if each file holds both halves.
-        members: values of the field ``id`` that belong to the split, if folders do not tell it.
+        rules: alternative rules for the file names. Each rule is a regular expression for rainy images and one for
+            clean images, which must match the end of a path without its suffix. Two images are a pair if they have
+            equal values in all named groups of the clean expression; whole numbers are compared as numbers. The clean
+            expression is None if each file contains both images side by side.
+        folder: regular expression for the names of folders that belong to this split. '' if the names of folders do not
+            show the split.
+        img: format string for the path of a prepared rainy image without its suffix. The named groups of the rainy
+            expression are its fields.
+        gt: format string for the path of a prepared clean image, with the same fields as ``img``. None if each file
+            contains both images.
+        members: values of the named group ``id`` that belong to this split. None accepts all values.
     """
 
     pairs: int
@@ -34,8 +38,9 @@ class Release:
     """A data set as it is published.
 
     Attributes:
-        splits: its splits by name.
-        other: pattern of the folder names of related data sets that may lie in the same archive.
+        splits: its splits, keyed by name.
+        other: regular expression for the names of folders that belong to a related data set in the same archive. Images
+            in these folders are left out.
         test_backgrounds_in_train: number of training pairs whose background is in the test set; None if unknown.
     """
 
@@ -75,7 +80,8 @@ def _mpid(kind: str, train: int, test: int, rule: tuple[str, str], img: str, gt:
 
 _HALVES = ((r'(?P<id>[^/]+)', None),)
 
-#: Releases by the name of their data set config; the facts are from the publications and from copies in use.
+#: Maps the name of a data set config to its release. The facts were taken from the publications and from copies of the
+#: data sets.
 RELEASES = {
     'rain12': Release(
         dict(

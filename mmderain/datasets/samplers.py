@@ -1,4 +1,4 @@
-"""A sampler that makes order and augmentation a function of seed, epoch and index."""
+"""A sampler with which the order of the items and their augmentation depend only on seed, epoch and index."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -13,14 +13,15 @@ from mmderain.registry import DATA_SAMPLERS
 
 
 class SeededIndex(NamedTuple):
-    """Index of an item, with what seeds the random choices of its pipeline.
+    """Index of an item, together with the numbers that seed the random choices of its pipeline.
 
-    mmderain's data sets take it in place of a plain index. The choices then depend on these three numbers only: not on
-    the worker process, nor on what it did before, nor on whether the run was interrupted.
+    mmderain's data sets accept it instead of a plain index. The random choices then depend only on its three numbers.
+    They do not depend on the worker process, on the items that this process loaded before, or on whether the run was
+    interrupted.
 
     Attributes:
         index: index of the item in the data set.
-        visit: number of earlier visits to the item, from 0.
+        visit: number of this use of the item, from 0. Each use of the item in a run has another number.
         seed: seed of the run.
     """
 
@@ -33,19 +34,23 @@ class SeededIndex(NamedTuple):
 class SeededSampler(Sampler):
     """Sample like mmengine's ``DefaultSampler`` and ``InfiniteSampler``, with reproducible augmentation.
 
-    mmengine saves no random state, so a resumed run would continue with other crops. Here, order and crops follow from
-    seed, epoch and index alone. The processes of a distributed run take turns in the shuffled order, so that their
-    batches together are the batch of one process.
+    mmengine does not save the state of random generators. With its samplers, a resumed run therefore continues with
+    other crops. With this sampler, the order and the crops depend only on seed, epoch and index.
+
+    In a distributed run of ``n`` processes, process ``k`` uses the positions ``k``, ``k + n``, ``k + 2 n`` and so on of
+    the order. The batches of all processes together thus contain the items of one batch of a single process that has
+    ``n`` times the batch size.
 
     Args:
-        dataset: a data set that accepts a :class:`SeededIndex`, as those of mmderain do.
-        shuffle: whether to shuffle; False keeps the order of the data set.
-        seed: seed of order and augmentation; by default that of the Runner, which passes its own.
-        repeat: number of visits to each item in an epoch, for small data sets.
-        infinite: whether epochs follow one another without end, as iteration-based training needs.
+        dataset: a data set that accepts a :class:`SeededIndex`, such as the data sets of mmderain.
+        shuffle: whether to shuffle. False keeps the order of the data set.
+        seed: seed of the order and of the augmentation. If the config does not set it, mmengine's Runner passes its own
+            seed. None uses a random seed that is the same in all processes.
+        repeat: number of times that each item is used in an epoch. Useful for small data sets.
+        infinite: whether the sampler continues with the next epoch without end. Iteration-based training needs True.
 
     Raises:
-        InputError: the data set accepts no :class:`SeededIndex`.
+        InputError: the data set does not accept a :class:`SeededIndex`.
     """
 
     def __init__(
@@ -72,7 +77,10 @@ class SeededSampler(Sampler):
         self._skip = 0
 
     def _order(self, epoch: int) -> list[SeededIndex]:
-        """Return the indices of one epoch in order, for all ranks."""
+        """Return all indices of an epoch in the order of their use, before they are divided among the ranks.
+
+        The order is random if ``shuffle`` is True. It is the same on every rank.
+        """
         total = self.length * self.repeat
         order: Sequence[int] = range(total)
         if self.shuffle:
@@ -86,7 +94,7 @@ class SeededSampler(Sampler):
             epoch, start = divmod(self._skip * self.world_size + self.rank, total)
             while True:
                 yield from self._order(epoch)[start :: self.world_size]
-                # Ranks continue to take turns across the end of an epoch.
+                # The ranks continue to take the indices in turn across the end of an epoch.
                 start += -(-(total - start) // self.world_size) * self.world_size - total
                 epoch += 1
                 while start >= total:
@@ -104,5 +112,8 @@ class SeededSampler(Sampler):
         self.epoch = epoch
 
     def skip(self, num_samples: int) -> None:
-        """Skip the first indices of each rank; mmengine calls this when an iteration-based run is resumed."""
+        """Skip the first ``num_samples`` indices of this rank, if the sampler is infinite.
+
+        mmengine calls this when an iteration-based run is resumed.
+        """
         self._skip += num_samples

@@ -1,4 +1,4 @@
-"""Models by name: which there are, and where their weights come from."""
+"""Find models by name: list the named models, and return their configs and bundled weights."""
 
 from .index import BundledModel, bundled_models, config_names, find_derainer
 

@@ -13,22 +13,23 @@ from mmderain.registry import MODELS
 
 
 def bundle_weights(name: str, config: str, checkpoint: str | Path, about: str, configs: Path, weights: Path) -> Path:
-    """Write the weights of a run in half precision, and their entry in the index of bundled models.
+    """Write the weights of a training run in half precision, and add them to the index of bundled models.
 
     Args:
         name: name of the model.
-        config: its config, relative to ``configs``.
-        checkpoint: checkpoint of mmengine's runner; with an EMA its ``state_dict`` holds the averaged weights.
+        config: path of its config, relative to ``configs``.
+        checkpoint: checkpoint of mmengine's runner. If the run used an EMA, its ``state_dict`` contains the averaged
+            weights.
         about: a one-line description.
         configs: folder of the configs.
         weights: folder of the bundled weights, with ``index.json``.
 
     Returns:
-        The written file of weights.
+        The path of the written weights file.
 
     Raises:
-        FileNotFoundError, InputError: a file is missing or damaged, the weights do not fit the network, or float16
-            cannot hold one of them. Nothing is written then.
+        FileNotFoundError, InputError: a file is missing or damaged, the weights do not fit the network, or a weight is
+            too large for float16. Nothing is written then.
     """
     index, path = weights / 'index.json', weights / f'{name}.pth'
     entries = _read_index(index)  # before the weights are written, so that a damaged index changes nothing
@@ -68,9 +69,9 @@ def _read_run(path: str | Path) -> tuple[dict[str, Tensor], int]:
 
 
 def _half_precision_weights(state_dict: dict[str, Tensor], config: Path) -> dict[str, Tensor]:
-    """Return the weights of a run's network in float16, checked against the network of the config.
+    """Return the weights of the network in float16, after checking that they fit the network of the config.
 
-    Names that older versions wrote are translated.
+    Keys of checkpoints from older versions of mmderain are renamed.
     """
     cfg = read_config(config)
     with config_errors(config):
@@ -79,7 +80,7 @@ def _half_precision_weights(state_dict: dict[str, Tensor], config: Path) -> dict
     weights = {key: value.half() if value.is_floating_point() else value for key, value in weights.items()}
     too_large = [key for key, value in weights.items() if not value.isfinite().all()]
     if too_large:
-        raise InputError(f'{too_large[0]}: float16 cannot hold its values')
+        raise InputError(f'{too_large[0]}: a value is too large for float16')
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

@@ -1,6 +1,7 @@
 """Convert checkpoints of the networks' authors to the format of mmderain.
 
-The keys of the authors' checkpoint must be exactly those that the rules of the network name, and all shapes must fit.
+A checkpoint is converted only if it contains all keys that the rules of the network name, if it contains no other keys
+except those that the network never uses, and if all shapes fit.
 """
 
 from collections.abc import Callable
@@ -103,8 +104,8 @@ def nasnet(network: NASNet) -> tuple[Rules, list[str]]:
     return rename(modules), []
 
 
-#: Maps the name of a network on the command line to its rules, its class, and the key under which a file of its authors
-#: holds the weights (None if the file holds only weights).
+#: Maps the name of a network on the command line to a function that returns its rules, its class, and the key of the
+#: weights in a checkpoint file of its authors. The key is None if the file contains only the weights.
 NETWORKS: dict[str, tuple[Callable, type[nn.Module], str | None]] = {
     'sian': (sian, SIAN, None),
     'jdnet': (jdnet, JDNet, 'net'),
@@ -113,7 +114,11 @@ NETWORKS: dict[str, tuple[Callable, type[nn.Module], str | None]] = {
 
 
 def bare_weights(name: str, source: object) -> dict[str, Tensor]:
-    """Return the state dict in the content of a file of the authors, without the prefix of DataParallel.
+    """Return the state dict from a checkpoint of the authors, after removing the prefix of DataParallel from its keys.
+
+    Args:
+        name: a key of ``NETWORKS``.
+        source: content of the authors' file.
 
     Raises:
         ConversionError: the content is not a dictionary of tensors.
@@ -127,15 +132,16 @@ def bare_weights(name: str, source: object) -> dict[str, Tensor]:
 
 
 def convert(name: str, source: object, **settings: Any) -> dict[str, Tensor]:
-    """Convert a state dict of the authors to that of the network of mmderain.
+    """Convert a checkpoint of the authors to a state dict of the network in mmderain.
 
     Args:
         name: a key of ``NETWORKS``.
         source: content of the authors' file.
-        settings: arguments of the network that differ from those of the paper.
+        settings: arguments of the network class that differ from its defaults.
 
     Raises:
-        ConversionError: a key is unknown or missing, or a shape does not fit; the message lists all of them.
+        ConversionError: the content is not a dictionary of tensors, a key is unknown or missing, or a shape does not
+            fit. The message lists all wrong keys or, if the keys are right, all wrong shapes.
     """
     source = bare_weights(name, source)
     get_rules, network_type, _ = NETWORKS[name]
@@ -173,7 +179,7 @@ def unused_weights(name: str, source: object) -> dict[str, Tensor]:
         source: content of the authors' file.
 
     Returns:
-        The weights by the keys of the authors; empty if there are none.
+        The weights, with the keys of the authors. Empty if there are none.
 
     Raises:
         ConversionError: the content is not a dictionary of tensors.

@@ -23,9 +23,9 @@ class BundledModel:
     Attributes:
         name: name of the model.
         kind: ``'derainer'``, ``'detector'`` or ``'segmentor'``.
-        config: its config file, relative to ``configs``.
-        file: its weights file, relative to ``mmderain/weights``.
-        sha256: SHA-256 of that file.
+        config: path of its config file, relative to ``configs``.
+        file: path of its weights file, relative to ``mmderain/weights``.
+        sha256: SHA-256 of the weights file.
         about: a one-line description.
     """
 
@@ -40,7 +40,7 @@ class BundledModel:
         """Return the path of the weights file after checking its SHA-256.
 
         Raises:
-            InputError: the file is missing or differs from the bundled one.
+            InputError: the file is missing, or its SHA-256 differs from ``sha256``.
         """
         path = WEIGHTS / self.file
         found = file_sha256(path) if path.is_file() else 'no file'
@@ -61,18 +61,19 @@ def config_names() -> list[str]:
 
 
 def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -> tuple[Config, Path | None]:
-    """Find the config and the weights that a name stands for.
+    """Find the config and the weights of a derainer.
 
     Args:
-        model: a name of :func:`bundled_models` or :func:`config_names`, a config file, ``'mmderain::derain/....py'``,
-            or a dict with ``model``.
-        weights: a checkpoint; None takes the bundled one, if there is one.
+        model: a name of :func:`bundled_models` or :func:`config_names`; path of a config file; a config of a package,
+            such as ``'mmderain::derain/sian_rain100h.py'``; or a config as a dict with the key ``model``.
+        weights: path of a checkpoint. None uses the bundled checkpoint of the model, if it has one.
 
     Returns:
-        The config, and the checkpoint or None.
+        The config, and the path of the checkpoint or None.
 
     Raises:
-        FileNotFoundError, InputError: no model has this name.
+        FileNotFoundError, InputError: no model has this name, the model is not a derainer, or its bundled checkpoint is
+            missing or damaged.
     """
     weights = None if weights is None else Path(weights)
     if isinstance(model, dict):
@@ -82,7 +83,7 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
     if name in bundled and bundled[name].kind != 'derainer':
         raise InputError(f'{name}: is a {bundled[name].kind}; expected a derainer')
     bundled = {key: entry for key, entry in bundled.items() if entry.kind == 'derainer'}
-    bundled |= {Path(entry.config).stem: entry for entry in bundled.values()}  # the name of its config also means it
+    bundled |= {Path(entry.config).stem: entry for entry in bundled.values()}  # the name of its config also names it
     if name in bundled:
         entry = bundled[name]
         return get_config(f'mmderain::{entry.config}'), weights or entry.weights()
@@ -96,7 +97,8 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
         raise FileNotFoundError(f'{model}: no such config file (looked for in {Path.cwd()})')
     known = [*bundled, *config_names()]
     family = [config for config in config_names() if config.split('_')[0] == name.lower()]
-    hint = f'; its configs are {", ".join(family)}.' if family else did_you_mean(name, known) or '.'
+    hint = f'; configs of this network are {", ".join(family)}.' if family else did_you_mean(name, known) or '.'
     raise InputError(
-        f'no model is called {name!r}{hint} `mmderain models` lists the models; a path of a config file is accepted'
+        f'no model is called {name!r}{hint} `mmderain models` lists the models; the path of a config file is also '
+        'accepted'
     )

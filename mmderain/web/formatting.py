@@ -1,4 +1,4 @@
-"""Convert images, predictions and scores to the form in which the page shows them."""
+"""Convert images, predictions and scores to what the page shows."""
 
 import cv2
 import numpy as np
@@ -27,8 +27,8 @@ def difference(rainy: np.ndarray, derained: np.ndarray) -> np.ndarray:
         derained: (H, W, 3) BGR uint8.
 
     Returns:
-        ``rainy - derained + 128``, clamped to uint8. Where it is brighter than 128, light was removed; where it is
-        darker, light was added.
+        ``rainy - derained + 128``, clamped to uint8. A value above 128 means that light was removed, a value below 128
+        that light was added.
     """
     return cv2.addWeighted(rainy, 1, derained, -1, 128)
 

@@ -21,7 +21,7 @@ from .formatting import difference, prediction_text, score_cards, to_rgb
 from .requests import RequestRunner, interruptible
 from .uploads import read_upload
 
-#: Largest number of seconds of a request.
+#: Default for the longest time of a request, in seconds.
 TIME_LIMIT = 300.0
 #: Maps the name of a derainer to a function that loads it.
 DerainerLoaders = dict[str, Callable[[], Derainer]]
@@ -85,8 +85,8 @@ def build_page(
     """Build the page.
 
     A model is loaded when it is used for the first time, and then stays in memory. Requests are processed one after
-    another. If its browser has left, or after the time limit, a request ends before the next layer of the derainer; the
-    task model, the rain and the loading of a model run to their end.
+    another. A request is stopped if its browser has disconnected or if it exceeds the time limit. The derainer then
+    stops before its next layer. The task model, the drawing of rain and the loading of a model are not stopped.
 
     Args:
         derainers: maps the name of each derainer to a function that loads it. The first one is selected at the start.
@@ -165,7 +165,7 @@ def build_page(
     # Uploads and results are deleted when they are an hour old.
     with gr.Blocks(title='mmderain', analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as page:
         gr.Markdown(
-            '# mmderain\nRemove rain from an image, and compare the detections before and after.',
+            '# mmderain\nRemove rain from an image, and compare the predictions of a task model before and after.',
             elem_id='title',
         )
         upload = dict(sources=['upload'], type='filepath', buttons=['fullscreen'])
@@ -192,7 +192,7 @@ def build_page(
                 slider = gr.ImageSlider(label='Rainy | derained', visible=False, elem_id='comparison', **output)
                 with gr.Row(equal_height=True):
                     removed = gr.Image(
-                        label='Removed (gray: nothing)', visible=False, elem_id='difference', min_width=240, **output
+                        label='Removed rain (gray: none)', visible=False, elem_id='difference', min_width=240, **output
                     )
                     scores = gr.HTML(visible=False, padding=False, elem_id='scores')
                 with gr.Row(visible=False) as predictions_row:
@@ -206,8 +206,8 @@ def build_page(
             [image, clean, derainer_name, task_name, rain_kinds, severity, seed],
             outputs,
             show_progress_on=[hint, slider],
-            # `run` gets the path of the file. gradio would open the file, and its message for a file that is not an
-            # image does not help.
+            # `run` gets the path of the file. With preprocess=True, gradio would open the file, and its error message
+            # for a file that is not an image is not helpful.
             preprocess=False,
             concurrency_limit=1,
             api_visibility='private',

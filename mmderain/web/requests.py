@@ -14,7 +14,7 @@ POLL_INTERVAL = 0.5
 
 
 class RequestEndedError(Exception):
-    """Nobody waits for the result of a request any more."""
+    """Raised to stop a request whose result nobody waits for any more."""
 
 
 @contextmanager
@@ -55,8 +55,8 @@ class RequestRunner:
     def run(self, work: Callable[[Callable[[], bool]], Any]) -> Iterator[Any]:
         """Run a request.
 
-        The caller closes the iterator if nobody waits for the result any more. The work then ends as soon as it
-        notices.
+        The caller closes the iterator if nobody waits for the result any more. The work then ends when it next checks
+        whether the request is over.
 
         Args:
             work: function to run. Its argument is a function that returns whether the request is over.

@@ -1,4 +1,4 @@
-"""Serve the page: address, users, limits, and the folder of its files."""
+"""Serve the page at an address, with users, limits and a temporary folder for its files."""
 
 import ipaddress
 import os
@@ -15,13 +15,13 @@ from mmderain.io import read_text
 from .page import CSS, TIME_LIMIT, DerainerLoaders, TaskLoaders, build_page, require_gradio
 from .uploads import trim_uploads
 
-#: Largest number of requests that wait. Further requests are refused.
+#: Largest number of waiting requests. Further requests are refused.
 MAX_WAITING = 20
 #: Largest size in bytes of all uploads and results together; the oldest files are deleted first.
 MAX_STORED_BYTES = 2**30
 #: Largest number of browser sessions that gradio remembers.
 MAX_SESSIONS = 200
-#: Seconds between two checks of this size.
+#: Seconds between two checks of the size of all stored files.
 TRIM_INTERVAL = 5.0
 
 
@@ -67,7 +67,8 @@ def serving(
     )
     # The default theme would load fonts from another server.
     fonts = dict(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
-    # gradio stores files in GRADIO_TEMP_DIR. When it starts, it requests its own page, which must not use a proxy.
+    # gradio stores files in GRADIO_TEMP_DIR. When it starts, it requests its own page. no_proxy keeps this request from
+    # using a proxy.
     with (
         tempfile.TemporaryDirectory(prefix='mmderain_web_') as folder,
         environment(GRADIO_TEMP_DIR=folder, no_proxy='*'),
@@ -92,8 +93,8 @@ def serving(
             )
         except OSError:
             raise InputError(
-                f'{host}:{port}: no page can be served there; another program uses the port, or the address does not '
-                'belong to this machine. Choose another port or address with --port and --host.'
+                f'{host}:{port}: the page cannot be served at this address; another program uses the port, or the '
+                'address does not belong to this machine. Choose another port or address with --port and --host.'
             ) from None
         try:
             yield page.local_url
@@ -103,7 +104,7 @@ def serving(
 
 
 def _trim_until(folder: str, stop: threading.Event) -> None:
-    """Keep the files of the page within their limit until the event is set."""
+    """Delete the oldest files of the page when all files exceed their size limit, until the event is set."""
     while not stop.wait(TRIM_INTERVAL):
         trim_uploads(folder, MAX_STORED_BYTES)
 
@@ -112,7 +113,7 @@ def read_users(path: str | Path) -> list[tuple[str, str]]:
     """Read names and passwords.
 
     Args:
-        path: text file with one ``user:password`` a line, which only its owner can read.
+        path: text file that only its owner can read, with a line ``user:password`` for each user.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -120,7 +121,7 @@ def read_users(path: str | Path) -> list[tuple[str, str]]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'{path}: no such file of users')
+        raise FileNotFoundError(f'{path}: no such file; expected a file with lines user:password')
     if path.stat().st_mode & 0o077:
         raise InputError(f'{path}: other users of this machine can read it; run `chmod 600 {path}`')
     users = []
@@ -130,7 +131,7 @@ def read_users(path: str | Path) -> list[tuple[str, str]]:
             raise InputError(f'{path}, line {number}: expected user:password')
         users.append((name, password))
     if not users:
-        raise InputError(f'{path}: has no lines; expected user:password')
+        raise InputError(f'{path}: is empty; expected a line user:password for each user')
     return users
 
 

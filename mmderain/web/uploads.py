@@ -1,4 +1,4 @@
-"""Uploaded files: which may be read, how large they may be, and how much space they may take."""
+"""Read uploaded images, refuse other files and images that are too large, and delete old files."""
 
 import contextlib
 from pathlib import Path
@@ -9,7 +9,7 @@ from mmderain.errors import InputError
 from mmderain.io.image import image_size, read_image
 
 #: Largest number of pixels of an uploaded image. A larger image would block the page for minutes. ``mmderain derain``
-#: accepts images of any size.
+#: accepts larger images.
 MAX_PIXELS = 16_000_000
 
 
@@ -43,7 +43,7 @@ def read_upload(path: str | Path, upload_dir: str | Path) -> np.ndarray:
         height, width = image_size(path)
         if height * width > MAX_PIXELS:
             raise InputError(
-                f'{path}: has {width}x{height} pixels, this page accepts up to {MAX_PIXELS / 1e6:g} million. Make '
+                f'{path}: has {width}x{height} pixels; this page accepts up to {MAX_PIXELS / 1e6:g} million. Make '
                 'the image smaller, or use `mmderain derain`.'
             )
         image_size(path, decode=True)  # refuses incomplete files, whose missing part OpenCV would fill with gray

@@ -146,7 +146,7 @@ def test_existing_results_are_refused_skipped_or_replaced(inferencer, tmp_path):
         (3, {}, 'input 0: int; expected a path'),
         ([3], {}, 'input 0: int; expected a path'),
         (np.zeros((4, 4)), {}, 'float64 of shape'),
-        (torch.zeros(1, 4, 4), {}, 'expected RGB'),
+        (torch.zeros(1, 4, 4), {}, 'expected a floating-point RGB tensor'),
         (torch.full((3, 4, 4), 255.0), {}, r'input 0: values from 255 to 255; expected RGB in \[0, 1\]'),
         (torch.full((3, 4, 4), torch.nan), {}, 'values from nan to nan'),
         (np.zeros((4, 4, 3), np.uint8), dict(existing='maybe'), "found 'maybe'"),
@@ -175,7 +175,7 @@ def test_wrong_calls_give_clear_errors(inferencer, inputs, settings, message):
 def test_models_are_found_by_name_and_wrong_names_are_refused():
     with pytest.raises(InputError, match="no model is called 'sain'; did you mean 'sian'"):
         DerainInferencer('sain')
-    with pytest.raises(InputError, match="no model is called 'jdnet'; its configs are jdnet_bsds, .*`mmderain models`"):
+    with pytest.raises(InputError, match="'jdnet'; configs of this network are jdnet_bsds, .*`mmderain models`"):
         DerainInferencer('jdnet')
     with pytest.raises(InputError, match='sian_rain100h: no checkpoint is named and none is bundled'):
         DerainInferencer('sian_rain100h')
@@ -316,7 +316,7 @@ def test_derain_and_rain_commands_write_images_and_report_errors(tmp_path, capsy
     arguments = ['derain', str(tmp_path / 'in'), '--model', str(tmp_path / 'net.py'), '--out', str(tmp_path / 'out')]
     assert main(arguments) == 1
     message = capsys.readouterr()
-    assert '1 of 2 derained' in message.out and 'b.png: cannot be read' in message.err
+    assert '1 of 2 inputs derained' in message.out and 'b.png: cannot be read' in message.err
     assert np.array_equal(mmcv.imread(str(tmp_path / 'out/a.png')), darker(img))
     assert 'Traceback' not in message.err
     assert main([*arguments, '--existing', 'replace', '--traceback']) == 1

@@ -80,7 +80,7 @@ def test_mmdet_reads_the_boxes_with_their_ignore_flags(camvid, tmp_path):
         ),
         (
             lambda d: mmcv.imwrite(np.zeros((50, 90), np.uint8), str(d / 'annotations/val/0001TP.png')),
-            'is 50x90, its image 60x90',
+            'is 50x90, but its image is 60x90',
         ),
         (lambda d: (d / 'images/test/0001TP.jpg').unlink(), 'images/test: no images'),
     ],

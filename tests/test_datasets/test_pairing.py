@@ -141,7 +141,7 @@ def test_errors_for_unequal_sizes_and_unreadable_files_name_the_file(tmp_path):
     write_pairs(tmp_path, [1])
     mmcv.imwrite(smooth_image(40, 49), str(tmp_path / 'norain/norain-1.png'))
     data = PairedImageDataset(str(tmp_path), pairing=RAIN100, pipeline=LOAD)
-    with pytest.raises(ValueError, match=r'rain-1.png is 40x50, .*norain-1.png 40x49'):
+    with pytest.raises(ValueError, match=r'rain-1.png is 40x50, .*norain-1.png is 40x49'):
         data[0]
     (tmp_path / 'norain/norain-1.png').write_bytes(b'not an image')
     with pytest.raises(ValueError, match='norain-1.png: cannot be read as an image'):

@@ -80,11 +80,11 @@ def test_files_that_do_not_fit_are_reported(tmp_path, capsys):
     assert 'rain100l train: 2 pairs found' in message and 'rain100l test: 3 pairs found' in message
     left_out = {Path(row['file']).name: row['reason'] for row in csv.DictReader(open(tmp_path / 'out/left_out.csv'))}
     reasons = {
-        'rainmask-1.png': 'its name is not one of the data set',
-        'readme.png': 'its folders name no split of this data set',
+        'rainmask-1.png': 'its name does not match this data set',
+        'readme.png': 'its folders do not belong to a split of this data set',
         'rain-9.png': 'no clean partner',
         'norain-8.png': 'no rainy partner',
-        'rain-2.png': f'12x16 pixels, its clean partner {src / "train/norain-2.png"} 12x18',
+        'rain-2.png': f'12x16 pixels, but its clean partner {src / "train/norain-2.png"} has 12x18',
     }
     for file, reason in reasons.items():
         assert left_out.pop(file) == reason and file in message and reason in message
@@ -101,7 +101,7 @@ def test_training_images_with_test_backgrounds_are_left_out(tmp_path, capsys):
     cv2.imwrite(str(src / 'rain_data_test_Heavy/norain-010.bmp'), leak)
     assert prepare('rain100h', src, tmp_path / 'data/rain100h') == 0
     message = capsys.readouterr().out
-    assert 'background is in the test set: 1, 546 expected   <- differs' in message and 'the 2 others' in message
+    assert 'background is in the test set: 1, 546 expected   <- differs' in message and 'other 2 training' in message
     cfg = Config.fromfile(ROOT / 'configs/derain/sian_rain100h.py').train_dataloader.dataset
     cfg.update(data_root=str(tmp_path / 'data/rain100h/train'), patches=None, pipeline=[])
     assert [item['name'] for item in DATASETS.build(cfg)] == ['rain-11.png', 'rain-2.png']
@@ -133,13 +133,13 @@ def test_foreign_files_are_never_overwritten(tmp_path, capsys):
     (tmp_path / 'out').mkdir()
     (tmp_path / 'out/notes.txt').write_text('mine')
     assert prepare('rain12', src, tmp_path / 'out') == 1
-    assert 'holds 1 files that were not put there by this tool' in capsys.readouterr().err
+    assert 'contains 1 files that this tool did not write' in capsys.readouterr().err
     (tmp_path / 'out/notes.txt').unlink()
     assert prepare('rain12', src, tmp_path / 'out') == 0
     (tmp_path / 'out/rain/mine.png').write_text('mine')
     assert prepare('rain12', src, tmp_path / 'out') == 1 and 'mine.png' in capsys.readouterr().err
     assert prepare('rain12', src, src / 'out') == 1
-    assert 'must not lie within each other' in capsys.readouterr().err
+    assert 'must not contain one another' in capsys.readouterr().err
     assert prepare('rain12', tmp_path / 'none', tmp_path / 'out') == 1
     assert 'no such folder' in capsys.readouterr().err
     assert prepare('rain12', src, tmp_path / 'new', '--train', 'input') == 1
@@ -160,7 +160,7 @@ def test_copies_and_other_data_sets_are_kept_without_the_option_overwrite(tmp_pa
     assert prepare('rain12', src, out) == 1 and 'already contains copies of 3 pairs' in capsys.readouterr().err
     assert prepare('rain12', src, out, '--overwrite') == 0 and (out / 'rain/rain-001.png').is_symlink()
     other = make(tmp_path / 'other', TREES['mpid_mist'][0])
-    assert prepare('mpid_mist', other, out) == 1 and 'contains rain12; name another' in capsys.readouterr().err
+    assert prepare('mpid_mist', other, out) == 1 and 'data set rain12; name another' in capsys.readouterr().err
     assert prepare('mpid_mist', other, out, '--overwrite') == 0
     assert prepare('rain12', src, Path('/dev/null/rain12')) == 1 and 'Traceback' not in capsys.readouterr().err
 
@@ -169,7 +169,7 @@ def test_overlapping_splits_are_refused(tmp_path, capsys):
     src = make(tmp_path / 'release', TREES['rain100h'][0])
     folder = 'rain_data_train_Heavy'
     assert prepare('rain100h', src, tmp_path / 'out', '--train', folder, '--test', folder) == 1
-    assert 'must not lie within each other' in capsys.readouterr().err
+    assert 'must not lie inside that of another split' in capsys.readouterr().err
     # The training images are prepared without test images, and a message says what is missing.
     assert prepare('rain100h', src, tmp_path / 'out', '--train', folder) == 0
     message = capsys.readouterr().out
@@ -179,7 +179,7 @@ def test_overlapping_splits_are_refused(tmp_path, capsys):
 
 def test_different_files_with_the_name_of_the_same_pair_are_refused(tmp_path):
     src = make(tmp_path / 'release', ['train/a/rain-1.png', 'train/b/rain-01.png'])
-    with pytest.raises(ValueError, match='(?s)have the name of the same pair:.*rain-1.png and .*rain-01.png'):
+    with pytest.raises(ValueError, match='(?s)have names that belong to the same pair:.*rain-1.png and .*rain-01.png'):
         find_pairs('rain100l', src)
     # Two files with the same content count as one image.
     (src / 'train/b/rain-01.png').write_bytes((src / 'train/a/rain-1.png').read_bytes())

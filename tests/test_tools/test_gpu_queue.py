@@ -149,7 +149,7 @@ def test_status_shows_time_limits_and_exit_codes(settings, tmp_path, monkeypatch
 def test_queue_stops_without_a_gpu(settings, tmp_path, monkeypatch):
     monkeypatch.setenv('DEVICE', 'cuda')
     done = queue('run', 'tests')
-    assert done.returncode == 1 and 'torch sees no GPU' in done.stderr and not (tmp_path / 'out').exists()
+    assert done.returncode == 1 and 'torch finds no GPU' in done.stderr and not (tmp_path / 'out').exists()
 
 
 def test_a_recipe_is_trained_in_parts(settings, tmp_path, monkeypatch, capsys):

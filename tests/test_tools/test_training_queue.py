@@ -200,7 +200,7 @@ def test_a_recipe_continues_after_a_pause_kills_and_a_move_to_another_machine(un
     assert lowered == [queue.pid()]
     assert queue.call('pause') == 0
     assert queue.call('start') == 1
-    assert 'the queue runs already (process' in capsys.readouterr().err
+    assert 'the queue already runs (process' in capsys.readouterr().err
     wait_until(lambda: queue.call('status') == 0 and 'the queue is paused (process' in capsys.readouterr().out)
     paused_at = queue.step()
     time.sleep(1)
@@ -268,7 +268,7 @@ def test_numbers_of_jobs_and_threads_must_be_positive(tmp_path, capsys, option):
 
 def test_storing_without_a_checkpoint_gives_a_message(tmp_path, capsys):
     assert Queue(tmp_path, 1).call('store') == 0
-    assert 'a: nothing to store, there is no checkpoint in' in capsys.readouterr().out
+    assert 'a: nothing to store, because there is no checkpoint in' in capsys.readouterr().out
 
 
 def test_unknown_recipes_are_not_stored(tmp_path, capsys):
@@ -336,7 +336,7 @@ def test_photographs_are_split_into_training_and_held_out(tmp_path, monkeypatch,
     held_out = sorted(path.name for path in (tmp_path / 'data/photographs_held_out').iterdir())
     assert held_out == ['home.png', 'leuvenA.png']
     tool.prepare_photographs([])
-    assert 'data/photographs exists and is used as it is' in capsys.readouterr().out
+    assert 'data/photographs already exists and is not changed' in capsys.readouterr().out
 
 
 def test_schedules_of_the_learning_rate_end_at_the_last_step():

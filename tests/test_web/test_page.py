@@ -74,7 +74,7 @@ def test_error_without_a_derainer_and_for_a_port_in_use(derainer, tmp_path):
         build_page({}, {}, tmp_path)
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(InputError, match=f'127.0.0.1:{port}: no page can be served'):
+        with pytest.raises(InputError, match=f'127.0.0.1:{port}: the page cannot be served'):
             with serving({'dim': lambda: derainer}, {}, port=port):
                 pass
 

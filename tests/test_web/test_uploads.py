@@ -43,7 +43,7 @@ def test_uploads_that_are_refused_are_named_without_their_folder(tmp_path, monke
         'notes.png': 'cannot be read as an image',
         'cut.jpg': 'truncated',
         'moving.gif': 'has 3 frames',
-        'large.png': 'has 41x30 pixels, this page accepts up to 0.0012 million',
+        'large.png': 'has 41x30 pixels; this page accepts up to 0.0012 million',
     }.items():
         monkeypatch.setattr(uploads, 'MAX_PIXELS', 1200 if name == 'large.png' else 10_000)
         with pytest.raises(InputError, match=error_text) as error:
@@ -94,11 +94,11 @@ def test_users_are_read_from_a_private_file(tmp_path):
         read_users(file)
     file.chmod(0o600)
     assert read_users(file) == [('anna', 'a:b'), ('ben', 'c')]
-    for content, message in (('anna', 'line 1: expected user:password'), ('', 'has no lines')):
+    for content, message in (('anna', 'line 1: expected user:password'), ('', 'is empty; expected a line')):
         file.write_text(content)
         with pytest.raises(InputError, match=message):
             read_users(file)
-    with pytest.raises(FileNotFoundError, match='none.txt: no such file of users'):
+    with pytest.raises(FileNotFoundError, match='none.txt: no such file; expected a file with lines'):
         read_users(tmp_path / 'none.txt')
 
 

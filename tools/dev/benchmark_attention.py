@@ -2,10 +2,10 @@
 
     python tools/dev/benchmark_attention.py --sizes 128x128 1080x1920
 
-For each size, the tool prints the median time of the forward pass, and of the forward and backward pass together, in
-milliseconds, for the kernels and for the loop, which run alternately. It also prints the largest difference of the
-results and of all gradients, relative to the largest value. attention.json in --out has the same values. On a CPU the
-kernels run in Triton's interpreter, which is only useful to try the tool at small sizes.
+The kernels and the loop run alternately. For each size, the tool prints their median times in milliseconds, first for
+the forward pass, and then for the forward and backward pass together. It also prints the largest difference between
+their results and between their gradients, relative to the largest value. It writes the same values to attention.json in
+--out. On a CPU, the kernels run in Triton's interpreter, which is only useful to try the tool at small sizes.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from mmderain.io import atomic_write
 from mmderain.models.layers.window_attention import WindowAttention
 from mmderain.models.layers.window_geometry import coordinates
 
-#: Relation and value channels of a unit of JDNet of width 32.
+#: Number of relation channels and of value channels in a unit of a JDNet with 32 channels.
 RELATIONS, VALUES = 2, 8
 
 
@@ -51,7 +51,7 @@ def random_inputs(height: int, width: int, window: int, device: str) -> list[Ten
 
 
 def forward(function: type[torch.autograd.Function], inputs: list[Tensor], window: int) -> list[Tensor]:
-    """Return the result."""
+    """Return the result of the forward pass in a list."""
     with torch.no_grad():
         return [function.apply(*inputs, window)]
 

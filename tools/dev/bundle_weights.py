@@ -3,9 +3,9 @@
     python tools/dev/bundle_weights.py nafnet derain/nafnet_photographs.py \
         work_dirs/queue/nafnet_photographs/iter_17000.pth --about 'NAFNet (2.0 M parameters), light to heavy streaks'
 
-CHECKPOINT is a checkpoint of a run, or a state in tools/dev/training_state. The tool writes mmderain/weights/NAME.pth
-in half precision, and the entry of NAME in mmderain/weights/index.json. It uses the averaged weights if the run has
-them.
+CHECKPOINT is a checkpoint of a training run, or a stored state in tools/dev/training_state. The tool writes the weights
+in half precision to mmderain/weights/NAME.pth, and adds the entry NAME to mmderain/weights/index.json. If the run used
+an EMA, the tool uses the averaged weights.
 """
 
 import argparse

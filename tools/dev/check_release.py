@@ -1,4 +1,4 @@
-"""Check a release: build the source archive and the wheel, and try the wheel beside mmdet.
+"""Check a release: build the source archive and the wheel, and try the wheel together with mmdet.
 
     python tools/dev/check_release.py --out dist
 
@@ -30,7 +30,7 @@ _base_ = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'
 test_pipeline = _base_.test_pipeline
 test_pipeline.insert(1, dict(type='mmderain.Derain', derainer='nafnet'))
 """
-#: Builds the transforms of that config and puts one image through the first two: loading and deraining.
+#: Builds the first two transforms of this config, loading and deraining, and applies them to one image.
 USE_TRANSFORM = """
 import sys, mmderain.perception
 from mmengine.config import Config
@@ -47,7 +47,7 @@ print(item['img'].shape, mmderain.__file__)
 
 
 def build_archives(out: Path) -> Path:
-    """Build the source archive and the wheel, and return the wheel.
+    """Build the source archive and the wheel, and return the path of the wheel.
 
     Args:
         out: an empty folder.
@@ -62,10 +62,11 @@ def build_archives(out: Path) -> Path:
 
 
 def make_environment(folder: Path) -> Path:
-    """Make a virtual environment with the packages of this Python except mmderain, and return its Python.
+    """Create a virtual environment with the packages of this Python except mmderain, and return its Python.
 
-    A path in a .pth file adds the packages of this environment. The .pth files in that path are not read, and one of
-    them is what makes the checkout importable here.
+    A .pth file in the new environment names the folder with the packages of this Python. Python does not read the .pth
+    files in that folder. One of these files makes the checkout of mmderain importable for this Python, but not for the
+    new environment.
     """
     venv.create(folder, with_pip=True)
     (packages,) = folder.glob('lib/python*/site-packages')
@@ -96,7 +97,7 @@ def use_and_remove(wheel: Path, folder: Path) -> None:
     (folder / 'detection.py').write_text(DETECTION_CONFIG, encoding='utf-8')
     printed = run(python, '-c', USE_TRANSFORM, image, cwd=folder)
     if str(folder) not in printed.splitlines()[-1]:
-        raise InputError(f'the transform was not that of the wheel: {printed}')
+        raise InputError(f'the transform was not imported from the wheel: {printed}')
     run(python, '-m', 'pip', 'uninstall', '--yes', 'mmderain', cwd=folder)
     left = sorted(installed_files(python) - before)
     if left:
@@ -118,7 +119,7 @@ def importable(python: Path, module: str, cwd: Path) -> bool:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment variables of the steps: no PYTHONPATH, which would make the checkout importable."""
+    """Return the environment variables without PYTHONPATH, which would make the checkout importable."""
     return {key: value for key, value in os.environ.items() if key != 'PYTHONPATH'}
 
 
@@ -126,7 +127,7 @@ def run(*arguments: str | Path, cwd: Path | None = None) -> str:
     """Run a command and return what it printed.
 
     Raises:
-        InputError: it failed; the message has the end of its output.
+        InputError: the command failed. The message contains the end of its output.
     """
     done = subprocess.run([str(part) for part in arguments], cwd=cwd, env=environment(), capture_output=True, text=True)
     if done.returncode:
@@ -144,12 +145,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
-    """Build the archives, check the wheel, and then put both into the folder."""
+    """Build the archives, check the wheel, and then copy both archives to the folder --out."""
     with tempfile.TemporaryDirectory(prefix='mmderain_release_') as name:
         folder = Path(name)
         (folder / 'archives').mkdir()
         wheel = build_archives(folder / 'archives')
-        print(f'{wheel.name}: built, and its source archive')
+        print(f'{wheel.name} and the source archive: built')
         use_and_remove(wheel, folder)
         print(f'{wheel.name}: installed, used and removed; no file is left')
         args.out.mkdir(parents=True, exist_ok=True)

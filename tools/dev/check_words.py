@@ -3,7 +3,8 @@
     python tools/dev/check_words.py
 
 Identifiers are read from the syntax trees of all Python files. Phrases are searched in docstrings, messages and other
-strings, comments, Markdown, shell scripts and YAML. Prints one line for each finding, with what to write instead.
+strings, comments, Markdown, shell scripts and YAML. The tool prints a line for each refused word, with what to write
+instead.
 """
 
 import argparse
@@ -54,8 +55,8 @@ class WordList:
     """The lists of words.yml.
 
     Args:
-        content: a mapping with ``identifiers``, ``names``, ``phrases`` (each maps what is refused to what to write
-            instead) and ``exceptions``.
+        content: a mapping with ``identifiers``, ``names``, ``phrases`` and ``exceptions``. The first three map a
+            refused text to what to write instead.
 
     Raises:
         InputError: an exception gives no reason.
@@ -111,7 +112,10 @@ def identifiers(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 
 def prose(text: str, tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Yield the strings of a module, and its comments, with their first lines; successive comments are one text."""
+    """Yield the strings and comments of a module, each with its first line number.
+
+    Comments in successive lines are one text.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value, node.lineno
@@ -136,7 +140,7 @@ def check_file(path: str, text: str, words: WordList) -> list[Finding]:
     Args:
         path: the file, relative to the checkout.
         text: its content.
-        words: what is refused.
+        words: the lists of refused words.
     """
     found, texts = [], [(text, 1)]
     if path.endswith('.py'):

@@ -1,10 +1,12 @@
-"""Train small versions of the four networks on synthetic rain, and draw their curves (docs/en/networks.md).
+"""Train small versions of SIAN, JDNet, NASNet and MAFNet on synthetic rain, and draw their curves.
 
     python tools/dev/compare_learning.py --rain-free DIR --test DIR --steps 600 --out work_dirs/learning
 
-Heavy rain is drawn over 64x64 crops of the photographs. `--test` holds real pairs as Rain100H has them
-(rain/rain-001.png with norain/norain-001.png). Each network keeps the loss, optimizer and input of its paper. The
-curves show that a network learns, not which one is best: none has converged, and they differ in size.
+For training, heavy rain is drawn over 64x64 crops of the photographs in --rain-free. The folder of --test contains
+pairs of a benchmark with the file names of Rain100H (rain/rain-001.png and norain/norain-001.png). Each network is
+trained with the loss and the optimizer of its paper, except for the learning rate. The curves show that the networks
+learn. They do not show which network is best, because no network has converged, and the networks differ in size.
+docs/en/networks.md shows the result.
 """
 
 import argparse
@@ -25,14 +27,14 @@ from mmderain.engine.config import prepare_config
 from mmderain.io import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Maps a config with the paper's loss, optimizer and input to the settings that make its network small.
+#: Maps the name of a config of a paper to the settings that make its network small.
 NETWORKS = {
     'sian_rain100h': dict(channels=16, num_stages=3),
     'jdnet_rain100h': dict(channels=16, num_units=4),
     'nasnet_rain100h': dict(channels=16, num_stages=2, num_blocks=4),
     'mafnet_rain200h': dict(channels=16, num_modules=2),
 }
-INTERVAL = 10  # number of steps whose mean loss is one point of a curve
+INTERVAL = 10  # each point of a curve is the mean loss of this number of steps
 
 
 def reduced(name: str, args: argparse.Namespace) -> Config:
@@ -83,7 +85,7 @@ def train(name: str, args: argparse.Namespace) -> dict:
 
 
 def draw(results: list[dict], path: Path) -> None:
-    """Draw the losses of each network, and the scores of all."""
+    """Draw the training loss of each network, and the scores of all networks."""
     figure, axes = plt.subplots(1, len(results) + 1, figsize=(4 * (len(results) + 1), 3.6))
     for axis, result in zip(axes, results, strict=False):
         axis.plot(result['steps'], result['losses'], linewidth=1)
@@ -103,7 +105,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument('--rain-free', type=Path, required=True, help='folder of clean photographs')
-    parser.add_argument('--test', type=Path, required=True, help='folder with rain/ and norain/ like Rain100H')
+    parser.add_argument('--test', type=Path, required=True, help='folder with rain/ and norain/, as in Rain100H')
     parser.add_argument('--steps', type=int, default=600)
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument('--lr', type=float, default=1e-3)

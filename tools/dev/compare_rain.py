@@ -1,8 +1,9 @@
-"""Compare synthetic rain with the rain of a benchmark over the same clean images (docs/en/rain.md).
+"""Compare the rain that mmderain draws with the rain of a benchmark, on the same clean images.
 
     python tools/dev/compare_rain.py RAINY CLEAN --pairing prefix rain- norain-
 
-Prints statistics of both, and writes OUT/rain_<name>.json and .png (plots, and an image with synthetic rain).
+The tool prints statistics of both rains. It writes the statistics to OUT/rain_<name>.json, and plots and an image with
+synthetic rain to OUT/rain_<name>.png. docs/en/rain.md shows the result.
 """
 
 import argparse
@@ -24,7 +25,8 @@ from mmderain.io import atomic_write, list_images, read_image
 from mmderain.rain import StreakPreset, synthesize_rain
 from mmderain.rain.statistics import rain_statistics, wasserstein
 
-#: A common recipe for comparison: exponentially distributed streaks whose sum has no limit.
+#: A common recipe, for comparison: the brightness of the streaks is exponentially distributed, and the brightness of
+#: overlapping streaks is added without a limit.
 PLAIN = {
     'heavy': StreakPreset((1, 3), (0.022, 0.044), (15, 60), (0.5, 0.75), (24, 50), 6, 8),
     'light': StreakPreset((2, 2), (0.004, 0.008), (15, 40), (0.6, 0.9), (14, 34), 8, 1),
@@ -32,7 +34,7 @@ PLAIN = {
 
 
 def draw_all(cleans: list[np.ndarray], rain: str | StreakPreset, seeds: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return pairs (rainy, clean) with synthetic rain over every clean image, one for each seed."""
+    """Return pairs (rainy, clean) with synthetic rain: one pair for each clean image and each seed."""
     jobs = [(seed, number) for seed in range(seeds) for number in range(len(cleans))]
     jobs = track(jobs, f'drawing {rain if isinstance(rain, str) else "the plain recipe"}')
     return [(synthesize_rain(cleans[number], rain, [seed, number]), cleans[number]) for seed, number in jobs]
@@ -61,8 +63,8 @@ def plot(results: dict[str, dict], sample: np.ndarray | None, title: str, path: 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('rainy', type=Path, help='folder of the benchmark')
-    parser.add_argument('clean', type=Path, help='folder of the benchmark')
+    parser.add_argument('rainy', type=Path, help='folder of the rainy images of the benchmark')
+    parser.add_argument('clean', type=Path, help='folder of the clean images of the benchmark')
     parser.add_argument('--pairing', nargs='+', default=['same_name'], metavar='RULE', help=PAIRING_HELP)
     parser.add_argument('--rain', default='heavy', help='as in `mmderain rain` (default: heavy)')
     parser.add_argument(
@@ -92,11 +94,11 @@ def main(args: argparse.Namespace) -> int | None:
     for key in [key for key in results['ours'] if key not in ('histogram', 'autocorrelation')]:
         print(f'{key:14}' + ''.join(f'{r[key]:14.3f}' if key in r else f'{"":14}' for r in results.values()))
     path = args.out / f'rain_{args.rain.replace(":", "").replace("+", "_")}.png'
-    title = f'{args.rain}: {len(pairs)} real pairs, and rain drawn {args.seeds} times over the same clean images'
+    title = f'{args.rain}: {len(pairs)} benchmark pairs, and rain drawn {args.seeds} times over the same clean images'
     plot(results, sample, title, path)
     with atomic_write(path.with_suffix('.json')) as part:
         part.write_text(json.dumps(results, indent=1), encoding='utf-8')
-    print(f'written to {args.out}')
+    print(f'results written to {args.out}')
 
 
 if __name__ == '__main__':

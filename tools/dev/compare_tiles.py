@@ -3,9 +3,10 @@
     python tools/dev/compare_tiles.py sian --tile 256 --image photo.jpg
     python tools/dev/compare_tiles.py sian --size 6000x8000
 
-Prints the largest difference, on 0..255, and the PSNR of RGB. With --size the image is repeated to that size and
-derained as `mmderain derain` does it, in tiles where memory requires it. The tool then prints the time and the peak
-memory of the process above its memory before, which includes the image and its result (Linux).
+The tool prints the largest difference of the pixel values (0 to 255) and the PSNR of RGB. With --size, the image is
+repeated until it has this size, and derained as by `mmderain derain`, in tiles if the memory requires them. The tool
+then prints the time and the increase of the memory of the process up to its peak. The increase includes the image and
+its result. It can be measured only on Linux.
 """
 
 import argparse
@@ -31,7 +32,7 @@ SAMPLE = Path(__file__).resolve().parents[2] / 'demo/sample/test/china.jpg'
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('model', help='one of `mmderain models`, or a config file')
+    parser.add_argument('model', help='a name that `mmderain models` lists, or a config file')
     add_weights_option(parser)
     parser.add_argument('--untrained', action='store_true', help='use random weights')
     parser.add_argument('--image', type=Path, default=SAMPLE, help='an image (default: a photograph in demo/sample)')
@@ -55,11 +56,11 @@ def main(args: argparse.Namespace) -> int | None:
     img = read_image(args.image)
     with torch.inference_mode(), keep_cpu_memory():
         if args.size:
-            model.restore(torch.zeros(1, 3, 64, 64))  # set-up at the first call
+            model.restore(torch.zeros(1, 3, 64, 64))  # the first call also sets up the model
             start = time.monotonic()
             held = peak_memory(lambda img: model.restore(large_batch(img, *args.size)), img, 'cpu') / 2**30
             seconds = time.monotonic() - start
-            print(f'{args.size[0]}x{args.size[1]}: {seconds:.0f} s, at most {held:.2f} GiB above the memory before')
+            print(f'{args.size[0]}x{args.size[1]}: {seconds:.0f} s, memory increased by at most {held:.2f} GiB')
             return 0
         batch = to_rgb_tensor(img)[None]
         whole, tiled = model.restore(batch, tile=0), model.restore(batch, tile=args.tile)

@@ -1,18 +1,20 @@
-"""Run everything that waits for a GPU, in commands of at most nine minutes each.
+"""Run all tests, measurements and trainings that need a GPU, in steps of at most nine minutes each.
 
     tools/dev/gpu_queue.sh list
     tools/dev/gpu_queue.sh run [STEP ...]
     tools/dev/gpu_queue.sh status
     tools/dev/gpu_queue.sh recipe configs/derain/nafnet_photographs.py
 
-run takes the named steps, or all, one after the other, and skips those that are done. A step leaves in $OUT/STEP its
-log.txt, the measured values as JSON, state.pth of a recipe (less than 16 MiB), and one of these files:
+`run` runs the named steps, or all steps, one after the other. It skips steps that are done. A step writes these files
+to the folder $OUT/STEP: log.txt, the measured values as JSON, state.pth if it trains a recipe (less than 16 MiB), and
+one of these files:
 
     done     date and device; the step is not run again
     part     progress of a recipe; the next run continues it from state.pth, on this machine or another
-    failed   exit code and last line of the log; the next run tries again
+    failed   exit code and last line of the log; the next run starts the step again
 
-recipe trains one part of any config; the steps named recipe-... call it. DEFAULTS are environment variables.
+`recipe` trains a config for a limited time, which is called a part. The steps named recipe-... call this command.
+Environment variables with the names in DEFAULTS change the settings.
 """
 
 import argparse
@@ -34,9 +36,9 @@ from mmderain.io import atomic_write
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULTS = dict(
     DEVICE='cuda',  # cpu: try the queue without a GPU
-    OUT='work_dirs/gpu_queue',  # the results of this run
-    EARLIER='work_dirs/gpu_queue',  # the results of earlier runs: what is done, and where recipes continue
-    LIMIT='540',  # seconds for each step
+    OUT='work_dirs/gpu_queue',  # folder for the results of this run
+    EARLIER='work_dirs/gpu_queue',  # folder of earlier results, with the finished steps and the states of recipes
+    LIMIT='540',  # largest number of seconds of a step
     TRAIN_SECONDS='480',  # seconds of training in one part of a recipe
     TESTS='tests/test_models/test_gpu.py tests/test_models/test_window_attention_triton.py',
     ATTENTION_ARGS='--sizes 128x128 540x960 1080x1920',
@@ -50,10 +52,10 @@ DEFAULTS = dict(
     RECIPE_ARGS='--cfg-options train_dataloader.num_workers=12',  # further arguments of tools/train.py
     RECIPE_WORK_DIR='work_dirs/gpu_recipes',
 )
-#: Largest size of state.pth in bytes: 16 MiB less a margin, so that it is easy to send.
+#: Largest size of state.pth in bytes: 16 MiB minus a margin, so that the file is easy to send.
 STATE_BYTES = 16 * 2**20 - 2**16
-TIMED_OUT = 124  # exit code of the command timeout when the time is up
-PART_DONE = 75  # exit code of recipe when a part is done and the training is not
+TIMED_OUT = 124  # exit code of the program `timeout` when the time is up
+PART_DONE = 75  # exit code of the command `recipe` if the part is finished, but the training is not
 THIS = [sys.executable, 'tools/dev/gpu_queue.py']
 COMMANDS = dict(
     list='print the steps and their commands',
@@ -71,9 +73,12 @@ def setting(name: str) -> str:
 
 @dataclass
 class Step:
-    """A step of the queue: the name of its folder, what it does, and its commands.
+    """A step of the queue. If a command fails, the next commands are still run, unless the time is up.
 
-    The keys of the commands name their JSON files. If a command fails, the others are still run.
+    Attributes:
+        name: name of the step and of its folder.
+        purpose: description of the step in one line.
+        commands: the commands, keyed by the names of their JSON files.
     """
 
     name: str
@@ -91,13 +96,19 @@ class Step:
         return next((folder / file for folder in folders for file in files if (folder / file).exists()), None)
 
     def state(self) -> str:
-        """Return one line: done, part or failed with the text of that file, or to do."""
+        """Return the state in one line: the name and text of the file done, part or failed; 'to do' without a file."""
         path = self.find('done', 'part', 'failed')
         return f'{path.name}: {path.read_text().strip()}' if path else 'to do'
 
 
 def tool(name: str, out: str, *options: str) -> list[str]:
-    """Return the command of a script in tools/ that measures, with the folder in $OUT that it writes to."""
+    """Return the command that runs a measuring script of tools/ and writes its results to a folder in $OUT.
+
+    Args:
+        name: path of the script in tools/, without suffix.
+        out: path of the folder in $OUT.
+        options: further arguments of the script.
+    """
     path, folder = f'tools/{name}.py', f'{setting("OUT")}/{out}'
     return [sys.executable, path, '--device', setting('DEVICE'), *options, '--out', folder]
 
@@ -109,12 +120,13 @@ def all_steps() -> Iterator[Step]:
     tests = [sys.executable, '-m', 'pytest', *setting('TESTS').split()]
     yield Step('tests', 'run the tests that need a GPU', {'tests': tests})
     attention = tool('dev/benchmark_attention', 'attention/attention', *setting('ATTENTION_ARGS').split())
-    yield Step('attention', 'compare the Triton kernels with the loop: results and speed', {'attention': attention})
+    purpose = 'compare the results and speed of the Triton kernels with the loop in PyTorch'
+    yield Step('attention', purpose, {'attention': attention})
     for name, config in configs.items():
         commands = {}
         for path in setting('PATHS').split():
             options = ['--reference', 'eager', '--paths', path, *setting('BENCHMARK_ARGS').split()]
-            # Memory is measured in another process, which would compile again.
+            # Memory is measured in another process, which would compile the network again.
             options += ['--no-memory'] if path != 'eager' else []
             commands[path] = tool('benchmark', f'benchmark-{name}/{path}', config, *options)
         yield Step(f'benchmark-{name}', 'measure the speed of the network', commands)
@@ -127,7 +139,7 @@ def all_steps() -> Iterator[Step]:
 
 
 def run_step(step: Step, device: str) -> bool:
-    """Run the commands of a step within its time limit; return whether all succeeded."""
+    """Run the commands of a step within its time limit, and return whether all of them succeeded."""
     step.folder.mkdir(parents=True, exist_ok=True)
     for name in ('done', 'part', 'failed'):
         (step.folder / name).unlink(missing_ok=True)
@@ -156,20 +168,20 @@ def run_step(step: Step, device: str) -> bool:
 
 
 def run_limited(command: list[str], seconds: float, output: object = None) -> int:
-    """Run a command and return its exit code, 124 if it was ended because the time was up.
+    """Run a command, and return its exit code, or 124 if it was ended because the time was up.
 
-    The command timeout ends the whole process group, so that data loaders and tests end too.
+    The program ``timeout`` ends the whole process group, so that data loaders and tests end too.
     """
     end = time.monotonic() + seconds
     command = ['timeout', '--kill-after=10', f'{max(seconds, 1):.1f}', *command]
-    # Without buffers, the log has the lines of both outputs in the order in which they were printed.
+    # Without buffers, the log contains the lines of stdout and stderr in the order in which they were printed.
     environment = os.environ | {'PYTHONUNBUFFERED': '1'}
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=output and subprocess.STDOUT)
     return TIMED_OUT if time.monotonic() > end else done.returncode
 
 
 def check() -> int:
-    """Print memory and versions, and the device last; return 1 if there is no GPU and DEVICE is not cpu."""
+    """Print the versions, and the device in the last line. Return 1 if there is no GPU and DEVICE is not cpu."""
     import torch
 
     print(f'Python {platform.python_version()}, torch {torch.__version__}, CUDA {torch.version.cuda}')
@@ -180,13 +192,13 @@ def check() -> int:
         memory = torch.cuda.get_device_properties(0).total_memory / 2**30
         print(f'{torch.cuda.get_device_name()}, {memory:.0f} GiB')
     else:
-        print('error: torch sees no GPU; DEVICE=cpu tries the queue without one')
+        print('error: torch finds no GPU; set DEVICE=cpu to try the queue without a GPU')
         return 1
     return 0
 
 
 def train_part(config: str) -> int:
-    """Train a config for one part and write state.pth, from which the next part continues."""
+    """Train a config for TRAIN_SECONDS, and write state.pth, from which the next part continues."""
     import torch
 
     from mmderain.engine.compact_state import compact_checkpoint, write_restored
@@ -195,7 +207,7 @@ def train_part(config: str) -> int:
     step = Step(f'recipe-{Path(config).stem}', '', {})
     work_dir = ROOT / setting('RECIPE_WORK_DIR') / Path(config).stem
     latest, state = work_dir / 'last_checkpoint', step.find('state.pth')
-    if state and not latest.exists():  # the part before was trained on another machine
+    if state and not latest.exists():  # the previous part was trained on another machine
         write_restored(read_checkpoint(state), work_dir)
     before = latest.read_text() if latest.exists() else None
     command = [sys.executable, 'tools/train.py', config, '--work-dir', str(work_dir), '--resume']
@@ -214,7 +226,7 @@ def train_part(config: str) -> int:
 
 
 def run(steps: dict[str, Step]) -> int:
-    """Run the steps that are not done; return 1 if one of them failed or there is no GPU."""
+    """Run the steps that are not done. Return 1 if a step failed or if there is no GPU, else 0."""
     to_do = [step for step in steps.values() if not step.find('done')]
     checked = subprocess.run([*THIS, 'check'], cwd=ROOT, capture_output=True, text=True) if to_do else None
     if checked and checked.returncode:

@@ -1,9 +1,10 @@
-"""Run the campaigns behind docs/en/reliability.md, and write the page from their results.
+"""Run the long tests (campaigns) whose results docs/en/reliability.md shows, and write this page from the results.
 
     python tools/dev/reliability.py training-kills --number 100
     python tools/dev/reliability.py page
 
-Each call appends its result, with date and machine, to docs/en/reports/reliability.json. The page lists all of them.
+Each campaign appends its result, with date and machine, to docs/en/reports/reliability.json. `page` writes a page that
+lists all results.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from mmderain.engine.machine import processor_name
 from mmderain.io import atomic_write
 
 RESULTS = ROOT / 'docs/en/reports/reliability.json'
-#: Name -> function of one number, the default of the number, and the meaning of the number.
+#: Maps the name of a campaign to its function, the default argument of the function, and the unit of this argument.
 CAMPAIGNS: dict[str, tuple[Callable[[float], dict], float, str]] = {
     'training-kills': (kills.training, 80, 'kills'),
     'training-kills-2': (partial(kills.training, processes=2), 20, 'kills'),
@@ -38,7 +39,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = CommandParser(__doc__)
     parser.add_argument('campaign', choices=[*CAMPAIGNS, 'page'])
     defaults = ', '.join(f'{name}: {number:g} {unit}' for name, (_, number, unit) in CAMPAIGNS.items())
-    parser.add_argument('--number', type=float, help=f'how much to do (default: {defaults})')
+    parser.add_argument('--number', type=float, help=f'length of the campaign (default: {defaults})')
     return parser.parse_args(argv)
 
 

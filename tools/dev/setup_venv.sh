@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Make .venv in the checkout, in two stages:
+# Create .venv in the checkout, in two stages:
 #
 #   tools/dev/setup_venv.sh base    torch, mmengine, mmcv without compiled operators, mmderain
 #   tools/dev/setup_venv.sh full    the same, then mmcv with its operators, mmdet, mmseg, test tools
-#   tools/dev/setup_venv.sh --fingerprint    print the stamp that a stage made now would get
+#   tools/dev/setup_venv.sh --fingerprint    print the stamp that a stage would get now
 #
-# PYTHON=... chooses the interpreter, 3.10 to 3.12. Without it an existing environment keeps its own, and a new one takes
-# the first that fits of python3, python3.12, python3.11, python3.10. Every PIP_* variable reaches pip: PIP_FIND_LINKS for
-# a folder of wheels, PIP_INDEX_URL or PIP_EXTRA_INDEX_URL for a mirror or for CPU-only builds of torch.
+# PYTHON=... chooses the interpreter, 3.10 to 3.12. By default, an existing environment keeps its interpreter, and a new
+# environment uses the first of python3, python3.12, python3.11 and python3.10 with a suitable version. All PIP_*
+# variables are passed to pip: PIP_FIND_LINKS names a folder of wheels, PIP_INDEX_URL or PIP_EXTRA_INDEX_URL a mirror or
+# an index of CPU-only builds of torch.
 #
-# A finished stage leaves a stamp in .venv and costs nothing the next time. The stamp holds the Python version and a hash
-# of the pins. If either changes, the environment is made again.
+# A finished stage writes a stamp to .venv and is skipped the next time. The stamp contains the Python version and a
+# hash of the pins. If one of them changes, the environment is created again.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -18,7 +19,7 @@ venv=$root/.venv
 lock=$root/requirements/lock.txt
 log=$venv/setup.log
 min_disk_gb=${MIN_DISK_GB:-8}
-recipe=1  # part of the stamp; increase it when a stage installs something else than before
+recipe=1  # part of the stamp; increase it if a change of this script makes a stage install other packages
 
 say() { printf '[setup] %s\n' "$*"; }
 die() { printf '[setup] error: %s\n' "$*" >&2; exit 1; }
@@ -64,18 +65,18 @@ PY
 
 stamped() { [ -f "$venv/.$1" ] && [ "$(cat "$venv/.$1")" = "$wanted" ]; }
 
-usable() {  # whether these pins can be installed into the existing environment
+usable() {  # returns whether these pins can be installed into the existing environment
     version_of "$venv/bin/python" >/dev/null && "$venv/bin/python" -m pip --version >/dev/null 2>&1 || return 1
     if [ -f "$venv/.made-for" ]; then
         stamped made-for
-    else  # not made by this script: use it if it has the same Python
+    else  # this script did not create the environment: use it if it has the same Python
         [ "$(version_of "$venv/bin/python")" = "${wanted%% *}" ]
     fi
 }
 
 make_venv() {
     local free_gb home
-    if [ "$python" = "$venv/bin/python" ]; then  # it is removed below: use the interpreter that it was made from
+    if [ "$python" = "$venv/bin/python" ]; then  # .venv is removed below: use the interpreter that created it
         home=$("$python" -c 'import sys; print(sys.base_prefix)')
         python=$home/bin/python${wanted%.* *}
         version_of "$python" >/dev/null || die "$python, which .venv was made from, does not run; set PYTHON"
@@ -101,7 +102,7 @@ pip_install() {  # $1: the message if it fails
 
 imports() { "$venv/bin/python" -c "import torch, $1" >>"$log" 2>&1; }
 
-require_cv2() {  # servers and containers often lack the libGL that the windows of OpenCV need
+require_cv2() {  # servers and containers often lack libGL, which OpenCV needs for its windows
     imports cv2 && return
     say 'OpenCV does not load (usually libGL.so.1 is missing); installing its build without windows'
     pip_install 'opencv-python-headless could not be installed' --force-reinstall --no-deps opencv-python-headless
@@ -125,13 +126,13 @@ stage_base() {
 
 python_tag() { "$venv/bin/python" -c 'import sys; print("cp%d%d" % sys.version_info[:2])'; }
 
-ready_wheel() {  # whether the index, PIP_FIND_LINKS or the cache of pip has a compiled mmcv for this Python
+ready_wheel() {  # returns whether the index, PIP_FIND_LINKS or the cache of pip has a compiled mmcv for this Python
     "$venv/bin/python" -m pip install --dry-run --quiet --ignore-installed --no-deps \
         --only-binary onedl-mmcv -c "$lock" onedl-mmcv >>"$log" 2>&1 && return
     "$venv/bin/python" -m pip cache list onedl_mmcv 2>/dev/null | grep -q -- "-$(python_tag)-"
 }
 
-install_operators() (  # in a subshell, whose environment it changes; further arguments go to pip
+install_operators() (  # runs in a subshell, because it sets environment variables; arguments are passed to pip
     if [ -z "${CUDA_HOME:-}" ] && ! command -v nvcc >/dev/null; then
         export CUDA_VISIBLE_DEVICES=  # if mmcv sees a GPU, it compiles for CUDA, which fails without nvcc
     fi

@@ -1,10 +1,11 @@
-"""Time a network with the package of any tree of the project; `benchmark.py --against` runs this.
+"""Time a network with the mmderain package of any checkout (tree); `benchmark.py --against` runs this script.
 
     PYTHONPATH=TREE python tools/dev/time_in_tree.py '{"config": "configs/derain/sian_sample.py", ...}'
 
 The argument is a dict as JSON: config, checkpoint, cfg_options, device, threads, height, width, batch, precision,
-cpu_memory, repeats and train. Prints the least time of a pass in seconds, and which package was imported. The tree may
-be an old commit: of its package only mmderain.apis.init_model and the derainer that it returns are used.
+cpu_memory, repeats and train. The script prints the shortest time of a pass in seconds, and the path of the imported
+package. The tree may be an old commit, because the script uses little of its package: mmderain.apis.init_model, the
+derainer that it returns, and one of KEEP_MEMORY if there is one.
 """
 
 import contextlib
@@ -19,7 +20,8 @@ import torch
 import mmderain
 from mmderain.apis import init_model
 
-#: Where a tree has the context in which its programs run networks on a CPU. A tree without it needs none.
+#: Module and name of the context manager in which the programs of a tree run networks on a CPU, in newer and in older
+#: trees. A tree that has neither does not need one.
 KEEP_MEMORY = (('mmderain.engine.cpu_memory', 'keep_cpu_memory'), ('mmderain.models.memory', 'reused_memory'))
 
 
@@ -32,7 +34,7 @@ def kept_memory() -> contextlib.AbstractContextManager:
 
 
 def measure(job: dict) -> float:
-    """Return the least time of a pass, or of a forward and backward pass, in seconds."""
+    """Return the shortest time in seconds of `restore` or, with ``train``, of a forward and backward pass."""
     if job['threads']:
         torch.set_num_threads(job['threads'])
     torch.manual_seed(0)

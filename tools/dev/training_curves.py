@@ -2,7 +2,7 @@
 
     python tools/dev/training_curves.py
 
-Reads the curves that `training_queue.py store` has written, and writes docs/en/images/training_curves.png.
+The tool reads the curves that `training_queue.py store` has written. It writes docs/en/images/training_curves.png.
 """
 
 import argparse
@@ -50,12 +50,12 @@ def main(args: argparse.Namespace) -> None:
 
 
 def hours(curve: dict, step: int) -> float:
-    """Return the processor time up to a step in hours, because all steps of a recipe take the same time."""
+    """Return the processor time up to a step in hours, on the assumption that all steps take the same time."""
     return curve['cpu_seconds'] * step / curve['step'] / 3600
 
 
 def draw(curves: list[dict], path: Path) -> None:
-    """Draw the held-out PSNR of each curve over its processor time."""
+    """Plot the PSNR on held-out photographs against the processor time, with a curve for each recipe."""
     figure, axis = plt.subplots(figsize=(8, 4.5))
     for curve in curves:
         points = curve['validations']

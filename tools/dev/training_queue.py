@@ -1,4 +1,4 @@
-"""Train the recipes of training_queue.yml, one after the other, in the background.
+"""Train the recipes of training_queue.yml in the background, in their order and by default two at a time.
 
     tools/dev/train_bundled.sh start     start the queue, or continue it; returns at once
     tools/dev/train_bundled.sh status    print the progress and the loss of each recipe
@@ -7,8 +7,9 @@
     tools/dev/train_bundled.sh store     write weights and curves to files that can be committed
     tools/dev/train_bundled.sh stop      end all processes; start continues later
 
-Each process of the queue may be killed at any moment: a recipe continues from its latest checkpoint, with the same
-result as a run that was not interrupted. docs/en/training_queue.md describes recipes, data and stored files.
+Any process of the queue may be killed at any time. After the next start, a recipe continues from its latest checkpoint,
+and its result is the same as that of a run without interruption. docs/en/training_queue.md describes the recipes, the
+data and the stored files.
 """
 
 import argparse
@@ -35,13 +36,14 @@ PROGRESS_INTERVAL = 60
 
 
 def prepare_photographs(photographs: list[Path]) -> None:
-    """Make data/photographs and data/photographs_held_out, each if it is missing.
+    """Create the folders data/photographs and data/photographs_held_out if they are missing.
 
     Args:
-        photographs: folders of rain-free photographs; those of held_out_photographs.txt are kept out of the training.
+        photographs: folders of rain-free photographs. The photographs that held_out_photographs.txt names are not used
+            for training.
 
     Raises:
-        InputError: a folder is missing, or there is nothing to make the images from.
+        InputError: a folder of photographs does not exist, or a missing folder cannot be created without photographs.
     """
     for folder in photographs:
         if not folder.is_dir():
@@ -54,18 +56,19 @@ def prepare_photographs(photographs: list[Path]) -> None:
     }
     missing = {name: options for name, options in parts.items() if not (ROOT / name).is_dir()}
     for name in parts.keys() - missing.keys():
-        print(f'{name} exists and is used as it is')
+        print(f'{name} already exists and is not changed')
     if missing and not held_out:
         raise InputError(
-            f'{" and ".join(missing)}: not found, and --photographs names no folder with the photographs of '
-            'mmderain/weights/photographs.csv; make both folders from your own (docs/en/training_queue.md)'
+            f'{" and ".join(missing)}: not found, and no folder of --photographs contains the photographs of '
+            'mmderain/weights/photographs.csv. docs/en/training_queue.md shows how to create both folders from your '
+            'own photographs.'
         )
     for name, options in missing.items():
         print(shrink_photographs(photographs, ROOT / name, **options))
 
 
 def locked(file: TextIO) -> bool:
-    """Lock an open file if no other process has locked it; return whether that worked."""
+    """Try to lock an open file. Return False if another process has locked it, else True."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -77,7 +80,7 @@ class Queue:
     """All recipes, and the process that trains them.
 
     Args:
-        recipes: in the order of training.
+        recipes: the recipes, in the order in which they are trained.
         work_dir: folder for the log, the lock and the process id.
     """
 
@@ -86,25 +89,25 @@ class Queue:
         self.log, self.lock_file, self.pid_file = (work_dir / name for name in ('queue.log', 'lock', 'pid'))
 
     def say(self, text: str) -> None:
-        """Append a dated line to the log."""
+        """Append a line with date and time to the log."""
         with open(self.log, 'a', encoding='utf-8') as log:
             log.write(f'{time.strftime("%F %T")} {text}\n')
 
     def run(self, jobs: int, threads: int, amp: str) -> int:
-        """Train all recipes that are not finished; return the number of those that failed.
+        """Train all recipes that are not finished, and return the number of recipes that failed.
 
         Args:
             jobs: number of recipes that are trained at the same time.
-            threads: number of threads of each; each also has one data loader process.
-            amp: ``'auto'``, ``'on'`` or ``'off'``, mixed precision.
+            threads: number of threads of each recipe. Each recipe also has one data loader process.
+            amp: mixed precision: ``'auto'``, ``'on'`` or ``'off'``.
 
         Raises:
-            InputError: another process runs the queue.
+            InputError: another process already runs the queue.
         """
         self.work_dir.mkdir(parents=True, exist_ok=True)
         with open(self.lock_file, 'w') as lock:
             if not locked(lock):
-                raise InputError(f'{self.work_dir}: the queue runs already')
+                raise InputError(f'{self.work_dir}: another process already runs the queue')
             if os.getpgrp() != os.getpid():
                 os.setpgid(0, 0)  # so that a signal to the group reaches only this process and its children
             with atomic_write(self.pid_file) as part:
@@ -139,7 +142,7 @@ class Queue:
                 if code == 0:
                     self.say(f'{recipe.name}: finished; {recipe.progress()}')
                 elif recipe.step() > training.first_step:
-                    waiting.append(recipe)  # it has made steps, so it was interrupted; its config is right
+                    waiting.append(recipe)  # it has made steps, so its config works, and it was interrupted
                     self.say(f'{recipe.name}: interrupted, exit code {code}; {recipe.progress()}')
                 else:
                     failed += 1
@@ -148,11 +151,11 @@ class Queue:
         return failed
 
     def pid(self) -> int | None:
-        """Return the id of the process that runs the queue, None if it does not run."""
+        """Return the id of the process that runs the queue, or None if the queue does not run."""
         if not self.lock_file.is_file():
             return None
         with open(self.lock_file) as lock:
-            if locked(lock):  # no other process has it, and it is released at once
+            if locked(lock):  # no other process has the lock; closing the file releases it
                 return None
         return int(self.pid_file.read_text())
 
@@ -185,7 +188,7 @@ class Queue:
 def start(queue: Queue, args: argparse.Namespace) -> None:
     """Start the queue in the background, at the lowest priority."""
     if queue.pid() is not None:
-        raise InputError(f'the queue runs already (process {queue.pid()}); see `tools/dev/train_bundled.sh status`')
+        raise InputError(f'the queue already runs (process {queue.pid()}); see `tools/dev/train_bundled.sh status`')
     prepare_photographs(args.photographs)
     queue.work_dir.mkdir(parents=True, exist_ok=True)
     names = ('recipes', 'configs', 'work_dir', 'state_dir', 'jobs', 'threads', 'amp')
@@ -197,17 +200,25 @@ def start(queue: Queue, args: argparse.Namespace) -> None:
 
 
 def lower_session_priority(pid: int) -> None:
-    """Give the session of a process the lowest priority against other sessions.
+    """Give the session of a process the lowest priority among all sessions.
 
-    Linux shares the processor between sessions first (autogroups, sched(7)). Without this, ``nice`` would have effect
-    within the session of the queue only, and the queue would take as much as all work in another terminal.
+    Linux first divides the processor time among the sessions (autogroups, see sched(7)), and then among the processes
+    of a session. Without this function, ``nice`` would affect only processes within the session of the queue, and the
+    queue would get as much processor time as all processes of another terminal together.
     """
     with contextlib.suppress(OSError):  # a kernel without autogroups
         Path(f'/proc/{pid}/autogroup').write_text('19')
 
 
 def store(queue: Queue, names: list[str]) -> int:
-    """Store recipes, all if none is named; return 1 if one of them could not be stored.
+    """Write the weights and curves of recipes to files that can be committed.
+
+    Args:
+        queue: the queue.
+        names: names of the recipes. An empty list stores all recipes.
+
+    Returns:
+        1 if a recipe could not be stored, else 0.
 
     Raises:
         InputError: no recipe has one of the names.
@@ -227,7 +238,7 @@ def store(queue: Queue, names: list[str]) -> int:
         for path in files:
             print(f'{path}: {path.stat().st_size:,} bytes')
         if not files:
-            print(f'{name}: nothing to store, there is no checkpoint in {recipes[name].folder}')
+            print(f'{name}: nothing to store, because there is no checkpoint in {recipes[name].folder}')
     return code
 
 
@@ -238,7 +249,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('names', nargs='*', metavar='RECIPE', help='recipes that `store` stores (default: all)')
     for option, default, text in (
         ('--jobs', 2, 'recipes trained at the same time'),
-        ('--threads', 1, 'threads of each'),
+        ('--threads', 1, 'threads of each recipe'),
     ):
         parser.add_argument(
             option, type=positive_int, default=default, metavar='N', help=f'number of {text} (default: %(default)s)'
@@ -247,7 +258,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--amp',
         choices=['auto', 'on', 'off'],
         default='auto',
-        help='mixed precision; auto: if a measurement at the start of a recipe finds it faster (default: auto)',
+        help='mixed precision. auto: only if a measurement at the start of a recipe shows that it is faster '
+        '(default: auto)',
     )
     parser.add_argument(
         '--photographs',
@@ -264,7 +276,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         (
             '--state-dir',
             'tools/dev/training_state',
-            'folder for the files of `store`; a recipe with a complete curve there is done',
+            'folder for the files of `store`; a recipe whose curve in this folder is complete is not trained',
         ),
     ):
         parser.add_argument(option, type=Path, default=ROOT / path, metavar='PATH', help=f'{text} (default: {path})')

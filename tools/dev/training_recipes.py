@@ -18,7 +18,7 @@ from mmderain.errors import InputError
 from mmderain.io import atomic_write, read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
-#: The largest file that :meth:`Recipe.store` writes.
+#: Largest size in bytes of a file that :meth:`Recipe.store` writes.
 MAX_STORED_BYTES = 5 * 2**20
 
 
@@ -28,10 +28,10 @@ class Recipe:
 
     Attributes:
         name: name of its config.
-        config: the config.
+        config: path of the config.
         folder: work directory with checkpoints and logs.
-        state: file of the stored state, to be committed.
-        curve: file of the stored curve, to be committed.
+        state: file of the stored state, which can be committed.
+        curve: file of the stored curve, which can be committed.
     """
 
     name: str
@@ -41,17 +41,17 @@ class Recipe:
     curve: Path
 
     def total_steps(self) -> int:
-        """Return the number of steps that the recipe takes."""
+        """Return the number of steps of the complete training."""
         return Config.fromfile(self.config).train_cfg.max_iters
 
     def checkpoint(self) -> Path | None:
-        """Return the latest checkpoint, None if there is none."""
+        """Return the path of the latest checkpoint, or None if there is none."""
         path = self.folder / 'last_checkpoint'
-        # Only the name counts: the folder may have been moved since.
+        # Only the file name is used, because the folder may have been moved since the checkpoint was saved.
         return self.folder / Path(path.read_text()).name if path.is_file() else None
 
     def step(self) -> int:
-        """Return the step of the latest checkpoint, 0 if there is none."""
+        """Return the step of the latest checkpoint, or 0 if there is none."""
         checkpoint = self.checkpoint()
         return int(checkpoint.stem.removeprefix('iter_')) if checkpoint else 0
 
@@ -62,21 +62,21 @@ class Recipe:
         return dict(step=0, cpu_seconds=0.0, validations=[])
 
     def finished(self) -> bool:
-        """Return whether the recipe has been trained to its end, here or (by its stored curve) on another machine."""
+        """Return whether the recipe was trained to its end, on this machine or, by its stored curve, on another one."""
         return max(self.step(), self.stored_curve()['step']) >= self.total_steps()
 
     def cpu_seconds(self) -> float:
-        """Return the processor time that the recipe has taken so far, here or on another machine, in seconds."""
+        """Return the processor time of the recipe so far in seconds, including that on other machines."""
         path = self.folder / 'cpu_seconds'
         return float(path.read_text()) if path.is_file() else self.stored_curve()['cpu_seconds']
 
     def write_cpu_seconds(self, seconds: float) -> None:
-        """Record the processor time that the recipe has taken so far, in seconds."""
+        """Record the processor time of the recipe so far, in seconds."""
         with atomic_write(self.folder / 'cpu_seconds') as part:
             part.write_text(f'{seconds:.1f}\n')
 
     def progress(self) -> str:
-        """Return the last training step and the last validation of the log."""
+        """Return a text with the last training step and the last validation in the log."""
         path = self.folder / 'train.log'
         text = path.read_text(errors='replace') if path.is_file() else ''
         trained = re.findall(r'Iter\(train\) \[ *(\d+)/(\d+)\].*? loss: (\S+)', text)
@@ -85,18 +85,19 @@ class Recipe:
         return f'{words}, held-out PSNR-Y {validated[-1]} dB' if validated else words
 
     def unpack_stored_state(self) -> None:
-        """Write the stored state as a checkpoint of the work directory, unless a later one exists."""
+        """Write the stored state to the work directory as a checkpoint, unless a later checkpoint exists there."""
         compact = read_checkpoint(self.state) if self.state.is_file() else None
         if compact and compact['meta']['iter'] > self.step():
             write_restored(compact, self.folder)
-            if self.curve.is_file():  # an earlier state in this folder has taken another time
+            if self.curve.is_file():  # the time in this folder is that of an earlier state
                 self.write_cpu_seconds(self.stored_curve()['cpu_seconds'])
 
     def store(self) -> list[Path]:
-        """Write the state and the curve; return the files, none if there is no checkpoint.
+        """Write the state and the curve to files, and return the files. Without a checkpoint, write no file.
 
-        The state holds the averaged weights in half precision, step, seed and schedule, and the optimizer if it is
-        small. The curve holds the step, the processor time, and each validation, also those of an earlier machine.
+        The state contains the averaged weights in half precision, the step, the seed and the schedule, and the state of
+        the optimizer if it is small. The curve contains the step, the processor time and all validations, including
+        those on other machines.
 
         Raises:
             InputError: the state is larger than :data:`MAX_STORED_BYTES`.
@@ -118,19 +119,20 @@ class Recipe:
         for path in sorted(self.folder.glob('*/vis_data/scalars.json')):
             step = 0
             for line in read_json_lines(path):
-                if 'PSNR-Y' in line:  # the `step` of a validation is the epoch: take that of the training line before
+                # The `step` of a validation is the epoch. Therefore the step of the previous training line is used.
+                if 'PSNR-Y' in line:
                     points[step] = dict(step=step, **{key: round(line[key], 4) for key in ('PSNR-Y', 'SSIM-Y(valid)')})
                 step = line.get('iter', step)
         return [points[step] for step in sorted(points)]
 
 
 class Training:
-    """A recipe that is being trained, in a process of its own.
+    """A recipe that is being trained, and the process that trains it.
 
     Args:
         recipe: the recipe.
         threads: number of threads.
-        amp: ``'auto'``, ``'on'`` or ``'off'``, mixed precision.
+        amp: mixed precision: ``'auto'``, ``'on'`` or ``'off'``.
 
     Raises:
         InputError, OSError: the recipe cannot be started.
@@ -142,7 +144,7 @@ class Training:
         recipe.unpack_stored_state()
         self.first_step = recipe.step()
         self.cpu_seconds_before = recipe.cpu_seconds()
-        # The kernel ends a training when the queue's process ends, in whatever way that happens.
+        # The kernel ends the training when the process of the queue ends, even if that process is killed.
         words = ['setpriv', '--pdeathsig', 'KILL', sys.executable, ROOT / 'tools/train.py', recipe.config]
         words += ['--work-dir', recipe.folder]
         words += [] if amp == 'off' else [f'--amp={amp}']
@@ -156,8 +158,8 @@ class Training:
         self.recipe.write_cpu_seconds(self.cpu_seconds_before + process_cpu_seconds(self.process.pid))
 
     def poll(self) -> int | None:
-        """Return the exit code, None while the process runs."""
-        # The processor time of an ended process can be read until its exit code is fetched.
+        """Return the exit code, or None while the process runs."""
+        # The processor time of an ended process can only be read before its exit code is fetched.
         total = self.cpu_seconds_before + process_cpu_seconds(self.process.pid)
         code = self.process.poll()
         if code is not None:
@@ -193,7 +195,7 @@ def read_recipes(path: Path, configs: Path, work_dir: Path, state_dir: Path) -> 
 
 
 def read_json_lines(path: Path) -> list[dict]:
-    """Return the lines of a JSON-lines file, without a line that a killed process has not finished."""
+    """Return the lines of a JSON-lines file, without incomplete lines, which a killed process can leave."""
     lines = []
     for line in path.read_text().splitlines():
         try:

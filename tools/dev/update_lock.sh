@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Resolves requirements/lock.in and the extras [onedl] and [test] of pyproject.toml into
-# requirements/lock.txt, one file for Python 3.10 to 3.12.
+# Resolve requirements/lock.in and the extras [onedl] and [test] of pyproject.toml, and write the
+# pins to requirements/lock.txt, one file for Python 3.10 to 3.12.
 #
-# Versions already in the lock stay unless something forces them to move; `--upgrade` takes the
-# newest of everything, `--upgrade-package NAME` of one. Needs Python 3.10 or newer and a network.
+# A version that is already in the lock file is kept if the other requirements allow it. `--upgrade`
+# uses the newest version of every package, `--upgrade-package NAME` the newest version of one
+# package. The script needs Python 3.10 or newer and a network connection.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -20,7 +21,7 @@ trap 'rm -rf "$scratch"' EXIT
 {
     echo '# Every package the set-up may install, for Python 3.10 to 3.12; used as a constraint (pip -c),'
     echo '# so what is not needed on a machine is not installed. Written by `make lock`: do not edit.'
-    # What holds for every machine of [tool.uv] in pyproject.toml need not be said in every line.
+    # Remove the conditions that are true on every machine that [tool.uv] in pyproject.toml allows.
     grep -v '^#' "$scratch/lock.txt" | sed \
         -e "s/python_full_version < '3.13' and //g; s/ and python_full_version < '3.13'//g" \
         -e "s/ and sys_platform == 'linux'//g; s/ ; python_full_version < '3.13'$//" \

@@ -1,4 +1,4 @@
 """Converters that create data sets.
 
-They make boxes from label maps, small images from photographs, and frames with labels from a video.
+They create boxes from label maps, small images from photographs, and labeled frames from a video.
 """

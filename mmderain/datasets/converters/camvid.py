@@ -1,12 +1,12 @@
 """Make boxes of cars, pedestrians and bicyclists, as COCO annotations, from the label maps of CamVid.
 
-SRC holds images and annotations, each with train, val and test; docs/en/datasets.md says how to make it from CamVid as
-SegNet's authors share it. The gray level of a label map is the class. Writes DST/{train,val,test}.json; the images stay
-where they are.
+SRC contains the folders images and annotations, each with the sub-folders train, val and test. docs/en/datasets.md
+describes how to create them from the copy of CamVid that the authors of SegNet share. The gray level of a pixel in a
+label map is its class. The converter writes DST/{train,val,test}.json. It does not copy the images.
 
-CamVid says what a pixel shows, not which object it belongs to. A box is put around each connected region of a class.
-Two people side by side are therefore one box, and a car behind a pole is two. The AP on these boxes compares
-conditions; it is not comparable with published values.
+CamVid labels the class of each pixel, but not the object that the pixel belongs to. Therefore each connected region of
+a class gets a box. Two people side by side share one box, and a car behind a pole gets two boxes. The AP on these boxes
+can be compared between clean, rainy and derained images, but not with published values.
 """
 
 import json
@@ -20,7 +20,7 @@ from mmderain.io.files import atomic_write
 from mmderain.io.image import decode_image, image_size
 
 SPLITS = ('train', 'val', 'test')
-#: Name of each class with boxes -> its gray level in the label maps.
+#: Maps each class that gets boxes to its gray level in the label maps.
 CLASSES = {'Car': 8, 'Pedestrian': 9, 'Bicyclist': 10}
 #: Number of gray levels in the label maps: 11 classes, and one for pixels without a label.
 LEVELS = 12
@@ -29,16 +29,16 @@ CONNECTIVITY = 8
 
 
 def write_camvid_boxes(src: Path, dst: Path, min_area: int = 100) -> list[str]:
-    """Write ``train.json``, ``val.json`` and ``test.json``, the boxes of each split.
+    """Write the boxes of each split to ``train.json``, ``val.json`` and ``test.json``.
 
     Args:
         src: folder with ``images`` and ``annotations``, each with ``train``, ``val`` and ``test``.
-        dst: folder to write; the images stay where they are.
-        min_area: smaller regions, in pixels, are marked ``iscrowd``, so that a detection there counts neither for nor
-            against a detector.
+        dst: folder for the JSON files.
+        min_area: regions with a smaller area, in pixels, are marked ``iscrowd``. A detection there counts neither for
+            nor against a detector.
 
     Returns:
-        One line for each split, with its numbers of images and boxes.
+        One line for each split, with the number of its images and of its boxes.
 
     Raises:
         FileNotFoundError, InputError: a folder or label map is missing, or a label map is not as expected. Nothing is
@@ -78,7 +78,7 @@ def _annotate(src: Path, split: str, min_area: int) -> dict:
 
 
 def _boxes(labels: np.ndarray, min_area: int) -> list[dict]:
-    """Return a COCO annotation without ids for each connected region of a class, from labels uint8 (H, W)."""
+    """Return a COCO annotation, without ids, for each connected region of a class in a label map, uint8 (H, W)."""
     found = []
     for category, level in enumerate(CLASSES.values(), start=1):
         mask = (labels == level).astype(np.uint8)
@@ -92,17 +92,19 @@ def _read_labels(path: Path, size: tuple[int, int]) -> np.ndarray:
     """Read a label map, uint8 (H, W).
 
     Raises:
-        InputError: it cannot be read, is not a label map, or differs in size (height, width) from its image.
+        InputError: the file cannot be read, is not a label map, or has another size (height, width) than its image.
     """
     image = decode_image(path)
     labels = image.bgr[..., 0] if image.is_gray else image.bgr
     if labels.ndim != 2 or labels.dtype != np.uint8 or labels.max() >= LEVELS:
         raise InputError(
             f'{path}: found {labels.dtype} of shape {labels.shape} with levels up to {labels.max()}; expected one '
-            f"channel with classes 0 to {LEVELS - 1}, as SegNet's authors share CamVid (not the colored maps)"
+            f'channel with classes 0 to {LEVELS - 1}, as in the copy of CamVid of the authors of SegNet (the colored '
+            'label maps of other copies do not work)'
         )
     if labels.shape != size:
         raise InputError(
-            f'{path} is {labels.shape[0]}x{labels.shape[1]}, its image {size[0]}x{size[1]}: are both of one release?'
+            f'{path} is {labels.shape[0]}x{labels.shape[1]}, but its image is {size[0]}x{size[1]}; check that both are '
+            'from the same copy of CamVid'
         )
     return labels

@@ -1,8 +1,9 @@
-"""Shrink rain-free photographs for training under synthetic rain.
+"""Shrink rain-free photographs for training with synthetic rain.
 
-Each photograph is shrunk to about the size of the images of the benchmarks, whose streaks are a few pixels wide, and
-written as DST/<name>.png. One of at least twice that size is also cut into quarters, which are shrunk in the same way
-and hold detail that the whole loses: DST/<name>_00.png (top left) to <name>_11.png. A config reads the folder with
+Each photograph is shrunk to about the size of the images in the deraining benchmarks, in which rain streaks are a few
+pixels wide. It is written to DST/<name>.png. A photograph of at least twice that size is also cut into quarters. The
+quarters are shrunk in the same way and written to DST/<name>_00.png (top left) to DST/<name>_11.png (bottom right).
+They keep detail that the shrunk whole photograph loses. To train a model on the folder, set
 train_dataloader.dataset.data_root=DST.
 """
 
@@ -27,18 +28,18 @@ def shrink_photographs(
     without: Collection[str] = (),
     only: Collection[str] = (),
 ) -> str:
-    """Write photographs with a shorter side of at most ``side``.
+    """Shrink photographs to a shorter side of at most ``side`` pixels, and write them to a folder.
 
     Args:
-        src: images, and folders of them.
-        dst: folder to write, new or empty; it appears completely or not at all.
-        side: length of the shorter side, px.
-        quarters: whether to write quarters as well.
-        without: names without suffix that are left out.
-        only: names without suffix to take; empty takes all.
+        src: image files and folders of image files.
+        dst: folder to write. It must be new or empty. It is written completely or not at all.
+        side: largest length of the shorter side in pixels.
+        quarters: whether to write the quarters of large photographs as well.
+        without: photographs to leave out, named by their file names without suffix.
+        only: photographs to use, named by their file names without suffix. Empty uses all.
 
     Returns:
-        One line with the numbers of images and photographs.
+        One line with the number of written images and the number of photographs.
 
     Raises:
         FileNotFoundError, InputError: an argument is not as expected, or an image cannot be read. Nothing is written
@@ -61,7 +62,7 @@ def shrink_photographs(
 def _find_photographs(
     src: Sequence[Path], side: int, quarters: bool, without: Collection[str], only: Collection[str]
 ) -> dict[str, Path]:
-    """Return the photographs to write, keyed by their names without suffix."""
+    """Return the photographs to write, keyed by their file names without suffix."""
     found: dict[str, Path] = {}
     taken: dict[str, Path] = {}
     for entry in src:
@@ -89,7 +90,11 @@ def _find_photographs(
 
 
 def _regions(size: tuple[int, int], side: int, quarters: bool) -> dict[str, tuple[slice, slice]]:
-    """Return the suffix of the name -> rows and columns, for the whole and for the quarters of a large photograph."""
+    """Return the regions of a photograph to write: the whole and, if the photograph is large, its quarters.
+
+    Returns:
+        Maps the text to append to the name of the image to the rows and columns of the region.
+    """
     found = {'': (slice(None), slice(None))}
     if quarters and min(size) >= 2 * side:
         halves = [(slice(length // 2), slice(length // 2, length)) for length in size]
@@ -99,7 +104,7 @@ def _regions(size: tuple[int, int], side: int, quarters: bool) -> dict[str, tupl
 
 
 def _shrink(img: np.ndarray, side: int) -> np.ndarray:
-    """Shrink (H, W, 3) to a shorter side of ``side`` by averaging; a smaller image is returned as it is."""
+    """Shrink an image (H, W, 3) to a shorter side of ``side`` by averaging. A smaller image is returned unchanged."""
     factor = side / min(img.shape[:2])
     if factor >= 1:
         return img

@@ -1,14 +1,18 @@
-"""Make frames, boxes and label maps of persons from the video of a still camera, by background subtraction.
+"""Label the persons in the video of a camera that does not move, by background subtraction.
 
-Made for vtest.avi of OpenCV's samples: 795 frames of 768x576 of people who cross a square. Writes
-DST/images/{train,test}/00000.jpg, label maps in DST/annotations (0 background, 1 person, 255 uncertain),
-DST/{train,test}.json (COCO, one class: person), and DST/labels.jpg for an inspection by eye: every second test image
-with its labels.
+The settings fit vtest.avi from the samples of OpenCV: 795 frames of 768x576 pixels, in which people cross a square.
+The converter writes these files:
 
-The background is the median of the frames. Pixels that differ from it in lightness or color are closed over small gaps,
-and each connected region is an object. People who overlap are therefore one box, and a part of a person behind a pole
-is cut off. Regions that are too small, not upright or in --uncertain (in vtest.avi a car that starts there) are marked
-iscrowd: they count neither for nor against a detector.
+    DST/images/{train,test}/00000.jpg        frames of the video
+    DST/annotations/{train,test}/00000.png   label maps: 0 background, 1 person, 255 uncertain
+    DST/{train,test}.json                    boxes in COCO format, with one class: person
+    DST/labels.jpg                           every second test image with its labels, to be checked by eye
+
+The background is the median of the frames. Pixels that differ from the background in lightness or color are marked, and
+small gaps between them are filled. Each connected region of marked pixels is an object. Therefore people who overlap
+share one box, and the box of a person behind a pole covers only a part of this person. Regions that are too small, too
+wide for a person, or inside the rectangle --uncertain are marked iscrowd: they count neither for nor against a
+detector. In vtest.avi, this rectangle contains a car that starts to move.
 """
 
 import json
@@ -25,10 +29,11 @@ from mmderain.io.image import write_image
 from mmderain.io.video import read_frames
 from mmderain.visualization import grid
 
-#: Least difference from the background in lightness, and in both colors together (8-bit CIELAB); calibrated by eye on
-#: vtest.avi.
+#: A pixel differs from the background if its difference is larger than the first number in L, or larger than the second
+#: number in a and b together (8-bit CIELAB). Both were chosen by eye on vtest.avi.
 DIFFERENCE = (28, 20)
-#: Least area and height of a certain person, px, and largest width as a fraction of the height.
+#: A region is certainly a person if it has at least this area in pixels and this height in pixels, and if its width
+#: divided by its height is at most the last number.
 MIN_AREA, MIN_HEIGHT, MAX_WIDTH = 150, 25, 1.1
 PERSON, UNCERTAIN = 1, 255
 
@@ -36,17 +41,18 @@ PERSON, UNCERTAIN = 1, 255
 def label_street_video(
     video: Path, dst: Path, step: int = 5, test_from: int = 600, uncertain: tuple[int, int, int, int] = (0, 0, 0, 0)
 ) -> list[str]:
-    """Label the persons in a video of a still camera.
+    """Label the persons in the video of a camera that does not move.
 
     Args:
-        video: video of a camera that stands still.
-        dst: folder to write, which must not exist; it appears completely or not at all.
-        step: take every ``step``-th frame.
-        test_from: first frame of the test set; the frames before it are for training.
-        uncertain: x0, y0, x1, y1 in px of a rectangle in which no region is certainly a person.
+        video: video of a camera that does not move.
+        dst: folder to create. It must not exist. It is written completely or not at all.
+        step: use every ``step``-th frame.
+        test_from: number of the first frame of the test set. The frames before it are for training.
+        uncertain: x0, y0, x1, y1 in pixels of a rectangle. Regions inside it are marked as uncertain.
 
     Returns:
-        One line for each split, with its numbers of images and persons, and a last one.
+        Lines of text: for each split the number of images, persons and uncertain regions; at the end a hint to check
+        ``labels.jpg``.
 
     Raises:
         FileNotFoundError, InputError: the video cannot be read, ``dst`` exists, or a split would be empty.
@@ -54,11 +60,11 @@ def label_street_video(
     if dst.exists():
         raise InputError(f'{dst}: already exists; remove it or name another folder')
     frames = list(islice(read_frames(video)[0], None, None, step))
-    train = -(-test_from // step)  # number of the taken frames that lie before test_from
+    train = -(-test_from // step)  # number of the used frames before test_from
     if not 0 < train < len(frames):
         raise InputError(
             f'{video}: --test-from {test_from} leaves {min(train, len(frames))} of {len(frames)} frames for training; '
-            'both halves need some'
+            'training and test set need at least one frame each'
         )
     background = _smooth_lab(np.median(frames, axis=0).astype(np.uint8))
     drawn, report = {}, []
@@ -84,7 +90,7 @@ def label_street_video(
                 f'{split}: {len(images)} images, {certain} persons, {len(annotations) - certain} uncertain regions'
             )
         write_image(grid(drawn, 4), part / 'labels.jpg')
-    return [*report, f'{dst}: look at labels.jpg']
+    return [*report, f'{dst}: check the labels in labels.jpg']
 
 
 def find_objects(
@@ -95,7 +101,7 @@ def find_objects(
     Args:
         frame: BGR uint8 (H, W, 3).
         background: the empty scene in smoothed CIELAB, int16 (H, W, 3).
-        uncertain: x0, y0, x1, y1 of the rectangle whose regions are uncertain, px.
+        uncertain: x0, y0, x1, y1 in pixels of a rectangle. Regions inside it are marked as uncertain.
 
     Returns:
         The label map, uint8 (H, W), and a COCO annotation without ids for each region.
@@ -121,7 +127,7 @@ def _smooth_lab(frame: np.ndarray) -> np.ndarray:
 
 
 def _draw(frame: np.ndarray, labels: np.ndarray, objects: list[dict]) -> np.ndarray:
-    """Return a frame with its regions tinted and its boxes drawn: green, or gray if they are uncertain."""
+    """Return a frame with tinted regions and with boxes, which are green, or gray for uncertain regions."""
     shown = frame.copy()
     shown[labels > 0] = (shown[labels > 0] * 0.5 + np.array([0, 0, 127])).astype(np.uint8)
     for thing in objects:

@@ -1,6 +1,7 @@
-"""Prepare published data sets: find the pairs of a release, check every file, and link them in the configs' layout.
+"""Prepare published data sets: find the image pairs, check every file, and link the files in the configs' layout.
 
-``configs/_base_/datasets`` state the layout, and :mod:`mmderain.datasets.releases` how each data set is published.
+The configs in ``configs/_base_/datasets`` describe the layout of each prepared data set.
+:mod:`mmderain.datasets.releases` describes the names of files and folders in each published release.
 """
 
 from .checking import check_files

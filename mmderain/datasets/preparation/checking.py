@@ -1,4 +1,4 @@
-"""Check the files of a data set: damaged images, unequal sizes, backgrounds that are in train and test."""
+"""Check the files of a data set: find damaged images, pairs of different sizes, and test backgrounds in training."""
 
 import hashlib
 import os
@@ -15,12 +15,15 @@ from .finding import Found, FoundPair
 
 
 def check_files(found: Found, progress: Callable = iter, workers: int | None = None) -> None:
-    """Move pairs with damaged files or unequal sizes from ``found.pairs`` to ``found.flawed``.
+    """Move pairs that cannot be used from ``found.pairs`` to ``found.flawed``.
+
+    A pair cannot be used if a file is damaged, if its two images have different sizes, or if a side-by-side file has
+    an odd width.
 
     Args:
         found: result of :func:`~mmderain.datasets.preparation.find_pairs`; it is changed.
-        progress: wraps the iterable of results, to show the progress.
-        workers: number of threads; by default one for each core.
+        progress: function that takes an iterable and returns one, for example to show a progress bar.
+        workers: number of threads. None uses one thread for each core.
     """
     pairs = [(split, pair) for split, pairs in found.pairs.items() for pair in pairs]
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
@@ -35,7 +38,7 @@ def check_files(found: Found, progress: Callable = iter, workers: int | None = N
 
 
 def flaw_of(pair: FoundPair) -> str:
-    """Return what is wrong with the files of a pair, '' if nothing is; every pixel is decoded."""
+    """Decode the files of a pair, and return a description of the first problem, or '' if there is none."""
     try:
         height, width = image_size(pair.img, decode=True)
         if pair.gt is None:
@@ -45,7 +48,7 @@ def flaw_of(pair: FoundPair) -> str:
         return str(error)
     if (height, width) == (gt_height, gt_width):
         return ''
-    return f'{height}x{width} pixels, its clean partner {pair.gt} {gt_height}x{gt_width}'
+    return f'{height}x{width} pixels, but its clean partner {pair.gt} has {gt_height}x{gt_width}'
 
 
 def without_test_backgrounds(found: Found) -> list[bool]:
@@ -56,6 +59,6 @@ def without_test_backgrounds(found: Found) -> list[bool]:
 
 
 def _hash_pixels(path: Path) -> bytes:
-    """Return a hash of an image's size and pixels, which does not depend on the file format."""
+    """Return a hash of the size and the pixels of an image. The hash does not depend on the file format."""
     pixels = read_image(path)
     return hashlib.sha256(repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).digest()

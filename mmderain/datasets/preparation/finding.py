@@ -1,4 +1,4 @@
-"""Find the pairs of a published data set by the names of its files and folders."""
+"""Find the image pairs of a published data set by the names of its files and folders."""
 
 import filecmp
 import re
@@ -16,9 +16,10 @@ class FoundPair(NamedTuple):
     """One pair of a release.
 
     Attributes:
-        fields: fields of the rainy name, from which its name in the configs' layout is made.
-        img: the rainy file, or the file that holds both halves.
-        gt: the clean file; None if ``img`` holds both halves.
+        fields: fields of the name of the rainy file, such as ``id``. The file names in the prepared data set are made
+            from them.
+        img: the rainy file, or the file that contains the rainy and the clean image side by side.
+        gt: the clean file; None if ``img`` contains both images.
     """
 
     fields: dict[str, str]
@@ -28,12 +29,12 @@ class FoundPair(NamedTuple):
 
 @dataclass
 class Found:
-    """Content of the folder that a release was unpacked to.
+    """Files of a release, sorted into usable pairs, files without a pair, and pairs that cannot be used.
 
     Attributes:
-        pairs: usable pairs of each split.
+        pairs: maps the name of each split to its usable pairs.
         left_out: files that belong to no pair of the data set, each with the reason.
-        flawed: rainy files of pairs that cannot be used, each with the reason.
+        flawed: rainy files of the pairs that cannot be used, each with the reason.
     """
 
     pairs: dict[str, list[FoundPair]] = field(default_factory=dict)
@@ -42,7 +43,14 @@ class Found:
 
 
 class _Role(NamedTuple):
-    """Place of a file in the data set: its split, the number of the rule that it fits, and the fields of its name."""
+    """Role of an image file in the data set.
+
+    Attributes:
+        split: name of the split.
+        rule: index in ``Split.rules`` of the rule that the file matches.
+        is_rainy: True if the file matches the rainy pattern of this rule, False if it matches the clean pattern.
+        fields: fields of the file name, such as ``id``.
+    """
 
     split: str
     rule: int
@@ -50,20 +58,22 @@ class _Role(NamedTuple):
     fields: dict[str, str]
 
 
-#: Files of one role, by what tells them apart; each with the fields of its name.
+#: Maps the key of an image, see _key_of(), to its path and its role.
 _Table = dict[tuple, tuple[Path, _Role]]
 
 
 def find_pairs(name: str, src: Path, roots: dict[str, Path] | None = None) -> Found:
-    """Find the pairs of a published data set by its names.
+    """Find the image pairs of a published data set by the names of its files and folders.
 
     Args:
         name: a key of ``RELEASES``.
         src: folder that the release was unpacked to.
-        roots: folder of each split, needed only if the names of folders do not tell train from test.
+        roots: maps the name of each split to its folder. Needed only if the names of the folders do not show which
+            split an image belongs to.
 
     Raises:
-        InputError: two different images have the name of the same pair, or the folders of the splits overlap.
+        InputError: two different rainy images, or two different clean images, have names that belong to the same pair,
+            or a folder of ``roots`` lies inside another one.
     """
     release, found = RELEASES[name], Found()
     rainy, clean = _sort_by_role(name, _candidates(name, src, roots), found)
@@ -84,31 +94,33 @@ def find_pairs(name: str, src: Path, roots: dict[str, Path] | None = None) -> Fo
 
 
 def _candidates(name: str, src: Path, roots: dict[str, Path] | None) -> list[tuple[list[str], Path]]:
-    """Return each image with the splits that it may belong to by its folders.
+    """Return the names of the possible splits and the path of each image. The folders of an image decide its splits.
 
     Raises:
-        InputError: the folders of the splits overlap.
+        InputError: a folder of ``roots`` lies inside another one.
     """
     if roots:
         folders = [root.resolve() for root in roots.values()]
         if any(a.is_relative_to(b) for a in folders for b in folders if a is not b):
-            raise InputError(f'{name}: the folders of train and test must not lie within each other: {src}')
+            names = ' and '.join(map(str, roots.values()))
+            raise InputError(f'{name}: the folder of one split must not lie inside that of another split: {names}')
         return [([split], root / path) for split, root in roots.items() for path in list_images(root)]
-    # The name of the source counts too: in Rain100H/rain-001.png, only the folder tells the split.
+    # The name of the folder `src` can show the split too. If `src` is Rain100H and contains rain-001.png, only the name
+    # Rain100H shows that this image belongs to the test split.
     top = Path(src.resolve().name)
     return [(_splits_of(RELEASES[name], top / path), src / path) for path in list_images(src)]
 
 
 def _sort_by_role(name: str, candidates: list[tuple[list[str], Path]], found: Found) -> tuple[_Table, _Table]:
-    """Return the rainy and the clean images of all pairs, each by the fields of its own name.
+    """Return a table of the rainy images and a table of the clean images.
 
     Args:
         name: a key of ``RELEASES``.
         candidates: result of :func:`_candidates`.
-        found: files that belong to no pair are added to its ``left_out``.
+        found: files that match no rule, and copies of other files, are added to its list ``left_out``.
 
     Raises:
-        InputError: two different images have the name of the same pair.
+        InputError: two different rainy images, or two different clean images, have names that belong to the same pair.
     """
     release, collisions = RELEASES[name], []
     rainy: _Table = {}
@@ -116,8 +128,8 @@ def _sort_by_role(name: str, candidates: list[tuple[list[str], Path]], found: Fo
     for splits, path in candidates:
         role = _role_of(release, splits, path)
         if role is None:
-            reason = 'its name is not one of the data set' if splits else 'its folders name no split of this data set'
-            found.left_out.append((path, reason))
+            problem = 'its name does not match' if splits else 'its folders do not belong to a split of'
+            found.left_out.append((path, f'{problem} this data set'))
             continue
         table = rainy if role.is_rainy else clean
         img_pattern, gt_pattern = release.splits[role.split].rules[role.rule]
@@ -131,14 +143,19 @@ def _sort_by_role(name: str, candidates: list[tuple[list[str], Path]], found: Fo
     if collisions:
         shown = '\n  '.join(collisions[:10]) + (f'\n  ... {len(collisions)} in all' if len(collisions) > 10 else '')
         raise InputError(
-            f'{name}: different images have the name of the same pair:\n  {shown}\nDoes SRC hold two data sets? '
-            'Give a smaller SRC, name the folders of the splits (--train, --test), or remove one of each.'
+            f'{name}: different images have names that belong to the same pair:\n  {shown}\nDoes SRC contain two data '
+            'sets? Name a sub-folder that contains only one of them as SRC, name the folders of the splits (--train, '
+            '--test), or remove one image of each line.'
         )
     return rainy, clean
 
 
 def _splits_of(release: Release, path: Path) -> list[str]:
-    """Return the splits that an image may belong to; of its folders, the innermost one that names a split decides."""
+    """Return the names of the splits that an image may belong to.
+
+    If several of its folders name a split, the innermost of these folders decides. The list is empty if a folder
+    belongs to a related data set, see :attr:`Release.other`.
+    """
     folders = path.parts[:-1]
     if any(re.search(release.other, folder, re.IGNORECASE) for folder in folders):
         return []
@@ -150,15 +167,15 @@ def _splits_of(release: Release, path: Path) -> list[str]:
 
 
 def _role_of(release: Release, splits: list[str], path: Path) -> _Role | None:
-    """Return the split, the number of the rule and the name fields of an image, and whether it is rainy.
+    """Return the role of an image in the data set.
 
     Args:
         release: the release.
-        splits: names of the splits to consider.
-        path: path of the image in the folder of the release.
+        splits: names of the splits that the image may belong to.
+        path: path of the image.
 
     Returns:
-        None if no rule of the splits matches the path.
+        The role. None if the path matches no rule of these splits, or if its ``id`` is not in :attr:`Split.members`.
     """
     for name in splits:
         split = release.splits[name]
@@ -171,7 +188,7 @@ def _role_of(release: Release, splits: list[str], path: Path) -> _Role | None:
 
 
 def _fields_of(pattern: str | None, path: Path) -> dict[str, str] | None:
-    """Return the named groups of a pattern that the end of the path fits, None if it does not fit."""
+    """Return the named groups of a pattern, or None if the end of the path (without suffix) does not match it."""
     if pattern is None:
         return None
     found = re.search(rf'(?:^|/){pattern}$', path.with_suffix('').as_posix(), re.IGNORECASE)
@@ -179,6 +196,10 @@ def _fields_of(pattern: str | None, path: Path) -> dict[str, str] | None:
 
 
 def _key_of(role: _Role, pattern: str | None) -> tuple:
-    """Return split, rule and the fields that a pattern names; whole numbers are compared as numbers (007 is 7)."""
+    """Return the key of an image: its split, the index of its rule, and the fields that a pattern names.
+
+    A field that is a whole number is converted to a number, so that 007 equals 7. With the clean pattern of the rule,
+    the two images of a pair have the same key.
+    """
     values = [role.fields[name] for name in re.compile(pattern or '').groupindex]
     return role.split, role.rule, *(int(value) if value.isdigit() else value for value in values)

@@ -10,28 +10,29 @@ from ..releases import RELEASES, Split
 from .checking import without_test_backgrounds
 from .finding import Found, FoundPair
 
-#: Files of a prepared data set: its pairs, the files that were left out, and the training images to use.
+#: Lists in the folder of a prepared data set: the pairs, the files that were left out, and the rainy training images
+#: whose background is not in the test set.
 INDEX, LEFT_OUT, LEAK_FREE = 'index.csv', 'left_out.csv', 'without_test_backgrounds.txt'
 _INDEX_HEAD = ['set', 'split', 'img', 'gt', 'source_img', 'source_gt']
 
 
 def check_destination(name: str, src: Path, dst: Path, overwrite: bool = False) -> None:
-    """Check that :func:`write_layout` may write to ``dst`` without the loss of anything that a user may need.
+    """Check that :func:`write_layout` can write to ``dst`` without deleting files that a user may need.
 
     Args:
         name: a key of ``RELEASES``.
         src: folder that the release was unpacked to.
         dst: folder of the prepared data set.
-        overwrite: allow to replace another prepared data set, or copies.
+        overwrite: True allows that another prepared data set in ``dst``, or copied images, are replaced.
 
     Raises:
-        InputError: ``dst`` is a file, overlaps with ``src``, or holds files that were not written by
-            :func:`write_layout`; or, without ``overwrite``, it holds another data set, or copies, which may be the only
-            ones.
+        InputError: ``dst`` is a file, ``dst`` and ``src`` contain one another, or ``dst`` contains files that
+            :func:`write_layout` did not write. Without ``overwrite``, also: ``dst`` contains another prepared data set,
+            or copied images, whose originals may no longer exist.
     """
     here, there = src.resolve(), dst.resolve()
     if there.is_relative_to(here) or here.is_relative_to(there):
-        raise InputError(f'{dst}: source and destination must not lie within each other (source: {src})')
+        raise InputError(f'{dst}: source and destination must not contain one another (source: {src})')
     if there.exists() and not there.is_dir():
         raise InputError(f'{dst} is a file; name a folder')
     if not there.is_dir():
@@ -49,17 +50,20 @@ def check_destination(name: str, src: Path, dst: Path, overwrite: bool = False) 
     foreign = [path for path in files if path not in ours]
     if foreign:
         raise InputError(
-            f'{dst} holds {len(foreign)} files that were not put there by this tool, for example {foreign[0]}; '
+            f'{dst} contains {len(foreign)} files that this tool did not write, for example {foreign[0]}; '
             'move them away, or name another destination'
         )
     if overwrite or not rows:
         return
     if rows[0]['set'] != name:
-        raise InputError(f'{dst} contains {rows[0]["set"]}; name another destination, or use --overwrite to replace it')
+        other = rows[0]['set']
+        raise InputError(
+            f'{dst} contains the data set {other}; name another destination, or use --overwrite to replace it'
+        )
     if not (there / rows[0]['img']).is_symlink():
         raise InputError(
-            f'{dst} already contains copies of {len(rows)} pairs, which may be the only ones; name another '
-            'destination, or use --overwrite to replace them'
+            f'{dst} already contains copies of {len(rows)} pairs, and their originals may no longer exist; name '
+            'another destination, or use --overwrite to replace the copies'
         )
 
 
@@ -73,16 +77,16 @@ def write_layout(
         found: the pairs, checked by :func:`~mmderain.datasets.preparation.check_files`.
         src: folder that the release was unpacked to; it is not changed.
         dst: folder of the prepared data set.
-        copy: copy the files; otherwise they are linked where the file system has links.
-        overwrite: as in :func:`check_destination`.
+        copy: True copies the files. False links them, or copies them if the file system has no links.
+        overwrite: see :func:`check_destination`.
 
     Returns:
-        For a release whose test backgrounds are known to be in its training set: for each training pair, whether its
-        background is not in the test set. ``train/without_test_backgrounds.txt`` lists these pairs. None for other
-        releases, and if a split has no pairs.
+        One value for each training pair: True if its background is not in the test set. The rainy images of the pairs
+        with True are listed in ``train/without_test_backgrounds.txt``. None if no test backgrounds are known to be in
+        the training set of the release, or if a split has no pairs.
 
     Raises:
-        InputError: as :func:`check_destination`.
+        InputError: see :func:`check_destination`.
     """
     check_destination(name, src, dst, overwrite)
     release = RELEASES[name]
@@ -110,10 +114,11 @@ def _place_pairs(pairs: list[FoundPair], split: Split, root: Path, base: Path, c
         split: the split, which names the files.
         root: folder of the data set.
         base: folder of the split, relative to ``root``.
-        copy: as in :func:`write_layout`.
+        copy: see :func:`write_layout`.
 
     Returns:
-        For each pair, the placed files relative to ``root`` and their sources; '' for a missing clean file.
+        A row for each pair: the new paths of the rainy and the clean file, relative to ``root``, and then the paths of
+        the source files. '' takes the place of a missing clean file.
     """
     rows = []
     placed: set[Path] = set()
@@ -125,7 +130,7 @@ def _place_pairs(pairs: list[FoundPair], split: Split, root: Path, base: Path, c
                 row.append('')
                 continue
             target = base / (template.format(**fields) + file.suffix)
-            if target not in placed:  # rainy versions of one scene share their clean image
+            if target not in placed:  # several rainy images can have the same clean image
                 link_or_copy(file, root / target, copy)
                 placed.add(target)
             row.append(target.as_posix())

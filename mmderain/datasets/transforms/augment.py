@@ -25,7 +25,7 @@ def apply_to_pair(results: dict, function: Callable[[np.ndarray], np.ndarray]) -
 
 @TRANSFORMS.register_module()
 class CropPatch(BaseTransform):
-    """Crop the patch that ``PairedImageDataset(patches=...)`` chose, and mirror it if ``patch_flip`` is set."""
+    """Crop the patch of an item of ``PairedImageDataset(patches=...)``, and mirror it if ``patch_flip`` is True."""
 
     def transform(self, results: dict) -> dict:
         """Return the results with cropped images."""
@@ -36,7 +36,7 @@ class CropPatch(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PairedRandomCrop(BaseTransform):
-    """Crop a random part.
+    """Crop a region of fixed size at a random position.
 
     Args:
         crop_size: height and width in pixels, or one number for both.
@@ -92,7 +92,7 @@ class PairedRandomFlip(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PairedRandomRotate90(BaseTransform):
-    """Rotate by 0, 90, 180 or 270 degrees with equal probability, as NASNet does."""
+    """Rotate by 0, 90, 180 or 270 degrees with equal probability, as in the training of NASNet."""
 
     def transform(self, results: dict) -> dict:
         """Return the results with rotated images."""

@@ -18,7 +18,7 @@ class PackDerainInputs(BaseTransform):
     """Pack the results into ``inputs``, (3, H, W) BGR uint8, and ``data_samples``, a :class:`DerainDataSample`.
 
     Args:
-        meta_keys: keys of the results that become meta information, where present.
+        meta_keys: keys of the results that are stored as meta information of the sample. A missing key is ignored.
     """
 
     def __init__(self, meta_keys: tuple[str, ...] = ('img_path', 'gt_path', 'name', 'ori_shape', 'sample_idx')) -> None:

@@ -10,7 +10,7 @@ from mmderain.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class LoadPairedImages(BaseTransform):
-    """Load the rainy image, and the clean one if there is one.
+    """Load the rainy image and, if there is one, the clean image.
 
     Required keys: ``img_path``. For a pair also ``gt_path`` (the clean file) or ``clean_half`` (``'left'`` or
     ``'right'``, if one file holds both images).
@@ -19,7 +19,7 @@ class LoadPairedImages(BaseTransform):
 
     Raises:
         FileNotFoundError: a file does not exist.
-        InputError: a file is no image, the sizes of a pair differ, or a side-by-side file has an odd width.
+        InputError: a file is not an image, the sizes of a pair differ, or a side-by-side file has an odd width.
     """
 
     def transform(self, results: dict) -> dict:
@@ -29,8 +29,8 @@ class LoadPairedImages(BaseTransform):
             gt_img = read_image(results['gt_path'])
             if img.shape != gt_img.shape:
                 raise InputError(
-                    f'{results["img_path"]} is {img.shape[0]}x{img.shape[1]}, its clean partner '
-                    f'{results["gt_path"]} {gt_img.shape[0]}x{gt_img.shape[1]} (height x width); '
+                    f'{results["img_path"]} is {img.shape[0]}x{img.shape[1]}, but its clean partner '
+                    f'{results["gt_path"]} is {gt_img.shape[0]}x{gt_img.shape[1]} (height x width); '
                     'the images of a pair must have the same size'
                 )
             results['gt_img'] = gt_img

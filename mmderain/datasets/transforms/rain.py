@@ -15,18 +15,20 @@ from mmderain.registry import TRANSFORMS
 class SynthesizeRain(BaseTransform):
     """Draw rain over ``img``, and keep the clean image as ``gt_img``.
 
-    It works in pipelines of mmdet and mmseg too: ``mmderain.SynthesizeRain`` right after the image is loaded. For the
-    training of derainers, put it after a crop, so that rain is drawn over the crop only; streaks keep the scale of the
-    whole image, whose height is ``ori_shape[0]``.
+    The transform also works in pipelines of mmdet and mmseg: add ``mmderain.SynthesizeRain`` directly after the
+    transform that loads the image. To train derainers, put it after the crop, so that rain is drawn only over the crop.
+    The size of the streaks still follows from the height of the whole image, ``ori_shape[0]``.
 
     Args:
         preset: rain as in :func:`mmderain.rain.parse_rain`, for example ``'heavy'``, ``'light:1'`` or
-            ``'heavy:4+mist'``. For a list, each visit draws one of its entries with equal probability; ``'none'`` in it
-            leaves the image dry.
-        seed: None draws other rain at each visit, for training. A number draws the same rain in every run; it then
-            follows from the number and from the image's path relative to its data root.
-        data_root: data root of images of other libraries' data sets, which do not pass the relative path on (those of
-            mmderain do, as ``name``). Without it, the name of the file and its folder take the place of the path.
+            ``'heavy:4+mist'``. If it is a list, one of its entries is chosen with equal probability. The entry
+            ``'none'`` draws no rain.
+        seed: None draws different rain each time an image is loaded, for training. With a number, the random values
+            depend only on this number and on the path of the image relative to its data root, so that an image gets
+            the same rain in every run.
+        data_root: root folder of the data set, used only with ``seed`` and only for data sets of other libraries, which
+            do not pass the relative path of an image to the transform. (The data sets of mmderain pass it as ``name``.)
+            With None, the name of the image's folder and the file name are used as the relative path.
 
     Raises:
         InputError: the rain is unknown, or an image lies outside ``data_root``.
@@ -42,7 +44,7 @@ class SynthesizeRain(BaseTransform):
         self.data_root = data_root
 
     def name_of(self, results: dict) -> str:
-        """Return the image's path relative to its data root, with forward slashes."""
+        """Return the path of the image relative to its data root, with forward slashes; see ``data_root``."""
         if 'name' in results:
             return results['name']
         path = Path(results.get('img_path') or '')
@@ -57,7 +59,7 @@ class SynthesizeRain(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Return the results with a rainy ``img`` and the clean ``gt_img``."""
         if 'img' not in results:
-            raise InputError('SynthesizeRain: no image is loaded yet; put it behind the loading transform')
+            raise InputError('SynthesizeRain: no image is loaded yet; put this transform after the loading transform')
         seed: int | list[int]
         if self.seed is None:
             seed, choice = np.random.randint(2**31), np.random.randint(len(self.choices))
@@ -68,7 +70,7 @@ class SynthesizeRain(BaseTransform):
         presets = self.choices[choice]
         if presets is None:
             return results
-        # `img` may be a crop: the scale is that of the whole image, after a resize before the crop.
+        # `img` may be a crop. The scale follows from the height of the whole image, including a resize before the crop.
         scale = results['ori_shape'][0] * results.get('scale_factor', (1, 1))[1] / REFERENCE_HEIGHT
         img = results['img']
         if np.issubdtype(img.dtype, np.floating):  # photometric distortion of mmdet and mmseg returns float32
