@@ -1,4 +1,4 @@
-"""Draw figures of the papers that show computed values: SIAN's Fig. 6, MAFNet's Fig. 1 and NASNet's Fig. 5.
+"""Draw those figures in the papers that show computed values: SIAN's Fig. 6, MAFNet's Fig. 1 and NASNet's Fig. 5.
 
     python tools/paper_figures.py stages CONFIG CHECKPOINT --img rainy.png --gt clean.png --out stages.png
     python tools/paper_figures.py attention-maps CONFIG CHECKPOINT --img rainy.png --out maps.png

@@ -1,4 +1,4 @@
-"""The figures of the papers that tools/paper_figures.py draws."""
+"""Those figures in the papers that tools/paper_figures.py draws."""
 
 import numpy as np
 import pytest
