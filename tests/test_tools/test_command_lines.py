@@ -20,7 +20,7 @@ from mmderain.models import load_weights
 
 TINY = """
 _base_ = ['{root}/configs/derain/sian_rain100l.py']
-model = dict(network=dict(channels=4, num_stages=2))
+model = dict(network=dict(channels=4, num_stages=2, init_cfg=None))
 test_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(data_root='{data}'))
 val_dataloader = test_dataloader
 log_level = 'ERROR'
