@@ -16,7 +16,8 @@ def sian(tmp_path):
     """Write config and weights of a small SIAN; return them as an argument `derainer`."""
     config = tmp_path / 'sian.py'
     config.write_text(
-        f"_base_ = '{ROOT}/configs/derain/sian_rain100l.py'\nmodel = dict(network=dict(channels=4, num_stages=1, init_cfg=None))\n"
+        f"_base_ = '{ROOT}/configs/derain/sian_rain100l.py'\n"
+        'model = dict(network=dict(channels=4, num_stages=1, init_cfg=None))\n'
     )
     torch.manual_seed(1)
     save_weights(tmp_path / 'sian.pth', init_model(config).state_dict(), {})
