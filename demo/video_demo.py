@@ -55,9 +55,8 @@ def main(args: argparse.Namespace) -> None:
     print(f'{report.frames} frames' + (', with sound' if report.audio else ''))
     if report.flicker is not None:
         print(
-            'flicker, in levels of 255 from one frame to the next: rainy {:.2f}, derained {:.2f}'.format(
-                *report.flicker
-            )
+            'flicker (mean change of a pixel value, 0 to 255, from frame to frame): '
+            'rainy {:.2f}, derained {:.2f}'.format(*report.flicker)
         )
     print(f'videos and their first frame: {args.out.resolve()}')
 

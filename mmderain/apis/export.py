@@ -105,8 +105,8 @@ def export_derainer(
             difference = (exported(rainy) - model(rainy)).abs().max().item()
             if not difference < TOLERANCE:  # also refuses NaN
                 raise InputError(
-                    f'{path}: not written, because it differs from PyTorch by more than {TOLERANCE}: by '
-                    f'{difference:.1e} at {height}x{width}'
+                    f'{path}: not written. At {height}x{width}, the result of the exported model differs from that of '
+                    f'PyTorch by {difference:.1e}; at most {TOLERANCE} is allowed'
                 )
             differences[height, width] = difference
     return Export(None if fixed else multiple, differences)

@@ -102,7 +102,9 @@ def build_page(
     """
     gr = require_gradio()
     if not derainers:
-        raise InputError('there is no derainer with bundled weights; name one: --model CONFIG --weights CHECKPOINT')
+        raise InputError(
+            'no derainer is bundled with this installation; name one that you trained: --model CONFIG --weights FILE'
+        )
     load_derainer = cache(lambda name: derainers[name]())
     load_task = cache(lambda name: tasks[name]())
     requests = RequestRunner(time_limit)

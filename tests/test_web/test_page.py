@@ -70,7 +70,7 @@ def test_wrong_calls_give_clear_errors(monkeypatch, capsys):
 
 def test_error_without_a_derainer_and_for_a_port_in_use(derainer, tmp_path):
     pytest.importorskip('gradio')
-    with pytest.raises(InputError, match='there is no derainer with bundled weights; name one: --model'):
+    with pytest.raises(InputError, match='no derainer is bundled with this installation; name one that you trained'):
         build_page({}, {}, tmp_path)
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = taken.getsockname()[1]

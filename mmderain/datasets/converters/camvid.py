@@ -78,7 +78,14 @@ def _annotate(src: Path, split: str, min_area: int) -> dict:
 
 
 def _boxes(labels: np.ndarray, min_area: int) -> list[dict]:
-    """Return a COCO annotation, without ids, for each connected region of a class in a label map, uint8 (H, W)."""
+    """Return a COCO annotation for each connected region of one of the :data:`CLASSES`.
+
+    The keys ``id`` and ``image_id`` are missing. The caller adds them.
+
+    Args:
+        labels: label map, (H, W) uint8.
+        min_area: smallest area of a region, in pixels, that is not ignored in the evaluation.
+    """
     found = []
     for category, level in enumerate(CLASSES.values(), start=1):
         mask = (labels == level).astype(np.uint8)
