@@ -45,6 +45,18 @@ def shared(path: str) -> Path:
     return found
 
 
+def require_task_models() -> None:
+    """Skip the test if mmdet or mmseg is not installed."""
+    for name in ('mmdet', 'mmseg'):
+        pytest.importorskip(name, reason=f'{name} is not installed')
+
+
+@pytest.fixture
+def task_models():
+    """Skip the test if mmdet or mmseg is not installed."""
+    require_task_models()
+
+
 def load_tool(path: str):
     """Import a script of tools/ as a module."""
     name = 'tool_' + path.replace('/', '_')

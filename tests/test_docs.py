@@ -12,7 +12,7 @@ import sys
 import mmcv
 import pytest
 import torch
-from conftest import ROOT, smooth_image
+from conftest import ROOT, require_task_models, smooth_image
 from golden import authors_keys, fill
 from mmengine.config import Config
 from snippets import LINK, PAGES, WrongCommand, blocks, check, commands, write_named_blocks
@@ -147,6 +147,8 @@ def test_python_blocks_compile_and_configs_load(page, tmp_path):
     for number, code in enumerate(blocks(page, 'python')):
         compile(code, f'{name_of(page)}, block {number}', 'exec')
         if re.search('^_base_ = ', code, re.M):
+            if re.search('mm(det|seg)::|configs/perception', code):
+                require_task_models()
             path = tmp_path / f'block{number}.py'
             path.write_text(code)
             assert Config.fromfile(path, import_custom_modules=False)
@@ -157,6 +159,7 @@ def test_the_architecture_page_lists_the_packages_in_the_order_of_the_layers():
     assert re.findall(r'^\| `(\w+)` \|', table, re.M) == LAYERS
 
 
+@pytest.mark.usefixtures('task_models')
 def test_python_example_derains_directly_after_loading(tmp_path):
     code = blocks(ROOT / 'docs/en/derain_ahead.md', 'python')[0]
     assert len(code.splitlines()) == 5

@@ -15,6 +15,7 @@ LONG_FILES = {
     'tools/dev/gpu_queue.py': 'one program: its steps, and the code that limits each step to nine minutes',
     'tools/dev/training_queue.py': 'one program: the queue and its seven commands',
     'tests/test_apis/test_inferencer.py': 'tests of one class',
+    'tests/test_configs.py': 'tests of all configs, with the lists of their names',
     'tests/test_docs.py': 'tests of all pages and of the site',
     'tests/test_models/test_precision.py': 'tests of the choice of the precision on many processors',
     'tests/test_packaging.py': 'tests of the set-up, the wheel and the lock',

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from mmderain.apis import init_model
 from mmderain.cli.command import CommandParser, command
+from mmderain.cli.options import checkpoint_file
 from mmderain.errors import InputError
 from mmderain.evaluation import measure
 from mmderain.io import atomic_write, read_image, write_image
@@ -42,7 +43,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = CommandParser(__doc__)
     parser.add_argument('figure', choices=['stages', 'attention-maps', 'attention-parameters'])
     parser.add_argument('config')
-    parser.add_argument('checkpoint', nargs='?', help='weights; without them the network has random weights')
+    parser.add_argument('checkpoint', nargs='?', type=checkpoint_file, help='trained weights (default: random)')
     parser.add_argument('--img', help='rainy image, for the first two figures')
     parser.add_argument('--gt', help='clean image, for the scores of the stages')
     parser.add_argument('--out', required=True, help='image file to write')

@@ -5,7 +5,7 @@
 # lists these photographs.
 _base_ = ['../_base_/models/sian.py', '../_base_/datasets/sample_varied.py', '../_base_/schedules/sample.py']
 model = dict(
-    network=dict(channels=24, num_stages=3, init_cfg=None),
+    network=dict(channels=24, num_stages=3),
     loss=[dict(type='SSIMLoss'), dict(type='L1Loss', loss_weight=2)],
 )
 optim_wrapper = dict(clip_grad=dict(max_norm=1))

@@ -1,5 +1,6 @@
 # SIAN, Tables II, III and V, Rain100H: PSNR-Y 30.33, SSIM-Y 0.909
 _base_ = ['../_base_/models/sian.py', '../_base_/datasets/rain100h.py', '../_base_/schedules/sian.py']
+model = dict(network=dict(init_cfg=_base_.pop('init_cfg')))
 # 120x120 patches on a grid of stride 80. 1,254 of 1,800 images are used, those whose background is not in the test set.
 train_dataloader = _base_.pop('train_loader')
 train_dataloader.dataset.update(

@@ -2,6 +2,6 @@
 _base_ = ['../_base_/models/sian.py', '../_base_/datasets/sample.py', '../_base_/schedules/sample.py']
 # L1 keeps brightness and color correct. With SSIM alone, the network learns them late.
 model = dict(
-    network=dict(channels=16, num_stages=3, init_cfg=None),
+    network=dict(channels=16, num_stages=3),
     loss=[dict(type='SSIMLoss'), dict(type='L1Loss')],
 )

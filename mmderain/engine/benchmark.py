@@ -85,10 +85,7 @@ class Benchmark:
         return [Variant(*values) for values in product(self.precision, self.paths, self.cpu_memory)]
 
     def path_options(self, path: str) -> dict:
-        """Return ``cfg_options`` with the compile settings for a value of :attr:`Variant.path`.
-
-        ``'eager'`` gets none. ``'compiled'`` keeps the settings of the user, if there are any.
-        """
+        """Return ``cfg_options`` with the compile settings for a value of :attr:`Variant.path`."""
         options = dict(self.cfg_options or {})
         if path != 'compiled':
             options = {key: value for key, value in options.items() if not is_compile_option(key)}

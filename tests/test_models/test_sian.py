@@ -82,12 +82,12 @@ def test_network_fails_below_its_minimum_size():
         SIAN(8, 1)(torch.rand(1, 3, SIAN(8, 1).spec.min_size - 1, 8))
 
 
-@pytest.mark.parametrize('name', ['sian_rain100l', 'sian_rain100h_lstm', 'sian_rain1400', 'sian_bsds'])
+@pytest.mark.parametrize('name', ['sian_rain100l', 'sian_rain100h_lstm', 'sian_rain1400'])
 def test_training_configs_have_the_initial_weights_of_the_authors_code(name):
     model = MODELS.build(Config.fromfile(ROOT / f'configs/derain/{name}.py').model)
     model.init_weights()
     convolutions = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d)]
-    assert len(convolutions) > 20 and model.network.lstm[0].gates in convolutions
+    assert len(convolutions) > 15 and model.network.lstm[0].gates in convolutions
     for conv in convolutions:
         count = conv.weight.numel()
         # The mean and the standard deviation of this many draws stay in six of their own standard deviations.

@@ -215,6 +215,7 @@ def test_every_perception_config_is_tested():
     assert names == {*RAINY, *CHAINED, *PERSONS, *SMALL, *FINE_TUNED, *STREET, *others}
 
 
+@pytest.mark.usefixtures('task_models')
 @pytest.mark.parametrize('wrapper', [None, 'mmdet.RepeatDataset'])
 def test_missing_task_data_is_reported_first(wrapper, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -35,6 +35,7 @@ def test_default_derainer_reaches_the_scores_of_its_card():
 GOLDEN = [16.093, 30.087]
 
 
+@pytest.mark.usefixtures('task_models')
 @pytest.mark.parametrize('frames, more', [((1, 2), 3), pytest.param(range(4), 4, marks=pytest.mark.soak)])
 def test_deraining_recovers_persons(frames, more):
     """Count how many persons of the clean frame are found in the rainy frame, and how many in the derained frame."""
@@ -135,6 +136,7 @@ def test_show_scenes_writes_the_images_of_a_folder_and_returns_errors(darken, tm
         show_scenes([tmp_path / 'in'], tmp_path / 'out', darken, Spot(), 'light')
 
 
+@pytest.mark.usefixtures('task_models')
 def test_detect_and_segment_commands_write_figures_and_report_errors(tmp_path, capsys):
     shutil.copy(STREET / '00610.jpg', tmp_path / 'a.jpg')
     small = read_image(tmp_path / 'a.jpg')[100:324, 60:380]

@@ -19,6 +19,7 @@ from mmderain.rain import draw_rain
 STREET = ROOT / 'demo/street'
 
 
+@pytest.mark.usefixtures('task_models')
 def test_detector_finds_persons_in_a_test_frame():
     """Compare the boxes with boxes from background subtraction, which were inspected."""
     task = load_task_model('street-detector')
@@ -33,6 +34,7 @@ def test_detector_finds_persons_in_a_test_frame():
     assert (overlap.max(1).values > 0.5).all() and len(found) <= 8
 
 
+@pytest.mark.usefixtures('task_models')
 def test_segmentor_finds_persons_in_a_test_frame():
     task = load_task_model('street-segmentor')
     assert (task.kind, task.classes) == ('segmentor', ('background', 'person'))
@@ -74,6 +76,7 @@ def test_labels_are_counted_as_shares():
     assert task.agreement(labels([[0, 0, 2], [0, 1, 1]]), labels([[0, 0, 0], [0, 1, 1]])) == 'mIoU with the clean 87.5'
 
 
+@pytest.mark.usefixtures('task_models')
 @pytest.mark.parametrize(
     'model, weights, message',
     [
@@ -94,6 +97,7 @@ def test_error_for_a_task_model_that_cannot_be_loaded(model, weights, message):
         load_task_model(model, weights)
 
 
+@pytest.mark.usefixtures('task_models')
 def test_weights_of_another_model_are_refused():
     other = bundled_models()['street-segmentor'].weights()
     with pytest.raises(InputError, match='street_segmentor.pth does not fit .*atss_r18_street.py'):
@@ -102,6 +106,7 @@ def test_weights_of_another_model_are_refused():
         find_derainer('street-detector')
 
 
+@pytest.mark.usefixtures('task_models')
 def test_a_derainer_in_the_config_is_part_of_the_model(tmp_path):
     """A config with a derainer gives the scores of the plain config for a derained image."""
     (tmp_path / 'chain.py').write_text(
