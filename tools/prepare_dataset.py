@@ -19,16 +19,32 @@ from rich.progress import track
 
 from mmderain.cli.command import CommandParser, command
 from mmderain.cli.options import positive_int
-from mmderain.datasets.converters import camvid, photographs, street_video
-from mmderain.datasets.preparation import LEAK_FREE, LEFT_OUT, check_destination, check_files, find_pairs, write_layout
+from mmderain.datasets.converters import bdd100k, camvid, photographs, real_rain, street_video, voc
+from mmderain.datasets.preparation import (
+    LEAK_FREE,
+    LEFT_OUT,
+    Comparison,
+    Found,
+    check_destination,
+    check_files,
+    compare_backgrounds,
+    find_pairs,
+    own_test_sets,
+    read_test_set,
+    require_clean_files,
+    write_layout,
+)
 from mmderain.datasets.releases import RELEASES
 from mmderain.errors import InputError
 
+#: Options that name the folder of a split.
+SPLITS = ('train', 'val', 'test')
 RELEASE_DOC = """Find the pairs of the published release {name}, check every file, and link the files in DST.
 
 The tool also writes index.csv, which lists every pair, and left_out.csv, which lists every file that is not used, with
-the reason. The same call can be repeated. For Rain100H, train/without_test_backgrounds.txt lists the training images
-whose background is not in the test set.
+the reason. The same call can be repeated. With --test-sets, train/without_test_backgrounds.txt lists the training
+images whose background is in none of these test sets. For {compared}, this file is always written, and the test images
+in SRC are compared too.
 """
 
 
@@ -51,13 +67,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         own.set_defaults(run=run)
         return own
 
+    compared = [name for name, release in RELEASES.items() if release.compare_backgrounds]
     for name, release in RELEASES.items():
-        pairs = ', '.join(f'{split.pairs:,} {part}' for part, split in release.splits.items())
-        doc = RELEASE_DOC.format(name=name)
+        pairs = ', '.join(f'{number_of(split.pairs)} {part}' for part, split in release.splits.items())
+        doc = RELEASE_DOC.format(name=name, compared=' and '.join(compared))
         own = add(name, doc, f'published pairs: {pairs}', prepare_release, 'folder with the unpacked release')
-        for split in ('train', 'test'):
+        for split in SPLITS:
             text = f'folder of the {split} split in SRC, if the names of the folders do not show the splits'
             own.add_argument(f'--{split}', type=Path, metavar='DIR', help=text)
+        text = 'prepared data sets, or folders of clean test images, whose backgrounds the training must not contain'
+        own.add_argument('--test-sets', type=Path, nargs='+', default=[], metavar='DIR', help=text)
         own.add_argument('--copy', action='store_true', help='copy the files instead of linking them')
         own.add_argument(
             '--overwrite', action='store_true', help='replace copies or another data set that this tool has written'
@@ -67,6 +86,19 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     own = add('camvid_boxes', camvid.__doc__, text, prepare_camvid, 'folder with images/ and annotations/ of CamVid')
     text = 'mark regions with fewer pixels as iscrowd (default: 100)'
     own.add_argument('--min-area', type=int, default=100, metavar='PX', help=text)
+
+    text = 'boxes of BDD100K for one kind of weather, for detectors trained on COCO'
+    own = add('bdd100k_rain', bdd100k.__doc__, text, prepare_bdd100k, 'folder bdd100k')
+    text = 'use the images whose attribute weather has this value (default: rainy)'
+    own.add_argument('--weather', default='rainy', metavar='VALUE', help=text)
+    own.add_argument('--split', choices=('train', 'val'), default='val', help='split to use (default: val)')
+
+    for name, source in (('dawn_rain', 'folder Rain of DAWN'), ('rtts', 'folder RTTS of RESIDE')):
+        text = f'boxes of the {source}, for detectors trained on COCO'
+        add(name, voc.__doc__, text, prepare_voc, source)
+
+    text = 'real rainy images without clean partners'
+    add('real_rain', real_rain.__doc__, text, prepare_real_rain, 'folders with rainy images', nargs='+')
 
     text = 'small images from your own rain-free photographs'
     src = 'image files and folders of image files'
@@ -104,17 +136,20 @@ def prepare_release(args: argparse.Namespace) -> None:
     if not args.src.is_dir():
         raise FileNotFoundError(f'{args.src}: no such folder; give the folder that the release was unpacked to')
     check_destination(args.name, args.src, args.dst, args.overwrite)
-    roots = {split: args.src / folder for split in ('train', 'test') if (folder := getattr(args, split)) is not None}
+    roots = {split: args.src / folder for split in SPLITS if (folder := getattr(args, split)) is not None}
     for split, folder in roots.items():
         if split not in release.splits:
             raise InputError(f'--{split}: {args.name} has no such split, only {", ".join(release.splits)}')
         if not folder.is_dir():
             raise FileNotFoundError(f'--{split}: {folder}: no such folder')
+    if args.test_sets:
+        require_clean_files(args.name)
+    test_sets = {str(folder): read_test_set(folder) for folder in args.test_sets}
     found = find_pairs(args.name, args.src, roots)
     number = sum(map(len, found.pairs.values()))
     check_files(found, lambda results: track(results, 'checking files', total=number))
     for split, rule in release.splits.items():
-        print(f'{args.name} {split}:', expected(len(found.pairs[split]), rule.pairs, ' pairs found, {} expected'))
+        print(f'{args.name} {split}:', expected(len(found.pairs[split]), rule.pairs, ' pairs found'))
     reasons = defaultdict(list)
     for path, reason in found.left_out:
         reasons[reason].append(str(path))
@@ -127,26 +162,62 @@ def prepare_release(args: argparse.Namespace) -> None:
             f'{args.src}: no pairs of {args.name} found. docs/en/datasets.md shows the layout of each release. If the '
             'names of the folders do not show the splits, name the folders with --train and --test.'
         )
-    kept = write_layout(args.name, found, args.src, args.dst, args.copy, args.overwrite)
+    comparison = compare_with_test_sets(args.name, found, test_sets)
+    kept = comparison and comparison.kept
+    write_layout(args.name, found, args.src, args.dst, args.copy, args.overwrite, kept)
     for split, pairs in found.pairs.items():
         if not pairs:
             print(f'warning: no {split} pairs; a config that reads this split will report missing data')
-    leaks = release.test_backgrounds_in_train
     if kept is not None:
-        print(
-            'training pairs whose background is in the test set:', expected(kept.count(False), leaks, ', {} expected')
-        )
         print(f'{args.dst}/train/{LEAK_FREE}: list of the other {kept.count(True)} training pairs')
-    elif leaks is not None:
-        print(f'warning: {LEAK_FREE} was not written, because it needs train and test in one SRC')
     how = 'copied' if args.copy else 'linked'
     number = sum(map(len, found.pairs.values()))
     print(f'{args.dst}: {number} pairs {how}; {args.dst}/{LEFT_OUT} lists the files that were left out')
 
 
+def compare_with_test_sets(name: str, found: Found, test_sets: dict[str, list[Path]]) -> Comparison | None:
+    """Find the training pairs whose background is in a test set, and print their numbers.
+
+    Args:
+        name: name of the release.
+        found: its pairs.
+        test_sets: clean images of further test sets, keyed by their names.
+
+    Returns:
+        None if there is nothing to compare.
+    """
+    release = RELEASES[name]
+    own = own_test_sets(name, found) if release.compare_backgrounds else {}
+    test_sets = {**own, **test_sets}
+    if release.compare_backgrounds and not own:
+        print(f'warning: backgrounds are not compared with the test set of {name}, because it is not in SRC')
+    if not test_sets or not found.pairs['train']:
+        return None
+    comparison = compare_backgrounds(found.pairs['train'], test_sets)
+    for test_set, number in comparison.shared.items():
+        known = release.test_backgrounds_in_train if test_set in own else None
+        print(f'training pairs whose background is in {test_set}:', expected(number, known, ''))
+    return comparison
+
+
 def prepare_camvid(args: argparse.Namespace) -> None:
     """Write the boxes of CamVid."""
     print(*camvid.write_camvid_boxes(args.src, args.dst, args.min_area), sep='\n')
+
+
+def prepare_bdd100k(args: argparse.Namespace) -> None:
+    """Write the boxes of BDD100K in one kind of weather."""
+    print(*bdd100k.write_bdd100k_test_set(args.src, args.dst, args.weather, args.split), sep='\n')
+
+
+def prepare_voc(args: argparse.Namespace) -> None:
+    """Write boxes from XML files of PASCAL VOC."""
+    print(*voc.write_voc_test_set(args.src, args.dst), sep='\n')
+
+
+def prepare_real_rain(args: argparse.Namespace) -> None:
+    """Collect real rainy images."""
+    print(*real_rain.link_real_rain(args.src, args.dst), sep='\n')
 
 
 def prepare_photographs(args: argparse.Namespace) -> None:
@@ -161,10 +232,17 @@ def prepare_street(args: argparse.Namespace) -> None:
     print(*label(args.src, args.dst, args.step, args.test_from, args.uncertain), sep='\n')
 
 
-def expected(found: int, published: int, text: str) -> str:
-    """Return a text that compares a number of pairs with the published number."""
+def expected(found: int, published: int | None, text: str) -> str:
+    """Return a text that compares a number of pairs with the published number, if that is known."""
+    if published is None:
+        return f'{found}{text}'
     note = '' if found == published else '   <- differs: SRC may be only a part of the release, or another release'
-    return f'{found}' + text.format(published) + note
+    return f'{found}{text}, {published} expected{note}'
+
+
+def number_of(pairs: int | None) -> str:
+    """Return a published number of pairs as text."""
+    return 'an unknown number of' if pairs is None else f'{pairs:,}'
 
 
 @command(parse_args)

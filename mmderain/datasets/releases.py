@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 IMG_FOLDER = '(?:data|rain|rainy|input|rainy_image)'
-GT_FOLDER = '(?:gt|norain|clean|groundtruth|ground_truth)'
+GT_FOLDER = '(?:gt|norain|clean|groundtruth|ground_truth|target)'
 
 
 @dataclass(frozen=True)
@@ -11,7 +11,7 @@ class Split:
     """One split of a release.
 
     Attributes:
-        pairs: number of published pairs.
+        pairs: number of published pairs. None if no such number is known.
         rules: alternative rules for the file names. Each rule is a regular expression for rainy images and one for
             clean images, which must match the end of a path without its suffix. Two images are a pair if they have
             equal values in all named groups of the clean expression; whole numbers are compared as numbers. The clean
@@ -25,7 +25,7 @@ class Split:
         members: values of the named group ``id`` that belong to this split. None accepts all values.
     """
 
-    pairs: int
+    pairs: int | None
     rules: tuple[tuple[str, str | None], ...]
     folder: str
     img: str
@@ -41,11 +41,14 @@ class Release:
         splits: its splits, keyed by name.
         other: regular expression for the names of folders that belong to a related data set in the same archive. Images
             in these folders are left out.
+        compare_backgrounds: whether the training images are compared with the test images of the release, because
+            test backgrounds are known to be in its training set.
         test_backgrounds_in_train: number of training pairs whose background is in the test set; None if unknown.
     """
 
     splits: dict[str, Split]
     other: str = r'(?!)'
+    compare_backgrounds: bool = False
     test_backgrounds_in_train: int | None = None
 
 
@@ -58,6 +61,7 @@ def _rain100(letter: str, sister: str, train: int, leaks: int | None = None) -> 
             test=Split(100, rules, f'test|rain100{letter}', img, gt),
         ),
         other=sister,
+        compare_backgrounds=leaks is not None,
         test_backgrounds_in_train=leaks,
     )
 
@@ -78,6 +82,29 @@ def _mpid(kind: str, train: int, test: int, rule: tuple[str, str], img: str, gt:
     )
 
 
+def _raindrop_clarity(sister: str, train: int, test: int) -> Release:
+    rules = ((r'Drop/(?P<scene>\d+)/(?P<image>[^/]+)', r'Clear/(?P<scene>\d+)/(?P<image>[^/]+)'),)
+    img, gt = 'rain/{scene}/{image}', 'norain/{scene}/{image}'
+    # A plain 'train' would also fit NightRainDrop_Test.
+    return Release(
+        dict(
+            train=Split(train, rules, '(?:drop_|^)train', img, gt),
+            test=Split(test, rules, '(?:drop_|^)test', img, gt),
+        ),
+        other=sister,
+    )
+
+
+def _same_names(train: int | None, val: int | None, test: int | None, sister: str = r'(?!)') -> Release:
+    rules = ((rf'{IMG_FOLDER}/(?P<id>[^/]+)', rf'{GT_FOLDER}/(?P<id>[^/]+)'),)
+    pairs = dict(train=train, val=val, test=test)
+    return Release(
+        {split: Split(number, rules, split, 'rain/{id}', 'norain/{id}') for split, number in pairs.items()},
+        other=sister,
+    )
+
+
+_RAIN13K_TESTS = r'Rain100[HL]|Test100|Test1200|Test2800'
 _HALVES = ((r'(?P<id>[^/]+)', None),)
 
 #: Maps the name of a data set config to its release. The facts were taken from the publications and from copies of the
@@ -182,4 +209,47 @@ RELEASES = {
     'jdnet_pairs': Release(
         dict(train=Split(1800, _HALVES, 'train', 'rain/{id}'), test=Split(200, _HALVES, 'test', 'rain/{id}'))
     ),
+    'rain13k': Release(
+        dict(
+            train=Split(
+                13711, ((r'input/(?P<id>[^/]+)', r'target/(?P<id>[^/]+)'),), 'train', 'rain/{id}', 'norain/{id}'
+            ),
+            test=Split(
+                4300,
+                (
+                    (
+                        rf'(?P<set>{_RAIN13K_TESTS})/input/(?P<id>[^/]+)',
+                        rf'(?P<set>{_RAIN13K_TESTS})/target/(?P<id>[^/]+)',
+                    ),
+                ),
+                f'test|{_RAIN13K_TESTS}',
+                'rain/{set}/{id}',
+                'norain/{set}/{id}',
+            ),
+        ),
+        compare_backgrounds=True,
+    ),
+    'raindrop': Release(
+        dict(
+            train=Split(
+                861,
+                ((r'(?P<id>\d+)_rain', r'(?P<id>\d+)_clean'),),
+                'train',
+                'rain/{id}_rain',
+                'norain/{id}_clean',
+            ),
+            test=Split(
+                None,
+                ((rf'(?P<set>test_[ab])/{IMG_FOLDER}/(?P<id>\d+)_rain', r'(?P<set>test_[ab])/gt/(?P<id>\d+)_clean'),),
+                'test_[ab]',
+                'rain/{set}/{id}_rain',
+                'norain/{set}/{id}_clean',
+            ),
+        )
+    ),
+    'raindrop_clarity_day': _raindrop_clarity('NightRainDrop', 4713, 729),
+    'raindrop_clarity_night': _raindrop_clarity('DayRainDrop', 8655, 1089),
+    'lhp_rain': _same_names(None, None, None),
+    'realrain1k_h': _same_names(784, 112, 224, r'1k[-_]?l$|synrain'),
+    'realrain1k_l': _same_names(784, 112, 224, r'1k[-_]?h$|synrain'),
 }

@@ -86,6 +86,19 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def require_new_folder(path: Path) -> None:
+    """Check that a folder can be written without the loss of a file.
+
+    Args:
+        path: path of the folder.
+
+    Raises:
+        InputError: there is a file, or a folder that is not empty.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f'{path}: already exists; name another folder, or remove it')
+
+
 def link_or_copy(source: str | Path, target: str | Path, copy: bool = False) -> None:
     """Create a symbolic link to a file, or copy the file; the folder of the target is created if it is missing.
 

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import cv2
-from conftest import smooth_image
+from conftest import load_tool, smooth_image
 
+#: Maps each folder of RainDrop to the end of its file names.
+DROPS = {'data': 'rain', 'gt': 'clean'}
 #: Maps the name of a release to its files, and to the pairs that are expected in data/<name>. The pairs are a
 #: dictionary of rainy file -> clean file or None.
 TREES = {
@@ -97,6 +99,54 @@ TREES = {
         [f'{s}/{n}.png' for s in ('train', 'test') for n in (1, 10)],
         {f'{s}/rain/{n}.png': None for s in ('train', 'test') for n in (1, 10)},
     ),
+    'rain13k': (
+        [f'train/Rain13K/{f}/{n}.jpg' for f in ('input', 'target') for n in (1, 10)]
+        + [f'test/{t}/{f}/{n}.png' for t in ('Rain100H', 'Test2800') for f in ('input', 'target') for n in (1, 10)],
+        {f'train/rain/{n}.jpg': f'train/norain/{n}.jpg' for n in (1, 10)}
+        | {f'test/rain/{t}/{n}.png': f'test/norain/{t}/{n}.png' for t in ('Rain100H', 'Test2800') for n in (1, 10)},
+    ),
+    'raindrop': (
+        [f'{s}/{f}/{n}_{stem}.png' for s in ('train', 'test_a') for n in (0, 10) for f, stem in DROPS.items()]
+        + [f'test_b/{f}/{n}_{stem}.jpg' for n in (0, 10) for f, stem in DROPS.items()],
+        {f'train/rain/{n}_rain.png': f'train/norain/{n}_clean.png' for n in (0, 10)}
+        | {f'test/rain/test_a/{n}_rain.png': f'test/norain/test_a/{n}_clean.png' for n in (0, 10)}
+        | {f'test/rain/test_b/{n}_rain.jpg': f'test/norain/test_b/{n}_clean.jpg' for n in (0, 10)},
+    ),
+    **{
+        f'raindrop_clarity_{kind.lower()}': (
+            [
+                f'{kind}RainDrop_{split}/{f}/{scene}/{n:05}.png'
+                for split, scene in (('Train', '00001'), ('Test', '00007'))
+                for f in ('Drop', 'Blur', 'Clear')
+                for n in (1, 10)
+            ]
+            + [f'{other}RainDrop_Train/{f}/00001/00001.png' for f in ('Drop', 'Clear')],
+            {
+                f'{split}/rain/{scene}/{n:05}.png': f'{split}/norain/{scene}/{n:05}.png'
+                for split, scene in (('train', '00001'), ('test', '00007'))
+                for n in (1, 10)
+            },
+        )
+        for kind, other in (('Day', 'Night'), ('Night', 'Day'))
+    },
+    'lhp_rain': (
+        [f'LHP-Rain/{s}/{f}/{n}.png' for s in ('train', 'val', 'test') for f in ('input', 'gt') for n in (2, 10)],
+        {f'{s}/rain/{n}.png': f'{s}/norain/{n}.png' for s in ('train', 'val', 'test') for n in (2, 10)},
+    ),
+    **{
+        f'realrain1k_{own.lower()}': (
+            [
+                f'RealRain-1k/RealRain-1k-{letter}/{folder}/{f}/{n}.png'
+                for letter in (own, other)
+                for folder in ('train', 'validation', 'test')
+                for f in ('input', 'target')
+                for n in (2, 10)
+            ]
+            + ['SynRain-13k/test/input/1.png', 'SynRain-13k/test/target/1.png'],
+            {f'{s}/rain/{n}.png': f'{s}/norain/{n}.png' for s in ('train', 'val', 'test') for n in (2, 10)},
+        )
+        for own, other in (('H', 'L'), ('L', 'H'))
+    },
 }  # fmt: skip
 
 
@@ -106,3 +156,8 @@ def make(root: Path, files) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(root / name), smooth_image(12, 16, seed=number))
     return root
+
+
+def prepare(*arguments) -> int:
+    """Run tools/prepare_dataset.py, and return its exit status."""
+    return load_tool('prepare_dataset').main([str(a) for a in arguments])

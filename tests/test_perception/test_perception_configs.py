@@ -14,6 +14,8 @@ from mmderain.datasets.contact_sheet import pipeline_steps
 from mmderain.engine.config import require_data
 from mmderain.rain import synthesize_rain
 
+from .test_real_weather_configs import REAL_BOXES, REAL_LABELS
+
 RAINY = {
     'faster-rcnn_r50_coco_heavy': ('mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', 'data/coco'),
     'pspnet_r50_ade20k_heavy': ('mmseg::pspnet/pspnet_r50-d8_4xb4-80k_ade20k-512x512.py', 'data/ade'),
@@ -211,7 +213,7 @@ def test_street_models_match_their_model_card(name):
 
 def test_every_perception_config_is_tested():
     names = {path.stem for path in (ROOT / 'configs/perception').glob('*.py')}
-    others = {'pspnet_r50_camvid', 'faster-rcnn_r50_camvid'}
+    others = {'pspnet_r50_camvid', 'faster-rcnn_r50_camvid', *REAL_BOXES, *REAL_LABELS}
     assert names == {*RAINY, *CHAINED, *PERSONS, *SMALL, *FINE_TUNED, *STREET, *others}
 
 

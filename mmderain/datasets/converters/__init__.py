@@ -1,4 +1,5 @@
 """Converters that create data sets.
 
-They create boxes from label maps, small images from photographs, and labeled frames from a video.
+They create boxes from label maps, small images from photographs, labeled frames from a video, test sets for detectors
+from published boxes, and folders of real rainy images.
 """

@@ -19,6 +19,8 @@ from mmderain.errors import InputError
 from mmderain.io.files import atomic_write
 from mmderain.io.image import decode_image, image_size
 
+from .coco import coco_content
+
 SPLITS = ('train', 'val', 'test')
 #: Maps each class that gets boxes to its gray level in the label maps.
 CLASSES = {'Car': 8, 'Pedestrian': 9, 'Bicyclist': 10}
@@ -63,18 +65,14 @@ def _annotate(src: Path, split: str, min_area: int) -> dict:
     paths = sorted(path for path in folder.glob('*') if path.suffix.lower() in ('.jpg', '.png'))
     if not paths:
         raise FileNotFoundError(f'{folder}: no images; SRC must hold images/{split} and annotations/{split}')
-    images: list[dict] = []
-    annotations: list[dict] = []
-    for number, path in enumerate(paths, start=1):
+    images = []
+    for path in paths:
         label_path = src / 'annotations' / split / f'{path.stem}.png'
         if not label_path.is_file():
             raise FileNotFoundError(f'{label_path}: no label map for {path}; add it, or remove the image')
-        height, width = size = image_size(path)
-        images.append(dict(id=number, file_name=path.name, height=height, width=width))
-        for box in _boxes(_read_labels(label_path, size), min_area):
-            annotations.append(dict(id=len(annotations) + 1, image_id=number, **box))
-    categories = [dict(id=number, name=name) for number, name in enumerate(CLASSES, start=1)]
-    return dict(images=images, annotations=annotations, categories=categories)
+        size = image_size(path)
+        images.append((path.name, size, _boxes(_read_labels(label_path, size), min_area)))
+    return coco_content(images, tuple(CLASSES))
 
 
 def _boxes(labels: np.ndarray, min_area: int) -> list[dict]:

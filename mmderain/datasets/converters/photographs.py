@@ -16,7 +16,7 @@ import numpy as np
 from rich.progress import track
 
 from mmderain.errors import InputError
-from mmderain.io.files import atomic_folder
+from mmderain.io.files import atomic_folder, require_new_folder
 from mmderain.io.image import image_size, list_images, read_image, write_image
 
 
@@ -47,8 +47,7 @@ def shrink_photographs(
     """
     if side < 1:
         raise InputError(f'--side must be at least 1 px, found {side}')
-    if dst.exists() and (not dst.is_dir() or any(dst.iterdir())):
-        raise InputError(f'{dst}: already exists; name another folder, or remove it')
+    require_new_folder(dst)
     photographs, number = _find_photographs(src, side, quarters, without, only), 0
     with atomic_folder(dst) as part:
         for name, path in track(photographs.items(), 'shrinking', transient=True):

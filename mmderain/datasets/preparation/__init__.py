@@ -4,8 +4,10 @@ The configs in ``configs/_base_/datasets`` describe the layout of each prepared 
 :mod:`mmderain.datasets.releases` describes the names of files and folders in each published release.
 """
 
+from .backgrounds import Comparison, compare_backgrounds, own_test_sets, read_test_set, require_clean_files
 from .checking import check_files
 from .finding import Found, find_pairs
 from .layout import LEAK_FREE, LEFT_OUT, check_destination, write_layout
 
-__all__ = ['LEAK_FREE', 'LEFT_OUT', 'Found', 'check_destination', 'check_files', 'find_pairs', 'write_layout']
+__all__ = ['LEAK_FREE', 'LEFT_OUT', 'Comparison', 'Found', 'check_destination', 'check_files', 'compare_backgrounds']
+__all__ += ['find_pairs', 'own_test_sets', 'read_test_set', 'require_clean_files', 'write_layout']

@@ -1,15 +1,11 @@
-"""Check the files of a data set: find damaged images, pairs of different sizes, and test backgrounds in training."""
+"""Check the files of a data set: find damaged images and pairs of different sizes."""
 
-import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-
-import numpy as np
 
 from mmderain.errors import InputError
-from mmderain.io.image import image_size, read_image
+from mmderain.io.image import image_size
 
 from .finding import Found, FoundPair
 
@@ -49,16 +45,3 @@ def flaw_of(pair: FoundPair) -> str:
     if (height, width) == (gt_height, gt_width):
         return ''
     return f'{height}x{width} pixels, but its clean partner {pair.gt} has {gt_height}x{gt_width}'
-
-
-def without_test_backgrounds(found: Found) -> list[bool]:
-    """Return for each training pair whether its clean image differs from all clean images of the test set."""
-    with ThreadPoolExecutor() as pool:
-        known = set(pool.map(_hash_pixels, (pair.gt for pair in found.pairs['test'])))
-        return [digest not in known for digest in pool.map(_hash_pixels, (pair.gt for pair in found.pairs['train']))]
-
-
-def _hash_pixels(path: Path) -> bytes:
-    """Return a hash of the size and the pixels of an image. The hash does not depend on the file format."""
-    pixels = read_image(path)
-    return hashlib.sha256(repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).digest()

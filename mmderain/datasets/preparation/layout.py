@@ -7,7 +7,6 @@ from mmderain.errors import InputError
 from mmderain.io.files import atomic_folder, link_or_copy, read_text
 
 from ..releases import RELEASES, Split
-from .checking import without_test_backgrounds
 from .finding import Found, FoundPair
 
 #: Lists in the folder of a prepared data set: the pairs, the files that were left out, and the rainy training images
@@ -37,13 +36,7 @@ def check_destination(name: str, src: Path, dst: Path, overwrite: bool = False) 
         raise InputError(f'{dst} is a file; name a folder')
     if not there.is_dir():
         return
-    rows = []
-    if (there / INDEX).is_file():
-        rows = list(csv.DictReader(read_text(there / INDEX).splitlines()))
-        if any(row.get(key) is None for row in rows for key in ('set', 'img', 'gt')):
-            raise InputError(
-                f'{there / INDEX}: a line lacks one of the columns set, img and gt; name another destination'
-            )
+    rows = read_index(there / INDEX) if (there / INDEX).is_file() else []
     ours = {there / row[key] for row in rows for key in ('img', 'gt')}
     ours |= {there / INDEX, there / LEFT_OUT, there / 'train' / LEAK_FREE}
     files = [path for path in sorted(there.rglob('*')) if path.is_symlink() or path.is_file()]
@@ -67,9 +60,33 @@ def check_destination(name: str, src: Path, dst: Path, overwrite: bool = False) 
         )
 
 
+def read_index(path: Path) -> list[dict[str, str]]:
+    """Read the index of a prepared data set.
+
+    Args:
+        path: the file ``index.csv``.
+
+    Returns:
+        A dict for each pair, with the keys ``set``, ``split``, ``img`` and ``gt``, among others.
+
+    Raises:
+        InputError: a line lacks one of these columns.
+    """
+    rows = list(csv.DictReader(read_text(path).splitlines()))
+    if any(row.get(key) is None for row in rows for key in ('set', 'split', 'img', 'gt')):
+        raise InputError(f'{path}: a line lacks one of the columns set, split, img and gt; name another folder')
+    return rows
+
+
 def write_layout(
-    name: str, found: Found, src: Path, dst: Path, copy: bool = False, overwrite: bool = False
-) -> list[bool] | None:
+    name: str,
+    found: Found,
+    src: Path,
+    dst: Path,
+    copy: bool = False,
+    overwrite: bool = False,
+    kept: list[bool] | None = None,
+) -> None:
     """Write the pairs to ``dst`` in the layout that the configs read, completely or not at all.
 
     Args:
@@ -79,11 +96,8 @@ def write_layout(
         dst: folder of the prepared data set.
         copy: True copies the files. False links them, or copies them if the file system has no links.
         overwrite: see :func:`check_destination`.
-
-    Returns:
-        One value for each training pair: True if its background is not in the test set. The rainy images of the pairs
-        with True are listed in ``train/without_test_backgrounds.txt``. None if no test backgrounds are known to be in
-        the training set of the release, or if a split has no pairs.
+        kept: one value for each training pair: True if its background is in none of the test sets. The rainy images of
+            the pairs with True are listed in ``train/without_test_backgrounds.txt``. None writes no list.
 
     Raises:
         InputError: see :func:`check_destination`.
@@ -97,13 +111,10 @@ def write_layout(
             rows += [[name, split, *row] for row in _place_pairs(pairs, release.splits[split], part, base, copy)]
         _write_csv(part / INDEX, _INDEX_HEAD, rows)
         _write_csv(part / LEFT_OUT, ['file', 'reason'], found.left_out + found.flawed)
-        if release.test_backgrounds_in_train is None or not (found.pairs['train'] and found.pairs['test']):
-            return None
-        kept = without_test_backgrounds(found)
-        names = [Path(img).relative_to('train/rain').as_posix() for _, split, img, *_ in rows if split == 'train']
-        text = ''.join(f'{name}\n' for name, keep in zip(names, kept, strict=True) if keep)
-        (part / 'train' / LEAK_FREE).write_text(text, encoding='utf-8')
-        return kept
+        if kept is not None:
+            names = [Path(img).relative_to('train/rain').as_posix() for _, split, img, *_ in rows if split == 'train']
+            text = ''.join(f'{name}\n' for name, keep in zip(names, kept, strict=True) if keep)
+            (part / 'train' / LEAK_FREE).write_text(text, encoding='utf-8')
 
 
 def _place_pairs(pairs: list[FoundPair], split: Split, root: Path, base: Path, copy: bool) -> list[list[str]]:

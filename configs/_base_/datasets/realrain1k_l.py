@@ -1,0 +1,16 @@
+_base_ = './paired.py'
+source = dict(
+    name='RealRain-1k-L (real rain, low density), 784 training, 112 validation and 224 test pairs',
+    published_at='https://github.com/hiker-lw/RealRain-1k (Li et al., 2022)',
+    prepare='python tools/prepare_dataset.py realrain1k_l SRC',
+    layout="""
+data/realrain1k_l/
+    train/rain/1.png   train/norain/1.png   (784 pairs)
+    val/rain/2.png     val/norain/2.png     (112 pairs)
+    test/rain/3.png    test/norain/3.png    (224 pairs)
+""",
+)
+pairing = 'same_name'
+train_dataloader = dict(dataset=dict(data_root='data/realrain1k_l/train', pairing=pairing, source=source))
+val_dataloader = dict(dataset=dict(data_root='data/realrain1k_l/val', pairing=pairing, source=source))
+test_dataloader = dict(dataset=dict(data_root='data/realrain1k_l/test', pairing=pairing, source=source))

@@ -1,0 +1,4 @@
+# Faster R-CNN R50-FPN on COCO, tested on the rainy images of DAWN (made by tools/prepare_dataset.py dawn_rain)
+_base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
+test_dataloader = dict(dataset=dict(data_root='data/dawn_rain/', ann_file='test.json', data_prefix=dict(img='images/')))
+test_evaluator = dict(ann_file='data/dawn_rain/test.json')

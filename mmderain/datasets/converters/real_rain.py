@@ -1,0 +1,50 @@
+"""Collect real rainy images, which have no clean partner, in one folder.
+
+Such images show how a derainer works on real rain. Links each image of a folder SRC as DST/<name of SRC>/<path in SRC>.
+Damaged images are left out and named. `mmderain derain DST --out OUT` derains the images.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmderain.errors import InputError
+from mmderain.io.files import atomic_folder, link_or_copy, require_new_folder
+from mmderain.io.image import image_size, list_images
+
+
+def link_real_rain(src: Sequence[Path], dst: Path) -> list[str]:
+    """Link the readable images of folders.
+
+    Args:
+        src: folders with different names.
+        dst: folder to write, new or empty; it appears completely or not at all.
+
+    Returns:
+        One line with the number of images, and one for each damaged image.
+
+    Raises:
+        FileNotFoundError, InputError: an argument is not as expected, or no image can be read. Nothing is written then.
+    """
+    require_new_folder(dst)
+    names: dict[str, Path] = {}
+    for folder in src:
+        if not folder.is_dir():
+            raise FileNotFoundError(f'{folder}: no such folder; give folders with real rainy images')
+        name = folder.resolve().name
+        if name in names:
+            raise InputError(f'{folder} and {names[name]}: both would be written as {dst / name}; rename one')
+        names[name] = folder
+    report, number = [], 0
+    with atomic_folder(dst) as part:
+        for name, folder in names.items():
+            for path in list_images(folder):
+                try:
+                    image_size(folder / path, decode=True)
+                except InputError as error:
+                    report.append(f'left out, {error}')
+                    continue
+                link_or_copy(folder / path, part / name / path)
+                number += 1
+        if not number:
+            raise InputError(f'{", ".join(map(str, src))}: no readable image; give folders with real rainy images')
+    return [f'{dst}: {number} images linked', *report]

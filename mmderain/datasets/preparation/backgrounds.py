@@ -1,0 +1,111 @@
+"""Find the training pairs whose clean image is also in a test set."""
+
+import hashlib
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mmderain.errors import InputError
+from mmderain.io.image import list_images, read_image
+
+from ..releases import RELEASES
+from .finding import Found, FoundPair
+from .layout import INDEX, read_index
+
+
+class Comparison(NamedTuple):
+    """Result of :func:`compare_backgrounds`.
+
+    Attributes:
+        shared: maps the name of each test set to the number of training pairs whose clean image it contains.
+        kept: for each training pair, whether its clean image is in none of the test sets.
+    """
+
+    shared: dict[str, int]
+    kept: list[bool]
+
+
+def require_clean_files(name: str) -> None:
+    """Check that the training images of a release have clean files that can be compared.
+
+    Args:
+        name: a key of ``RELEASES``.
+
+    Raises:
+        InputError: the release has no training split, or its files hold both halves of a pair.
+    """
+    train = RELEASES[name].splits.get('train')
+    if train is None:
+        raise InputError(f'--test-sets: {name} has no training images; omit the option')
+    if train.gt is None:
+        raise InputError(
+            f'--test-sets: each file of {name} holds both halves of a pair, but only separate clean files can be '
+            'compared; omit the option'
+        )
+
+
+def own_test_sets(name: str, found: Found) -> dict[str, list[Path]]:
+    """Return the clean images of the test sets of a release, keyed by the names of the test sets.
+
+    Args:
+        name: a key of ``RELEASES``.
+        found: the pairs of the release.
+    """
+    sets = defaultdict(list)
+    for pair in found.pairs.get('test', []):
+        if pair.gt is not None:
+            sets[f'{name} {pair.fields.get("set", "test set")}'].append(pair.gt)
+    return dict(sets)
+
+
+def read_test_set(folder: Path) -> list[Path]:
+    """Return the clean images of a test set.
+
+    Args:
+        folder: a folder that :func:`~mmderain.datasets.preparation.write_layout` has written, whose test split is used;
+            or any folder of clean images.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        InputError: there is no clean image, or the index of the folder is not as expected.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f'--test-sets: {folder}: no such folder; name a prepared data set or clean images')
+    if (folder / INDEX).is_file():
+        rows = read_index(folder / INDEX)
+        clean = {row['gt'] for row in rows if row['split'] == 'test' and row['gt']}
+        if not clean:
+            raise InputError(
+                f'--test-sets: {folder / INDEX} lists no clean file of a test split; name a folder of clean images'
+            )
+        return [folder / path for path in sorted(clean)]
+    images = list_images(folder)
+    if not images:
+        raise InputError(f'--test-sets: {folder}: no image; name a prepared data set or a folder of clean images')
+    return [folder / path for path in images]
+
+
+def compare_backgrounds(pairs: list[FoundPair], test_sets: dict[str, list[Path]]) -> Comparison:
+    """Compare the clean images of training pairs with those of test sets, pixel by pixel.
+
+    The file format does not matter. An image that was cropped, scaled or compressed again is not found.
+
+    Args:
+        pairs: training pairs with clean files.
+        test_sets: clean images, keyed by the names of the test sets.
+    """
+    with ThreadPoolExecutor() as pool:
+        digests = list(pool.map(_hash_pixels, (pair.gt for pair in pairs)))
+        known = {name: set(pool.map(_hash_pixels, paths)) for name, paths in test_sets.items()}
+    every = set().union(*known.values())
+    shared = {name: sum(digest in found for digest in digests) for name, found in known.items()}
+    return Comparison(shared, [digest not in every for digest in digests])
+
+
+def _hash_pixels(path: Path) -> bytes:
+    """Return a hash of an image's size and pixels, which does not depend on the file format."""
+    pixels = read_image(path)
+    return hashlib.sha256(repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).digest()
