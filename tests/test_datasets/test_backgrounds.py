@@ -16,7 +16,9 @@ def test_training_images_with_test_backgrounds_are_left_out(tmp_path, capsys):
     cv2.imwrite(str(src / 'rain_data_test_Heavy/norain-010.bmp'), leak)
     assert prepare('rain100h', src, tmp_path / 'data/rain100h') == 0
     message = capsys.readouterr().out
-    assert 'background is in rain100h test set: 1, 546 expected   <- differs' in message and 'other 2 training' in message
+    assert (
+        'background is in rain100h test set: 1, 546 expected   <- differs' in message and 'other 2 training' in message
+    )
     cfg = Config.fromfile(ROOT / 'configs/derain/sian_rain100h.py').train_dataloader.dataset
     cfg.update(data_root=str(tmp_path / 'data/rain100h/train'), patches=None, pipeline=[])
     assert [item['name'] for item in DATASETS.build(cfg)] == ['rain-11.png', 'rain-2.png']

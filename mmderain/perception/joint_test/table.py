@@ -1,5 +1,7 @@
 """Make the table of a joint test, as aligned text for a terminal or as Markdown."""
 
+from mmderain.errors import InputError
+
 from .conditions import Condition, Result
 
 #: The main metrics of mmdet and mmseg.
@@ -15,7 +17,16 @@ COLUMNS = {
 
 
 def main_metric(result: Result) -> str:
-    """Return the name of the main metric of a result. The interval and the recovery are computed for this metric."""
+    """Return the name of the main metric of a result. The interval and the recovery are computed for this metric.
+
+    Raises:
+        InputError: the result has no metric, as from mmdet if a detector finds nothing in the whole test set.
+    """
+    if not result.metrics:
+        raise InputError(
+            'the task model found nothing in the whole test set, so there is no metric; check that its checkpoint, its '
+            'classes and the annotations belong together'
+        )
     return next((name for name in MAIN_METRICS if name in result.metrics), next(iter(result.metrics)))
 
 

@@ -1,3 +1,6 @@
+import pytest
+
+from mmderain.errors import InputError
 from mmderain.perception.joint_test import Result, TaskModel, conditions, make_table, recovery
 
 
@@ -12,3 +15,9 @@ def test_recovery_is_the_share_of_the_lost_accuracy():
     for (low, high), certain in (((30, 78), False), ((30, 50), True)):
         results[3].interval, results[0].interval = (low, high), (75, 85)
         assert (recovery(rows, results, 'mIoU')[4] is not None) == certain
+
+
+def test_error_for_a_result_without_a_metric():
+    rows = list(conditions(TaskModel('a', '', ''), [], {}, [], {}, ''))
+    with pytest.raises(InputError, match='the task model found nothing in the whole test set'):
+        make_table(rows, [Result({}, None, None, None, None, (1, 1), 1)])
