@@ -121,8 +121,14 @@ def test_help_is_the_docstring():
     parser = CommandParser('Do something.\n\n    python tool.py\n\nIt takes a while.\n', prog='tool')
     text = parser.format_help()
     assert text.startswith('usage: tool [-h] [--traceback]\n\nDo something.\n')
-    assert text.endswith('\n    python tool.py\n\nIt takes a while.\n')
+    assert text.endswith('\n\nexample:\n    python tool.py\n\nIt takes a while.\n')
     assert '--traceback  show the whole traceback of an error' in text
+
+
+def test_help_gives_examples_a_heading():
+    parser = CommandParser('Do something.\n\n    python tool.py a\n    python tool.py b \\\n        c\n')
+    assert parser.format_help().endswith('\n\nexamples:\n    python tool.py a\n    python tool.py b \\\n        c\n')
+    assert 'example' not in CommandParser('Do something.\n\nIt takes a while.\n').format_help()
 
 
 def test_traceback_option_works_before_and_after_a_sub_command():

@@ -1,4 +1,4 @@
-"""Measure the speed and memory of networks, and compare the speed with the peak speed of the machine.
+"""Measure the run time and the memory of networks.
 
     python tools/benchmark.py configs/derain/sian_rain100h.py --precision fp32 bf16
     python tools/benchmark.py configs/derain/*_bsds.py --sizes 160x240 320x480 640x960 --batches 1 2 4
@@ -6,31 +6,38 @@
     python tools/benchmark.py configs/derain/sian_rain100h.py --paths eager compiled --cpu-memory kept freed
     python tools/benchmark.py configs/derain/sian_rain100h.py --against main
 
-The report has a row for each network, size, batch, precision, path and setting of the CPU memory. There are three
-paths: eager runs the network itself, compiled uses torch.compile, and graphs uses torch.compile with CUDA graphs (mode
-reduce-overhead). The CPU memory has two settings: kept runs inside keep_cpu_memory, as the commands of the project do;
-freed runs without it. A row contains:
+The report has a row for each combination of config, image size, batch size, precision, path and setting of the CPU
+memory. There are three paths: eager runs the network without compilation, compiled uses torch.compile, and graphs uses
+torch.compile with CUDA graphs (mode reduce-overhead). The CPU memory has two settings. With kept, the process keeps the
+memory that a pass frees, and the next pass uses it again; the commands of mmderain do this. With freed, the process
+returns freed memory to the system. A row contains:
 
-* the shortest and the median time of a forward pass in milliseconds; with --train, of a training step with the loss and
-  the optimizer of the config (forward, backward, update);
-* the time of a reference in float32, divided by the time of the network. Both run alternately in this process.
-  --reference chooses the reference: plain is the plain formulation of the network (in tests/reference of a checkout),
-  eager is the network itself, and MODULE:CLASS is another network, such as the code of the authors. The class is
-  called without arguments, and the network must accept (N, 3, H, W);
-* the speed as a share of the convolution peak of the machine, which the tool measures first with a 3x3 convolution of
-  64 channels;
-* the peak memory in addition to the weights: on a CPU the memory of tensors and the resident memory of the process, on
-  a GPU the allocated memory;
-* the PSNR of the result against the result in float32.
+* the shortest and the median time of a forward pass in milliseconds. With --train, it is the time of a training step
+  (forward pass, backward pass and update of the weights) with the loss and the optimizer of the config;
+* the time of a reference network in float32, divided by the time of the measured network. A value above 1 means that
+  the measured network is faster. The two networks run alternately in this process;
+* the number of multiply-adds per second, as a share of the peak of the machine. To find this peak, the tool first
+  measures a 3x3 convolution with 64 channels;
+* the peak memory during a pass, without the weights. On a CPU, there are two values: the memory of all tensors, and the
+  increase of the resident memory of the process. On a GPU, it is the memory that torch allocates;
+* the PSNR between the result and the result in float32, in dB.
+
+--reference chooses the reference network:
+
+* plain: the plain formulation of the network. It exists only in a git checkout, in tests/reference;
+* eager: the network itself, without compilation;
+* MODULE:CLASS: another network, such as the code of the authors. The tool builds CLASS without arguments. The network
+  must accept a tensor (N, 3, H, W).
 
 Without --checkpoint, the weights are random. This does not change the times. The tool writes benchmark.json,
 benchmark.md and benchmark.png to --out.
 
-With --against REF, the tool instead compares the speed of the working tree with the speed of the commit REF. It times
-`restore` (with --train, a forward and backward pass) alternately in processes of the working tree and of REF. It prints
-the median ratio of the times (working tree divided by REF) with its 95% interval, and writes against.json to --out. The
-exit code is 1 if the upper end of an interval is above 1.03, because the working tree may then be more than 3% slower.
-Pause all trainings first.
+With --against REF, the tool makes another measurement: it compares the run time of the code in the working tree with
+the run time of the code in the commit REF. It times `Derainer.restore` (with --train, a forward and a backward pass) in
+pairs of processes: one process uses the working tree, the other one REF. The tool prints the median of the ratio "time
+of the working tree divided by time of REF" with its 95% interval, and writes all times to against.json in --out. A
+ratio of 1.03 means that the working tree is 3% slower. If the upper end of an interval is above 1.03, the exit status
+is 1. Pause all trainings before this measurement.
 """
 
 import argparse
@@ -59,25 +66,39 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandParser(__doc__)
     add = parser.add_argument
     add('configs', nargs='+', metavar='CONFIG', help='configs of derainers')
-    add('--checkpoint', type=checkpoint_file, help='weights; with one CONFIG only')
-    add('--sizes', nargs='+', type=parse_size, default=[(320, 480)], metavar='HxW', help='default: 320x480')
-    text = 'batch sizes at the first image size; other sizes use the first of them (default: 1)'
+    text = 'checkpoint of the derainer; allowed only with one CONFIG (default: random weights)'
+    add('--checkpoint', type=checkpoint_file, metavar='FILE', help=text)
+    text = 'image sizes to measure: height and width in pixels (default: 320x480)'
+    add('--sizes', nargs='+', type=parse_size, default=[(320, 480)], metavar='HxW', help=text)
+    text = (
+        'batch sizes to measure with the first of the --sizes. All other sizes are measured only with the first of '
+        'these batch sizes (default: 1)'
+    )
     add('--batches', nargs='+', type=int, default=[1], metavar='N', help=text)
-    add('--precision', nargs='+', default=['fp32'], choices=PRECISIONS, help='default: fp32')
-    text = 'default: eager, or compiled if --cfg-options sets model.compile'
+    text = 'number formats to measure (default: fp32)'
+    add('--precision', nargs='+', default=['fp32'], choices=PRECISIONS, help=text)
+    text = 'paths to measure, see below (default: eager, or compiled if --cfg-options sets model.compile)'
     add('--paths', nargs='+', choices=['eager', 'compiled', 'graphs'], help=text)
-    add('--cpu-memory', nargs='+', default=['kept'], choices=['kept', 'freed'], help='default: kept')
-    add('--train', action='store_true', help='measure training steps instead of forward passes')
+    text = 'settings of the CPU memory to measure, see below (default: kept)'
+    add('--cpu-memory', nargs='+', default=['kept'], choices=['kept', 'freed'], help=text)
+    add('--train', action='store_true', help='measure training steps (default: measure forward passes)')
     add_cfg_options(parser, 'model.network.with_cp=True')
-    add('--device', default='cpu', help='default: cpu')
-    add('--threads', type=int, help="default: torch's own choice")
-    add('--repeats', type=int, default=5, help='number of timed passes (default: 5)')
-    add('--reference', default='plain', help='plain, eager or MODULE:CLASS (default: plain)')
-    text = 'do not measure resident memory. The measurement works only on Linux and starts a process for each row'
+    add('--device', default='cpu', help='device of the networks, such as cpu or cuda:0 (default: cpu)')
+    add('--threads', type=int, metavar='N', help='number of CPU threads (default: the number that torch chooses)')
+    add('--repeats', type=int, default=5, metavar='N', help='number of timed passes for each row (default: 5)')
+    text = 'reference network: plain, eager or MODULE:CLASS, see below (default: plain)'
+    add('--reference', default='plain', help=text)
+    text = (
+        'do not measure the resident memory (on a GPU, the allocated memory). The measurement works only on Linux, and '
+        'starts a process for each row (default: measure it)'
+    )
     add('--no-memory', dest='resident_memory', action='store_false', help=text)
-    add('--against', metavar='REF', help='compare the working tree with this commit, tag or branch')
-    add('--pairs', type=int, default=20, help='number of pairs of processes for --against, at least 6 (default: 20)')
-    add('--out', type=Path, default=Path('work_dirs/benchmark'), help='default: %(default)s')
+    text = 'compare the working tree with this commit, tag or branch (default: no comparison)'
+    add('--against', metavar='REF', help=text)
+    text = 'number of pairs of processes for --against, at least 6 (default: 20)'
+    add('--pairs', type=int, default=20, metavar='N', help=text)
+    text = 'folder for the written files (default: %(default)s)'
+    add('--out', type=Path, default=Path('work_dirs/benchmark'), metavar='DIR', help=text)
     args = parser.parse_args(argv)
     if not args.paths:
         compiled = any(is_compile_option(k) for k, v in (args.cfg_options or {}).items() if k != 'model.compile' or v)
@@ -93,7 +114,7 @@ def main(args: argparse.Namespace) -> int | None:
     benchmark = Benchmark(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Benchmark)})
     if args.checkpoint and len(args.configs) > 1:
         raise InputError(
-            f'--checkpoint needs exactly one config, found {len(args.configs)}; name one, or omit --checkpoint'
+            f'--checkpoint needs exactly one CONFIG, found {len(args.configs)}; name one CONFIG, or omit --checkpoint'
         )
     if args.against:
         return compare_trees(ROOT, args.against, args.configs, benchmark, args.pairs, args.out)

@@ -1,13 +1,16 @@
-"""Measure whether training steps wait for their data.
+"""Measure whether the steps of a training wait for their data.
 
     python tools/benchmark_feeding.py configs/derain/sian_bsds.py --workers 0 1 2
 
-For each number of loader processes, the tool measures how many images a second the loader delivers (load, crop, draw
-rain, pack) while nothing else runs. It also measures the time of a training step of the config's model on one of the
-loaded batches. Loader processes work while the step runs, so a step waits only if loading a batch takes longer than the
-step. Without loader processes (0), each step waits for the whole loading time. If the model runs on the CPU, the step
-and the loader processes share the cores, so the real wait can be longer. feeding.json, feeding.md and feeding.png are
-written to --out.
+For each number of loader processes, the tool measures how many images all loader processes together deliver in a
+second, while no training runs. The tool also measures the time of a training step on one of the loaded batches.
+
+From these two times, it computes how long a step waits. Loader processes prepare the next batches during a step.
+Therefore a step waits only if it takes less time than the loader processes need to deliver a batch. Without loader
+processes (0), each step waits until its batch is loaded. If the model runs on the CPU, the step and the loader
+processes share the cores, so that the real wait can be longer.
+
+The tool writes feeding.json, feeding.md and feeding.png to --out.
 """
 
 import argparse
@@ -24,14 +27,39 @@ from mmderain.io.config import config_errors
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('config', help='config of a derainer; its training data are used')
-    parser.add_argument('--workers', nargs='+', type=int, default=[0, 1, 2], metavar='N', help='default: 0 1 2')
+    parser.add_argument('config', metavar='CONFIG', help='config of a derainer; its training data set is loaded')
     parser.add_argument(
-        '--batches', type=int, default=20, help='number of timed batches for each number of processes (default: 20)'
+        '--workers',
+        nargs='+',
+        type=int,
+        default=[0, 1, 2],
+        metavar='N',
+        help='numbers of loader processes to measure, one after another (default: 0 1 2)',
     )
-    parser.add_argument('--steps', type=int, default=5, help='number of timed training steps (default: 5)')
-    parser.add_argument('--device', default='cpu', help='device of the steps (default: cpu)')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), help='default: %(default)s')
+    parser.add_argument(
+        '--batches',
+        type=int,
+        default=20,
+        metavar='N',
+        help='number of timed batches for each value of --workers (default: 20)',
+    )
+    parser.add_argument(
+        '--steps',
+        type=int,
+        default=5,
+        metavar='N',
+        help='number of timed training steps; the shortest time counts (default: 5)',
+    )
+    parser.add_argument(
+        '--device', default='cpu', help='device of the training steps, such as cpu or cuda:0 (default: cpu)'
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs/benchmark'),
+        metavar='DIR',
+        help='folder for the written files (default: %(default)s)',
+    )
     return parser.parse_args(argv)
 
 

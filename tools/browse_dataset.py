@@ -1,10 +1,13 @@
-"""Draw contact sheets of the input of a network: images of a data set after each transform of its pipeline.
+"""Draw a contact sheet that shows images of a data set after each transform of its pipeline.
 
     python tools/browse_dataset.py configs/derain/sian_sample.py --split train --number 6
 
-The tool writes OUT/<config>_<split>.png with a row for each item and a column for each transform that changes the
-image. The clean image is at the right of the rainy image. Configs of detection and segmentation work too. If a data set
-mixes several images into one, the single images are shown.
+The tool writes <name of CONFIG>_<split>.png to --out. The sheet has a row for each item of the data set, and a column
+for each transform that changes the image. The clean image is to the right of the rainy image.
+
+CONFIG can also be a config of detection or segmentation. If its data set is a wrapper that combines several images into
+one, the sheet shows the single images, before they are combined. If a wrapper contains several data sets, the sheet
+shows the first one.
 """
 
 import argparse
@@ -26,12 +29,31 @@ from mmderain.io.config import config_errors
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('--split', choices=['train', 'val', 'test'], default='train', help='default: train')
-    parser.add_argument('--number', type=int, default=6, help='number of items, spread over the data set (default: 6)')
-    parser.add_argument('--height', type=int, default=200, help='height of a shown image, px (default: 200)')
+    parser.add_argument('config', metavar='CONFIG', help='config file')
+    parser.add_argument(
+        '--split',
+        choices=['train', 'val', 'test'],
+        default='train',
+        help='data set to show: the one for training, validation or test (default: train)',
+    )
+    parser.add_argument(
+        '--number',
+        type=int,
+        default=6,
+        metavar='N',
+        help='number of items to show, at equal distances from the first to the last item of the data set (default: 6)',
+    )
+    parser.add_argument(
+        '--height', type=int, default=200, metavar='PIXELS', help='height of each image on the sheet (default: 200)'
+    )
     parser.add_argument('--seed', type=int, default=0, help='seed of the random transforms (default: 0)')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/browse'), help='folder (default: %(default)s)')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs/browse'),
+        metavar='DIR',
+        help='folder for the contact sheet (default: %(default)s)',
+    )
     add_cfg_options(parser, 'train_dataloader.dataset.data_root=DIR')
     return parser.parse_args(argv)
 

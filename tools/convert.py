@@ -2,7 +2,8 @@
 
     python tools/convert.py sian rain100h.pth sian_rain100h.pth
 
-SRC is read with weights_only=True. Nothing is written if a key is unknown or missing, or if a shape does not fit.
+The tool writes DST only if SRC fits the network: no key may be unknown or missing, and every weight must have the
+expected shape. It reads SRC with weights_only=True, so that no code in the file is run.
 """
 
 import argparse
@@ -20,9 +21,9 @@ from mmderain.io import read_checkpoint, save_weights
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('network', choices=sorted(NETWORKS), help='network of the checkpoint')
-    parser.add_argument('checkpoint', type=checkpoint_file, metavar='SRC', help='checkpoint of the authors')
-    parser.add_argument('dst', type=Path, metavar='DST', help='file to write')
+    parser.add_argument('network', choices=sorted(NETWORKS), help='the network whose weights SRC contains')
+    parser.add_argument('checkpoint', type=checkpoint_file, metavar='SRC', help="checkpoint of the network's authors")
+    parser.add_argument('dst', type=Path, metavar='DST', help='checkpoint file to write')
     return parser.parse_args(argv)
 
 

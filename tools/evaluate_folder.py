@@ -1,8 +1,9 @@
-"""Measure images that any program has derained, with the same scores as tools/test.py.
+"""Measure derained images that any program has written, with the scores of tools/test.py.
 
     python tools/evaluate_folder.py results/ data/rain100l/test/norain --pairing prefix rain- norain-
 
-The tool prints the scores of each image and their means.
+The tool compares each derained image with its clean image. It prints the scores of each image, and the means over all
+images. docs/en/metrics.md defines the scores.
 """
 
 import argparse
@@ -33,12 +34,19 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         choices=list(PROTOCOLS),
         default=['PSNR-Y', 'SSIM-Y(valid)'],
         metavar='PROTOCOL',
-        help=f'any of {", ".join(PROTOCOLS)} (default: PSNR-Y SSIM-Y(valid))',
+        help=f'scores to compute, one or several of {", ".join(PROTOCOLS)} (default: PSNR-Y SSIM-Y(valid))',
     )
     parser.add_argument(
-        '--crop-border', type=int, default=0, metavar='PX', help='remove PX pixels at each side first (default: 0)'
+        '--crop-border',
+        type=int,
+        default=0,
+        metavar='PIXELS',
+        help='number of pixels that are removed at each of the four sides of both images before they are compared '
+        '(default: 0)',
     )
-    parser.add_argument('--out', metavar='DIR', help='write per_image.csv and metrics.json there')
+    parser.add_argument(
+        '--out', metavar='DIR', help='folder for per_image.csv and metrics.json (default: write no files)'
+    )
     return parser.parse_args(argv)
 
 
@@ -77,11 +85,11 @@ def find_pairs(args: argparse.Namespace) -> list[tuple[Path, Path]]:
     if alone or not pairs:
         examples = [path.as_posix() for path in (alone or foreign)[:3]]
         raise InputError(
-            f'{len(alone or foreign)} images in {args.pred} have no partner in {args.gt} by the rule {pairing!r}, for '
-            f'example {examples}; see --pairing'
+            f'{len(alone or foreign)} images in {args.pred} have no clean image in {args.gt} by the rule {pairing!r}, '
+            f'for example {examples}; see --pairing'
         )
     if foreign:
-        print(f'left out {len(foreign)} files whose names do not fit the rule, for example {foreign[0]}')
+        print(f'left out {len(foreign)} files whose names do not match the rule, for example {foreign[0]}')
     missing = len(clean) - len({gt for _, gt in pairs})
     if missing:
         print(

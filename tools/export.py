@@ -1,14 +1,20 @@
-"""Export a derainer to one file that runs without mmderain: ONNX, or a program of torch.export.
+"""Export a derainer to one file that runs without mmderain, in the format of ONNX or of torch.export.
 
     python tools/export.py nafnet nafnet.onnx
     python tools/export.py configs/derain/sian_rain100h.py sian.pt2 --weights sian.pth
 
-The exported model takes `rainy`, float32 (1, 3, H, W), RGB in [0, 1], and returns `derained` of the same shape, clamped
-to [0, 1]. It includes the conversion of the color order and the normalization. Height and width must be multiples of
-the number that the tool prints, and at least 8 times this number. An exported MAFNet accepts only the --size of the
-export, because its pooling depends on the size. The tool loads the written file again and compares it with PyTorch at
---size and, if the model accepts other sizes, at another size. It keeps the file only if the results differ by less than
-1e-4. ONNX needs the extra [export].
+The exported model takes the tensor `rainy`, float32 (1, 3, H, W), RGB in [0, 1]. It returns the tensor `derained` with
+the same shape, clamped to [0, 1]. It includes the conversion of the channel order and the normalization.
+
+The tool prints which sizes the exported model accepts: H and W must be multiples of a number that depends on the
+network, and at least 8 times this number. An exported MAFNet accepts only the size of --size, because
+its pooling depends on the image size.
+
+The tool loads the written file, and compares its results with those of PyTorch at --size. If the model accepts other
+sizes, it compares them at another size too. If a value differs by 1e-4 or more, the tool reports an error and
+keeps no file.
+
+The format ONNX needs the optional packages of mmderain[export].
 """
 
 import argparse
@@ -29,8 +35,14 @@ from mmderain.cli.options import add_weights_option, positive_int
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('model', metavar='MODEL', help='a name that `mmderain models` lists, or a config file')
-    parser.add_argument('out', type=Path, metavar='OUT', help='file to write: .onnx or .pt2')
+    parser.add_argument(
+        'model',
+        metavar='MODEL',
+        help='the derainer: a name that `mmderain models` lists, or the path of a config file',
+    )
+    parser.add_argument(
+        'out', type=Path, metavar='OUT', help='file to write; its suffix is .onnx for ONNX, and .pt2 for torch.export'
+    )
     add_weights_option(parser)
     parser.add_argument(
         '--size',
@@ -38,9 +50,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs=2,
         default=(320, 480),
         metavar=('HEIGHT', 'WIDTH'),
-        help='size of the example image, px (default: 320 480)',
+        help='height and width in pixels of the image with which the model is exported and compared (default: 320 480)',
     )
-    parser.add_argument('--fixed', action='store_true', help='export a model that accepts only --size')
+    parser.add_argument(
+        '--fixed',
+        action='store_true',
+        help='the exported model accepts only images of the size --size (default: it accepts other sizes too, unless '
+        'it is a MAFNet)',
+    )
     return parser.parse_args(argv)
 
 

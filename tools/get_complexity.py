@@ -1,8 +1,10 @@
-"""Print the number of parameters, the multiply-adds and the run time of the networks of configs.
+"""Print the number of parameters, the number of multiply-adds and the run time of networks.
 
     python tools/get_complexity.py configs/derain/mafnet_rain200h.py --size 320 480
 
-Only the multiply-adds of convolutions and matrix products are counted, as torch counts them.
+The tool prints a row for each config. It counts only the multiply-adds of convolutions and matrix products, with the
+counter of torch, and divides them by the number of pixels of the image. The run time is that of a forward pass in
+float32 over one image.
 """
 
 import argparse
@@ -19,11 +21,22 @@ from mmderain.engine.profiling import forward_pass, multiply_adds, random_images
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('configs', nargs='+', metavar='CONFIG')
-    parser.add_argument('--size', type=int, nargs=2, default=(320, 480), metavar=('HEIGHT', 'WIDTH'))
-    parser.add_argument('--device', default='cpu')
+    parser.add_argument('configs', nargs='+', metavar='CONFIG', help='config files of derainers')
     parser.add_argument(
-        '--repeats', type=int, default=3, help='number of timed passes; the shortest time is printed (default: 3)'
+        '--size',
+        type=int,
+        nargs=2,
+        default=(320, 480),
+        metavar=('HEIGHT', 'WIDTH'),
+        help='height and width of the image in pixels (default: 320 480)',
+    )
+    parser.add_argument('--device', default='cpu', help='device of the networks, such as cpu or cuda:0 (default: cpu)')
+    parser.add_argument(
+        '--repeats',
+        type=int,
+        default=3,
+        metavar='N',
+        help='number of timed passes; the tool prints the shortest time (default: 3)',
     )
     return parser.parse_args(argv)
 

@@ -1,15 +1,19 @@
-"""Draw those figures in the papers that show computed values: SIAN's Fig. 6, MAFNet's Fig. 1 and NASNet's Fig. 5.
+"""Draw figures from the papers that show computed values: Fig. 6 of SIAN, Fig. 1 of MAFNet and Fig. 5 of NASNet.
 
     python tools/paper_figures.py stages CONFIG CHECKPOINT --img rainy.png --gt clean.png --out stages.png
     python tools/paper_figures.py attention-maps CONFIG CHECKPOINT --img rainy.png --out maps.png
     python tools/paper_figures.py attention-parameters CONFIG --out parameters.png
 
-stages (SIAN, Fig. 6): the result of each stage, with its PSNR and SSIM on Y if there is a clean image.
-attention-maps (MAFNet, Fig. 1): what each group of the attentions adds at the full resolution in the last module. The
-groups of the spatial attention are wavelet bands, those of the channel attention are heads. Shown is the mean absolute
-value over the channels of a group. Blue is the least value of a map, red its largest.
-attention-parameters (NASNet, Fig. 5): parameters of the neuron attention, of squeeze and excitation, and of a
-convolution, for the number of channels in the config.
+The figures are:
+
+* stages (Fig. 6 of SIAN): the derained image after each stage of the network. With --gt, the caption gives PSNR-Y in dB
+  and SSIM-Y(valid);
+* attention-maps (Fig. 1 of MAFNet): what the two attentions add at full resolution in the last module of the network.
+  There is a map for each wavelet band of the spatial attention, and for each head of the channel attention. A map shows
+  the mean absolute value over its channels. Blue is the smallest value of the map, red its largest value;
+* attention-parameters (Fig. 5 of NASNet): the numbers of parameters of neuron attentions, of squeeze-and-excitation
+  modules, and of a 3x3 convolution. All have the number of input channels of the last convolution of the network in
+  CONFIG.
 """
 
 import argparse
@@ -41,12 +45,22 @@ KERNEL_SIZES, REDUCTIONS = (3, 5, 7), (4, 8, 16)
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('figure', choices=['stages', 'attention-maps', 'attention-parameters'])
-    parser.add_argument('config')
-    parser.add_argument('checkpoint', nargs='?', type=checkpoint_file, help='trained weights (default: random)')
-    parser.add_argument('--img', help='rainy image, for the first two figures')
-    parser.add_argument('--gt', help='clean image, for the scores of the stages')
-    parser.add_argument('--out', required=True, help='image file to write')
+    parser.add_argument(
+        'figure', choices=['stages', 'attention-maps', 'attention-parameters'], help='figure to draw, see below'
+    )
+    parser.add_argument('config', metavar='CONFIG', help='config file of a derainer')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        type=checkpoint_file,
+        metavar='CHECKPOINT',
+        help='checkpoint of the derainer (default: random weights)',
+    )
+    parser.add_argument('--img', metavar='FILE', help='rainy image; required for the figures stages and attention-maps')
+    parser.add_argument(
+        '--gt', metavar='FILE', help='clean image for the scores in the figure stages (default: no scores)'
+    )
+    parser.add_argument('--out', required=True, metavar='FILE', help='image file to write (required)')
     return parser.parse_args(argv)
 
 
@@ -160,7 +174,8 @@ def attention_parameters(model: Derainer) -> dict[str, int]:
     """Return the number of parameters of attention modules and of a 3x3 convolution, keyed by name.
 
     Args:
-        model: a model whose network has convolutions; the input channels of its last one are taken for all modules.
+        model: a model whose network has convolutions. All modules have the number of input channels of the last
+            convolution.
     """
     channels = [m for m in model.network.modules() if isinstance(m, nn.Conv2d)][-1].in_channels
     modules: dict[str, nn.Module] = {}

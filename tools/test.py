@@ -3,7 +3,7 @@
     python tools/test.py configs/derain/sian_rain100l.py sian_rain100l.pth --out work_dirs/scores
     bash tools/dist_test.sh configs/derain/sian_rain100l.py sian_rain100l.pth 8
 
-The scores are printed at the end. docs/en/metrics.md defines them.
+The tool prints the scores at the end. docs/en/metrics.md defines them. The second example tests in 8 processes.
 """
 
 import argparse
@@ -27,19 +27,35 @@ from mmderain.models import load_weights
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', type=checkpoint_file, help='checkpoint of mmderain; every key must fit the model')
-    parser.add_argument('--out', metavar='DIR', help='write per_image.csv and metrics.json there')
+    parser.add_argument('config', metavar='CONFIG', help='config file')
     parser.add_argument(
-        '--show-dir', metavar='DIR', help='write the derained images to DIR/derained and comparisons to DIR/panels'
+        'checkpoint',
+        type=checkpoint_file,
+        metavar='CHECKPOINT',
+        help='checkpoint from a training with mmderain, or from tools/convert.py. It must contain exactly the weights '
+        'of the model in CONFIG',
     )
-    parser.add_argument('--work-dir', metavar='DIR', help='folder for the log')
+    parser.add_argument(
+        '--out', metavar='DIR', help='folder for per_image.csv and metrics.json (default: write no files)'
+    )
+    parser.add_argument(
+        '--show-dir',
+        metavar='DIR',
+        help='folder for images. DIR/derained gets the derained images. DIR/panels gets images that show the '
+        'rainy, the derained and the clean image and the removed rain side by side (default: write no images)',
+    )
+    parser.add_argument(
+        '--work-dir',
+        metavar='DIR',
+        help='folder for the log (default: the work_dir of the config, or work_dirs/<name of CONFIG> if it has none)',
+    )
     add_cfg_options(parser, 'test_dataloader.dataset.data_root=DIR')
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='launcher of several processes; dist_test.sh sets it (default: none)',
+        help='program that started the processes of a test in several processes. tools/dist_test.sh sets this option '
+        '(default: none, for a test in one process)',
     )
     return parser.parse_args(argv)
 
@@ -65,7 +81,10 @@ def main(args: argparse.Namespace) -> None:
 
 
 def write_scores_to(out: str, cfg: Config) -> None:
-    """Set the folder for the scores of the ImageQuality of the test; each of several gets a numbered sub-folder."""
+    """Set the folder to which the ImageQuality in the test_evaluator writes its scores.
+
+    If the test_evaluator contains several ImageQuality entries, each writes to its own numbered sub-folder.
+    """
     evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
     ours = [evaluator for evaluator in evaluators if str(evaluator.type).endswith('ImageQuality')]
     if not ours:

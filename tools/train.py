@@ -1,13 +1,15 @@
-"""Train a derainer, or any model whose config mmengine's runner can read.
+"""Train a derainer, or any other model whose config mmengine's Runner accepts.
 
     python tools/train.py configs/derain/sian_rain100h.py
     python tools/train.py configs/derain/sian_rain100h.py --resume
     python tools/train.py configs/derain/sian_rain100h.py --check-data
     bash tools/dist_train.sh configs/derain/sian_rain100h.py 8
 
-Checkpoints and the log are written to work_dirs/<name of the config>. Ctrl+C and SIGTERM end the training after the
-current step. The training then saves a checkpoint, unless its config saves checkpoints only at the end of an epoch.
---resume continues from the last checkpoint. docs/en/training.md describes a training step by step.
+The last example trains in 8 processes, on a machine with several GPUs one process for each GPU.
+
+The tool writes checkpoints and the log to the work directory (--work-dir). Ctrl+C and SIGTERM end the training after
+the current step. The tool then saves a checkpoint, unless the config saves checkpoints only at the end of an epoch.
+--resume continues the training from the last checkpoint. docs/en/training.md explains each part of a training.
 """
 
 import argparse
@@ -35,45 +37,55 @@ from mmderain.io.config import config_errors
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', metavar='DIR', help='folder for checkpoints and the log')
+    parser.add_argument('config', metavar='CONFIG', help='config file')
+    parser.add_argument(
+        '--work-dir',
+        metavar='DIR',
+        help='work directory: the folder for checkpoints and the log (default: the work_dir of the config, or '
+        'work_dirs/<name of CONFIG> if it has none)',
+    )
     parser.add_argument(
         '--resume',
         nargs='?',
         type=checkpoint_file,
         const='auto',
         metavar='CHECKPOINT',
-        help='continue from this checkpoint or, if none is named, from the latest checkpoint of the work directory',
+        help='continue a training from CHECKPOINT. Without CHECKPOINT, continue from the latest checkpoint in the work '
+        'directory (default: start a new training)',
     )
     parser.add_argument(
         '--check-data',
         action='store_true',
-        help='decode all images before the training, and name those that cannot be read',
+        help='before the training, decode all images, and report those that cannot be read (default: no check)',
     )
     parser.add_argument(
         '--share-work-dir',
         action='store_true',
-        help='start even if another training uses the work directory',
+        help='start the training even if another training is using the work directory (default: report an error)',
     )
     parser.add_argument(
         '--amp',
         nargs='?',
         const='on',
         choices=['on', 'auto'],
-        help='train in mixed precision: fp16 on a GPU, bfloat16 on a CPU. auto: the same, but on a CPU only if a short '
-        'measurement shows that it is faster (default: float32)',
+        help='train in mixed precision: fp16 on a GPU, bfloat16 on a CPU. on (also --amp without a value): always; '
+        'auto: always on a GPU, and on a CPU only if it supports bfloat16 in hardware and a short measurement shows '
+        'that bfloat16 is faster than float32. With --resume on a CPU, auto does not measure, but uses bfloat16 if the '
+        'earlier training did (default: train in float32)',
     )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
-        help='scale the learning rate with the total batch size of all processes',
+        help='multiply the learning rate by the total batch size of all processes, divided by the entry '
+        'auto_scale_lr.base_batch_size of the config (default: use the learning rate of the config)',
     )
     add_cfg_options(parser, 'train_dataloader.batch_size=4')
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='launcher of several processes; dist_train.sh and slurm_train.sh set it (default: none)',
+        help='program that started the processes of a training in several processes. tools/dist_train.sh and '
+        'tools/slurm_train.sh set this option (default: none, for a training in one process)',
     )
     return parser.parse_args(argv)
 

@@ -148,7 +148,7 @@ class DerainInferencer:
                 if source.problem is not None:
                     raise source.problem
                 if existing == 'skip' and target is not None and target.exists():
-                    results[number].prediction = target
+                    results[number].prediction, results[number].skipped = target, True
                     continue
                 if isinstance(source.content, Path) and source.is_video and target is not None:
                     report = derain_video(self.model, source.content, target, batch_size, max_pixels=self.max_pixels)

@@ -25,12 +25,15 @@ class InputResult:
             with the channels and the dtype of the input (BGR, as in OpenCV). None if the input failed.
         error: the exception that the input raised. None if there was no error.
         reason: the error message. Empty if there was no error.
+        skipped: whether the input was skipped because its result file already exists and ``existing`` is ``'skip'``.
+            ``prediction`` is then the path of this file.
     """
 
     name: str
     prediction: Prediction | None = None
     error: Exception | None = None
     reason: str = ''
+    skipped: bool = False
 
     @property
     def status(self) -> str:

@@ -15,9 +15,7 @@ from .command import CommandParser, command
 #: The modules of the sub-commands, in the order of the help text.
 MODULES = (derain, scene, rain, joint_test, models, web)
 
-EPILOG = """exit status: 0 success, 1 an error, which is printed last, 2 wrong arguments
-
-examples:
+EPILOG = """examples:
   mmderain derain rainy.jpg --out derained
   mmderain derain holiday/ video.mp4 --out derained --precision fp32
   mmderain detect demo/street/*.jpg --out detected
@@ -25,13 +23,22 @@ examples:
   mmderain rain photos rainy --rain light+drops:2
   mmderain web
 
+exit status:
+  0    success
+  1    an error; the command prints its message
+  2    wrong arguments
+  130  interrupted by Ctrl+C
+
 `mmderain COMMAND --help` lists the options of a command.
 """
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    doc = f'Derain images and videos, draw synthetic rain, and measure the effect of rain on detectors.\n\n{EPILOG}'
+    doc = (
+        'Derain images and videos, draw synthetic rain, and measure the effect of rain on detectors and segmentors.'
+        f'\n\n{EPILOG}'
+    )
     parser = CommandParser(doc, prog='mmderain')
     parser.add_argument('--version', action='version', version=f'mmderain {__version__}')
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True, parser_class=CommandParser)

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import functools
 import os
+import re
 import select
 import sys
 import traceback
@@ -21,17 +22,21 @@ class CommandParser(argparse.ArgumentParser):
     """An argument parser whose help text is a docstring. It has the option ``--traceback``.
 
     Args:
-        doc: the docstring. Its first paragraph is printed before the list of options, the rest after it.
+        doc: the docstring. Its first paragraph is printed before the list of options, the rest after it. If the rest
+            starts with indented lines, these are examples, and the help text gives them a heading.
         options: further arguments of :class:`argparse.ArgumentParser`.
     """
 
     def __init__(self, doc: str, **options: Any) -> None:
         summary, _, rest = doc.strip().partition('\n\n')
+        if rest.startswith('    '):
+            commands = re.findall(r'^    \S', rest.partition('\n\n')[0], re.MULTILINE)
+            rest = f'{"example" if len(commands) == 1 else "examples"}:\n{rest}'
         options.setdefault('formatter_class', argparse.RawDescriptionHelpFormatter)
         super().__init__(description=summary, epilog=rest, **options)
         # The option has no default, because the default of a sub-command would replace the value that was given before
         # the name of the sub-command.
-        self.add_argument_group('if a command fails').add_argument(
+        self.add_argument(
             '--traceback',
             action='store_true',
             default=argparse.SUPPRESS,

@@ -1,10 +1,14 @@
-"""Derain images, videos, and folders of them.
+"""Derain images and videos.
 
     mmderain derain rainy.jpg --out derained
     mmderain derain holiday/ video.mp4 --out derained --precision fp32
 
-Each result has the name of its input. The results of a folder are put into the same sub-folders as their inputs. If an
-input cannot be derained, the others are still derained, the error is printed at the end, and the exit status is 1.
+Each result file has the name of its input file. Its suffix differs in two cases: the result of a video is an .mp4 file,
+and the result of an image is a .png file if its format cannot be written. If an input is a folder, the results are put
+into the same sub-folders as the input files.
+
+If an input cannot be derained, the command still derains the other inputs. It then prints the error at the end, and the
+exit status is 1.
 """
 
 import argparse
@@ -27,9 +31,14 @@ from .options import (
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add ``mmderain derain``."""
-    parser = commands.add_parser('derain', doc=__doc__, help='derain images, videos, and folders of them')
-    parser.add_argument('inputs', nargs='+', metavar='INPUT', help='image, video, or folder of them')
-    parser.add_argument('--out', required=True, metavar='FOLDER', help='folder for the results')
+    parser = commands.add_parser('derain', doc=__doc__, help='derain images and videos')
+    parser.add_argument(
+        'inputs',
+        nargs='+',
+        metavar='INPUT',
+        help='image file, video file, or folder. All images and videos in a folder and in its sub-folders are derained',
+    )
+    parser.add_argument('--out', required=True, metavar='FOLDER', help='folder for the result files (required)')
     add_existing_option(parser)
     add_model_options(parser)
     add_device_option(parser)
@@ -38,34 +47,36 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         '--tile',
         type=non_negative_int,
         metavar='PIXELS',
-        help='side of the tiles into which images are divided; 0: no tiles (default: tiles if memory requires them)',
+        help='divide each larger image into square tiles with this side length in pixels. 0: never use tiles '
+        '(default: use tiles only if the memory is too small for the whole image)',
     )
     parser.add_argument(
         '--batch-size',
         type=positive_int,
         default=1,
         metavar='N',
-        help='number of images of one size that are derained together (default: 1)',
+        help='number of images or video frames of the same size that the network processes together (default: 1)',
     )
     parser.add_argument(
         '--compile',
         action='store_true',
-        help='use torch.compile. The compilation takes a minute or more for each new image size; afterwards each image '
-        'takes less time. Useful for videos and for many images of one size',
+        help='run the network through torch.compile. The compilation takes a minute or more for each new image size. '
+        'After it, each image takes less time. This is useful for videos and for many images of the same size '
+        '(default: do not compile)',
     )
     parser.add_argument(
         '--max-pixels',
         type=positive_int,
         default=MAX_PIXELS,
         metavar='N',
-        help='largest number of pixels of an image or a video frame; larger files are refused before they are decoded '
-        '(default: 500 million)',
+        help='largest accepted number of pixels (width times height) of an image or a video frame. Larger files are '
+        'refused before they are decoded (default: 500 million)',
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Derain the inputs and print how many were derained."""
+    """Derain the inputs, and print how many were derained and how many were skipped."""
     with keep_cpu_memory():
         inferencer = DerainInferencer(
             args.model,
@@ -84,8 +95,12 @@ def run(args: argparse.Namespace) -> int:
             progress=sys.stderr.isatty(),
         )
     failed = [entry for entry in result.results if entry.error is not None]
-    done = len(result.results) - len(failed)
-    print(f'{done} of {len(result.results)} inputs derained' + (f'; the results are in {args.out}' if done else ''))
+    skipped = sum(entry.skipped for entry in result.results)
+    done = len(result.results) - len(failed) - skipped
+    text = f'{done} of {len(result.results)} inputs derained'
+    if skipped:
+        text += f', {skipped} skipped because the result file already exists'
+    print(text + (f'; the results are in {args.out}' if done or skipped else ''))
     for entry in failed:
         print_failure(args, entry.error, entry.reason)
     return 1 if failed else 0

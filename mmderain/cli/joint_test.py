@@ -3,18 +3,24 @@
     mmderain joint-test CONFIG CHECKPOINT --derainer nafnet --rain heavy light:2
     mmderain joint-test CONFIG CHECKPOINT --derainer SIAN sian_rain100h.py sian.pth
 
-CONFIG and CHECKPOINT are a config of mmdet or mmseg and its checkpoint. They need no changes. The result is a table.
-Each row is one run of the test loop:
+CONFIG is a config of mmdet or mmseg, and CHECKPOINT is its checkpoint. Neither needs any change for this test.
 
-* clean images;
-* clean images after each derainer, to show whether the derainer does harm;
-* rainy images;
-* rainy images after a median blur, as a control, and after each derainer;
-* images that another program derained (--folder);
-* clean and rainy images with other task models (--baseline), such as a model that was fine-tuned on rain.
+The command runs the test loop of CONFIG once for each of these conditions:
 
-Finished rows are stored. After an interruption, the same call continues. A row is run again if anything that it depends
-on has changed.
+* the clean test images;
+* the clean images after each derainer, to show whether the derainer damages them;
+* the rainy images, which are the test images with drawn rain;
+* the rainy images after a median blur, which serves as a control;
+* the rainy images after each derainer;
+* the images that another program derained (--folder);
+* the clean and the rainy images with other detectors or segmentors (--baseline), such as a detector that was fine-tuned
+  on rain.
+
+With --rain none, the test images already show real rain. The conditions with clean images are then left out.
+
+The command prints a table with one row for each condition, and writes it to --out. It also stores each finished row. If
+the command is interrupted, run it again with the same arguments: it continues after the last finished row. It measures
+a stored row again only if something has changed on which the row depends, such as a checkpoint.
 """
 
 import argparse
@@ -49,16 +55,23 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the test."""
-    parser.add_argument('config', help='config of mmdet or mmseg; its test set is used')
-    parser.add_argument('checkpoint', type=checkpoint_file, help='checkpoint of the detector or segmentor')
+    parser.add_argument('config', metavar='CONFIG', help='config of mmdet or mmseg; the command uses its test set')
+    parser.add_argument(
+        'checkpoint',
+        type=checkpoint_file,
+        metavar='CHECKPOINT',
+        help='checkpoint of the detector or segmentor in CONFIG',
+    )
     parser.add_argument(
         '--derainer',
         nargs='+',
         action=AppendDerainer,
         default=[],
-        metavar=('NAME', 'DERAINER [CHECKPOINT]'),
-        help='a derainer to test. NAME: its name in the table; DERAINER: a name that `mmderain models` lists, or a '
-        'config file (default: NAME); CHECKPOINT: its weights (default: the bundled weights). May be repeated',
+        metavar='WORD',
+        help='a derainer to test, in one to three words: NAME, NAME DERAINER, or NAME DERAINER CHECKPOINT. NAME is the '
+        'name of the derainer in the table. DERAINER is a name that `mmderain models` lists, or the path of a config '
+        'file (default: NAME). CHECKPOINT is the checkpoint of the derainer (default: its bundled checkpoint). Repeat '
+        'the option to test several derainers (default: no derainer)',
     )
     parser.add_argument(
         '--baseline',
@@ -66,7 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar=('NAME', 'CONFIG', 'CHECKPOINT'),
-        help='another task model to compare with. NAME: its name in the table. May be repeated',
+        help='another detector or segmentor, for comparison. NAME is its name in the table, CONFIG its config and '
+        'CHECKPOINT its checkpoint. Repeat the option for several models (default: none)',
     )
     parser.add_argument(
         '--folder',
@@ -74,24 +88,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar=('NAME', 'DIR'),
-        help='test images that another program derained. NAME: their name in the table; DIR: folder of the images, '
-        'which have the same file names as in the test set. May be repeated',
+        help='test images that another program derained. NAME is the name of this row in the table. DIR is the folder '
+        'of these images. Each image must have the same relative path as in the test set. Repeat the option for '
+        'several folders (default: none)',
     )
     parser.add_argument(
         '--rain',
         nargs='+',
         default=['heavy'],
         metavar='RAIN',
-        help=f'{rain_help()}. Several rains are tested one after another (default: heavy)',
+        help=f'{rain_help()}. If there are several values, each gets its own rows in the table (default: heavy)',
     )
-    parser.add_argument('--seed', type=int, default=0, help='seed of the rain (default: 0)')
-    parser.add_argument('--limit', type=positive_int, metavar='N', help='test only the first N images')
-    add_device_option(parser, 'cpu')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the random rain (default: 0)')
+    parser.add_argument(
+        '--limit', type=positive_int, metavar='N', help='use only the first N images of the test set (default: all)'
+    )
+    add_device_option(parser, 'cpu', 'the derainers')
     parser.add_argument(
         '--out',
         type=Path,
         metavar='DIR',
-        help='folder for the results (default: work_dirs/joint_test/<name of the config>)',
+        help='folder for the results (default: work_dirs/joint_test/<name of CONFIG>; with --limit N, '
+        '"_first<N>" is added to the name)',
     )
     add_cfg_options(parser, 'test_dataloader.dataset.data_root=DIR')
 
@@ -172,7 +190,7 @@ def run(args: argparse.Namespace) -> None:
     joint_test.write_report(rows, results, out, settings)
     written = 'table.md, table.csv, results.json, chart.png, gallery/'
     table = joint_test.markdown_table(joint_test.make_table(rows, results))
-    print(f'\n{table}\n{results[0].images} images. {out}: {written}')
+    print(f'\n{table}\n{results[0].images} images. Written to {out}: {written}')
 
 
 main = command(parse_args)(run)

@@ -1,4 +1,4 @@
-"""List the models that other commands accept by name: models with bundled weights, and configs of derainers."""
+"""List the names of models that other commands accept: models with bundled weights, and configs of derainers."""
 
 import argparse
 from pathlib import Path

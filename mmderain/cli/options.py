@@ -11,23 +11,33 @@ from mmderain.rain import PRESETS
 
 def add_model_options(parser: argparse.ArgumentParser, default: str | None = DEFAULT_DERAINER) -> None:
     """Add ``--model`` and ``--weights`` of a derainer."""
-    shown = f' (default: {default})' if default else ''
     parser.add_argument(
-        '--model', default=default, help=f'derainer: a name that `mmderain models` lists, or a config file{shown}'
+        '--model',
+        default=default,
+        help=f'the derainer: a name that `mmderain models` lists, or the path of a config file '
+        f'(default: {default or "none"})',
     )
     add_weights_option(parser)
 
 
 def add_weights_option(parser: argparse.ArgumentParser) -> None:
     """Add ``--weights`` of a derainer."""
-    text = 'checkpoint of the derainer (default: the bundled one)'
+    text = 'checkpoint file of the derainer (default: its bundled checkpoint; required if none is bundled)'
     parser.add_argument('--weights', type=checkpoint_file, metavar='FILE', help=text)
 
 
-def add_device_option(parser: argparse.ArgumentParser, default: str | None = None) -> None:
-    """Add ``--device`` of the models."""
+def add_device_option(parser: argparse.ArgumentParser, default: str | None = None, models: str = 'all models') -> None:
+    """Add ``--device``.
+
+    Args:
+        parser: parser to extend.
+        default: default device. None chooses the first GPU if there is one, else the CPU.
+        models: description of the models that run on the device, for the help text.
+    """
     shown = default or 'the first GPU if there is one, else cpu'
-    parser.add_argument('--device', default=default, help=f'cpu, cuda:0 and so on (default: {shown})')
+    parser.add_argument(
+        '--device', default=default, help=f'device of {models}, such as cpu or cuda:0 (default: {shown})'
+    )
 
 
 def add_precision_option(parser: argparse.ArgumentParser) -> None:
@@ -36,8 +46,8 @@ def add_precision_option(parser: argparse.ArgumentParser) -> None:
         '--precision',
         choices=['auto', 'fp32', 'bf16', 'fp16'],
         default='auto',
-        help='number format of the derainer. auto: bf16 if the device supports it in hardware and a short measurement '
-        'shows that bf16 is faster, else fp32 (default: auto)',
+        help='number format in which the derainer computes. auto: bf16 if the device supports bf16 in hardware and a '
+        'short measurement shows that bf16 is faster than fp32, else fp32 (default: auto)',
     )
 
 
@@ -47,8 +57,9 @@ def add_existing_option(parser: argparse.ArgumentParser) -> None:
         '--existing',
         choices=['refuse', 'skip', 'replace'],
         default='refuse',
-        help='what to do if a result file already exists. refuse: stop before anything is written; skip: keep the '
-        'file and skip its input; replace: write the file again (default: refuse)',
+        help='what to do if a result file already exists. refuse: report an error and write nothing; skip: do not '
+        'process the input, and keep the existing result file; replace: process the input, and replace the existing '
+        'result file (default: refuse)',
     )
 
 
@@ -61,7 +72,7 @@ def add_rain_options(parser: argparse.ArgumentParser, default: str, allow_none: 
         allow_none: whether ``none`` is accepted.
     """
     parser.add_argument('--rain', default=default, help=f'{rain_help(allow_none)} (default: {default})')
-    parser.add_argument('--seed', type=int, default=0, help='seed of the rain (default: 0)')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the random rain (default: 0)')
 
 
 def add_cfg_options(parser: argparse.ArgumentParser, example: str) -> None:
@@ -76,7 +87,8 @@ def add_cfg_options(parser: argparse.ArgumentParser, example: str) -> None:
         nargs='+',
         action=CfgOptionsAction,
         metavar='KEY=VALUE',
-        help=f'override entries of the config, for example {example}',
+        help=f'replace values of the config, for example {example}. Dots in KEY separate nested keys '
+        '(default: use the config unchanged)',
     )
 
 
@@ -107,10 +119,10 @@ def rain_help(allow_none: bool = True) -> str:
     Args:
         allow_none: whether ``none`` is accepted.
     """
-    none = '; none if the images show real rain' if allow_none else ''
+    none = '. Use none if the images already show real rain' if allow_none else ''
     return (
-        f'rain to draw: {", ".join(PRESETS)}, optionally with a severity from 1 to 5, as in heavy:4 (default severity '
-        f'3); several can be joined by +, as in light+mist{none}'
+        f'rain to draw: {", ".join(PRESETS)}. A severity from 1 (weakest) to 5 can follow each name, as in heavy:4; '
+        f'without it, the severity is 3. Join several names by +, as in light+mist:2{none}'
     )
 
 

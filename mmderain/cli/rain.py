@@ -1,16 +1,18 @@
-"""Draw synthetic rain over every image of a folder. Every run with the same seed draws the same rain.
+"""Draw synthetic rain over every image of a folder. Two calls with the same arguments draw the same rain.
 
     mmderain rain photos rainy_photos --rain heavy:4+mist
 
 The command writes:
 
-    DST/rain            the rainy images as PNG
-    DST/layer           the light that the rain adds, as PNG; for mist and drops, the absolute difference
-    DST/norain          links to the clean images
-    DST/manifest.jsonl  the settings in the first line, then for each image its seed, scale and all random parameters
+    DST/rain            the rainy images, as PNG files
+    DST/layer           the absolute value of what the rain adds to each pixel, as PNG files
+    DST/norain          the clean images, as links to the source images
+    DST/manifest.jsonl  the settings in the first line, and then a line for each image with its seed, its scale and all
+                        random parameters
 
-The images in all folders have the file names of the source images. PairedImageDataset can read DST. After an
-interruption, the same call continues.
+In the three folders, an image has the same relative path as its source image in SRC. PNG files have the suffix .png.
+PairedImageDataset can read DST. If the command is interrupted, run it again with the same arguments: it continues with
+the images that are missing.
 """
 
 import argparse
@@ -28,11 +30,15 @@ from .options import add_rain_options, positive_int
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add ``mmderain rain``."""
     parser = commands.add_parser('rain', doc=__doc__, help='draw synthetic rain over a folder of images')
-    parser.add_argument('src', type=Path, metavar='SRC', help='folder of clean images, searched with its sub-folders')
-    parser.add_argument('dst', type=Path, metavar='DST', help='folder for the results')
+    parser.add_argument(
+        'src', type=Path, metavar='SRC', help='folder of clean images; images in its sub-folders are included'
+    )
+    parser.add_argument(
+        'dst', type=Path, metavar='DST', help='folder for the results; new, empty, or from an earlier call'
+    )
     add_rain_options(parser, 'heavy', allow_none=False)
     parser.add_argument(
-        '--workers', type=positive_int, metavar='N', help='number of threads (default: one for each core)'
+        '--workers', type=positive_int, metavar='N', help='number of threads (default: the number of CPU cores)'
     )
     parser.set_defaults(run=run)
 
@@ -49,9 +55,9 @@ def run(args: argparse.Namespace) -> int:
             lambda results, total: track(results, f'{args.rain} rain', total=total),
         )
     except KeyboardInterrupt:
-        print('interrupted; repeat the call to continue', file=sys.stderr)
+        print('interrupted; run the same command again to continue', file=sys.stderr)
         raise
-    existing = f'; {result.existing} existed already' if result.existing else ''
+    existing = f'; {result.existing} finished by an earlier call' if result.existing else ''
     print(f'{args.dst}: rain drawn over {result.drawn} of {result.images} images{existing}')
     for error in result.errors:
         print_failure(args, error)

@@ -1,4 +1,4 @@
-"""Show the predictions of a detector or segmentor for the clean, the rainy and the derained image of a scene."""
+"""Show the predictions of a detector or segmentor for the clean, the rainy and the derained version of an image."""
 
 import argparse
 
@@ -21,27 +21,30 @@ from .options import (
     rain_or_none,
 )
 
-DOC = """Show the predictions of a {kind} for the clean, the rainy and the derained image of a scene.
+DOC = """Show the predictions of a {kind} for the clean, the rainy and the derained version of an image.
 
     mmderain {command} demo/street/*.jpg --out work_dirs/scenes
     mmderain {command} rainy_street.jpg --rain none --out work_dirs/scenes
 
-The command writes one figure for each input image. The figure shows the clean, the rainy and the derained image side by
-side, with the predictions drawn on them, and with counts and scores below them. With --rain none, the input is the
-rainy image, and the figure contains no clean image.
+An input image is clean: the command draws rain over it, and derains the result. With --rain none, an input image is
+already rainy, and there is no clean version.
+
+The command writes one figure for each input image. The figure shows the versions of the image side by side, with the
+predictions drawn on them. Below each version is a text that describes the prediction, and the PSNR and SSIM of the
+version if there is a clean version.
 """
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add ``mmderain detect`` and ``mmderain segment``."""
-    for command, kind in (('detect', 'detector'), ('segment', 'segmentor')):
+    for command, kind, library in (('detect', 'detector', 'mmdet'), ('segment', 'segmentor', 'mmseg')):
         parser = commands.add_parser(
             command,
             doc=DOC.format(kind=kind, command=command),
-            help=f'show the predictions of a {kind} for the clean, rainy and derained image of a scene',
+            help=f'show the predictions of a {kind} for the clean, the rainy and the derained version of an image',
         )
-        parser.add_argument('inputs', nargs='+', metavar='INPUT', help='image, or folder of images')
-        parser.add_argument('--out', required=True, metavar='FOLDER', help='folder for the figures')
+        parser.add_argument('inputs', nargs='+', metavar='INPUT', help='image file, or folder of image files')
+        parser.add_argument('--out', required=True, metavar='FOLDER', help='folder for the figures (required)')
         add_existing_option(parser)
         add_rain_options(parser, 'heavy:2')
         parser.add_argument(
@@ -49,14 +52,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
             dest='task',
             default=f'street-{kind}',
             metavar='MODEL',
-            help=f'{kind}: a name that `mmderain models` lists, or a config of mmdet or mmseg, which is a file or '
-            'a name such as mmdet::... (default: %(default)s)',
+            help=f'the {kind}: a name that `mmderain models` lists, the path of a config file of {library}, or the '
+            f'name of a config of {library} in the format {library}::FOLDER/FILE.py (default: %(default)s)',
         )
         parser.add_argument(
             '--task-weights',
             type=checkpoint_file,
             metavar='FILE',
-            help=f'checkpoint of the {kind} (default: the bundled one)',
+            help=f'checkpoint file or URL of the {kind} (default: its bundled checkpoint; required if none is bundled)',
         )
         add_model_options(parser)
         add_device_option(parser)

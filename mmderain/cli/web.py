@@ -1,9 +1,10 @@
-"""Serve a web page that derains an uploaded image and shows the predictions of a task model before and after.
+"""Serve a web page that derains an uploaded image.
 
     mmderain web
     mmderain web --model configs/derain/sian_sample.py --weights work_dirs/sample_demo/iter_900.pth
 
-The page offers the bundled models and the derainer of --model. Ctrl+C ends the server and deletes the uploaded files.
+The page also shows the predictions of a detector or segmentor for the rainy and for the derained image. It offers all
+bundled models and, if --model is given, this derainer. Ctrl+C ends the server and deletes the uploaded files.
 """
 
 import argparse
@@ -25,28 +26,33 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add ``mmderain web``."""
     parser = commands.add_parser('web', doc=__doc__, help='serve a web page that derains an uploaded image')
     parser.add_argument(
-        '--host', default='127.0.0.1', help='address to listen on (default: %(default)s, this machine only)'
+        '--host',
+        default='127.0.0.1',
+        help='address on which the server listens (default: %(default)s, which only this machine can reach)',
     )
-    parser.add_argument('--port', type=int, default=7860, help='port to listen on (default: %(default)s)')
+    parser.add_argument(
+        '--port', type=int, default=7860, help='port on which the server listens (default: %(default)s)'
+    )
     parser.add_argument(
         '--max-upload',
         type=int,
         default=20,
         metavar='MB',
-        help='largest size of an uploaded file in MB (default: %(default)s)',
+        help='largest accepted size of an uploaded file in MB (default: %(default)s)',
     )
     parser.add_argument(
         '--auth-file',
         type=Path,
         metavar='FILE',
-        help='file with a line user:password for each user, which only its owner can read (default: no login)',
+        help='file with the users who can log in, one line user:password for each. Only the owner of the file may have '
+        'permission to read it, as after chmod 600 (default: no login)',
     )
     parser.add_argument(
         '--time-limit',
         type=positive_int,
         default=int(TIME_LIMIT),
         metavar='SECONDS',
-        help='longest time of a request in seconds (default: %(default)s)',
+        help='longest time for one request in seconds; a request that takes longer is stopped (default: %(default)s)',
     )
     add_model_options(parser, default=None)
     add_device_option(parser)

@@ -325,6 +325,7 @@ def test_derain_and_rain_commands_write_images_and_report_errors(tmp_path, capsy
     assert main(arguments) == 1 and 'already exists' in capsys.readouterr().err
     (tmp_path / 'in/b.png').unlink()
     assert main([*arguments, '--existing', 'replace', '--tile', '64']) == 0
+    assert capsys.readouterr().out == f'1 of 1 inputs derained; the results are in {tmp_path / "out"}\n'
     with pytest.raises(SystemExit) as exit:
         main(['derain'])
     assert exit.value.code == 2
@@ -343,3 +344,22 @@ def test_models_command_lists_every_config(capsys):
     )
     names = {path.stem for path in (ROOT / 'configs/derain').glob('*.py')}
     assert {name for name in names if name not in message} == {'sian_compact'}  # it is listed as `sian`
+
+
+def test_derain_command_counts_skipped_inputs(tmp_path, capsys):
+    (tmp_path / 'net.py').write_text(
+        "default_scope = 'mmderain'\nmodel = dict(type='Derainer', network=dict(type='Darken'))\n"
+    )
+    for name in ('a', 'b', 'c'):
+        write(tmp_path / f'in/{name}.png')
+    out = tmp_path / 'out'
+    write(out / 'b.png')
+    kept = (out / 'b.png').read_bytes()
+    arguments = ['derain', str(tmp_path / 'in'), '--model', str(tmp_path / 'net.py'), '--out', str(out)]
+    arguments += ['--existing', 'skip']
+    skipped = 'skipped because the result file already exists'
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == f'2 of 3 inputs derained, 1 {skipped}; the results are in {out}\n'
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == f'0 of 3 inputs derained, 3 {skipped}; the results are in {out}\n'
+    assert (out / 'b.png').read_bytes() == kept

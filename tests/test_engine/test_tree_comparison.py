@@ -150,6 +150,18 @@ def test_the_script_imports_the_package_of_the_tree(tmp_path, monkeypatch):
         time_in_tree(script, tree, 'old', dict(JOB, config='none.py'))
 
 
+def test_the_script_prints_its_help_and_refuses_other_arguments(capsys):
+    main = load_tool('dev/time_in_tree').main
+    with pytest.raises(SystemExit) as end:
+        main(['--help'])
+    assert end.value.code == 0 and 'example:\n    PYTHONPATH=TREE python' in capsys.readouterr().out
+    for text in ('sian', '[1]'):
+        with pytest.raises(SystemExit) as end:
+            main([text])
+        assert end.value.code == 2
+        assert f'argument JOB: found {text!r}, expected a JSON object' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('changes', [{}, dict(train=True), dict(precision='bf16', cpu_memory='freed')])
 def test_the_script_runs_the_networks_of_this_tree(changes):
     job = dict(JOB, config=str(ROOT / 'configs/derain/sian_sample.py'), **{k: v for k, v in changes.items()})

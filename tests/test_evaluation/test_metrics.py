@@ -107,6 +107,6 @@ def test_evaluate_folder_pairs_by_rule_and_reports_images_without_partner(tmp_pa
     for n, offset in ((1, 3), (10, 5), (2, 9)):
         assert f'rain-{n}.png  PSNR-RGB {20 * np.log10(255 / offset):.4f}' in out
     assert tool.main(arguments) == 1
-    assert 'have no partner' in capsys.readouterr().err
+    assert 'have no clean image' in capsys.readouterr().err
     assert tool.main([str(tmp_path / 'none'), str(tmp_path / 'gt')]) == 1
     assert 'none: no such folder' in capsys.readouterr().err

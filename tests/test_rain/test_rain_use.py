@@ -87,7 +87,7 @@ def test_rain_command_writes_images_layers_and_manifest_and_continues(tmp_path, 
     (dst / 'rain/sub/2.png').unlink()
     before = (dst / 'rain/sub/0.png').stat().st_mtime_ns
     assert main(['rain', str(src), str(dst), '--rain', 'heavy:2']) == 0
-    assert 'over 2 of 3 images; 1 existed already' in capsys.readouterr().out
+    assert 'over 2 of 3 images; 1 finished by an earlier call' in capsys.readouterr().out
     assert (dst / 'manifest.jsonl').read_text() == ''.join(text)
     assert (dst / 'rain/sub/0.png').stat().st_mtime_ns == before
 

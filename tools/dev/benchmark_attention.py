@@ -2,10 +2,13 @@
 
     python tools/dev/benchmark_attention.py --sizes 128x128 1080x1920
 
-The kernels and the loop run alternately. For each size, the tool prints their median times in milliseconds, first for
-the forward pass, and then for the forward and backward pass together. It also prints the largest difference between
-their results and between their gradients, relative to the largest value. It writes the same values to attention.json in
---out. On a CPU, the kernels run in Triton's interpreter, which is only useful to try the tool at small sizes.
+For each size, the tool runs the kernels and the loop alternately. It prints two lines of JSON: one for the forward
+pass, and one for the forward and the backward pass together. A line contains the median time of the kernels and of the
+loop in milliseconds. It also contains the largest difference between the kernels and the loop, relative to the largest
+value. The line for the forward pass compares the results, and the other line also compares the gradients.
+
+The tool writes the same values to attention.json in --out. On a CPU, the kernels run in Triton's interpreter. This is
+slow, and only useful to try the tool at small sizes.
 """
 
 import argparse
@@ -33,11 +36,36 @@ RELATIONS, VALUES = 2, 8
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('--sizes', nargs='+', type=parse_size, default=[(128, 128), (1080, 1920)], metavar='HxW')
-    parser.add_argument('--window', type=int, default=7, help="side of the window (default: 7, JDNet's)")
-    parser.add_argument('--device', default='cuda', help='default: cuda')
-    parser.add_argument('--repeats', type=int, default=10, help='number of timed passes (default: 10)')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark_attention'), help='default: %(default)s')
+    parser.add_argument(
+        '--sizes',
+        nargs='+',
+        type=parse_size,
+        default=[(128, 128), (1080, 1920)],
+        metavar='HxW',
+        help='image sizes to measure: height and width in pixels (default: 128x128 1080x1920)',
+    )
+    parser.add_argument(
+        '--window',
+        type=int,
+        default=7,
+        metavar='PIXELS',
+        help='side of the attention window (default: 7, as in JDNet)',
+    )
+    parser.add_argument('--device', default='cuda', help='device: cpu, cuda or cuda:N (default: cuda)')
+    parser.add_argument(
+        '--repeats',
+        type=int,
+        default=10,
+        metavar='N',
+        help='number of timed passes of the kernels and of the loop (default: 10)',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs/benchmark_attention'),
+        metavar='DIR',
+        help='folder for attention.json (default: %(default)s)',
+    )
     return parser.parse_args(argv)
 
 

@@ -1,11 +1,11 @@
-"""Add the weights of a trained network to the package, under a name.
+r"""Add the weights of a trained network to the package, as a model with a name.
 
     python tools/dev/bundle_weights.py nafnet derain/nafnet_photographs.py \
         work_dirs/queue/nafnet_photographs/iter_17000.pth --about 'NAFNet (2.0 M parameters), light to heavy streaks'
 
-CHECKPOINT is a checkpoint of a training run, or a stored state in tools/dev/training_state. The tool writes the weights
-in half precision to mmderain/weights/NAME.pth, and adds the entry NAME to mmderain/weights/index.json. If the run used
-an EMA, the tool uses the averaged weights.
+CHECKPOINT is a checkpoint of a training, or a .pth file in tools/dev/training_state. The tool writes the weights in
+half precision to NAME.pth in --weights, and adds the entry NAME to index.json in this folder. If the checkpoint
+contains averaged weights (EMA), the tool writes these.
 """
 
 import argparse
@@ -24,11 +24,22 @@ ROOT = Path(__file__).resolve().parents[2]
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('name', metavar='NAME', help='name of the model')
-    parser.add_argument('config', metavar='CONFIG', help='config in configs/, such as derain/nafnet_photographs.py')
-    parser.add_argument('checkpoint', type=checkpoint_file, metavar='CHECKPOINT', help='trained weights')
-    parser.add_argument('--about', required=True, metavar='TEXT', help='one-line description of the model')
-    parser.add_argument('--weights', type=Path, default=ROOT / 'mmderain/weights', help='folder of the bundled weights')
+    parser.add_argument('name', metavar='NAME', help='name of the new model')
+    parser.add_argument('config', metavar='CONFIG', help='config of the training, relative to configs/')
+    parser.add_argument('checkpoint', type=checkpoint_file, metavar='CHECKPOINT', help='checkpoint file')
+    parser.add_argument(
+        '--about',
+        required=True,
+        metavar='TEXT',
+        help='one-line description of the model for `mmderain models` (required)',
+    )
+    parser.add_argument(
+        '--weights',
+        type=Path,
+        default=ROOT / 'mmderain/weights',
+        metavar='DIR',
+        help='folder of the bundled weights (default: mmderain/weights)',
+    )
     return parser.parse_args(argv)
 
 

@@ -2,16 +2,21 @@
 
     python tools/dev/check_paper_numbers.py --papers DIR
 
-The numbers are those of configs/derain/metafile_*.yml and docs/en/peers/*.yml. DIR contains the text of each paper,
-extracted from its PDF: sian.txt, jdnet.txt, nasnet.txt and mafnet.txt. They are not part of the project.
+The tool looks up all numbers in configs/derain/metafile_*.yml and in docs/en/peers/*.yml. DIR contains the texts that
+were extracted from the PDF files of the papers: sian.txt, jdnet.txt, nasnet.txt and mafnet.txt. They are not part of
+the project.
 
-A number is found if it stands near its table with the same digits. "Near" means on the lines from the caption of the
-table to the next caption, 25 lines at most. If `cells_above_caption` in docs/en/peers lists the table, "near" means on
-the lines from the previous caption to the caption of the table, 25 lines at most. A number that a table contains twice
-must stand there twice. The tool does not check that a number stands in the right row.
+A number counts as found if the text contains it with the same digits near its table:
 
-The tool prints the count of found numbers for each table, and one line for each number that is not found. The exit
-status is 1 if a number is not found and `checked_by_eye` in docs/en/peers does not list it.
+* usually, these are the lines after the caption of the table, up to the next caption, at most 25 lines;
+* if `cells_above_caption` in docs/en/peers lists the table, these are the lines before the caption of the table, back
+  to the previous caption, at most 25 lines.
+
+If a table contains a number twice, the text must contain it twice. The tool does not check that a number is in the
+right row.
+
+For each table, the tool prints how many numbers it found. It prints a line for each number that it did not find. The
+exit status is 1 if a number was not found and `checked_by_eye` in docs/en/peers does not list it.
 """
 
 import argparse
@@ -54,7 +59,9 @@ class Number(NamedTuple):
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('--papers', type=Path, required=True, metavar='DIR', help='folder with the texts of the papers')
+    parser.add_argument(
+        '--papers', type=Path, required=True, metavar='DIR', help='folder with the texts of the papers (required)'
+    )
     return parser.parse_args(argv)
 
 

@@ -2,11 +2,13 @@
 
     python tools/dev/check_release.py --out dist
 
-The script installs the wheel into a new virtual environment, uses its commands and its transform, and uninstalls it.
-The environment contains all packages of the Python that runs this script, such as mmdet and mmseg, but not mmderain.
-Nothing is downloaded. The check passes if every step succeeds, uninstalling leaves no file, and mmdet can still be
-imported. The archives are copied to --out only if the check passes. `make release` runs this check;
-CONTRIBUTING.md lists the steps of a release.
+The tool installs the wheel into a new virtual environment, uses its commands and its transform, and uninstalls it. The
+environment contains all packages of the Python that runs this tool, such as mmdet and mmseg, but not mmderain. Nothing
+is downloaded.
+
+The check passes if every step succeeds, if no file is left after uninstalling, and if mmdet can then still be imported.
+The tool copies the two archives to --out only if the check passes. `make release` runs this check. CONTRIBUTING.md
+lists the steps of a release.
 """
 
 import argparse
@@ -139,7 +141,9 @@ def run(*arguments: str | Path, cwd: Path | None = None) -> str:
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('--out', type=Path, default=ROOT / 'dist', metavar='DIR', help='folder for the archives')
+    parser.add_argument(
+        '--out', type=Path, default=ROOT / 'dist', metavar='DIR', help='folder for the archives (default: dist)'
+    )
     return parser.parse_args(argv)
 
 

@@ -1,10 +1,11 @@
-"""Check identifiers and sentences of the project against the list of words in tools/dev/words.yml.
+"""Check that the files of the project contain none of the words that tools/dev/words.yml refuses.
 
     python tools/dev/check_words.py
 
-Identifiers are read from the syntax trees of all Python files. Phrases are searched in docstrings, messages and other
-strings, comments, Markdown, shell scripts and YAML. The tool prints a line for each refused word, with what to write
-instead.
+words.yml lists refused identifiers and refused phrases. In Python files, the tool checks all identifiers, and searches
+all strings and comments for the phrases. In Markdown, shell, YAML, TOML and CITATION files, it searches the whole text
+for the phrases. For each refused word, it prints a line that says what to write instead. The exit status is 1 if it
+finds a refused word.
 """
 
 import argparse

@@ -1,12 +1,14 @@
-"""Train small versions of SIAN, JDNet, NASNet and MAFNet on synthetic rain, and draw their curves.
+"""Train small versions of SIAN, JDNet, NASNet and MAFNet on synthetic rain, and draw their loss curves.
 
     python tools/dev/compare_learning.py --rain-free DIR --test DIR --steps 600 --out work_dirs/learning
 
-For training, heavy rain is drawn over 64x64 crops of the photographs in --rain-free. The folder of --test contains
-pairs of a benchmark with the file names of Rain100H (rain/rain-001.png and norain/norain-001.png). Each network is
-trained with the loss and the optimizer of its paper, except for the learning rate. The curves show that the networks
+The training images are crops of 64x64 pixels from the photographs in --rain-free, with heavy rain drawn over them.
+After the training, each network derains the rainy images in --test. Each network is trained with the loss and the
+optimizer of its paper. The learning rate is the same for all networks.
+
+The tool writes the curves to learning.png and the values to learning.json in --out. The curves show that the networks
 learn. They do not show which network is best, because no network has converged, and the networks differ in size.
-docs/en/networks.md shows the result.
+docs/en/networks.md shows the curves.
 """
 
 import argparse
@@ -104,12 +106,37 @@ def draw(results: list[dict], path: Path) -> None:
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('--rain-free', type=Path, required=True, help='folder of clean photographs')
-    parser.add_argument('--test', type=Path, required=True, help='folder with rain/ and norain/, as in Rain100H')
-    parser.add_argument('--steps', type=int, default=600)
-    parser.add_argument('--batch-size', type=int, default=8)
-    parser.add_argument('--lr', type=float, default=1e-3)
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/learning'))
+    parser.add_argument(
+        '--rain-free',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='folder of clean photographs for the training (required)',
+    )
+    parser.add_argument(
+        '--test',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='folder of the test images, with the file names of Rain100H: rainy images such as rain/rain-001.png, and '
+        'clean images such as norain/norain-001.png (required)',
+    )
+    parser.add_argument(
+        '--steps', type=int, default=600, metavar='N', help='number of training steps of each network (default: 600)'
+    )
+    parser.add_argument(
+        '--batch-size', type=int, default=8, metavar='N', help='number of crops in a training batch (default: 8)'
+    )
+    parser.add_argument(
+        '--lr', type=float, default=1e-3, help='learning rate of all networks at the first step (default: 0.001)'
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs/learning'),
+        metavar='DIR',
+        help='folder for the written files and the work directories of the trainings (default: %(default)s)',
+    )
     return parser.parse_args(argv)
 
 

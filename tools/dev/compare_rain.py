@@ -1,9 +1,11 @@
-"""Compare the rain that mmderain draws with the rain of a benchmark, on the same clean images.
+"""Compare the rain that mmderain draws with the rain in the images of a benchmark.
 
     python tools/dev/compare_rain.py RAINY CLEAN --pairing prefix rain- norain-
 
-The tool prints statistics of both rains. It writes the statistics to OUT/rain_<name>.json, and plots and an image with
-synthetic rain to OUT/rain_<name>.png. docs/en/rain.md shows the result.
+The tool draws rain over the clean images of the benchmark. It then prints statistics of this rain and of the rain in
+the rainy images of the benchmark. For the rains heavy and light, it also prints statistics of a common recipe for
+synthetic rain, for comparison. It writes two files to --out: rain_<name of the rain>.json contains the statistics,
+and rain_<name of the rain>.png contains plots of them. docs/en/rain.md shows the plots.
 """
 
 import argparse
@@ -19,6 +21,7 @@ from matplotlib import pyplot as plt
 from rich.progress import track
 
 from mmderain.cli.command import CommandParser, command
+from mmderain.cli.options import rain_help
 from mmderain.datasets.pairing import PAIRING_HELP, pair_by_name, parse_pairing
 from mmderain.errors import InputError
 from mmderain.io import atomic_write, list_images, read_image
@@ -63,15 +66,30 @@ def plot(results: dict[str, dict], sample: np.ndarray | None, title: str, path: 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('rainy', type=Path, help='folder of the rainy images of the benchmark')
-    parser.add_argument('clean', type=Path, help='folder of the clean images of the benchmark')
+    parser.add_argument('rainy', type=Path, metavar='RAINY', help='folder of the rainy images of the benchmark')
+    parser.add_argument('clean', type=Path, metavar='CLEAN', help='folder of the clean images of the benchmark')
     parser.add_argument('--pairing', nargs='+', default=['same_name'], metavar='RULE', help=PAIRING_HELP)
-    parser.add_argument('--rain', default='heavy', help='as in `mmderain rain` (default: heavy)')
+    parser.add_argument('--rain', default='heavy', help=f'{rain_help(allow_none=False)} (default: heavy)')
     parser.add_argument(
-        '--seeds', type=int, default=5, help='number of times that rain is drawn over an image (default: 5)'
+        '--seeds',
+        type=int,
+        default=5,
+        metavar='N',
+        help='number of times that rain is drawn over each image, each time with another seed (default: 5)',
     )
-    parser.add_argument('--sample', type=Path, help='an image on which the rain is shown')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/compare_rain'), help='default: %(default)s')
+    parser.add_argument(
+        '--sample',
+        type=Path,
+        metavar='FILE',
+        help='another clean image; the plots also show this image with drawn rain (default: show no image)',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs/compare_rain'),
+        metavar='DIR',
+        help='folder for the written files (default: %(default)s)',
+    )
     return parser.parse_args(argv)
 
 

@@ -1,12 +1,16 @@
-"""Compare an image derained in tiles with the same image derained as a whole, or measure a very large image.
+"""Compare an image that is derained in tiles with the same image derained as a whole.
 
     python tools/dev/compare_tiles.py sian --tile 256 --image photo.jpg
     python tools/dev/compare_tiles.py sian --size 6000x8000
 
-The tool prints the largest difference of the pixel values (0 to 255) and the PSNR of RGB. With --size, the image is
-repeated until it has this size, and derained as by `mmderain derain`, in tiles if the memory requires them. The tool
-then prints the time and the increase of the memory of the process up to its peak. The increase includes the image and
-its result. It can be measured only on Linux.
+The tool prints the largest difference between the pixel values of the two results on the scale from 0 to 255, and the
+PSNR between the two results in dB.
+
+With --size, the tool makes another measurement: it derains one very large image on the CPU, and makes no comparison. To
+get this image, it repeats --image until the size is reached. It uses tiles only if the memory is too small for the
+whole image, as `mmderain derain` does. It prints the run time in seconds, and by how much the memory of the process
+increased up to its peak, in GiB. This increase includes the large image and its result. It can be measured only on
+Linux.
 """
 
 import argparse
@@ -32,12 +36,35 @@ SAMPLE = Path(__file__).resolve().parents[2] / 'demo/sample/test/china.jpg'
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('model', help='a name that `mmderain models` lists, or a config file')
+    parser.add_argument(
+        'model',
+        metavar='MODEL',
+        help='the derainer: a name that `mmderain models` lists, or the path of a config file',
+    )
     add_weights_option(parser)
-    parser.add_argument('--untrained', action='store_true', help='use random weights')
-    parser.add_argument('--image', type=Path, default=SAMPLE, help='an image (default: a photograph in demo/sample)')
-    parser.add_argument('--tile', type=int, default=256, metavar='PIXELS', help='side of a tile (default: 256)')
-    parser.add_argument('--size', type=parse_size, metavar='HxW', help='size of a large image')
+    parser.add_argument(
+        '--untrained', action='store_true', help='use random weights, and ignore --weights (default: trained weights)'
+    )
+    parser.add_argument(
+        '--image',
+        type=Path,
+        default=SAMPLE,
+        metavar='FILE',
+        help='image to derain (default: demo/sample/test/china.jpg)',
+    )
+    parser.add_argument(
+        '--tile',
+        type=int,
+        default=256,
+        metavar='PIXELS',
+        help='side of the square tiles in the comparison; not used with --size (default: 256)',
+    )
+    parser.add_argument(
+        '--size',
+        type=parse_size,
+        metavar='HxW',
+        help='height and width in pixels of a very large image to measure (default: make the comparison)',
+    )
     return parser.parse_args(argv)
 
 

@@ -3,10 +3,12 @@
     python tools/dev/compatibility.py python-3.10 --python python3.10
     python tools/dev/compatibility.py page
 
-A combination of versions is called a cell. The script clones the committed state of the checkout to a temporary folder,
-sets up an environment there, and runs all tests except those marked `soak`. It stores the result in
-docs/en/reports/compatibility.json, in place of the last result of this cell. `page` writes the page from all results.
-Variables such as PIP_FIND_LINKS work as in the set-up.
+A combination of versions is called a cell. The tool clones the checkout, without changes that are not committed, to a
+temporary folder. It sets up an environment there, and runs all tests except those that are marked `soak`. It stores the
+result in docs/en/reports/compatibility.json, and replaces an earlier result of the same cell. The exit status is 1 if a
+test failed. Environment variables such as PIP_FIND_LINKS have the same effect as in tools/dev/setup_venv.sh.
+
+The second example runs no tests. It writes docs/en/compatibility.md from the stored results of all cells.
 """
 
 import argparse
@@ -78,9 +80,20 @@ CELLS = {
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('cell', choices=[*CELLS, 'page'])
-    parser.add_argument('--python', default=sys.executable, help='interpreter of the cell (default: this one)')
-    parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='test processes (default: one a core)')
+    parser.add_argument('cell', choices=[*CELLS, 'page'], help='cell to test; page: only write the page')
+    parser.add_argument(
+        '--python',
+        default=sys.executable,
+        metavar='PROGRAM',
+        help='Python interpreter for the environment of the cell (default: the interpreter that runs this tool)',
+    )
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        default=os.cpu_count(),
+        metavar='N',
+        help='number of test processes that run at the same time (default: the number of CPU cores)',
+    )
     return parser.parse_args(argv)
 
 

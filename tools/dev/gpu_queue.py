@@ -5,16 +5,23 @@
     tools/dev/gpu_queue.sh status
     tools/dev/gpu_queue.sh recipe configs/derain/nafnet_photographs.py
 
-`run` runs the named steps, or all steps, one after the other. It skips steps that are done. A step writes these files
-to the folder $OUT/STEP: log.txt, the measured values as JSON, state.pth if it trains a recipe (less than 16 MiB), and
-one of these files:
+The command `run` runs the named steps one after another. Without names, it runs all steps. It skips steps that are
+done. A step writes its files to a folder with the name of the step, by default in work_dirs/gpu_queue:
 
-    done     date and device; the step is not run again
-    part     progress of a recipe; the next run continues it from state.pth, on this machine or another
-    failed   exit code and last line of the log; the next run starts the step again
+    log.txt     output of the step
+    *.json      measured values
+    state.pth   state of a training, less than 16 MiB
+    done        date and device; the step is finished, and is not run again
+    part        progress of a training; the next run continues it from state.pth, on this machine or on another machine
+    failed      exit status and last line of the log; the next run starts the step again
 
-`recipe` trains a config for a limited time, which is called a part. The steps named recipe-... call this command.
-Environment variables with the names in DEFAULTS change the settings.
+Each step writes only one of the files done, part and failed.
+
+The command `recipe` trains a config for a limited time, by default 8 minutes. This is called a part of the training.
+Each step whose name starts with recipe- trains one part.
+
+Environment variables change the settings. For example, DEVICE=cpu tries the queue without a GPU. The dict DEFAULTS in
+tools/dev/gpu_queue.py lists all variables with their defaults.
 """
 
 import argparse
@@ -59,10 +66,10 @@ PART_DONE = 75  # exit code of the command `recipe` if the part is finished, but
 THIS = [sys.executable, 'tools/dev/gpu_queue.py']
 COMMANDS = dict(
     list='print the steps and their commands',
-    status='print which steps are done',
-    check='print GPU, memory and versions',
-    run='run the named steps that are not done',
-    recipe='train one part of a config',
+    status='print the state of each step',
+    check='print the GPU, its memory, and the versions of Python, torch and CUDA',
+    run='run steps that are not done',
+    recipe='train a config for a limited time',
 )
 
 
@@ -245,9 +252,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = CommandParser(__doc__)
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
     for name, summary in COMMANDS.items():
-        commands.add_parser(name, doc=f'{summary.capitalize()}.', help=summary)
-    commands.choices['run'].add_argument('steps', nargs='*', metavar='STEP', help='default: all')
-    commands.choices['recipe'].add_argument('config')
+        commands.add_parser(name, doc=f'{summary[0].upper()}{summary[1:]}.', help=summary)
+    text = 'names of the steps to run; the command `list` prints them (default: all steps)'
+    commands.choices['run'].add_argument('steps', nargs='*', metavar='STEP', help=text)
+    commands.choices['recipe'].add_argument('config', metavar='CONFIG', help='config to train')
     return parser.parse_args(argv)
 
 

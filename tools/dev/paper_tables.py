@@ -1,6 +1,8 @@
-"""Write docs/en/paper_tables.md from the metafiles of configs/derain and from docs/en/peers.
+"""Write docs/en/paper_tables.md from the metafiles in configs/derain and from the files in docs/en/peers.
 
-python tools/dev/paper_tables.py
+    python tools/dev/paper_tables.py
+
+The page shows the tables of the papers, row by row.
 """
 
 import sys

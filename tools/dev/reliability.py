@@ -1,10 +1,19 @@
-"""Run the long tests (campaigns) whose results docs/en/reliability.md shows, and write this page from the results.
+"""Run one of the long tests whose results are on the page docs/en/reliability.md, or write this page.
 
     python tools/dev/reliability.py training-kills --number 100
     python tools/dev/reliability.py page
 
-Each campaign appends its result, with date and machine, to docs/en/reports/reliability.json. `page` writes a page that
-lists all results.
+A long test is called a campaign. It appends its result, with the date and the machine, to
+docs/en/reports/reliability.json. `page` writes docs/en/reliability.md from all results in this file. The campaigns are:
+
+    training-kills       kill trainings at random moments and resume them; compare the final weights with those of a
+                         training without interruption
+    training-kills-2     the same with trainings in two processes
+    inference-kills      kill `mmderain derain` at random moments and run it again; compare the result files
+    mutations            read damaged files of all supported formats
+    web-users            serve the web page to many simulated users at the same time
+    endurance-inference  derain a folder again and again; record the memory, the open files and the temporary files
+    endurance-training   train a small network for a long time; record the same values as endurance-inference
 """
 
 import argparse
@@ -37,9 +46,20 @@ CAMPAIGNS: dict[str, tuple[Callable[[float], dict], float, str]] = {
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('campaign', choices=[*CAMPAIGNS, 'page'])
-    defaults = ', '.join(f'{name}: {number:g} {unit}' for name, (_, number, unit) in CAMPAIGNS.items())
-    parser.add_argument('--number', type=float, help=f'length of the campaign (default: {defaults})')
+    parser.add_argument(
+        'campaign',
+        choices=[*CAMPAIGNS, 'page'],
+        metavar='CAMPAIGN',
+        help=f'one of {", ".join(CAMPAIGNS)}, see below; page: write the page',
+    )
+    defaults = ', '.join(f'{name} {number:g} {unit}' for name, (_, number, unit) in CAMPAIGNS.items())
+    parser.add_argument(
+        '--number',
+        type=float,
+        metavar='N',
+        help='length of the campaign: the number of kills, the number of damaged files, or the duration in minutes '
+        f'(default: {defaults})',
+    )
     return parser.parse_args(argv)
 
 

@@ -1,18 +1,21 @@
-"""Time a network with the mmderain package of any checkout (tree); `benchmark.py --against` runs this script.
+"""Time a network with the mmderain package of another checkout, which is called a tree.
 
     PYTHONPATH=TREE python tools/dev/time_in_tree.py '{"config": "configs/derain/sian_sample.py", ...}'
 
-The argument is a dict as JSON: config, checkpoint, cfg_options, device, threads, height, width, batch, precision,
-cpu_memory, repeats and train. The script prints the shortest time of a pass in seconds, and the path of the imported
-package. The tree may be an old commit, because the script uses little of its package: mmderain.apis.init_model, the
-derainer that it returns, and one of KEEP_MEMORY if there is one.
+`tools/benchmark.py --against` starts this script. The script prints a JSON object with the shortest time of a pass in
+seconds and the path of the imported package.
+
+The tree may be an old commit, because the script uses only these parts of its package: mmderain.apis.init_model, the
+derainer that init_model returns, and the context manager in KEEP_MEMORY that exists in the tree. For the same reason,
+the script does not use the command line functions of mmderain.
 """
 
+import argparse
 import contextlib
 import importlib
 import json
-import sys
 import time
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import torch
@@ -20,8 +23,8 @@ import torch
 import mmderain
 from mmderain.apis import init_model
 
-#: Module and name of the context manager in which the programs of a tree run networks on a CPU, in newer and in older
-#: trees. A tree that has neither does not need one.
+#: Module and name of the context manager in which the programs of a tree run networks on a CPU. The first entry is for
+#: newer trees, the second for older trees. A tree with neither of them does not need a context manager.
 KEEP_MEMORY = (('mmderain.engine.cpu_memory', 'keep_cpu_memory'), ('mmderain.models.memory', 'reused_memory'))
 
 
@@ -64,5 +67,38 @@ def measure(job: dict) -> float:
         return min(run() for _ in range(job['repeats']))
 
 
+def parse_job(text: str) -> dict:
+    """Convert the argument of the script to a dict.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is not a JSON object.
+    """
+    try:
+        job = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f'found {text!r}, expected a JSON object ({error})') from None
+    if not isinstance(job, dict):
+        raise argparse.ArgumentTypeError(f'found {text!r}, expected a JSON object')
+    return job
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read the command line, time the network, and print the result."""
+    summary, _, rest = __doc__.strip().partition('\n\n')
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=f'example:\n{rest}', formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'job',
+        type=parse_job,
+        metavar='JOB',
+        help='the settings as a JSON object with the keys config, checkpoint, cfg_options, device, threads, height, '
+        'width, batch, precision, cpu_memory, repeats and train. They have the meaning of the options of '
+        'tools/benchmark.py',
+    )
+    job = parser.parse_args(argv).job
+    print(json.dumps(dict(seconds=measure(job), package=mmderain.__file__)))
+
+
 if __name__ == '__main__':
-    print(json.dumps(dict(seconds=measure(json.loads(sys.argv[1])), package=mmderain.__file__)))
+    main()

@@ -2,7 +2,8 @@
 
     python tools/dev/training_curves.py
 
-The tool reads the curves that `training_queue.py store` has written. It writes docs/en/images/training_curves.png.
+The tool reads the curves that `training_queue.py store` has written. A curve shows PSNR-Y on held-out photographs in dB
+against the processor time in hours. The tool writes a plot of all curves to --out, and prints the table as Markdown.
 """
 
 import argparse
@@ -26,9 +27,26 @@ ROOT = Path(__file__).resolve().parents[2]
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('recipes', nargs='*', help='names of recipes (default: all that are stored)')
-    parser.add_argument('--curves', type=Path, default=ROOT / 'tools/dev/training_state', help='folder of the curves')
-    parser.add_argument('--out', type=Path, default=ROOT / 'docs/en/images/training_curves.png', help='file to write')
+    parser.add_argument(
+        'recipes',
+        nargs='*',
+        metavar='RECIPE',
+        help='names of the recipes to show (default: all recipes with a stored curve)',
+    )
+    parser.add_argument(
+        '--curves',
+        type=Path,
+        default=ROOT / 'tools/dev/training_state',
+        metavar='DIR',
+        help='folder of the stored curves (default: tools/dev/training_state)',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=ROOT / 'docs/en/images/training_curves.png',
+        metavar='FILE',
+        help='image file to write (default: docs/en/images/training_curves.png)',
+    )
     return parser.parse_args(argv)
 
 

@@ -1,15 +1,23 @@
-"""Train the recipes of training_queue.yml in the background, in their order and by default two at a time.
+"""Train a queue of networks in the background.
 
-    tools/dev/train_bundled.sh start     start the queue, or continue it; returns at once
-    tools/dev/train_bundled.sh status    print the progress and the loss of each recipe
-    tools/dev/train_bundled.sh pause     stop using the processor (before a benchmark); resume continues
-    tools/dev/train_bundled.sh resume
-    tools/dev/train_bundled.sh store     write weights and curves to files that can be committed
-    tools/dev/train_bundled.sh stop      end all processes; start continues later
+    tools/dev/train_bundled.sh start
+    tools/dev/train_bundled.sh status
+    tools/dev/train_bundled.sh store sian_photographs
 
-Any process of the queue may be killed at any time. After the next start, a recipe continues from its latest checkpoint,
-and its result is the same as that of a run without interruption. docs/en/training_queue.md describes the recipes, the
-data and the stored files.
+A recipe is a config to train. tools/dev/training_queue.yml lists the recipes in the order of their training. By
+default, the queue trains two recipes at the same time. The commands are:
+
+    start     start the queue in the background, or continue a stopped queue
+    status    print whether the queue runs, and the progress and the loss of each recipe
+    pause     pause all trainings, for example before a benchmark
+    resume    continue after pause
+    stop      end all processes of the queue; start continues the trainings later
+    store     write weights and curves to files that can be committed
+    run       train the recipes in the foreground; start calls this command in the background
+
+Any process of the queue may be killed at any time. After the next start, a recipe continues from its latest checkpoint.
+Its final weights are the same as without an interruption. docs/en/training_queue.md describes the recipes, the data and
+the stored files.
 """
 
 import argparse
@@ -245,20 +253,31 @@ def store(queue: Queue, names: list[str]) -> int:
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
-    parser.add_argument('command', choices=['start', 'run', 'status', 'pause', 'resume', 'stop', 'store'])
-    parser.add_argument('names', nargs='*', metavar='RECIPE', help='recipes that `store` stores (default: all)')
+    parser.add_argument(
+        'command',
+        choices=['start', 'status', 'pause', 'resume', 'stop', 'store', 'run'],
+        metavar='COMMAND',
+        help='start, status, pause, resume, stop, store or run, see below',
+    )
+    parser.add_argument(
+        'names',
+        nargs='*',
+        metavar='RECIPE',
+        help='names of recipes, only for `store`: the recipes to store (default: all recipes)',
+    )
     for option, default, text in (
-        ('--jobs', 2, 'recipes trained at the same time'),
-        ('--threads', 1, 'threads of each recipe'),
+        ('--jobs', 2, 'number of recipes that are trained at the same time'),
+        ('--threads', 1, 'number of CPU threads for the training of each recipe'),
     ):
         parser.add_argument(
-            option, type=positive_int, default=default, metavar='N', help=f'number of {text} (default: %(default)s)'
+            option, type=positive_int, default=default, metavar='N', help=f'{text} (default: %(default)s)'
         )
     parser.add_argument(
         '--amp',
         choices=['auto', 'on', 'off'],
         default='auto',
-        help='mixed precision. auto: only if a measurement at the start of a recipe shows that it is faster '
+        help='whether the recipes are trained in mixed precision. on: yes; off: no, in float32; auto: as with '
+        '--amp=auto of tools/train.py, which measures at the start of a training whether mixed precision is faster '
         '(default: auto)',
     )
     parser.add_argument(
@@ -267,16 +286,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs='+',
         metavar='DIR',
         default=[],
-        help='folders of rain-free photographs from which data/photographs is made if it is missing',
+        help='folders of rain-free photographs. `start` makes the folders data/photographs and '
+        'data/photographs_held_out from them if these are missing (default: the two folders must already exist)',
     )
     for option, path, text in (
-        ('--recipes', 'tools/dev/training_queue.yml', 'list of the recipes'),
+        ('--recipes', 'tools/dev/training_queue.yml', 'YAML file with the list of the recipes'),
         ('--configs', 'configs/derain', 'folder of the configs of the recipes'),
         ('--work-dir', 'work_dirs/queue', 'folder for checkpoints and logs'),
         (
             '--state-dir',
             'tools/dev/training_state',
-            'folder for the files of `store`; a recipe whose curve in this folder is complete is not trained',
+            'folder for the files that `store` writes. A recipe whose complete curve is in this folder is finished, '
+            'and is not trained',
         ),
     ):
         parser.add_argument(option, type=Path, default=ROOT / path, metavar='PATH', help=f'{text} (default: {path})')
