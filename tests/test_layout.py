@@ -12,6 +12,8 @@ LONG_FILES = {
     'mmderain/models/networks/sian.py': 'one network, with the list of its readings',
     'mmderain/models/derainer.py': 'one class whose methods share its settings; a third of it are docstrings',
     'mmderain/models/networks/mafnet.py': 'one network; a sixth of it lists the choices that the paper leaves open',
+    'mmderain/datasets/releases.py': 'a table of facts: the layouts of all published data sets',
+    'tools/prepare_dataset.py': 'one program: a short function and the options of each data set',
     'tools/dev/gpu_queue.py': 'one program: its steps, and the code that limits each step to nine minutes',
     'tools/dev/training_queue.py': 'one program: the queue and its seven commands',
     'tests/test_apis/test_inferencer.py': 'tests of one class',
