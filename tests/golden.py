@@ -49,5 +49,5 @@ def image(n: int, height: int, width: int, seed: int) -> Tensor:
 
 
 def expected(name: str) -> Tensor:
-    """Return the output of the authors' network that is stored in the file ``name``.npz."""
+    """Return the output that is stored in ``name``.npz: of the authors' network, or for MAFNet of our plain network."""
     return torch.from_numpy(np.load(GOLDEN / f'{name}.npz')['y'])

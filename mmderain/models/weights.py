@@ -41,7 +41,8 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
         raise InputError(
             f'{path} does not fit the model of the config, a {type(network).__name__} of {len(model.state_dict())} '
             'entries. Use the config that the checkpoint was trained with (it is in the work directory of the training '
-            'run), or override the settings that differ (model.network.channels=...).\n  ' + '\n  '.join(problems)
+            'run), or override the settings that differ (model.network.channels=...). CHANGELOG.md lists the settings '
+            'for weights of older versions.\n  ' + '\n  '.join(problems)
         )
     model.load_state_dict(state_dict)
 

@@ -2,14 +2,15 @@
 
 The fast network (``mmderain/models/networks/mafnet.py``) composes 1x1 convolutions with the wavelet, pools before it
 projects, and mixes channels inside a kernel. Here keys and values are computed for every pixel and then pooled, and the
-attention maps are written out.
+attention maps are written out. It follows all readings that MAFNet offers as keywords.
 """
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmderain.models import MAFNet
+from mmderain.models.layers import ImagePyramid, pool_anchors
 from mmderain.models.networks import mafnet
 
 
@@ -24,17 +25,42 @@ class PlainMAFNet(MAFNet):
     def forward(self, x: Tensor) -> list[Tensor]:
         """Derain a batch; arguments and result as :meth:`MAFNet.forward`."""
         x = x.contiguous()
-        scales = [conv(level) for conv, level in zip(self.conv_in, self.pyramid(x), strict=True)]
+        scales = [conv(level) for conv, level in zip(self.conv_in, pyramid(self.pyramid, x), strict=True)]
         scales = interact(self.spatial_in, scales)
         for module in self.body:
             halved = [lrelu(down[0](t)) for down, t in zip(module.down, scales, strict=True)]
             halved = interact(module.channel, halved)
-            grown = [lrelu(F.pixel_shuffle(up[0](t), 2)) for up, t in zip(module.up, halved, strict=True)]
+            grown = [upsample(up, t) for up, t in zip(module.up, halved, strict=True)]
             scales = [t + y for t, y in zip(scales, grown, strict=True)]
             scales = interact(module.spatial, scales)
         fused = lrelu(self.fuse(torch.cat([mafnet.upsample_to(scales[0], scale) for scale in scales], dim=1)))
         rain = self.conv_out(fused)
         return [x - rain]
+
+
+def pyramid(part: ImagePyramid, x: Tensor) -> list[Tensor]:
+    """Return the levels of the pyramid, finest first (Eq. 2)."""
+    levels = [x]
+    for _ in range(part.num_levels - 1):
+        if len(part.kernels):
+            levels.append(halve(levels[-1], part.kernels[len(levels) - 1], part.padding))
+        else:  # the mean of 2x2 pixels
+            levels.append(sum(levels[-1][..., i::2, j::2] for i in range(2) for j in range(2)) / 4)
+    return levels
+
+
+def halve(x: Tensor, kernel: Tensor, padding: str) -> Tensor:
+    """Continue the image on each side, convolve it with a kernel, and keep every second row and column."""
+    margin = kernel.shape[-1] // 2
+    continued = F.pad(x, [margin] * 4, mode='reflect' if padding == 'reflect' else 'constant')
+    return F.conv2d(continued, kernel)[..., ::2, ::2]
+
+
+def upsample(up: nn.Sequential, x: Tensor) -> Tensor:
+    """Upsample by two: pixel-shuffle and a convolution, in the order of the layers, then a leaky ReLU."""
+    if isinstance(up[0], nn.PixelShuffle):
+        return lrelu(up[1](F.pixel_shuffle(x, 2)))
+    return lrelu(F.pixel_shuffle(up[0](x), 2))
 
 
 def interact(cross: mafnet.CrossScale, scales: list[Tensor]) -> list[Tensor]:
@@ -82,8 +108,8 @@ def rearrange_bands(x: Tensor) -> Tensor:
 def spatial_attention(part: mafnet.SpatialAttention, large: Tensor, small: Tensor) -> Tensor:
     """Let pixels of the larger scale attend to anchors of the smaller one, band by band (Eqs. 3 to 5)."""
     q = rearrange_bands(part.query(large))
-    k = mafnet.pool_anchors(rearrange_bands(part.key(small)))
-    v = mafnet.pool_anchors(rearrange_bands(part.value(small)))
+    k = pool_anchors(rearrange_bands(part.key(small)))
+    v = pool_anchors(rearrange_bands(part.value(small)))
     per_pixel = q.flatten(3).transpose(2, 3)  # (N, bands, H W, C / 4)
     weights = torch.softmax(per_pixel @ k, dim=-1)  # over 110 anchors, no scaling
     attended = (weights @ v.transpose(2, 3)).transpose(2, 3).reshape(large.shape)
@@ -92,8 +118,8 @@ def spatial_attention(part: mafnet.SpatialAttention, large: Tensor, small: Tenso
 
 def channel_attention(part: mafnet.ChannelAttention, large: Tensor, small: Tensor) -> Tensor:
     """Mix the channels of the larger scale by their likeness to those of the smaller one (Eq. 6)."""
-    q = mafnet.pool_anchors(part.query(large)).unflatten(1, (part.num_heads, -1))
-    k = mafnet.pool_anchors(part.key(small)).unflatten(1, (part.num_heads, -1))
+    q = pool_anchors(part.query(large)).unflatten(1, (part.num_heads, -1))
+    k = pool_anchors(part.key(small)).unflatten(1, (part.num_heads, -1))
     v = part.value(large).flatten(2).unflatten(1, (part.num_heads, -1))
     mix = torch.softmax(k @ q.transpose(-1, -2), dim=-2)  # rows are the channels of k
     return large + (mix.transpose(-1, -2) @ v).reshape(large.shape)

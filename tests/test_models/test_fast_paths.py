@@ -19,6 +19,11 @@ CASES = [
     (MAFNet, dict(channels=8, num_modules=1, interaction='none', pyramid='gaussian'), (1, 32, 16)),
     (MAFNet, dict(channels=8, num_modules=1, interaction='conv', pyramid='bilinear'), (1, 16, 16)),
     (MAFNet, dict(channels=8, num_modules=1, interaction='channel'), (1, 16, 16)),
+    (MAFNet, dict(channels=8, num_modules=2, spatial_order='coarse_to_fine', upsampling='shuffle'), (1, 8, 24)),
+    (MAFNet, dict(channels=8, num_modules=1, pyramid_kernel=3, pyramid_padding='zeros'), (1, 8, 16)),
+    (MAFNet, dict(channels=8, num_modules=1, pyramid='gaussian', pyramid_padding='zeros'), (1, 16, 8)),
+    (MAFNet, dict(channels=8, num_modules=1, pyramid='gaussian', pyramid_kernel=3), (1, 16, 8)),
+    (MAFNet, dict(channels=8, num_modules=1, interaction='conv', conv_kernel=3), (1, 16, 16)),
 ]
 
 

@@ -11,15 +11,18 @@ from mmderain.models.layers import (
     HAAR,
     ConvLSTM,
     DenseConv1x1,
+    ImagePyramid,
     band_maps,
     band_pixels,
     conv1x1,
+    conv1x1_anchors,
     conv1x1_haar,
     conv1x1_upsampled,
     conv2d_split,
     conv3x3,
     merge_band_pixels,
     mix_conv1x1,
+    pool_anchors,
     upsample2x,
 )
 from mmderain.models.tiling import iter_tiles
@@ -119,3 +122,74 @@ def test_mix_conv1x1_equals_convolution_then_mixing():
     plain = mix.transpose(-1, -2) @ conv(x).flatten(2).unflatten(1, (2, 4))
     assert torch.allclose(mix_conv1x1(x, conv, mix), plain.reshape(3, 8, 4, 5), **close)
     assert torch.allclose(mix_conv1x1(x[:1], conv, mix[:1]), plain[:1].reshape(1, 8, 4, 5), **close)
+
+
+@pytest.mark.parametrize('size', [(2, 2), (5, 9), (8, 8), (31, 64)])
+def test_pooling_gives_110_anchors_at_any_size(size):
+    x = torch.rand(2, 3, *size)
+    anchors = pool_anchors(x)
+    assert anchors.shape == (2, 3, 110)
+    assert torch.allclose(anchors[..., 0], x.mean((2, 3)))
+    assert torch.allclose(anchors[..., 1:10], F.adaptive_avg_pool2d(x, 3).flatten(2))
+
+
+def test_conv1x1_of_anchors_equals_anchors_of_the_convolution():
+    conv, x = conv1x1(4, 6).double(), random(2, 4, 9, 12)
+    assert torch.allclose(conv1x1_anchors(pool_anchors(x), conv), pool_anchors(conv(x)), **close)
+
+
+@pytest.mark.parametrize('line', [[0.2741, 0.4519, 0.2741], [0.0545, 0.2442, 0.4026, 0.2442, 0.0545]])
+def test_pyramid_kernels_are_a_gaussian_for_each_channel(line):
+    """The numbers are exp(-x^2 / 2), divided by their sum."""
+    gaussian = torch.outer(torch.tensor(line), torch.tensor(line))
+    for kind in ('adaptive', 'gaussian'):
+        kernels = ImagePyramid(kind, 3, channels=4, kernel_size=len(line)).kernels
+        assert len(kernels) == 2
+        for kernel in kernels:
+            assert torch.allclose(kernel, torch.eye(4)[:, :, None, None] * gaussian, atol=1e-4)
+            assert kernel.sum().item() == pytest.approx(4)
+
+
+def test_pyramid_kernel_of_five_pixels_is_near_that_of_burt_and_adelson():
+    line = ImagePyramid('gaussian', 2, kernel_size=5).kernels[0][0, 0].sum(0)
+    assert torch.allclose(line, torch.tensor([0.05, 0.25, 0.4, 0.25, 0.05]), atol=0.006)
+
+
+@pytest.mark.parametrize('padding', ['reflect', 'zeros'])
+@pytest.mark.parametrize('size', [3, 5])
+def test_pyramid_equals_the_sum_over_the_places_of_its_kernel(padding, size):
+    pyramid = ImagePyramid('adaptive', 2, kernel_size=size, padding=padding).double()
+    (kernel,) = pyramid.kernels
+    torch.nn.init.normal_(kernel)
+    x = random(2, 3, 6, 8)
+
+    def pixel(y, column):
+        """Return the pixels (N, 3) at a place, which may lie outside."""
+        inside = 0 <= y < 6 and 0 <= column < 8
+        y, column = (abs(place) if place < side else 2 * side - 2 - place for place, side in ((y, 6), (column, 8)))
+        return x[..., y, column] * (inside or padding == 'reflect')
+
+    expected, margin = torch.zeros(2, 3, 3, 4, dtype=x.dtype), size // 2
+    for y in range(3):
+        for column in range(4):
+            for i in range(size):
+                for j in range(size):
+                    outside = pixel(2 * y + i - margin, 2 * column + j - margin)
+                    expected[..., y, column] += outside @ kernel[..., i, j].T
+    assert torch.allclose(pyramid(x)[1], expected, **close)
+
+
+def test_pyramid_keeps_the_brightness_at_the_border_by_reflection():
+    white = torch.ones(1, 3, 16, 24)
+    for kind in ('adaptive', 'gaussian', 'bilinear'):
+        assert all(torch.allclose(level, torch.ones(())) for level in ImagePyramid(kind, 3)(white))
+    dark = ImagePyramid('gaussian', 2, padding='zeros')(white)[1]
+    assert dark[..., 0, :].max() < 0.71 and torch.allclose(dark[..., 1:-1, 1:-1], torch.ones(()))
+
+
+def test_only_the_adaptive_pyramid_learns():
+    assert all(kernel.requires_grad for kernel in ImagePyramid('adaptive', 3).kernels)
+    assert not any(kernel.requires_grad for kernel in ImagePyramid('gaussian', 3).kernels)
+    x = torch.rand(1, 3, 8, 8)
+    assert torch.allclose(ImagePyramid('adaptive', 3)(x)[2], ImagePyramid('gaussian', 3)(x)[2])
+    assert torch.allclose(ImagePyramid('bilinear', 3)(x)[1], F.avg_pool2d(x, 2))

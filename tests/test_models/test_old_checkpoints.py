@@ -20,11 +20,16 @@ from mmderain.perception.task import load_task_weights
 
 FOLDER = ROOT / 'tests/data/before_move'
 EXPECTED = read_checkpoint(FOLDER / 'expected.pth')
+#: Settings whose defaults have changed since then, as CHANGELOG.md lists them.
+OLD_SETTINGS = dict(
+    mafnet=dict(pyramid_kernel=3, pyramid_padding='zeros', spatial_order='coarse_to_fine'),
+)
 
 
 @pytest.mark.parametrize('name', sorted(EXPECTED))
 def test_old_weights_give_the_stored_output(name):
-    model = Derainer(read_checkpoint(FOLDER / f'{name}.pth')['meta']['network']).eval()
+    network = read_checkpoint(FOLDER / f'{name}.pth')['meta']['network'] | OLD_SETTINGS.get(name, {})
+    model = Derainer(network).eval()
     load_weights(model, FOLDER / f'{name}.pth')
     with torch.inference_mode():
         output = model.restore(EXPECTED[name]['input'])
@@ -40,6 +45,16 @@ def test_error_for_a_missing_key_uses_the_current_name(tmp_path):
     before = {key: value.clone() for key, value in model.state_dict().items()}
     with pytest.raises(InputError, match='missing key: network.conv_in.bias$'):
         load_weights(model, tmp_path / 'short.pth')
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_error_for_weights_of_other_readings_names_the_changelog():
+    model = Derainer(read_checkpoint(FOLDER / 'mafnet.pth')['meta']['network'])
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with pytest.raises(
+        InputError, match='(?s)does not fit .*CHANGELOG.md.*found shape .3, 3, 3, 3., expected .3, 3, 5, 5.'
+    ):
+        load_weights(model, FOLDER / 'mafnet.pth')
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 

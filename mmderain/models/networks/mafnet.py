@@ -1,6 +1,6 @@
 """MAFNet: Zhang et al., "Multifocal Attention-Based Cross-Scale Network for Image De-raining", ACM MM 2021.
 
-This code was written from the paper. The docstring of :class:`MAFNet` lists the choices that the paper leaves open.
+This code was written from the paper. The docstring of :class:`MAFNet` lists how it reads what the paper leaves open.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,26 +14,31 @@ from mmderain.registry import MODELS
 
 from ..layers import (
     HAAR,
+    ImagePyramid,
     band_maps,
     band_pixels,
     conv1x1,
+    conv1x1_anchors,
     conv1x1_haar,
     conv3x3,
     maybe_checkpoint,
     merge_band_pixels,
     mix_conv1x1,
+    pool_anchors,
 )
 from ..spec import NetworkSpec
 
-ANCHOR_GRIDS = (1, 3, 6, 8)
 SLOPE = 0.2
-
-
-def pool_anchors(x: Tensor) -> Tensor:
-    """SPP: return averages over grids of 1x1, 3x3, 6x6 and 8x8, (..., C, H, W) -> (..., C, 110)."""
-    maps = x.flatten(0, -4)
-    pooled = torch.cat([F.adaptive_avg_pool2d(maps, grid).flatten(2) for grid in ANCHOR_GRIDS], dim=2)
-    return pooled.view(*x.shape[:-2], pooled.shape[-1])
+#: Keyword of :class:`MAFNet` -> the values that it takes, the default first.
+CHOICES = dict(
+    pyramid=('adaptive', 'gaussian', 'bilinear'),
+    interaction=('both', 'spatial', 'channel', 'conv', 'none'),
+    pyramid_kernel=(5, 3),
+    pyramid_padding=('reflect', 'zeros'),
+    spatial_order=('parallel', 'coarse_to_fine'),
+    upsampling=('conv_shuffle', 'shuffle'),
+    conv_kernel=(1, 3),
+)
 
 
 class SpatialAttention(nn.Module):
@@ -86,17 +91,12 @@ class ChannelAttention(nn.Module):
         return mix_conv1x1(large, self.value, mix).add_(large)
 
 
-def conv1x1_anchors(anchors: Tensor, conv: nn.Conv2d) -> Tensor:
-    """Apply a 1x1 convolution to anchors, (N, C, S) -> (N, out, S)."""
-    return F.conv1d(anchors, conv.weight.squeeze(-1), conv.bias)
-
-
 class ConvInteraction(nn.Module):
-    """Row "by convolution" of Table 1: a 3x3 convolution of both scales, added to the larger."""
+    """Model-4 of Table 1: a convolution of both scales, added to the larger."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, kernel_size: int) -> None:
         super().__init__()
-        self.conv = conv3x3(2 * channels, channels)
+        self.conv = (conv1x1 if kernel_size == 1 else conv3x3)(2 * channels, channels)
 
     def forward(self, large: Tensor, small: Tensor) -> Tensor:
         """Return (N, C, H, W) from large (N, C, H, W) and small (N, C, h, w)."""
@@ -137,20 +137,27 @@ class CrossScale(nn.Module):
         return out
 
 
+def make_upsampling(channels: int, kind: str) -> nn.Sequential:
+    """Return an upsampling by two, (N, C, H, W) -> (N, C, 2 H, 2 W), by pixel-shuffle and one convolution."""
+    # The shuffle leaves a quarter of the channels. A convolution makes up for that, before it or after it.
+    if kind == 'conv_shuffle':
+        return nn.Sequential(conv3x3(channels, 4 * channels), nn.PixelShuffle(2), nn.LeakyReLU(SLOPE, inplace=True))
+    return nn.Sequential(nn.PixelShuffle(2), conv1x1(channels // 4, channels), nn.LeakyReLU(SLOPE, inplace=True))
+
+
 class BasicModule(nn.Module):
     """Attention-based basic module: channel interaction at half size, long skip, spatial interaction."""
 
-    def __init__(self, channels: int, channel: CrossScale, spatial: CrossScale, num_scales: int) -> None:
+    def __init__(
+        self, channels: int, channel: CrossScale, spatial: CrossScale, num_scales: int, upsampling: str
+    ) -> None:
         super().__init__()
         self.down = nn.ModuleList(
             nn.Sequential(conv3x3(channels, channels, stride=2), nn.LeakyReLU(SLOPE, inplace=True))
             for _ in range(num_scales)
         )
         self.channel = channel
-        self.up = nn.ModuleList(
-            nn.Sequential(conv3x3(channels, 4 * channels), nn.PixelShuffle(2), nn.LeakyReLU(SLOPE, inplace=True))
-            for _ in range(num_scales)
-        )
+        self.up = nn.ModuleList(make_upsampling(channels, upsampling) for _ in range(num_scales))
         self.spatial = spatial
 
     def forward(self, scales: list[Tensor]) -> list[Tensor]:
@@ -159,33 +166,6 @@ class BasicModule(nn.Module):
         lifted = [x + up(y) for up, x, y in zip(self.up, scales, halved, strict=True)]
         del halved
         return self.spatial(lifted)
-
-
-class Pyramid(nn.Module):
-    """Rainy image at scales 1, 1/2, 1/4: through learned 3x3 kernels, a fixed Gaussian, or bilinear sampling."""
-
-    def __init__(self, kind: str, num_scales: int, image_channels: int = 3) -> None:
-        super().__init__()
-        if kind not in ('adaptive', 'gaussian', 'bilinear'):
-            raise ValueError(f"MAFNet: pyramid must be 'adaptive', 'gaussian' or 'bilinear', found {kind!r}")
-        self.num_scales = num_scales
-        self.kernels = nn.ParameterList()
-        if kind != 'bilinear':
-            line = torch.exp(-(torch.arange(-1.0, 2.0) ** 2) / 2)  # sigma 1
-            gaussian = line[:, None] * line[None] / line.sum() ** 2
-            start = torch.eye(image_channels)[:, :, None, None] * gaussian
-            learn = kind == 'adaptive'
-            self.kernels.extend(nn.Parameter(start.clone(), requires_grad=learn) for _ in range(num_scales - 1))
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Return the levels, finest first: (N, 3, H, W), (N, 3, H / 2, W / 2), (N, 3, H / 4, W / 4)."""
-        levels = [x]
-        for s in range(self.num_scales - 1):
-            if len(self.kernels):
-                levels.append(F.conv2d(levels[-1], self.kernels[s], stride=2, padding=1))
-            else:
-                levels.append(F.interpolate(levels[-1], scale_factor=0.5, mode='bilinear', align_corners=False))
-        return levels
 
 
 @MODELS.register_module()
@@ -199,25 +179,56 @@ class MAFNet(BaseModule):
         pyramid: ``'adaptive'`` (learned kernels), ``'gaussian'`` or ``'bilinear'`` (Table 1).
         interaction: between scales (Table 1): ``'both'`` attentions, ``'spatial'`` or ``'channel'`` only, ``'conv'``
             in their place, or ``'none'``: every scale attends to itself.
+        pyramid_kernel: side of the kernels of the pyramid, 5 or 3 pixels. See the readings for this and what follows.
+        pyramid_padding: what lies outside the image for these kernels, its reflection (``'reflect'``) or ``'zeros'``.
+        spatial_order: ``'parallel'``: the spatial attention of every scale reads the features as they entered;
+            ``'coarse_to_fine'``: it starts from the coarsest, and a finer scale reads the coarser one's result.
+        upsampling: ``'conv_shuffle'``: a 3x3 convolution to four times the channels, then pixel-shuffle;
+            ``'shuffle'``: pixel-shuffle to a quarter of the channels, then a 1x1 convolution to ``channels``.
+        conv_kernel: side of the convolution of ``interaction='conv'``, 1 or 3 pixels.
         image_channels: channels of the image, 3; more behind :class:`PixelUnshuffled`.
         with_cp: save memory in training: the backward pass computes the inside of each module again.
         init_cfg: mmengine's weight initialization.
 
+    Raises:
+        ValueError: a keyword has a value that is not listed here, or the channels cannot be split.
+
     The paper states: three scales, the pyramid's learnable kernels, the two attentions with their Haar bands and 110
-    anchors, the order of a basic module, and ``B = O - R``. It leaves the following choices open, which are made here:
+    anchors, the order of a basic module, and ``B = O - R``. The rest is read as follows.
 
-    * sides a multiple of 8; weights shared neither between scales nor between modules;
-    * pyramid kernels 3x3, 3 -> 3, stride 2, no bias, starting from a Gaussian of sigma 1 for each channel;
-    * entrance without activation; 1x1 convolutions for queries, keys and values, and after the spatial attention, but
-      not after the channel one; the orthonormal Haar wavelet, and no inverse of it;
-    * down by a 3x3 convolution of stride 2, up by a 3x3 convolution to four times the channels and pixel-shuffle,
-      leaky ReLU 0.2 after each;
-    * spatial attention from the coarsest scale up, a finer one reading the coarser one's result; channel attention
-      reads the features as they entered;
-    * softmax of the channel attention over the channels that the values are mixed from;
-    * fusion by bilinear upsampling, 3x3 to ``channels`` with leaky ReLU 0.2, 3x3 to 3.
+    Readings:
+        * Section 3.1, Eq. 2, size of K. The text makes the kernel of a Gaussian pyramid learnable and changes nothing
+          else. So all kernels have the usual 5x5 pixels, and learned ones, 3 -> 3 without bias, start from the Gaussian
+          (``pyramid_kernel``).
+        * Section 3.1, border of the image. Zeros would darken it, and the fixed Gaussian of Table 1 cannot learn to
+          correct that. All kernels read the reflected image, so that the table compares kernels (``pyramid_padding``).
+        * Section 3.1, "smaller-scale". A factor of two between scales, as in the Gaussian pyramid that is named there.
+        * Section 4.2.1, "downsampling kernel". The mean of 2x2 pixels: bilinear sampling by a factor of two.
+        * Section 3.2, Eqs. 3 to 5. 1x1 convolutions for Q, K and V, which Fig. 4 omits, and one after the attention, as
+          in the non-local block that Eq. 3 starts from. The Haar wavelet is orthonormal and not inverted.
+        * Section 3.2, Eq. 4. One softmax for each band, over its 110 anchors: M has a dimension of its own for the four
+          bands, and the text searches each band individually. The products are not scaled.
+        * Section 3.3, Eq. 6, V. A 1x1 convolution of the larger scale. "Unchanged" contrasts it with Q and K, which SPP
+          shortens. No convolution follows, as Eq. 6 has none.
+        * Section 3.3, Eq. 6, softmax. Over the channels of K, which V is multiplied by: Section 4.2.2 calls a result
+          the weighted average of the channels of its head.
+        * Section 3.4, order of the scales. "Coarse" features are those of the entrance at all scales, and "coarse to
+          fine" is said of the sequence of modules. Nothing says that a scale waits for another, so the spatial
+          attentions are parallel, as the channel attentions are (``spatial_order``).
+        * Section 3.4, "down-sample". A 3x3 convolution of stride 2 and leaky ReLU 0.2.
+        * Section 3.4, "pixel-shuffle". The attention ahead of it works on 64 channels (Section 4.2.2) and the long skip
+          adds 64, so a convolution that the text omits makes up for the fourfold reduction. As in the work cited for
+          pixel-shuffle, it comes first: 3x3, 64 -> 256; leaky ReLU 0.2 follows the shuffle. In Section 3.2 the shuffle
+          has no convolution, and the text states the 64 / 4 channels. The same here, with a 1x1 convolution 16 -> 64
+          after it, learned much worse (docs/en/networks.md), which does not fit Table 6 (``upsampling``).
+        * Section 3.4, long skip. The input of a module is added to what was upsampled.
+        * Section 3.4, entrance and fusion. 3x3 convolutions without activation at the entrance. The fusion upsamples
+          bilinearly; then 3x3 to ``channels``, leaky ReLU 0.2, 3x3 to 3.
+        * Section 4.2.1, Model-3: every scale attends to itself. Model-4: the simplest interaction is a 1x1 convolution
+          of both scales. 3x3 would make it larger than the full network (``conv_kernel``).
+        * Weights are shared neither between scales nor between modules. Sides are multiples of 8.
 
-    Parameters at the defaults: 5,298,085.
+    Parameters at the defaults: 5,298,373; with ``upsampling='shuffle'`` 1,779,397.
     """
 
     def __init__(
@@ -227,14 +238,21 @@ class MAFNet(BaseModule):
         num_heads: int = 4,
         pyramid: str = 'adaptive',
         interaction: str = 'both',
+        pyramid_kernel: int = 5,
+        pyramid_padding: str = 'reflect',
+        spatial_order: str = 'parallel',
+        upsampling: str = 'conv_shuffle',
+        conv_kernel: int = 1,
         image_channels: int = 3,
         with_cp: bool = False,
         init_cfg: dict | Sequence[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        kinds = ('both', 'spatial', 'channel', 'conv', 'none')
-        if interaction not in kinds:
-            raise ValueError(f'MAFNet: interaction must be one of {kinds}, found {interaction!r}')
+        found = dict(pyramid=pyramid, interaction=interaction, conv_kernel=conv_kernel, upsampling=upsampling)
+        found |= dict(spatial_order=spatial_order, pyramid_kernel=pyramid_kernel, pyramid_padding=pyramid_padding)
+        for keyword, value in found.items():
+            if value not in CHOICES[keyword]:
+                raise ValueError(f'MAFNet: {keyword} must be one of {CHOICES[keyword]}, found {value!r}')
         if channels % 4:
             raise ValueError(f'MAFNet: channels must be a multiple of 4, one part for each Haar band, found {channels}')
         num_scales = 3
@@ -249,23 +267,24 @@ class MAFNet(BaseModule):
 
         def spatial() -> nn.Module:
             if interaction == 'conv':
-                return ConvInteraction(channels)
+                return ConvInteraction(channels, conv_kernel)
             return NoInteraction() if interaction == 'channel' else SpatialAttention(channels)
 
         def channel() -> nn.Module:
             if interaction == 'conv':
-                return ConvInteraction(channels)
+                return ConvInteraction(channels, conv_kernel)
             return NoInteraction() if interaction == 'spatial' else ChannelAttention(channels, num_heads)
 
         def cross(make: Callable[[], nn.Module], coarse_to_fine: bool) -> CrossScale:
             return CrossScale(make, num_scales, interaction == 'none', coarse_to_fine)
 
-        self.pyramid = Pyramid(pyramid, num_scales, image_channels)
+        coarse_to_fine = spatial_order == 'coarse_to_fine'
+        self.pyramid = ImagePyramid(pyramid, num_scales, image_channels, pyramid_kernel, pyramid_padding)
         self.conv_in = nn.ModuleList(conv3x3(image_channels, channels) for _ in range(num_scales))
-        self.spatial_in = cross(spatial, True)
+        self.spatial_in = cross(spatial, coarse_to_fine)
         self.body = nn.Sequential(
             *(
-                BasicModule(channels, cross(channel, False), cross(spatial, True), num_scales)
+                BasicModule(channels, cross(channel, False), cross(spatial, coarse_to_fine), num_scales, upsampling)
                 for _ in range(num_modules)
             )
         )

@@ -1,0 +1,153 @@
+"""Each keyword of MAFNet for something that its paper leaves open selects the documented reading."""
+
+import golden
+import pytest
+import torch
+from reference import plain_network
+
+from mmderain.engine.profiling import forward_pass, tensor_memory
+from mmderain.models import MAFNet
+from mmderain.models.networks.mafnet import ConvInteraction
+
+#: The readings of version 0.1.0.
+OLD = dict(pyramid_kernel=3, pyramid_padding='zeros', spatial_order='coarse_to_fine')
+
+
+def parameters(**settings) -> int:
+    return sum(p.numel() for p in MAFNet(**settings).parameters())
+
+
+@pytest.mark.parametrize(
+    'settings, count',
+    [
+        (dict(), 5_298_373),
+        (dict(channels=32), 1_331_525),
+        (dict(channels=96), 11_900_997),
+        (dict(upsampling='shuffle'), 1_779_397),
+        (dict(upsampling='shuffle', channels=32), 450_629),
+        (dict(upsampling='shuffle', channels=96), 3_986_757),
+        (OLD, 5_298_085),
+        (OLD | dict(channels=32), 1_331_237),
+        (OLD | dict(channels=96), 11_900_709),
+    ],
+    ids=str,
+)
+def test_parameter_count(settings, count):
+    assert parameters(**settings) == count
+
+
+@pytest.mark.parametrize('dtype, tolerance', [(torch.float32, 1e-5), (torch.float64, 1e-7)])
+def test_golden_output_of_the_default_readings(dtype, tolerance):
+    """The stored output is that of the plain formulation in double precision, written by version 0.2.0."""
+    network = MAFNet(channels=16, num_modules=2).eval()
+    keys = [(key, list(value.shape)) for key, value in network.state_dict().items()]
+    network.load_state_dict(golden.fill(keys, seed=1))
+    expected, image = golden.expected('mafnet_golden_seed1'), golden.image(1, 48, 64, seed=1)
+    with torch.inference_mode():
+        for each in (network, plain_network(network)):
+            assert (each.to(dtype)(image.to(dtype))[0] - expected).abs().max() < tolerance * expected.abs().max()
+
+
+@pytest.mark.parametrize('order, reads_the_result', [('parallel', False), ('coarse_to_fine', True)])
+def test_finer_scale_reads_the_result_of_the_coarser_one_only_if_told(order, reads_the_result):
+    """The finest scale reads the middle one, whose result alone depends on the coarsest."""
+    network = MAFNet(8, 1, 2, spatial_order=order)
+    for spatial in (network.spatial_in, network.body[0].spatial):
+        features = [torch.rand(1, 8, side, side) for side in (16, 8, 4)]
+        other = [*features[:2], features[2] + 1]
+        with torch.no_grad():
+            changes = [not torch.equal(a, b) for a, b in zip(spatial(features), spatial(other), strict=True)]
+        assert changes == [reads_the_result, True, True]
+
+
+@pytest.mark.parametrize('order', ['parallel', 'coarse_to_fine'])
+def test_channel_attention_is_parallel_in_both_orders(order):
+    channel = MAFNet(8, 1, 2, spatial_order=order).body[0].channel
+    features = [torch.rand(1, 8, side, side) for side in (16, 8, 4)]
+    with torch.no_grad():
+        changes = channel(features)[0] - channel([*features[:2], features[2] + 1])[0]
+    assert not changes.any()
+
+
+def test_upsampling_by_shuffle_alone_has_a_quarter_of_the_channels():
+    up = MAFNet(8, 1, 2, upsampling='shuffle').body[0].up[0]
+    (conv,) = (layer for layer in up if isinstance(layer, torch.nn.Conv2d))
+    x = torch.randn(1, 8, 3, 4)
+    result = up(x)
+    assert conv.weight.shape == (8, 2, 1, 1) and result.shape == (1, 8, 6, 8)
+    for i in range(2):
+        for j in range(2):  # place (i, j) of the 2x2 blocks is made from the channels 2 i + j and 4 + 2 i + j
+            expected = torch.einsum('oc,nchw->nohw', conv.weight[..., 0, 0], x[:, 2 * i + j :: 4])
+            expected = expected + conv.bias[:, None, None]
+            assert torch.allclose(result[..., i::2, j::2], torch.where(expected > 0, expected, 0.2 * expected))
+
+
+def test_upsampling_after_a_convolution():
+    up = MAFNet(8, 1, 2).body[0].up[0]
+    (conv,) = (layer for layer in up if isinstance(layer, torch.nn.Conv2d))
+    x = torch.randn(1, 8, 3, 4)
+    result, convolved = up(x), conv(x)
+    assert conv.weight.shape == (32, 8, 3, 3) and result.shape == (1, 8, 6, 8)
+    for i in range(2):
+        for j in range(2):
+            expected = convolved[:, 2 * i + j :: 4]
+            assert torch.allclose(result[..., i::2, j::2], torch.where(expected > 0, expected, 0.2 * expected))
+
+
+@pytest.mark.parametrize('size', [1, 3])
+def test_interaction_by_convolution_has_the_given_kernel(size):
+    layer = ConvInteraction(4, size)
+    large, small = torch.rand(1, 4, 8, 8), torch.rand(1, 4, 4, 4)
+    other = large.clone()
+    other[..., 4, 4] += 1
+    with torch.no_grad():
+        changed = (layer(other, small) != layer(large, small)).any(1)[0]
+    assert layer.conv.weight.shape == (4, 8, size, size)
+    assert changed.sum() == size**2 and changed[4, 4]
+
+
+@pytest.mark.parametrize('settings', [dict(), dict(pyramid='gaussian'), OLD], ids=str)
+def test_keywords_of_the_pyramid_reach_it(settings):
+    pyramid = MAFNet(8, 1, 2, **settings).pyramid
+    assert [kernel.shape[-1] for kernel in pyramid.kernels] == 2 * [settings.get('pyramid_kernel', 5)]
+    assert pyramid.padding == settings.get('pyramid_padding', 'reflect')
+
+
+def test_simplest_interaction_is_smaller_than_both_attentions():
+    """Section 4.2.1 calls Model-4 the simplest; a 3x3 convolution would make it larger than the full network."""
+    assert parameters(interaction='conv') == 4_970_629 < parameters()
+    assert parameters(interaction='conv', conv_kernel=3) == 8_312_965 > parameters()
+
+
+@pytest.mark.parametrize(
+    'settings', [dict(), OLD, dict(channels=4, upsampling='shuffle'), dict(interaction='conv', conv_kernel=3)], ids=str
+)
+@pytest.mark.parametrize('size', [(8, 8), (24, 16)])
+def test_every_reading_takes_sides_that_are_multiples_of_eight(settings, size):
+    network = MAFNet(**dict(channels=8, num_modules=1, num_heads=2) | settings)
+    assert network.spec.size_multiple == network.spec.min_size == 8
+    with torch.no_grad():
+        assert network(torch.rand(1, 3, *size))[0].shape == (1, 3, *size)
+
+
+@pytest.mark.parametrize('settings', [dict(), OLD, dict(upsampling='shuffle')], ids=str)
+def test_memory_of_every_reading_is_within_the_declared_limit(settings):
+    network = MAFNet(num_modules=2, **settings).eval()
+    image = torch.rand(1, 3, 64, 96).contiguous(memory_format=torch.channels_last)
+    held = tensor_memory(forward_pass(network, 'fp32', 'cpu'), image) / (64 * 96)
+    assert 0.3 * network.spec.bytes_per_pixel < held <= network.spec.bytes_per_pixel
+
+
+@pytest.mark.parametrize(
+    'settings, text',
+    [
+        (dict(pyramid_kernel=4), r'pyramid_kernel must be one of \(5, 3\), found 4'),
+        (dict(pyramid_padding='same'), r"pyramid_padding must be one of \('reflect', 'zeros'\), found 'same'"),
+        (dict(spatial_order=None), r"spatial_order must be one of \('parallel', 'coarse_to_fine'\), found None"),
+        (dict(upsampling='nearest'), r"upsampling must be one of \('conv_shuffle', 'shuffle'\), found 'nearest'"),
+        (dict(conv_kernel='3'), r"conv_kernel must be one of \(1, 3\), found '3'"),
+    ],
+)
+def test_error_for_an_unknown_reading_names_it(settings, text):
+    with pytest.raises(ValueError, match=f'^MAFNet: {text}$'):
+        MAFNet(**settings)
