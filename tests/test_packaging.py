@@ -170,7 +170,7 @@ def test_lock_contains_all_packages_of_the_set_up():
 
 @pytest.fixture
 def checkout(tmp_path):
-    """Copy the files that the set-up script reads to a folder without an environment."""
+    """Copy the set-up script and the lock file to a folder that has no virtual environment, and return the folder."""
     for name in (SETUP, Path('requirements/lock.txt')):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)

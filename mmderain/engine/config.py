@@ -97,8 +97,8 @@ def prepare_config(
         cfg_options: entries to override, with dotted keys.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``. Without a GPU, ``'pytorch'`` uses the back end
             gloo.
-        amp: train in mixed precision, see :func:`use_amp`. For ``--amp=auto``, leave it False and call
-            :func:`decide_amp` with the prepared config.
+        amp: train in mixed precision, see :func:`use_amp`. For ``--amp=auto``, leave it False. Then call
+            :func:`decide_amp` with the prepared config, and :func:`use_amp` if the result is True.
         auto_scale_lr: multiply the learning rate by the total batch size of all processes, divided by
             ``auto_scale_lr.base_batch_size`` of the config.
 
@@ -157,9 +157,15 @@ def decide_amp(cfg: Config, amp: str | None, resumed: dict | None = None) -> boo
             * ``'auto'`` uses it on a GPU. On a CPU, ``'auto'`` uses it only if the CPU has bfloat16 in hardware and
               computes the losses and gradients of two small images faster in bfloat16. The decision on a CPU is
               printed.
-        resumed: content of the checkpoint from which the run continues. None for a new run. With a checkpoint,
-            ``'auto'`` uses the precision of the earlier training and measures nothing, because another precision would
-            change the result. But on a CPU without bfloat16 in hardware, ``'auto'`` never uses mixed precision.
+        resumed: content of the checkpoint from which the run continues. None for a new run. On a CPU with bfloat16 in
+            hardware, ``'auto'`` then uses mixed precision only if the checkpoint was trained in bfloat16, and measures
+            nothing, because another precision would change the result. On a GPU, this argument has no effect.
+
+    Returns:
+        Whether to call :func:`use_amp`.
+
+    Raises:
+        ValueError: ``amp`` has another value.
     """
     if amp not in (None, 'on', 'auto'):
         raise ValueError(f"amp must be None, 'on' or 'auto', found {amp!r}")

@@ -14,7 +14,7 @@ from mmderain.registry import HOOKS
 
 @HOOKS.register_module()
 class StopIfNotFiniteHook(Hook):
-    """Stop a training if a loss is NaN or infinite, or if a checkpoint with such weights would be saved.
+    """Stop a training if a loss is not finite, or if a weight is not finite when a checkpoint would be saved.
 
     mmengine would continue the training, and replace good checkpoints with useless ones.
 

@@ -18,11 +18,11 @@ class DerainVisualizationHook(Hook):
     """Show derained images while a model is validated or tested.
 
     A panel shows the rainy, derained and clean image and the removed rain side by side. The visualization hook of
-    mmengine would show only one image of each sample, without the clean image.
+    mmengine would show only the rainy image or the derained image of a sample, and not the clean image.
 
     Args:
-        val_panels: number of images in each validation whose panels are sent to the back ends of the visualizer. The
-            first images are chosen.
+        val_panels: number of panels that each validation sends to the back ends of the visualizer. They show the first
+            images of the data set.
         show_dir: folder to which a test writes ``derained/<name>.png`` and ``panels/<name>.png``. None writes no files.
     """
 

@@ -1,4 +1,7 @@
-"""A 1x1 convolution and the Haar wavelet after it, computed as one convolution; functions for the bands (MAFNet)."""
+"""A 1x1 convolution followed by the Haar wavelet, computed as one convolution, for MAFNet.
+
+The other functions rearrange the resulting wavelet bands.
+"""
 
 import torch
 import torch.nn.functional as F
