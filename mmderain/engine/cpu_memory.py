@@ -21,9 +21,9 @@ def keep_cpu_memory() -> Iterator[None]:
     """Keep large blocks of memory in the process after they are freed, until the context ends.
 
     By default, the GNU C library requests every block of more than 32 MB from the system, and returns it to the system
-    when it is freed. The system fills each new page with zeros, which takes time. Inside this context, a pass of SIAN over
-    640x960 pixels takes about two thirds of the time (docs/en/performance.md). The peak memory of the process is higher, because
-    there are gaps between blocks of different sizes.
+    when it is freed. The system fills each new page with zeros, which takes time. Inside this context, a pass of SIAN
+    over 640x960 pixels takes about two thirds of the time (docs/en/performance.md). The peak memory of the process is
+    higher, because there are gaps between blocks of different sizes.
 
     The setting applies to all threads of the process. Contexts can be nested, and several threads can use them at the
     same time. When the last context ends, the memory is returned to the system. Without the GNU C library, the context

@@ -151,7 +151,7 @@ def convert(name: str, source: object, **settings: Any) -> dict[str, Tensor]:
     problems = [f'unknown key: {key}' for key in sorted(set(source) - used - set(unused))]
     problems += [f'missing key: {key}' for key in sorted(used - set(source))]
     if problems:
-        raise ConversionError('\n'.join([*problems, f'{len(problems)} in all']))
+        raise ConversionError('\n'.join([*problems, f'{len(problems)} in total']))
 
     def join(tensors: list[Tensor], dim: int) -> Tensor:
         return tensors[0].clone() if len(tensors) == 1 else torch.cat(tensors, dim)
@@ -167,7 +167,7 @@ def convert(name: str, source: object, **settings: Any) -> dict[str, Tensor]:
         if weights[key].shape != tensor.shape:
             problems.append(f'{key}: found shape {tuple(weights[key].shape)}, expected {tuple(tensor.shape)}')
     if problems:
-        raise ConversionError('\n'.join([*problems, f'{len(problems)} in all']))
+        raise ConversionError('\n'.join([*problems, f'{len(problems)} in total']))
     return weights
 
 

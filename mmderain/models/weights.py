@@ -70,7 +70,7 @@ def misfits(model: nn.Module, state_dict: dict[str, Tensor]) -> list[str]:
     )
     problems = sum(map(len, kinds))
     shown = [line for kind in kinds for line in kind[:LISTED]]
-    return shown if len(shown) == problems else [*shown, f'... {problems} in all']
+    return shown if len(shown) == problems else [*shown, f'... {problems} in total']
 
 
 def rename_old_keys(model: nn.Module, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:

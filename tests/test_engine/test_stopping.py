@@ -148,4 +148,4 @@ def test_a_checkpoint_of_another_network_is_refused_in_one_line(tmp_path, capsys
     assert train([*arguments, *changed, '--resume']) == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error:')]
     assert f'{tmp_path}/run/iter_1.pth: the weights do not fit the SIAN of the config' in line
-    assert ': found shape (4, 4, 3, 3), expected (8, 8, 3, 3); ' in line and '39 in all' in line
+    assert ': found shape (4, 4, 3, 3), expected (8, 8, 3, 3); ' in line and '39 in total' in line

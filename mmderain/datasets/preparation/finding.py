@@ -141,7 +141,7 @@ def _sort_by_role(name: str, candidates: list[tuple[list[str], Path]], found: Fo
         else:
             collisions.append(f'{table[key][0]} and {path}')
     if collisions:
-        shown = '\n  '.join(collisions[:10]) + (f'\n  ... {len(collisions)} in all' if len(collisions) > 10 else '')
+        shown = '\n  '.join(collisions[:10]) + (f'\n  ... {len(collisions)} in total' if len(collisions) > 10 else '')
         raise InputError(
             f'{name}: different images have names that belong to the same pair:\n  {shown}\nDoes SRC contain two data '
             'sets? Name a sub-folder that contains only one of them as SRC, name the folders of the splits (--train, '
