@@ -17,9 +17,12 @@ from mmderain.cli.command import CommandParser, command
 from mmderain.datasets.pairing import PAIRING_HELP, pair_by_name, parse_pairing
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
-from mmderain.evaluation import PROTOCOLS, measure
+from mmderain.evaluation import PROTOCOLS, UNROUNDED, measure
 from mmderain.evaluation.metrics import write_scores
 from mmderain.io.image import list_images, read_image
+
+#: Protocols for image files, whose values are whole numbers.
+FILE_PROTOCOLS = [protocol for protocol in PROTOCOLS if protocol not in UNROUNDED]
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -31,10 +34,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--protocols',
         nargs='+',
-        choices=list(PROTOCOLS),
+        choices=FILE_PROTOCOLS,
         default=['PSNR-Y', 'SSIM-Y(valid)'],
         metavar='PROTOCOL',
-        help=f'scores to compute, one or several of {", ".join(PROTOCOLS)} (default: PSNR-Y SSIM-Y(valid))',
+        help=f'scores to compute, one or several of {", ".join(FILE_PROTOCOLS)} (default: PSNR-Y SSIM-Y(valid))',
     )
     parser.add_argument(
         '--crop-border',

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
@@ -31,7 +32,7 @@ from mmderain.cli.command import CommandParser, command
 from mmderain.cli.options import checkpoint_file
 from mmderain.errors import InputError
 from mmderain.evaluation import measure
-from mmderain.io import atomic_write, read_image, write_image
+from mmderain.io import read_image, write_image
 from mmderain.io.image import to_bgr_uint8, to_rgb_tensor
 from mmderain.models import Derainer
 from mmderain.models.networks.mafnet import ChannelAttention, SpatialAttention
@@ -201,8 +202,10 @@ def draw_bars(counts: dict[str, int], path: str) -> None:
     axes.set(xlabel='parameters', xscale='log')
     axes.margins(x=0.1)
     axes.invert_yaxis()
-    with atomic_write(path) as part:
-        figure.savefig(part, format='png', dpi=120)
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(120)
+    canvas.draw()
+    write_image(cv2.cvtColor(np.asarray(canvas.buffer_rgba()), cv2.COLOR_RGBA2BGR), path)
 
 
 if __name__ == '__main__':

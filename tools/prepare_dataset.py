@@ -191,8 +191,12 @@ def compare_with_test_sets(name: str, found: Found, test_sets: dict[str, list[Pa
     test_sets = {**own, **test_sets}
     if release.compare_backgrounds and not own:
         print(f'warning: backgrounds are not compared with the test set of {name}, because it is not in SRC')
-    if not test_sets or not found.pairs['train']:
+    if not test_sets:
         return None
+    if not found.pairs['train']:
+        if test_sets == own:
+            return None
+        raise InputError(f'--test-sets: no training pair of {name} was found, so there is nothing to compare')
     comparison = compare_backgrounds(found.pairs['train'], test_sets)
     for test_set, number in comparison.shared.items():
         known = release.test_backgrounds_in_train if test_set in own else None

@@ -148,7 +148,7 @@ def ssim(pred: np.ndarray, gt: np.ndarray, color: str = 'y', window: str = 'vali
 
 #: Name of a protocol -> function of (pred, gt). SIAN and MAFNet use PSNR-Y and SSIM-Y(valid). JDNet uses PSNR-RGB and
 #: SSIM-RGB(same). NASNet uses PSNR-RGB and SSIM-RGB(uniform7). The rounded Y is that of MATLAB's rgb2ycbcr for uint8.
-#: For the protocols with "float", ImageQuality does not round the derained image, as in the code of JDNet's authors.
+#: For the protocols in UNROUNDED, ImageQuality does not round the derained image, as in the code of JDNet's authors.
 PROTOCOLS = {
     'PSNR-Y': partial(psnr, color='y'),
     'PSNR-Y(rounded)': partial(psnr, color='y_rounded'),
@@ -162,6 +162,8 @@ PROTOCOLS = {
     'SSIM-RGB(float,same)': partial(ssim, color='rgb', window='same'),
     'SSIM-RGB(uniform7)': partial(ssim, color='rgb', window='uniform7'),
 }
+#: Protocols for which the derained image is not rounded. They need the values of the network, not an image file.
+UNROUNDED = ('PSNR-RGB(float)', 'SSIM-RGB(float,same)')
 
 
 def measure(pred: np.ndarray, gt: np.ndarray, protocol: str, crop_border: int = 0, name: str = 'the image') -> float:

@@ -15,7 +15,7 @@ from mmderain.io.files import atomic_write
 from mmderain.io.image import to_bgr_uint8
 from mmderain.registry import METRICS
 
-from .functional import PROTOCOLS, measure
+from .functional import PROTOCOLS, UNROUNDED, measure
 
 
 @METRICS.register_module()
@@ -79,7 +79,7 @@ class ImageQuality(BaseMetric):
             gt = to_bgr_uint8(sample['gt_img'])
             scores = {}
             for protocol in self.protocols:
-                image = unrounded if 'float' in protocol else rounded
+                image = unrounded if protocol in UNROUNDED else rounded
                 scores[self._label(protocol)] = measure(image, gt, protocol, self.crop_border, name)
             if self.with_input:
                 rainy_img = rainy.permute(1, 2, 0).cpu().numpy()

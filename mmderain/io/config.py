@@ -6,6 +6,7 @@ This module is in ``io`` because both ``apis`` and ``engine`` use it, and ``apis
 import contextlib
 import inspect
 import json
+import os
 import re
 import traceback
 from collections.abc import Iterator
@@ -26,10 +27,6 @@ BUILDERS = {
     ('mmengine.runner.runner', 'from_cfg'),
 }
 
-#: Templates that YAML and JSON configs may use: values of a base, names of the file, environment variables.
-BASE_VALUE = r'\{\{\s*_base_\.[\w.]+\s*\}\}'
-PLAIN_TEMPLATE = r'\{\{\s*(file\w+|\$\w+\s*:\s*[\w./-]*)\s*\}\}'
-
 
 def read_config(path: str | Path) -> Config:
     """Read a config file.
@@ -43,7 +40,7 @@ def read_config(path: str | Path) -> Config:
         raise FileNotFoundError(f'{path}: no such config file (looked for in {Path.cwd()})')
     if Path(path).suffix not in ('.py', '.yml', '.yaml', '.json'):
         raise InputError(f'{path}: a config is a .py, .yml, .yaml or .json file')
-    refuse_python_tags(Path(path))
+    refuse_code(Path(path))
     try:
         return Config.fromfile(path)
     except (OSError, InputError):
@@ -55,73 +52,72 @@ def read_config(path: str | Path) -> Config:
         raise InputError(f'{path}: cannot be read as a config: {_reason(cause)}') from error
 
 
-def refuse_python_tags(path: Path) -> None:
-    """Check that a YAML or JSON config, and the YAML and JSON files that it inherits from, create no Python objects.
+def refuse_code(path: Path) -> None:
+    """Check that reading a YAML or JSON config, and the files that it inherits from, runs no code.
 
-    The YAML loader of mmengine can create any Python object and can therefore run any code. Configs that are Python
-    files are not checked, because they are programs.
-
-    mmengine replaces templates such as ``{{ fileDirname }}`` before it reads a file. A template could contain a tag or
-    the name of a base, so only plain ones are accepted.
+    The YAML loader of mmengine can create any Python object and can therefore run any code. mmengine also replaces
+    templates such as ``{{ fileDirname }}`` in the text of a file. The result can contain a tag or the name of a base.
+    Therefore these files may contain neither tags of Python objects nor templates, and they may inherit only from YAML
+    and JSON files. Configs that are Python files are not checked, because they are programs.
 
     Raises:
-        InputError: a file has a tag such as ``!!python/object/apply`` or another template, or cannot be read.
+        FileNotFoundError: a base does not exist.
+        InputError: a file contains what is not allowed, or cannot be read.
     """
-    pending, checked = [path], set()
+    if path.suffix == '.py':
+        return
+    pending, checked = [os.path.abspath(path)], set()
     while pending:
         file = pending.pop()
-        if file.suffix not in ('.yml', '.yaml', '.json') or file.resolve() in checked or not file.is_file():
+        if file in checked:
             continue
-        checked.add(file.resolve())
+        checked.add(file)
         try:
-            # mmengine also puts a quoted text in place of the values of a base.
-            text = re.sub(BASE_VALUE, '""', file.read_text(encoding='utf-8'))
-            tags, strings = _parts_of_json(text) if file.suffix == '.json' else _parts_of_yaml(text)
+            text = Path(file).read_text(encoding='utf-8')
+            tags, bases = _tags_and_bases(text, is_json=file.endswith('.json'))
         except (ValueError, RecursionError, yaml.YAMLError) as error:
             raise InputError(f'{file}: cannot be read as a config: {_reason(error)}') from error
         for tag in tags:
             if 'python' in tag:
                 raise InputError(f'{file}: found the tag {tag!r}, which would run code; expected plain values only')
-        for template in re.findall(r'\{\{.*?(?:\}\}|$)', text, re.DOTALL):
-            if '_base_' in strings or not re.fullmatch(PLAIN_TEMPLATE, template):
+        if '{{' in text:
+            raise InputError(
+                f'{file}: found a template ("{{{{"); YAML and JSON configs must not have any: use a .py config'
+            )
+        for base in bases:
+            target = os.path.abspath(os.path.join(os.path.dirname(file), base))  # as mmengine does
+            if '::' in base or not target.endswith(('.yml', '.yaml', '.json')):
                 raise InputError(
-                    f'{file}: found the template {template!r}; a YAML or JSON config with `_base_` may only use '
-                    '{{ _base_.KEY }}, one without it also {{ fileDirname }} or {{ $NAME:VALUE }}. '
-                    'Use a Python config for more.'
+                    f'{file}: found the base {base!r}; expected the path of a YAML or JSON file: use a .py config'
                 )
-        pending += [file.parent / text for text in strings if text.lower().endswith(('.yml', '.yaml', '.json'))]
+            if not os.path.isfile(target):
+                raise FileNotFoundError(f'{file}: its base {target} does not exist')
+            pending.append(target)
 
 
-def _parts_of_yaml(text: str) -> tuple[set[str], set[str]]:
-    """Return the tags and the strings of a YAML document, also those of keys, without creating its objects."""
-    tags, strings = set(), set()
-    pending, visited = [yaml.compose(text, Loader=yaml.SafeLoader)], set()
+def _tags_and_bases(text: str, is_json: bool) -> tuple[set[str], list[str]]:
+    """Return the tags of a YAML or JSON document, and the values of ``_base_``, without creating its objects."""
+    tags, bases = set(), []
+    if is_json:
+        json.loads(text)  # JSON is read as YAML below, which accepts more, except tabs between values
+        text = text.replace('\t', ' ')
+    pending, visited = [yaml.compose(text, Loader=getattr(yaml, 'CSafeLoader', yaml.SafeLoader))], set()
     while pending:
         node = pending.pop()
         if node is None or id(node) in visited:  # an alias can occur many times
             continue
         visited.add(id(node))
         tags.add(node.tag)
-        if isinstance(node, yaml.ScalarNode):
-            strings.add(node.value)
-        elif isinstance(node, yaml.MappingNode):
+        if isinstance(node, yaml.MappingNode):
             pending += [part for pair in node.value for part in pair]
-        else:
+            # At any depth, because a merge key can move an entry to the top.
+            for key, value in node.value:
+                if key.value == '_base_':
+                    values = value.value if isinstance(value, yaml.SequenceNode) else [value]
+                    bases += [str(part.value) for part in values]
+        elif isinstance(node, yaml.SequenceNode):
             pending += node.value
-    return tags, strings
-
-
-def _parts_of_json(text: str) -> tuple[set[str], set[str]]:
-    """Return no tags, and the strings of a JSON document, also those of keys."""
-    strings = set()
-    pending = [json.loads(text, object_pairs_hook=list)]  # pairs, so that no repeated key hides another
-    while pending:
-        part = pending.pop()
-        if isinstance(part, str):
-            strings.add(part)
-        elif isinstance(part, list | tuple):
-            pending += part
-    return set(), strings
+    return tags, bases
 
 
 @contextlib.contextmanager

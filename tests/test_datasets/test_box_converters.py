@@ -118,8 +118,15 @@ def test_wrong_xml_files_give_errors_and_write_nothing(dawn, tmp_path, capsys):
     assert 'no box of a class of COCO was found in 1 images' in error()
     write_xml(xml, [('car', (1, 1, 'x', 5), 0)])
     assert "rain_storm-001.xml: object 1 has the entries {'name': 'car'" in error()
-    xml.write_text('<annotation>')
-    assert 'rain_storm-001.xml: is not XML' in error()
+    write_xml(xml, [('car', (1, 1, 'nan', 5), 0)])
+    assert "rain_storm-001.xml: object 1 has the entries {'name': 'car'" in error()
+    for text in (
+        '<annotation>',
+        '<?xml version="1.0" encoding="gb2312"?><a/>',
+        '<?xml version="1.0" encoding="x"?><a/>',
+    ):
+        xml.write_text(text)
+        assert 'rain_storm-001.xml: is not XML in a known encoding' in error()
     xml.unlink()
     assert 'found 2 images and 0 XML files, but no XML file with the name of an image' in error()
     dst.mkdir()

@@ -54,11 +54,20 @@ HOSTILE = {
     'base of JSON': ({'a.json': '{"_base_": ["b.yaml"]}', 'b.yaml': f'x: {EVIL}'}, 'b.yaml: found the tag'),
     'escaped name': ({'a.json': r'{"_base_": "b\u002eyaml"}', 'b.yaml': f'x: {EVIL}'}, 'b.yaml: found the tag'),
     'repeated key': ({'a.json': '{"_base_": "b.yaml", "_base_": []}', 'b.yaml': f'x: {EVIL}'}, 'b.yaml: found the tag'),
-    'base by a template': ({'a.json': '{"_base_": "b{{ fileExtname }}"}', 'b.json': '{}'}, 'found the template'),
-    'base by a variable': ({'a.yaml': '_base_: "{{ $NONE:b.yaml }}"', 'b.yaml': f'x: {EVIL}'}, 'found the template'),
-    'tag in a template': ({'a.yaml': 'x: {{ $NONE:!!python/name:os.system }}'}, 'found the template'),
-    'escaped tag in a template': ({'a.yaml': r'x: {{ $NONE:\041\041python/name:os.system }}'}, 'found the template'),
+    'base by a template': ({'a.json': '{"_base_": "b{{ fileExtname }}"}', 'b.json': '{}'}, 'found a template'),
+    'base by a variable': ({'a.yaml': '_base_: "{{ $NONE:b.yaml }}"', 'b.yaml': f'x: {EVIL}'}, 'found a template'),
+    'tag in a template': ({'a.yaml': 'x: {{ $NONE:!!python/name:os.system }}'}, 'found a template'),
+    'tag between templates': ({'a.yaml': f'# {{{{\nfileBasename }}}}: "\nz: {EVIL}\n# "'}, 'found a template'),
+    'key by a template': ({'a.yaml': '"{{ $A:_base_ }}": b.yaml', 'b.yaml': f'x: {EVIL}'}, 'found a template'),
+    'template in a base': (
+        {'a.yaml': '_base_: b.yaml', 'b.yaml': 'x: "{{ fileBasename }}"'},
+        'b.yaml: found a template',
+    ),
     'broken without the template': ({'a.yaml': f'x: "{{{{ $NONE:" {EVIL} }}}}"'}, 'cannot be read as a config'),
+    'base with a slash': ({'a.yaml': '_base_: b.yaml/', 'b.yaml': f'x: {EVIL}'}, 'b.yaml: found the tag'),
+    'base beside no folder': ({'a.yaml': '_base_: none/../b.yaml', 'b.yaml': f'x: {EVIL}'}, 'b.yaml: found the tag'),
+    'base in a package': ({'a.yaml': '_base_: mmdet::/tmp/b.yaml'}, 'expected the path of a YAML or JSON file'),
+    'base in Python': ({'a.yaml': '_base_: b.py', 'b.py': 'x = 1'}, 'expected the path of a YAML or JSON file'),
     'nested too deeply': ({'a.json': '[' * 100000}, 'cannot be read as a config'),
 }
 
@@ -74,12 +83,14 @@ def test_no_yaml_file_runs_code(files, message, tmp_path, monkeypatch):
     assert not (tmp_path / 'ran').exists()
 
 
-def test_plain_yaml_and_json_configs_are_read(tmp_path, monkeypatch):
-    monkeypatch.delenv('NONE', raising=False)
-    (tmp_path / 'base.yaml').write_text('a: {b: 3}\nfolder: "{{ fileBasename }}"\nsize: "{{ $NONE:12 }}"\n')
-    (tmp_path / 'net.json').write_text('{"_base_": "base.yaml", "c": {{ _base_.a.b }}, "d": "{x}"}')
+def test_plain_yaml_and_json_configs_are_read(tmp_path):
+    (tmp_path / 'base.yaml').write_text('a: {b: 3, c: [1.5, text]}\n')
+    (tmp_path / 'net.json').write_text('{\t"_base_": "base.yaml", "a": {"b": 4}, "d": "{x}"}')
     cfg = read_config(tmp_path / 'net.json')
-    assert (cfg.a.b, cfg.folder, cfg.size, cfg.c, cfg.d) == (3, 'base.yaml', '12', 3, '{x}')
+    assert (cfg.a.b, cfg.a.c, cfg.d) == (4, [1.5, 'text'], '{x}')
+    (tmp_path / 'net.json').write_text('{"_base_": "gone.yaml"}')
+    with pytest.raises(FileNotFoundError, match='net.json: its base .*gone.yaml does not exist'):
+        read_config(tmp_path / 'net.json')
 
 
 def test_files_that_are_not_configs_are_refused(tmp_path):

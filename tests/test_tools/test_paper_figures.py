@@ -22,6 +22,14 @@ def test_parameters_of_the_attentions():
     assert counts['convolution, 3x3'] == 36928
 
 
+@pytest.mark.parametrize('name', ['bars.png', 'bars.jpg'])
+def test_bars_are_written_in_the_format_of_the_suffix(name, tmp_path):
+    config = str(ROOT / 'configs/derain/nasnet_rain100h_1stage.py')
+    assert tool.main(['attention-parameters', config, '--out', str(tmp_path / name)]) == 0
+    assert read_image(tmp_path / name).shape[2] == 3
+    assert (tmp_path / name).read_bytes()[:2] == {'bars.png': b'\x89P', 'bars.jpg': b'\xff\xd8'}[name]
+
+
 def test_stages_are_the_results_of_the_network_with_their_scores(tmp_path, capsys):
     model = init_model(ROOT / 'configs/derain/sian_sample.py')
     rainy, clean = smooth_image(24, 32, 0), smooth_image(24, 32, 1)

@@ -1,6 +1,7 @@
 """Write boxes as COCO annotations."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,6 +91,8 @@ def write_test_set(images: dict[Path, list[Box]], dst: Path) -> list[str]:
         for box in boxes:
             name = SYNONYMS.get(box.name, box.name)
             x0, y0, x1, y1 = box.corners
+            if not all(map(math.isfinite, box.corners)):
+                raise InputError(f'{path}: found a box with the corners {box.corners}; expected finite numbers')
             if name not in COCO_CLASSES:
                 left_out[f'COCO has no class {box.name}'] += 1
             elif x1 <= x0 or y1 <= y0:

@@ -47,4 +47,4 @@ def link_real_rain(src: Sequence[Path], dst: Path) -> list[str]:
                 number += 1
         if not number:
             raise InputError(f'{", ".join(map(str, src))}: no readable image; give folders with real rainy images')
-    return [f'{dst}: {number} images linked', *report]
+    return [f'{dst}: number of images: {number}', *report]

@@ -5,6 +5,7 @@ RTTS of RESIDE do. Writes DST/images with links to the images, and DST/test.json
 Images without an XML file are left out, and so are boxes of classes that COCO does not have.
 """
 
+import math
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -61,13 +62,15 @@ def read_voc_boxes(path: Path) -> list[Box]:
     """
     try:
         root = ElementTree.parse(path).getroot()
-    except ElementTree.ParseError as error:
-        raise InputError(f'{path}: is not XML ({error}); restore the file, or remove it') from None
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the latter two: an unsupported encoding
+        raise InputError(f'{path}: is not XML in a known encoding ({error}); restore the file, or remove it') from None
     boxes = []
     for number, item in enumerate(root.findall('object'), start=1):
         values = {key: item.findtext(key, '').strip() for key in ('name', *CORNERS)}
         try:
             x0, y0, x1, y1 = (float(values[key]) - 1 for key in CORNERS)
+            if not all(map(math.isfinite, (x0, y0, x1, y1))):
+                raise ValueError
         except ValueError:
             raise InputError(
                 f'{path}: object {number} has the entries {values}; expected a name and four numbers, as in PASCAL VOC'
