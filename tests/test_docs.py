@@ -33,6 +33,8 @@ def name_of(page):
 @pytest.fixture(scope='module')
 def site(tmp_path_factory):
     """Build the site as `make docs` does, but with warnings as errors."""
+    if sys.version_info < (3, 11):
+        pytest.skip('the last mkdocstrings for Python 3.10 does not work with the locked mkdocs-material')
     out = tmp_path_factory.mktemp('site')
     command = [sys.executable, '-m', 'mkdocs', 'build', '--strict', '-f', 'docs/mkdocs.yml', '-d', str(out)]
     environment = os.environ | {'NO_MKDOCS_2_WARNING': '1'}
