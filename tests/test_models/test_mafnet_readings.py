@@ -1,8 +1,11 @@
 """Each keyword of MAFNet for something that its paper leaves open selects the documented reading."""
 
+import re
+
 import golden
 import pytest
 import torch
+from conftest import ROOT
 from reference import plain_network
 
 from mmderain.engine.profiling import forward_pass, tensor_memory
@@ -17,23 +20,29 @@ def parameters(**settings) -> int:
     return sum(p.numel() for p in MAFNet(**settings).parameters())
 
 
-@pytest.mark.parametrize(
-    'settings, count',
-    [
-        (dict(), 5_298_373),
-        (dict(channels=32), 1_331_525),
-        (dict(channels=96), 11_900_997),
-        (dict(upsampling='shuffle'), 1_779_397),
-        (dict(upsampling='shuffle', channels=32), 450_629),
-        (dict(upsampling='shuffle', channels=96), 3_986_757),
-        (OLD, 5_298_085),
-        (OLD | dict(channels=32), 1_331_237),
-        (OLD | dict(channels=96), 11_900_709),
-    ],
-    ids=str,
-)
-def test_parameter_count(settings, count):
-    assert parameters(**settings) == count
+#: Rows and columns of the table of parameters in docs/en/networks.md, with their settings.
+ROWS = {
+    'the model': {},
+    '32 kernels': dict(channels=32),
+    '96 kernels': dict(channels=96),
+    **{f'{number} modules': dict(num_modules=number) for number in (6, 7, 9, 10)},
+    'spatial attention only': dict(interaction='spatial'),
+    'channel attention only': dict(interaction='channel'),
+    'interaction by convolution': dict(interaction='conv'),
+    'plain downsampling': dict(pyramid='bilinear'),
+}
+COLUMNS = [{}, dict(upsampling='shuffle'), OLD | dict(conv_kernel=3)]
+
+
+def test_parameter_counts_of_the_page():
+    section = (ROOT / 'docs/en/networks.md').read_text().split("## Readings of MAFNet's paper")[1].split('\n## ')[0]
+    found = dict(re.findall(r'^\| ([\w ]+) \| ([\d,]+ \| [\d,]+ \| [\d,]+) \|$', section, re.M))
+    with torch.device('meta'):
+        counts = {
+            row: [f'{parameters(**settings, **column):,}' for column in COLUMNS] for row, settings in ROWS.items()
+        }
+    assert {row: numbers.split(' | ') for row, numbers in found.items()} == counts
+    assert counts['the model'] == ['5,298,373', '1,779,397', '5,298,085']
 
 
 @pytest.mark.parametrize('dtype, tolerance', [(torch.float32, 1e-5), (torch.float64, 1e-7)])

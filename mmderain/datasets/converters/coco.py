@@ -38,7 +38,7 @@ class Box(NamedTuple):
     Attributes:
         name: name of its class.
         corners: x0, y0, x1, y1 in pixels.
-        ignore: whether a detection there counts neither for nor against a detector.
+        ignore: True: detections in this box are not scored.
     """
 
     name: str

@@ -100,9 +100,9 @@ def compare_backgrounds(pairs: list[FoundPair], test_sets: dict[str, list[Path]]
     with ThreadPoolExecutor() as pool:
         digests = list(pool.map(_hash_pixels, (pair.gt for pair in pairs)))
         known = {name: set(pool.map(_hash_pixels, paths)) for name, paths in test_sets.items()}
-    every = set().union(*known.values())
+    all_known = set().union(*known.values())
     shared = {name: sum(digest in found for digest in digests) for name, found in known.items()}
-    return Comparison(shared, [digest not in every for digest in digests])
+    return Comparison(shared, [digest not in all_known for digest in digests])
 
 
 def _hash_pixels(path: Path) -> bytes:

@@ -13,7 +13,7 @@ def gaussian_line(size: int, sigma: float = 1.0) -> Tensor:
 
 
 class ImagePyramid(nn.Module):
-    """Halve an image again and again: ``I_s = K_s * I_(s-1)``, computed at every second row and column.
+    """Halve an image repeatedly: ``I_s = K_s * I_(s-1)``, computed at every second row and column.
 
     A Gaussian K is separable and the same for each channel. With five pixels and a sigma of 1, its weights in one
     direction are 0.05, 0.24, 0.40, 0.24, 0.05. That is within 0.006 of the usual kernel of Burt and Adelson ("The
@@ -22,7 +22,7 @@ class ImagePyramid(nn.Module):
     Args:
         kind: ``'adaptive'``: learned kernels, channels -> channels, one for each level, which start from the Gaussian;
             ``'gaussian'``: the Gaussian, fixed; ``'bilinear'``: the mean of 2x2 pixels in place of a kernel.
-        num_levels: number of images, with the first.
+        num_levels: number of images, including the input.
         channels: channels of the image.
         kernel_size: side of the kernels in pixels, odd.
         padding: what lies outside the image: ``'reflect'``, its reflection, which keeps the brightness at the border,

@@ -29,7 +29,7 @@ from ..layers import (
 from ..spec import NetworkSpec
 
 SLOPE = 0.2
-#: Keyword of :class:`MAFNet` -> the values that it takes, the default first.
+#: Maps keywords of :class:`MAFNet` to their possible values.
 CHOICES = dict(
     pyramid=('adaptive', 'gaussian', 'bilinear'),
     interaction=('both', 'spatial', 'channel', 'conv', 'none'),
@@ -42,7 +42,7 @@ CHOICES = dict(
 
 
 class SpatialAttention(nn.Module):
-    """Spatial CSSAB (Eqs. 3 to 5): pixels of the larger scale attend to anchors of the smaller one, band by band."""
+    """Spatial CSSAB (Eqs. 3 to 5): in each band, pixels of the larger scale attend to anchors of the smaller scale."""
 
     wavelet: Tensor
 
@@ -56,21 +56,21 @@ class SpatialAttention(nn.Module):
 
     def forward(self, large: Tensor, small: Tensor) -> Tensor:
         """Return (N, C, H, W) from large (N, C, H, W) and small (N, C, h, w), all sides even."""
-        # FRCB: a wavelet whose four bands are brought back to full size by pixel-shuffle.
+        # FRCB: a wavelet, and a pixel-shuffle that brings its four bands back to full size.
         q = band_pixels(conv1x1_haar(large, self.query, self.wavelet))
         # SPP: anchors of the smaller scale.
         k = pool_anchors(band_maps(conv1x1_haar(small, self.key, self.wavelet)))
         v = pool_anchors(band_maps(conv1x1_haar(small, self.value, self.wavelet)))
-        # Contiguous rows, or torch takes a slower kernel that keeps the attention maps.
+        # With rows that are not contiguous, torch would use a slower kernel that keeps the attention maps.
         k, v = k.transpose(2, 3).contiguous(), v.transpose(2, 3).contiguous()
-        # The bands take the place of attention heads; the paper does not scale.
+        # The bands are the heads of torch's function. The paper does not scale the products.
         attended = F.scaled_dot_product_attention(q, k, v, scale=1.0)
         del q
         return self.out(merge_band_pixels(attended, *large.shape[-2:])).add_(large)
 
 
 class ChannelAttention(nn.Module):
-    """Channel CSSAB (Eq. 6): channels of the larger scale are mixed by their likeness to those of the smaller one."""
+    """Channel CSSAB (Eq. 6): mix the channels of the larger scale by their similarity to those of the smaller scale."""
 
     def __init__(self, channels: int, num_heads: int) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class ChannelAttention(nn.Module):
 
     def forward(self, large: Tensor, small: Tensor) -> Tensor:
         """Return (N, C, H, W) from large (N, C, H, W) and small (N, C, h, w)."""
-        # SPP before the 1x1 convolutions: both are linear, so the order makes no difference but to the cost.
+        # SPP comes before the 1x1 convolutions, which costs less. Both are linear, so the result is the same.
         q = conv1x1_anchors(pool_anchors(large), self.query).unflatten(1, (self.num_heads, -1))
         k = conv1x1_anchors(pool_anchors(small), self.key).unflatten(1, (self.num_heads, -1))
         # (N, heads, channels of k, channels of q): each column is a mixture of the channels of v.
@@ -128,7 +128,7 @@ class CrossScale(nn.Module):
         self.coarse_to_fine = coarse_to_fine
 
     def forward(self, scales: list[Tensor]) -> list[Tensor]:
-        """Return enhanced features, finest first; ``coarse_to_fine`` reads the result of the coarser scale."""
+        """Return enhanced features, finest first. With ``coarse_to_fine``, a scale reads the coarser result."""
         out = list(scales)
         for s in reversed(range(len(scales))):
             source = out if self.coarse_to_fine else scales
@@ -139,7 +139,7 @@ class CrossScale(nn.Module):
 
 def make_upsampling(channels: int, kind: str) -> nn.Sequential:
     """Return an upsampling by two, (N, C, H, W) -> (N, C, 2 H, 2 W), by pixel-shuffle and one convolution."""
-    # The shuffle leaves a quarter of the channels. A convolution makes up for that, before it or after it.
+    # The shuffle divides the number of channels by four. A convolution before or after it multiplies it by four.
     if kind == 'conv_shuffle':
         return nn.Sequential(conv3x3(channels, 4 * channels), nn.PixelShuffle(2), nn.LeakyReLU(SLOPE, inplace=True))
     return nn.Sequential(nn.PixelShuffle(2), conv1x1(channels // 4, channels), nn.LeakyReLU(SLOPE, inplace=True))
@@ -173,62 +173,66 @@ class MAFNet(BaseModule):
     """Multifocal attention-based cross-scale network.
 
     Args:
-        channels: "kernels", 64 in the paper; 32 and 96 in its Table 4. A multiple of 4 and of ``num_heads``.
-        num_modules: number of basic modules, 8 in the paper; 6 to 10 in its Table 3.
-        num_heads: heads of the channel attention, 4 in the paper; 1 to 16 in its Table 2.
+        channels: number of feature channels, which the paper calls kernels: 64, and 32 and 96 in its Table 4. It must
+            be a multiple of 4 and of ``num_heads``.
+        num_modules: number of basic modules, 8 in the paper and 6 to 10 in its Table 3.
+        num_heads: number of heads of the channel attention, 4 in the paper and 1 to 16 in its Table 2.
         pyramid: ``'adaptive'`` (learned kernels), ``'gaussian'`` or ``'bilinear'`` (Table 1).
-        interaction: between scales (Table 1): ``'both'`` attentions, ``'spatial'`` or ``'channel'`` only, ``'conv'``
-            in their place, or ``'none'``: every scale attends to itself.
-        pyramid_kernel: side of the kernels of the pyramid, 5 or 3 pixels. See the readings for this and what follows.
-        pyramid_padding: what lies outside the image for these kernels, its reflection (``'reflect'``) or ``'zeros'``.
-        spatial_order: ``'parallel'``: the spatial attention of every scale reads the features as they entered;
-            ``'coarse_to_fine'``: it starts from the coarsest, and a finer scale reads the coarser one's result.
-        upsampling: ``'conv_shuffle'``: a 3x3 convolution to four times the channels, then pixel-shuffle;
-            ``'shuffle'``: pixel-shuffle to a quarter of the channels, then a 1x1 convolution to ``channels``.
-        conv_kernel: side of the convolution of ``interaction='conv'``, 1 or 3 pixels.
-        image_channels: channels of the image, 3; more behind :class:`PixelUnshuffled`.
-        with_cp: save memory in training: the backward pass computes the inside of each module again.
-        init_cfg: mmengine's weight initialization.
+        interaction: how scales interact (Table 1). ``'both'`` uses both attentions, ``'spatial'`` and ``'channel'`` one
+            of them, ``'conv'`` a convolution. With ``'none'``, every scale attends to itself.
+        pyramid_kernel: side of the kernels of the pyramid in pixels, 5 or 3.
+        pyramid_padding: what these kernels read outside the image: its reflection (``'reflect'``) or ``'zeros'``.
+        spatial_order: in ``'parallel'``, the spatial attention of every scale reads the features before any spatial
+            attention. In ``'coarse_to_fine'``, the coarsest scale comes first, and a finer scale reads the result of
+            the coarser one.
+        upsampling: ``'conv_shuffle'`` is a 3x3 convolution to four times the channels and then a pixel-shuffle.
+            ``'shuffle'`` is a pixel-shuffle to a quarter of the channels and then a 1x1 convolution to ``channels``.
+        conv_kernel: side of the convolution of ``interaction='conv'`` in pixels, 1 or 3.
+        image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets more.
+        with_cp: whether the backward pass computes the activations of each module again, to save memory in training.
+        init_cfg: config of mmengine's weight initialization. None keeps that of torch; the paper mentions no other one.
 
     Raises:
         ValueError: a keyword has a value that is not listed here, or the channels cannot be split.
 
-    The paper states: three scales, the pyramid's learnable kernels, the two attentions with their Haar bands and 110
-    anchors, the order of a basic module, and ``B = O - R``. The rest is read as follows.
+    The paper states these parts: three scales, the learnable kernels of the pyramid, the two attentions with their Haar
+    bands and 110 anchors, the order of the parts of a basic module, and ``B = O - R``. It leaves other choices open.
 
     Readings:
         * Section 3.1, Eq. 2, size of K. The text makes the kernel of a Gaussian pyramid learnable and changes nothing
-          else. So all kernels have the usual 5x5 pixels, and learned ones, 3 -> 3 without bias, start from the Gaussian
-          (``pyramid_kernel``).
+          else. Therefore all kernels have the usual 5x5 pixels. The learned ones map 3 to 3 channels without bias, and
+          start from the Gaussian (``pyramid_kernel``).
         * Section 3.1, border of the image. Zeros would darken it, and the fixed Gaussian of Table 1 cannot learn to
-          correct that. All kernels read the reflected image, so that the table compares kernels (``pyramid_padding``).
-        * Section 3.1, "smaller-scale". A factor of two between scales, as in the Gaussian pyramid that is named there.
-        * Section 4.2.1, "downsampling kernel". The mean of 2x2 pixels: bilinear sampling by a factor of two.
-        * Section 3.2, Eqs. 3 to 5. 1x1 convolutions for Q, K and V, which Fig. 4 omits, and one after the attention, as
-          in the non-local block that Eq. 3 starts from. The Haar wavelet is orthonormal and not inverted.
-        * Section 3.2, Eq. 4. One softmax for each band, over its 110 anchors: M has a dimension of its own for the four
-          bands, and the text searches each band individually. The products are not scaled.
-        * Section 3.3, Eq. 6, V. A 1x1 convolution of the larger scale. "Unchanged" contrasts it with Q and K, which SPP
-          shortens. No convolution follows, as Eq. 6 has none.
-        * Section 3.3, Eq. 6, softmax. Over the channels of K, which V is multiplied by: Section 4.2.2 calls a result
-          the weighted average of the channels of its head.
-        * Section 3.4, order of the scales. "Coarse" features are those of the entrance at all scales, and "coarse to
-          fine" is said of the sequence of modules. Nothing says that a scale waits for another, so the spatial
-          attentions are parallel, as the channel attentions are (``spatial_order``).
-        * Section 3.4, "down-sample". A 3x3 convolution of stride 2 and leaky ReLU 0.2.
-        * Section 3.4, "pixel-shuffle". The attention ahead of it works on 64 channels (Section 4.2.2) and the long skip
-          adds 64, so a convolution that the text omits makes up for the fourfold reduction. As in the work cited for
-          pixel-shuffle, it comes first: 3x3, 64 -> 256; leaky ReLU 0.2 follows the shuffle. In Section 3.2 the shuffle
-          has no convolution, and the text states the 64 / 4 channels. The same here, with a 1x1 convolution 16 -> 64
-          after it, learned much worse (docs/en/networks.md), which does not fit Table 6 (``upsampling``).
-        * Section 3.4, long skip. The input of a module is added to what was upsampled.
-        * Section 3.4, entrance and fusion. 3x3 convolutions without activation at the entrance. The fusion upsamples
-          bilinearly; then 3x3 to ``channels``, leaky ReLU 0.2, 3x3 to 3.
-        * Section 4.2.1, Model-3: every scale attends to itself. Model-4: the simplest interaction is a 1x1 convolution
-          of both scales. 3x3 would make it larger than the full network (``conv_kernel``).
-        * Weights are shared neither between scales nor between modules. Sides are multiples of 8.
+          correct that. Therefore all kernels read the reflected image (``pyramid_padding``).
+        * Section 3.1, "smaller-scale". The factor between two scales is two, as in a Gaussian pyramid.
+        * Section 4.2.1, "downsampling kernel". Each pixel is the mean of 2x2 pixels, which is bilinear sampling by two.
+        * Section 3.2, Eqs. 3 to 5. Q, K and V are 1x1 convolutions, which Fig. 4 omits. Another one follows the
+          attention, as in the non-local block that Eq. 3 starts from. The Haar wavelet is orthonormal and not inverted.
+        * Section 3.2, Eq. 4. Each band has its own softmax over its 110 anchors, because M has a separate dimension for
+          the four bands, and the text searches each band individually. The products are not scaled.
+        * Section 3.3, Eq. 6, V. V is a 1x1 convolution of the larger scale. The text calls it unchanged, because SPP
+          shortens only Q and K. No convolution follows the attention, because Eq. 6 has none.
+        * Section 3.3, Eq. 6, softmax. It runs over the channels of K, which V is multiplied by. Section 4.2.2 calls the
+          result the weighted average of the channels of a head.
+        * Section 3.4, order of the scales. "Coarse to fine" is said of the sequence of modules. Nothing says that a
+          scale waits for another one. Therefore the spatial attentions of all scales are parallel, as the channel
+          attentions are (``spatial_order``).
+        * Section 3.4, "down-sample". This is a 3x3 convolution of stride 2 with leaky ReLU 0.2.
+        * Section 3.4, "pixel-shuffle". The channel attention gives 64 channels (Section 4.2.2), and the long skip adds
+          64 channels. The shuffle divides the channels by four, so there must be a convolution that the text omits. In
+          the paper cited for pixel-shuffle, a 3x3 convolution from 64 to 256 channels comes first. This is the default,
+          with leaky ReLU 0.2 after the shuffle. A shuffle without a convolution ahead, as in Section 3.2, and a 1x1
+          convolution from 16 to 64 channels learned much worse (docs/en/networks.md). This does not fit the scores of
+          Table 6 (``upsampling``).
+        * Section 3.4, long skip. The input of a module is added to the upsampled features.
+        * Section 3.4, entrance and fusion. The entrance has 3x3 convolutions without activation. The fusion upsamples
+          bilinearly. A 3x3 convolution to ``channels`` with leaky ReLU 0.2 and a 3x3 convolution to 3 channels follow.
+        * Section 4.2.1, Model-3 and Model-4. In Model-3, every scale attends to itself. In Model-4, the simplest
+          interaction is a 1x1 convolution of both scales. With 3x3, it would be larger than the full network
+          (``conv_kernel``).
+        * Weights are shared neither between scales nor between modules. Sides of the image are multiples of 8.
 
-    Parameters at the defaults: 5,298,373; with ``upsampling='shuffle'`` 1,779,397.
+    With the default arguments, the network has 5,298,373 parameters, and 1,779,397 with ``upsampling='shuffle'``.
     """
 
     def __init__(
@@ -248,9 +252,8 @@ class MAFNet(BaseModule):
         init_cfg: dict | Sequence[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        found = dict(pyramid=pyramid, interaction=interaction, conv_kernel=conv_kernel, upsampling=upsampling)
-        found |= dict(spatial_order=spatial_order, pyramid_kernel=pyramid_kernel, pyramid_padding=pyramid_padding)
-        for keyword, value in found.items():
+        found = (pyramid, interaction, pyramid_kernel, pyramid_padding, spatial_order, upsampling, conv_kernel)
+        for keyword, value in zip(CHOICES, found, strict=True):
             if value not in CHOICES[keyword]:
                 raise ValueError(f'MAFNet: {keyword} must be one of {CHOICES[keyword]}, found {value!r}')
         if channels % 4:
