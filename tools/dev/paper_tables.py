@@ -98,9 +98,10 @@ def comparison_lines(peers: dict, metafile: dict) -> list[str]:
     """
     name = peers['paper']
     ours = {
-        model['Name']: ' / '.join(result['Ours'].values())
+        (model['Name'], entry.split(' ')[0]): ' / '.join(result['Ours'].values())
         for model in metafile['Models']
         for result in model['Results']
+        for entry in result['Tables']
         if 'Ours' in result
     }
     lines = [f'### Comparison tables of the paper on {name}', '']
@@ -112,8 +113,8 @@ def comparison_lines(peers: dict, metafile: dict) -> list[str]:
             scores = [' / '.join(score for score in printed if score is not None) for printed in row['scores']]
             links = ', '.join(config_link(config) for config in configs if config)
             lines.append(f'| {row["method"]} | {" | ".join(scores)} | {links} |')
-            if any(config in ours for config in configs):
-                scores = [ours.get(config, '') for config in configs]
+            scores = [ours.get((config, table['table']), '') for config in configs]
+            if any(scores):
                 lines.append(f'| {row["method"]}, run by this project | {" | ".join(scores)} | |')
         lines += ['', *(line for note in table.get('notes', []) for line in (note, ''))]
     return lines
