@@ -120,5 +120,16 @@ def init_cpu_distributed(launcher: str) -> dict | None:
     return dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
 
 
+def end_distributed() -> None:
+    """Wait for the other processes of a run, and close the connections to them.
+
+    A process that still has open connections when another one ends can be aborted by the back end gloo. The launcher
+    then reports a failure, although the run is complete.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+
+
 map_config_scopes()
 allow_resuming()

@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 
 from mmderain.cli.command import CommandParser, command
 from mmderain.cli.options import add_cfg_options, checkpoint_file
+from mmderain.compat import end_distributed
 from mmderain.engine.config import prepare_config, require_data
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
@@ -78,6 +79,7 @@ def main(args: argparse.Namespace) -> None:
     load_weights(getattr(runner.model, 'module', runner.model), args.checkpoint)
     with config_errors(args.config), keep_cpu_memory():  # mmengine builds the data set here
         runner.test()
+    end_distributed()
 
 
 def write_scores_to(out: str, cfg: Config) -> None:

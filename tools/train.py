@@ -22,6 +22,7 @@ from mmengine.runner import Runner
 
 from mmderain.cli.command import CommandParser, command
 from mmderain.cli.options import add_cfg_options, checkpoint_file
+from mmderain.compat import end_distributed
 from mmderain.datasets.check import check_data
 from mmderain.engine.config import decide_amp, prepare_config, require_data, use_amp
 from mmderain.engine.cpu_memory import keep_cpu_memory
@@ -127,6 +128,7 @@ def train(cfg: Config, resumed: dict | None) -> None:
     with keep_cpu_memory(), stop_on_signals() as request:
         runner.register_hook(StopHook(request))
         runner.train()
+    end_distributed()
 
 
 if __name__ == '__main__':
