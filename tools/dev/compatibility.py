@@ -38,8 +38,8 @@ PACKAGES = [
 ]  # fmt: skip
 PAGE_HEAD = """# Tested versions
 
-Each row is one environment in which all tests ran, except those marked `soak`. The environments cover the supported
-versions of Python, the oldest and the newest torch of the set-up, and both families of OpenMMLab packages. Tests that
+Each row is one environment in which all tests ran, except those marked `soak`. Together, five environments cover the
+supported versions of Python, the oldest and the newest torch, and both families of OpenMMLab packages. Tests that
 need a GPU or a missing package are skipped. mmdet and mmsegmentation need the operators of mmcv. Therefore the tests of
 detection and segmentation are skipped in an environment without operators.
 
@@ -205,6 +205,9 @@ def page(results: dict[str, dict]) -> str:
             columns[4] += ', without operators'
         columns += [f'{result["passed"]}', f'{result["skipped"]}', f'{len(result["failed"])}', result['date']]
         lines.append('| ' + ' | '.join(columns) + ' |')
+    missing = [name for name in CELLS if name not in results]
+    if missing:
+        lines += ['', f'Not tested yet: {", ".join(missing)}.']
     return PAGE_HEAD + '\n'.join(lines) + '\n'
 
 
