@@ -36,6 +36,7 @@ from mmderain.io import read_image, write_image
 from mmderain.io.image import to_bgr_uint8, to_rgb_tensor
 from mmderain.models import Derainer
 from mmderain.models.networks.mafnet import ChannelAttention, SpatialAttention
+from mmderain.models.networks.nasnet import NeuronAttention
 from mmderain.models.tiling import pad_image
 from mmderain.visualization import grid
 
@@ -181,9 +182,7 @@ def attention_parameters(model: Derainer) -> dict[str, int]:
     channels = [m for m in model.network.modules() if isinstance(m, nn.Conv2d)][-1].in_channels
     modules: dict[str, nn.Module] = {}
     for size in KERNEL_SIZES:
-        modules[f'neuron attention, {size}x{size}'] = nn.Sequential(
-            nn.Conv2d(channels, channels, size, groups=channels), nn.Conv2d(channels, channels, 1)
-        )
+        modules[f'neuron attention, {size}x{size}'] = NeuronAttention(channels, size)
     for reduction in REDUCTIONS:
         squeezed = max(1, channels // reduction)
         modules[f'squeeze and excitation, reduction {reduction}'] = nn.Sequential(

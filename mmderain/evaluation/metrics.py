@@ -75,11 +75,12 @@ class ImageQuality(BaseMetric):
                     'check the checkpoint and the precision of the run'
                 )
             rounded = to_bgr_uint8(sample['pred_img'])
-            unrounded = 255 * sample['pred_img'].double().flip(0).permute(1, 2, 0).cpu().numpy()
             gt = to_bgr_uint8(sample['gt_img'])
             scores = {}
             for protocol in self.protocols:
-                image = unrounded if protocol in UNROUNDED else rounded
+                image = rounded
+                if protocol in UNROUNDED:
+                    image = 255 * sample['pred_img'].double().flip(0).permute(1, 2, 0).cpu().numpy()
                 scores[self._label(protocol)] = measure(image, gt, protocol, self.crop_border, name)
             if self.with_input:
                 rainy_img = rainy.permute(1, 2, 0).cpu().numpy()

@@ -33,8 +33,8 @@ def read_config(path: str | Path) -> Config:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: the file is not a config or has a syntax error; an import or another statement in it fails; or a
-            YAML file has tags of Python objects, which would run code.
+        InputError: the file is not a config or has a syntax error; an import or another statement in it fails; or it is
+            a YAML or JSON file with a content that :func:`refuse_code` refuses.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such config file (looked for in {Path.cwd()})')
@@ -97,10 +97,18 @@ def refuse_code(path: Path) -> None:
 
 def _tags_and_bases(text: str, is_json: bool) -> tuple[set[str], list[str]]:
     """Return the tags of a YAML or JSON document, and the values of ``_base_``, without creating its objects."""
-    tags, bases = set(), []
+    tags: set[str] = set()
+    bases: list[str] = []
+
+    def keep_bases(pairs: list[tuple]) -> dict:  # pairs, so that a repeated key does not hide another one
+        for key, value in pairs:
+            if key == '_base_':
+                bases.extend(map(str, value if isinstance(value, list) else [value]))
+        return dict(pairs)
+
     if is_json:
-        json.loads(text)  # JSON is read as YAML below, which accepts more, except tabs between values
-        text = text.replace('\t', ' ')
+        json.loads(text, object_pairs_hook=keep_bases)
+        return tags, bases
     pending, visited = [yaml.compose(text, Loader=getattr(yaml, 'CSafeLoader', yaml.SafeLoader))], set()
     while pending:
         node = pending.pop()

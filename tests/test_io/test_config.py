@@ -66,7 +66,7 @@ HOSTILE = {
     'broken without the template': ({'a.yaml': f'x: "{{{{ $NONE:" {EVIL} }}}}"'}, 'cannot be read as a config'),
     'base with a slash': ({'a.yaml': '_base_: b.yaml/', 'b.yaml': f'x: {EVIL}'}, 'b.yaml: found the tag'),
     'base beside no folder': ({'a.yaml': '_base_: none/../b.yaml', 'b.yaml': f'x: {EVIL}'}, 'b.yaml: found the tag'),
-    'base in a package': ({'a.yaml': '_base_: mmdet::/tmp/b.yaml'}, 'expected the path of a YAML or JSON file'),
+    'base in a package': ({'a.yaml': '_base_: mmdet::/b.yaml'}, 'expected the path of a YAML or JSON file'),
     'base in Python': ({'a.yaml': '_base_: b.py', 'b.py': 'x = 1'}, 'expected the path of a YAML or JSON file'),
     'nested too deeply': ({'a.json': '[' * 100000}, 'cannot be read as a config'),
 }
@@ -85,9 +85,9 @@ def test_no_yaml_file_runs_code(files, message, tmp_path, monkeypatch):
 
 def test_plain_yaml_and_json_configs_are_read(tmp_path):
     (tmp_path / 'base.yaml').write_text('a: {b: 3, c: [1.5, text]}\n')
-    (tmp_path / 'net.json').write_text('{\t"_base_": "base.yaml", "a": {"b": 4}, "d": "{x}"}')
+    (tmp_path / 'net.json').write_text('{\t"_base_": "base.yaml", "a": {"b": 4}, "d": "{x} \\ud83d\\ude00"}')
     cfg = read_config(tmp_path / 'net.json')
-    assert (cfg.a.b, cfg.a.c, cfg.d) == (4, [1.5, 'text'], '{x}')
+    assert (cfg.a.b, cfg.a.c, cfg.d) == (4, [1.5, 'text'], '{x} \U0001f600')
     (tmp_path / 'net.json').write_text('{"_base_": "gone.yaml"}')
     with pytest.raises(FileNotFoundError, match='net.json: its base .*gone.yaml does not exist'):
         read_config(tmp_path / 'net.json')

@@ -18,6 +18,26 @@ def test_the_lock_of_another_torch_leaves_its_dependencies_to_torch():
     assert tool.with_torch(lock, cell) == 'numpy==2.2.6\ntimm==1.0\ntorch==2.7.0\ntorchvision==0.22.0\n'
 
 
+@pytest.mark.parametrize(
+    'name, stage, last, torch_pin',
+    [
+        ('newest-torch', 'full', 'tools/dev/setup_venv.sh full', 'torch==2.11.0'),
+        ('oldest-torch', 'full', 'tools/dev/setup_venv.sh full', 'torch==2.7.0'),
+        ('python-3.10', 'base', '.[test]', 'torch==2.11.0'),
+        ('originals', 'base', '.[openmmlab,test]', 'torch==2.11.0'),
+    ],
+)
+def test_set_up_of_a_cell(name, stage, last, torch_pin, tmp_path):
+    (tmp_path / 'requirements').mkdir()
+    lock = tmp_path / 'requirements/lock.txt'
+    lock.write_text('numpy==2.2.6\ntorch==2.11.0\ntorchvision==0.26.0\n')
+    commands = [' '.join(line) for line in tool.setup_commands(tool.CELLS[name], tmp_path)]
+    assert commands[0] == f'tools/dev/setup_venv.sh {stage}' and commands[-1].endswith(last)
+    assert torch_pin in lock.read_text().splitlines()
+    # Both families of OpenMMLab packages contain the same folders, so the forks are removed first.
+    assert any('uninstall' in line and 'onedl-mmcv' in line for line in commands) == (name == 'originals')
+
+
 def test_oldest_torch_is_the_lower_bound_of_the_package():
     assert f'"torch>={tool.CELLS["oldest-torch"].torch.removesuffix(".0")}"' in (ROOT / 'pyproject.toml').read_text()
 

@@ -10,6 +10,7 @@ from mmderain.apis import init_model
 from mmderain.errors import InputError
 from mmderain.io import read_image, write_image
 from mmderain.models import Derainer
+from mmderain.models.networks.nasnet import build_attention
 
 tool = load_tool('paper_figures')
 
@@ -20,6 +21,9 @@ def test_parameters_of_the_attentions():
     assert counts['neuron attention, 3x3'] == 4800
     assert counts['squeeze and excitation, reduction 16'] == 580
     assert counts['convolution, 3x3'] == 36928
+    pytest.importorskip('timm', reason='timm is not installed')
+    network = build_attention('se', 64)
+    assert sum(p.numel() for p in network.parameters()) == counts['squeeze and excitation, reduction 16']
 
 
 @pytest.mark.parametrize('name', ['bars.png', 'bars.jpg'])

@@ -34,7 +34,8 @@ class PairwiseSelfAttention(nn.Module):
 
     Args:
         in_channels: number of input channels.
-        relation_channels: number of channels of q and of k, and between the two convolutions of which w is the product.
+        relation_channels: number of channels of q and of k. The product of two convolutions gives w, and there are as
+            many channels between these two.
         out_channels: number of channels of v and of the result.
         window: side of the window in pixels, odd.
         slope: negative slope of the leaky ReLU.

@@ -34,9 +34,9 @@ class NeuronAttention(nn.Module):
     The gate depends on the 3x3 neighbors of the value in its channel, and on all channels at the same pixel.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, kernel_size: int = 3) -> None:
         super().__init__()
-        self.surroundings = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.surroundings = nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2, groups=channels)
         self.channels = conv1x1(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:

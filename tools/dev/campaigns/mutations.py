@@ -171,7 +171,7 @@ def try_files(numbers: range, files: list[Path], report: Path) -> int:
 
     Args:
         numbers: numbers of the damaged files. Each number is the seed of the damage.
-        files: undamaged files, of which the damaged ones are copies.
+        files: undamaged files. The damaged files are copies of them.
         report: file to append to.
 
     Returns:
