@@ -199,7 +199,7 @@ def draw_bars(counts: dict[str, int], path: str) -> None:
     bars = axes.barh(list(counts), list(counts.values()))
     axes.bar_label(bars, labels=[f'{count:,}' for count in counts.values()], padding=3)
     axes.set(xlabel='parameters', xscale='log')
-    axes.margins(x=0.1)
+    axes.set_xlim(right=2 * max(counts.values()))  # room for the label of the longest bar
     axes.invert_yaxis()
     canvas = FigureCanvasAgg(figure)
     figure.set_dpi(120)
