@@ -38,13 +38,19 @@ PACKAGES = [
 ]  # fmt: skip
 PAGE_HEAD = """# Tested versions
 
-Each row is one environment in which all tests ran, except those marked `soak`. Together, five environments cover the
-supported versions of Python, the oldest and the newest torch, and both families of OpenMMLab packages. Tests that
-need a GPU or a missing package are skipped. mmdet and mmsegmentation need the operators of mmcv. Therefore the tests of
-detection and segmentation are skipped in an environment without operators.
+Each row is a combination of versions (cell) with which all tests were run, except the endurance tests (marked `soak`).
+The five cells cover the supported versions of Python, the oldest and the newest torch, and both families of OpenMMLab
+packages: the maintained `onedl-*` packages and the original packages.
 
-`python tools/dev/compatibility.py CELL --python PYTHON` tests a row again, and `python tools/dev/compatibility.py page`
-writes this page.
+Tests that need a GPU or a missing package are skipped. In a cell "without operators", mmcv has no compiled operators.
+mmdet and mmsegmentation need these operators, so the tests of detection and segmentation are skipped there.
+
+To test a cell again, run the first command. The second command writes this page:
+
+```bash
+python tools/dev/compatibility.py CELL --python PYTHON
+python tools/dev/compatibility.py page
+```
 
 """
 

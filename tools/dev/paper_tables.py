@@ -17,19 +17,20 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / 'docs/en/paper_tables.md'
 HEAD = """# The papers' tables, row by row
 
-The section of each paper has two parts. Every score has the digits that the paper prints.
+Each paper has a section with two parts:
 
-* **Scores of the network** are the rows in which the paper reports its own method, with the config that reproduces
-  each. The head of a column names the protocol of its scores ([definitions](metrics.md)). If two tables print the same
-  model with different digits, each has its own row here. Scores of this project are given only where the config was run
-  unchanged. If a row says "weights of X", its config only tests the weights that the config X trained.
-* **Comparison tables** are the tables in which the paper also prints scores of other methods. Method names are those of
-  the paper. The row of the paper's own network names its configs. An empty cell means that the paper prints no score.
-  Compare scores within one table only, because papers differ in how they measure.
+* The first table lists the scores of the network of the paper. Each row gives the table of the paper in which the score
+  is printed, and the config that reproduces it. The head of the column "paper" names the protocols of the scores
+  ([definitions](metrics.md)). The column "ours" is empty if this project has not run the config without changes.
+  "weights of X" means that the config is only for tests, with the weights that the config X has trained.
+* The comparison tables list the scores of other methods that the paper prints. An empty cell means that the paper
+  prints no score. Compare scores only within one table, because the papers measure in different ways.
 
-`python tools/dev/paper_tables.py` makes this page from `configs/derain/metafile_*.yml` and `docs/en/peers/*.yml`.
-`tools/dev/check_paper_numbers.py` looks their numbers up in the texts of the papers
-([how](extending.md#the-scores-of-a-paper)).
+All scores of the papers are written as printed. If two tables of a paper print the score of the same model with
+different numbers of digits, the first table has a row for each.
+
+`python tools/dev/paper_tables.py` makes this page. [The scores of a paper](extending.md#the-scores-of-a-paper)
+describes the files with the scores, and how they are checked.
 """
 
 
