@@ -1,4 +1,4 @@
-"""Find models by name: list the named models, and return their configs and bundled weights."""
+"""List the bundled models and configs, and find the config and the weights of a derainer by its name."""
 
 from .index import BundledModel, bundled_models, config_names, find_derainer
 

@@ -16,23 +16,25 @@ def bundle_weights(name: str, config: str, checkpoint: str | Path, about: str, c
     """Write the weights of a training run in half precision, and add them to the index of bundled models.
 
     Args:
-        name: name of the model.
-        config: path of its config, relative to ``configs``.
-        checkpoint: checkpoint of mmengine's runner. If the run used an EMA, its ``state_dict`` contains the averaged
-            weights.
-        about: a one-line description.
+        name: name of the bundled model. The weights are written to ``<name>.pth``.
+        config: path of the config of the model, relative to ``configs``.
+        checkpoint: checkpoint that mmengine's runner has written. If the training averaged the weights (EMA), the
+            ``state_dict`` of the checkpoint contains the averaged weights.
+        about: a one-line description of the model.
         configs: folder of the configs.
-        weights: folder of the bundled weights, with ``index.json``.
+        weights: folder of the bundled weights. It contains the index of the bundled models, ``index.json``.
 
     Returns:
         The path of the written weights file.
 
     Raises:
-        FileNotFoundError, InputError: a file is missing or damaged, the weights do not fit the network, or a weight is
-            too large for float16. Nothing is written then.
+        FileNotFoundError: the index, the config or the checkpoint does not exist. In this case, the function writes
+            no file.
+        InputError: one of these files is damaged, the weights do not fit the network, or a weight is NaN, infinite or
+            too large for float16. In this case, the function writes no file.
     """
     index, path = weights / 'index.json', weights / f'{name}.pth'
-    entries = _read_index(index)  # before the weights are written, so that a damaged index changes nothing
+    entries = _read_index(index)  # first, because nothing must be written if the index is damaged
     state_dict, steps = _read_run(checkpoint)
     halves = _half_precision_weights(state_dict, configs / config)
     save_weights(path, halves, dict(config=config, steps=steps))
@@ -50,14 +52,14 @@ def _read_index(path: Path) -> dict[str, dict]:
         raise InputError(f'{path}: cannot be read as JSON ({error}); restore it from the repository') from None
     if not isinstance(entries, dict):
         raise InputError(
-            f'{path}: found a {type(entries).__name__}, expected an object with an entry for each bundled model; '
+            f'{path}: found a {type(entries).__name__}, expected a JSON object with an entry for each bundled model; '
             'restore it from the repository'
         )
     return entries
 
 
 def _read_run(path: str | Path) -> tuple[dict[str, Tensor], int]:
-    """Return the weights in a checkpoint of mmengine's runner, and the number of training steps."""
+    """Return the weights in a checkpoint of mmengine's runner, and the number of steps of the training."""
     content = read_checkpoint(path)
     content = content if isinstance(content, dict) else {}
     state_dict, meta = content.get('state_dict'), content.get('meta')
@@ -69,9 +71,10 @@ def _read_run(path: str | Path) -> tuple[dict[str, Tensor], int]:
 
 
 def _half_precision_weights(state_dict: dict[str, Tensor], config: Path) -> dict[str, Tensor]:
-    """Return the weights of the network in float16, after checking that they fit the network of the config.
+    """Convert the weights of a network to float16, and check that they fit the network of the config.
 
-    Keys of checkpoints from older versions of mmderain are renamed.
+    Keys from older versions of mmderain are renamed. Integer tensors keep their dtype. Entries of the state dict that
+    are not weights of the network are left out.
     """
     cfg = read_config(config)
     with config_errors(config):
@@ -80,7 +83,7 @@ def _half_precision_weights(state_dict: dict[str, Tensor], config: Path) -> dict
     weights = {key: value.half() if value.is_floating_point() else value for key, value in weights.items()}
     too_large = [key for key, value in weights.items() if not value.isfinite().all()]
     if too_large:
-        raise InputError(f'{too_large[0]}: a value is too large for float16')
+        raise InputError(f'{too_large[0]}: a value is NaN, infinite or too large for float16')
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

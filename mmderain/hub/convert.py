@@ -1,7 +1,10 @@
-"""Convert checkpoints of the networks' authors to the format of mmderain.
+"""Convert checkpoints from the authors of a network to the format of mmderain.
 
-A checkpoint is converted only if it contains all keys that the rules of the network name, if it contains no other keys
-except those that the network never uses, and if all shapes fit.
+A checkpoint is converted only if three conditions are met:
+
+* It contains all keys that the rules of the network name.
+* It contains no other keys, except those of weights that the authors' model never uses.
+* The shapes of all tensors fit the network of mmderain.
 """
 
 from collections.abc import Callable
@@ -14,33 +17,33 @@ from mmderain.errors import InputError
 from mmderain.models import SIAN, JDNet, NASNet
 from mmderain.models.networks.nasnet import Stage
 
-#: Maps a key of mmderain to rows of keys of the authors. The tensors of a row are joined along dimension 1, and the
-#: rows along dimension 0.
+#: Maps each key of mmderain to keys of the authors' checkpoint, which are arranged in rows. The tensors of each row are
+#: concatenated along dimension 1. Then the rows are concatenated along dimension 0.
 Rules = dict[str, list[list[str]]]
 
 
 class ConversionError(InputError):
-    """Raised if a file is not a checkpoint of the named network."""
+    """The content of a file is not a checkpoint of the named network."""
 
 
 def rename(modules: dict[str, str], kinds: tuple[str, ...] = ('weight', 'bias')) -> Rules:
     """Return rules that rename modules.
 
     Args:
-        modules: maps names of the authors to names of mmderain.
-        kinds: names of the tensors of each module.
+        modules: maps the name of each module in the authors' model to its name in mmderain.
+        kinds: names of the tensors in each module.
     """
     return {f'{ours}.{kind}': [[f'{theirs}.{kind}']] for theirs, ours in modules.items() for kind in kinds}
 
 
 def sian(network: SIAN) -> tuple[Rules, list[str]]:
-    """Return the rules of SIAN.
+    """Return the rules that convert a checkpoint of SIAN.
 
-    The authors list the coarsest scale first, and a ConvLSTM has eight convolutions. mmderain lists the finest scale
-    first, and a ConvLSTM has one convolution.
+    The authors' model lists the coarsest scale first, and each of its ConvLSTMs has eight convolutions. The network of
+    mmderain lists the finest scale first, and each of its ConvLSTMs has one convolution.
 
     Returns:
-        The rules, and the keys that the authors' model has but never uses.
+        The rules, and the keys of the weights that the authors' model contains but never uses.
     """
     modules = {'body.tran_conv': 'embed', 'body_end.2': 'reconstruct.2'}
     for ours, theirs in enumerate((2, 1, 0)):
@@ -61,7 +64,11 @@ def sian(network: SIAN) -> tuple[Rules, list[str]]:
 
 
 def jdnet(network: JDNet) -> tuple[Rules, list[str]]:
-    """Return the rules of JDNet, which rename modules, and an empty list of unused keys."""
+    """Return the rules that convert a checkpoint of JDNet.
+
+    Returns:
+        The rules, which only rename modules, and an empty list, because the authors' model has no unused weights.
+    """
     modules = {'enterBlock.0': 'conv_in', 'exitBlock.0': 'conv_out'}
     norms: dict[str, str] = {}
     kernels: dict[str, str] = {}
@@ -89,7 +96,11 @@ def jdnet(network: JDNet) -> tuple[Rules, list[str]]:
 
 
 def nasnet(network: NASNet) -> tuple[Rules, list[str]]:
-    """Return the rules of NASNet, which rename modules, and an empty list of unused keys."""
+    """Return the rules that convert a checkpoint of NASNet.
+
+    Returns:
+        The rules, which only rename modules, and an empty list, because the authors' model has no unused weights.
+    """
     modules = {'pre.0': 'conv_in', 'post.0': 'conv_out1', 'post.1': 'conv_out2'}
     modules |= {'fusion_sub.0': 'fuse1', 'fusion_sub.1': 'fuse2'}
     attentions = {'fusion_att': 'attention'}
@@ -104,8 +115,8 @@ def nasnet(network: NASNet) -> tuple[Rules, list[str]]:
     return rename(modules), []
 
 
-#: Maps the name of a network on the command line to a function that returns its rules, its class, and the key of the
-#: weights in a checkpoint file of its authors. The key is None if the file contains only the weights.
+#: Maps the name of a network on the command line to three values: the function that returns the rules, the class of the
+#: network, and the key of the weights in the authors' checkpoint file. The key is None if the file has only weights.
 NETWORKS: dict[str, tuple[Callable, type[nn.Module], str | None]] = {
     'sian': (sian, SIAN, None),
     'jdnet': (jdnet, JDNet, 'net'),
@@ -114,11 +125,13 @@ NETWORKS: dict[str, tuple[Callable, type[nn.Module], str | None]] = {
 
 
 def bare_weights(name: str, source: object) -> dict[str, Tensor]:
-    """Return the state dict from a checkpoint of the authors, after removing the prefix of DataParallel from its keys.
+    """Return the state dict in a checkpoint of the authors.
+
+    The prefix ``module.``, which DataParallel adds to the keys, is removed.
 
     Args:
         name: a key of ``NETWORKS``.
-        source: content of the authors' file.
+        source: content of the authors' checkpoint file.
 
     Raises:
         ConversionError: the content is not a dictionary of tensors.
@@ -136,12 +149,12 @@ def convert(name: str, source: object, **settings: Any) -> dict[str, Tensor]:
 
     Args:
         name: a key of ``NETWORKS``.
-        source: content of the authors' file.
-        settings: arguments of the network class that differ from its defaults.
+        source: content of the authors' checkpoint file.
+        settings: arguments of the network class that differ from their defaults.
 
     Raises:
         ConversionError: the content is not a dictionary of tensors, a key is unknown or missing, or a shape does not
-            fit. The message lists all wrong keys or, if the keys are right, all wrong shapes.
+            fit. The message lists all wrong keys. If all keys are right, it lists all wrong shapes.
     """
     source = bare_weights(name, source)
     get_rules, network_type, _ = NETWORKS[name]
@@ -172,14 +185,14 @@ def convert(name: str, source: object, **settings: Any) -> dict[str, Tensor]:
 
 
 def unused_weights(name: str, source: object) -> dict[str, Tensor]:
-    """Return the weights of an authors' checkpoint that are part of the authors' model but are never used.
+    """Return the weights in a checkpoint of the authors that the authors' model contains but never uses.
 
     Args:
         name: a key of ``NETWORKS``.
-        source: content of the authors' file.
+        source: content of the authors' checkpoint file.
 
     Returns:
-        The weights, with the keys of the authors. Empty if there are none.
+        A dict of these weights, with the keys of the authors. It is empty if there are no such weights.
 
     Raises:
         ConversionError: the content is not a dictionary of tensors.

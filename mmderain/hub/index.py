@@ -23,10 +23,10 @@ class BundledModel:
     Attributes:
         name: name of the model.
         kind: ``'derainer'``, ``'detector'`` or ``'segmentor'``.
-        config: path of its config file, relative to ``configs``.
-        file: path of its weights file, relative to ``mmderain/weights``.
+        config: path of the config file, relative to the folder ``configs``.
+        file: path of the weights file, relative to the folder ``mmderain/weights``.
         sha256: SHA-256 of the weights file.
-        about: a one-line description.
+        about: a one-line description of the model.
     """
 
     name: str
@@ -64,16 +64,18 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
     """Find the config and the weights of a derainer.
 
     Args:
-        model: a name of :func:`bundled_models` or :func:`config_names`; path of a config file; a config of a package,
-            such as ``'mmderain::derain/sian_rain100h.py'``; or a config as a dict with the key ``model``.
-        weights: path of a checkpoint. None uses the bundled checkpoint of the model, if it has one.
+        model: a name from :func:`bundled_models` or :func:`config_names`, the path of a config file, a config of a
+            package such as ``'mmderain::derain/sian_rain100h.py'``, or a config as a dict with the key ``model``.
+        weights: path of a checkpoint. None uses the bundled checkpoint, if ``model`` is the name of a model that has
+            one.
 
     Returns:
         The config, and the path of the checkpoint or None.
 
     Raises:
-        FileNotFoundError, InputError: no model has this name, the model is not a derainer, or its bundled checkpoint is
-            missing or damaged.
+        FileNotFoundError: the config file does not exist.
+        InputError: no model has this name, the model is not a derainer, the config cannot be read, or the bundled
+            checkpoint is missing or damaged.
     """
     weights = None if weights is None else Path(weights)
     if isinstance(model, dict):
@@ -83,7 +85,8 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
     if name in bundled and bundled[name].kind != 'derainer':
         raise InputError(f'{name}: is a {bundled[name].kind}; expected a derainer')
     bundled = {key: entry for key, entry in bundled.items() if entry.kind == 'derainer'}
-    bundled |= {Path(entry.config).stem: entry for entry in bundled.values()}  # the name of its config also names it
+    # A bundled model is also found by the name of its config.
+    bundled |= {Path(entry.config).stem: entry for entry in bundled.values()}
     if name in bundled:
         entry = bundled[name]
         return get_config(f'mmderain::{entry.config}'), weights or entry.weights()

@@ -1,4 +1,4 @@
-"""Read and write checkpoint files that contain weights and plain values only."""
+"""Read and write checkpoint files that contain only tensors and plain values, such as numbers, texts and lists."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ from mmderain.errors import InputError
 
 from .files import atomic_write
 
-#: Prefixes of names for which mmengine knows the address of a checkpoint, such as ``open-mmlab://resnet50_v1c``.
+#: Prefixes of checkpoint names such as ``open-mmlab://resnet50_v1c``. mmengine knows the URLs of these checkpoints.
 NAMED = ('torchvision://', 'modelzoo://', 'open-mmlab://', 'openmmlab://', 'mmcls://')
 #: All prefixes for which mmengine has a loader, as regular expressions. '' is the prefix of local files.
 PREFIXES = ('', 'http://', 'https://', *NAMED, 'pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://')
@@ -30,17 +30,19 @@ def read_checkpoint(source: str | Path) -> object:
     """Read a checkpoint into CPU memory. Code in the file is never run.
 
     Args:
-        source: a file that ``torch.save`` has written, a ``.safetensors`` file, the URL of such a file, or a name that
-            mmengine knows, such as ``'open-mmlab://resnet50_v1c'``. Downloaded files are kept in the cache folder of
-            ``torch.hub``.
+        source: the path of a file that ``torch.save`` has written, the path of a ``.safetensors`` file, the URL of such
+            a file, or a name that mmengine knows, such as ``'open-mmlab://resnet50_v1c'``. Downloaded files are kept in
+            the cache folder of ``torch.hub``.
 
     Returns:
-        The content; for a ``.safetensors`` file, ``dict(state_dict=...)``.
+        The content of the file. The content of a ``.safetensors`` file is returned as ``dict(state_dict=...)``. For a
+        name that begins with ``mmcls://``, the result is ``dict(state_dict=...)`` with only the backbone weights.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: the file is not a checkpoint, is damaged, or contains objects other than tensors and plain values;
-            mmengine does not know the name; URLs of this type are not supported; or the package safetensors is missing.
+        InputError: the file is not a checkpoint, is damaged, or contains objects other than tensors and plain values.
+            Also if mmengine does not know the name, if URLs of this type are not supported, or if the package
+            safetensors is needed but not installed.
     """
     name = str(source)
     if name.startswith(('http://', 'https://')):
@@ -58,31 +60,31 @@ def read_checkpoint(source: str | Path) -> object:
 def use_safe_loading() -> None:
     """Make mmengine read all checkpoints in this process with :func:`read_checkpoint`.
 
-    By default, mmengine, mmdet and mmseg read ``load_from``, resumed checkpoints and
-    ``init_cfg=dict(type='Pretrained')`` with loaders that can run code in pickled files. The commands and tools of
-    mmderain call this function when they start. A program with its own ``Runner`` can call it too. Importing mmderain
-    does not change the loaders of mmengine.
+    mmengine, mmdet and mmseg read checkpoints for ``load_from``, for ``resume`` and for
+    ``init_cfg=dict(type='Pretrained')``. Their own loaders can run code in pickled files. The commands and tools of
+    mmderain call this function when they start. A program that builds a ``Runner`` can call this function too.
+    Importing mmderain does not change the loaders of mmengine.
     """
 
     def load_checkpoint(filename: str, map_location: object = None) -> object:
-        """Read a checkpoint into CPU memory; mmengine copies its tensors to the device of the model."""
+        """Read a checkpoint into CPU memory; mmengine copies the tensors to the device of the model later."""
         return read_checkpoint(filename)
 
     CheckpointLoader.register_scheme(PREFIXES, load_checkpoint, force=True)
 
 
 def _read_file(path: Path) -> object:
-    """Read a checkpoint file as :func:`read_checkpoint` does."""
+    """Read a local checkpoint file; see :func:`read_checkpoint`."""
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such checkpoint file')
     if path.suffix == '.safetensors':
         return dict(state_dict=_read_safetensors(path))
-    # The import of mmderain has allowed these types already. But the checkpoint loader of the onedl fork of mmengine
-    # removes some of them from torch's list of allowed types.
+    # This call adds the types in a checkpoint of mmengine's runner to the list of types that torch.load may read.
+    # Importing mmderain has already added them. But the checkpoint loader of onedl-mmengine removes some of them again.
     allow_resuming()
     try:
         return torch.load(path, map_location='cpu', weights_only=True)
-    # If the file is not a checkpoint, the type of torch's exception depends on the first bytes of the file.
+    # If the file is not a checkpoint, torch can raise any type of exception, depending on the first bytes of the file.
     except Exception as error:
         refused = re.search(r'GLOBAL ([\w.]+)', str(error))
         reason = f'it refers to the Python object {refused[1]}' if refused else type(error).__name__
@@ -102,7 +104,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         from safetensors.torch import load_file
     except ImportError:
-        raise InputError(f'{path}: this file needs safetensors; run `pip install safetensors`') from None
+        raise InputError(f'{path}: this file needs the package safetensors; run `pip install safetensors`') from None
     try:
         return load_file(path)
     except Exception as error:  # some versions of safetensors do not export the type of their exception
@@ -110,9 +112,10 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _download(url: str) -> Path:
-    """Return the path of a file from a URL in the cache folder of ``torch.hub``.
+    """Download a file to the cache folder of ``torch.hub``, and return the path of the downloaded file.
 
-    If the cache does not contain the file, the main process downloads it.
+    If the cache already contains a file with this name, nothing is downloaded. In distributed training, only the main
+    process downloads, and the other processes wait.
     """
     path = Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(url).path).name
     if is_main_process() and not path.is_file():
@@ -123,7 +126,7 @@ def _download(url: str) -> Path:
 
 
 def _read_named(name: str) -> object:
-    """Read a checkpoint by a name for which mmengine knows the address.
+    """Read a checkpoint whose name mmengine knows, such as ``'open-mmlab://resnet50_v1c'``.
 
     Raises:
         InputError: mmengine does not know the name.
@@ -150,11 +153,11 @@ def _read_named(name: str) -> object:
 
 
 def save_weights(path: str | Path, state_dict: dict[str, Tensor], meta: dict) -> None:
-    """Write a weights-only checkpoint, completely or not at all.
+    """Write a checkpoint that contains only weights and plain values, completely or not at all.
 
     Args:
-        path: final path; its folder is created if it is missing.
-        state_dict: state dict of a ``Derainer``. Its names begin with ``network.``.
+        path: final path. The folder is created if it does not exist.
+        state_dict: state dict of a ``Derainer``. The keys begin with ``network.``.
         meta: plain values that describe the origin of the weights.
     """
     with atomic_write(path) as part:

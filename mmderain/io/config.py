@@ -33,13 +33,13 @@ def read_config(path: str | Path) -> Config:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: the file is not a config or has a syntax error; an import or another statement in it fails; or it is
-            a YAML or JSON file with a content that :func:`refuse_code` refuses.
+        InputError: the file is not a config, has a syntax error, or contains a statement that fails, such as an import.
+            Also if :func:`refuse_code` refuses a YAML or JSON file.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such config file (looked for in {Path.cwd()})')
     if Path(path).suffix not in ('.py', '.yml', '.yaml', '.json'):
-        raise InputError(f'{path}: a config is a .py, .yml, .yaml or .json file')
+        raise InputError(f'{path}: expected a config with the suffix .py, .yml, .yaml or .json')
     refuse_code(Path(path))
     try:
         return Config.fromfile(path)
@@ -53,16 +53,19 @@ def read_config(path: str | Path) -> Config:
 
 
 def refuse_code(path: Path) -> None:
-    """Check that reading a YAML or JSON config, and the files that it inherits from, runs no code.
+    """Refuse a YAML or JSON config if reading it could run code.
 
-    The YAML loader of mmengine can create any Python object and can therefore run any code. mmengine also replaces
-    templates such as ``{{ fileDirname }}`` in the text of a file. The result can contain a tag or the name of a base.
-    Therefore these files may contain neither tags of Python objects nor templates, and they may inherit only from YAML
-    and JSON files. Configs that are Python files are not checked, because they are programs.
+    The YAML loader of mmengine creates the object that a tag of a Python object names, and can thereby run any code.
+    mmengine also replaces templates such as ``{{ fileDirname }}`` in the text of a config. The text that replaces a
+    template can contain such a tag, or the path of a base. A base is a file from which a config inherits.
+
+    Therefore a YAML or JSON config must not contain tags of Python objects or templates, and all of its bases must be
+    YAML or JSON files. The function also checks the bases. It does not check Python configs, because a Python config is
+    a program.
 
     Raises:
         FileNotFoundError: a base does not exist.
-        InputError: a file contains what is not allowed, or cannot be read.
+        InputError: a file contains a tag, a template or a base that is not allowed, or cannot be read as YAML or JSON.
     """
     if path.suffix == '.py':
         return
@@ -79,28 +82,30 @@ def refuse_code(path: Path) -> None:
             raise InputError(f'{file}: cannot be read as a config: {_reason(error)}') from error
         for tag in tags:
             if 'python' in tag:
-                raise InputError(f'{file}: found the tag {tag!r}, which would run code; expected plain values only')
+                raise InputError(f'{file}: found the tag {tag!r}, which can run code; expected only plain values')
         if '{{' in text:
             raise InputError(
-                f'{file}: found a template ("{{{{"); YAML and JSON configs must not have any: use a .py config'
+                f'{file}: found a template ("{{{{"), which YAML and JSON configs must not contain; use a .py config'
             )
         for base in bases:
             target = os.path.abspath(os.path.join(os.path.dirname(file), base))  # as mmengine does
             if '::' in base or not target.endswith(('.yml', '.yaml', '.json')):
                 raise InputError(
-                    f'{file}: found the base {base!r}; expected the path of a YAML or JSON file: use a .py config'
+                    f'{file}: found the base {base!r}; a YAML or JSON config can inherit only from YAML and JSON '
+                    'files. Use a .py config.'
                 )
             if not os.path.isfile(target):
-                raise FileNotFoundError(f'{file}: its base {target} does not exist')
+                raise FileNotFoundError(f'{file}: the base {target} does not exist')
             pending.append(target)
 
 
 def _tags_and_bases(text: str, is_json: bool) -> tuple[set[str], list[str]]:
-    """Return the tags of a YAML or JSON document, and the values of ``_base_``, without creating its objects."""
+    """Return the tags and the values of ``_base_`` in a YAML or JSON text, without creating the objects of the text."""
     tags: set[str] = set()
     bases: list[str] = []
 
-    def keep_bases(pairs: list[tuple]) -> dict:  # pairs, so that a repeated key does not hide another one
+    # The function gets pairs, because a dict would contain only the last of several entries with the key `_base_`.
+    def keep_bases(pairs: list[tuple]) -> dict:
         for key, value in pairs:
             if key == '_base_':
                 bases.extend(map(str, value if isinstance(value, list) else [value]))
@@ -112,13 +117,13 @@ def _tags_and_bases(text: str, is_json: bool) -> tuple[set[str], list[str]]:
     pending, visited = [yaml.compose(text, Loader=getattr(yaml, 'CSafeLoader', yaml.SafeLoader))], set()
     while pending:
         node = pending.pop()
-        if node is None or id(node) in visited:  # an alias can occur many times
+        if node is None or id(node) in visited:  # YAML aliases can refer to a node many times
             continue
         visited.add(id(node))
         tags.add(node.tag)
         if isinstance(node, yaml.MappingNode):
             pending += [part for pair in node.value for part in pair]
-            # At any depth, because a merge key can move an entry to the top.
+            # `_base_` is searched at every depth, because a YAML merge key (`<<`) can move an entry to the top level.
             for key, value in node.value:
                 if key.value == '_base_':
                     values = value.value if isinstance(value, yaml.SequenceNode) else [value]
@@ -130,11 +135,12 @@ def _tags_and_bases(text: str, is_json: bool) -> tuple[set[str], list[str]]:
 
 @contextlib.contextmanager
 def config_errors(config: str | Path) -> Iterator[None]:
-    """Convert an error in building the objects of a config to an InputError that names the config and the reason.
+    """Convert an error that occurs while mmengine builds an object of a config to an InputError.
 
-    The code in this context may include a whole training, because mmengine builds some objects only when the training
-    starts. Errors that do not come from building an object are raised unchanged. OSError, InputError and RuntimeError
-    are always raised unchanged; too little memory, for example, raises a RuntimeError.
+    The message of the InputError names the config and the reason. The ``with`` block may contain a whole training,
+    because mmengine builds some objects only when the training starts. All other errors of the block are raised
+    unchanged. OSError, InputError and RuntimeError are always raised unchanged, because their reason is often not the
+    config. For example, torch raises a RuntimeError if there is too little memory.
 
     Args:
         config: name of the config for the error message.
@@ -151,7 +157,7 @@ def config_errors(config: str | Path) -> Iterator[None]:
         ]
         if not frames:
             raise
-        raise InputError(f'{config}, or --cfg-options: {_building_reason(error, frames)}') from error
+        raise InputError(f'{config} or --cfg-options: {_building_reason(error, frames)}') from error
 
 
 def _building_reason(error: Exception, frames: list) -> str:
@@ -159,7 +165,7 @@ def _building_reason(error: Exception, frames: list) -> str:
 
     Args:
         error: the exception.
-        frames: call frames of mmengine's builders. Their local variables contain the type of the object.
+        frames: call frames of mmengine's builder functions. Their local variables contain the type of the object.
     """
     built = frames[-1].f_locals
     kind, cls = built.get('obj_type'), built.get('obj_cls')
@@ -176,10 +182,13 @@ def _building_reason(error: Exception, frames: list) -> str:
 
 
 def _names_for(registry: Registry, kind: str) -> list[str]:
-    """Return the known names of types, from which a suggestion for the unknown name ``kind`` is chosen.
+    """Return names of types. The error message suggests one of them instead of the unknown name ``kind``.
 
-    Types of the root registry are named without a prefix. Types of mmderain are named with the prefix ``mmderain.``. If
-    another package has a type that is called ``kind``, the types of that package are named with its prefix.
+    The list contains
+
+    * the types of mmengine's root registry, without a prefix,
+    * the types of mmderain, with the prefix ``mmderain.``,
+    * the types of each other package that has a type called ``kind``, with the name of the package as the prefix.
     """
     root = registry
     while root.parent is not None:
@@ -192,7 +201,7 @@ def _names_for(registry: Registry, kind: str) -> list[str]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the type and message of an error in one line; for a ValueError with a message, only the message."""
+    """Return the type and the message of an error in one line. For a ValueError with a message, omit the type."""
     text = ' '.join(str(error).split())
     return text if text and type(error) is ValueError else f'{type(error).__name__}: {text}'
 

@@ -1,4 +1,4 @@
-"""Write files and folders completely or not at all, hash files, and make file names that every file system accepts."""
+"""Write files and folders completely or not at all, hash files, read text files, and make safe file names."""
 
 import hashlib
 import os
@@ -13,26 +13,29 @@ from mmderain.errors import InputError
 
 @contextmanager
 def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
-    """Yield a temporary path to write to; when the block ends without an error, rename the file to the final path.
+    """Write a file completely or not at all.
 
-    The temporary file is in the same folder as the final file, so that the rename is atomic. If the block raises an
-    error, the temporary file is removed, and a file that already exists at the final path is not changed. If the
-    process is killed, the temporary file can remain; the next write to the same final path replaces it.
+    The ``with`` block writes to a temporary path. If the block ends without an error, the temporary file is renamed to
+    the final path. The temporary file is in the same folder as the final file, so that the rename is atomic.
 
-    The name of the temporary file is ``.<stem>.part<suffix>``. For a final name of more than 240 bytes, it contains a
-    hash of the stem instead of the stem.
+    If the block raises an error, the temporary file is removed, and a file that already exists at the final path is not
+    changed. If the process is killed, the temporary file can remain. The next write to the same final path then
+    replaces the temporary file.
+
+    The name of the temporary file is ``.<stem>.part<suffix>``. If the final name has more than 240 bytes, the temporary
+    name contains a hash of the stem instead of the stem.
 
     Args:
-        path: the final path; its folder is created if it is missing.
+        path: the final path. The folder is created if it does not exist.
         durable: True waits until the content is on the disk, so that a power failure cannot leave an empty file at the
-            final path. False is faster and is meant for files that can easily be made again. Default: True.
+            final path. False is faster and is meant for files that can easily be created again. Default: True.
 
     Yields:
         The temporary path. It has the suffix of the final path, because encoders choose the format by the suffix.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # File systems accept names of up to 255 bytes; the temporary name is longer than the final one.
+    # Most file systems accept names of up to 255 bytes. The temporary name is longer than the final name.
     is_long = len(os.fsencode(path.name)) > 240
     stem = hashlib.sha256(os.fsencode(path.stem)).hexdigest() if is_long else path.stem
     part = path.with_name(f'.{stem}.part{path.suffix}')
@@ -48,20 +51,23 @@ def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder to fill; when the block ends without an error, rename it to the final path.
+    """Write a folder completely or not at all.
 
-    If a folder already exists at the final path, it is replaced in three steps:
+    The ``with`` block writes files to a temporary folder, ``.<name>.mmderain-part``. If the block ends without an
+    error, the temporary folder is renamed to the final path. If a folder already exists at the final path, it is
+    replaced in three steps:
 
     1. The existing folder is renamed to ``.<name>.mmderain-old``.
-    2. The temporary folder, ``.<name>.mmderain-part``, is renamed to the final path.
+    2. The temporary folder is renamed to the final path.
     3. ``.<name>.mmderain-old`` is deleted.
 
     If the block raises an error, the temporary folder is removed, and the folder at the final path is not changed. If
-    the process is killed, one or both of the other folders can remain; the next complete write to the same final path
-    removes them. If the process is killed between steps 1 and 2, there is no folder at the final path.
+    the process is killed, ``.<name>.mmderain-part`` and ``.<name>.mmderain-old`` can remain. The next complete write to
+    the same final path removes them. If the process is killed between steps 1 and 2, no folder exists at the final path
+    until the next complete write.
 
     Args:
-        path: the final path; its parent is created if it is missing.
+        path: the final path. The parent folder is created if it does not exist.
 
     Yields:
         The temporary folder, which is empty.
@@ -87,26 +93,26 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 
 def require_new_folder(path: Path) -> None:
-    """Check that a folder can be written without the loss of a file.
+    """Check that nothing exists at a path except an empty folder.
 
     Args:
-        path: path of the folder.
+        path: path of the folder to write.
 
     Raises:
-        InputError: there is a file, or a folder that is not empty.
+        InputError: a file or a folder that is not empty exists at this path.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f'{path}: already exists; name another folder, or remove it')
 
 
 def link_or_copy(source: str | Path, target: str | Path, copy: bool = False) -> None:
-    """Create a symbolic link to a file, or copy the file; the folder of the target is created if it is missing.
+    """Create a symbolic link to a file, or copy the file.
 
     Args:
         source: an existing file.
-        target: path of the link or copy. No file may exist there.
-        copy: True copies the file. False links it, and copies it only if the file system does not support links.
-            Default: False.
+        target: path of the link or copy. No file may exist at this path. The folder is created if it does not exist.
+        copy: True copies the file. False creates a link, and copies the file only if the file system does not support
+            links. Default: False.
     """
     source, target = Path(source), Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -144,5 +150,5 @@ def file_sha256(path: str | Path) -> str:
 
 
 def safe_name(text: str, replacement: str = '_') -> str:
-    """Convert a text to a file name: replace each character except letters, digits and ``_ . + - ( )``."""
+    """Convert a text to a file name. All characters except letters, digits and ``_ . + - ( )`` are replaced."""
     return re.sub(r'[^\w.+()-]', replacement, text)

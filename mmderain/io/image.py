@@ -1,7 +1,7 @@
 """Read and write image files, and convert between files, arrays and tensors.
 
-Every caller reads images with :func:`read_image` or :func:`decode_image` and writes them with :func:`write_image`.
-Arrays are BGR uint8 (H, W, 3), as everywhere in OpenMMLab. Tensors are RGB float32 (3, H, W) in [0, 1].
+All other modules read images with :func:`read_image` or :func:`decode_image`, and write images with
+:func:`write_image`. Arrays are BGR uint8 (H, W, 3), as in OpenMMLab. Tensors are RGB float32 (3, H, W) in [0, 1].
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from .image_header import MAX_PIXELS, ImageHeader, is_cut_jpeg, read_header
 #: Suffixes of the formats that :func:`list_images` finds and :func:`write_image` writes.
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 JPEG_QUALITY = 95
-#: Maps an EXIF orientation to (number of counterclockwise rotations by 90 degrees, whether to mirror left and right
-#: after the rotations).
+#: Maps an EXIF orientation to two values: the number of counterclockwise rotations by 90 degrees, and whether to mirror
+#: the image horizontally (exchange left and right) after the rotations.
 _ORIENTATIONS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
 #: Luma weights of R, G and B (ITU-R BT.601), as in JPEG and OpenCV.
 _GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
@@ -31,12 +31,12 @@ _GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 class DecodedImage:
     """Pixels of an image, separated into color and alpha.
 
-    :meth:`with_color` makes the array for the derained image, with the same dtype, number of channels and alpha.
+    :meth:`with_color` converts the derained colors to an array in the format of this image.
 
     Attributes:
         bgr: color, (H, W, 3) BGR, uint8 or uint16.
-        alpha: alpha channel, (H, W), of the same dtype. None if the image has no alpha channel.
-        is_gray: whether the image has only one color channel. ``bgr`` then contains this channel three times.
+        alpha: alpha channel, (H, W), with the dtype of ``bgr``. None if the image has no alpha channel.
+        is_gray: True if the image has only one color channel. In this case, ``bgr`` contains this channel three times.
     """
 
     bgr: np.ndarray
@@ -52,11 +52,11 @@ class DecodedImage:
             name: name of the array in error messages.
 
         Raises:
-            InputError: the array has another dtype or shape, or is empty.
+            InputError: the array has another dtype or shape, is empty, or is a NumPy matrix or masked array.
         """
         if isinstance(array, np.matrix | np.ma.MaskedArray):
             raise InputError(
-                f'{name}: found a {type(array).__name__}; expected a plain array; convert it with numpy.asarray()'
+                f'{name}: found a {type(array).__name__}; expected a plain array. Convert it with numpy.asarray().'
             )
         channels = 1 if array.ndim == 2 else array.shape[-1]
         if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3) or channels not in (1, 3, 4):
@@ -81,14 +81,14 @@ class DecodedImage:
         return np.ascontiguousarray(bgr)
 
     def with_color(self, color: Tensor) -> np.ndarray:
-        """Return an array that has other colors, and the dtype, number of channels and alpha of this image.
+        """Convert new colors to an array with the dtype, the number of channels and the alpha channel of this image.
 
         Args:
-            color: the other colors, for example of the derained image; RGB float (3, H, W) in [0, 1].
+            color: the new colors, for example those of the derained image; RGB float (3, H, W) in [0, 1].
 
         Returns:
-            uint8 or uint16: (H, W) for a gray image, (H, W, 3) BGR for a color image, (H, W, 4) BGRA for an image with
-            alpha. A gray image contains the luma of ``color``.
+            An array of uint8 or uint16. The shape is (H, W) for a gray image, (H, W, 3) BGR for a color image, and
+            (H, W, 4) BGRA for an image with an alpha channel. If this image is gray, ``color`` is converted to luma.
         """
         top = np.iinfo(self.bgr.dtype).max
         levels = color.detach().float().clamp(0, 1).mul_(top).round_().cpu().numpy()
@@ -106,7 +106,7 @@ def list_images(folder: Path, also: tuple[str, ...] = ()) -> list[Path]:
 
     Args:
         folder: folder to search.
-        also: further suffixes of files to return, in lower case.
+        also: further file suffixes to include, in lower case, for example ``('.mp4',)``.
 
     Returns:
         Paths relative to the folder, sorted.
@@ -122,44 +122,44 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read an image file as BGR uint8 (H, W, 3).
 
     The image is rotated and mirrored as its EXIF orientation requires. A gray image is returned with three equal
-    channels. An alpha channel is dropped.
+    channels. 16-bit values are rounded to 8 bits. An alpha channel is removed.
 
     Args:
         path: image file.
         max_pixels: largest number of pixels that is accepted.
 
     Raises:
-        FileNotFoundError, InputError: as :func:`decode_image`.
+        FileNotFoundError, InputError: see :func:`decode_image`.
     """
     return decode_image(path, max_pixels).to_uint8()
 
 
 def decode_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> DecodedImage:
-    """Read an image file with its alpha channel and its full bit depth, which is 8 or 16 bits.
+    """Read an image file, and keep its alpha channel and its bit depth of 8 or 16 bits.
 
     The image is rotated and mirrored as its EXIF orientation requires.
 
     Args:
         path: image file.
-        max_pixels: largest number of pixels that is accepted; the header is checked before the pixels are decoded.
+        max_pixels: largest number of pixels that is accepted. It is checked before the pixels are decoded.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: the file is not an image, is damaged, is too large, has several frames, or has a color mode that is
-            not supported, such as CMYK.
+        InputError: the file is not an image, is damaged, has too many pixels, has several frames, or has a color mode
+            that is not supported, such as CMYK.
     """
     path = Path(path)
     header = _supported_header(path, max_pixels)
     content = np.fromfile(path, np.uint8)
     if content[:2].tobytes() == b'\xff\xd8' and is_cut_jpeg(content.tobytes()):
-        raise UnreadableImageError(f'{path}: the end of the file is missing. Replace it, or leave it out.')
+        raise UnreadableImageError(f'{path}: the end of the file is missing. Replace or remove the file.')
     try:
         array = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     except cv2.error:  # OpenCV raises this for an empty file
         array = None
     if array is None:
         raise UnreadableImageError(
-            f'{path}: cannot be read as an image; it is damaged or of an unknown format. Replace it, or leave it out.'
+            f'{path}: cannot be read as an image; it is damaged or of an unknown format. Replace or remove the file.'
         )
     turns, mirrored = _ORIENTATIONS.get(header.orientation, (0, False))
     array = np.rot90(array, turns)
@@ -190,25 +190,27 @@ def image_size(path: str | Path, decode: bool = False, max_pixels: int = MAX_PIX
 
     Args:
         path: image file.
-        decode: True also decodes the pixels, so that a damaged file is found; see
+        decode: True also decodes the pixels to check that they are not damaged, see
             :func:`~mmderain.io.image_header.read_header`. Default: False.
         max_pixels: largest number of pixels that is accepted.
 
     Raises:
-        FileNotFoundError, InputError: as :func:`decode_image`.
+        FileNotFoundError, InputError: see :func:`decode_image`.
     """
     return _supported_header(Path(path), max_pixels, decode).upright_size
 
 
 def write_image(array: np.ndarray, path: str | Path) -> None:
-    """Write an image file, completely or not at all; its folder is created if it is missing.
+    """Write an image file, completely or not at all.
 
     Args:
         array: uint8 or uint16; (H, W), (H, W, 3) BGR or (H, W, 4) BGRA.
-        path: final path; its suffix, one of :data:`IMAGE_SUFFIXES`, chooses the format.
+        path: final path. The suffix selects the format and must be one of :data:`IMAGE_SUFFIXES`. The folder is created
+            if it does not exist.
 
     Raises:
-        InputError: the format cannot hold such an image, or the file cannot be written.
+        InputError: the suffix is not supported, OpenCV cannot encode the array in this format, or the file cannot be
+            written.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -233,13 +235,14 @@ def to_rgb_tensor(img: np.ndarray) -> Tensor:
 
 
 def to_bgr_uint8(img: Tensor) -> np.ndarray:
-    """Convert RGB float (3, H, W) in [0, 1] to BGR uint8 (H, W, 3), clipped and rounded to the nearest level.
+    """Convert RGB float (3, H, W) in [0, 1] to BGR uint8 (H, W, 3).
 
-    Rounding and truncation give different scores. For example, on the first pair of Rain100L, SIAN with the weights of
-    its authors reaches a PSNR-Y of 38.977 dB with rounding, and 39.018 dB with truncation.
+    The values are clipped to [0, 1], scaled to [0, 255] and rounded to the nearest whole number. Truncation instead of
+    rounding would give other scores. For example, on the first image pair of Rain100L, SIAN with the weights of its
+    authors has a PSNR-Y of 38.977 dB with rounding, and of 39.018 dB with truncation.
 
-    The caller must check for NaN.
+    The function does not detect NaN. The caller must check for NaN.
     """
-    # clamp() makes the only copy in float32. The steps after it work in place, because images may be large.
+    # clamp() makes the only float32 copy of the image. The next steps work in place, because images may be large.
     levels = img.detach().float().clamp(0, 1).mul_(255).round_().byte().cpu().numpy()
     return np.ascontiguousarray(levels.transpose(1, 2, 0)[..., ::-1])

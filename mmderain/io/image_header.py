@@ -12,8 +12,8 @@ from mmderain.errors import InputError, UnreadableImageError
 MAX_PIXELS = 500_000_000
 #: Limits of OpenCV: the largest side of an image in pixels, and the largest number of pixels.
 OPENCV_MAX_SIDE, OPENCV_MAX_PIXELS = 2**20, 2**30
-#: Names that Pillow gives to the accepted formats. OpenCV can decode other formats too, such as Radiance HDR. The other
-#: formats are refused, because the size of such an image is unknown before it is decoded.
+#: Accepted formats, by their names in Pillow. OpenCV can decode more formats, such as Radiance HDR. These formats are
+#: refused, because this module cannot read the size of such an image before OpenCV decodes it.
 FORMATS = ('PNG', 'JPEG', 'BMP', 'DIB', 'TIFF', 'WEBP', 'GIF', 'PPM', 'JPEG2000', 'SUN', 'AVIF')
 
 
@@ -24,10 +24,12 @@ class ImageHeader:
     Attributes:
         width: width of the stored image in pixels, before the EXIF orientation is applied.
         height: height of the stored image in pixels, before the EXIF orientation is applied.
-        mode: color mode, a name of Pillow such as ``'RGB'``.
+        mode: color mode, by its name in Pillow, such as ``'RGB'``. If Pillow cannot open a TIFF file, the mode is
+            always ``'RGB'``.
         orientation: EXIF orientation from 1 to 8. 1 means that the image is neither rotated nor mirrored.
-        frames: number of images in the file. 1 for a JPEG file that contains several images (MPO, written by cameras),
-            because only the first image is used.
+        frames: number of images in the file. Some cameras write JPEG files with several images (MPO). For these files,
+            the number is 1, because only the first image is used. If Pillow cannot open a TIFF file, 2 means two or
+            more images.
     """
 
     width: int
@@ -49,8 +51,8 @@ def read_header(path: str | Path, max_pixels: int = MAX_PIXELS, decode: bool = F
     Args:
         path: image file.
         max_pixels: largest number of pixels that is accepted.
-        decode: True also decodes the pixels, so that damage after the header is found. The pixels of a TIFF file that
-            Pillow cannot open, such as 16-bit RGB, are not decoded. Default: False.
+        decode: True also decodes the pixels to check that they are not damaged. If Pillow cannot open a TIFF file, for
+            example with 16-bit RGB, the pixels are not decoded. Default: False.
 
     Raises:
         InputError: the file is not an image of one of :data:`FORMATS`, is damaged, or has too many pixels.
@@ -90,15 +92,15 @@ def require_pixels(path: str | Path, width: int, height: int, max_pixels: int) -
 
 def _unreadable(path: str | Path, error: Exception) -> UnreadableImageError:
     reason = str(error) or type(error).__name__
-    return UnreadableImageError(f'{path}: cannot be read as an image ({reason}). Replace it, or leave it out.')
+    return UnreadableImageError(f'{path}: cannot be read as an image ({reason}). Replace or remove the file.')
 
 
 def _open(file: BinaryIO) -> Image.Image | None:
     """Open an image with Pillow; return None for a TIFF file that Pillow cannot open, such as 16-bit RGB.
 
-    ``Image.open`` refuses images of more than 179 million pixels. This limit is a global variable, and other parts of
-    the program may rely on it. Therefore this function does not change the limit, but calls the reader of each format
-    directly.
+    ``Image.open`` refuses images of more than 179 million pixels. Pillow stores this limit in a global variable, and
+    other parts of the program may rely on the limit. Therefore this function does not change the limit. Instead, it
+    does not use ``Image.open``, but calls Pillow's reader of each format directly.
     """
     Image.init()
     prefix = file.read(16)
@@ -121,7 +123,7 @@ def _open(file: BinaryIO) -> Image.Image | None:
 
 
 def _header(image: Image.Image) -> ImageHeader:
-    # Many cameras write JPEG files with several images (MPO). Image viewers show only the first one.
+    # Many cameras write JPEG files with several images (MPO). Image viewers show only the first image.
     frames = 1 if image.format == 'MPO' else getattr(image, 'n_frames', 1)
     if image.format == 'PNG' and 'exif' not in image.info:
         orientation = 1  # getexif() would decode the whole image to look for EXIF data after the pixels
@@ -143,17 +145,23 @@ def _tiff_header(file: BinaryIO) -> ImageHeader:
 
 
 def is_cut_jpeg(content: bytes) -> bool:
-    """Return whether the end of the pixel data is missing in a JPEG file. OpenCV would fill the missing part with gray.
+    """Return whether a JPEG file does not contain the marker that ends the pixel data.
+
+    The marker is missing if the end of the file was lost, for example in an incomplete download. OpenCV would decode
+    such a file and fill the missing part of the image with gray.
 
     Args:
-        content: content of an image file. The result is False for formats other than JPEG.
+        content: content of an image file.
+
+    Returns:
+        True if the pixel data begins but does not end. False for complete JPEG files and for all other formats.
     """
     if not content.startswith(b'\xff\xd8'):
         return False
     position = 2
     while position + 4 <= len(content) and content[position] == 0xFF:
         marker = content[position + 1]
-        if marker == 0xDA:  # start of the pixel data, which cannot contain the end marker
+        if marker == 0xDA:  # start of the pixel data; the end marker cannot occur inside the data
             return content.find(b'\xff\xd9', position) < 0
         position += 1 if marker == 0xFF else 2 + int.from_bytes(content[position + 2 : position + 4], 'big')
     return False

@@ -22,19 +22,20 @@ def read_frames(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[Iterato
 
     Args:
         path: a video in a format that OpenCV can read.
-        max_pixels: largest number of pixels that is accepted in a frame. The size in the header is checked before a
-            frame is decoded.
+        max_pixels: largest number of pixels that is accepted in a frame. The function checks the frame size in the
+            header before it decodes a frame.
 
     Returns:
-        An iterator over the frames, BGR uint8 (H, W, 3), and the number of frames per second, 25 if it is unknown.
+        An iterator over the frames, BGR uint8 (H, W, 3), and the frame rate in frames per second. If the frame rate is
+        unknown, it is 25.
 
-        After the last frame, the iterator raises an InputError if the file has fewer than 95% of the frames that its
-        header announces, because the file is then incomplete. Only MP4, MOV and M4V files are checked, and only if they
-        have no edit list that may hide frames.
+        After the last readable frame, the iterator checks whether the file is complete. It raises an InputError if it
+        has read fewer than 95% of the frames that the header announces. Only MP4, MOV and M4V files are checked, and
+        only if they have no edit list that may hide frames.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: the file is not a video, has no frames, or its frames are too large.
+        InputError: the file is not a video, has no frames, or has frames with too many pixels.
     """
     if not Path(path).is_file():
         kind = 'is a folder; expected a video' if Path(path).is_dir() else 'no such video'
@@ -66,11 +67,11 @@ def read_frames(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[Iterato
 
 
 def _announced_frames(capture: cv2.VideoCapture, path: str | Path) -> int:
-    """Return the smallest accepted number of frames, computed from the header of a video; 0 if it cannot be computed.
+    """Return the number of frames below which a video counts as incomplete; 0 if this number is not known.
 
-    MP4, MOV and M4V files store the exact number of frames. The result is 95% of this number, or 0 if an edit list may
-    hide frames. For other formats the result is 0: Matroska and WebM files do not store the number, and AVI files also
-    count repeated frames.
+    The headers of MP4, MOV and M4V files contain the exact number of frames. The function returns 95% of this number,
+    or 0 if an edit list may hide frames. For all other formats it returns 0. For example, Matroska and WebM files do
+    not store the number of frames, and in AVI files the number also counts repeated frames.
     """
     if Path(path).suffix.lower() not in ('.mp4', '.mov', '.m4v') or _has_edit_list(path):
         return 0
@@ -80,13 +81,14 @@ def _announced_frames(capture: cv2.VideoCapture, path: str | Path) -> int:
 def _has_edit_list(path: str | Path) -> bool:
     """Return whether an MP4 or MOV file has an edit list that may hide frames.
 
-    An edit list is a box of the type ``elst``. It may hide frames if its first entry has a start time above 0, because
-    programs do not show the part of a track before this time. The function searches the whole file for these boxes, and
-    reads only the first entry of each box. It does not check to which track a box belongs. Therefore it also returns
-    True for an edit list of the sound track.
+    These files consist of data blocks that are called boxes. An edit list is a box of the type ``elst``. It may hide
+    frames if its first entry has a start time above 0, because video players do not show the part of a track before
+    this time. The function searches the whole file for edit lists, and reads only the first entry of each list. It does
+    not check to which track an edit list belongs. Therefore it also returns True if only the sound track has such an
+    edit list.
 
-    After its type, a box contains the version (1 byte), flags (3 bytes), the number of entries (4 bytes), and the
-    entries. An entry begins with its duration and its start time. Each of these two numbers has 8 bytes in version 1,
+    An edit list consists of its type, the version (1 byte), flags (3 bytes), the number of entries (4 bytes), and the
+    entries. An entry begins with the duration and the start time. Each of these two numbers has 8 bytes in version 1,
     and 4 bytes in version 0.
     """
     with open(path, 'rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -114,21 +116,21 @@ def count_frames(path: str | Path) -> int:
 def write_frames(
     frames: Iterable[np.ndarray], path: str | Path, rate: float, sound_from: str | Path | None = None
 ) -> bool:
-    """Write an MP4 video, completely or not at all; its folder is created if it is missing.
+    """Write an MP4 video, completely or not at all.
 
     Args:
-        frames: the frames, BGR uint8 (H, W, 3). There must be at least one, and all must have the same size.
-        path: final path. It must end in ``.mp4``.
+        frames: at least one frame, BGR uint8 (H, W, 3). All frames must have the same size.
+        path: final path. It must end in ``.mp4``. The folder is created if it does not exist.
         rate: frames per second.
-        sound_from: a video whose sound is copied, up to the length of the new video. This needs the program ffmpeg.
-            None copies no sound.
+        sound_from: a video from which the sound is copied, up to the length of the new video. Copying requires the
+            program ffmpeg. None copies no sound.
 
     Returns:
         Whether the new video has sound. False if ``sound_from`` is None or has no sound, or if ffmpeg is not installed
         or fails.
 
     Raises:
-        InputError: the name does not end in ``.mp4``, there is no frame, OpenCV cannot write MP4 videos of this size,
+        InputError: ``path`` does not end in ``.mp4``, there is no frame, OpenCV cannot write MP4 videos of this size,
             or the written file does not contain all frames, for example because the disk is full.
     """
     path = require_mp4(path)
@@ -157,7 +159,7 @@ def write_frames(
 
 
 def require_mp4(path: str | Path) -> Path:
-    """Return the path, or raise an InputError if it does not end in ``.mp4``."""
+    """Return a path as a ``Path``, or raise an InputError if it does not end in ``.mp4``."""
     path = Path(path)
     if path.suffix.lower() != '.mp4':
         raise InputError(f'{path}: expected a name that ends in .mp4')
@@ -165,7 +167,7 @@ def require_mp4(path: str | Path) -> Path:
 
 
 def _copy_sound(video: Path, source: str | Path, seconds: float) -> bool:
-    """Add the sound of the first ``seconds`` of ``source`` to a video.
+    """Add sound to a video: the first ``seconds`` seconds of the sound of ``source``.
 
     Returns:
         Whether the sound was added. False if ``source`` has no sound, or if ffmpeg is not installed or fails.

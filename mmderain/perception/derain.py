@@ -1,4 +1,4 @@
-"""Build a derainer for the input images of a task model (a detector or segmentor), and derain batches of them."""
+"""Build a derainer for the input images of a task model (a detector or segmentor), and derain these images."""
 
 from pathlib import Path
 
@@ -16,14 +16,14 @@ def parse_derainer(derainer: str | Path | dict) -> tuple[str | Path | dict, str 
     Args:
         derainer: the name of a bundled model or config such as ``'sian'``, the path of a config file, or
             ``dict(config=..., checkpoint=...)``. In the dict, ``config`` is a name, a path, or a whole config (a dict
-            with ``model``). ``checkpoint`` is the path of a weights file. Omit it for bundled weights and for a
-            network without parameters.
+            with the key ``model``). ``checkpoint`` is the path of a weights file. Omit ``checkpoint`` to use the
+            bundled weights, or if the network has no parameters.
 
     Returns:
-        The config and the checkpoint, in the form that :func:`~mmderain.hub.find_derainer` accepts.
+        The config and the checkpoint. They are the arguments of :func:`~mmderain.hub.find_derainer`.
 
     Raises:
-        InputError: ``derainer`` has none of these forms.
+        InputError: ``derainer`` is not a name, a path or such a dict.
     """
     parts = {'config': derainer}
     if isinstance(derainer, dict):
@@ -45,8 +45,8 @@ def parse_derainer(derainer: str | Path | dict) -> tuple[str | Path | dict, str 
 def build_derainer(derainer: str | Path | dict, device: str = 'cpu', precision: str | None = None) -> Derainer:
     """Build a derainer and load its weights.
 
-    The inferencers and test loops of mmdet and mmseg load only the checkpoint of the task model. Therefore this
-    function loads the weights of the derainer.
+    The function loads the weights, because the inferencers and test loops of mmdet and mmseg load only the checkpoint
+    of the task model.
 
     Args:
         derainer: see :func:`parse_derainer`.
@@ -58,7 +58,8 @@ def build_derainer(derainer: str | Path | dict, device: str = 'cpu', precision: 
 
     Raises:
         FileNotFoundError: the config file or the checkpoint does not exist.
-        InputError: no model has this name, or the checkpoint does not fit the config.
+        InputError: no model has this name, the checkpoint does not fit the config, or the network has parameters but no
+            checkpoint.
     """
     config, checkpoint = parse_derainer(derainer)
     try:
@@ -71,18 +72,18 @@ def derain_levels(derainer: Derainer, batch: Tensor, min_change: float | None = 
     """Derain a batch of images in the format of mmdet and mmseg: BGR with values from 0 to 255.
 
     Args:
-        derainer: the derainer. It converts the images to the channel order and value range of its network.
+        derainer: the derainer.
         batch: images (N, 3, H, W), BGR, floating point, 0 to 255.
-        min_change: threshold for the mean absolute change of an image, on the scale from 0 to 255. An image that would
-            change by less is returned unchanged. None derains all images.
+        min_change: threshold for the mean absolute difference between an image and the derained image, on the scale
+            from 0 to 255. If the difference is smaller, the image is returned unchanged. None derains all images.
 
     Returns:
-        The derained images in the shape of ``batch``. The values are rounded to whole numbers, so that they equal the
-        values that an 8-bit image file would hold. The backward pass treats the rounding as the identity.
+        The derained images in the shape of ``batch``. The values are rounded to whole numbers, as in an 8-bit image
+        file. The backward pass treats the rounding as the identity.
     """
     derained = derainer.restore(batch.flip(1) / 255).flip(1) * 255
-    # This is a straight-through estimator: the forward pass rounds, the backward pass is the identity. With this order
-    # of the terms, the sum is exact, so that the result is a whole number.
+    # This is a straight-through estimator: the forward pass rounds, and the backward pass is the identity. With this
+    # order of the terms, the sum has no rounding error. Therefore the result is a whole number.
     derained = derained + (derained.round() - derained).detach()
     if min_change is None:
         return derained

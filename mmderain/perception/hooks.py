@@ -16,26 +16,28 @@ from .preprocessor import DerainBeforeTask
 class RestorationLossHook(Hook):
     """Add a restoration loss to the losses of the task.
 
-    Use this hook to train a derainer and a task model together on images whose clean version is known.
+    Use this hook to train a derainer and a task model together on rainy images for which the clean images are known.
 
-    The data preprocessor of the model must be ``DerainBeforeTask(freeze=False)``, and each data sample must have the
-    clean image as meta information ``gt_img``. For this, put ``mmderain.SynthesizeRain`` directly before the packing
-    transform, after all geometric transforms, and add ``'gt_img'`` to the ``meta_keys`` of the packing transform.
+    The data preprocessor of the model must be ``DerainBeforeTask(freeze=False)``, and each data sample must contain the
+    clean image as meta information ``gt_img``. To provide the clean images, put ``mmderain.SynthesizeRain`` after all
+    geometric transforms and directly before the packing transform. Also add ``'gt_img'`` to the ``meta_keys`` of the
+    packing transform.
 
     A forward hook of PyTorch on the task model adds the loss. Therefore the loss works with every model that returns a
-    dict of losses, and the structure of the model and of its checkpoints does not change. The forward hook runs inside
-    ``DistributedDataParallel`` and autocast, so that the loss is scaled, accumulated and logged like the losses of the
-    task.
+    dict of losses, and the structure of the model and the checkpoints does not change. The forward hook runs inside
+    ``DistributedDataParallel`` and autocast. Therefore the loss is scaled, accumulated and logged like the losses of
+    the task.
 
     Args:
-        weight: factor of :func:`restoration_loss`. The product is logged as ``loss_restoration``. Default: 1.0.
+        weight: factor by which :func:`restoration_loss` is multiplied. The product is logged as ``loss_restoration``.
+            Default: 1.0.
     """
 
     def __init__(self, weight: float = 1.0) -> None:
         self.weight = weight
 
     def before_train(self, runner: Runner) -> None:
-        """Register the forward hook.
+        """Register the PyTorch forward hook that adds the loss.
 
         Raises:
             InputError: the data preprocessor of the model is not ``DerainBeforeTask(freeze=False)``.
@@ -45,14 +47,14 @@ class RestorationLossHook(Hook):
         self._handle = model.register_forward_hook(self._add_loss, with_kwargs=True)
 
     def after_train(self, runner: Runner) -> None:
-        """Remove the forward hook."""
+        """Remove the PyTorch forward hook."""
         self._handle.remove()
 
     def _add_loss(self, model: nn.Module, args: tuple, kwargs: dict, output: dict) -> dict | None:
         """Add the restoration loss to the output of the model in the mode ``'loss'``.
 
         Returns:
-            The new output. In other modes None, so that PyTorch keeps the output of the model.
+            The output with the added loss. In all other modes, None, which tells PyTorch to keep the output.
         """
         if kwargs.get('mode') != 'loss':
             return None
@@ -62,7 +64,7 @@ class RestorationLossHook(Hook):
 
 
 def _trained_preprocessor(model: nn.Module) -> DerainBeforeTask:
-    """Return the data preprocessor of a task model, and check that its derainer is trained.
+    """Return the data preprocessor of a task model, and check that the preprocessor trains a derainer.
 
     Raises:
         InputError: the data preprocessor of the model is not ``DerainBeforeTask(freeze=False)``.
@@ -82,20 +84,21 @@ def restoration_loss(derained: list[Tensor], data_samples: list) -> Tensor:
             (H, W, 3) BGR uint8.
 
     Returns:
-        A scalar in [0, 1]: the mean absolute difference on the scale from 0 to 1, averaged over the images.
+        A scalar from 0 to 1: the mean absolute difference divided by 255, averaged over the images.
 
     Raises:
-        InputError: a data sample has no clean image, or its clean image and its derained image differ in size.
+        InputError: a data sample has no clean image, or the clean image and the derained image differ in size.
     """
     losses: list[Tensor] = []
     for img, sample in zip(derained, data_samples, strict=True):
         gt_img = sample.metainfo.get('gt_img')
         if gt_img is None or gt_img.shape[:2] != tuple(img.shape[-2:]):
-            clean_size = 'is missing' if gt_img is None else f'is {gt_img.shape[0]}x{gt_img.shape[1]}'
+            clean_size = 'is missing' if gt_img is None else f'has size {gt_img.shape[0]}x{gt_img.shape[1]}'
             raise InputError(
-                f'RestorationLossHook: {sample.metainfo.get("img_path")} is {img.shape[-2]}x{img.shape[-1]}, its clean '
-                f'image {clean_size}. Put mmderain.SynthesizeRain directly before the packing transform, and add '
-                "'gt_img' to the meta_keys of the packing transform."
+                f'RestorationLossHook: {sample.metainfo.get("img_path")}: the derained image has size '
+                f'{img.shape[-2]}x{img.shape[-1]} (height x width), but the clean image {clean_size}. Put '
+                "mmderain.SynthesizeRain directly before the packing transform, and add 'gt_img' to the meta_keys of "
+                'the packing transform.'
             )
         clean = torch.from_numpy(gt_img.transpose(2, 0, 1).copy()).to(img)
         losses.append((img - clean).abs().mean() / 255)

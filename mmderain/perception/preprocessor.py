@@ -1,4 +1,4 @@
-"""A data preprocessor that derains the images of a task model."""
+"""A data preprocessor that derains the input images of a task model (a detector or segmentor)."""
 
 from pathlib import Path
 from typing import Any
@@ -30,23 +30,24 @@ class DerainBeforeTask(BaseDataPreprocessor):
 
     Args:
         derainer: the name of a bundled model such as ``'sian'``, the path of a config, or ``dict(config=...,
-            checkpoint=...)``; see :func:`~mmderain.perception.derain.parse_derainer`. The constructor loads its
-            weights.
+            checkpoint=...)``; see :func:`~mmderain.perception.derain.parse_derainer`. The constructor loads the weights
+            of the derainer.
         wrapped: config of the data preprocessor of the task model.
-        freeze: True does not train the derainer: it is always in ``eval()`` mode, and its weights are neither in the
-            optimizer nor in checkpoints. False makes the derainer a part of the model: the loss of the task trains it,
-            and checkpoints of the model contain its weights. Default: True.
+        freeze: True does not train the derainer. In this case, the derainer is always in ``eval()`` mode, and neither
+            the optimizer nor the checkpoints contain its weights. False makes the derainer a part of the task model. In
+            this case, the loss of the task trains the derainer, and the checkpoints contain its weights. Default: True.
         min_change: see :class:`~mmderain.perception.Derain`.
         precision: see :class:`~mmderain.perception.Derain`. If neither this argument nor the config of the derainer
             sets a precision, a frozen derainer uses float32, even if the task model runs under autocast.
 
     Attributes:
-        derained: derained images of the last training batch, a list of tensors (3, H, W), BGR, 0 to 255, with
-            gradients. None if the derainer is frozen, and after a batch that was not for training.
+        derained: derained images of the last batch, a list of tensors (3, H, W), BGR, 0 to 255. A loss of these tensors
+            can train the derainer. None if the derainer is frozen or if the last batch was not for training.
 
     Raises:
         FileNotFoundError: the config file or the checkpoint does not exist.
-        InputError: no model has this name, or the checkpoint does not fit the config.
+        InputError: no model has this name, the checkpoint does not fit the config, or the network has parameters but no
+            checkpoint.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class DerainBeforeTask(BaseDataPreprocessor):
         self.freeze = freeze
         self.min_change = min_change
         if freeze and model.precision is None:
-            model.precision = 'fp32'  # training under autocast and testing then use the same precision
+            model.precision = 'fp32'  # the same precision in a training under autocast and in tests without autocast
         # A module in a list is not a submodule. Therefore a frozen derainer is neither in the optimizer nor in
         # checkpoints, and train() does not change its mode.
         self._frozen: list[Derainer] = [model.requires_grad_(False)] if freeze else []
@@ -88,9 +89,10 @@ class DerainBeforeTask(BaseDataPreprocessor):
         """Derain a batch and pass it to the wrapped preprocessor.
 
         Args:
-            data: a dict. ``inputs`` are the images, BGR, 0 to 255: a list of tensors (3, H, W) of any sizes, or one
-                tensor (N, 3, H, W). The other entries are passed to the wrapped preprocessor.
-            training: whether the batch is for training, see the wrapped preprocessor.
+            data: a dict whose entry ``inputs`` contains the images, BGR, 0 to 255. The images are a list of tensors
+                (3, H, W), which may have different sizes, or one tensor (N, 3, H, W). The other entries of the dict are
+                passed to the wrapped preprocessor.
+            training: whether the batch is for training. The value is also passed to the wrapped preprocessor.
 
         Returns:
             The result of the wrapped preprocessor for the derained images.

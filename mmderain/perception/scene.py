@@ -1,4 +1,4 @@
-"""Show a scene as clean, rainy and derained image, with the prediction of a detector or segmentor for each of them."""
+"""Show the clean, the rainy and the derained image of a scene, each with the prediction of a detector or segmentor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,24 +18,25 @@ from mmderain.rain.synthesis import Rain
 
 from .task import TaskInferencer
 
-#: Maps a protocol of :func:`~mmderain.evaluation.measure` to the format of its score.
+#: Maps each protocol of :func:`~mmderain.evaluation.measure` that is shown to the format of its score.
 PROTOCOLS = {'PSNR-Y': 'PSNR-Y {:.2f} dB', 'SSIM-Y(valid)': 'SSIM-Y {:.3f}'}
 
 
 @dataclass
 class View:
-    """A scene under one condition: clean, rainy or derained.
+    """One image of a scene (clean, rainy or derained), with the prediction of a task model and the scores.
 
     Attributes:
         title: ``'clean'``, ``'rainy'`` or ``'derained'``.
         image: input of the task model, (H, W, 3) BGR uint8.
-        drawn: the image with the predicted boxes or labels drawn on it, (H, W, 3) BGR uint8. Without a task model it is
-            ``image`` itself.
+        drawn: the image with the predicted boxes or labels drawn on it, (H, W, 3) BGR uint8. Without a task model,
+            ``drawn`` is the same array as ``image``.
         caption: description of the prediction, see :meth:`TaskInferencer.caption`. Empty without a task model.
         agreement: comparison of the prediction with the prediction for the clean image, see
-            :meth:`TaskInferencer.agreement`. Empty for the clean view, and without a clean image or a task model.
-        scores: maps each protocol to the score of ``image`` against the clean image. Empty for the clean view, and
-            without a clean image.
+            :meth:`TaskInferencer.agreement`. Empty for the clean view, if the clean image is not known, and without a
+            task model.
+        scores: maps each protocol to the score of ``image`` against the clean image. Empty for the clean view, and if
+            the clean image is not known.
     """
 
     title: str
@@ -64,7 +65,8 @@ def view_scene(
     """Make the views of a scene: clean, rainy and derained.
 
     Args:
-        img: (H, W, 3) BGR uint8. The rainy image if ``rain`` is None, else the clean image on which rain is drawn.
+        img: (H, W, 3) BGR uint8. The rainy image if ``rain`` is None. In all other cases, the clean image on which the
+            rain is drawn.
         derainer: the derainer. None omits the derained view.
         task: detector or segmentor to run on each view. None runs no task model.
         rain: rain to draw, see :func:`mmderain.rain.parse_rain`. None means that ``img`` is already rainy.
@@ -75,16 +77,18 @@ def view_scene(
         The clean view if the clean image is known, the rainy view, and the derained view if there is a derainer.
 
     Raises:
-        InputError: neither ``rain`` nor ``clean`` is None, or ``clean`` has another size than ``img``.
+        InputError: both ``rain`` and ``clean`` are given, or ``clean`` and ``img`` differ in size.
     """
     if rain is not None and clean is not None:
         raise InputError(
-            'found both a rain to draw and a clean image; if rain is drawn, the first image must be the clean one: '
-            'remove the second image, or draw no rain'
+            'found a rain to draw and a separate clean image. If rain is drawn, it is drawn on the first image, which '
+            'must then be clean: remove the second image, or draw no rain.'
         )
     if clean is not None and clean.shape != img.shape:
         sizes = ['{1}x{0}'.format(*array.shape) for array in (clean, img)]
-        raise InputError('the clean image has {} pixels, the rainy one {}; both must have the same size'.format(*sizes))
+        raise InputError(
+            'the clean image has {} pixels, the rainy image {}; both images must have the same size'.format(*sizes)
+        )
     rainy, clean = (img, clean) if rain is None else (draw_rain(img, rain, seed).rainy, img)
     images = {'rainy': rainy} if clean is None else {'clean': clean, 'rainy': rainy}
     if derainer is not None:
@@ -108,21 +112,22 @@ def view_scene(
 
 
 def figure(views: list[View], width: int = 2000) -> np.ndarray:
-    """Draw views side by side, each with its title above and its notes below.
+    """Draw views side by side. The title of a view is above its image, and the notes are below it.
 
     Args:
-        views: the views, see :func:`view_scene`. Their images have the same size.
+        views: the views, see :func:`view_scene`. All of their images have the same size.
         width: width of the figure in pixels.
 
     Returns:
-        (H, width, 3) BGR uint8. H depends on the shape of the images and on the number of notes.
+        (H, width, 3) BGR uint8. H depends on the number of views, on the shape of their images, and on the number of
+        lines in the notes.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     image_height, image_width = views[0].drawn.shape[:2]
     num_lines = max(len(view.notes) for view in views)
-    # Sizes in inches. The title takes 0.45 inches, each line of the notes 0.3 inches.
+    # Sizes are in inches: 0.4 for the title, 0.3 for each line of the notes, and a margin of 0.05.
     figure_width = width / 100
     figure_height = (figure_width / len(views)) * image_height / image_width + 0.45 + 0.3 * num_lines
     # pyplot is not used, because its back end is a setting of the whole process.
@@ -151,25 +156,26 @@ def show_scenes(
     seed: int = 0,
     existing: str = 'refuse',
 ) -> dict[str, list[View] | Exception]:
-    """Make the views of each image with :func:`view_scene`, and write them to a file with :func:`figure`.
+    """Make the views of each image with :func:`view_scene`, and write a figure of the views with :func:`figure`.
 
     Args:
         inputs: image files and folders of image files.
-        out_dir: folder for the figures. Each figure has the name of its image.
+        out_dir: folder for the figures. Each figure has the same file name as its image.
         derainer: see :func:`view_scene`.
         task: see :func:`view_scene`.
         rain: see :func:`view_scene`.
-        seed: seed of the drawn rain. The rain of an image also depends on the position of the image in the list.
+        seed: seed of the drawn rain. The rain on an image also depends on the position of the image among all images
+            in ``inputs``.
         existing: see :class:`~mmderain.apis.DerainInferencer`.
 
     Returns:
-        A dict that maps the name of each image to its views, or to an exception if the image failed. Skipped images are
-        not in the dict.
+        A dict that maps the name of each image to its views. If an image cannot be read or derained, the dict maps its
+        name to an exception. Skipped images are not in the dict.
 
     Raises:
-        FileNotFoundError: an input does not exist. In this case, no file has been written.
-        InputError: a figure would overwrite an input, or an existing file with ``existing='refuse'``. In this case, no
-            file has been written.
+        FileNotFoundError: the only input does not exist. In this case, no file has been written.
+        InputError: a folder contains no image, or a figure would overwrite an input. With ``existing='refuse'``, also
+            if a figure already exists. In these cases, no file has been written.
     """
     results: dict[str, list[View] | Exception] = {}
     for number, source in enumerate(plan_inputs(inputs, out_dir, existing)):

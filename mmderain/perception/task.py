@@ -22,11 +22,11 @@ from .drawing import draw_data_sample, score_threshold
 
 
 class TaskInferencer:
-    """A detector or segmentor with its weights, which runs on single images.
+    """A detector or segmentor of mmdet or mmseg that runs on single images.
 
     Args:
-        config: a loaded config of mmdet or mmseg. If its pipeline or its model contains a derainer, the inferencer
-            derains each image.
+        config: a loaded config of mmdet or mmseg. If the test pipeline or the model of the config contains a derainer,
+            the inferencer derains each image.
         checkpoint: file or URL of the weights.
         device: device of the model, such as ``'cpu'`` or ``'cuda:0'``.
 
@@ -34,12 +34,12 @@ class TaskInferencer:
         kind: ``'detector'`` or ``'segmentor'``.
         classes: names of the classes, in the order of the labels.
         score_threshold: boxes with a lower score are neither drawn nor counted. The value is
-            ``default_hooks.visualization.score_thr`` of the config. Default: 0.3.
+            ``default_hooks.visualization.score_thr`` of the config, or 0.3 if the config has no such entry.
 
     Raises:
         FileNotFoundError: the checkpoint file does not exist.
-        InputError: the checkpoint does not fit the config, the config belongs to another library, mmdet or mmseg cannot
-            be imported, or the machine has no such device.
+        InputError: the checkpoint does not fit the config, the config is not a config of mmdet or mmseg, mmdet or mmseg
+            cannot be imported, or the machine does not have the device ``device``.
     """
 
     def __init__(self, config: Config, checkpoint: str | Path, device: str = 'cpu') -> None:
@@ -52,7 +52,7 @@ class TaskInferencer:
         require_device(device)
         self._infer = _import_inference(self.kind)
         config = copy.deepcopy(config)
-        # The checkpoint contains all weights. Therefore the pretrained weights that the config names are not loaded.
+        # The checkpoint contains all weights. Therefore the config entries for pretrained weights are removed.
         for part in (config.model, config.model.get('backbone', {})):
             part.update({key: None for key in ('init_cfg', 'pretrained') if part.get(key)})
         with DefaultScope.overwrite_default_scope(self._scope), config_errors(config.filename):
@@ -89,7 +89,7 @@ class TaskInferencer:
             prediction: result of calling the inferencer.
 
         Returns:
-            (H, W, 3) BGR uint8, a copy.
+            The image with the drawing, (H, W, 3) BGR uint8. ``img`` is not changed.
         """
         options = dict(pred_score_thr=self.score_threshold) if self.kind == 'detector' else dict(with_labels=False)
         return draw_data_sample(self._visualizer, img, prediction, **options)
@@ -101,8 +101,8 @@ class TaskInferencer:
             prediction: result of calling the inferencer.
 
         Returns:
-            For a detector, the number of boxes of each class and their mean score. For a segmentor, the three classes
-            that cover the most pixels, with their shares of the image.
+            For a detector, the number of boxes of each class, and the mean score of all boxes. For a segmentor, the
+            three classes that cover the most pixels, each with its share of the pixels in percent.
         """
         if self.kind == 'detector':
             boxes = self._boxes(prediction)
@@ -117,16 +117,16 @@ class TaskInferencer:
         return ', '.join(f'{self.classes[i]} {100 * shares[i]:.1f}%' for i in largest if shares[i] > 0)
 
     def agreement(self, prediction: BaseDataElement, reference: BaseDataElement) -> str:
-        """Compare a prediction with the prediction for the clean image of the same scene, and describe the result.
+        """Compare a prediction with the prediction for the clean image of the same scene. Describe the result as text.
 
         Args:
             prediction: prediction for the rainy or the derained image.
             reference: prediction for the clean image.
 
         Returns:
-            For a detector, the number of reference boxes that have an IoU above 0.5 with a predicted box of the same
-            class, and the number of all reference boxes. For a segmentor, the mIoU of the two label maps over the
-            classes in the reference, in percent.
+            For a detector, the number of matched boxes and the number of all boxes of the reference. A box of the
+            reference is matched if it has an IoU above 0.5 with a box of the same class in ``prediction``. For a
+            segmentor, the mIoU of the two label maps in percent, over the classes that occur in the reference.
         """
         if self.kind == 'detector':
             from torchvision.ops import box_iou
@@ -146,26 +146,26 @@ class TaskInferencer:
         return f'mIoU with the clean {100 * torch.stack(ious).mean():.1f}'
 
     def _boxes(self, prediction: BaseDataElement) -> BaseDataElement:
-        """Return the boxes whose score reaches the threshold."""
+        """Return the boxes whose score is at least ``score_threshold``."""
         return prediction.pred_instances[prediction.pred_instances.scores >= self.score_threshold]
 
 
 def load_task_model(model: str | Path, weights: str | Path | None = None, device: str = 'cpu') -> TaskInferencer:
-    """Load a detector or segmentor by name.
+    """Load a detector or segmentor by its name or its config.
 
     Args:
-        model: a name of :func:`~mmderain.hub.bundled_models`, a config of a package such as
-            ``'mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py'``, or a config file.
+        model: a name from :func:`~mmderain.hub.bundled_models`, a config of a package such as
+            ``'mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py'``, or the path of a config file.
         weights: path or URL of a checkpoint. None uses the bundled checkpoint of the model.
         device: device of the model, such as ``'cpu'`` or ``'cuda:0'``.
 
     Returns:
-        The model with its weights, ready to use.
+        The inferencer of the model.
 
     Raises:
         FileNotFoundError: the config file or the checkpoint does not exist.
-        InputError: no model has this name, the model has no bundled checkpoint, or :class:`TaskInferencer`
-            raises this error.
+        InputError: no detector or segmentor has this name, ``weights`` is None and the model has no bundled checkpoint,
+            or :class:`TaskInferencer` raises this error.
     """
     name = str(model)
     bundled = {key: entry for key, entry in bundled_models().items() if entry.kind != 'derainer'}
@@ -195,9 +195,9 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
 def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: str) -> None:
     """Load the weights of a task model, and check that the checkpoint contains every parameter.
 
-    If the weights do not fit, mmengine only writes a warning, and the model would give the results of an untrained
-    model. Entries of the checkpoint that the model does not have are accepted, because published checkpoints contain
-    such entries.
+    Without this check, mmengine would only write a warning if the weights do not fit, and the model would predict like
+    an untrained model. The checkpoint may contain additional entries, because published checkpoints contain such
+    entries.
 
     Args:
         model: a model of mmdet or mmseg.
@@ -214,8 +214,8 @@ def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: st
     missing = [name for name, value in model.named_parameters() if shapes.get(name) != tuple(value.shape)]
     if missing:
         raise InputError(
-            f'{checkpoint} does not fit {config}: {missing[0]} is missing or has another shape (in all, {len(missing)} '
-            'parameters do not fit). Use a checkpoint that was trained with this config.'
+            f'{checkpoint} does not fit {config}: {missing[0]} is missing or has another shape. In total, '
+            f'{len(missing)} parameters do not fit. Use a checkpoint that was trained with this config.'
         )
     model.load_state_dict(weights, strict=False)
 
@@ -229,15 +229,15 @@ def _import_inference(kind: str) -> Callable[[torch.nn.Module, np.ndarray], Base
             from mmseg.apis import inference_model as infer
     except ImportError as error:
         raise InputError(
-            f'a {kind} needs mmdet, mmseg and an mmcv with its operators, which cannot be imported here: {error}. '
-            'Install them with pip install "mmderain[onedl]" --no-build-isolation; in a checkout, `make test` installs '
-            'them'
+            f'a {kind} needs mmdet, mmseg and an mmcv with compiled operators, but an import failed: {error}. Install '
+            'the packages with pip install "mmderain[onedl]" --no-build-isolation. In a git checkout, `make test` '
+            'installs them.'
         ) from error
     return infer
 
 
 def _test_dataset(config: Config) -> Config:
-    """Return the config of the test set, without wrappers such as ``RepeatDataset``."""
+    """Return the config of the test data set, without wrappers such as ``RepeatDataset``."""
     dataset = config.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset

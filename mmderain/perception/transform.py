@@ -19,23 +19,23 @@ class Derain(BaseTransform):
     """Derain ``img`` in a pipeline of mmdet, mmseg or mmcv.
 
     Put this transform directly after the transform that loads the image. At this position the image has its native
-    resolution, so that the rain streaks have the scale for which the derainer was trained. If test-time augmentation
-    follows in the pipeline, each image is derained only once.
+    resolution. Therefore the rain streaks have the scale for which the derainer was trained. If test-time augmentation
+    comes later in the pipeline, each image is derained only once.
 
     Args:
         derainer: the name of a bundled model such as ``'sian'``, the path of a config, or ``dict(config=...,
             checkpoint=...)``; see :func:`~mmderain.perception.derain.parse_derainer`.
         device: ``'cpu'`` (the default), or a GPU such as ``'cuda:0'``. A GPU works only in the main process
             (``num_workers=0``).
-        min_change: threshold for the mean absolute change of an image, on the scale from 0 to 255. An image that the
-            derainer would change by less is kept unchanged. None derains all images.
+        min_change: threshold for the mean absolute difference between an image and the derained image, on the scale
+            from 0 to 255. If the difference is smaller, the image is kept unchanged. None derains all images.
         precision: ``'fp32'``, ``'bf16'``, ``'fp16'`` or ``'auto'``, see :class:`~mmderain.models.Derainer`. None uses
             the value of the config.
 
     Raises:
         FileNotFoundError: the config file or the checkpoint does not exist.
-        InputError: no model has this name, or the checkpoint does not fit the config. When the transform is called: the
-            image is not 8-bit BGR, or ``device`` is a GPU and the transform runs in a loader process.
+        InputError: no model has this name, the checkpoint does not fit the config, or the network has parameters but no
+            checkpoint.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class Derain(BaseTransform):
         self._model: Derainer | None = build_derainer(derainer, precision=precision)
 
     def __getstate__(self) -> dict:
-        """Return the state without the network. A loader process that receives the pickle builds the network again."""
+        """Return the state without the derainer. After unpickling, the first call builds the derainer again."""
         return {**self.__dict__, '_model': None}
 
     def _load_model(self) -> Derainer:
-        """Return the derainer on its device; build it again if the transform was unpickled."""
+        """Return the derainer on ``device``. If the transform was unpickled, build the derainer again."""
         if get_worker_info() is not None and not str(self.device).startswith('cpu'):
             raise InputError(
                 f"mmderain.Derain: device={self.device!r} cannot be used in a loader process. Set device='cpu', or set "
@@ -73,14 +73,15 @@ class Derain(BaseTransform):
         """Derain one image.
 
         Args:
-            results: dict whose ``img`` is the image, (H, W, 3) BGR, whole numbers from 0 to 255 of any dtype.
+            results: dict whose entry ``img`` is the image, (H, W, 3) BGR of any dtype. The values must be whole numbers
+                from 0 to 255.
 
         Returns:
-            The same dict with the derained image, which has the same shape and dtype as before.
+            The same dict. Its entry ``img`` is now the derained image, with unchanged shape and dtype.
 
         Raises:
-            InputError: there is no image, the image has another shape or other values, or ``device`` is a GPU and the
-                transform runs in a loader process.
+            InputError: ``results`` contains no image, the image has another shape or other values, or ``device`` is a
+                GPU and the transform runs in a loader process.
         """
         if 'img' not in results:
             raise InputError(
@@ -90,8 +91,9 @@ class Derain(BaseTransform):
         levels = img if img.dtype == np.uint8 else np.rint(img).clip(0, 255).astype(np.uint8)
         if img.ndim != 3 or img.shape[2] != 3 or not np.array_equal(img, levels):
             raise InputError(
-                f'mmderain.Derain: {results.get("img_path", "the image")} is {img.dtype} {img.shape}; expected BGR '
-                '(H, W, 3) with whole numbers from 0 to 255: put mmderain.Derain directly after LoadImageFromFile'
+                f'mmderain.Derain: {results.get("img_path", "the image")}: found {img.dtype} of shape {img.shape}; '
+                'expected a BGR image (H, W, 3) with whole numbers from 0 to 255. Put mmderain.Derain directly after '
+                'LoadImageFromFile.'
             )
         model = self._load_model()
         batch = torch.from_numpy(np.ascontiguousarray(levels.transpose(2, 0, 1)))[None].to(self.device).float()

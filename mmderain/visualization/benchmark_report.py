@@ -1,4 +1,7 @@
-"""Report of ``tools/benchmark.py``: a table, a plot and a JSON file of the rows that the tool measured."""
+"""Write the report of ``tools/benchmark.py``: a JSON file, a table and a plot of the measured rows.
+
+A row is the measurement of one network in one setting, for example with one image size, batch size and precision.
+"""
 
 import json
 from itertools import cycle
@@ -6,7 +9,8 @@ from pathlib import Path
 
 from mmderain.io import atomic_write
 
-#: Key of a row -> title of its column. ``{reference}`` is the name of the reference to which the network is compared.
+#: Maps each key of a row to the title of its column. ``{reference}`` stands for the value of ``--reference``, which
+#: names the network to which the measured network is compared.
 COLUMNS = {
     'config': 'config',
     'size': 'size',
@@ -22,23 +26,27 @@ COLUMNS = {
     'psnr': 'PSNR to fp32, dB',
     'cpu_memory': 'CPU memory',
 }
-#: Key of a number -> number of its decimals.
+#: Maps the key of each number to the number of decimals that are printed.
 DECIMALS = dict(least_ms=1, median_ms=1, ratio=2, peak_share=0, memory_kb_a_pixel=2, tensors_kb_a_pixel=2, psnr=1)
 
 
 def titles(reference: str) -> list[str]:
-    """Return the titles of the columns."""
+    """Return the titles of the columns.
+
+    Args:
+        reference: value of ``--reference``.
+    """
     return [title.format(reference=reference) for title in COLUMNS.values()]
 
 
 def cells(row: dict) -> list[str]:
-    """Return the texts of the cells of a row; the text for None is empty."""
+    """Return the cells of a row as strings. The value None becomes an empty string."""
     values = ((key, row[key]) for key in COLUMNS)
     return ['' if v is None else f'{v:.{DECIMALS[key]}f}' if key in DECIMALS else str(v) for key, v in values]
 
 
 def aligned(texts: list[str]) -> str:
-    """Return the texts as one line of aligned columns, for the terminal."""
+    """Return the strings as one line of aligned columns, for the terminal."""
     return '  '.join(text.rjust(14) for text in texts)
 
 
@@ -52,10 +60,15 @@ def markdown(rows: list[dict], settings: dict) -> str:
 
 
 def plot(rows: list[dict], path: Path, reference: str) -> None:
-    """Plot the time for one image.
+    """Plot the time for one image: the median time of a batch, divided by the batch size.
 
-    One diagram shows the time over the number of pixels, at the smallest batch size. The other shows the time over the
-    batch size, at the smallest number of pixels.
+    The left diagram shows the time over the number of pixels, at the smallest batch size. The right diagram shows the
+    time over the batch size, at the smallest number of pixels.
+
+    Args:
+        rows: measured rows, at least one.
+        path: the image file to write.
+        reference: value of ``--reference``.
     """
     from matplotlib.figure import Figure
 
@@ -104,8 +117,9 @@ def write_report(rows: list[dict], settings: dict, folder: Path) -> None:
 
     Args:
         rows: measured rows, at least one.
-        settings: dict with the keys machine, device, threads, torch, mmderain, of (what was measured, for example
-            ``'forward pass'``), reference, and peaks (precision -> multiply-adds a second).
+        settings: dict with the keys ``machine``, ``device``, ``threads``, ``torch``, ``mmderain``, ``reference``,
+            ``of`` and ``peaks``. ``of`` names what was measured, for example ``'forward pass'``. ``peaks`` maps each
+            precision to the peak speed of the machine in multiply-adds per second.
         folder: folder for the files. It is created if it does not exist.
     """
     texts = {'json': json.dumps(dict(settings=settings, rows=rows), indent=1), 'md': markdown(rows, settings)}

@@ -1,4 +1,4 @@
-"""Panels of images with captions, and the visualizer of mmengine that draws them."""
+"""Draw panels of images with captions, and pass them to the visualization back ends of mmengine."""
 
 import cv2
 import numpy as np
@@ -10,14 +10,15 @@ from mmderain.structures import DerainDataSample
 
 
 def panel(images: dict[str, np.ndarray], gap: int = 6) -> np.ndarray:
-    """Return images side by side, each with a caption above it.
+    """Draw images side by side, each with a caption above it.
 
     Args:
-        images: caption -> image, (H, W, 3) uint8, all of the same size; the channel order is kept.
+        images: maps each caption to its image, (H, W, 3) uint8. All images have the same size. The channel order is not
+            changed.
         gap: width in pixels of the white border at the left, right and bottom of each image.
 
     Returns:
-        (H + gap + height of the captions, n (W + 2 gap), 3) uint8 for n images.
+        The panel, uint8. For n images, the shape is (H + gap + height of a caption, n (W + 2 gap), 3).
     """
     height, width = next(iter(images.values())).shape[:2]
     scale = max(0.35, min(height, width) / 600)
@@ -42,10 +43,13 @@ def panel(images: dict[str, np.ndarray], gap: int = 6) -> np.ndarray:
 
 
 def grid(images: dict[str, np.ndarray], columns: int) -> np.ndarray:
-    """Return images in rows of ``columns`` images, each with a caption; white fills the rest of the last row.
+    """Draw images in rows of ``columns`` images, each with a caption above it.
+
+    If the last row has fewer images than the others, the rest of this row is white.
 
     Args:
-        images: caption -> image, (H, W, 3) uint8, all of the same size; the channel order is kept.
+        images: maps each caption to its image, (H, W, 3) uint8. All images have the same size. The channel order is not
+            changed.
         columns: number of images in a row.
     """
     captions = list(images)
@@ -56,21 +60,21 @@ def grid(images: dict[str, np.ndarray], columns: int) -> np.ndarray:
 
 @VISUALIZERS.register_module()
 class DerainVisualizer(Visualizer):
-    """Draw panels of rainy image, derained image, clean image and rain layer for the back ends of mmengine.
+    """Draw panels that show the rainy image, the derained image, the clean image and the rain layer.
 
-    The back ends write the panels to files, or pass them to a tool such as TensorBoard.
+    The back ends of mmengine write the panels to files, or pass them to a tool such as TensorBoard.
 
-    The rain layer shows ``128 + (rainy - derained) / 2``. It is brighter than the mid-gray 128 where the derainer
-    removed light, and darker where the derainer added light.
+    The rain layer shows ``128 + (rainy - derained) / 2``. A pixel of the rain layer is brighter than the mid-gray 128
+    if the derainer made this pixel darker, and darker than 128 if the derainer made this pixel brighter.
     """
 
     def draw_panel(self, image: np.ndarray, data_sample: DerainDataSample, draw_gt: bool = True) -> np.ndarray:
-        """Draw a panel without writing it.
+        """Draw a panel, but do not pass it to the back ends.
 
         Args:
             image: rainy image, (H, W, 3) RGB uint8.
-            data_sample: sample with ``pred_img``.
-            draw_gt: whether to show the clean image, if the sample has one.
+            data_sample: sample with the derained image ``pred_img``. The clean image ``gt_img`` is optional.
+            draw_gt: whether to show the clean image, if the sample contains it.
 
         Returns:
             The panel, RGB uint8.
@@ -90,9 +94,9 @@ class DerainVisualizer(Visualizer):
 
         Args:
             name: name of the panel. Each slash in the name is replaced by an underscore.
-            image: as in :meth:`draw_panel`.
-            data_sample: as in :meth:`draw_panel`.
-            draw_gt: as in :meth:`draw_panel`.
+            image: see :meth:`draw_panel`.
+            data_sample: see :meth:`draw_panel`.
+            draw_gt: see :meth:`draw_panel`.
             step: training step.
 
         Returns:

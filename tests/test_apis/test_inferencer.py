@@ -321,7 +321,7 @@ def test_derain_and_rain_commands_write_images_and_report_errors(tmp_path, capsy
     assert 'Traceback' not in message.err
     assert main([*arguments, '--existing', 'replace', '--traceback']) == 1
     message = capsys.readouterr()
-    assert 'Traceback' in message.err and 'decode_image' in message.err and message.err.endswith('leave it out.\n')
+    assert 'Traceback' in message.err and 'decode_image' in message.err and message.err.endswith('remove the file.\n')
     assert main(arguments) == 1 and 'already exists' in capsys.readouterr().err
     (tmp_path / 'in/b.png').unlink()
     assert main([*arguments, '--existing', 'replace', '--tile', '64']) == 0

@@ -66,8 +66,8 @@ HOSTILE = {
     'broken without the template': ({'a.yaml': f'x: "{{{{ $NONE:" {EVIL} }}}}"'}, 'cannot be read as a config'),
     'base with a slash': ({'a.yaml': '_base_: b.yaml/', 'b.yaml': f'x: {EVIL}'}, 'b.yaml: found the tag'),
     'base beside no folder': ({'a.yaml': '_base_: none/../b.yaml', 'b.yaml': f'x: {EVIL}'}, 'b.yaml: found the tag'),
-    'base in a package': ({'a.yaml': '_base_: mmdet::/b.yaml'}, 'expected the path of a YAML or JSON file'),
-    'base in Python': ({'a.yaml': '_base_: b.py', 'b.py': 'x = 1'}, 'expected the path of a YAML or JSON file'),
+    'base in a package': ({'a.yaml': '_base_: mmdet::/b.yaml'}, 'can inherit only from YAML and JSON files'),
+    'base in Python': ({'a.yaml': '_base_: b.py', 'b.py': 'x = 1'}, 'can inherit only from YAML and JSON files'),
     'nested too deeply': ({'a.json': '[' * 100000}, 'cannot be read as a config'),
 }
 
@@ -89,7 +89,7 @@ def test_plain_yaml_and_json_configs_are_read(tmp_path):
     cfg = read_config(tmp_path / 'net.json')
     assert (cfg.a.b, cfg.a.c, cfg.d) == (4, [1.5, 'text'], '{x} \U0001f600')
     (tmp_path / 'net.json').write_text('{"_base_": "gone.yaml"}')
-    with pytest.raises(FileNotFoundError, match='net.json: its base .*gone.yaml does not exist'):
+    with pytest.raises(FileNotFoundError, match='net.json: the base .*gone.yaml does not exist'):
         read_config(tmp_path / 'net.json')
 
 
@@ -97,7 +97,7 @@ def test_files_that_are_not_configs_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match='gone.py: no such config file'):
         read_config('gone.py')
     (tmp_path / 'net.txt').touch()
-    with pytest.raises(InputError, match=r'net.txt: a config is a \.py'):
+    with pytest.raises(InputError, match=r'net.txt: expected a config with the suffix \.py'):
         read_config(tmp_path / 'net.txt')
 
 

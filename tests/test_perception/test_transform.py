@@ -32,7 +32,7 @@ def test_transform_is_pickled_without_its_network(sian):
 
 
 def test_unsuitable_images_and_gpus_in_loader_processes_are_refused(monkeypatch):
-    with pytest.raises(ValueError, match='a.png is float64 .*directly after LoadImageFromFile'):
+    with pytest.raises(ValueError, match='a.png: found float64 .*directly after LoadImageFromFile'):
         Derain(IDENTITY)(dict(img=np.full((4, 4, 3), 0.5), img_path='a.png'))
     monkeypatch.setattr('mmderain.perception.transform.get_worker_info', lambda: object())
     with pytest.raises(ValueError, match='num_workers=0'):

@@ -66,7 +66,10 @@ def test_weights_that_do_not_fit_are_refused_and_nothing_is_written(checkpoint, 
     torch.save(dict(state_dict=right['state_dict']), checkpoint.with_name('no_meta.pth'))
     for arguments, message in [
         ([NAME, 'derain/sian_compact.py', checkpoint], 'the weights do not fit the network'),
-        ([NAME, CONFIG, checkpoint.with_name('large.pth')], 'network.intro.weight: a value is too large for float16'),
+        (
+            [NAME, CONFIG, checkpoint.with_name('large.pth')],
+            'network.intro.weight: a value is NaN, infinite or too large for float16',
+        ),
         ([NAME, CONFIG, checkpoint.with_name('none.pth')], 'none.pth: no such checkpoint file'),
         ([NAME, 'derain/none.py', checkpoint], 'none.py'),
         ([NAME, CONFIG, checkpoint.with_name('bare.pth')], 'bare.pth: found no `state_dict`'),

@@ -171,7 +171,7 @@ def test_test_tool_ignores_load_from_of_the_config(tmp_path, tool):
             'none.pth: no such checkpoint file',
         ),
         ('test', [ROOT / 'configs/derain/sian_sample.py', 'none.pth'], 'error: none.pth: no such checkpoint file'),
-        ('train', [ROOT / 'README.md'], 'a config is a .py, .yml, .yaml or .json file'),
+        ('train', [ROOT / 'README.md'], 'expected a config with the suffix .py, .yml, .yaml or .json'),
         (
             'train',
             [ROOT / 'configs/derain/sian_sample.py', '--cfg-options', 'trian_cfg.max_iters=1'],
@@ -194,7 +194,7 @@ def test_wrong_calls_end_in_one_error(name, arguments, text, tmp_path, tool):
         ('model.network.type=SAIN', "no model is called 'SAIN'; did you mean 'SIAN'?"),
         ('model.network.num_stages=0', 'SIAN: SIAN needs num_stages >= 1, found 0'),
         ('optim_wrapper.optimizer.type=Adma', 'build_optim_wrapper: TypeError: None is not a callable object'),
-        ('model.type.x=1', 'sian_sample.py, or --cfg-options: merge_from_dict: TypeError: '),
+        ('model.type.x=1', 'sian_sample.py or --cfg-options: merge_from_dict: TypeError: '),
     ],
 )
 def test_wrong_entries_of_a_config_are_named(option, text, tmp_path, tool):
@@ -212,7 +212,7 @@ def test_a_damaged_image_gives_one_line_from_a_worker_process(tmp_path):
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert done.stderr.endswith(
         f'error: {tmp_path / "data/rain/rain-2.png"}: cannot be read as an image (it is empty or too '
-        'short). Replace it, or leave it out.\n'
+        'short). Replace or remove the file.\n'
     )
 
 

@@ -1,6 +1,7 @@
 """Measure how rain and derainers change the accuracy of a detector or segmentor.
 
-:func:`conditions` lists the rows of the table, :func:`evaluate` runs them, and :func:`write_report` writes the results.
+A joint test has several conditions, for example rainy images or derained images. :func:`conditions` lists them, and
+:func:`evaluate` runs them. :func:`write_report` writes a table that has one row for each condition.
 """
 
 from .cache import evaluate

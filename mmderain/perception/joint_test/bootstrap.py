@@ -14,18 +14,20 @@ from mmengine.evaluator import BaseMetric
 def bootstrap(metric: BaseMetric, results: list, rounds: int = 200, seed: int = 0) -> tuple[float, float] | None:
     """Compute the 95% bootstrap interval of mIoU or box AP.
 
-    Each round draws as many images as the test set has, with replacement, and computes the metric for them. mIoU is
-    computed from the areas of intersection and union of each image, box AP by pycocotools from the matches of each
-    image.
+    In each round, the function draws images from the test set with replacement, and computes the metric for the drawn
+    images. The number of drawn images is the size of the test set. mIoU is computed from the areas of intersection and
+    union in each image. Box AP is computed by pycocotools from the matches in each image.
 
     Args:
-        metric: ``IoUMetric`` of mmseg or ``CocoMetric`` of mmdet, after it has computed its result.
+        metric: the metric after it has evaluated the test set. Only ``IoUMetric`` of mmseg and ``CocoMetric`` of mmdet
+            are supported.
         results: results of the metric for each image.
         rounds: number of rounds.
         seed: seed of the random draws.
 
     Returns:
-        Lower and upper bound in the unit of the metric. None for other metrics, and if nothing was detected.
+        The lower and the upper bound, for mIoU in percent, and for box AP as a fraction. None if the metric is not
+        supported, or if nothing was detected.
     """
     score = None
     if type(metric).__name__ == 'IoUMetric':
@@ -43,8 +45,8 @@ def iou_score(results: list) -> Callable[[np.ndarray], float]:
     """Return a function that computes the mIoU of a selection of images.
 
     Args:
-        results: results of ``IoUMetric`` for each image. The first two entries are the areas of intersection and of
-            union of each class.
+        results: results of ``IoUMetric`` for each image. In each result, the first entry contains the area of the
+            intersection for each class, and the second entry contains the area of the union for each class.
 
     Returns:
         A function that takes indices of images, which may repeat, and returns the mIoU in percent.
@@ -63,12 +65,13 @@ def coco_score(metric: BaseMetric, results: list) -> Callable[[np.ndarray], floa
     """Return a function that computes the box AP of a selection of images.
 
     Args:
-        metric: ``CocoMetric`` of mmdet, after it has computed its result.
+        metric: ``CocoMetric`` of mmdet, after it has evaluated the test set.
         results: results of the metric for each image, pairs of ground truth and prediction.
 
     Returns:
-        A function that takes indices of images, which may repeat, and returns the AP as a fraction, or NaN if no
-        selected image has an object. None if nothing was detected in any image.
+        A function that takes indices of images, which may repeat, and returns the AP as a fraction. If no selected
+        image contains an object, this function returns NaN. If nothing was detected in any image of ``results``,
+        ``coco_score`` returns None instead of a function.
     """
     from pycocotools.cocoeval import COCOeval
 
@@ -82,7 +85,7 @@ def coco_score(metric: BaseMetric, results: list) -> Callable[[np.ndarray], floa
         evaluation.params.maxDets = list(metric.proposal_nums)
         evaluation.params.iouThrs = metric.iou_thrs
         evaluation.evaluate()
-    # pycocotools stores the matches in one list, in the order category, area range, image.
+    # pycocotools stores the matches in one list, sorted by category, then by area range, then by image.
     shape = (len(evaluation.params.catIds), len(evaluation.params.areaRng), len(evaluation.params.imgIds))
     matches: np.ndarray = np.empty(len(evaluation.evalImgs), dtype=object)
     matches[:] = evaluation.evalImgs

@@ -23,11 +23,14 @@ def evaluate(
     cfg_options: dict | None = None,
     on_result: Callable[[Condition, Result], None] = lambda row, result: None,
 ) -> list[Result]:
-    """Run conditions one after another. If the cache contains the result of a condition, read it instead.
+    """Run conditions one after another, and store the result of each condition in a cache.
+
+    If the cache already contains the result of a condition and all drawings of the result, the function reads the
+    result and does not run the condition.
 
     Args:
         rows: the conditions.
-        cache: folder of stored results. Each result is a JSON file and a folder of drawings.
+        cache: folder of the stored results. Each result consists of a JSON file and a folder of drawings.
         limit: see :func:`run_condition`.
         cfg_options: see :func:`run_condition`.
         on_result: function that is called after each condition, with the condition and its result.
@@ -62,10 +65,10 @@ def cache_key(condition: Condition, limit: int | None, cfg_options: dict | None)
 
     The hash covers
 
-    * the resolved config, which contains the rain and the other steps,
+    * the config with all inherited entries, which also contains the rain and the other steps of the condition,
     * the source code of mmderain,
-    * the content of the files that the config names: weights, annotations and configs of derainers,
-    * the path, size and modification time of images that another program derained.
+    * the content of weights files, annotation files and configs of derainers that the config names,
+    * the path, size and modification time of each image that was derained by another program.
 
     Args:
         condition: the condition.
@@ -96,7 +99,9 @@ def code_hash() -> str:
 
 
 def describe_files(node: object, data_root: str = '') -> Iterator[str]:
-    """Describe the content of the files that a config names, because a file can change while its name stays the same.
+    """Describe the content of the files that a config names.
+
+    The names are not sufficient, because the content of a file can change while the name stays the same.
 
     Args:
         node: a part of a config.
@@ -115,7 +120,7 @@ def describe_files(node: object, data_root: str = '') -> Iterator[str]:
     if str(node.get('type')).rpartition('.')[2] in ('Derain', 'DerainBeforeTask'):
         config, checkpoint = find_derainer(*parse_derainer(node['derainer']))
         yield config.pretty_text
-        files += [checkpoint] if checkpoint else []  # bundled weights are not named in the config
+        files += [checkpoint] if checkpoint else []  # the config does not name bundled weights
     if isinstance(node.get('ann_file'), str):
         files += [Path(node['ann_file']), Path(data_root) / node['ann_file']]
     yield from (file_sha256(path) for path in files if path.is_file())

@@ -1,4 +1,4 @@
-"""The conditions of a joint test, which are the rows of its table."""
+"""List the conditions of a joint test. Each condition is one row of the table."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -6,9 +6,9 @@ from pathlib import Path
 
 from mmderain.errors import InputError
 
-#: Name of the control: a general filter that was not designed for rain.
+#: Name of the control condition, which filters the images with a general filter that was not designed for rain.
 CONTROL = 'median blur 5x5'
-#: Names of rows that do not depend on the arguments. No derainer, folder or task model may have one of these names.
+#: Names that every joint test uses in its table. No derainer, folder or task model may have one of these names.
 RESERVED_NAMES = ('clean', 'rainy', CONTROL)
 
 
@@ -18,8 +18,8 @@ class TaskModel:
 
     Attributes:
         name: name in the table.
-        config: path of the config. The joint test uses its test set.
-        checkpoint: path of the weights.
+        config: path of the config of the model. The joint test uses the test set of this config.
+        checkpoint: path of the weights file.
     """
 
     name: str
@@ -32,12 +32,13 @@ class Condition:
     """One row of the table: a task model, and the transforms that are applied to its input images.
 
     Attributes:
-        rain: rain to draw, see :func:`mmderain.rain.parse_rain`. ``'none'`` if the images show real rain, None for
-            clean images.
-        treatment: name of the transforms in the table, for example ``'rainy'`` or the name of a derainer.
+        rain: rain to draw, see :func:`mmderain.rain.parse_rain`. ``'none'`` means that the images show real rain. None
+            means that the images are clean.
+        treatment: name of the condition in the column "image" of the table, for example ``'rainy'`` or the name of a
+            derainer.
         model: the task model.
-        steps: configs of the transforms. They run directly after the image is loaded.
-        timed: index of the step whose run time is measured. None measures no step.
+        steps: configs of the transforms, which run directly after the image is loaded.
+        timed: index in ``steps`` of the transform whose run time is measured. None measures no run time.
     """
 
     rain: str | None
@@ -55,17 +56,18 @@ class Result:
         metrics: maps the name of each metric of mmdet or mmseg to its value.
         interval: 95% bootstrap interval of the main metric over images. None if the interval cannot be computed for
             this metric.
-        psnr: PSNR-Y against the clean images at native resolution in dB, mean over the images that the steps changed.
-            None if the steps changed no image. Also None if the rain is real, because no clean image is known then.
+        psnr: PSNR-Y in dB of the images after the steps, against the clean images at native resolution. The value is
+            the mean over the images that the steps changed. None if the steps changed no image. Also None if the images
+            show real rain, because the clean images are not known.
         ssim: SSIM-Y(valid) against the clean images, mean over all images. None if ``psnr`` is None.
-        derain_ms: run time of the timed step for an image, (median, 95th percentile) in milliseconds. None if no step
-            is timed.
-        task_ms: run time of the task model for an image, (median, 95th percentile) in milliseconds. None if there are
-            no images.
-        images: number of images.
-        drawings: names of the images with drawn predictions, without suffix, in the order of the test set. If the
-            result comes from :func:`~mmderain.perception.joint_test.evaluate`, the names are relative to the cache
-            folder.
+        derain_ms: run time of the timed step for one image in milliseconds, as (median, 95th percentile). None if no
+            step is timed.
+        task_ms: run time of the task model for one image in milliseconds, as (median, 95th percentile). None if there
+            are no images.
+        images: number of tested images.
+        drawings: file names, without suffix, of the images with drawn predictions, in the order of the test set. If the
+            result comes from :func:`~mmderain.perception.joint_test.evaluate`, the names are paths relative to the
+            cache folder.
     """
 
     metrics: dict[str, float]
@@ -88,7 +90,7 @@ def conditions(
     seed: int = 0,
     device: str = 'cpu',
 ) -> Iterator[Condition]:
-    """List the conditions in the order of the table: first the clean rows, then the rows of each rain.
+    """List the conditions in the order of the table: first those with clean images, then those of each rain.
 
     ``docs/en/joint_test.md`` describes the rows.
 
@@ -96,10 +98,11 @@ def conditions(
         model: the task model that is tested under all conditions.
         rains: rains to draw, see :func:`mmderain.rain.parse_rain`. ``['none']`` means that the images show real rain.
         derainers: maps names to derainers, see :func:`~mmderain.perception.derain.parse_derainer`.
-        baselines: other task models, for example one that was fine-tuned on rain. They are tested on the clean and the
-            rainy images.
+        baselines: other task models, for example a model that was fine-tuned on rain. They are tested only on the
+            clean and the rainy images.
         folders: maps names to folders of images that another program derained.
-        data_root: folder of the test set. The rain of an image depends on its path relative to this folder.
+        data_root: folder of the test set. The rain that is drawn on an image depends on the path of the image relative
+            to this folder.
         seed: seed of the rain.
         device: device of the derainers.
 
@@ -107,7 +110,8 @@ def conditions(
         The conditions.
 
     Raises:
-        InputError: a name or a rain is repeated, or ``'none'`` is combined with another rain.
+        InputError: a name or a rain is repeated, a name is one of ``RESERVED_NAMES``, or ``'none'`` is combined with
+            another rain.
     """
     require_unique('names', [model.name, *(b.name for b in baselines), *derainers, *folders, *RESERVED_NAMES])
     require_unique('rains', rains)
@@ -146,4 +150,6 @@ def require_unique(what: str, values: list[str]) -> None:
     """
     repeated = {value for value in values if values.count(value) > 1}
     if repeated:
-        raise InputError(f'{what} must differ, found {", ".join(sorted(repeated))} twice ({", ".join(values)})')
+        raise InputError(
+            f'{what} must differ, found {", ".join(sorted(repeated))} more than once in: {", ".join(values)}'
+        )

@@ -23,18 +23,19 @@ def draw_predictions(
 ) -> list[str]:
     """Draw predictions on images with the visualizer of the config.
 
-    The images come from the pipeline. If the data preprocessor of the task model derains them later, the drawings still
-    show the images before deraining.
+    The drawings show the images after the steps of the condition. If the data preprocessor of the task model
+    derains the images later, the drawings do not show the derained images.
 
     Args:
         runner: runner of the test.
-        images: maps the index of an image to (path, (H, W, 3) BGR uint8), see :class:`MeasuredSteps`.
-        predictions: maps the index of an image to a data sample of mmdet or mmseg, see :class:`RecordingHook`.
+        images: maps the index of each image to its path and its pixels, (H, W, 3) BGR uint8; see
+            :class:`MeasuredSteps`.
+        predictions: maps the index of each image to a data sample of mmdet or mmseg, see :class:`RecordingHook`.
         folder: folder for the drawings. The predictions for an image are written to ``<name>.png``. If the data set
             loads annotations, the ground truth is written to ``<name>.truth.png``.
 
     Returns:
-        The names of the drawings, without suffix.
+        The file names of the drawings, without suffix.
     """
     names = []
     for index, sample in predictions.items():
@@ -52,16 +53,17 @@ def draw_predictions(
 def write_gallery(rows: list[Condition], results: list[Result], cache: Path, folder: Path, columns: int = 3) -> None:
     """Write figures that show the predictions for an image under several conditions side by side.
 
-    For each image and each rain, there is one PNG file ``<image>_<rain>.png``. It shows the ground truth, the clean
-    image, and then one image for each condition with this rain. The ground truth and the clean image are left out if
-    they are not known. ``<image>_clean.png`` shows the conditions without rain.
+    For each image and each rain, the function writes a figure ``<image>_<rain>.png``. The figure shows the ground
+    truth, the clean image, and then the drawing of each condition with this rain. If the ground truth or the clean
+    image is not known, the figure does not contain it. The figure ``<image>_clean.png`` shows the conditions without
+    rain.
 
     Args:
         rows: the conditions.
         results: their results.
         cache: folder to which the ``drawings`` of the results are relative.
         folder: folder for the gallery. Its previous content is deleted.
-        columns: number of images in a row of the figure.
+        columns: number of images in each row of a figure.
     """
     pairs = list(zip(rows, results, strict=True))
     has_baselines = len({row.model for row in rows}) > 1

@@ -21,7 +21,7 @@ def write_report(rows: list[Condition], results: list[Result], out: Path, settin
         rows: the conditions.
         results: their results, from :func:`~mmderain.perception.joint_test.evaluate` with the cache ``out / 'cache'``.
         out: folder for the files.
-        settings: further information for ``results.json``, for example versions and the command.
+        settings: additional content of ``results.json``, for example package versions and the command line.
     """
     lines = make_table(rows, results)
     with atomic_write(out / 'table.md') as part:
@@ -36,7 +36,7 @@ def write_report(rows: list[Condition], results: list[Result], out: Path, settin
 
 
 def write_chart(rows: list[Condition], results: list[Result], path: Path) -> None:
-    """Write a bar chart of the main metric with its intervals. Each rain has its own color.
+    """Write a bar chart of the main metric with the bootstrap intervals. Each rain has a different color.
 
     Args:
         rows: the conditions.
@@ -50,7 +50,7 @@ def write_chart(rows: list[Condition], results: list[Result], path: Path) -> Non
     names = [f'{row.treatment}, {row.model.name}' + (f' ({row.rain})' if row.rain else '') for row in rows]
     values = np.array([factor * result.metrics[main] for result in results])
     colors = {rain: f'C{number}' for number, rain in enumerate(dict.fromkeys(row.rain for row in rows))}
-    # pyplot is not used, because its state belongs to the whole process.
+    # pyplot is not used, because its back end is a setting of the whole process.
     figure = Figure(figsize=(9, 0.34 * len(rows) + 1.2))
     axes = figure.subplots()
     positions = np.arange(len(rows))[::-1]

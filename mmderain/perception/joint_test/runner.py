@@ -1,4 +1,4 @@
-"""Run one condition of a joint test, which is one run of the test loop with a model and a metric of mmdet or mmseg."""
+"""Run one condition of a joint test: one test loop of mmengine with a task model and a metric of mmdet or mmseg."""
 
 import inspect
 from pathlib import Path
@@ -19,7 +19,7 @@ from .gallery import draw_predictions
 from .recording import RecordingHook
 from .steps import MeasuredSteps
 
-#: Number of images for which predictions are drawn under each condition. They are spread over the test set.
+#: Number of images for which predictions are drawn in each condition. The images are spread evenly over the test set.
 NUM_DRAWINGS = 4
 
 
@@ -35,11 +35,12 @@ def run_condition(
         drawings: folder for drawings of the predictions for a few images. None draws nothing.
 
     Returns:
-        The result. Its ``drawings`` are names of files in the folder.
+        The result. Its attribute ``drawings`` contains names of files in the folder ``drawings``.
 
     Raises:
         FileNotFoundError: a config, a checkpoint, the data or an image does not exist.
-        InputError: an option is unknown, a checkpoint does not fit its config, or an image is not as expected.
+        InputError: an option is unknown, a checkpoint does not fit its config, or an image has an unexpected size or
+            format.
     """
     cfg = task_config(condition, limit, cfg_options)
     require_data(cfg, 'test_dataloader')
@@ -52,9 +53,9 @@ def run_condition(
         steps.keep = _spread(len(loop.dataloader.dataset), NUM_DRAWINGS)
     hook = RecordingHook(steps.keep)
     runner.register_hook(hook)
-    # The score of a class without an object in the data is not finite, and is left out.
+    # Scores that are not finite are removed. Such a score belongs to a class without an object in the data.
     metrics = {k: float(v) for k, v in runner.test().items() if np.ndim(v) == 0 and np.isfinite(v)}
-    # PSNR is infinite if the image is unchanged. If the rain is real, no clean image is known.
+    # PSNR is infinite if the steps did not change the image. If the images show real rain, clean images are not known.
     changed = [value for value in steps.psnr if np.isfinite(value)] if condition.rain != 'none' else []
     return Result(
         metrics=metrics,
@@ -71,7 +72,7 @@ def run_condition(
 def task_config(condition: Condition, limit: int | None, cfg_options: dict | None) -> Config:
     """Build the config of a condition from the config of the task model.
 
-    The steps of the condition are inserted directly after the loading transform, and the evaluator is replaced by
+    The steps of the condition are inserted directly after the loading transform. The evaluator is replaced by
     :class:`RecordingEvaluator`.
 
     Args:
@@ -93,8 +94,8 @@ def task_config(condition: Condition, limit: int | None, cfg_options: dict | Non
     cfg.work_dir = cfg.get('work_dir') or 'work_dirs/joint_test'
     cfg.log_level, cfg.load_from, cfg.resume = 'ERROR', None, False
     if cfg.get('visualizer'):
-        # Without back ends, the visualizer writes no files. mmengine returns an existing visualizer if one has the same
-        # name. Therefore the name contains the settings, so that other settings give another visualizer.
+        # Without back ends, the visualizer writes no files. If a visualizer with the same name already exists, mmengine
+        # returns it and ignores the settings in the config. Therefore the name contains the settings.
         cfg.visualizer.vis_backends = None
         cfg.visualizer.name = str(cfg.visualizer)
     # Without loader processes, nothing else runs while a time is measured, and the derainer can use a GPU.
@@ -123,10 +124,10 @@ def _insert_steps(pipeline: list[ConfigDict], condition: Condition) -> None:
 
 
 def _recording_evaluator(evaluator: dict | list, name: str, tested_only: bool) -> dict:
-    """Return the config of a :class:`RecordingEvaluator` with the metric of another evaluator.
+    """Return the config of a :class:`RecordingEvaluator` that uses the metric of another evaluator.
 
     Args:
-        evaluator: config of the other evaluator.
+        evaluator: config of the other evaluator, or its list of metrics.
         name: name of the config of the task model, for the error message.
         tested_only: see :class:`RecordingEvaluator`.
 
@@ -151,18 +152,22 @@ def _last_part(type_name: str) -> str:
 def _can_draw(visualizer: Visualizer) -> bool:
     """Return whether a visualizer can draw predictions.
 
-    For a config without a visualizer, mmengine creates its base class, which cannot draw predictions.
+    If a config has no visualizer, mmengine creates an object of the base class ``Visualizer``, which cannot draw
+    predictions.
     """
     return 'out_file' in inspect.signature(visualizer.add_datasample).parameters
 
 
 def _spread(total: int, number: int) -> frozenset[int]:
-    """Return ``number`` indices that are evenly spread over ``total`` images; neighboring images are often similar."""
+    """Return ``number`` indices that are evenly spread over ``total`` images.
+
+    The first ``number`` images would often be similar, because data sets often contain successive frames.
+    """
     return frozenset((2 * n + 1) * total // (2 * number) for n in range(number))
 
 
 def median_and_p95(milliseconds: list[float]) -> tuple[float, float] | None:
-    """Return the median and the 95th percentile, or None for an empty list."""
+    """Return the median and the 95th percentile of run times, or None for an empty list."""
     if not milliseconds:
         return None
     return float(np.median(milliseconds)), float(np.percentile(milliseconds, 95))

@@ -15,7 +15,9 @@ from mmderain.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class MedianBlur(BaseTransform):
-    """Apply a median filter to ``img``. The filter is the control of a joint test: it was not designed for rain.
+    """Apply a median filter to ``img``.
+
+    A joint test uses this filter as a control, because the filter was not designed for rain.
 
     Args:
         size: side of the square window in pixels, an odd number. Default: 5.
@@ -35,9 +37,9 @@ class ReplaceFromFolder(BaseTransform):
     """Replace ``img`` by an image from another folder, for example by an image that another program has derained.
 
     Args:
-        folder: folder of the other images. Their names are the same as in the data set, but the suffixes may differ.
-            The folder has the same sub-folders as ``data_root``, or it contains all images directly.
-        data_root: folder of the data set of the task.
+        folder: the other folder. Its images have the same names as in the data set, but the suffixes may differ. The
+            folder has the same sub-folders as ``data_root``, or it contains all images directly.
+        data_root: folder of the data set that is tested.
     """
 
     def __init__(self, folder: str, data_root: str) -> None:
@@ -51,17 +53,19 @@ class ReplaceFromFolder(BaseTransform):
             InputError: the folder has no image of this name, or the image has another size.
         """
         relative = Path(results['img_path']).absolute().relative_to(self.data_root.absolute())
-        for parts in (relative.parts, relative.parts[-1:]):  # with sub-folders, or all images in one folder
+        for parts in (relative.parts, relative.parts[-1:]):  # first with sub-folders, then without
             paths = sorted(self.folder.joinpath(*parts).parent.glob(f'{relative.stem}.*'))
             if paths:
                 break
         else:
-            raise InputError(f'{self.folder}: no image {relative.stem}.* for {relative}')
+            raise InputError(
+                f'{self.folder}: found no image {relative.stem}.* for the image {relative} of the data set'
+            )
         img = read_image(paths[0])
         if img.shape != results['img'].shape:
             raise InputError(
-                f'{paths[0]} is {img.shape[:2]}, the image of the data set is {results["img"].shape[:2]} (height, '
-                'width); both must have the same size'
+                f'{paths[0]}: has (height, width) {img.shape[:2]}, but the image of the data set has '
+                f'{results["img"].shape[:2]}; both images must have the same size'
             )
         results['img'] = img
         return results
@@ -73,11 +77,11 @@ class MeasuredSteps(BaseTransform):
 
     Args:
         steps: configs of the transforms.
-        timed: index of the step whose run time is measured. None measures no step.
+        timed: index of the step whose run time is measured. None measures no run time.
 
     Attributes:
-        keep: indices of the images to store in ``kept``. The first call of the transform has the index 0.
-        kept: maps the index of an image to (``img_path``, result of the steps as (H, W, 3) BGR uint8).
+        keep: indices of the images to store in ``kept``. The first image that the transform processes has the index 0.
+        kept: maps the index of each stored image to its ``img_path`` and the result of the steps, (H, W, 3) BGR uint8.
         psnr: PSNR-Y of each image against the loaded image, in dB. Infinite if the steps did not change the image.
         ssim: SSIM-Y(valid) of each image against the loaded image.
         milliseconds: run time of the timed step for each image. Empty if no step is timed.

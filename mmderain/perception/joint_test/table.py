@@ -20,18 +20,18 @@ def main_metric(result: Result) -> str:
     """Return the name of the main metric of a result. The interval and the recovery are computed for this metric.
 
     Raises:
-        InputError: the result has no metric, as from mmdet if a detector finds nothing in the whole test set.
+        InputError: the result has no metric. mmdet computes no metric if a detector finds nothing in the test set.
     """
     if not result.metrics:
         raise InputError(
-            'the task model found nothing in the whole test set, so there is no metric; check that its checkpoint, its '
-            'classes and the annotations belong together'
+            'the task model found nothing in the whole test set, so that no metric could be computed. Check that the '
+            'checkpoint fits the config, and that the classes of the config occur in the annotations.'
         )
     return next((name for name in MAIN_METRICS if name in result.metrics), next(iter(result.metrics)))
 
 
 def percent_factor(metric: str) -> int:
-    """Return the factor that converts a metric to percent: 100 for metrics of COCO, which are fractions, else 1."""
+    """Return the factor that converts a metric to percent: 100 for COCO metrics, which are fractions; 1 for others."""
     return 100 if metric.startswith('coco/') else 1
 
 
@@ -65,10 +65,10 @@ def make_table(rows: list[Condition], results: list[Result]) -> list[list[str]]:
 
 
 def recovery(rows: list[Condition], results: list[Result], metric: str) -> list[float | None]:
-    """Compute, for each row, how much of the accuracy that is lost in rain the row recovers.
+    """Compute for each row the share of the lost accuracy that is recovered.
 
-    The loss is the difference between the metric on clean images and the metric on rainy images. Both metrics come from
-    rows with the same task model as the first row.
+    Rain reduces the metric M of the task model from M_clean (on clean images) to M_rainy (on rainy images). Both values
+    come from the rows of the task model that the first row tests.
 
     Args:
         rows: the conditions.
@@ -76,9 +76,9 @@ def recovery(rows: list[Condition], results: list[Result], metric: str) -> list[
         metric: name of the metric M.
 
     Returns:
-        For each row, (M - M_rainy) / (M_clean - M_rainy), where 1 means that the whole loss is recovered. None for rows
-        without rain and for the row of M_rainy. Also None if the intervals of M_clean and M_rainy overlap, because the
-        loss may be zero then.
+        For each row, (M - M_rainy) / (M_clean - M_rainy). 1 means that the whole loss is recovered. None for rows
+        without rain, for the row of M_rainy, and if M_clean or M_rainy was not measured. Also None if M_clean is not
+        greater than M_rainy or if their intervals overlap, because the loss may then be zero.
     """
     main = rows[0].model
     pairs = list(zip(rows, results, strict=True))
@@ -110,8 +110,8 @@ def align_table(lines: list[list[str]], rows: list[Condition]) -> str:
 
     Args:
         lines: lines of the table, see :func:`make_table`.
-        rows: all conditions of the test, also those without a line yet. The width of the columns is computed from all
-            of them, so that lines that are printed later are aligned with the first ones.
+        rows: all conditions of the test, including those without a line in ``lines``. The width of the columns is
+            computed from all conditions. Therefore lines that are printed later are aligned with the earlier lines.
     """
     names = [[row.rain or '', row.treatment, row.model.name] for row in rows]
     widths = [max(len(line[i]) for line in [*lines, *names] if i < len(line)) for i in range(len(lines[0]))]
@@ -126,7 +126,10 @@ def markdown_table(lines: list[list[str]]) -> str:
 
 
 def _in_percent(value: float | None, metric: str) -> str:
-    """Return a score as text. It is empty for a metric without data, for which pycocotools returns -1."""
+    """Return a score as text.
+
+    The text is empty if the score is None or negative. For a metric without data, pycocotools returns -1.
+    """
     return '' if value is None or value < 0 else f'{percent_factor(metric) * value:.1f}'
 
 

@@ -19,9 +19,9 @@ def test_conditions_are_in_the_order_of_the_table():
 
 def test_repeated_names_and_rains_are_refused():
     for rains, derainers, folders, message in (
-        (['heavy', 'heavy'], {}, {}, 'rains must differ, found heavy twice'),
-        (['light'], {'clean': 'sian'}, {}, 'names must differ, found clean twice'),
-        (['heavy'], {'X': 'sian'}, {'X': 'folder'}, 'names must differ, found X twice'),
+        (['heavy', 'heavy'], {}, {}, 'rains must differ, found heavy more than once'),
+        (['light'], {'clean': 'sian'}, {}, 'names must differ, found clean more than once'),
+        (['heavy'], {'X': 'sian'}, {'X': 'folder'}, 'names must differ, found X more than once'),
         (['none', 'heavy'], {}, {}, "'none' is for images that show real rain"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -35,7 +35,9 @@ def test_images_are_replaced_by_files_with_the_same_name(layout, tmp_path):
     replace = ReplaceFromFolder(str(tmp_path / 'derained'), str(tmp_path / 'data'))
     path = str(tmp_path / 'data/test/0.jpg')
     assert np.array_equal(replace(dict(img=smooth_image(20, 30), img_path=path))['img'], derained)
-    with pytest.raises(InputError, match=r'0.png is \(20, 30\), the image of the data set is \(20, 31\)'):
+    with pytest.raises(
+        InputError, match=r'0.png: has \(height, width\) \(20, 30\), but the image of the data set has \(20, 31\)'
+    ):
         replace(dict(img=smooth_image(20, 31), img_path=path))
-    with pytest.raises(InputError, match=r'no image 1\.\* for test/1.jpg'):
+    with pytest.raises(InputError, match=r'found no image 1\.\* for the image test/1.jpg'):
         replace(dict(img=smooth_image(20, 30), img_path=path.replace('0.jpg', '1.jpg')))
