@@ -1,6 +1,7 @@
-# `make help` lists the targets. Most targets run in .venv, and call tools/dev/setup_venv.sh to create it.
+# `make help` lists the targets. Most targets run in .venv. They call tools/dev/setup_venv.sh, which creates .venv if it
+# does not exist. These variables change the targets:
 #
-#   PYTHON=python3.11    interpreter from which .venv is created (3.10 to 3.12)
+#   PYTHON=python3.11    interpreter that creates .venv (Python 3.10 to 3.12)
 #   DEMO_ARGS=--short    arguments of demo/sample_demo.py
 #   PYTEST_ARGS='-k sian' arguments of pytest
 #   JOBS=1               number of test processes (default: one for each core, at most 8);
@@ -52,7 +53,7 @@ docs: full  ## build the documentation site; its first page is site/index.html
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet -f docs/mkdocs.yml
 	@echo '$(CURDIR)/site/index.html'
 
-release: full  ## build both archives; install, use and remove the wheel in an environment with mmdet
+release: full  ## build the source archive and the wheel; install, use and remove the wheel next to mmdet
 	$(BIN)/python tools/dev/check_release.py
 
 lock:  ## update requirements/lock.txt after a change to lock.in or pyproject.toml

@@ -1,7 +1,9 @@
-"""Draw rain over an image, derain the rainy image, and write a figure of all three with PSNR and SSIM.
+"""Draw rain over an image, derain the rainy image, and write a figure of the clean, rainy and derained image.
 
-python demo/image_demo.py                                       a bundled image, with heavy rain
-python demo/image_demo.py rainy.jpg --rain none --out out.png   your own rainy image, without scores
+    python demo/image_demo.py                                       a bundled image, with heavy rain
+    python demo/image_demo.py rainy.jpg --rain none --out out.png   your own rainy image
+
+If rain is drawn, the figure also gives PSNR and SSIM of the rainy and of the derained image.
 """
 
 import argparse
@@ -24,7 +26,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = CommandParser(__doc__)
     image = ROOT / 'demo/sample/test/china.jpg'
     parser.add_argument(
-        'image', nargs='?', type=Path, default=image, help='image (default: demo/sample/test/china.jpg)'
+        'image',
+        nargs='?',
+        type=Path,
+        default=image,
+        help='clean image or, with --rain none, rainy image (default: demo/sample/test/china.jpg)',
     )
     add_model_options(parser)
     add_rain_options(parser, 'heavy')

@@ -1,8 +1,9 @@
 """Train a small SIAN on the bundled images, and show its results. `make demo` runs this program.
 
-Synthetic rain as heavy as that of Rain100H is drawn over free photographs. The training takes some minutes on two CPU
-cores. The network is then tested on photographs that it has not seen. It is compared with two controls that have no
-model of rain: a median blur, and the rainy image minus the constant that gives the highest PSNR.
+The program draws synthetic rain, as heavy as the rain of Rain100H, over free photographs. The training takes some
+minutes on two CPU cores. The program then tests the network on photographs that were not used for training. It compares
+the network with two simple methods, which it calls controls: a median blur, and the rainy image minus the constant that
+gives the highest PSNR.
 """
 
 import argparse
@@ -30,20 +31,20 @@ OUTPUT = 'derained by SIAN'
 
 
 class Progress(Hook):
-    """Print the progress of the training in place of the log of the Runner, which would fill the screen."""
+    """Print the progress of the training. This replaces the log of the Runner, which would fill the screen."""
 
     def before_train(self, runner: Runner) -> None:
         """Record the start time."""
         self.start = time.monotonic()
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        """Print the progress every 10 steps on a terminal, and every 100 steps otherwise."""
+        """Print the progress after every 10 steps on a terminal, else after every 100 steps, and at the end."""
         done, total = runner.iter + 1, runner.max_iters
         if done % 10 and done != total:
             return
         spent = time.monotonic() - self.start
         left = spent / done * (total - done)
-        # The loss is the sum of -SSIM over three stages, so -3 is the best possible value.
+        # The loss is the sum of L1 - SSIM over the three stages. Its smallest possible value is -3.
         loss = outputs['loss'].detach().item()
         line = f'  step {done:4d}/{total}   loss {loss:+.3f}   {spent:4.0f} s, {left:4.0f} s left'
         if sys.stdout.isatty():
@@ -63,7 +64,7 @@ def train(work_dir: Path, steps: int | None) -> Runner:
     cfg.log_level = 'ERROR'  # mmengine logs warnings about its own deprecated code
     cfg.train_dataloader.dataset.data_root = str(ROOT / 'demo/sample/train')
     cfg.test_dataloader.dataset.data_root = str(ROOT / 'demo/sample/test')
-    # The training runs without validation. `derain_test_images` tests the network and the controls afterwards.
+    # The training runs without validation. The network and the controls are tested after the training.
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if steps is not None:
         cfg.train_cfg.max_iters = cfg.param_scheduler[0].T_max = steps
@@ -80,7 +81,12 @@ def less_best_constant(rainy: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def derain_test_images(runner: Runner) -> dict[str, dict[str, np.ndarray]]:
-    """Derain the test images, and return all images in BGR uint8, keyed by file name and by kind."""
+    """Derain the test images, and apply the controls to them.
+
+    Returns:
+        A dict for each test image, keyed by the name of the image. Its keys are the kinds of image, such as
+        ``'rainy input'``. Its values are the images in BGR uint8.
+    """
     model = runner.model.eval()
     images = {}
     with torch.inference_mode():
@@ -125,7 +131,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
     parser.add_argument(
-        '--short', action='store_true', help='train only a sixth of the steps, to check that everything works'
+        '--short',
+        action='store_true',
+        help='train only a sixth of the steps, to check that everything works (default: train all steps)',
     )
     parser.add_argument(
         '--work-dir',
@@ -137,13 +145,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int:
-    """Train and test the network, and write the comparison; return 1 if the gain is too small."""
+    """Train and test the network, and write the comparison. Return 1 if the gain in PSNR is too small, else 0."""
     work_dir = args.work_dir or Path('work_dirs/sample_demo_short' if args.short else 'work_dirs/sample_demo')
     print('Training SIAN (width 16, three stages) on 25 free photographs under synthetic heavy rain')
     start = time.monotonic()
     with keep_cpu_memory():
         runner = train(work_dir, 150 if args.short else None)
-        print(f'Testing on images held out (trained for {time.monotonic() - start:.0f} s)')
+        print(f'Trained for {time.monotonic() - start:.0f} s. Testing on photographs that were not used for training')
         images = derain_test_images(runner)
     table = mean_scores(images)
     print(f'\n{"mean of " + str(len(images)) + " images":32}' + ''.join(f'{p:>15}' for p in PROTOCOLS))

@@ -5,8 +5,9 @@ r"""Draw the persons that a detector and a segmentor find in clean, rainy and de
     python demo/scene_demo.py street.jpg --detector mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py \
         --detector-weights rtmdet_s.pth --segmentor none
 
-The bundled detector and segmentor were trained on one street and one camera, so they only demonstrate the effect. For
-other images, use weights that mmdet and mmseg publish, as in the last command.
+The bundled detector and segmentor were trained on images of one street from one camera. They only demonstrate the
+effect of rain and of a derainer in this street. For other images, use weights that mmdet and mmseg publish, as the last
+command does for a detector.
 """
 
 import argparse
@@ -31,7 +32,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = CommandParser(__doc__)
     frames = sorted((ROOT / 'demo/street').glob('*.jpg'))
     parser.add_argument(
-        'images', nargs='*', type=Path, default=frames, help='images (default: the four frames in demo/street)'
+        'images',
+        nargs='*',
+        type=Path,
+        default=frames,
+        help='clean images or, with --rain none, rainy images (default: the four frames in demo/street)',
     )
     add_model_options(parser)
     for kind in ('detector', 'segmentor'):
@@ -53,7 +58,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--if-possible',
         action='store_true',
-        help='exit with status 0 if mmdet, mmseg or the operators of mmcv are missing',
+        help='if mmdet, mmseg or the operators of mmcv are missing, print a message and exit with status 0 (default: '
+        'report an error)',
     )
     return parser.parse_args(argv)
 

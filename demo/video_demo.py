@@ -3,8 +3,9 @@
     python demo/video_demo.py                                     five seconds of a bundled street video
     python demo/video_demo.py rainy.mp4 --rain none --frames 100  the first 100 frames of your own rainy video
 
-Each frame gets its own rain and is derained independently, so the remaining rain flickers. The flicker is the mean
-absolute change of the pixels from one frame to the next. With --rain none, the sound is kept if ffmpeg is installed.
+Each frame gets its own rain, and is derained independently of the other frames. Therefore the remaining rain flickers.
+The flicker is the mean absolute change of the pixel values from one frame to the next. With --rain none, the derained
+video keeps the sound if ffmpeg is installed.
 """
 
 import argparse
@@ -29,10 +30,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = CommandParser(__doc__)
     video = ROOT / 'demo/street/street.mp4'
-    parser.add_argument('video', nargs='?', type=Path, default=video, help='video (default: demo/street/street.mp4)')
+    parser.add_argument(
+        'video',
+        nargs='?',
+        type=Path,
+        default=video,
+        help='clean video or, with --rain none, rainy video (default: demo/street/street.mp4)',
+    )
     add_model_options(parser)
     add_rain_options(parser, 'heavy:2')
-    parser.add_argument('--frames', type=positive_int, metavar='N', help='use the first N frames only')
+    parser.add_argument(
+        '--frames', type=positive_int, metavar='N', help='use only the first N frames (default: use all frames)'
+    )
     parser.add_argument(
         '--out', type=Path, default=Path('work_dirs/video_demo'), help='folder for the videos (default: %(default)s)'
     )
@@ -41,7 +50,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
-    """Derain the video, and print the flicker."""
+    """Derain the video, and print the flicker before and after deraining."""
     derainer, rainy = trained_derainer(args.model, args.weights), args.video
     if args.rain != 'none':
         frames, rate = read_frames(args.video)

@@ -8,14 +8,14 @@ ROLE = re.compile(r':(?:func|class|meth|data|attr|mod):`(~?)([\w.]+)`')
 
 
 def in_markdown(text: str, of: Object) -> str:
-    """Convert the Sphinx markup of a docstring: roles become links, and ``::`` at the end of a line becomes ``:``.
+    """Convert the Sphinx markup of a docstring. Roles become links, and ``::`` at the end of a line becomes ``:``.
 
     Args:
         text: the docstring.
         of: the object that the docstring describes. Names in roles are resolved in its scope.
 
     Returns:
-        Markdown. A role is a link only if the site has the object that the role names.
+        Markdown. A role becomes a link only if the site documents the object that the role names.
     """
 
     def link(role: re.Match) -> str:
@@ -31,7 +31,7 @@ def in_markdown(text: str, of: Object) -> str:
 
 
 def comment_above(attr: Attribute) -> str:
-    """Return the text of the ``#:`` lines directly above an assignment, '' if there are none."""
+    """Return the text of the ``#:`` lines directly above an assignment, or '' if there are no such lines."""
     lines = attr.filepath.read_text(encoding='utf-8').splitlines()[: attr.lineno - 1]
     words: list[str] = []
     while lines and lines[-1].lstrip().startswith('#:'):
@@ -43,7 +43,7 @@ class Markdown(Extension):
     """Convert every docstring of the package to Markdown, and make docstrings from ``#:`` comments."""
 
     def on_object(self, *, obj: Object, **_: object) -> None:
-        """Convert the docstring of an object; an attribute without one gets its ``#:`` comment."""
+        """Convert the docstring of an object. If an attribute has no docstring, use its ``#:`` comment."""
         if obj.is_attribute and obj.docstring is None and (comment := comment_above(obj)):
             obj.docstring = Docstring(comment, parent=obj)
         if obj.docstring is not None:

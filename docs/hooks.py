@@ -1,9 +1,9 @@
 """Hooks of mkdocs for links from the pages in docs/en to other files of the checkout.
 
-A page may link to a config, a source file or the README. For each such file, the site gets an entry in ``source/``. A
-Markdown file is published as a page, other text as a page with highlighted code, and any other file without changes. If
-a published Markdown file links to further files, these are published too. Files to which no page links are not
-published. The hooks change all these links to the paths in the site.
+A page may link to a config, a source file or the README. The hooks publish each such file in the folder ``source/`` of
+the site. A Markdown file becomes a page, other text becomes a page with highlighted code, and any other file is
+published without changes. If a published Markdown file links to further files, these files are published too. A file
+that no page links to is not published. The hooks change the links to the paths in the site.
 """
 
 import os
@@ -32,7 +32,7 @@ LANGUAGES = {
 
 
 def place_of(uri: str) -> str:
-    """Return the path in the checkout of the file for a page of the site.
+    """Convert the path of a page in the site to the path of its file in the checkout.
 
     Example: ``README.md`` for ``source/README.md``.
     """
@@ -43,7 +43,7 @@ def place_of(uri: str) -> str:
 
 
 def uri_of(path: str) -> str:
-    """Return the path in the site for a file of the checkout.
+    """Convert the path of a file in the checkout to its path in the site.
 
     Examples: ``source/README.md`` for ``README.md``, and ``source/tools/test.py.md`` for ``tools/test.py``.
     """
@@ -53,21 +53,21 @@ def uri_of(path: str) -> str:
 
 
 def target_of(link: str, place: str) -> str | None:
-    """Return the path in the checkout of the file to which a link leads.
+    """Find the file that a link in a Markdown file leads to.
 
     Args:
         link: the link, as it is written in the Markdown file.
         place: path of the Markdown file in the checkout.
 
     Returns:
-        The path, or None if there is no such file. mkdocs reports such a link.
+        The path of the file in the checkout. None if there is no such file; mkdocs then reports the link.
     """
     path = posixpath.normpath(posixpath.join(posixpath.dirname(place), link))
     return path if not path.startswith('..') and (ROOT / path).is_file() else None
 
 
 def linked_from(place: str) -> Iterator[str]:
-    """Yield the files outside docs/en to which a Markdown file links, directly or through other Markdown files."""
+    """Yield the files outside docs/en that a Markdown file links to, directly or through other Markdown files."""
     waiting, seen = [place], {place}
     while waiting:
         place = waiting.pop()
@@ -82,7 +82,7 @@ def linked_from(place: str) -> Iterator[str]:
 
 
 def published(path: str, config: MkDocsConfig) -> File:
-    """Return the file of the site for a file of the checkout."""
+    """Make the file of the site that publishes a file of the checkout."""
     suffix, uri = Path(path).suffix, uri_of(path)
     if suffix not in LANGUAGES:
         return File.generated(config, uri, abs_src_path=str(ROOT / path), inclusion=InclusionLevel.NOT_IN_NAV)
@@ -92,14 +92,14 @@ def published(path: str, config: MkDocsConfig) -> File:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Add the files of the checkout to which the pages link."""
+    """Add the files of the checkout that the pages link to."""
     pages = [PAGES + file.src_uri for file in files.documentation_pages()]
     for path in sorted({target for page in pages for target in linked_from(page)}):
         files.append(published(path, config))
 
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
-    """Change the links to files of the checkout to the paths of these files in the site."""
+    """Change each link to a file of the checkout, so that it leads to the path of this file in the site."""
     place, folder = place_of(page.file.src_uri), posixpath.dirname(page.file.src_uri)
     if not place.endswith('.md'):
         return markdown

@@ -6,38 +6,47 @@
     python tools/benchmark.py configs/derain/sian_rain100h.py --paths eager compiled --cpu-memory kept freed
     python tools/benchmark.py configs/derain/sian_rain100h.py --against main
 
-The report has a row for each combination of config, image size, batch size, precision, path and setting of the CPU
-memory. There are three paths: eager runs the network without compilation, compiled uses torch.compile, and graphs uses
-torch.compile with CUDA graphs (mode reduce-overhead). The CPU memory has two settings. With kept, the process keeps the
-memory that a pass frees, and the next pass uses it again; the commands of mmderain do this. With freed, the process
-returns freed memory to the system. A row contains:
+The report has a row for each measured combination of config, image size, batch size, precision, path and setting of the
+CPU memory.
 
-* the shortest and the median time of a forward pass in milliseconds. With --train, it is the time of a training step
-  (forward pass, backward pass and update of the weights) with the loss and the optimizer of the config;
-* the time of a reference network in float32, divided by the time of the measured network. A value above 1 means that
-  the measured network is faster. The two networks run alternately in this process;
-* the number of multiply-adds per second, as a share of the peak of the machine. To find this peak, the tool first
-  measures a 3x3 convolution with 64 channels;
-* the peak memory during a pass, without the weights. On a CPU, there are two values: the memory of all tensors, and the
-  increase of the resident memory of the process. On a GPU, it is the memory that torch allocates;
-* the PSNR between the result and the result in float32, in dB.
+A path is a way to run the network. eager runs it without compilation, compiled uses torch.compile, and graphs uses
+torch.compile with CUDA graphs (mode reduce-overhead).
+
+The CPU memory has two settings. With kept, the process keeps the memory that a pass frees, and uses this memory again
+in the next pass. The commands of mmderain use this setting. With freed, the process returns the memory to the system.
+
+A row contains:
+
+* the shortest and the median time of a forward pass in milliseconds. With --train, these are the times of a training
+  step (forward pass, backward pass and update of the weights) with the loss and the optimizer of the config;
+* the median time of a reference network, divided by the median time of the measured network. A value above 1 means that
+  the measured network is faster. The reference network computes in float32, with the setting freed. The passes of the
+  reference network and of the measured network alternate;
+* the number of multiply-adds per second, in percent of the peak of the machine. The tool measures this peak at its
+  start, with a 3x3 convolution from 64 to 64 channels;
+* the peak memory during a pass in KB per pixel, without the weights. On a CPU, there are two values: the memory of all
+  tensors, and the increase of the resident memory of the process. On a GPU, it is the memory that torch allocates;
+* the PSNR in dB between the result of this row and the result of the eager network in float32. With --train, there is
+  no PSNR.
 
 --reference chooses the reference network:
 
-* plain: the plain formulation of the network. It exists only in a git checkout, in tests/reference;
+* plain: a slow implementation that follows the formulas of the paper. It exists only in a git checkout, in
+  tests/reference;
 * eager: the network itself, without compilation;
 * MODULE:CLASS: another network, such as the code of the authors. The tool builds CLASS without arguments. The network
   must accept a tensor (N, 3, H, W).
 
-Without --checkpoint, the weights are random. This does not change the times. The tool writes benchmark.json,
+Without --checkpoint, the weights are random. Random weights do not change the times. The tool writes benchmark.json,
 benchmark.md and benchmark.png to --out.
 
 With --against REF, the tool makes another measurement: it compares the run time of the code in the working tree with
-the run time of the code in the commit REF. It times `Derainer.restore` (with --train, a forward and a backward pass) in
-pairs of processes: one process uses the working tree, the other one REF. The tool prints the median of the ratio "time
-of the working tree divided by time of REF" with its 95% interval, and writes all times to against.json in --out. A
-ratio of 1.03 means that the working tree is 3% slower. If the upper end of an interval is above 1.03, the exit status
-is 1. Pause all trainings before this measurement.
+the run time of the code in the commit REF. It times `Derainer.restore`, or with --train a forward and a backward pass.
+It does this in pairs of processes: one process uses the working tree, the other process uses REF. For each pair, the
+tool divides the time of the working tree by the time of REF. It prints the median of these ratios with its 95%
+confidence interval, and writes all times to against.json in --out. A ratio of 1.03 means that the working tree is 3%
+slower. If the upper end of an interval is above 1.03, the exit status is 1. Before this measurement, pause all
+trainings on the machine.
 """
 
 import argparse
@@ -71,8 +80,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     text = 'image sizes to measure: height and width in pixels (default: 320x480)'
     add('--sizes', nargs='+', type=parse_size, default=[(320, 480)], metavar='HxW', help=text)
     text = (
-        'batch sizes to measure with the first of the --sizes. All other sizes are measured only with the first of '
-        'these batch sizes (default: 1)'
+        'batch sizes to measure. The first of the --sizes is measured with all batch sizes, the other --sizes only '
+        'with the first batch size (default: 1)'
     )
     add('--batches', nargs='+', type=int, default=[1], metavar='N', help=text)
     text = 'number formats to measure (default: fp32)'
@@ -89,8 +98,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     text = 'reference network: plain, eager or MODULE:CLASS, see below (default: plain)'
     add('--reference', default='plain', help=text)
     text = (
-        'do not measure the resident memory (on a GPU, the allocated memory). The measurement works only on Linux, and '
-        'starts a process for each row (default: measure it)'
+        'do not measure the resident memory or, on a GPU, the allocated memory. This measurement starts a new process '
+        'for each row. The measurement of the resident memory works only on Linux (default: measure the memory)'
     )
     add('--no-memory', dest='resident_memory', action='store_false', help=text)
     text = 'compare the working tree with this commit, tag or branch (default: no comparison)'
@@ -108,7 +117,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int | None:
-    """Measure the networks, and write the report."""
+    """Measure the networks and write the report, or compare the working tree with a commit."""
     if args.threads:
         torch.set_num_threads(args.threads)
     benchmark = Benchmark(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Benchmark)})

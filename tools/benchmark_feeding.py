@@ -1,14 +1,15 @@
-"""Measure whether the steps of a training wait for their data.
+"""Measure whether training steps must wait for their data.
 
     python tools/benchmark_feeding.py configs/derain/sian_bsds.py --workers 0 1 2
 
 For each number of loader processes, the tool measures how many images all loader processes together deliver in a
-second, while no training runs. The tool also measures the time of a training step on one of the loaded batches.
+second. No training runs during this measurement. The tool also measures the time of a training step on one of the
+loaded batches.
 
-From these two times, it computes how long a step waits. Loader processes prepare the next batches during a step.
-Therefore a step waits only if it takes less time than the loader processes need to deliver a batch. Without loader
-processes (0), each step waits until its batch is loaded. If the model runs on the CPU, the step and the loader
-processes share the cores, so that the real wait can be longer.
+From these two values, the tool computes how long a step waits for its batch. Loader processes prepare the next batches
+during a step. Therefore a step must wait only if loading a batch takes longer than a step. Without loader processes
+(0), each step waits until its batch is loaded. If the model runs on the CPU, the training and the loader processes
+share the cores. The real waiting time can then be longer than the computed one.
 
 The tool writes feeding.json, feeding.md and feeding.png to --out.
 """
@@ -68,7 +69,7 @@ def main(args: argparse.Namespace) -> int | None:
     """Measure the loader and a training step, and write the report."""
     cfg = prepare_config(args.config)
     if 'train_dataloader' not in cfg:
-        raise InputError(f'{args.config}: has no train_dataloader; a config that trains is expected')
+        raise InputError(f'{args.config} has no train_dataloader; expected the config of a training')
     require_data(cfg, 'train_dataloader')
     with config_errors(args.config):
         settings, rows = measure_feeding(cfg, args.workers, args.batches, args.steps, args.device)

@@ -2,12 +2,12 @@
 
     python tools/browse_dataset.py configs/derain/sian_sample.py --split train --number 6
 
-The tool writes <name of CONFIG>_<split>.png to --out. The sheet has a row for each item of the data set, and a column
-for each transform that changes the image. The clean image is to the right of the rainy image.
+The tool writes <name of CONFIG>_<split>.png to --out. The sheet has a row for each shown item of the data set, and a
+column for each transform that changes the image. The clean image is to the right of the rainy image.
 
 CONFIG can also be a config of detection or segmentation. If its data set is a wrapper that combines several images into
-one, the sheet shows the single images, before they are combined. If a wrapper contains several data sets, the sheet
-shows the first one.
+one, the sheet shows the images before they are combined. If a wrapper contains several data sets, the sheet shows only
+the first data set.
 """
 
 import argparse
@@ -41,7 +41,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=int,
         default=6,
         metavar='N',
-        help='number of items to show, at equal distances from the first to the last item of the data set (default: 6)',
+        help='number of items to show. They are evenly spaced from the first to the last item of the data set '
+        '(default: 6)',
     )
     parser.add_argument(
         '--height', type=int, default=200, metavar='PIXELS', help='height of each image on the sheet (default: 200)'
@@ -71,7 +72,10 @@ def main(args: argparse.Namespace) -> int | None:
     with config_errors(args.config):
         dataset = unwrap_dataset(DATASETS.build(loader.dataset))
     if len(dataset) == 0:
-        raise InputError(f'{args.config}: the {args.split} data set has no items (looked for in {Path.cwd()})')
+        raise InputError(
+            f'{args.config}: the {args.split} data set has no items. Its relative paths start in the working directory '
+            f'{Path.cwd()}.'
+        )
     indices = np.unique(np.linspace(0, len(dataset) - 1, args.number).round().astype(int))
     rows = [pipeline_steps(dataset, int(index), args.seed) for index in indices]
     path = args.out / f'{Path(args.config).stem}_{args.split}.png'

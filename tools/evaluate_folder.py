@@ -1,9 +1,10 @@
-"""Measure derained images that any program has written, with the scores of tools/test.py.
+"""Compute the scores of derained images in a folder.
 
     python tools/evaluate_folder.py results/ data/rain100l/test/norain --pairing prefix rain- norain-
 
-The tool compares each derained image with its clean image. It prints the scores of each image, and the means over all
-images. docs/en/metrics.md defines the scores.
+Any program can have written the derained images. The tool compares each derained image with its clean image. It prints
+the scores of each image, and the means over all images. The scores are the same as those of tools/test.py.
+docs/en/metrics.md defines them.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from mmderain.evaluation import PROTOCOLS, UNROUNDED, measure
 from mmderain.evaluation.metrics import write_scores
 from mmderain.io.image import list_images, read_image
 
-#: Protocols for image files, whose values are whole numbers.
+#: Protocols that work on image files. The other protocols need the values of the network before they are rounded.
 FILE_PROTOCOLS = [protocol for protocol in PROTOCOLS if protocol not in UNROUNDED]
 
 
@@ -44,7 +45,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=int,
         default=0,
         metavar='PIXELS',
-        help='number of pixels that are removed at each of the four sides of both images before they are compared '
+        help='before the images are compared, remove this number of pixels at each of the four sides of both images '
         '(default: 0)',
     )
     parser.add_argument(
@@ -55,7 +56,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
-    """Print the mean scores, and write them if a folder is named."""
+    """Print the scores of each image and their means. With --out, also write them to files."""
     pairs = find_pairs(args)
     label = f'[border {args.crop_border}]' if args.crop_border else ''
     results = []
@@ -73,11 +74,11 @@ def main(args: argparse.Namespace) -> None:
 
 
 def find_pairs(args: argparse.Namespace) -> list[tuple[Path, Path]]:
-    """Return the pairs of derained and clean images, and print the number of files that are left out.
+    """Return the pairs of derained and clean images, and print how many files belong to no pair.
 
     Raises:
         FileNotFoundError: a folder does not exist.
-        InputError: a derained image has no clean image, or there is no pair.
+        InputError: the pairing rule is not valid, a derained image has no clean image, or there is no pair.
     """
     pairing = parse_pairing(args.pairing)
     for folder in (args.pred, args.gt):
@@ -88,11 +89,11 @@ def find_pairs(args: argparse.Namespace) -> list[tuple[Path, Path]]:
     if alone or not pairs:
         examples = [path.as_posix() for path in (alone or foreign)[:3]]
         raise InputError(
-            f'{len(alone or foreign)} images in {args.pred} have no clean image in {args.gt} by the rule {pairing!r}, '
-            f'for example {examples}; see --pairing'
+            f'{len(alone or foreign)} images in {args.pred} have no clean image in {args.gt} according to the pairing '
+            f'rule {pairing!r}, for example {examples}; choose another rule with --pairing'
         )
     if foreign:
-        print(f'left out {len(foreign)} files whose names do not match the rule, for example {foreign[0]}')
+        print(f'left out {len(foreign)} files whose names do not match the pairing rule, for example {foreign[0]}')
     missing = len(clean) - len({gt for _, gt in pairs})
     if missing:
         print(

@@ -4,15 +4,15 @@
     python tools/export.py configs/derain/sian_rain100h.py sian.pt2 --weights sian.pth
 
 The exported model takes the tensor `rainy`, float32 (1, 3, H, W), RGB in [0, 1]. It returns the tensor `derained` with
-the same shape, clamped to [0, 1]. It includes the conversion of the channel order and the normalization.
+the same shape, clamped to [0, 1]. The exported model includes the conversion of the channel order and the
+normalization.
 
-The tool prints which sizes the exported model accepts: H and W must be multiples of a number that depends on the
-network, and at least 8 times this number. An exported MAFNet accepts only the size of --size, because
-its pooling depends on the image size.
+H and W must be multiples of a number that depends on the network, and at least 8 times this number. The tool prints
+this number. An exported MAFNet accepts only the size of --size, because its pooling depends on the image size.
 
-The tool loads the written file, and compares its results with those of PyTorch at --size. If the model accepts other
-sizes, it compares them at another size too. If a value differs by 1e-4 or more, the tool reports an error and
-keeps no file.
+The tool loads the written file, and compares the results of the exported model and of PyTorch for an image of the size
+--size. If the exported model accepts other sizes, the tool also compares the results for a second size. If a value
+differs by 1e-4 or more, the tool reports an error and keeps no file.
 
 The format ONNX needs the optional packages of mmderain[export].
 """
@@ -55,8 +55,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--fixed',
         action='store_true',
-        help='the exported model accepts only images of the size --size (default: it accepts other sizes too, unless '
-        'it is a MAFNet)',
+        help='export a model that accepts only images of the size --size (default: except for MAFNet, the model '
+        'accepts other sizes too)',
     )
     return parser.parse_args(argv)
 
@@ -67,9 +67,11 @@ def main(args: argparse.Namespace) -> None:
     derainer, size = trained_derainer(args.model, args.weights), '{}x{}'.format(*args.size)
     result = export_derainer(derainer, args.out, args.size, args.fixed)
     for (height, width), difference in result.differences.items():
-        print(f'{height}x{width}: differs from PyTorch by at most {difference:.1e}')
+        print(f'{height}x{width}: the results differ from those of PyTorch by at most {difference:.1e}')
     what, name = (
-        ('torch.export', 'the program') if args.out.suffix == '.pt2' else (f'ONNX opset {OPSET}', 'onnxruntime')
+        ('torch.export', 'the exported program')
+        if args.out.suffix == '.pt2'
+        else (f'ONNX opset {OPSET}', 'onnxruntime')
     )
     multiple = result.multiple
     sizes = f'{size} only' if multiple is None else f'any height and width that are multiples of {multiple}'
@@ -77,11 +79,12 @@ def main(args: argparse.Namespace) -> None:
     print(f'{args.out}: {kind}, {what}, {sizes}, {args.out.stat().st_size / 2**20:.1f} MiB')
     rainy = torch.rand(1, 3, *args.size)
     ours, theirs = seconds(ExportedModel(derainer), rainy), seconds(load_exported(args.out), rainy)
-    print(f'{size}: {name} {theirs:.2f} s, PyTorch {ours:.2f} s, {ours / theirs:.2f} times as fast as PyTorch')
+    speed = f'{name} is {ours / theirs:.2f} times as fast as PyTorch'
+    print(f'{size}: {name} takes {theirs:.2f} s, PyTorch takes {ours:.2f} s; {speed}')
 
 
 def seconds(call: Callable[[Tensor], Tensor], rainy: Tensor) -> float:
-    """Return the shortest of three run times, after one run to warm up."""
+    """Run a model once to warm up, and return the shortest of three more run times in seconds."""
     times = []
     with torch.no_grad():
         for _ in range(4):

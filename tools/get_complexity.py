@@ -2,9 +2,9 @@
 
     python tools/get_complexity.py configs/derain/mafnet_rain200h.py --size 320 480
 
-The tool prints a row for each config. It counts only the multiply-adds of convolutions and matrix products, with the
-counter of torch, and divides them by the number of pixels of the image. The run time is that of a forward pass in
-float32 over one image.
+The tool prints a row for each config. The counter of torch counts the multiply-adds of convolutions and matrix products
+only. The tool divides their number by the number of pixels of the image. The run time is the time of one forward pass
+in float32 for one image.
 """
 
 import argparse

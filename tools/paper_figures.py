@@ -1,4 +1,4 @@
-"""Draw figures from the papers that show computed values: Fig. 6 of SIAN, Fig. 1 of MAFNet and Fig. 5 of NASNet.
+"""Draw three figures from the papers again: Fig. 6 of SIAN, Fig. 1 of MAFNet and Fig. 5 of NASNet.
 
     python tools/paper_figures.py stages CONFIG CHECKPOINT --img rainy.png --gt clean.png --out stages.png
     python tools/paper_figures.py attention-maps CONFIG CHECKPOINT --img rainy.png --out maps.png
@@ -6,14 +6,15 @@
 
 The figures are:
 
-* stages (Fig. 6 of SIAN): the derained image after each stage of the network. With --gt, the caption gives PSNR-Y in dB
-  and SSIM-Y(valid);
-* attention-maps (Fig. 1 of MAFNet): what the two attentions add at full resolution in the last module of the network.
-  There is a map for each wavelet band of the spatial attention, and for each head of the channel attention. A map shows
-  the mean absolute value over its channels. Blue is the smallest value of the map, red its largest value;
-* attention-parameters (Fig. 5 of NASNet): the numbers of parameters of neuron attentions, of squeeze-and-excitation
-  modules, and of a 3x3 convolution. All have the number of input channels of the last convolution of the network in
-  CONFIG.
+* stages (Fig. 6 of SIAN): the derained image after each stage of the network. With --gt, the caption of each image
+  gives PSNR-Y in dB and SSIM-Y(valid);
+* attention-maps (Fig. 1 of MAFNet): results of the spatial and of the channel attention in the last module of the
+  network, at its finest scale. The figure has a map for each wavelet band of the spatial attention, and a map for each
+  head of the channel attention. A map shows the mean absolute value over the channels of this band or head. In each
+  map, blue is the smallest value and red is the largest value;
+* attention-parameters (Fig. 5 of NASNet): the numbers of parameters of neuron attentions with several kernel sizes, of
+  squeeze-and-excitation modules with several reductions, and of a 3x3 convolution. The number of channels of all these
+  modules is the number of input channels of the last convolution of the network in CONFIG.
 """
 
 import argparse
@@ -40,7 +41,7 @@ from mmderain.models.networks.nasnet import NeuronAttention
 from mmderain.models.tiling import pad_image
 from mmderain.visualization import grid
 
-#: Kernel sizes of the depthwise convolution and reductions of squeeze and excitation that are compared.
+#: Kernel sizes of the neuron attention, and reductions of squeeze and excitation, in the figure attention-parameters.
 KERNEL_SIZES, REDUCTIONS = (3, 5, 7), (4, 8, 16)
 
 
@@ -68,7 +69,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
-    """Draw a figure."""
+    """Draw the chosen figure, and write it to --out."""
     model = init_model(args.config, args.checkpoint)
     if args.figure == 'attention-parameters':
         counts = attention_parameters(model)
@@ -89,15 +90,15 @@ def main(args: argparse.Namespace) -> None:
 
 @torch.inference_mode()
 def stage_results(model: Derainer, rainy: np.ndarray, clean: np.ndarray | None) -> dict[str, np.ndarray]:
-    """Return the result of each stage, keyed by a caption with its scores.
+    """Return the derained image of each stage, keyed by its caption. Print the captions that contain scores.
 
     Args:
         model: a model whose network returns the results of several stages.
         rainy: BGR uint8 (H, W, 3).
-        clean: the clean image of the same size, or None for no scores.
+        clean: the clean image, BGR uint8 (H, W, 3). None leaves the scores out of the captions.
 
     Raises:
-        InputError: the network has one stage only, or the sizes differ.
+        InputError: the network has one stage only, or ``rainy`` and ``clean`` have different sizes.
     """
     height, width = rainy.shape[:2]
     results = model.stages(pad_image(to_rgb_tensor(rainy)[None], model.spec))
@@ -119,12 +120,15 @@ def stage_results(model: Derainer, rainy: np.ndarray, clean: np.ndarray | None) 
 def attention_maps(model: Derainer, rainy: np.ndarray) -> dict[str, np.ndarray]:
     """Return a map of each band of the spatial attention and of each head of the channel attention, keyed by caption.
 
+    The map of a band shows the result of the spatial attention before its last 1x1 convolution. The map of a head shows
+    the values that the channel attention adds to its input.
+
     Args:
         model: a model with a MAFNet.
         rainy: BGR uint8 (H, W, 3).
 
     Raises:
-        InputError: the network has neither attention.
+        InputError: the last module of the network has neither of the two attentions of MAFNet.
     """
     groups: dict[str, Tensor] = {}
 
@@ -136,7 +140,7 @@ def attention_maps(model: Derainer, rainy: np.ndarray) -> dict[str, np.ndarray]:
         for number, head in enumerate((output - inputs[0]).chunk(module.num_heads, dim=1), 1):
             groups[f'channel, head {number}'] = head
 
-    # The first attention of each kind in a module is the one of the finest scale.
+    # In a module, the first attention of each kind belongs to the finest scale.
     body = getattr(model.network, 'body', None)
     last = body[-1] if isinstance(body, nn.Sequential) else nn.Module()
     spatial = next((m for m in last.modules() if isinstance(m, SpatialAttention)), None)
@@ -156,14 +160,14 @@ def attention_maps(model: Derainer, rainy: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def heat_map(features: Tensor, size: tuple[int, int]) -> np.ndarray:
-    """Return the mean absolute value over channels in colors.
+    """Draw the mean absolute value over the channels of a feature map in colors.
 
     Args:
-        features: (C, h, w), of the padded image or at half its size.
-        size: height and width of the image.
+        features: (C, h, w). h and w are the sides of the padded image, or half of these sides.
+        size: height and width of the image before it was padded.
 
     Returns:
-        BGR uint8 of that size; blue is the minimum, red the maximum.
+        BGR uint8 (height, width, 3). Blue is the smallest value of the map, and red is its largest value.
     """
     strength = features.abs().mean(dim=0).float().numpy()
     scale = 1 if strength.shape[0] >= size[0] else 2  # the channel attention works at half the resolution
@@ -176,8 +180,8 @@ def attention_parameters(model: Derainer) -> dict[str, int]:
     """Return the number of parameters of attention modules and of a 3x3 convolution, keyed by name.
 
     Args:
-        model: a model whose network has convolutions. All modules have the number of input channels of the last
-            convolution.
+        model: a model whose network has convolutions. The number of channels of all modules is the number of input
+            channels of the last convolution of this network.
     """
     channels = [m for m in model.network.modules() if isinstance(m, nn.Conv2d)][-1].in_channels
     modules: dict[str, nn.Module] = {}
@@ -193,7 +197,7 @@ def attention_parameters(model: Derainer) -> dict[str, int]:
 
 
 def draw_bars(counts: dict[str, int], path: str) -> None:
-    """Write a bar chart as an image file."""
+    """Draw a bar chart of numbers of parameters, and write it to an image file."""
     figure = Figure(figsize=(8, 0.5 * len(counts) + 1), layout='constrained')
     axes = figure.subplots()
     bars = axes.barh(list(counts), list(counts.values()))

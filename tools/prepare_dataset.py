@@ -4,9 +4,10 @@
     python tools/prepare_dataset.py photographs ~/photographs data/photographs --without home
     python tools/prepare_dataset.py street vtest.avi --uncertain 690 20 768 100
 
-SRC is the downloaded data. It is not changed. DST is data/NAME by default; only for photographs it must be named. If an
-error occurs, DST is not changed. `python tools/prepare_dataset.py NAME --help` describes the data set NAME.
-docs/en/datasets.md says where each data set is published.
+SRC is the downloaded data. The tool does not change SRC. DST is the folder to write. Its default is data/NAME. Only the
+data sets photographs and real_rain have no default. If an error occurs, DST is not changed.
+`python tools/prepare_dataset.py NAME --help` describes the data set NAME. docs/en/datasets.md says where each data set
+is published.
 """
 
 import argparse
@@ -37,14 +38,16 @@ from mmderain.datasets.preparation import (
 from mmderain.datasets.releases import RELEASES
 from mmderain.errors import InputError
 
-#: Options that name the folder of a split.
+#: Names of the splits. For each split, the option of the same name gives its folder.
 SPLITS = ('train', 'val', 'test')
-RELEASE_DOC = """Find the pairs of the published release {name}, check every file, and link the files in DST.
+RELEASE_DOC = """Find the pairs of the published release {name}, check every file, and put links to the files into DST.
 
 The tool also writes index.csv, which lists every pair, and left_out.csv, which lists every file that is not used, with
-the reason. The same call can be repeated. With --test-sets, train/without_test_backgrounds.txt lists the training
-images whose background is in none of these test sets. For {compared}, this file is always written, and the test images
-in SRC are compared too.
+the reason. You can run the same command again. If DST contains copies instead of links, this needs --overwrite.
+
+The background of a rainy image is its clean image. With --test-sets, the tool writes
+train/without_test_backgrounds.txt. This file lists the training images whose background is in none of the test sets.
+For {compared}, the tool also compares the test images in SRC, and writes the file without --test-sets too.
 """
 
 
@@ -73,13 +76,21 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         doc = RELEASE_DOC.format(name=name, compared=' and '.join(compared))
         own = add(name, doc, f'published pairs: {pairs}', prepare_release, 'folder with the unpacked release')
         for split in SPLITS:
-            text = f'folder of the {split} split in SRC, if the names of the folders do not show the splits'
+            text = (
+                f'folder of the {split} split, relative to SRC. Give it only if the names of the folders in SRC do '
+                'not show the splits'
+            )
             own.add_argument(f'--{split}', type=Path, metavar='DIR', help=text)
-        text = 'prepared data sets, or folders of clean test images, whose backgrounds the training must not contain'
+        text = (
+            'test sets whose backgrounds the training must not use. Each is a prepared data set or a folder of clean '
+            'images'
+        )
         own.add_argument('--test-sets', type=Path, nargs='+', default=[], metavar='DIR', help=text)
         own.add_argument('--copy', action='store_true', help='copy the files instead of linking them')
         own.add_argument(
-            '--overwrite', action='store_true', help='replace copies or another data set that this tool has written'
+            '--overwrite',
+            action='store_true',
+            help='replace DST even if it contains copies, or another data set that this tool has written',
         )
 
     text = 'boxes from the label maps of CamVid'
@@ -97,13 +108,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         text = f'boxes of the {source}, for detectors trained on COCO'
         add(name, voc.__doc__, text, prepare_voc, source)
 
-    text = 'real rainy images without clean partners'
+    text = 'real rainy images, which have no clean images'
     add('real_rain', real_rain.__doc__, text, prepare_real_rain, 'folders with rainy images', nargs='+')
 
     text = 'small images from your own rain-free photographs'
     src = 'image files and folders of image files'
     own = add('photographs', photographs.__doc__, text, prepare_photographs, src, nargs='+')
-    text = 'largest length of the shorter side (default: 400 px)'
+    text = 'largest length of the shorter side of the written images (default: 400 px)'
     own.add_argument('--side', type=int, default=400, metavar='PX', help=text)
     text = 'leave out the photographs with these file names (without suffix)'
     own.add_argument('--without', nargs='+', default=[], metavar='NAME', help=text)
@@ -114,9 +125,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     text = 'labels of the persons in the video of a camera that does not move'
     own = add('street', street_video.__doc__, text, prepare_street, 'video of a camera that does not move')
     own.add_argument('--step', type=positive_int, default=5, metavar='N', help='use every N-th frame (default: 5)')
-    text = 'first frame of the test set (default: 600)'
+    text = 'number of the first frame of the test set (default: 600)'
     own.add_argument('--test-from', type=int, default=600, metavar='FRAME', help=text)
-    text = 'rectangle in pixels; regions inside it are marked as uncertain (default: none)'
+    text = 'two corners of a rectangle in pixels. Regions inside it are marked as uncertain (default: no rectangle)'
     corners = ('X0', 'Y0', 'X1', 'Y1')
     own.add_argument('--uncertain', type=int, nargs=4, metavar=corners, default=(0, 0, 0, 0), help=text)
     return parser.parse_args(argv)
@@ -130,7 +141,8 @@ def prepare_release(args: argparse.Namespace) -> None:
 
     Raises:
         FileNotFoundError: a source folder does not exist.
-        InputError: a split is unknown, no pair is found, or the destination must not be written to.
+        InputError: the release has no split of this name, no pair is found, the destination must not be changed, or a
+            test set cannot be compared.
     """
     release = RELEASES[args.name]
     if not args.src.is_dir():
@@ -139,7 +151,7 @@ def prepare_release(args: argparse.Namespace) -> None:
     roots = {split: args.src / folder for split in SPLITS if (folder := getattr(args, split)) is not None}
     for split, folder in roots.items():
         if split not in release.splits:
-            raise InputError(f'--{split}: {args.name} has no such split, only {", ".join(release.splits)}')
+            raise InputError(f'--{split}: {args.name} has no such split; its splits are {", ".join(release.splits)}')
         if not folder.is_dir():
             raise FileNotFoundError(f'--{split}: {folder}: no such folder')
     if args.test_sets:
@@ -154,9 +166,10 @@ def prepare_release(args: argparse.Namespace) -> None:
     for path, reason in found.left_out:
         reasons[reason].append(str(path))
     for reason, files in reasons.items():
-        print(f'left out, {reason}: {len(files)} ({", ".join(files[:3])}{", ..." if len(files) > 3 else ""})')
+        examples = ', '.join(files[:3]) + (', ...' if len(files) > 3 else '')
+        print(f'files that were left out ({reason}): {len(files)} ({examples})')
     for path, flaw in found.flawed:
-        print(f'left out, {path}: {flaw}')
+        print(f'left out {path}: {flaw}')
     if not any(found.pairs.values()):
         raise InputError(
             f'{args.src}: no pairs of {args.name} found. docs/en/datasets.md shows the layout of each release. If the '
@@ -167,30 +180,39 @@ def prepare_release(args: argparse.Namespace) -> None:
     write_layout(args.name, found, args.src, args.dst, args.copy, args.overwrite, kept)
     for split, pairs in found.pairs.items():
         if not pairs:
-            print(f'warning: no {split} pairs; a config that reads this split will report missing data')
+            print(f'warning: found no {split} pairs; a config that reads this split will report missing data')
     if kept is not None:
-        print(f'{args.dst}/train/{LEAK_FREE}: list of the other {kept.count(True)} training pairs')
+        print(
+            f'{args.dst}/train/{LEAK_FREE}: list of the {kept.count(True)} training pairs whose background is in no '
+            'test set'
+        )
     how = 'copied' if args.copy else 'linked'
     number = sum(map(len, found.pairs.values()))
     print(f'{args.dst}: {number} pairs {how}; {args.dst}/{LEFT_OUT} lists the files that were left out')
 
 
 def compare_with_test_sets(name: str, found: Found, test_sets: dict[str, list[Path]]) -> Comparison | None:
-    """Find the training pairs whose background is in a test set, and print their numbers.
+    """Find the training pairs whose background is in a test set, and print their number for each test set.
 
     Args:
         name: name of the release.
-        found: its pairs.
-        test_sets: clean images of further test sets, keyed by their names.
+        found: the pairs of the release.
+        test_sets: clean images of further test sets, keyed by the names of the test sets.
 
     Returns:
-        None if there is nothing to compare.
+        The result of the comparison, or None if there is nothing to compare.
+
+    Raises:
+        InputError: the user named test sets, but no training pair was found.
     """
     release = RELEASES[name]
     own = own_test_sets(name, found) if release.compare_backgrounds else {}
     test_sets = {**own, **test_sets}
     if release.compare_backgrounds and not own:
-        print(f'warning: backgrounds are not compared with the test set of {name}, because it is not in SRC')
+        print(
+            f'warning: backgrounds are not compared with the test set of {name}, because SRC does not contain this '
+            'test set'
+        )
     if not test_sets:
         return None
     if not found.pairs['train']:
@@ -210,12 +232,12 @@ def prepare_camvid(args: argparse.Namespace) -> None:
 
 
 def prepare_bdd100k(args: argparse.Namespace) -> None:
-    """Write the boxes of BDD100K in one kind of weather."""
+    """Write the boxes of BDD100K for one kind of weather."""
     print(*bdd100k.write_bdd100k_test_set(args.src, args.dst, args.weather, args.split), sep='\n')
 
 
 def prepare_voc(args: argparse.Namespace) -> None:
-    """Write boxes from XML files of PASCAL VOC."""
+    """Write boxes from XML files in the format of PASCAL VOC."""
     print(*voc.write_voc_test_set(args.src, args.dst), sep='\n')
 
 
@@ -225,7 +247,7 @@ def prepare_real_rain(args: argparse.Namespace) -> None:
 
 
 def prepare_photographs(args: argparse.Namespace) -> None:
-    """Shrink photographs."""
+    """Write small images of rain-free photographs."""
     shrink = photographs.shrink_photographs
     print(shrink(args.src, args.dst, args.side, not args.no_quarters, args.without, args.only))
 
@@ -237,7 +259,7 @@ def prepare_street(args: argparse.Namespace) -> None:
 
 
 def expected(found: int, published: int | None, text: str) -> str:
-    """Return a text that compares a number of pairs with the published number, if that is known."""
+    """Return a text with the found number of pairs and, if it is known, with the published number."""
     if published is None:
         return f'{found}{text}'
     note = '' if found == published else '   <- differs: SRC may be only a part of the release, or another release'

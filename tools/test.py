@@ -3,7 +3,7 @@
     python tools/test.py configs/derain/sian_rain100l.py sian_rain100l.pth --out work_dirs/scores
     bash tools/dist_test.sh configs/derain/sian_rain100l.py sian_rain100l.pth 8
 
-The tool prints the scores at the end. docs/en/metrics.md defines them. The second example tests in 8 processes.
+The tool prints the scores at the end. docs/en/metrics.md defines the scores. The second example tests in 8 processes.
 """
 
 import argparse
@@ -42,8 +42,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
-        help='folder for images. DIR/derained gets the derained images. DIR/panels gets images that show the '
-        'rainy, the derained and the clean image and the removed rain side by side (default: write no images)',
+        help='folder for images. The tool writes the derained images to DIR/derained. It writes panels to DIR/panels. '
+        'Each panel shows the rainy image, the derained image, the clean image and the removed rain side by side '
+        '(default: write no images)',
     )
     parser.add_argument(
         '--work-dir',
@@ -55,8 +56,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='program that started the processes of a test in several processes. tools/dist_test.sh sets this option '
-        '(default: none, for a test in one process)',
+        help='for a test in several processes: the program that started the processes. tools/dist_test.sh sets this '
+        'option (default: none, for a test in one process)',
     )
     return parser.parse_args(argv)
 
@@ -69,8 +70,8 @@ def main(args: argparse.Namespace) -> None:
         write_scores_to(args.out, cfg)
     if args.show_dir is not None:
         cfg.default_hooks.visualization = dict(type='mmderain.DerainVisualizationHook', show_dir=args.show_dir)
-    # The Runner only warns about weights that do not fit. Therefore it loads no weights. load_weights loads them below,
-    # and raises an error if they do not fit.
+    # If weights do not fit the model, the Runner only prints a warning. Therefore the Runner loads no weights here.
+    # load_weights loads them below, and raises an error if they do not fit.
     cfg.load_from, cfg.resume = None, False
     read_checkpoint(args.checkpoint)  # reports a wrong file before the Runner starts a log
     with config_errors(args.config):
@@ -85,12 +86,16 @@ def main(args: argparse.Namespace) -> None:
 def write_scores_to(out: str, cfg: Config) -> None:
     """Set the folder to which the ImageQuality in the test_evaluator writes its scores.
 
-    If the test_evaluator contains several ImageQuality entries, each writes to its own numbered sub-folder.
+    If the test_evaluator contains several ImageQuality entries, each of them writes to a numbered sub-folder of
+    ``out``.
     """
     evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
     ours = [evaluator for evaluator in evaluators if str(evaluator.type).endswith('ImageQuality')]
     if not ours:
-        raise InputError(f'--out {out}: the test_evaluator of the config has no ImageQuality, which writes the scores')
+        raise InputError(
+            f'--out {out}: the test_evaluator of the config has no ImageQuality. Add one, because only ImageQuality '
+            'writes scores to files.'
+        )
     for number, evaluator in enumerate(ours):
         evaluator.out_dir = out if len(ours) == 1 else str(Path(out) / str(number))
 

@@ -5,7 +5,7 @@
     python tools/train.py configs/derain/sian_rain100h.py --check-data
     bash tools/dist_train.sh configs/derain/sian_rain100h.py 8
 
-The last example trains in 8 processes, on a machine with several GPUs one process for each GPU.
+The last example trains in 8 processes. On a machine with GPUs, each process uses one GPU.
 
 The tool writes checkpoints and the log to the work directory (--work-dir). Ctrl+C and SIGTERM end the training after
 the current step. The tool then saves a checkpoint, unless the config saves checkpoints only at the end of an epoch.
@@ -57,7 +57,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--check-data',
         action='store_true',
-        help='before the training, decode all images, and report those that cannot be read (default: no check)',
+        help='before the training, decode all images, and report the images that cannot be read. If there are any, the '
+        'training does not start, unless its data set skips such images (default: no check)',
     )
     parser.add_argument(
         '--share-work-dir',
@@ -69,10 +70,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs='?',
         const='on',
         choices=['on', 'auto'],
-        help='train in mixed precision: fp16 on a GPU, bfloat16 on a CPU. on (also --amp without a value): always; '
-        'auto: always on a GPU, and on a CPU only if it supports bfloat16 in hardware and a short measurement shows '
-        'that bfloat16 is faster than float32. With --resume on a CPU, auto does not measure, but uses bfloat16 if the '
-        'earlier training did (default: train in float32)',
+        help='train in mixed precision: fp16 on a GPU, bfloat16 on a CPU. on, or --amp without a value: always use '
+        'mixed precision. auto: on a GPU, always use mixed precision; on a CPU, use it only if the CPU supports '
+        'bfloat16 in hardware and a short measurement shows that bfloat16 is faster than float32. With --resume on '
+        'such a CPU, auto does not measure, and uses the precision of the earlier training (default: train in float32)',
     )
     parser.add_argument(
         '--auto-scale-lr',
@@ -85,7 +86,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='program that started the processes of a training in several processes. tools/dist_train.sh and '
+        help='for a training in several processes: the program that started the processes. tools/dist_train.sh and '
         'tools/slurm_train.sh set this option (default: none, for a training in one process)',
     )
     return parser.parse_args(argv)
@@ -95,7 +96,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Train the model of a config, from the start or from a checkpoint."""
     if args.check_data and args.launcher != 'none':
-        raise InputError('--check-data: run it without a launcher, because other processes would wait for the check')
+        raise InputError(
+            '--check-data works only without --launcher, because the other processes would wait for the check. Check '
+            'the data in a training in one process.'
+        )
     cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher, auto_scale_lr=args.auto_scale_lr)
     protect_training(cfg)
     with nullcontext() if args.share_work_dir else work_dir_lock(cfg.work_dir, args.launcher):
@@ -104,7 +108,8 @@ def main(args: argparse.Namespace) -> None:
             resumed = latest_checkpoint(cfg.work_dir)
         if resumed is not None:
             cfg.resume, cfg.load_from = True, str(resumed)
-        # mmengine would run code in a checkpoint; read_checkpoint refuses a file with code.
+        # When mmengine loads a checkpoint, it runs code in this file. Therefore the tool reads the checkpoint first:
+        # read_checkpoint refuses a file that contains code.
         checkpoint = None if cfg.get('load_from') is None else read_checkpoint(cfg.load_from)
         with config_errors(args.config):
             require_data(cfg, 'train_dataloader', 'val_dataloader')

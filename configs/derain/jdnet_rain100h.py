@@ -1,5 +1,5 @@
 # JDNet on the older Rain100H (1,800 training and 100 test pairs), which its paper does not use.
-# The clean images of 546 training images are in the test set: see `nasnet_rain100h` in docs/en/paper_tables.md.
+# The test set contains the clean images of 546 training images. See `nasnet_rain100h` in docs/en/paper_tables.md.
 _base_ = ['../_base_/models/jdnet.py', '../_base_/datasets/rain100h.py', '../_base_/schedules/jdnet.py']
 train_dataloader = _base_.pop('train_loader')
 test_evaluator = dict(protocols=['PSNR-RGB', 'SSIM-RGB(same)', 'PSNR-RGB(float)', 'SSIM-RGB(float,same)'])

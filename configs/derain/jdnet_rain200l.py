@@ -3,5 +3,5 @@ _base_ = ['../_base_/models/jdnet.py', '../_base_/datasets/rain200l.py', '../_ba
 train_dataloader = _base_.pop('train_loader')
 test_evaluator = dict(protocols=['PSNR-RGB', 'SSIM-RGB(same)', 'PSNR-RGB(float)', 'SSIM-RGB(float,same)'])
 val_evaluator = test_evaluator
-train_dataloader.batch_size = 32  # of the authors' code for this data set
+train_dataloader.batch_size = 32  # the batch size in the authors' code for this data set
 auto_scale_lr = dict(base_batch_size=32)

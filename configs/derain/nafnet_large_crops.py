@@ -1,4 +1,4 @@
-# A warm restart of NAFNet: from the bundled weights, on crops of 192x192; not in a paper
+# NAFNet, trained further from the bundled weights on crops of 192x192 (a warm restart); not in a paper
 _base_ = './nafnet_photographs.py'
 load_from = 'mmderain/weights/nafnet.pth'
 crops = _base_.train_dataloader.dataset.pipeline

@@ -1,3 +1,3 @@
-# The training of nafnet_short.py with the loss L1 alone, to compare losses; not in a paper
+# The same training as in nafnet_short.py, but with the loss L1 alone, to compare the losses; not in a paper
 _base_ = './nafnet_short.py'
 model = dict(loss=dict(_delete_=True, type='L1Loss'))

@@ -1,8 +1,8 @@
-# A compact SIAN (width 24, three stages) for light to heavy streaks at any slant; not in a paper. Its weights are
-# bundled; mmderain/weights/README.md is their model card. A training takes three hours on two cores with --amp. The
-# bundled weights were trained for the same number of steps in five parts. The last part was run with
-# train_dataloader.dataset.data_root=data/photographs, a folder with more photographs than demo/sample. The model card
-# lists these photographs.
+# A compact SIAN (width 24, three stages) for light to heavy rain streaks in any direction; not in a paper. A training
+# takes three hours on two cores with --amp. Weights of this network are bundled. Their model card is
+# mmderain/weights/README.md. The bundled weights were trained for the number of steps of this config, but in five
+# parts. The last part was run with train_dataloader.dataset.data_root=data/photographs, a folder with more photographs
+# than demo/sample. The model card lists these photographs.
 _base_ = ['../_base_/models/sian.py', '../_base_/datasets/sample_varied.py', '../_base_/schedules/sample.py']
 model = dict(
     network=dict(channels=24, num_stages=3),

@@ -1,4 +1,4 @@
-# A small PSPNet on CamVid, reduced to 240x180; it trains on two cores without pretrained weights
+# A small PSPNet on CamVid images that are reduced to 240x180. It trains on two cores, without pretrained weights.
 _base_ = ['./_base_/pspnet_r18.py', './_base_/camvid_segmentation.py']
 model = dict(
     data_preprocessor=dict(size=(180, 240), seg_pad_val=11),

@@ -1,4 +1,4 @@
-# The small PSPNet, fine-tuned on rain behind a frozen derainer, the SIAN of `make demo`
+# The small PSPNet, fine-tuned on rain behind a frozen derainer. The derainer is the SIAN that `make demo` trains.
 _base_ = './pspnet_r18_camvid_small_rain.py'
 model = dict(
     data_preprocessor=dict(

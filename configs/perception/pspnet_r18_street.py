@@ -6,4 +6,4 @@ model = dict(
     decode_head=dict(in_channels=128, channels=32, num_classes=2, ignore_index=255),
     auxiliary_head=dict(in_channels=64, channels=16, num_classes=2, ignore_index=255),
 )
-visualizer = dict(alpha=0.35)  # the street stays visible under the labels
+visualizer = dict(alpha=0.35)  # at this opacity, the street stays visible under the drawn labels

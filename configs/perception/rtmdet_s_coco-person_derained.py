@@ -1,5 +1,5 @@
 # RTMDet-s for persons only, tested behind a derainer
-# The images have no rain, so this measures what the derainer costs on dry images.
+# The images have no rain. Therefore this test measures how much the derainer lowers the score on images without rain.
 _base_ = ['./rtmdet_s_coco-person.py', './_base_/derain.py']
 test_pipeline = _base_.test_pipeline
 test_pipeline.insert(1, _base_.derain)

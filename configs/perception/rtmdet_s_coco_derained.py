@@ -1,5 +1,5 @@
 # RTMDet-s on COCO, tested behind a derainer
-# The images have no rain, so this measures what the derainer costs on dry images.
+# The images have no rain. Therefore this test measures how much the derainer lowers the score on images without rain.
 _base_ = ['mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py', './_base_/derain.py']
 test_pipeline = _base_.test_pipeline
 test_pipeline.insert(1, _base_.derain)

@@ -129,7 +129,7 @@ def test_foreign_files_are_never_overwritten(tmp_path, capsys):
     assert prepare('rain12', tmp_path / 'none', tmp_path / 'out') == 1
     assert 'no such folder' in capsys.readouterr().err
     assert prepare('rain12', src, tmp_path / 'new', '--train', 'input') == 1
-    assert 'rain12 has no such split, only test' in capsys.readouterr().err
+    assert 'rain12 has no such split; its splits are test' in capsys.readouterr().err
 
 
 def test_copies_and_other_data_sets_are_kept_without_the_option_overwrite(tmp_path, capsys):
@@ -160,7 +160,7 @@ def test_overlapping_splits_are_refused(tmp_path, capsys):
     assert prepare('rain100h', src, tmp_path / 'out', '--train', folder) == 0
     message = capsys.readouterr().out
     assert 'no test pairs' in message
-    assert 'backgrounds are not compared with the test set of rain100h, because it is not in SRC' in message
+    assert 'backgrounds are not compared with the test set of rain100h, because SRC does not' in message
     assert not (tmp_path / 'out/train/without_test_backgrounds.txt').exists()
 
 

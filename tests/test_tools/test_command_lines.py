@@ -59,7 +59,7 @@ def convert(src, dst, capsys):
 
 def test_converter_writes_weights_that_load(authors_file, tmp_path, capsys):
     code, message = convert(authors_file, tmp_path / 'new/result.pth', capsys)
-    assert code == 0 and '491,939 values; 18,496 that the model never uses were left out' in message.out
+    assert code == 0 and '491,939 values; 18,496 values that the network never uses were left out' in message.out
     model = init_model(ROOT / 'configs/derain/sian_rain100l.py', tmp_path / 'new/result.pth')
     reference = read_checkpoint(authors_file)
     assert torch.equal(model.network.embed.weight, reference['body.tran_conv.weight'])

@@ -4,11 +4,12 @@
 
 For each size, the tool runs the kernels and the loop alternately. It prints two lines of JSON: one for the forward
 pass, and one for the forward and the backward pass together. A line contains the median time of the kernels and of the
-loop in milliseconds. It also contains the largest difference between the kernels and the loop, relative to the largest
-value. The line for the forward pass compares the results, and the other line also compares the gradients.
+loop in milliseconds. It also contains the largest absolute difference between the kernels and the loop, divided by the
+largest absolute value of the loop. In the first line, this is the difference of the results. In the second line, it is
+the difference of the results and of the gradients.
 
-The tool writes the same values to attention.json in --out. On a CPU, the kernels run in Triton's interpreter. This is
-slow, and only useful to try the tool at small sizes.
+The tool also writes these values to attention.json in --out. On a CPU, the kernels run in Triton's interpreter. The
+interpreter is slow, and only useful to try the tool at small sizes.
 """
 
 import argparse
@@ -57,7 +58,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=int,
         default=10,
         metavar='N',
-        help='number of timed passes of the kernels and of the loop (default: 10)',
+        help='number of timed passes of the kernels, and of the loop (default: 10)',
     )
     parser.add_argument(
         '--out',
@@ -70,7 +71,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def random_inputs(height: int, width: int, window: int, device: str) -> list[Tensor]:
-    """Return random q, surroundings, position term and w, the arguments of ``attend``."""
+    """Return random tensors q, surroundings, position_term and w, the arguments of ``window_attention``."""
     torch.manual_seed(0)
     cases = [len(coordinates(length, window // 2, torch.zeros(1), length)[0]) for length in (height, width)]
     around = (1 + RELATIONS + VALUES, height + window - 1, width + window - 1)
@@ -79,13 +80,13 @@ def random_inputs(height: int, width: int, window: int, device: str) -> list[Ten
 
 
 def forward(function: type[torch.autograd.Function], inputs: list[Tensor], window: int) -> list[Tensor]:
-    """Return the result of the forward pass in a list."""
+    """Run the forward pass, and return its result in a list."""
     with torch.no_grad():
         return [function.apply(*inputs, window)]
 
 
 def forward_and_backward(function: type[torch.autograd.Function], inputs: list[Tensor], window: int) -> list[Tensor]:
-    """Return the result and the gradients of all inputs."""
+    """Run the forward and the backward pass, and return the result and the gradients of all inputs."""
     result = function.apply(*inputs, window)
     return [result, *torch.autograd.grad(result, inputs, result.detach())]
 
@@ -94,7 +95,7 @@ def forward_and_backward(function: type[torch.autograd.Function], inputs: list[T
 def main(args: argparse.Namespace) -> int | None:
     """Time and compare the two implementations at each size."""
     if args.device == 'cpu':
-        os.environ['TRITON_INTERPRET'] = '1'  # Triton reads it when a kernel is defined, so before the import
+        os.environ['TRITON_INTERPRET'] = '1'  # set before the next import, which defines the kernels
     from mmderain.models.layers.window_attention_triton import TritonWindowAttention
 
     settings, rows = dict(device=device_name(args.device), torch=torch.__version__, repeats=args.repeats), []

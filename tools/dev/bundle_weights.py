@@ -1,11 +1,11 @@
-r"""Add the weights of a trained network to the package, as a model with a name.
+r"""Add the weights of a trained network to the bundled models of the package.
 
     python tools/dev/bundle_weights.py nafnet derain/nafnet_photographs.py \
         work_dirs/queue/nafnet_photographs/iter_17000.pth --about 'NAFNet (2.0 M parameters), light to heavy streaks'
 
 CHECKPOINT is a checkpoint of a training, or a .pth file in tools/dev/training_state. The tool writes the weights in
-half precision to NAME.pth in --weights, and adds the entry NAME to index.json in this folder. If the checkpoint
-contains averaged weights (EMA), the tool writes these.
+half precision to the file NAME.pth in the folder --weights. It also adds the entry NAME to index.json in this folder.
+If the training averaged the weights (EMA), the tool writes the averaged weights.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
-    """Write the weights and their entry in the index."""
+    """Write the weights, and add the model to the index."""
     path = bundle_weights(args.name, args.config, args.checkpoint, args.about, ROOT / 'configs', args.weights)
     print(f'{path}: {path.stat().st_size:,} bytes, SHA-256 {file_sha256(path)}')
 

@@ -3,14 +3,14 @@
     python tools/dev/check_paper_numbers.py --papers DIR
 
 The tool looks up all numbers in configs/derain/metafile_*.yml and in docs/en/peers/*.yml. DIR contains the texts that
-were extracted from the PDF files of the papers: sian.txt, jdnet.txt, nasnet.txt and mafnet.txt. They are not part of
-the project.
+were extracted from the PDF files of the papers: sian.txt, jdnet.txt, nasnet.txt and mafnet.txt. These texts are not
+part of the project.
 
-A number counts as found if the text contains it with the same digits near its table:
+A number counts as found if the text contains it with the same digits near its table. The tool searches these lines:
 
-* usually, these are the lines after the caption of the table, up to the next caption, at most 25 lines;
-* if `cells_above_caption` in docs/en/peers lists the table, these are the lines before the caption of the table, back
-  to the previous caption, at most 25 lines.
+* usually the lines after the caption of the table, up to the next caption, at most 25 lines;
+* if `cells_above_caption` in docs/en/peers lists the table, the lines before the caption of the table, back to the
+  previous caption, at most 25 lines.
 
 If a table contains a number twice, the text must contain it twice. The tool does not check that a number is in the
 right row.
@@ -38,7 +38,7 @@ from mmderain.io import read_text
 NEAR = 25
 #: A caption stands at the start of a line or of a sentence: 'TABLE II: ...' or 'Table 2. ...'.
 CAPTION = re.compile(r'(?:^|\. )(?:Table|TABLE) ([IVX]+|\d+)[:.] ')
-#: A score such as 0.900, or a count such as 6,508,931, which may be extracted with spaces.
+#: A score such as 0.900, or a count such as 6,508,931. The extracted text of a count may contain spaces.
 NUMBER = re.compile(r'\d{1,3}(?:, ?\d{3})+|\d+\.\d+')
 
 
@@ -47,8 +47,8 @@ class Number(NamedTuple):
 
     Attributes:
         table: number of the table, such as ``'II'``.
-        row: the method or model.
-        text: the number as printed.
+        row: name of the method, or of the model in the metafile.
+        text: the number as the paper prints it.
     """
 
     table: str
@@ -67,7 +67,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int:
-    """Look up the numbers of each paper and return 1 if one is missing."""
+    """Look up the numbers of each paper. Return 1 if a number is neither found nor checked by eye, else 0."""
     files = [(path, peers_path(path)) for path in metafile_paths()]
     texts = [read_paper(args.papers, peers.stem) for _, peers in files]
     missing = [
@@ -93,7 +93,7 @@ def read_paper(folder: Path, name: str) -> str:
 
 
 def check_paper(metafile: dict, peers: dict, text: str) -> list[Number]:
-    """Print the result for each table of a paper.
+    """Look up the numbers of a paper in its text, and print the result for each table.
 
     Args:
         metafile: content of configs/derain/metafile_<name>.yml.
@@ -101,7 +101,7 @@ def check_paper(metafile: dict, peers: dict, text: str) -> list[Number]:
         text: text of the paper.
 
     Returns:
-        The numbers that are not found and that nobody has checked by eye.
+        The numbers that are not found, and that ``checked_by_eye`` does not list.
     """
     reasons = {(entry['table'], entry['number']): entry['reason'] for entry in peers['checked_by_eye']}
     open_numbers = []
@@ -130,7 +130,7 @@ def metafile_numbers(metafile: dict) -> Iterator[Number]:
         for result in model['Results']:
             for table in result['Tables']:
                 for score in result['Metrics'].values():
-                    # An entry such as '2 (R3)' names the row too.
+                    # An entry such as '2 (R3)' contains the number of the table and the name of the row.
                     yield Number(table.split(' ')[0], model['Name'], score)
 
 
@@ -166,7 +166,7 @@ def lines_near(text: str, table: str, above: bool) -> list[str]:
 
 
 def not_found(numbers: list[Number], lines: list[str]) -> list[Number]:
-    """Return the numbers that do not stand on the lines as often as in the list."""
+    """Return the numbers that the lines do not contain. A number that is listed twice must be in the lines twice."""
     printed = Counter(match.replace(' ', '') for line in lines for match in NUMBER.findall(line))
     missing = []
     for number in numbers:

@@ -26,13 +26,13 @@ from mmderain.errors import InputError
 from mmderain.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
-#: A detection config of a user: the derain transform of the wheel in a config of mmdet.
+#: A detection config, as a user would write it: a config of mmdet with the derain transform of mmderain.
 DETECTION_CONFIG = """
 _base_ = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'
 test_pipeline = _base_.test_pipeline
 test_pipeline.insert(1, dict(type='mmderain.Derain', derainer='nafnet'))
 """
-#: Builds the first two transforms of this config, loading and deraining, and applies them to one image.
+#: A program that builds the first two transforms of this config, which load and derain an image, and applies them.
 USE_TRANSFORM = """
 import sys, mmderain.perception
 from mmengine.config import Config
@@ -64,11 +64,11 @@ def build_archives(out: Path) -> Path:
 
 
 def make_environment(folder: Path) -> Path:
-    """Create a virtual environment with the packages of this Python except mmderain, and return its Python.
+    """Create a virtual environment with the packages of this Python except mmderain, and return its interpreter.
 
-    A .pth file in the new environment names the folder with the packages of this Python. Python does not read the .pth
-    files in that folder. One of these files makes the checkout of mmderain importable for this Python, but not for the
-    new environment.
+    A .pth file in the new environment names the folder with the packages of this Python. Therefore the new environment
+    can import these packages. In this folder, another .pth file makes the checkout of mmderain importable for this
+    Python. The new environment does not read this file, and cannot import mmderain.
     """
     venv.create(folder, with_pip=True)
     (packages,) = folder.glob('lib/python*/site-packages')
@@ -105,11 +105,11 @@ def use_and_remove(wheel: Path, folder: Path) -> None:
     if left:
         raise InputError(f'{len(left)} files are left after `pip uninstall`, such as {left[0]}')
     if importable(python, 'mmderain', folder) or not importable(python, 'mmdet', folder):
-        raise InputError('after `pip uninstall`, mmderain can still be imported, or mmdet no longer can')
+        raise InputError('after `pip uninstall`, mmderain can still be imported, or mmdet can no longer be imported')
 
 
 def installed_files(python: Path) -> set[str]:
-    """Return the files of an environment, without the byte code of imported modules."""
+    """Return the paths of the files of an environment, without the byte code of imported modules."""
     root = python.parents[1]
     return {str(path.relative_to(root)) for path in root.rglob('*') if path.is_file() and path.suffix != '.pyc'}
 

@@ -2,10 +2,10 @@
 
     python tools/dev/check_words.py
 
-words.yml lists refused identifiers and refused phrases. In Python files, the tool checks all identifiers, and searches
-all strings and comments for the phrases. In Markdown, shell, YAML, TOML and CITATION files, it searches the whole text
-for the phrases. For each refused word, it prints a line that says what to write instead. The exit status is 1 if it
-finds a refused word.
+words.yml lists refused identifiers and refused phrases. In Python files, the tool checks all names that the code
+defines or assigns, and searches all strings and comments for the phrases. In Markdown, shell, YAML, TOML and CITATION
+files, it searches the whole text for the phrases. For each refused word, it prints a line that says what to write
+instead. The exit status is 1 if it finds a refused word.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from mmderain.cli.command import CommandParser, command
 from mmderain.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Files with prose that are not Python: the whole text is searched for phrases.
+#: Suffixes of the checked files that are not Python files. Their whole text is searched for phrases.
 TEXT_SUFFIXES = ('.md', '.sh', '.yml', '.yaml', '.toml', '.cff')
 
 
@@ -38,7 +38,7 @@ class Finding:
         path: the file, relative to the checkout.
         line: line number, from 1.
         word: the text that was found.
-        rule: the entry of the list that refuses it.
+        rule: the entry of words.yml that refuses this text.
         instead: what to write instead.
     """
 
@@ -60,7 +60,7 @@ class WordList:
             refused text to what to write instead.
 
     Raises:
-        InputError: an exception gives no reason.
+        InputError: an entry of ``exceptions`` gives no reason.
     """
 
     def __init__(self, content: dict) -> None:
@@ -76,7 +76,7 @@ class WordList:
                 raise InputError(f'words.yml: the exception for {exception.get("path")!r} gives no reason')
 
     def refused_name(self, name: str) -> tuple[str, str] | None:
-        """Return the rule that refuses an identifier and what to write instead, or None."""
+        """Return the rule that refuses an identifier, and what to write instead. Return None if no rule refuses it."""
         if name in self.names:
             return name, self.names[name]
         for part in split_identifier(name):
@@ -85,7 +85,7 @@ class WordList:
         return None
 
     def allows(self, finding: Finding) -> bool:
-        """Return whether a reviewed exception covers a finding."""
+        """Return whether an entry of ``exceptions`` allows a finding."""
         return any(
             fnmatch(finding.path, exception['path']) and any(fnmatch(finding.rule, word) for word in exception['words'])
             for exception in self.exceptions
@@ -136,7 +136,7 @@ def prose(text: str, tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 
 def check_file(path: str, text: str, words: WordList) -> list[Finding]:
-    """Return the findings in a file, without those that an exception covers.
+    """Return the findings in a file, without those that an entry of ``exceptions`` allows.
 
     Args:
         path: the file, relative to the checkout.

@@ -2,9 +2,9 @@
 
     python tools/dev/compare_learning.py --rain-free DIR --test DIR --steps 600 --out work_dirs/learning
 
-The training images are crops of 64x64 pixels from the photographs in --rain-free, with heavy rain drawn over them.
-After the training, each network derains the rainy images in --test. Each network is trained with the loss and the
-optimizer of its paper. The learning rate is the same for all networks.
+The training images are crops of 64x64 pixels from the photographs in --rain-free. Heavy rain is drawn over each crop.
+Each network is trained with the loss and the optimizer of its paper. The learning rate is the same for all networks.
+After the training, each network derains the rainy images in --test.
 
 The tool writes the curves to learning.png and the values to learning.json in --out. The curves show that the networks
 learn. They do not show which network is best, because no network has converged, and the networks differ in size.
@@ -87,7 +87,7 @@ def train(name: str, args: argparse.Namespace) -> dict:
 
 
 def draw(results: list[dict], path: Path) -> None:
-    """Draw the training loss of each network, and the scores of all networks."""
+    """Draw the training loss of each network, and a bar chart with the PSNR-Y of all networks."""
     figure, axes = plt.subplots(1, len(results) + 1, figsize=(4 * (len(results) + 1), 3.6))
     for axis, result in zip(axes, results, strict=False):
         axis.plot(result['steps'], result['losses'], linewidth=1)

@@ -3,9 +3,9 @@
     python tools/dev/compare_rain.py RAINY CLEAN --pairing prefix rain- norain-
 
 The tool draws rain over the clean images of the benchmark. It then prints statistics of this rain and of the rain in
-the rainy images of the benchmark. For the rains heavy and light, it also prints statistics of a common recipe for
-synthetic rain, for comparison. It writes two files to --out: rain_<name of the rain>.json contains the statistics,
-and rain_<name of the rain>.png contains plots of them. docs/en/rain.md shows the plots.
+the rainy images of the benchmark. If the drawn rain is heavy or light, it also prints the statistics of another common
+recipe for synthetic rain. It writes two files to --out: rain_<name of the rain>.json contains the statistics, and
+rain_<name of the rain>.png contains plots of them. docs/en/rain.md shows the plots.
 """
 
 import argparse
@@ -28,8 +28,8 @@ from mmderain.io import atomic_write, list_images, read_image
 from mmderain.rain import StreakPreset, synthesize_rain
 from mmderain.rain.statistics import rain_statistics, wasserstein
 
-#: A common recipe, for comparison: the brightness of the streaks is exponentially distributed, and the brightness of
-#: overlapping streaks is added without a limit.
+#: A common recipe for synthetic rain. The brightness of the streaks is exponentially distributed. If streaks overlap,
+#: their brightness is added without a limit.
 PLAIN = {
     'heavy': StreakPreset((1, 3), (0.022, 0.044), (15, 60), (0.5, 0.75), (24, 50), 6, 8),
     'light': StreakPreset((2, 2), (0.004, 0.008), (15, 40), (0.6, 0.9), (14, 34), 8, 1),
@@ -100,7 +100,10 @@ def main(args: argparse.Namespace) -> int | None:
     sample = synthesize_rain(read_image(args.sample), args.rain, 1) if args.sample else None
     pairs, _, _ = pair_by_name(list_images(args.rainy), list_images(args.clean), pairing)
     if not pairs:
-        raise InputError(f'no pairs in {args.rainy} and {args.clean} by the rule {pairing!r}; see --pairing')
+        raise InputError(
+            f'found no pairs in {args.rainy} and {args.clean} with the pairing rule {pairing!r}; choose another rule '
+            'with --pairing'
+        )
     real = [(read_image(args.rainy / img), read_image(args.clean / gt)) for img, gt in pairs]
     rains = {'ours': args.rain} | ({'plain recipe': PLAIN[args.rain]} if args.rain in PLAIN else {})
     drawn = {name: draw_all([clean for _, clean in real], rain, args.seeds) for name, rain in rains.items()}

@@ -9,8 +9,8 @@ PSNR between the two results in dB.
 With --size, the tool makes another measurement: it derains one very large image on the CPU, and makes no comparison. To
 get this image, it repeats --image until the size is reached. It uses tiles only if the memory is too small for the
 whole image, as `mmderain derain` does. It prints the run time in seconds, and by how much the memory of the process
-increased up to its peak, in GiB. This increase includes the large image and its result. It can be measured only on
-Linux.
+increased up to its peak, in GiB. This increase includes the large image and its result. The tool can measure the
+increase only on Linux.
 """
 
 import argparse
@@ -69,14 +69,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def large_batch(img: np.ndarray, height: int, width: int) -> torch.Tensor:
-    """Return (1, 3, height, width), filled with repetitions of an image."""
+    """Return a tensor (1, 3, height, width) that is filled with repetitions of an image."""
     repeats = (-(-height // img.shape[0]), -(-width // img.shape[1]), 1)
     return to_rgb_tensor(np.tile(img, repeats)[:height, :width])[None]
 
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int | None:
-    """Derain the image in both ways, and print the differences."""
+    """Compare the two results or, with --size, measure one very large image. Print what was measured."""
     torch.manual_seed(0)
     config = find_derainer(args.model)[0]
     model = init_model(config) if args.untrained else trained_derainer(args.model, args.weights)

@@ -3,10 +3,10 @@
     python tools/dev/compatibility.py python-3.10 --python python3.10
     python tools/dev/compatibility.py page
 
-A combination of versions is called a cell. The tool clones the checkout, without changes that are not committed, to a
-temporary folder. It sets up an environment there, and runs all tests except those that are marked `soak`. It stores the
-result in docs/en/reports/compatibility.json, and replaces an earlier result of the same cell. The exit status is 1 if a
-test failed. Environment variables such as PIP_FIND_LINKS have the same effect as in tools/dev/setup_venv.sh.
+A combination of versions is called a cell. The tool clones the last commit of the checkout to a temporary folder. It
+sets up an environment there, and runs all tests except those that are marked `soak`. It stores the result in
+docs/en/reports/compatibility.json, where it replaces an earlier result of the same cell. The exit status is 1 if a test
+failed. Environment variables such as PIP_FIND_LINKS have the same effect as in tools/dev/setup_venv.sh.
 
 The second example runs no tests. It writes docs/en/compatibility.md from the stored results of all cells.
 """
@@ -61,10 +61,10 @@ class Cell:
 
     Attributes:
         python: minor version of Python.
-        torch: version of torch; ``None`` takes the one of requirements/lock.txt.
-        torchvision: the version of torchvision that belongs to this torch; ``None`` as above.
-        stack: extra of pyproject.toml with the OpenMMLab packages.
-        operators: whether mmcv has its compiled operators, which mmdet and mmsegmentation need.
+        torch: version of torch. None uses the version in requirements/lock.txt.
+        torchvision: version of torchvision that fits this torch. None uses the version in requirements/lock.txt.
+        stack: name of the extra in pyproject.toml that installs the OpenMMLab packages: ``'onedl'`` or ``'openmmlab'``.
+        operators: whether mmcv is installed with its compiled operators. mmdet and mmsegmentation need them.
     """
 
     python: str
@@ -120,15 +120,16 @@ def main(args: argparse.Namespace) -> int:
 
 
 def test_cell(cell: Cell, python: str, jobs: int) -> dict:
-    """Set up an environment, run the tests in it, and return versions and numbers of tests.
+    """Set up an environment, run the tests in it, and return the installed versions and the results of the tests.
 
     Args:
-        cell: versions.
+        cell: the versions to install.
         python: interpreter of the environment.
         jobs: number of test processes.
 
     Raises:
-        InputError: the interpreter has another version, or the set-up or the start of the tests failed.
+        InputError: the interpreter does not have the Python version of the cell, the set-up failed, or the tests did
+            not start.
     """
     version = output_of(python, '-c', 'import sys; print("%d.%d.%d" % sys.version_info[:3])').strip()
     if not version.startswith(f'{cell.python}.'):
@@ -159,7 +160,7 @@ def test_cell(cell: Cell, python: str, jobs: int) -> dict:
 
 
 def setup_commands(cell: Cell, checkout: Path) -> list[list[str]]:
-    """Adapt the version lock of a checkout to a cell, and return the commands that set up its environment."""
+    """Change requirements/lock.txt of a checkout for a cell, and return the commands that set up the environment."""
     lock = checkout / 'requirements/lock.txt'
     if cell.torch is not None:
         lock.write_text(with_torch(lock.read_text(encoding='utf-8'), cell), encoding='utf-8')
@@ -169,13 +170,14 @@ def setup_commands(cell: Cell, checkout: Path) -> list[list[str]]:
     base = ['tools/dev/setup_venv.sh', 'base']
     if cell.stack == 'onedl':
         return [base, [*pip, '-e', '.[test]']]
-    # Both stacks contain the same folders, so one is removed before the other is installed.
+    # Both families of OpenMMLab packages install the same folders. Therefore one is removed before the other one is
+    # installed.
     remove = ['.venv/bin/python', '-m', 'pip', 'uninstall', '--quiet', '--yes', 'onedl-mmengine', 'onedl-mmcv']
     return [base, remove, [*pip, 'ninja'], [*pip, '--no-build-isolation', '-e', '.[openmmlab,test]']]
 
 
 def with_torch(lock: str, cell: Cell) -> str:
-    """Return the text of a version lock with the torch of a cell, and without the packages that torch chooses."""
+    """Return the text of lock.txt with the torch version of a cell, and without the packages that torch itself pins."""
     chosen_by_torch = re.compile(r'(torch|torchvision|triton|sympy|(nvidia|cuda)-.*)==')
     lines = [line for line in lock.splitlines() if not chosen_by_torch.match(line)]
     return '\n'.join([*lines, f'torch=={cell.torch}', f'torchvision=={cell.torchvision}', ''])

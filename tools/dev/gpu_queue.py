@@ -12,10 +12,10 @@ done. A step writes its files to a folder with the name of the step, by default 
     *.json      measured values
     state.pth   state of a training, less than 16 MiB
     done        date and device; the step is finished, and is not run again
-    part        progress of a training; the next run continues it from state.pth, on this machine or on another machine
+    part        progress of a training; the next run continues the training from state.pth, also on another machine
     failed      exit status and last line of the log; the next run starts the step again
 
-Each step writes only one of the files done, part and failed.
+At its end, a step writes one of the three files done, part and failed.
 
 The command `recipe` trains a config for a limited time, by default 8 minutes. This is called a part of the training.
 Each step whose name starts with recipe- trains one part.
@@ -42,7 +42,7 @@ from mmderain.io import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULTS = dict(
-    DEVICE='cuda',  # cpu: try the queue without a GPU
+    DEVICE='cuda',  # the value cpu tries the queue without a GPU
     OUT='work_dirs/gpu_queue',  # folder for the results of this run
     EARLIER='work_dirs/gpu_queue',  # folder of earlier results, with the finished steps and the states of recipes
     LIMIT='540',  # largest number of seconds of a step
@@ -59,10 +59,10 @@ DEFAULTS = dict(
     RECIPE_ARGS='--cfg-options train_dataloader.num_workers=12',  # further arguments of tools/train.py
     RECIPE_WORK_DIR='work_dirs/gpu_recipes',
 )
-#: Largest size of state.pth in bytes: 16 MiB minus a margin, so that the file is easy to send.
+#: Largest size of state.pth in bytes: a little less than 16 MiB, so that the file is easy to send.
 STATE_BYTES = 16 * 2**20 - 2**16
 TIMED_OUT = 124  # exit code of the program `timeout` when the time is up
-PART_DONE = 75  # exit code of the command `recipe` if the part is finished, but the training is not
+PART_DONE = 75  # exit code of the command `recipe` if the part is finished, but the training is not finished
 THIS = [sys.executable, 'tools/dev/gpu_queue.py']
 COMMANDS = dict(
     list='print the steps and their commands',
@@ -80,12 +80,12 @@ def setting(name: str) -> str:
 
 @dataclass
 class Step:
-    """A step of the queue. If a command fails, the next commands are still run, unless the time is up.
+    """A step of the queue. If one of its commands fails, the next commands are still run, unless the time is up.
 
     Attributes:
         name: name of the step and of its folder.
         purpose: description of the step in one line.
-        commands: the commands, keyed by the names of their JSON files.
+        commands: maps the name of a JSON file, without suffix, to the command whose values this file contains.
     """
 
     name: str
@@ -98,18 +98,18 @@ class Step:
         return ROOT / setting('OUT') / self.name
 
     def find(self, *files: str) -> Path | None:
-        """Return the path of the first of these files that exists, in this run or in an earlier one."""
+        """Return the path of the first of these files that exists, in this run or an earlier run, or None."""
         folders = (self.folder, ROOT / setting('EARLIER') / self.name)
         return next((folder / file for folder in folders for file in files if (folder / file).exists()), None)
 
     def state(self) -> str:
-        """Return the state in one line: the name and text of the file done, part or failed; 'to do' without a file."""
+        """Return the name and the text of the file done, part or failed in one line, or 'to do' without a file."""
         path = self.find('done', 'part', 'failed')
         return f'{path.name}: {path.read_text().strip()}' if path else 'to do'
 
 
 def tool(name: str, out: str, *options: str) -> list[str]:
-    """Return the command that runs a measuring script of tools/ and writes its results to a folder in $OUT.
+    """Return the command that runs a script of tools/ and makes it write its results to a folder in $OUT.
 
     Args:
         name: path of the script in tools/, without suffix.
@@ -133,7 +133,7 @@ def all_steps() -> Iterator[Step]:
         commands = {}
         for path in setting('PATHS').split():
             options = ['--reference', 'eager', '--paths', path, *setting('BENCHMARK_ARGS').split()]
-            # Memory is measured in another process, which would compile the network again.
+            # The memory is measured in a new process. This process would have to compile the network again.
             options += ['--no-memory'] if path != 'eager' else []
             commands[path] = tool('benchmark', f'benchmark-{name}/{path}', config, *options)
         yield Step(f'benchmark-{name}', 'measure the speed of the network', commands)
@@ -146,7 +146,11 @@ def all_steps() -> Iterator[Step]:
 
 
 def run_step(step: Step, device: str) -> bool:
-    """Run the commands of a step within its time limit, and return whether all of them succeeded."""
+    """Run the commands of a step within its time limit, and write the file done, part or failed.
+
+    Returns:
+        Whether all commands succeeded.
+    """
     step.folder.mkdir(parents=True, exist_ok=True)
     for name in ('done', 'part', 'failed'):
         (step.folder / name).unlink(missing_ok=True)
@@ -175,9 +179,9 @@ def run_step(step: Step, device: str) -> bool:
 
 
 def run_limited(command: list[str], seconds: float, output: object = None) -> int:
-    """Run a command, and return its exit code, or 124 if it was ended because the time was up.
+    """Run a command, and return its exit code. If the time is up, end the command and return 124.
 
-    The program ``timeout`` ends the whole process group, so that data loaders and tests end too.
+    The program ``timeout`` ends the whole process group. Therefore the processes of data loaders and tests end too.
     """
     end = time.monotonic() + seconds
     command = ['timeout', '--kill-after=10', f'{max(seconds, 1):.1f}', *command]
@@ -188,7 +192,7 @@ def run_limited(command: list[str], seconds: float, output: object = None) -> in
 
 
 def check() -> int:
-    """Print the versions, and the device in the last line. Return 1 if there is no GPU and DEVICE is not cpu."""
+    """Print the versions, and in the last line the device. Return 1 if there is no GPU and DEVICE is not cpu."""
     import torch
 
     print(f'Python {platform.python_version()}, torch {torch.__version__}, CUDA {torch.version.cuda}')
@@ -205,7 +209,12 @@ def check() -> int:
 
 
 def train_part(config: str) -> int:
-    """Train a config for TRAIN_SECONDS, and write state.pth, from which the next part continues."""
+    """Train a config for TRAIN_SECONDS, and write state.pth. The next part continues from this file.
+
+    Returns:
+        0 if the training is finished, 75 if it has made progress, 124 if it has saved no checkpoint in the given time,
+        or the exit code of the failed training.
+    """
     import torch
 
     from mmderain.engine.compact_state import compact_checkpoint, write_restored

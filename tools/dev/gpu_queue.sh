@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Run tools/dev/gpu_queue.py, whose --help describes it. mmderain need not be installed. PYTHON=... chooses the
-# interpreter. By default it is that of .venv, or python3 if there is no .venv.
+# Run tools/dev/gpu_queue.py. Its option --help describes the commands. mmderain need not be installed. PYTHON=...
+# chooses the interpreter. By default, this is the Python of .venv, or python3 if there is no .venv.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 if [ -z "${PYTHON:-}" ]; then

@@ -1,7 +1,8 @@
 """Build hook that puts configs, tools and model-index.yml into mmderain/.mim of the wheel.
 
-``_base_ = 'mmderain::...'`` looks for them there. hatch's force-include table would also copy them into editable
-installations, where the copies would become outdated. Editable installations use the links in mmderain/.mim.
+mmengine looks for these files in mmderain/.mim if a config has ``_base_ = 'mmderain::...'``. Editable installations use
+the links in mmderain/.mim. The table force-include in pyproject.toml would also copy the files into editable
+installations, and these copies would become outdated. Therefore this hook is used instead of that table.
 """
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface

@@ -63,7 +63,7 @@ def peers_path(metafile: Path) -> Path:
 
 
 def network_lines(metafile: dict) -> list[str]:
-    """Return the head of a network's section, the table of its own scores, and notes on them."""
+    """Return the first part of a network's section: its heading, the table of its scores, and notes on the scores."""
     collection, models = metafile['Collections'][0], metafile['Models']
     protocols = list(models[0]['Results'][0]['Metrics'])
     lines = [f'## {collection["Name"]}', '', f'[{collection["Paper"]["Title"]}]({collection["Paper"]["URL"]})', '']
@@ -89,9 +89,9 @@ def network_lines(metafile: dict) -> list[str]:
 
 
 def comparison_lines(peers: dict, metafile: dict) -> list[str]:
-    """Return the comparison tables of a paper, one row a method.
+    """Return the comparison tables of a paper, with one row for each method.
 
-    If the metafile has scores of this project for a config of a row, the next row gives them.
+    If the metafile contains scores of this project for a config of this row, a second row gives these scores.
 
     Args:
         peers: content of a file in docs/en/peers.

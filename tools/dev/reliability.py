@@ -3,13 +3,15 @@
     python tools/dev/reliability.py training-kills --number 100
     python tools/dev/reliability.py page
 
-A long test is called a campaign. It appends its result, with the date and the machine, to
-docs/en/reports/reliability.json. `page` writes docs/en/reliability.md from all results in this file. The campaigns are:
+A long test is called a campaign. The first command runs a campaign, and appends its result to
+docs/en/reports/reliability.json, with the date and the machine. The second command writes docs/en/reliability.md from
+all results in this file. The campaigns are:
 
     training-kills       kill trainings at random moments and resume them; compare the final weights with those of a
                          training without interruption
-    training-kills-2     the same with trainings in two processes
-    inference-kills      kill `mmderain derain` at random moments and run it again; compare the result files
+    training-kills-2     like training-kills, but each training runs in two processes
+    inference-kills      kill `mmderain derain` at random moments and run it again; compare the result files with those
+                         of a call without interruption
     mutations            read damaged files of all supported formats
     web-users            serve the web page to many simulated users at the same time
     endurance-inference  derain a folder again and again; record the memory, the open files and the temporary files
@@ -78,7 +80,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def append(result: dict) -> None:
-    """Append a result to the file of results."""
+    """Append a result of a campaign to reliability.json."""
     results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
     with atomic_write(RESULTS) as part:
         part.write_text(json.dumps([*results, result], indent=1) + '\n')

@@ -2,16 +2,17 @@
 # Create .venv in the checkout, in two stages:
 #
 #   tools/dev/setup_venv.sh base    torch, mmengine, mmcv without compiled operators, mmderain
-#   tools/dev/setup_venv.sh full    the same, then mmcv with its operators, mmdet, mmseg, test tools
-#   tools/dev/setup_venv.sh --fingerprint    print the stamp that a stage would get now
+#   tools/dev/setup_venv.sh full    the stage base, then mmcv with its operators, mmdet, mmseg, test tools
+#   tools/dev/setup_venv.sh --fingerprint    print the stamp that a finished stage would get now
 #
 # PYTHON=... chooses the interpreter, 3.10 to 3.12. By default, an existing environment keeps its interpreter, and a new
-# environment uses the first of python3, python3.12, python3.11 and python3.10 with a suitable version. All PIP_*
-# variables are passed to pip: PIP_FIND_LINKS names a folder of wheels, PIP_INDEX_URL or PIP_EXTRA_INDEX_URL a mirror or
-# an index of CPU-only builds of torch.
+# environment uses the first of python3, python3.12, python3.11 and python3.10 with a suitable version.
 #
-# A finished stage writes a stamp to .venv and is skipped the next time. The stamp contains the Python version and a
-# hash of the pins. If one of them changes, the environment is created again.
+# pip reads all environment variables PIP_*. PIP_FIND_LINKS can name a folder of wheels. PIP_INDEX_URL and
+# PIP_EXTRA_INDEX_URL can name a mirror, or an index of CPU-only builds of torch.
+#
+# A finished stage writes a stamp to .venv, and is skipped the next time. The stamp contains the Python version and a
+# hash of the pins. If the version or the hash changes, the environment is created again.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -19,12 +20,12 @@ venv=$root/.venv
 lock=$root/requirements/lock.txt
 log=$venv/setup.log
 min_disk_gb=${MIN_DISK_GB:-8}
-recipe=1  # part of the stamp; increase it if a change of this script makes a stage install other packages
+recipe=1  # part of the hash; increase it if a change of this script makes a stage install other packages
 
 say() { printf '[setup] %s\n' "$*"; }
 die() { printf '[setup] error: %s\n' "$*" >&2; exit 1; }
 
-fail() {  # like die, with the end of the log
+fail() {  # prints an error message and the end of the log, and exits
     printf '[setup] error: %s\n[setup] the log is %s and ends with:\n' "$1" "$log" >&2
     tail -n 20 "$log" | sed 's/^/    /' >&2
     exit 1
@@ -79,16 +80,16 @@ make_venv() {
     if [ "$python" = "$venv/bin/python" ]; then  # .venv is removed below: use the interpreter that created it
         home=$("$python" -c 'import sys; print(sys.base_prefix)')
         python=$home/bin/python${wanted%.* *}
-        version_of "$python" >/dev/null || die "$python, which .venv was made from, does not run; set PYTHON"
+        version_of "$python" >/dev/null || die "$python, which created .venv, does not run; set PYTHON to another one"
     fi
     "$python" -c 'import ensurepip, venv' 2>/dev/null ||
         die "$python has no venv module; on Debian and Ubuntu: apt install python3-venv"
-    [ ! -e "$venv" ] || say "the pins of requirements/lock.txt or the Python version changed: .venv is made again"
+    [ ! -e "$venv" ] || say ".venv does not fit requirements/lock.txt and $python, or is damaged: it is created again"
     rm -rf "$venv"
     free_gb=$(($(df -Pk "$root" | awk 'NR == 2 {print $4}') / 1024 / 1024))
     [ "$free_gb" -ge "$min_disk_gb" ] ||
-        die "$free_gb GB free in $root; the environment needs about $min_disk_gb GB (MIN_DISK_GB=... to try with less)"
-    say "making .venv with Python ${wanted%% *}"
+        die "$free_gb GB are free in $root; the environment needs $min_disk_gb GB (set MIN_DISK_GB to try with less)"
+    say "creating .venv with Python ${wanted%% *}"
     "$python" -m venv "$venv" || die "$python -m venv failed"
 }
 
@@ -104,9 +105,9 @@ imports() { "$venv/bin/python" -c "import torch, $1" >>"$log" 2>&1; }
 
 require_cv2() {  # servers and containers often lack libGL, which OpenCV needs for its windows
     imports cv2 && return
-    say 'OpenCV does not load (usually libGL.so.1 is missing); installing its build without windows'
+    say 'OpenCV cannot be imported, usually because libGL.so.1 is missing; installing opencv-python-headless instead'
     pip_install 'opencv-python-headless could not be installed' --force-reinstall --no-deps opencv-python-headless
-    imports cv2 || fail 'OpenCV does not load'
+    imports cv2 || fail 'OpenCV cannot be imported'
 }
 
 stage_base() {
@@ -116,12 +117,12 @@ stage_base() {
     pip_install 'torch could not be installed' torch torchvision
     say 'base 3/3: mmengine, mmcv (without operators), mmderain; 90 MB, 1 minute'
     pip_install 'mmengine could not be installed' onedl-mmengine opencv-python
-    # Built in isolation, mmcv does not see torch and leaves its operators out. That wheel must not enter the cache of
-    # pip, from which stage full would take it.
+    # In an isolated build, mmcv does not find torch, and leaves its operators out. This wheel must not be stored in the
+    # cache of pip, because stage full would install it from there.
     pip_install 'mmcv could not be installed' --no-cache-dir --build-constraint "$lock" onedl-mmcv
     pip_install 'mmderain could not be installed' --no-deps --no-build-isolation -e "$root"
     require_cv2
-    imports 'torchvision, mmengine, mmcv' || fail 'torch, mmengine or mmcv does not import'
+    imports 'torchvision, mmengine, mmcv' || fail 'torch, mmengine or mmcv cannot be imported'
 }
 
 python_tag() { "$venv/bin/python" -c 'import sys; print("cp%d%d" % sys.version_info[:2])'; }
@@ -144,7 +145,7 @@ install_operators() (  # runs in a subshell, because it sets environment variabl
 announce_compiling() {
     command -v "${CXX:-c++}" >/dev/null || command -v g++ >/dev/null ||
         die "mmcv's operators must be compiled, but there is no C++ compiler; on Debian and Ubuntu: apt install g++ python3-dev"
-    say "full 1/2: compiling mmcv's operators, once; 15 to 25 minutes on two cores (follow it in .venv/setup.log)"
+    say "full 1/2: compiling mmcv's operators, only this once; 15 to 25 minutes on two cores (log: .venv/setup.log)"
 }
 
 stage_full() {
@@ -156,11 +157,11 @@ stage_full() {
         if ready_wheel; then say 'full 1/2: mmcv with operators, from a wheel'; else announce_compiling; fi
         install_operators
         if ! imports mmcv._ext; then
-            say 'that wheel has no operators, or has them for another torch'
+            say 'the installed wheel of mmcv has no operators, or its operators are for another version of torch'
             announce_compiling
             install_operators --no-cache-dir --no-binary onedl-mmcv
-            imports mmcv._ext || fail "mmcv's operators do not import"
-            for kind in py3-none-any "$(python_tag)"; do  # the next set-up must not take that wheel again
+            imports mmcv._ext || fail "mmcv's operators cannot be imported"
+            for kind in py3-none-any "$(python_tag)"; do  # the next set-up must not install the unusable wheel again
                 "$venv/bin/python" -m pip cache remove "onedl_mmcv-*-$kind" >>"$log" 2>&1 || true
             done
         fi
@@ -168,7 +169,7 @@ stage_full() {
     say 'full 2/2: mmdet, mmseg and the test tools; 220 MB, 1 minute'
     pip_install 'mmdet, mmseg or the test tools could not be installed' --no-build-isolation -e "$root[onedl,test]"
     require_cv2
-    imports 'mmcv.ops, mmdet, mmseg, pytest' || fail 'mmcv, mmdet or mmseg does not import'
+    imports 'mmcv.ops, mmdet, mmseg, pytest' || fail 'mmcv, mmdet, mmseg or pytest cannot be imported'
 }
 
 case ${1:-} in base|full|--fingerprint) ;; *) die "usage: ${0##*/} base|full|--fingerprint" ;; esac

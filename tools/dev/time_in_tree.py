@@ -1,13 +1,13 @@
-"""Time a network with the mmderain package of another checkout, which is called a tree.
+"""Time a network with the mmderain package of a checkout, which this script calls a tree.
 
     PYTHONPATH=TREE python tools/dev/time_in_tree.py '{"config": "configs/derain/sian_sample.py", ...}'
 
 `tools/benchmark.py --against` starts this script. The script prints a JSON object with the shortest time of a pass in
 seconds and the path of the imported package.
 
-The tree may be an old commit, because the script uses only these parts of its package: mmderain.apis.init_model, the
-derainer that init_model returns, and the context manager in KEEP_MEMORY that exists in the tree. For the same reason,
-the script does not use the command line functions of mmderain.
+The tree may contain an old commit. Therefore the script uses only these parts of its package: mmderain.apis.init_model,
+the derainer that init_model returns, and the context manager of KEEP_MEMORY that exists in the tree. It does not use
+the command line functions of mmderain.
 """
 
 import argparse
@@ -37,7 +37,13 @@ def kept_memory() -> contextlib.AbstractContextManager:
 
 
 def measure(job: dict) -> float:
-    """Return the shortest time in seconds of `restore` or, with ``train``, of a forward and backward pass."""
+    """Return the shortest time of a pass in seconds.
+
+    A pass is a call of ``Derainer.restore`` or, if the job has ``train``, a forward and a backward pass.
+
+    Args:
+        job: the settings, with the keys that the help text of the argument JOB lists.
+    """
     if job['threads']:
         torch.set_num_threads(job['threads'])
     torch.manual_seed(0)

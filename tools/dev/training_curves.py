@@ -2,8 +2,8 @@
 
     python tools/dev/training_curves.py
 
-The tool reads the curves that `training_queue.py store` has written. A curve shows PSNR-Y on held-out photographs in dB
-against the processor time in hours. The tool writes a plot of all curves to --out, and prints the table as Markdown.
+The tool reads the curves that `training_queue.py store` has written. A curve shows the PSNR-Y on held-out photographs
+in dB over the processor time in hours. The tool writes a plot of the curves to --out, and prints the table as Markdown.
 """
 
 import argparse
@@ -68,12 +68,12 @@ def main(args: argparse.Namespace) -> None:
 
 
 def hours(curve: dict, step: int) -> float:
-    """Return the processor time up to a step in hours, on the assumption that all steps take the same time."""
+    """Return the processor time from the start to a step in hours, if all steps took the same time."""
     return curve['cpu_seconds'] * step / curve['step'] / 3600
 
 
 def draw(curves: list[dict], path: Path) -> None:
-    """Plot the PSNR on held-out photographs against the processor time, with a curve for each recipe."""
+    """Plot the PSNR-Y on held-out photographs over the processor time, with a curve for each recipe."""
     figure, axis = plt.subplots(figsize=(8, 4.5))
     for curve in curves:
         points = curve['validations']

@@ -15,9 +15,9 @@ default, the queue trains two recipes at the same time. The commands are:
     store     write weights and curves to files that can be committed
     run       train the recipes in the foreground; start calls this command in the background
 
-Any process of the queue may be killed at any time. After the next start, a recipe continues from its latest checkpoint.
-Its final weights are the same as without an interruption. docs/en/training_queue.md describes the recipes, the data and
-the stored files.
+You may kill any process of the queue at any time. After the next start, a recipe continues from its latest checkpoint.
+The final weights of the recipe are the same as without the interruption. docs/en/training_queue.md describes the
+recipes, the data and the stored files.
 """
 
 import argparse
@@ -47,11 +47,12 @@ def prepare_photographs(photographs: list[Path]) -> None:
     """Create the folders data/photographs and data/photographs_held_out if they are missing.
 
     Args:
-        photographs: folders of rain-free photographs. The photographs that held_out_photographs.txt names are not used
-            for training.
+        photographs: folders of rain-free photographs. The photographs that held_out_photographs.txt names are written
+            only to data/photographs_held_out.
 
     Raises:
-        InputError: a folder of photographs does not exist, or a missing folder cannot be created without photographs.
+        InputError: a folder of photographs does not exist. Or a folder in data is missing, and ``photographs`` contains
+            none of the held-out photographs.
     """
     for folder in photographs:
         if not folder.is_dir():
@@ -67,16 +68,16 @@ def prepare_photographs(photographs: list[Path]) -> None:
         print(f'{name} already exists and is not changed')
     if missing and not held_out:
         raise InputError(
-            f'{" and ".join(missing)}: not found, and no folder of --photographs contains the photographs of '
-            'mmderain/weights/photographs.csv. docs/en/training_queue.md shows how to create both folders from your '
-            'own photographs.'
+            f'{" and ".join(missing)}: not found, and no folder of --photographs contains a photograph that '
+            'tools/dev/held_out_photographs.txt names. docs/en/training_queue.md shows how to create both folders from '
+            'your own photographs.'
         )
     for name, options in missing.items():
         print(shrink_photographs(photographs, ROOT / name, **options))
 
 
 def locked(file: TextIO) -> bool:
-    """Try to lock an open file. Return False if another process has locked it, else True."""
+    """Try to lock an open file. Return True, or False if another process has already locked it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -85,11 +86,11 @@ def locked(file: TextIO) -> bool:
 
 
 class Queue:
-    """All recipes, and the process that trains them.
+    """The training queue: its recipes, and the process that trains them.
 
     Args:
         recipes: the recipes, in the order in which they are trained.
-        work_dir: folder for the log, the lock and the process id.
+        work_dir: folder for the log, the lock and the file with the process ID.
     """
 
     def __init__(self, recipes: list[Recipe], work_dir: Path) -> None:
@@ -107,7 +108,7 @@ class Queue:
         Args:
             jobs: number of recipes that are trained at the same time.
             threads: number of threads of each recipe. Each recipe also has one data loader process.
-            amp: mixed precision: ``'auto'``, ``'on'`` or ``'off'``.
+            amp: precision of the trainings: ``'auto'``, ``'on'`` or ``'off'``, see the option ``--amp``.
 
         Raises:
             InputError: another process already runs the queue.
@@ -124,7 +125,7 @@ class Queue:
 
     def _train_all(self, jobs: int, threads: int, amp: str) -> int:
         waiting = [recipe for recipe in self.recipes if not recipe.finished()]
-        self.say(f'queue started: {len(waiting)} of {len(self.recipes)} recipes to train, {jobs} at a time')
+        self.say(f'queue started: {len(waiting)} of {len(self.recipes)} recipes to train, {jobs} at the same time')
         active: list[Training] = []
         failed, next_progress = 0, time.monotonic() + PROGRESS_INTERVAL
         while waiting or active:
@@ -150,7 +151,7 @@ class Queue:
                 if code == 0:
                     self.say(f'{recipe.name}: finished; {recipe.progress()}')
                 elif recipe.step() > training.first_step:
-                    waiting.append(recipe)  # it has made steps, so its config works, and it was interrupted
+                    waiting.append(recipe)  # the training has made steps, so its config works
                     self.say(f'{recipe.name}: interrupted, exit code {code}; {recipe.progress()}')
                 else:
                     failed += 1
@@ -159,7 +160,7 @@ class Queue:
         return failed
 
     def pid(self) -> int | None:
-        """Return the id of the process that runs the queue, or None if the queue does not run."""
+        """Return the ID of the process that runs the queue, or None if the queue does not run."""
         if not self.lock_file.is_file():
             return None
         with open(self.lock_file) as lock:
@@ -169,6 +170,10 @@ class Queue:
 
     def send(self, number: signal.Signals, effect: str) -> None:
         """Send a signal to all processes of the queue, and print its effect.
+
+        Args:
+            number: number of the signal.
+            effect: text that follows "process <ID> and its children".
 
         Raises:
             InputError: the queue does not run.
@@ -194,7 +199,11 @@ class Queue:
 
 
 def start(queue: Queue, args: argparse.Namespace) -> None:
-    """Start the queue in the background, at the lowest priority."""
+    """Start the queue in the background, at the lowest priority.
+
+    Raises:
+        InputError: the queue already runs, or the photographs are missing.
+    """
     if queue.pid() is not None:
         raise InputError(f'the queue already runs (process {queue.pid()}); see `tools/dev/train_bundled.sh status`')
     prepare_photographs(args.photographs)
@@ -211,8 +220,8 @@ def lower_session_priority(pid: int) -> None:
     """Give the session of a process the lowest priority among all sessions.
 
     Linux first divides the processor time among the sessions (autogroups, see sched(7)), and then among the processes
-    of a session. Without this function, ``nice`` would affect only processes within the session of the queue, and the
-    queue would get as much processor time as all processes of another terminal together.
+    of each session. ``nice`` only has an effect on the second division. Without this function, the queue would get as
+    much processor time as all processes of another terminal together.
     """
     with contextlib.suppress(OSError):  # a kernel without autogroups
         Path(f'/proc/{pid}/autogroup').write_text('19')
@@ -263,7 +272,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         'names',
         nargs='*',
         metavar='RECIPE',
-        help='names of recipes, only for `store`: the recipes to store (default: all recipes)',
+        help='recipes to store, only for the command `store` (default: all recipes)',
     )
     for option, default, text in (
         ('--jobs', 2, 'number of recipes that are trained at the same time'),
@@ -276,9 +285,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--amp',
         choices=['auto', 'on', 'off'],
         default='auto',
-        help='whether the recipes are trained in mixed precision. on: yes; off: no, in float32; auto: as with '
-        '--amp=auto of tools/train.py, which measures at the start of a training whether mixed precision is faster '
-        '(default: auto)',
+        help='precision of the trainings. on: mixed precision; off: float32; auto: as --amp=auto of tools/train.py, '
+        'which measures at the start of a training whether mixed precision is faster (default: auto)',
     )
     parser.add_argument(
         '--photographs',
@@ -286,8 +294,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs='+',
         metavar='DIR',
         default=[],
-        help='folders of rain-free photographs. `start` makes the folders data/photographs and '
-        'data/photographs_held_out from them if these are missing (default: the two folders must already exist)',
+        help='folders of rain-free photographs. If data/photographs or data/photographs_held_out is missing, `start` '
+        'makes it from these photographs (default: both folders must already exist)',
     )
     for option, path, text in (
         ('--recipes', 'tools/dev/training_queue.yml', 'YAML file with the list of the recipes'),
@@ -296,8 +304,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         (
             '--state-dir',
             'tools/dev/training_state',
-            'folder for the files that `store` writes. A recipe whose complete curve is in this folder is finished, '
-            'and is not trained',
+            'folder for the files that `store` writes. If this folder contains the complete curve of a recipe, the '
+            'recipe counts as finished, and is not trained',
         ),
     ):
         parser.add_argument(option, type=Path, default=ROOT / path, metavar='PATH', help=f'{text} (default: {path})')
@@ -319,7 +327,7 @@ def main(args: argparse.Namespace) -> int | None:
     elif args.command == 'resume':
         queue.send(signal.SIGCONT, 'continue')
     elif args.command == 'stop':
-        queue.send(signal.SIGKILL, 'are stopped; `start` continues')
+        queue.send(signal.SIGKILL, 'are stopped; `start` continues the trainings')
         queue.say('queue stopped')
     else:
         return store(queue, args.names)

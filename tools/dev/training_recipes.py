@@ -1,4 +1,4 @@
-"""Recipes of the training queue: their list, their progress, the process that trains one, and their stored state."""
+"""Recipes of the training queue: the list of recipes, their progress, their training process and their stored state."""
 
 import json
 import os
@@ -27,7 +27,7 @@ class Recipe:
     """One network to train.
 
     Attributes:
-        name: name of its config.
+        name: name of the recipe, which is the file name of its config without suffix.
         config: path of the config.
         folder: work directory with checkpoints and logs.
         state: file of the stored state, which can be committed.
@@ -62,11 +62,11 @@ class Recipe:
         return dict(step=0, cpu_seconds=0.0, validations=[])
 
     def finished(self) -> bool:
-        """Return whether the recipe was trained to its end, on this machine or, by its stored curve, on another one."""
+        """Return whether the training has reached its last step, according to its checkpoint or its stored curve."""
         return max(self.step(), self.stored_curve()['step']) >= self.total_steps()
 
     def cpu_seconds(self) -> float:
-        """Return the processor time of the recipe so far in seconds, including that on other machines."""
+        """Return the processor time of the recipe so far in seconds, including the time on other machines."""
         path = self.folder / 'cpu_seconds'
         return float(path.read_text()) if path.is_file() else self.stored_curve()['cpu_seconds']
 
@@ -89,18 +89,18 @@ class Recipe:
         compact = read_checkpoint(self.state) if self.state.is_file() else None
         if compact and compact['meta']['iter'] > self.step():
             write_restored(compact, self.folder)
-            if self.curve.is_file():  # the time in this folder is that of an earlier state
+            if self.curve.is_file():  # the time that the folder records belongs to an earlier step
                 self.write_cpu_seconds(self.stored_curve()['cpu_seconds'])
 
     def store(self) -> list[Path]:
         """Write the state and the curve to files, and return the files. Without a checkpoint, write no file.
 
-        The state contains the averaged weights in half precision, the step, the seed and the schedule, and the state of
-        the optimizer if it is small. The curve contains the step, the processor time and all validations, including
-        those on other machines.
+        The state contains the averaged weights in half precision, the step, the seed and the schedule. It also contains
+        the state of the optimizer if the file stays small enough. The curve contains the step, the processor time and
+        the scores of all validations, including the validations on other machines.
 
         Raises:
-            InputError: the state is larger than :data:`MAX_STORED_BYTES`.
+            InputError: the state is larger than :data:`MAX_STORED_BYTES`, even without the state of the optimizer.
         """
         checkpoint = self.checkpoint()
         if checkpoint is None:
@@ -119,7 +119,8 @@ class Recipe:
         for path in sorted(self.folder.glob('*/vis_data/scalars.json')):
             step = 0
             for line in read_json_lines(path):
-                # The `step` of a validation is the epoch. Therefore the step of the previous training line is used.
+                # mmengine writes the epoch as `step` of a validation. Therefore the step of the last training line is
+                # used.
                 if 'PSNR-Y' in line:
                     points[step] = dict(step=step, **{key: round(line[key], 4) for key in ('PSNR-Y', 'SSIM-Y(valid)')})
                 step = line.get('iter', step)
@@ -132,7 +133,7 @@ class Training:
     Args:
         recipe: the recipe.
         threads: number of threads.
-        amp: mixed precision: ``'auto'``, ``'on'`` or ``'off'``.
+        amp: precision of the training: ``'auto'``, ``'on'`` or ``'off'``, see ``--amp`` of training_queue.py.
 
     Raises:
         InputError, OSError: the recipe cannot be started.
@@ -144,22 +145,22 @@ class Training:
         recipe.unpack_stored_state()
         self.first_step = recipe.step()
         self.cpu_seconds_before = recipe.cpu_seconds()
-        # The kernel ends the training when the process of the queue ends, even if that process is killed.
+        # With setpriv, the kernel ends the training when the process of the queue ends, even if the queue is killed.
         words = ['setpriv', '--pdeathsig', 'KILL', sys.executable, ROOT / 'tools/train.py', recipe.config]
         words += ['--work-dir', recipe.folder]
         words += [] if amp == 'off' else [f'--amp={amp}']
         words += ['--resume', recipe.checkpoint()] if recipe.checkpoint() else []
-        # Threads that wait for each other must not keep a processor busy that another process needs.
+        # With PASSIVE, threads that wait for each other do not keep a processor busy. Another process can use it.
         threading = {'OMP_NUM_THREADS': str(threads), 'OMP_WAIT_POLICY': 'PASSIVE'}
         self.process = start_process(words, recipe.folder / 'train.log', env=os.environ | threading)
 
     def record_cpu_seconds(self) -> None:
-        """Add the processor time of the running process to the total of the recipe."""
+        """Record the total processor time of the recipe, including the time of the running process."""
         self.recipe.write_cpu_seconds(self.cpu_seconds_before + process_cpu_seconds(self.process.pid))
 
     def poll(self) -> int | None:
-        """Return the exit code, or None while the process runs."""
-        # The processor time of an ended process can only be read before its exit code is fetched.
+        """Return the exit code, or None while the process runs. When it has ended, record its processor time."""
+        # After the exit code of an ended process has been fetched, its processor time can no longer be read.
         total = self.cpu_seconds_before + process_cpu_seconds(self.process.pid)
         code = self.process.poll()
         if code is not None:
@@ -171,13 +172,14 @@ def read_recipes(path: Path, configs: Path, work_dir: Path, state_dir: Path) -> 
     """Read the list of recipes.
 
     Args:
-        path: YAML list of names of configs.
+        path: YAML file with the list of the recipes. Each entry is the name of a config.
         configs: folder of the configs.
         work_dir: folder of the work directories.
         state_dir: folder of the stored files.
 
     Raises:
-        FileNotFoundError, InputError: the file is missing, or not a list of names of configs.
+        FileNotFoundError: the file is missing.
+        InputError: the file is not a list of names of configs.
     """
     try:
         names = yaml.safe_load(path.read_text(encoding='utf-8'))
@@ -195,7 +197,7 @@ def read_recipes(path: Path, configs: Path, work_dir: Path, state_dir: Path) -> 
 
 
 def read_json_lines(path: Path) -> list[dict]:
-    """Return the lines of a JSON-lines file, without incomplete lines, which a killed process can leave."""
+    """Return the objects in a file with one JSON object per line. Skip incomplete lines, which a kill can cause."""
     lines = []
     for line in path.read_text().splitlines():
         try:
@@ -206,7 +208,7 @@ def read_json_lines(path: Path) -> list[dict]:
 
 
 def start_process(words: list, log: Path, **options) -> subprocess.Popen:
-    """Start a process in the background that appends its output to a log."""
+    """Start a process in the background. Its output is appended to a log."""
     with open(log, 'ab') as file:
         options |= dict(stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
         return subprocess.Popen(words, cwd=ROOT, **options)

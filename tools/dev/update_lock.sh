@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Resolve requirements/lock.in and the extras [onedl] and [test] of pyproject.toml, and write the
-# pins to requirements/lock.txt, one file for Python 3.10 to 3.12.
+# Choose versions for requirements/lock.in and for the extras [onedl] and [test] of pyproject.toml, and
+# write them as pins to requirements/lock.txt. The file is valid for Python 3.10 to 3.12.
 #
 # A version that is already in the lock file is kept if the other requirements allow it. `--upgrade`
-# uses the newest version of every package, `--upgrade-package NAME` the newest version of one
+# uses the newest version of every package. `--upgrade-package NAME` uses the newest version of one
 # package. The script needs Python 3.10 or newer and a network connection.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -19,8 +19,8 @@ trap 'rm -rf "$scratch"' EXIT
     --output-file "$scratch/lock.txt" "$@"
 
 {
-    echo '# Every package the set-up may install, for Python 3.10 to 3.12; used as a constraint (pip -c),'
-    echo '# so what is not needed on a machine is not installed. Written by `make lock`: do not edit.'
+    echo '# Pins of all packages that the set-up may install, for Python 3.10 to 3.12. pip uses them as'
+    echo '# constraints (-c). Therefore it installs only packages that are needed. `make lock` writes this file.'
     # Remove the conditions that are true on every machine that [tool.uv] in pyproject.toml allows.
     grep -v '^#' "$scratch/lock.txt" | sed \
         -e "s/python_full_version < '3.13' and //g; s/ and python_full_version < '3.13'//g" \

@@ -1,11 +1,11 @@
-# Rain-free photographs. Training draws light or heavy rain over crops of 128x128.
+# Rain-free photographs. In training, light or heavy rain is drawn over crops of 128x128 pixels.
 _base_ = './rain_free.py'
 source = dict(
     name='rain-free photographs, for example those of BSDS500',
     published_at='https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/resources.html (BSDS500)',
     layout="""
 data/bsds/
-    train/*.jpg   val/*.jpg   (any rain-free images without a background of your test set)
+    train/*.jpg   val/*.jpg   (any rain-free images that are not clean images of your test set)
 """,
 )
 train_dataloader = dict(

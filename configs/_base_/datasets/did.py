@@ -5,7 +5,7 @@ source = dict(
     prepare='python tools/prepare_dataset.py did SRC',
     layout="""
 data/did/
-    train/rain/heavy/1.jpg ..   (3 folders of densities, 4,000 files each; rainy left half, clean right half)
+    train/rain/heavy/1.jpg ..   (3 folders of rain densities with 4,000 files each; left half rainy, right half clean)
     test/rain/1.jpg             (1,200 files)
 """,
 )

@@ -1,7 +1,7 @@
 _base_ = './paired.py'
 source = dict(
     name="pairs in JDNet's format: one file with a clean left half and a rainy right half",
-    published_at='https://arxiv.org/abs/2008.02763 (made from Rain200L or Rain200H by its authors)',
+    published_at='https://arxiv.org/abs/2008.02763 (the authors of JDNet made the files from Rain200L or Rain200H)',
     prepare='python tools/prepare_dataset.py jdnet_pairs SRC',
     layout="""
 data/jdnet_pairs/

@@ -5,7 +5,7 @@ source = dict(
     prepare='python tools/prepare_dataset.py lhp_rain SRC',
     layout="""
 data/lhp_rain/
-    train/rain/NAME.png   train/norain/NAME.png   (val and test likewise)
+    train/rain/NAME.png   train/norain/NAME.png   (the same layout in val/ and test/)
 """,
 )
 pairing = 'same_name'

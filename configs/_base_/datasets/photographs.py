@@ -1,11 +1,11 @@
-# Free photographs. Training draws light to heavy rain over crops of 96x96; a sixth of the crops stays without rain. The
-# test images are photographs that are not in the training set. docs/en/training_queue.md describes both sets.
+# Free photographs. In training, light to heavy rain is drawn over crops of 96x96 pixels. One crop in six stays without
+# rain. The test images are photographs that are not in the training set. docs/en/training_queue.md describes both sets.
 _base_ = './rain_free.py'
 rain = ['light:1', *['light'] * 3, *['varied-light'] * 2, 'heavy:2', 'heavy', *['varied-heavy'] * 2, *['none'] * 2]
 source = dict(
     name='rain-free photographs',
-    published_at='any collection of free photographs; docs/en/training_queue.md names that of the bundled weights',
-    layout='data/photographs/*.png   data/photographs_held_out/*.png   (tools/prepare_dataset.py photographs)',
+    published_at='use any free photographs; docs/en/training_queue.md describes the photographs of the bundled weights',
+    layout='data/photographs/*.png   data/photographs_held_out/*.png   (made by tools/prepare_dataset.py photographs)',
 )
 train_dataloader = dict(
     dataset=dict(

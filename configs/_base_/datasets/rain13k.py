@@ -9,7 +9,7 @@ data/rain13k/
     test/rain/Rain100H/1.png   test/norain/Rain100H/1.png   (also Rain100L, Test100, Test1200 and Test2800)
 """,
 )
-# Papers report each test set by itself. To test on another one, change both folders.
+# Papers report the scores of each test set separately. To test on another test set, change both folders.
 test_folders = dict(img='rain/Rain100H', gt='norain/Rain100H')
 train_dataloader = dict(dataset=dict(data_root='data/rain13k/train', pairing='same_name', source=source))
 test_dataloader = dict(

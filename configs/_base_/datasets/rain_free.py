@@ -1,5 +1,6 @@
-# Common settings of the data sets of rain-free images. Rain is drawn over each image when it is loaded. Tests draw
-# heavy rain, the same in every run. The config of each data set adds its folders, source and training pipeline.
+# Common settings of the data sets of rain-free images. Rain is drawn over each image when the image is loaded. Tests
+# use heavy rain, which is the same in every run. The config of each data set adds its folders, its source and its
+# training pipeline.
 train_dataloader = dict(
     batch_size=8,
     num_workers=1,

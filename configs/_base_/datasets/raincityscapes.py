@@ -6,7 +6,7 @@ source = dict(
     layout="""
 data/raincityscapes/
     train/rain/<city>/<image>_leftImg8bit_rain_alpha_A_beta_B_dropsize_D_pattern_P.png
-    train/norain/<city>/<image>_leftImg8bit.png    (9,432 pairs; test likewise, 1,188 pairs)
+    train/norain/<city>/<image>_leftImg8bit.png    (9,432 pairs; the same layout in test/, with 1,188 pairs)
 """,
 )
 pairing = dict(type='template', img='{image}_leftImg8bit_rain_{parameters}', gt='{image}_leftImg8bit')

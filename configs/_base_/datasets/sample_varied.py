@@ -1,4 +1,5 @@
-# The photographs of sample.py, scaled to several sizes. Training draws light to heavy rain over crops of 96x96.
+# The photographs of sample.py, scaled to several sizes. In training, light to heavy rain is drawn over crops of 96x96
+# pixels.
 _base_ = './sample.py'
 rain = ['light:1', *['light'] * 3, *['varied-light'] * 2, 'heavy:2', 'heavy', *['varied-heavy'] * 2]
 train_dataloader = dict(

@@ -5,7 +5,7 @@ source = dict(
     prepare='python tools/prepare_dataset.py spa SRC',
     layout="""
 data/spa/
-    train/rain/000/000-1_0_0.png   train/norain/000/000_0_0.png   (of each scene, frames with one ground truth)
+    train/rain/000/000-1_0_0.png   train/norain/000/000_0_0.png   (several frames of a scene have one ground truth)
     test/rain/1.png                test/norain/1gt.png            (1,000 pairs)
 """,
 )

@@ -1,5 +1,5 @@
-# MAFNet's recipe: Adam for 700 epochs. The learning rate is halved every 100 epochs. A config sets the batch of four
-# crops.
+# MAFNet's recipe: Adam for 700 epochs. The learning rate is halved every 100 epochs. Each MAFNet config sets the batch
+# size of four crops.
 _base_ = '../default_runtime.py'
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=2e-4))
 param_scheduler = [dict(type='StepLR', step_size=100, gamma=0.5, by_epoch=True)]

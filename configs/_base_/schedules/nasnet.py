@@ -1,4 +1,5 @@
-# NASNet's recipe: RAdam and a cosine over 300,000 steps. A batch has two random crops, mirrored and rotated at random.
+# NASNet's recipe: RAdam, with a learning rate that follows a cosine over 300,000 steps. A batch has two random crops,
+# which are mirrored and rotated at random.
 _base_ = '../default_runtime.py'
 # A config takes this entry by train_dataloader = _base_.pop('train_loader').
 train_loader = dict(

@@ -1,5 +1,6 @@
-# Adam with 200 steps of warm-up, then a cosine. The weights of a checkpoint are exponential moving averages. A config
-# sets train_cfg.max_iters, and sets param_scheduler[1].T_max to 200 less.
+# Adam. The learning rate rises in 200 steps of warm-up, and then follows a cosine. The weights of a checkpoint are
+# exponential moving averages. Each config sets train_cfg.max_iters. It also sets param_scheduler[1].T_max to max_iters
+# minus 200.
 _base_ = '../default_runtime.py'
 optim_wrapper = dict(
     type='OptimWrapper',

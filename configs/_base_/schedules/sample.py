@@ -1,4 +1,4 @@
-# A short training on the photographs in demo/sample: Adam and a cosine over 900 steps.
+# A short training on the photographs in demo/sample: Adam, with a learning rate that follows a cosine over 900 steps.
 _base_ = '../default_runtime.py'
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3))
 param_scheduler = [dict(type='CosineAnnealingLR', T_max=900, eta_min=1e-5, by_epoch=False)]

@@ -1,7 +1,7 @@
-# SIAN's recipe: Adam with a constant learning rate and the betas of the authors' code. A batch has 18 patches from
-# a grid on each image.
+# SIAN's recipe: Adam with a constant learning rate and the betas of the authors' code. A batch has 18 patches. The
+# patches of an image lie on a grid.
 _base_ = '../default_runtime.py'
-# The initial weights of the authors' code. A config takes them by _base_.pop('init_cfg').
+# The initial weights of the authors' code. A config takes this entry by _base_.pop('init_cfg').
 init_cfg = dict(type='Normal', layer='Conv2d', std=0.02, bias=0)
 # A config takes this entry by train_dataloader = _base_.pop('train_loader'), and adds the grid of its data set.
 train_loader = dict(

@@ -1,4 +1,5 @@
-# Our recipe for rain-free images with synthetic rain: Adam and a cosine over 60,000 steps.
+# Our recipe for rain-free images with synthetic rain: Adam, with a learning rate that follows a cosine over 60,000
+# steps.
 _base_ = '../default_runtime.py'
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=5e-4))
 param_scheduler = [dict(type='CosineAnnealingLR', T_max=60000, eta_min=1e-6, by_epoch=False)]

@@ -10,8 +10,8 @@ model = dict(
         bgr_to_rgb=True,
         pad_size_divisor=32,
     ),
-    # Any convolutional network of timm can be used. `in_channels` of the neck must then be the numbers of channels that
-    # this network has at strides 8, 16 and 32.
+    # You can use any other convolutional network of timm. Then set `in_channels` of the neck to the numbers of channels
+    # of this network at strides 8, 16 and 32.
     backbone=dict(
         type='mmseg.TIMMBackbone',
         model_name='resnet18',
@@ -26,7 +26,7 @@ model = dict(
         in_channels=64,
         feat_channels=64,
         stacked_convs=2,
-        # Anchors are half as large as in mmdet's configs for COCO, because the median pedestrian of CamVid is 13x38 px.
+        # The anchors are half as large as in mmdet's configs for COCO, because the median pedestrian has 13x38 pixels.
         anchor_generator=dict(
             type='AnchorGenerator', ratios=[1.0], octave_base_scale=4, scales_per_octave=1, strides=[8, 16, 32, 64]
         ),
@@ -54,7 +54,7 @@ test_cfg = dict(type='TestLoop')
 default_hooks = dict(
     logger=dict(interval=50),
     checkpoint=dict(by_epoch=False, interval=400, max_keep_ckpts=1),
-    # After a training of only twenty minutes, few scores are above 0.3, mmdet's default.
+    # After a training of only twenty minutes, few boxes have a score above 0.3, the default threshold of mmdet.
     visualization=dict(score_thr=0.15),
 )
 log_processor = dict(by_epoch=False)

@@ -1,4 +1,4 @@
-# Boxes of cars, pedestrians and bicyclists in CamVid, which tools/prepare_dataset.py camvid_boxes makes
+# Boxes of cars, pedestrians and bicyclists in CamVid. `tools/prepare_dataset.py camvid_boxes` makes the boxes.
 dataset_type = 'CocoDataset'
 data_root = 'data/camvid'
 boxes_root = 'data/camvid_boxes'

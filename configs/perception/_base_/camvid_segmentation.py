@@ -1,5 +1,5 @@
-# CamVid in the version of the authors of SegNet: street scenes of 480x360, 367 for training, 101 for validation and 233
-# for testing. It has 11 classes, 0 to 10. Label 11 marks pixels without a class.
+# CamVid in the version that the authors of SegNet share: 367 street scenes for training, 101 for validation and 233 for
+# testing. The images have 480x360 pixels. The 11 classes have the labels 0 to 10. Pixels without a class have label 11.
 dataset_type = 'BaseSegDataset'
 data_root = 'data/camvid'
 classes = (

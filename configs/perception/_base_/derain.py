@@ -1,6 +1,6 @@
-# The derainer of all configs *_derained.py. To choose another derainer, put DERAINER=NAME before a command. NAME is a
-# key of `trained`, the name of a bundled model such as sian, or the path of a config. `--cfg-options derainer=...` has
-# no effect, because options are applied after this file has built `derain`.
+# The derainer of all configs *_derained.py. To choose another derainer, set the environment variable DERAINER to a key
+# of `trained`, to the name of a bundled model such as sian, or to the path of a config. `--cfg-options derainer=...`
+# has no effect, because options are applied after this file has set `derain`.
 trained = dict(
     sian_rain100h=dict(config='mmderain::derain/sian_rain100h.py', checkpoint='work_dirs/sian_rain100h/epoch_100.pth'),
     jdnet_rain200h=dict(

@@ -1,4 +1,4 @@
-# Boxes of persons who cross a square in front of a fixed camera. tools/prepare_dataset.py street makes data/street.
+# Boxes of persons who cross a square in front of a fixed camera. `tools/prepare_dataset.py street` makes data/street.
 dataset_type = 'CocoDataset'
 data_root = 'data/street/'
 metainfo = dict(classes=('person',), palette=[(64, 220, 64)])

@@ -1,4 +1,4 @@
-# Persons and background in front of a fixed camera. tools/prepare_dataset.py street makes data/street.
+# Label maps of persons and background in front of a fixed camera. `tools/prepare_dataset.py street` makes data/street.
 dataset_type = 'BaseSegDataset'
 data_root = 'data/street'
 train_pipeline = [

@@ -1,1 +1,1 @@
-"""Campaigns that measure whether the promises of docs/en/reliability.md hold."""
+"""Campaigns: long tests of the promises in docs/en/reliability.md."""

@@ -1,4 +1,4 @@
-"""Code that all campaigns share: a tiny training, forked programs, and measurements of a process."""
+"""Code that the campaigns share: a tiny training, forked processes, and measurements of a process."""
 
 import os
 import signal
@@ -19,9 +19,9 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def prepare_process() -> None:
-    """Prepare a process that runs campaigns, before it starts any thread."""
-    # mmengine formats the config of a run with yapf up to six times, which takes most of the time of a short run. This
-    # folder contains a replacement for yapf that does nothing.
+    """Prepare this process for campaigns. Call this function before the process starts a thread."""
+    # In each training, mmengine formats the config with yapf up to six times. In a short training, this takes most of
+    # the time. The folder tests/stubs contains a replacement for yapf that does nothing.
     sys.path.insert(0, str(ROOT / 'tests/stubs'))
     # A forked process hangs if its parent has already started threads of torch or OpenCV.
     torch.set_num_threads(1)
@@ -43,11 +43,11 @@ def write_photographs(folder: Path, number: int, size: tuple[int, int] = (64, 96
 
 
 def training_arguments(data: Path, work_dir: Path, steps: int, interval: int = 1) -> list[str]:
-    """Return the arguments of tools/train.py for a tiny SIAN with averaged weights.
+    """Write the config of a tiny SIAN with averaged weights, and return the arguments of tools/train.py to train it.
 
     Args:
         data: folder of photographs.
-        work_dir: work directory. The config is written next to it.
+        work_dir: work directory of the training. The config is written to the file ``<work_dir>.py`` next to it.
         steps: number of steps.
         interval: number of steps between two checkpoints.
     """
@@ -89,7 +89,7 @@ def load_script(path: str) -> ModuleType:
 
 
 def fork(program: Callable[[Sequence[str]], int], arguments: Sequence[str], log: Path, **environment: str) -> int:
-    """Run a program in a forked process, which has the imports of this process already; return its process ID.
+    """Start a program in a forked process, which already has the imports of this process. Return the process ID.
 
     Args:
         program: function that takes the arguments and returns the exit status.
@@ -121,7 +121,7 @@ def kill(process: int) -> int | None:
     """Kill a forked process if it is still running.
 
     Returns:
-        None if the process was still running, else its exit status.
+        None if the process was killed. If it had already ended, its exit status.
     """
     done, status = os.waitpid(process, os.WNOHANG)
     if done:
@@ -132,7 +132,7 @@ def kill(process: int) -> int | None:
 
 
 def wait_for(process: int, seconds: float) -> int | None:
-    """Wait until a forked process ends, and kill it when the time is up.
+    """Wait until a forked process ends. Kill it if it does not end within a number of seconds.
 
     Returns:
         The exit status, or None if the process was killed.

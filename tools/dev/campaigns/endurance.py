@@ -12,7 +12,7 @@ INTERVAL = 60
 
 
 def record(process: int | str, temporary: Path) -> dict:
-    """Return the resident memory of a process in MB, and its numbers of open files and temporary files."""
+    """Return the resident memory of a process in MB, its number of open files, and its number of temporary files."""
     return dict(
         resident_mb=round(resident_mb(process), 1),
         open_files=open_files(process),
@@ -21,10 +21,13 @@ def record(process: int | str, temporary: Path) -> dict:
 
 
 def inference(minutes: float) -> dict:
-    """Derain a folder of images of twelve sizes and one damaged image, again and again.
+    """Derain a folder again and again. The folder contains images of twelve sizes and one damaged image.
 
     Args:
-        minutes: duration.
+        minutes: duration in minutes.
+
+    Returns:
+        The duration, the number of derained images, and the records of memory and files.
     """
     from mmderain.apis import DerainInferencer
 
@@ -54,7 +57,10 @@ def training(minutes: float) -> dict:
     """Train a tiny network with a loader process, averaged weights and a checkpoint every 20 steps.
 
     Args:
-        minutes: duration.
+        minutes: duration in minutes.
+
+    Returns:
+        The duration, the number of training steps, and the records of memory and files.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""Kill trainings and inference at random moments, continue them, and compare with runs without interruption."""
+"""Kill trainings and inference at random moments, continue them, and compare the results with uninterrupted runs."""
 
 import os
 import random
@@ -19,7 +19,7 @@ from .common import fork, kill, load_script, photograph, training_arguments, wai
 
 
 def start_training(arguments: list[str], log: Path, processes: int) -> list[int]:
-    """Start a training in one or several processes; return the IDs of the processes."""
+    """Start a training in one or several processes, and return the IDs of the processes."""
     program = load_script('tools/train.py').main
     if processes == 1:
         return [fork(program, arguments, log)]
@@ -31,10 +31,10 @@ def start_training(arguments: list[str], log: Path, processes: int) -> list[int]
 
 
 def train_to_end(arguments: list[str], log: Path, processes: int) -> None:
-    """Train until the end without a kill.
+    """Train until the last step without a kill.
 
     Raises:
-        RuntimeError: a process fails or takes more than 600 seconds. The message is the end of the log.
+        RuntimeError: a process fails, or does not end within 600 seconds. The message is the end of the log.
     """
     for child in start_training(arguments, log, processes):
         if wait_for(child, 600) != 0:
@@ -42,15 +42,18 @@ def train_to_end(arguments: list[str], log: Path, processes: int) -> None:
 
 
 def training(number: float, processes: int = 1, steps: int = 300) -> dict:
-    """Kill and resume trainings, and compare their final weights with those of a training without interruption.
+    """Kill and resume trainings, and compare their final weights with those of an uninterrupted training.
 
-    A checkpoint is written after every step, so that many kills happen while a checkpoint is written. When a training
-    has reached its last step, the next training starts.
+    A training writes a checkpoint after every step, so that many kills happen while a checkpoint is written. When a
+    training has reached its last step, the next training starts.
 
     Args:
         number: number of kills in all trainings together.
-        processes: number of processes of the training; all of them are killed.
-        steps: number of steps of a training.
+        processes: number of processes of each training. A kill ends all of them.
+        steps: number of steps of each training.
+
+    Returns:
+        The numbers for docs/en/reliability.md, such as the number of damaged checkpoints.
     """
     rng = random.Random(0)
     kills, runs, damaged, identical, continued_at = 0, 0, 0, 0, []
@@ -81,7 +84,7 @@ def training(number: float, processes: int = 1, steps: int = 300) -> dict:
 
 
 def was_killed(children: list[int], log: Path) -> bool:
-    """Kill the processes of a program; return whether at least one of them was still running.
+    """Kill the processes of a program, and return whether at least one of them was still running.
 
     Raises:
         RuntimeError: the first process had already ended with an error. The message is the end of the log.
@@ -111,12 +114,15 @@ def equal(found: dict, expected: dict) -> bool:
 
 
 def inference(number: float) -> dict:
-    """Kill `mmderain derain` and run it again, and compare its results with those of a call without interruption.
+    """Kill `mmderain derain`, run it again, and compare its results with those of an uninterrupted call.
 
     The input is a folder with images and a video.
 
     Args:
         number: number of kills.
+
+    Returns:
+        The numbers for docs/en/reliability.md, such as the number of incomplete results.
     """
     rng = random.Random(0)
     kills, calls, partial, identical = 0, 0, 0, 0
@@ -150,7 +156,7 @@ def finished(out: Path) -> list[Path]:
 def pixels(path: Path) -> bytes:
     """Return the name and the pixels of an image, or the pixels of all frames of a video.
 
-    The bytes of video files cannot be compared, because they contain the time of writing.
+    Two video files with the same frames can have different bytes, because a file contains the time of writing.
     """
     if path.suffix == '.mp4':
         return b''.join(frame.tobytes() for frame in read_frames(path)[0])

@@ -1,4 +1,4 @@
-"""Give damaged files of every supported format to the readers of this format, and count the outcomes."""
+"""Give damaged files to the readers of their format, and count how many files are read and how many are refused."""
 
 import collections
 import contextlib
@@ -33,12 +33,13 @@ IMAGES = ('.png', '.jpg', '.bmp', '.tiff', '.webp', '.gif', '.ppm', '.jp2')
 VIDEOS = ('.mp4', '.avi', '.mkv')
 #: Time limit in seconds for a group of files.
 TIME_LIMIT = 300
-#: Number of files that one forked process reads. A nonzero exit status of this process, or a signal, is a crash.
+#: Number of files that one forked process reads. If the process ends with a nonzero exit status or by a signal, this
+#: counts as a crash.
 GROUP = 20
 
 
 def originals(folder: Path) -> list[Path]:
-    """Write undamaged files of all formats; return their paths."""
+    """Write undamaged files of all formats, and return their paths."""
     img = photograph(48, 64, 0)
     for suffix in IMAGES:
         if suffix == '.gif':
@@ -65,7 +66,7 @@ def originals(folder: Path) -> list[Path]:
 
 
 def mutate(content: bytes, rng: random.Random) -> bytes:
-    """Return a copy with random damage: the end is cut off, or bytes are changed, inserted, removed or repeated."""
+    """Return bytes with random damage: the end is cut off, or bytes are changed, inserted, removed or repeated."""
     data = bytearray(content)
     for _ in range(rng.choice((1, 1, 2, 5, 20))):
         place = rng.randrange(len(data)) if data else 0
@@ -92,8 +93,8 @@ def readers(
 ) -> dict[str, Callable[[], object]]:
     """Return the readers of a file, keyed by name.
 
-    A reader returns if it can read the file. It raises an InputError or OSError if it refuses the file. Every other
-    exception is a failure of the campaign.
+    A reader returns if it can read the file. It raises an InputError or OSError if it refuses the file. Any other
+    exception counts as an error.
 
     Args:
         path: the file.
@@ -109,10 +110,10 @@ def readers(
         def api() -> None:
             result = derainer([path, folder / 'good.png'], out_dir=out, existing='replace')
             if result.results[1].status != 'ok':
-                raise RuntimeError('the good file failed')
+                raise RuntimeError('the undamaged file could not be derained')
             if result.results[0].error is not None:
                 if path.name not in result.results[0].reason:
-                    raise RuntimeError(f'no name of the file: {result.results[0].reason}')
+                    raise RuntimeError(f'the error message does not name the file: {result.results[0].reason}')
                 raise result.results[0].error
 
         found: dict[str, Callable[[], object]] = {'api': api}
@@ -134,7 +135,8 @@ def command(path: Path, out: Path) -> None:
 
     Raises:
         InputError: the command refuses the file with an error message.
-        RuntimeError: the command prints a traceback, fails without an error message, or succeeds with one.
+        RuntimeError: the command prints a traceback, fails without an error message, or succeeds although it printed
+            an error message.
     """
     errors = io.StringIO()
     arguments = ['derain', str(path), '--out', str(out), '--existing', 'replace', '--precision', 'fp32']
@@ -167,7 +169,7 @@ def load_list(path: Path, folder: Path) -> None:
 
 
 def try_files(numbers: range, files: list[Path], report: Path) -> int:
-    """Make damaged files and give them to their readers; append one JSON line for each reader to the report.
+    """Damage files, give them to their readers, and append one line of JSON for each reader to the report.
 
     Args:
         numbers: numbers of the damaged files. Each number is the seed of the damage.
@@ -206,6 +208,9 @@ def campaign(number: float) -> dict:
 
     Args:
         number: number of damaged files.
+
+    Returns:
+        The numbers of read and refused files for each format and reader, the crashes, and the other errors.
     """
     crashes, hangs = [], []
     with tempfile.TemporaryDirectory() as name:

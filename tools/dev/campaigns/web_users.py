@@ -24,13 +24,13 @@ SIZE = 64
 
 
 def post(url: str, content: bytes, kind: str) -> bytes:
-    """Send a POST request and return the answer."""
+    """Send a POST request with a content of the MIME type ``kind``, and return the body of the answer."""
     with urlopen(Request(url, content, {'Content-Type': kind}), timeout=120) as answer:
         return answer.read()
 
 
 class User(threading.Thread):
-    """A simulated user, who repeatedly derains an image of one color and checks the color of the result.
+    """A simulated user, who repeatedly derains an image of one color and checks the color of the derained image.
 
     Args:
         address: URL of the web page.
@@ -89,7 +89,7 @@ class User(threading.Thread):
         return 'no answer'
 
     def judge(self, message: dict) -> str:
-        """Compare the color of the derained image with the color that was sent; return the outcome as a text."""
+        """Compare the color of the derained image with the color of the sent image, and return the outcome."""
         if not message['success']:
             return 'refused, queue full' if 'full' in json.dumps(message) else 'error of the page'
         text = json.dumps(message)
@@ -99,14 +99,14 @@ class User(threading.Thread):
             with urlopen(url, timeout=120) as answer:
                 images.append(answer.read())
         means = [cv2.imdecode(np.frombuffer(part, np.uint8), 1).mean((0, 1)) for part in images]
-        # The slider shows the rainy and the derained image, both of this color.
+        # The slider of the page shows the rainy and the derained image. Both must have the color of this user.
         pair = means[:2]
         right = len(pair) == 2 and all(np.abs(mean - self.color).max() < 12 for mean in pair)
         return 'right' if right else 'wrong image'
 
 
 def hostile_requests(base: str) -> Counter:
-    """Send requests for other files of the server, and load the page after each file; return the outcomes."""
+    """Ask the page for other files of the server, and load the page after each file. Count the outcomes."""
     found: Counter = Counter()
     with urlopen(f'{base}/config', timeout=120) as answer:
         functions = json.load(answer)['dependencies']
@@ -139,7 +139,7 @@ def campaign(minutes: float, users: int = 50) -> dict:
     """Serve the page to many users, and record the outcomes of their requests and the memory of the server.
 
     Args:
-        minutes: duration.
+        minutes: duration in minutes.
         users: number of users.
     """
     counts: Counter = Counter()
