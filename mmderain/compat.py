@@ -1,9 +1,9 @@
 """Handle the differences between the releases and forks of OpenMMLab. No other module does this.
 
 Two sets of distributions install the same import names (mmengine, mmcv, mmdet, mmseg): the maintained ``onedl-*`` forks
-and the originals. Importing this module checks that mmengine and mmcv from one of these sets are installed. The module
-makes three things work with both sets: ``_base_ = 'mmseg::...'`` in configs, resuming with torch >= 2.6, and training
-in several processes on a CPU.
+and the originals. Importing this module checks that mmengine and mmcv are installed. The module makes three things work
+with both sets: ``_base_ = 'mmseg::...'`` in configs, resuming with torch >= 2.6, and training in several processes on a
+CPU.
 """
 
 import importlib
@@ -12,9 +12,9 @@ from collections.abc import Callable
 from importlib import metadata, util
 
 _STACKS_HINT = (
-    'Install one OpenMMLab stack: `pip install mmderain[onedl]` (maintained forks) or '
+    'Install one set of OpenMMLab packages: `pip install mmderain[onedl]` (maintained forks) or '
     '`pip install mmderain[openmmlab]` (originals). If you need the operators of mmcv, add '
-    '`--no-build-isolation`.'
+    '`--no-build-isolation` to the command.'
 )
 
 for _name in ('mmengine', 'mmcv'):
@@ -27,7 +27,7 @@ from mmengine.logging.history_buffer import HistoryBuffer  # noqa: E402
 
 from .errors import InputError  # noqa: E402
 
-# Maps an import name to the names of the distributions that may provide it. The fork is the first one.
+# Maps an import name to the names of the distributions that may provide it: first the fork, then the original.
 _DISTRIBUTIONS = {
     'mmderain': ('mmderain',),
     'mmdet': ('onedl-mmdetection', 'mmdet'),
@@ -36,7 +36,7 @@ _DISTRIBUTIONS = {
 
 
 def installed_distribution(module: str) -> str | None:
-    """Return the name of the installed distribution that provides an import name; None if no distribution does.
+    """Return the name of the installed distribution that provides a module, or None if there is no such distribution.
 
     Args:
         module: ``'mmdet'``, ``'mmseg'`` or ``'mmderain'``.
@@ -53,29 +53,30 @@ def installed_distribution(module: str) -> str | None:
 def map_config_scopes() -> None:
     """Make ``_base_ = '<module>::...'`` in configs find the installed package.
 
-    mmengine looks up the name of the distribution in a table, which contains only the originals (``mmseg`` ->
-    ``mmsegmentation``). This function writes the installed distributions into the table. For a package that can be
-    imported but is not installed, for example through ``PYTHONPATH``, it writes the import name.
+    mmengine uses a table that maps the name of a module to the name of its distribution, for example ``mmseg`` to
+    ``mmsegmentation``. The table of mmengine contains only the originals. This function writes the names of the
+    installed distributions into the table. A module without an installed distribution, for example a module on
+    ``PYTHONPATH``, is mapped to its own name.
     """
     for module in _DISTRIBUTIONS:
         _config_utils.MODULE2PACKAGE[module] = installed_distribution(module) or module
 
 
 def _history_buffer_method(owner: type, name: str) -> Callable:
-    """Return a method of HistoryBuffer. This function replaces ``getattr`` when a checkpoint is read."""
+    """Return a public method of HistoryBuffer. This function replaces ``getattr`` when a checkpoint is read."""
     if owner is not HistoryBuffer or name.startswith('_'):
-        raise ValueError(f'refused to unpickle {owner!r}.{name}: only HistoryBuffer methods are expected')
+        raise ValueError(f'refused to load {owner!r}.{name} from a checkpoint; expected a method of HistoryBuffer')
     return getattr(owner, name)
 
 
 def allow_resuming() -> None:
-    """Allow ``torch.load(weights_only=True)`` to read all objects in a checkpoint of mmengine's Runner.
+    """Allow ``torch.load(weights_only=True)`` to read the checkpoints of mmengine's Runner.
 
-    A checkpoint contains objects of mmengine's ``HistoryBuffer`` (the smoothed losses) with numpy arrays. By default,
-    torch >= 2.6 refuses them, so that mmengine 0.10.7 cannot resume.
+    These checkpoints contain objects of mmengine's class ``HistoryBuffer``, which store the smoothed losses in numpy
+    arrays. By default, torch >= 2.6 refuses to load such objects. mmengine 0.10.7 can then not resume a training.
 
     When a checkpoint is read, a ``HistoryBuffer`` looks up its own methods with ``getattr``. This function allows
-    ``getattr`` only for the public names of ``HistoryBuffer``.
+    ``getattr`` only for the public methods of ``HistoryBuffer``.
     """
     import numpy as np
 
@@ -86,23 +87,23 @@ def allow_resuming() -> None:
     dtypes = [type(np.dtype(kind)) for kind in ('f8', 'f4', 'i8', 'i4', 'b1', 'u8')]
     globals_ = [HistoryBuffer, np.ndarray, np.dtype, *dtypes]
     globals_.append((_history_buffer_method, 'builtins.getattr'))
-    # Checkpoints that were written with numpy 1 name the module `numpy.core`. With numpy 2, they name `numpy._core`.
+    # A checkpoint that was written with numpy 1 contains the name `numpy.core`. With numpy 2, it is `numpy._core`.
     for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
         globals_ += [(getattr(multiarray, name), f'{module}.{name}') for name in ('_reconstruct', 'scalar')]
     torch.serialization.add_safe_globals(globals_)
 
 
 def init_cpu_distributed(launcher: str) -> dict | None:
-    """Start a gloo process group on a machine without a GPU.
+    """Start a gloo process group for ``--launcher pytorch`` on a machine without a GPU.
 
-    mmengine's own code for ``--launcher pytorch`` calls ``torch.cuda.set_device`` and wraps the model with
-    ``device_ids``. Neither works without a GPU.
+    mmengine's own code for this launcher calls ``torch.cuda.set_device`` and wraps the model with ``device_ids``. Both
+    steps fail without a GPU. On a machine with a GPU, or for another launcher, this function does nothing.
 
     Args:
-        launcher: value of ``--launcher``. Only ``'pytorch'`` is handled here; mmengine handles the others.
+        launcher: value of ``--launcher``.
 
     Returns:
-        The ``model_wrapper_cfg`` that the Runner needs, or None if mmengine handles the launcher.
+        The ``model_wrapper_cfg`` that the Runner needs. None if the function did nothing.
 
     Raises:
         InputError: an environment variable that ``torchrun`` sets is missing.
@@ -113,7 +114,7 @@ def init_cpu_distributed(launcher: str) -> dict | None:
         missing = [key for key in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK') if key not in os.environ]
         if missing:
             raise InputError(
-                f'--launcher pytorch: the environment lacks {", ".join(missing)}. '
+                f'--launcher pytorch: missing environment variables: {", ".join(missing)}. '
                 'Start the tool with torchrun or tools/dist_train.sh, or leave out --launcher.'
             )
         torch.distributed.init_process_group('gloo')
@@ -123,8 +124,8 @@ def init_cpu_distributed(launcher: str) -> dict | None:
 def end_distributed() -> None:
     """Wait for the other processes of a run, and close the connections to them.
 
-    A process that still has open connections when another one ends can be aborted by the back end gloo. The launcher
-    then reports a failure, although the run is complete.
+    Without this step, the first process that ends would close its connections while other processes still use them. The
+    backend gloo can abort these processes. The launcher then reports a failure, although the run is complete.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()

@@ -7,15 +7,15 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """A file, a config or other input of the user is not as expected.
+    """A file, a config or another input from the user is not as expected.
 
-    The message names the input, what was found, what was expected, and what to do. Therefore the command line tools
-    print only the message, without a traceback.
+    The message says which input is wrong, what was found, what was expected, and what to do. Therefore the command line
+    tools print only the message, without a traceback.
     """
 
     def __str__(self) -> str:
-        # If a worker process raises this error, the DataLoader raises it again with the whole traceback as the message.
-        # The original message is at the end of this text.
+        # If a worker process raises this error, the DataLoader raises it again in the main process. The message of the
+        # second error is the whole traceback. The original message is at the end of this traceback.
         return super().__str__().rsplit(f'{__name__}.InputError: ', 1)[-1].rstrip('\n')
 
 
@@ -40,10 +40,10 @@ class Stopped(Exception):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return text for the end of an error message that suggests a similar known word; '' if no word is similar."""
+    """Return a suggestion to append to an error message: the most similar known word. '' if no word is similar."""
     names = list(known)
-    # If only the prefix of a package is missing, the name with the prefix is the best match: 'mmderain.Derain' for
-    # 'Derain'.
+    # If the word lacks only the prefix of a package, the best match is the known word with the prefix. For 'Derain',
+    # this is 'mmderain.Derain'.
     close = [name for name in names if name.endswith(f'.{word}')]
     close = close or difflib.get_close_matches(word, names, n=1, cutoff=0.7)
     return f'; did you mean {close[0]!r}?' if close else ''

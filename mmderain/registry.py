@@ -1,10 +1,10 @@
 """The registries of mmderain.
 
-For each root registry of mmengine, this module creates a child registry with the scope ``mmderain``. mmengine would
-warn if one of them did not exist.
+For each root registry of mmengine, this module creates a child registry with the scope ``mmderain``. If a child were
+missing, mmengine would print a warning whenever it uses this scope.
 
-Configs can name a type without importing its module, because a registry imports the modules in its ``locations`` when
-it looks up a name for the first time.
+A config can name a type without importing its module. When a registry looks up a name for the first time, it imports
+the modules in its ``locations``.
 """
 
 from mmengine import registry as _root
@@ -24,7 +24,7 @@ _LOCATIONS = {
 
 
 def _child(name: str) -> Registry:
-    """Create the child of the root registry with this name."""
+    """Create a registry of mmderain whose parent is the registry ``name`` of mmengine."""
     root = getattr(_root, name)
     return Registry(root.name, scope='mmderain', parent=root, locations=_LOCATIONS.get(name, ['mmderain.models']))
 

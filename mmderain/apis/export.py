@@ -1,4 +1,4 @@
-"""Export a derainer to one file that runs without mmderain, in the format of ONNX or of ``torch.export``."""
+"""Export a derainer to one file in the format of ONNX or ``torch.export``, which can be used without mmderain."""
 
 import contextlib
 import logging
@@ -17,16 +17,16 @@ from mmderain.models import Derainer
 
 #: Version of the ONNX operator set.
 OPSET = 20
-#: Largest accepted difference between the exported model and PyTorch, for images in [0, 1].
+#: The results of the exported model and of the PyTorch model must differ by less than this value, on the scale [0, 1].
 TOLERANCE = 1e-4
-#: Names of the parents of the loggers that the ONNX exporter of torch uses.
+#: The ONNX exporter of torch writes its log messages to these loggers and to their children.
 EXPORT_LOGGERS = ('torch.onnx', 'onnxscript', 'onnx_ir')
-#: Suffixes of the files of ONNX and of ``torch.export``.
+#: File suffixes of the formats of ONNX and of ``torch.export``.
 SUFFIXES = ('.onnx', '.pt2')
 
 
 class ExportedModel(nn.Module):
-    """The model that is exported. It returns the result of the last stage of a derainer, clamped to [0, 1].
+    """The module that is exported. It returns the last stage result of a derainer, clamped to [0, 1].
 
     Args:
         derainer: a derainer in ``eval()`` mode.
@@ -46,10 +46,10 @@ class Export:
     """Result of :func:`export_derainer`.
 
     Attributes:
-        multiple: height and width of an input must be multiples of this number, and at least 8 times this number. None
-            if the model accepts only the size of the example input.
-        differences: for each tested (height, width), the largest difference between the results of the exported model
-            and of PyTorch.
+        multiple: the height and the width of an input must be multiples of this number, and at least 8 times this
+            number. None if the model accepts only the size of the example input.
+        differences: maps each tested (height, width) to the largest difference between the results of the exported
+            model and of the PyTorch model.
     """
 
     multiple: int | None
@@ -59,27 +59,31 @@ class Export:
 def export_derainer(
     derainer: Derainer, path: str | Path, size: tuple[int, int] = (320, 480), fixed: bool = False
 ) -> Export:
-    """Write a derainer to one file, and compare the exported model with PyTorch.
+    """Write a derainer to one file, and compare the exported model with the PyTorch model.
 
-    The exported model takes ``rainy``, float32 (1, 3, H, W), RGB in [0, 1], and returns ``derained`` of the same shape,
-    clamped to [0, 1]. It contains the conversion to the channel order of the network and the normalization.
+    The input ``rainy`` of the exported model is one image, float32 (1, 3, H, W), RGB in [0, 1]. The output ``derained``
+    has the same shape and is clamped to [0, 1]. The exported model contains the normalization and the conversion to the
+    channel order of the network.
 
     Args:
         derainer: a derainer in ``eval()`` mode, on the CPU.
-        path: the file to write, ``.onnx`` or ``.pt2`` (``torch.export``). ONNX requires the extra ``[export]``.
+        path: the file to write. Its suffix chooses the format: ``.onnx`` or ``.pt2`` (``torch.export``). ONNX requires
+            the extra ``[export]``.
         size: height and width of the example input in pixels. Default: (320, 480).
-        fixed: True exports a model that accepts only ``size``. Default: False.
+        fixed: True exports a model that accepts only ``size``. A network whose spec has ``export_any_size=False`` is
+            always exported in this way. Default: False.
 
     Returns:
-        The sizes that the model accepts, and its differences from PyTorch.
+        The sizes that the exported model accepts, and its differences from the PyTorch model.
 
     Raises:
         InputError: the suffix or the size is not supported, a package is missing, torch cannot export the network, or
-            the result of the exported model differs from PyTorch by more than 1e-4. No file is written then.
+            the results of the exported model and of the PyTorch model differ by 1e-4 or more. In all these cases, no
+            file is written.
     """
     path = Path(path)
     if path.suffix not in SUFFIXES:
-        raise InputError(f'{path}: expected a file that ends in {" or ".join(SUFFIXES)}')
+        raise InputError(f'{path}: expected a file name that ends in {" or ".join(SUFFIXES)}')
     if path.suffix == '.onnx':
         _require_onnx()
     kind = type(derainer.network).__name__
@@ -95,7 +99,7 @@ def export_derainer(
     with atomic_write(path) as part, torch.no_grad():
         try:
             _write(model, part, size, None if fixed else multiple)
-        except Exception as error:  # the exporters of torch raise many types of errors
+        except Exception as error:  # the exporters of torch can raise any exception
             reason = str(error).strip().partition('\n')[0]
             hint = '' if fixed else '; try fixed=True, which exports the model for one size only'
             raise InputError(f'{path}: torch cannot export {kind}: {reason}{hint}') from error
@@ -105,8 +109,8 @@ def export_derainer(
             difference = (exported(rainy) - model(rainy)).abs().max().item()
             if not difference < TOLERANCE:  # also refuses NaN
                 raise InputError(
-                    f'{path}: not written. At {height}x{width}, the result of the exported model differs from that of '
-                    f'PyTorch by {difference:.1e}; at most {TOLERANCE} is allowed'
+                    f'{path}: not written. At {height}x{width}, the results of the exported model and of the PyTorch '
+                    f'model differ by {difference:.1e}; the difference must be smaller than {TOLERANCE}'
                 )
             differences[height, width] = difference
     return Export(None if fixed else multiple, differences)
@@ -139,7 +143,7 @@ def _require_onnx() -> None:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise InputError(f"{error}; ONNX needs the extra [export]: pip install 'mmderain[export]'") from error
+        raise InputError(f"{error}; ONNX files need the extra [export]: pip install 'mmderain[export]'") from error
 
 
 def _write(model: ExportedModel, path: Path, size: tuple[int, int], multiple: int | None) -> None:
@@ -149,16 +153,17 @@ def _write(model: ExportedModel, path: Path, size: tuple[int, int], multiple: in
         model: the model.
         path: the file to write.
         size: height and width of the example input.
-        multiple: the exported model accepts sides that are multiples of this number. None exports it for ``size`` only.
+        multiple: the exported model accepts inputs whose height and width are multiples of this number. With None, it
+            accepts only ``size``.
     """
     rainy = torch.rand(1, 3, *size)
     shapes = None
     if multiple is not None:
-        # With sides of at least 8 multiples, the code never takes a branch for small images. Without this limit, torch
-        # would refuse the export because of these branches.
+        # The code of the network has extra branches for small images, and torch refuses to export such branches. If
+        # each side is at least 8 * multiple, the network never takes them.
         sides = [torch.export.Dim(name, min=8, max=2**14) for name in ('h', 'w')]
         shapes = ({2 + i: side if multiple == 1 else multiple * side for i, side in enumerate(sides)},)
-    with warnings.catch_warnings():  # the filter affects all threads; Python has no filter for a single thread
+    with warnings.catch_warnings():  # affects all threads, because Python has no warnings filter for one thread
         warnings.simplefilter('ignore')
         program = torch.export.export(model, (rainy,), dynamic_shapes=shapes, strict=False)
         if path.suffix == '.pt2':
@@ -175,7 +180,7 @@ def _write(model: ExportedModel, path: Path, size: tuple[int, int], multiple: in
 
 @contextlib.contextmanager
 def _errors_only(loggers: tuple[str, ...]) -> Iterator[None]:
-    """Show only errors of these loggers inside the block. Other loggers do not change."""
+    """Hide the messages of these loggers inside the block, except errors. Other loggers do not change."""
     levels = {name: logging.getLogger(name).level for name in loggers}
     for name in loggers:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The inferencer, which derains images and videos with a model that is chosen by name."""
+"""The inferencer, which derains images and videos."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -29,19 +29,19 @@ class DerainInferencer:
         weights: path of a checkpoint. None uses the bundled checkpoint of the model.
         device: device of the model, such as ``'cpu'`` or ``'cuda:0'``. None uses the first GPU if there is one.
         precision: ``'fp32'``, ``'bf16'``, ``'fp16'`` or ``'auto'``, see :class:`~mmderain.models.Derainer`. None uses
-            the value of the config, by default float32.
-        tile: side of the tiles in pixels. 0 never uses tiles. None uses the value of the config, by default tiles only
-            if the memory requires them.
+            the value of the config, or float32 if the config has no value.
+        tile: side of the tiles in pixels. 0 never uses tiles. None uses the value of the config. If the config has no
+            value, tiles are used only for images that are too large for the free memory.
         compile: True runs the network through ``torch.compile``. Compilation takes a minute or more for each new input
-            size. A last batch with fewer images also counts as a new size. After the compilation, an image takes less
-            time. None uses the value of the config, by default False.
-        max_pixels: largest number of pixels of an image file or a video frame. Larger files are refused before they are
-            decoded. Default: 500 million.
+            size. A last batch with fewer images also counts as a new size. After the compilation, the network is
+            faster. None uses the value of the config, or False if the config has no value.
+        max_pixels: largest number of pixels of an image file or a video frame. A larger image or video is refused
+            before its pixels are decoded. Default: 500 million.
 
     Raises:
         FileNotFoundError: the config file or the checkpoint does not exist.
-        InputError: no model has this name, it has no bundled weights, the checkpoint does not fit the config, or torch
-            cannot compile on this machine.
+        InputError: no model has this name, there are neither ``weights`` nor bundled weights, the checkpoint does not
+            fit the config, the machine has no such device, or torch cannot compile on this machine.
 
     Example::
 
@@ -78,35 +78,36 @@ class DerainInferencer:
     ) -> Inference:
         """Derain images and videos.
 
-        If an input cannot be derained, for any reason, the other inputs are still derained, and ``failures`` of the
-        result contains the error message. If there is only one image, video, array or tensor, and it is not given in a
-        list, its error is raised instead.
+        If an input cannot be derained, the other inputs are still derained. The attribute ``failures`` of the result
+        contains the error message. If ``inputs`` is not a list and contains only one image, video, array or tensor, the
+        error is raised instead.
 
         Args:
-            inputs: one input, or a list of inputs. An input is one of
+            inputs: one input, or a list of inputs. An input is one of these:
 
                 * the path of an image file or a video file;
                 * the path of a folder, whose images and videos are derained, including those in its sub-folders;
                 * an array, uint8 or uint16, with the shape (H, W), (H, W, 3) BGR or (H, W, 4) BGRA;
                 * a tensor, RGB in [0, 1], with the shape (3, H, W) or (N, 3, H, W).
             batch_size: number of images of the same size that are derained together. Default: 1.
-            out_dir: folder for the result files. A result has the file name of its input; the suffix changes to .mp4
-                for a video, and to .png if the image format cannot be written. The results of a folder are put into the
-                same sub-folders as their inputs. Results of arrays are named by their position in the list. None
-                returns the results as arrays. Results of tensors are always returned as tensors.
-            existing: what to do if a result file already exists: ``'refuse'`` (the default) raises an error,
-                ``'skip'`` keeps the file and does not derain the input, ``'replace'`` replaces the file.
+            out_dir: folder for the result files. A result file has the name of its input file. The suffix changes to
+                .mp4 for a video, and to .png if the image format cannot be written. The results of a folder are written
+                to the same sub-folders as in the input folder. The result of an array at position 3 of the list is
+                ``input_3.png``; positions start at 0. Results of tensors are always returned as tensors, and never
+                written. None returns the results as arrays. Videos require a folder.
+            existing: what to do if a result file already exists. ``'refuse'`` raises an error. ``'skip'`` keeps the
+                file and does not derain the input. ``'replace'`` replaces the file. Default: ``'refuse'``.
             progress: True shows a progress bar. Default: False.
 
         Returns:
             The result, with one prediction for each image, video, array and tensor.
 
         Raises:
-            FileNotFoundError: the only input does not exist. Nothing has been derained then.
-            InputError: an argument is not as expected, or a result would overwrite an input or (with
-                ``existing='refuse'``) an existing file. Nothing has been derained then. The error is also raised if the
-                only input (not in a list) cannot be read, if its result cannot be written, or if the memory is too
-                small for it. Any other exception of the network is raised unchanged.
+            FileNotFoundError: there is only one input, and it does not exist.
+            InputError: an argument is not as expected; a result would overwrite an input; or a result file already
+                exists and ``existing`` is ``'refuse'``. In these cases, no input is derained. If ``inputs`` is a single
+                input and not a list, the error is also raised if the input cannot be read, the result cannot be
+                written, or the memory is too small. Any other exception of the network is raised unchanged.
         """
         if existing not in ('refuse', 'skip', 'replace'):
             raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
@@ -135,8 +136,8 @@ class DerainInferencer:
     ) -> Iterator[dict[int, DecodedImage | Tensor]]:
         """Load the inputs, and yield them in batches of successive images of the same size.
 
-        Videos are derained here, because their frames form their own batches. Skipped files and errors are put into the
-        results here.
+        This method also derains the videos, because the frames of a video form separate batches. It stores skipped
+        files and errors in ``results``.
 
         Yields:
             A dict that maps the number of each input in the batch to the loaded image or tensor.
@@ -168,9 +169,10 @@ class DerainInferencer:
     def _derain(
         self, batch: dict[int, DecodedImage | Tensor], sources: list[Source], results: list[InputResult]
     ) -> None:
-        """Derain a batch and put its predictions and failures into the results.
+        """Derain a batch, and store the predictions and errors in ``results``.
 
-        If the batch fails, each of its images is derained alone. Only the images that fail again are failures.
+        If the batch fails, each image of the batch is derained alone. An error is stored only for an image that fails
+        again.
         """
         derained = None
         try:
@@ -182,7 +184,7 @@ class DerainInferencer:
                 (number,) = batch
                 results[number].fail(error)
                 return
-        if derained is None:  # outside the except block, because inside it the tensors of the failed batch still exist
+        if derained is None:  # not in the except block: there, the tensors of the failed batch still need memory
             for number, image in batch.items():
                 self._derain({number: image}, sources, results)
             return
@@ -194,10 +196,10 @@ class DerainInferencer:
 
 
 def _finish(source: Source, image: DecodedImage | Tensor, restored: Tensor) -> Prediction:
-    """Convert the derained tensor to the type of the input, and write it to a file if the input has a target.
+    """Convert a derained tensor to the type of the input, and write it to the target file if there is one.
 
     Args:
-        source: the input.
+        source: the input, with the path of the target file.
         image: the loaded input.
         restored: the derained tensor, (N, 3, H, W).
 

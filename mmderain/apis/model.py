@@ -1,4 +1,4 @@
-"""Functions that build derainers from a config, or by name with trained weights."""
+"""Functions that build derainers from configs or from the names of models."""
 
 from pathlib import Path
 
@@ -48,8 +48,9 @@ def require_compiler(device: str) -> None:
     except Exception as error:  # the type of the error depends on which program or package is missing
         reason = str(error).strip().partition('\n')[0]
         raise InputError(
-            f'compile: torch cannot compile for {device} here ({reason}). torch.compile needs a C++ compiler (on '
-            'Linux: g++ and the headers of Python), and for a GPU also Triton. Install these, or do not use compile.'
+            f'compile: torch cannot compile for {device} on this machine ({reason}). torch.compile needs a C++ '
+            'compiler (on Linux: g++ and the headers of Python), and for a GPU also Triton. Install these packages, or '
+            'do not use compile.'
         ) from error
 
 
@@ -63,16 +64,17 @@ def init_model(
 
     Args:
         config: path of a config file, or a loaded config. Its entry ``model`` is built.
-        checkpoint: path of the weights to load. None keeps the initial weights.
+        checkpoint: path of the checkpoint with the weights to load. None keeps the initial weights.
         device: device of the model, such as ``'cpu'`` or ``'cuda:0'``. Default: ``'cpu'``.
-        cfg_options: entries of the config to override, with dotted keys such as ``'model.tile'``.
+        cfg_options: maps keys of the config, such as ``'model.tile'``, to new values.
 
     Returns:
         The model in ``eval()`` mode. Its attribute ``cfg`` is the config.
 
     Raises:
         FileNotFoundError: the config file or the checkpoint does not exist.
-        InputError: the config cannot be built, the checkpoint does not fit it, or the machine has no such device.
+        InputError: the model cannot be built from the config, the checkpoint does not fit the model, or the machine has
+            no such device.
     """
     require_device(device)
     if not isinstance(config, Config):
@@ -108,16 +110,16 @@ def trained_derainer(
         model: name, path or dict, see :func:`~mmderain.hub.find_derainer`.
         weights: path of a checkpoint. None uses the bundled checkpoint of the model.
         device: device of the model, such as ``'cpu'`` or ``'cuda:0'``. Default: ``'cpu'``.
-        cfg_options: entries of the config to override, with dotted keys. An entry with the value None keeps the value
-            of the config.
+        cfg_options: maps keys of the config, such as ``'model.tile'``, to new values. The new value None keeps the
+            value of the config.
 
     Returns:
         The derainer in ``eval()`` mode.
 
     Raises:
         FileNotFoundError: the config file or the checkpoint does not exist.
-        InputError: no model has this name, the checkpoint does not fit the config, or the network has parameters, but
-            no checkpoint is named or bundled.
+        InputError: no model has this name, the checkpoint does not fit the config, the machine has no such device, or
+            the network has parameters and no checkpoint is named or bundled.
     """
     config, weights = find_derainer(model, weights)
     options = {key: value for key, value in (cfg_options or {}).items() if value is not None}
@@ -126,6 +128,7 @@ def trained_derainer(
         name = type(derainer.network).__name__ if isinstance(model, dict) else model
         raise InputError(
             f'{name}: no checkpoint is named and none is bundled; an untrained derainer only damages images. Name a '
-            'checkpoint (weights, --weights), or use a model with bundled weights; `mmderain models` lists these.'
+            'checkpoint (argument weights, option --weights), or use a model with bundled weights. The command '
+            '`mmderain models` lists these models.'
         )
     return derainer

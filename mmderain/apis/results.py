@@ -21,9 +21,10 @@ class InputResult:
 
     Attributes:
         name: name of the input.
-        prediction: the path of the result file if there is one; a tensor if the input is a tensor; otherwise an array
-            with the channels and the dtype of the input (BGR, as in OpenCV). None if the input failed.
-        error: the exception that the input raised. None if there was no error.
+        prediction: a tensor if the input is a tensor. Otherwise the path of the result file, or an array if no file is
+            written. The array has the dtype and the number of channels of the input, in the order BGR or BGRA. None if
+            the input failed.
+        error: the exception that was raised for this input. None if there was no error.
         reason: the error message. Empty if there was no error.
         skipped: whether the input was skipped because its result file already exists and ``existing`` is ``'skip'``.
             ``prediction`` is then the path of this file.
@@ -37,14 +38,14 @@ class InputResult:
 
     @property
     def status(self) -> str:
-        """Return ``'ok'`` or ``'failed'``."""
+        """Return ``'failed'`` if there was an error, else ``'ok'``."""
         return 'ok' if self.error is None else 'failed'
 
     def fail(self, error: Exception) -> None:
-        """Store the exception that the input raised, and its message."""
+        """Store the exception that was raised for this input, and the error message."""
         self.error = error
-        # The frames of the traceback would keep the tensors of the network in memory. Therefore they are cleared,
-        # except for the frames of the inferencer itself, which are still in use.
+        # The stack frames in the traceback would keep the tensors of the network in memory. Therefore these frames are
+        # cleared. The frames of the inferencer itself are not cleared, because they are still in use.
         for frame, _ in traceback.walk_tb(error.__traceback__):
             if frame.f_globals.get('__name__') != 'mmderain.apis.inferencer':
                 with contextlib.suppress(RuntimeError):  # the frame is running
@@ -64,21 +65,21 @@ class Inference:
 
     @property
     def predictions(self) -> list[Prediction | None]:
-        """Return the prediction of each input; None for an input that failed."""
+        """Return the prediction of each result; None if its input failed."""
         return [result.prediction for result in self.results]
 
     @property
     def failures(self) -> dict[str, str]:
-        """Return the error message of each input that failed, keyed by its name."""
+        """Return the error message of each failed input, keyed by the name of the input."""
         return {result.name: result.reason for result in self.results if result.error is not None}
 
 
 def failure_reason(name: str, error: Exception) -> str:
-    """Return the error message of an input that failed.
+    """Return the error message for an input that failed.
 
     Args:
         name: name of the input.
-        error: the exception that the input raised.
+        error: the exception that was raised for this input.
     """
     if is_out_of_memory(error):
         return f'{name}: the memory of the device is too small; set a smaller batch_size, or tile=512'
@@ -90,6 +91,6 @@ def failure_reason(name: str, error: Exception) -> str:
 def is_out_of_memory(error: Exception) -> bool:
     """Return whether an exception means that the memory of a GPU or of the CPU is too small.
 
-    For the memory of the CPU, torch raises a RuntimeError, which can only be recognized by its message.
+    If the memory of the CPU is too small, torch raises a plain RuntimeError. Only its message shows the reason.
     """
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or 'DefaultCPUAllocator' in str(error)

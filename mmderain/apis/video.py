@@ -22,9 +22,9 @@ class VideoReport:
     Attributes:
         path: path of the written file.
         frames: number of frames.
-        flicker: mean absolute change of the pixel values (0 to 255) from one frame to the next, as a pair: before and
-            after deraining. None for a single frame. Rain streaks change from frame to frame, so that removing them
-            decreases this value. Motion in the scene contributes to both values.
+        flicker: mean absolute change of the pixel values (0 to 255) from one frame to the next. The first value is for
+            the rainy video, the second for the derained video. None for a single frame. Rain streaks change from frame
+            to frame, so a good derainer reduces the flicker. Motion in the scene increases both values.
         audio: whether the written file has sound.
     """
 
@@ -44,7 +44,7 @@ def derain_video(
 ) -> VideoReport:
     """Derain a video frame by frame, and write the result to an MP4 file.
 
-    If an error is raised, the result file is not written. The sound is copied if ffmpeg is installed.
+    If an error is raised, the result file is not written. If ffmpeg is installed, the sound of the video is copied.
 
     Args:
         model: a derainer in ``eval()`` mode.
@@ -59,15 +59,15 @@ def derain_video(
 
     Raises:
         FileNotFoundError: the source does not exist.
-        InputError: an argument is not as expected, the source cannot be read or is incomplete, or the target cannot be
-            written.
+        InputError: an argument is not as expected, the source cannot be read or is incomplete (see
+            :func:`~mmderain.io.video.read_frames`), or the target cannot be written.
     """
     require_whole_number('batch_size', batch_size, 1)
     if limit is not None:
         require_whole_number('limit', limit, 1)
     target = require_mp4(target)
     if target.resolve() == Path(source).resolve():
-        raise InputError(f'{source}: its result would overwrite the video; name another target')
+        raise InputError(f'{source}: the result would overwrite the video itself; name another target')
     frames, rate = read_frames(source, max_pixels)
     changes, num_frames, previous = [], 0, None
 

@@ -1,4 +1,4 @@
-"""Data sets of image pairs and of rain-free images, with their sampler and transforms."""
+"""Data sets of image pairs and of single images, and their sampler and transforms."""
 
 from . import transforms  # noqa: F401  (registers the transforms)
 from .image_folder_dataset import ImageFolderDataset

@@ -1,4 +1,4 @@
-"""Base class of mmderain's data sets, with reproducible pipelines and helpful errors for missing data."""
+"""Base class of mmderain's data sets. It makes pipelines reproducible and raises clear errors for missing data."""
 
 import contextlib
 import logging
@@ -21,10 +21,11 @@ from .samplers import SeededIndex
 def seeded(index: SeededIndex) -> Iterator[None]:
     """Seed ``random`` and ``numpy.random`` inside a block, and restore their states afterwards.
 
-    The transforms of mmcv and mmderain use these two generators. Inside the block, their results are reproducible.
+    The transforms of mmcv and mmderain use these two random generators. Inside the block, the results of these
+    transforms are reproducible.
 
     Args:
-        index: the seed. All three numbers of the index are used.
+        index: the three numbers of this index together are the seed.
     """
     states = random.getstate(), np.random.get_state()
     words = np.random.SeedSequence([index.seed, index.visit, index.index]).generate_state(5)
@@ -38,20 +39,26 @@ def seeded(index: SeededIndex) -> Iterator[None]:
 
 
 class DerainDataset(BaseDataset):
-    """Base class of data sets whose items are the image files in folders.
+    """Base class of data sets whose items are image files in folders.
 
     Args:
-        source: texts for the error message about missing data: ``name`` (of the data set), ``published_at``, ``layout``
-            (of the folders), ``prepare`` (the command that creates this layout) and ``ann_file`` (how to create the
-            list of images). They are not part of ``metainfo``, because mmengine treats a string in it as the name of
+        source: texts for the error message about missing data. These keys are used:
+
+            * ``name``: name of the data set;
+            * ``published_at``: where the data set is published;
+            * ``layout``: the expected folders and files;
+            * ``prepare``: the command that creates this layout;
+            * ``ann_file``: how to create the list of images.
+
+            These texts are not stored in ``metainfo``, because mmengine treats a string in ``metainfo`` as the name of
             a file to read.
-        unreadable: what to do in training with an item whose images cannot be read. ``'error'`` stops the training.
-            ``'skip'`` writes a warning to the log and uses the next item of the data set instead. A test always stops,
-            because its scores would otherwise be those of other images.
+        unreadable: what to do in training if an image of an item cannot be read. ``'error'`` raises the error.
+            ``'skip'`` writes a warning to the log and uses the next item of the data set instead. With
+            ``test_mode=True``, the error is always raised, because another item would change the scores.
         kwargs: arguments of mmengine's ``BaseDataset``.
 
     Raises:
-        InputError: ``unreadable`` has another value. Also raised when an item is loaded whose images cannot be read.
+        InputError: ``unreadable`` has another value. Items raise this error too, if an image cannot be read.
     """
 
     accepts_seeded_index = True  # SeededSampler checks this attribute
@@ -61,12 +68,20 @@ class DerainDataset(BaseDataset):
             raise InputError(f"{type(self).__name__}: unreadable must be 'error' or 'skip', found {unreadable!r}")
         self.source = source or {}
         self.unreadable = unreadable
-        # By default, mmengine silently loads another item if an image cannot be read. With max_refetch=0, the image
-        # raises an error that names it.
+        # By default, mmengine uses another item without a message if a pipeline returns None. max_refetch=0 switches
+        # this off.
         super().__init__(max_refetch=0, **kwargs)
 
     def prepare_data(self, idx: int | SeededIndex) -> dict:
-        """Run the pipeline on one item. If the index is a :class:`SeededIndex`, it seeds the random transforms."""
+        """Run the pipeline on one item.
+
+        Args:
+            idx: index of the item. A :class:`SeededIndex` also seeds the random transforms.
+
+        Raises:
+            OSError, InputError: an image of the item cannot be read. With ``unreadable='skip'``, an InputError is
+                raised only if no item of the data set can be read.
+        """
         if self.unreadable == 'error' or self.test_mode:
             return self._run_pipeline(idx, 0)
         last: Exception | None = None
@@ -74,14 +89,15 @@ class DerainDataset(BaseDataset):
             try:
                 return self._run_pipeline(idx, offset)
             except (OSError, UnreadableImageError) as error:
-                print_log(f'{error}; the training uses the next item instead', 'current', logging.WARNING)
+                print_log(f'{error}; training continues with the next item', 'current', logging.WARNING)
                 last = error
         raise InputError(f'{self.folder("img")}: none of the {len(self)} items can be read; the last error: {last}')
 
     def _run_pipeline(self, idx: int | SeededIndex, offset: int) -> dict:
-        """Run the pipeline on the item that is ``offset`` places after ``idx``, with the seed of ``idx``."""
+        """Run the pipeline on the item with the index ``idx + offset``, with the seed of ``idx``."""
         index = idx.index if isinstance(idx, SeededIndex) else idx
-        # With offset 0, an index that is too large must raise an IndexError, because that error ends an iteration.
+        # With offset 0, an index that is too large must raise an IndexError, because this error ends a `for` loop over
+        # the data set.
         if offset:
             index = (index + offset) % len(self)
         if not isinstance(idx, SeededIndex):
@@ -95,10 +111,10 @@ class DerainDataset(BaseDataset):
         return self.prepare_data(idx)
 
     def _join_prefix(self) -> None:
-        """Keep the prefixes unchanged. :meth:`folder` joins them with the data root when a folder is needed."""
+        """Do not join the prefixes with the data root, as mmengine does. :meth:`folder` joins them."""
 
     def folder(self, key: str) -> Path:
-        """Return the folder of a key of ``data_prefix``, such as ``'img'``; it includes the data root."""
+        """Return the path of a folder: the data root joined with ``data_prefix[key]``."""
         return Path(self.data_root or '.') / self.data_prefix[key]
 
     @property
@@ -107,24 +123,24 @@ class DerainDataset(BaseDataset):
         return ('img',)
 
     def require_folders(self) -> None:
-        """Check that the needed folders exist, without listing their files.
+        """Check that the folders of :attr:`needed_prefixes` exist, without a search for images in them.
 
         Raises:
-            FileNotFoundError: a folder is missing. The message is that of :meth:`list_folder`.
+            FileNotFoundError: a folder is missing. The message is the same as in :meth:`list_folder`.
         """
         for key in self.needed_prefixes:
             if not self.folder(key).is_dir():
                 raise FileNotFoundError(self._missing_message(self.folder(key)))
 
     def list_folder(self, key: str) -> list[Path]:
-        """Return the paths of the images in a folder, relative to this folder.
+        """Return the paths of the images in a folder and its sub-folders, relative to the folder.
 
         Args:
             key: key of the folder in ``data_prefix``, such as ``'img'``.
 
         Raises:
-            FileNotFoundError: the folder is missing or contains no image. The message says where the folder was
-                expected, where the data set is published, and which layout it must have.
+            FileNotFoundError: the folder is missing or contains no image. The message contains the path of the folder
+                and the texts in ``source``.
         """
         folder = self.folder(key)
         files = list_images(folder) if folder.is_dir() else []
@@ -133,19 +149,21 @@ class DerainDataset(BaseDataset):
         return files
 
     def _missing_message(self, folder: Path) -> str:
-        state = 'holds no images' if folder.is_dir() else 'does not exist'
+        state = 'contains no images' if folder.is_dir() else 'does not exist'
         name = self.source.get('name', 'data set')
         lines = [f'{folder} {state} (looked for in {Path.cwd()}).']
         if 'published_at' in self.source:
-            lines.append(f'The config expects {name}. To use your own images, change `data_root` of the data set.')
+            lines.append(f'The config expects this data set: {name}.')
             lines.append(f'Published at: {self.source["published_at"]}')
         if 'layout' in self.source:
             lines.append(f'Expected layout:\n{self.source["layout"].strip()}')
         if 'prepare' in self.source:
-            lines.append(f'Unpack the data set to a folder SRC and run `{self.source["prepare"]}`, which finds the')
-            lines.append('pairs and links them; or create the layout by hand, with links or copies;')
-            lines.append('or set `data_root` of the data set in the config.')
+            lines.append('Do one of the following:')
+            lines.append(f'* Unpack the data set to a folder SRC, and run `{self.source["prepare"]}`.')
+            lines.append('  This command finds the pairs, and creates the layout with links to the images.')
+            lines.append('* Create the layout by hand, with links to the images or copies of them.')
+            lines.append('* To use images in another folder, set `data_root` of the data set in the config.')
         else:
-            lines.append('Create the folder, with links to the images or copies of them,')
-            lines.append('or set `data_root` of the data set in the config.')
+            lines.append('Create the folder with links to the images or copies of them. To use images in another')
+            lines.append('folder, set `data_root` of the data set in the config.')
         return '\n'.join(lines)

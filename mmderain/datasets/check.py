@@ -1,4 +1,4 @@
-"""Decode all images of a training before it starts, and report those that cannot be read."""
+"""Decode all images of a data set before the training starts, and report the images that cannot be read."""
 
 import os
 import sys
@@ -18,12 +18,12 @@ IMAGE_KEYS = ('img_path', 'gt_path', 'seg_map_path')
 
 
 def check_data(cfg: Config, *loaders: str) -> None:
-    """Decode every image of the data loaders, and print an error message for each image that cannot be read.
+    """Decode every image of the data loaders, and print a message for each image that cannot be read.
 
     Args:
         cfg: config of a run.
-        loaders: keys of data loaders in the config, such as ``'train_dataloader'``. A key that is not in the config is
-            ignored.
+        loaders: keys of data loaders in the config, such as ``'train_dataloader'``. Keys that are missing in the config
+            are ignored.
 
     Raises:
         InputError: an image cannot be read, and its data set does not skip such images.
@@ -42,8 +42,8 @@ def check_data(cfg: Config, *loaders: str) -> None:
             numbers.append(f'{len(problems)} in {loader}')
     if numbers:
         raise InputError(
-            f'images that cannot be read: {", ".join(numbers)}. Replace or remove them. The training data sets of '
-            'mmderain can skip such images: --cfg-options train_dataloader.dataset.unreadable=skip'
+            f'images that cannot be read: {", ".join(numbers)}. Replace or remove these images. The training data sets '
+            'of mmderain can also skip them: --cfg-options train_dataloader.dataset.unreadable=skip'
         )
 
 
@@ -53,7 +53,7 @@ def image_paths(dataset: dict) -> list[Path]:
     Args:
         dataset: config of the data set.
     """
-    # No image is loaded, so the transforms are not needed.
+    # The paths are known before the transforms run. Therefore the data set is built without transforms.
     built = DATASETS.build({**dataset, 'pipeline': []} if 'pipeline' in dataset else dataset)
     built.full_init()
     items = (built.get_data_info(number) for number in range(len(built)))
@@ -65,10 +65,10 @@ def unreadable_images(paths: list[Path], name: str) -> dict[Path, str]:
 
     Args:
         paths: image files.
-        name: name of the data loader of these images. The progress bar shows it.
+        name: text in front of the progress bar, such as the name of the data loader.
 
     Returns:
-        A dict that maps the path of each unreadable image to the error message.
+        A dict that maps the path of each unreadable image to an error message.
     """
 
     def problem(path: Path) -> str:

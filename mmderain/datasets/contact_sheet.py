@@ -1,4 +1,7 @@
-"""Draw contact sheets of data sets, which show images after each transform of a pipeline."""
+"""Draw contact sheets of data sets.
+
+A contact sheet shows some items of a data set, and how each transform of the pipeline changes their images.
+"""
 
 from typing import Any
 
@@ -12,8 +15,8 @@ from mmderain.visualization import panel
 from .base import seeded
 from .samplers import SeededIndex
 
-#: Name of a transform, and the images after it: the rainy image and, if there is one, the clean image. Both are BGR
-#: uint8 (H, W, 3).
+#: Name of a transform, and the images after this transform, BGR uint8 (H, W, 3): the rainy image and, if there is one,
+#: the clean image.
 Step = tuple[str, list[np.ndarray]]
 
 
@@ -28,9 +31,15 @@ def unwrap_dataset(dataset: Any) -> Any:
 
 
 def images_of(results: dict) -> list[np.ndarray]:
-    """Return the image in the results of a pipeline and, if there is one of the same size, the clean image.
+    """Return the rainy image and the clean image from the results of a pipeline.
 
-    Both are BGR uint8 (H, W, 3).
+    A clean image of another size is left out. The list is empty if no image is loaded yet.
+
+    Args:
+        results: results of a transform.
+
+    Returns:
+        One or two images, BGR uint8 (H, W, 3).
     """
     if 'img' in results:
         images = [results['img'], results.get('gt_img')]
@@ -43,11 +52,11 @@ def images_of(results: dict) -> list[np.ndarray]:
 
 
 def pipeline_steps(dataset: Any, index: int, seed: int) -> list[Step]:
-    """Run the pipeline on one item, and return the transforms that change an image, with the images after each.
+    """Run the pipeline on one item, and return each transform that changes an image, and its images.
 
     Args:
         dataset: a data set with ``get_data_info`` and ``pipeline``, see :func:`unwrap_dataset`.
-        index: number of the item.
+        index: index of the item.
         seed: seed of the random transforms.
 
     Raises:
@@ -63,13 +72,13 @@ def pipeline_steps(dataset: Any, index: int, seed: int) -> list[Step]:
                 raise InputError(f'item {index}: {type(transform).__name__} returns None; try another item or seed')
             images = images_of(results)
             if images and not (steps and np.array_equal(images, steps[-1][1])):
-                # Copies, because the next transform may change its input in place.
+                # Copy the images, because the next transform may change them in place.
                 steps.append((type(transform).__name__, [image.copy() for image in images]))
     return steps
 
 
 def contact_sheet(rows: list[list[Step]], height: int) -> np.ndarray:
-    """Draw the steps of several items: a row for each item, with a caption at each step.
+    """Draw a contact sheet with a row for each item. A caption shows the name of each step and the size of its images.
 
     Args:
         rows: the steps of each item, see :func:`pipeline_steps`.
@@ -92,5 +101,5 @@ def contact_sheet(rows: list[list[Step]], height: int) -> np.ndarray:
 
 
 def pad_right(image: np.ndarray, width: int) -> np.ndarray:
-    """Add white columns at the right of an image that is narrower than ``width`` pixels."""
+    """Add white columns at the right if an image is narrower than ``width`` pixels."""
     return np.pad(image, ((0, 0), (0, max(width - image.shape[1], 0)), (0, 0)), constant_values=255)

@@ -1,4 +1,4 @@
-"""Data set of the images of one folder."""
+"""Data set of the images in one folder."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from .base import DerainDataset
 
 @DATASETS.register_module()
 class ImageFolderDataset(DerainDataset):
-    """Images of one folder: rain-free images for ``SynthesizeRain``, or rainy images without clean images.
+    """Images in one folder: rain-free images for ``SynthesizeRain``, or rainy images without clean images.
 
     Args:
         data_root: the folder. Its sub-folders are searched too.
@@ -26,6 +26,6 @@ class ImageFolderDataset(DerainDataset):
         super().__init__(data_root=data_root, data_prefix=dict(img=''), pipeline=list(pipeline), **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Return a dict for each image: its path ``img_path``, and its path relative to the folder as ``name``."""
+        """Return a dict for each image: ``img_path`` is its path, ``name`` is its path relative to the folder."""
         folder = self.folder('img')
         return [dict(img_path=str(folder / path), name=path.as_posix()) for path in self.list_folder('img')]

@@ -23,27 +23,30 @@ class PairedImageDataset(DerainDataset):
         data_root: root folder of the data set.
         data_prefix: folders of the rainy images (``img``) and of the clean images (``gt``), relative to the root.
             Side-by-side files need only ``img``. Default: ``dict(img='rain', gt='norain')``.
-        pairing: rule that gives the clean image of each rainy image, one of
+        pairing: rule that finds the clean image of each rainy image. It is one of these:
 
-            * ``'same_name'``: ``7.png`` with ``7.png`` or ``7.jpg``;
-            * ``dict(type='prefix', img='rain-', gt='norain-')``;
-            * ``dict(type='template', img='{id}_{version}', gt='{id}')``, names without suffix; ``{id:d}`` is compared
-              as a number;
-            * ``dict(type='side_by_side', clean='left')`` (or ``'right'``): each file holds both images.
+            * ``'same_name'``: both names are equal, except for the suffix.
+            * ``dict(type='prefix', img='rain-', gt='norain-')``: only the prefixes of the names differ.
+            * ``dict(type='template', img='{id}_{version}', gt='{id}')``: templates for the names without suffix. The
+              values of ``{id:d}`` are compared as numbers.
+            * ``dict(type='side_by_side', clean='left')``: each file contains both images. ``clean`` is the side of the
+              clean image, ``'left'`` or ``'right'``.
         ann_file: text file that lists the rainy images to use, relative to the root. Each line is a path relative to
             the ``img`` folder. An empty string uses all images.
-        patches: ``dict(size=120, stride=40, hflip=False)`` divides each image into a grid of patches, which may
-            overlap. Each patch becomes an item of the data set. The pipeline must crop it with
-            :class:`~mmderain.datasets.transforms.CropPatch`. ``hflip=True`` adds a mirrored copy of each patch. The
-            grid starts at the top left corner. Pixels at the right and at the bottom that do not fill a patch are not
-            used, as in SIAN's preparation. None uses whole images.
+        patches: None uses whole images. ``dict(size=120, stride=40, hflip=False)`` divides each image into a grid of
+            patches of 120x120 pixels, one every 40 pixels. Each patch becomes an item of the data set. The pipeline
+            must contain :class:`~mmderain.datasets.transforms.CropPatch`, which crops the patch. ``hflip=True`` adds a
+            mirrored copy of each patch. The grid starts at the top left corner. Pixels at the right and at the bottom
+            that do not fill a patch are not used, as in the data preparation of SIAN's authors.
         pipeline: configs of transforms.
         kwargs: arguments of :class:`~mmderain.datasets.base.DerainDataset` and mmengine's ``BaseDataset``, such as
             ``source``, ``indices`` and ``test_mode``.
 
     Raises:
-        FileNotFoundError: a folder, its images, ``ann_file`` or an image that it lists is missing.
-        InputError: a rainy image has no clean image, the rule fits no name, or an image is smaller than a patch.
+        FileNotFoundError: a folder is missing or contains no image, ``ann_file`` is missing, or an image that
+            ``ann_file`` lists is missing.
+        InputError: a rainy image has no clean image, no name of a rainy image matches the rule, or an image is smaller
+            than a patch.
     """
 
     def __init__(
@@ -77,7 +80,7 @@ class PairedImageDataset(DerainDataset):
         return ('img',) if self.side_by_side else ('img', 'gt')
 
     def load_data_list(self) -> list[dict]:
-        """Return the items, one for each pair or patch."""
+        """Return one item for each pair, or for each patch if ``patches`` is set."""
         img_files = self._select(self.list_folder('img'))
         img_folder = self.folder('img')
         if isinstance(self.pairing, dict) and self.side_by_side:
@@ -92,18 +95,18 @@ class PairedImageDataset(DerainDataset):
         return [patch for item in items for patch in self._patches_of(item, **self.patches)]
 
     def _select(self, img_files: list[Path]) -> list[Path]:
-        """Return the files that ``ann_file`` lists, in its order; all files if there is no ``ann_file``."""
+        """Return the files in the order of ``ann_file``; all files if there is no ``ann_file``."""
         if not self.ann_file:
             return img_files
         list_file = Path(self.data_root or '.') / self.ann_file
         if not list_file.is_file():
             raise FileNotFoundError(
                 f'{list_file} does not exist; `ann_file` of the data set names it as the list of rainy images.\n'
-                + self.source.get('ann_file', 'Create it, or set ann_file="" to use every image.')
+                + self.source.get('ann_file', 'Create this file, or set ann_file="" to use all images.')
             )
         wanted = read_text(list_file).splitlines()
         if not wanted:
-            raise InputError(f'{list_file}, which `ann_file` of the data set names, lists no image')
+            raise InputError(f'{list_file} lists no image; add paths of images, or set ann_file="" to use all images')
         missing = sorted(set(wanted) - {p.as_posix() for p in img_files})
         if missing:
             raise FileNotFoundError(
@@ -116,25 +119,25 @@ class PairedImageDataset(DerainDataset):
         """Return an item for each rainy image and its clean image.
 
         Raises:
-            InputError: a rainy image has no clean image, or the rule fits no name.
+            InputError: a rainy image has no clean image, or no name of a rainy image matches the rule.
         """
         img_folder, gt_folder = self.folder('img'), self.folder('gt')
         pairs, foreign, alone = pair_by_name(img_files, self.list_folder('gt'), self.pairing)
         if alone:
             raise InputError(
-                f'{len(alone)} of {len(img_files)} rainy images in {img_folder} have no clean image in {gt_folder} by '
-                f'the rule {self.pairing!r}, for example {[p.as_posix() for p in alone[:3]]}. '
-                'Complete the data set, or set `pairing` to the rule it follows.'
+                f'{len(alone)} of {len(img_files)} rainy images in {img_folder} have no clean image in {gt_folder}, '
+                f'for example {[p.as_posix() for p in alone[:3]]}. The pairing rule is {self.pairing!r}. '
+                'Add the missing images, or set `pairing` to the rule of this data set.'
             )
         if not pairs:
             raise InputError(
-                f'the rule {self.pairing!r} fits no name in {img_folder}, for example '
-                f'{[p.as_posix() for p in foreign[:3]]}; set `pairing` to the rule the data set follows'
+                f'no name in {img_folder} matches the pairing rule {self.pairing!r}, for example '
+                f'{[p.as_posix() for p in foreign[:3]]}; set `pairing` to the rule of this data set'
             )
         if foreign:
             print_log(
-                f'{img_folder}: skipped {len(foreign)} files whose names do not fit the rule {self.pairing!r}, '
-                f'for example {foreign[0].as_posix()}',
+                f'{img_folder}: skipped {len(foreign)} files whose names do not match the pairing rule '
+                f'{self.pairing!r}, for example {foreign[0].as_posix()}',
                 'current',
             )
         return [

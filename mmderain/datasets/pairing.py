@@ -1,4 +1,4 @@
-"""Find the clean image of each rainy image by its name, never by its position in a sorted list."""
+"""Find the clean image of each rainy image by its file name. The position in a sorted list is never used."""
 
 import re
 from pathlib import Path
@@ -10,13 +10,13 @@ _FIELD = re.compile(r'{(\w+)(:d)?}')
 
 
 class NameTemplate:
-    """A file name without its suffix, with fields in braces.
+    """Template for file names without suffix. Its fields are written in braces.
 
-    ``norain-{id}x2`` matches ``norain-12x2`` with id = ``'12'``.
+    For example, the template ``norain-{id}x2`` matches the name ``norain-12x2``; the field ``id`` is then ``'12'``.
 
     Args:
-        text: the template. ``{id}`` matches any text without a slash. ``{id:d}`` matches a whole number and compares it
-            as a number, so that 007 equals 7.
+        text: the template. ``{id}`` matches any text without a slash. ``{id:d}`` matches a whole number. Its values are
+            compared as numbers, so 007 equals 7.
     """
 
     def __init__(self, text: str) -> None:
@@ -31,7 +31,7 @@ class NameTemplate:
         self._longest, self._shortest = re.compile(pattern), re.compile(pattern.replace('+)', '+?)'))
 
     def match(self, stem: str) -> dict[str, str | int] | None:
-        """Return the fields of a name without its suffix, or None if the name does not match the template.
+        """Return the fields of a file name without suffix, or None if the name does not match the template.
 
         Raises:
             InputError: the name matches the template in more than one way.
@@ -41,7 +41,7 @@ class NameTemplate:
             return None
         if found.groups() != shortest.groups():
             raise InputError(
-                f'the name {stem!r} fits the pairing template {self.text!r} in more than one way; '
+                f'the name {stem!r} matches the pairing template {self.text!r} in more than one way; '
                 'make the template more specific, for example with {id:d} for a whole number'
             )
         return {key: int(value) if self.fields[key] else value for key, value in found.groupdict().items()}
@@ -49,9 +49,10 @@ class NameTemplate:
 
 #: Help text of the command line option that :func:`parse_pairing` reads.
 PAIRING_HELP = (
-    'how the name of an image and the name of its clean image correspond. same_name (default): they are equal; prefix '
-    "P G: the name starts with P, and that of the clean image with G, as in 'prefix rain- norain-'; template P G: "
-    "templates of both names without suffix, as in 'template {id}_{version} {id}'"
+    'rule that relates the name of an image to the name of its clean image. same_name (default): both names are equal '
+    'except for the suffix; prefix P G: the name of the image starts with P, and the name of the clean image starts '
+    "with G, as in 'prefix rain- norain-'; template P G: P is a template for the name of the image and G for the name "
+    "of the clean image, both without suffix, as in 'template {id}_{version} {id}'"
 )
 
 
@@ -59,7 +60,7 @@ def parse_pairing(words: list[str]) -> str | dict:
     """Convert the words of a command line option into a pairing rule.
 
     Args:
-        words: the words after the option, see :data:`PAIRING_HELP`.
+        words: the words that follow the option, see :data:`PAIRING_HELP`.
 
     Returns:
         The rule, in the format that :func:`templates_of` accepts.
@@ -102,7 +103,10 @@ def templates_of(pairing: str | dict) -> tuple[NameTemplate, NameTemplate]:
     img_template, gt_template = NameTemplate(img), NameTemplate(gt)
     undefined = set(gt_template.fields) - set(img_template.fields)
     if undefined:
-        raise InputError(f'pairing: {gt!r} uses the fields {sorted(undefined)}, which {img!r} does not define')
+        raise InputError(
+            f'pairing: the clean template {gt!r} uses the fields {sorted(undefined)}, which the rainy template {img!r} '
+            'does not define'
+        )
     return img_template, gt_template
 
 
@@ -123,15 +127,16 @@ class Pairing(NamedTuple):
 def pair_by_name(img_files: list[Path], gt_files: list[Path], pairing: str | dict) -> Pairing:
     """Find the clean image of each rainy image.
 
-    The two images of a pair must be in sub-folders of the same name. Their suffixes may differ.
+    The two images of a pair must have the same sub-folder in their root folders. Their suffixes may differ.
 
     Args:
         img_files: paths of rainy images, relative to the root folder of the rainy images.
         gt_files: paths of clean images, relative to the root folder of the clean images.
-        pairing: rule, see :func:`templates_of`.
+        pairing: the pairing rule, see :func:`templates_of`.
 
     Raises:
-        InputError: two clean images fit the same rainy name.
+        InputError: the rule is not valid, two clean images belong to the same rainy image, or a name matches a template
+            in more than one way.
     """
     img_template, gt_template = templates_of(pairing)
 
@@ -145,7 +150,9 @@ def pair_by_name(img_files: list[Path], gt_files: list[Path], pairing: str | dic
             continue
         other = clean.setdefault(key(path, fields), path)
         if other != path:
-            raise InputError(f'pairing is ambiguous: {other} and {path} fit the same rainy name')
+            raise InputError(
+                f'pairing is ambiguous: the clean images {other} and {path} belong to the same rainy image'
+            )
     found = Pairing([], [], [])
     for path in img_files:
         fields = img_template.match(path.stem)

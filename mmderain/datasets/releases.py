@@ -1,4 +1,4 @@
-"""Facts about the published archives of each data set: names of files and folders, and numbers of pairs."""
+"""The names of files and folders in the published releases of data sets, and the numbers of pairs."""
 
 from dataclasses import dataclass
 
@@ -12,16 +12,16 @@ class Split:
 
     Attributes:
         pairs: number of published pairs. None if no such number is known.
-        rules: alternative rules for the file names. Each rule is a regular expression for rainy images and one for
-            clean images, which must match the end of a path without its suffix. Two images are a pair if they have
-            equal values in all named groups of the clean expression; whole numbers are compared as numbers. The clean
-            expression is None if each file contains both images side by side.
+        rules: alternative rules for the file names. Each rule consists of two regular expressions: one for rainy images
+            and one for clean images. An expression must match the end of a path without its suffix. Two images are a
+            pair if all named groups of the clean expression have equal values in both paths. Whole numbers are compared
+            as numbers. The clean expression is None if each file contains both images side by side.
         folder: regular expression for the names of folders that belong to this split. '' if the names of folders do not
             show the split.
-        img: format string for the path of a prepared rainy image without its suffix. The named groups of the rainy
-            expression are its fields.
-        gt: format string for the path of a prepared clean image, with the same fields as ``img``. None if each file
-            contains both images.
+        img: format string for the path of a rainy image in the prepared data set, without suffix. Its fields are the
+            named groups of the rainy expression.
+        gt: format string for the path of a clean image in the prepared data set, with the same fields as ``img``. None
+            if each file contains both images.
         members: values of the named group ``id`` that belong to this split. None accepts all values.
     """
 
@@ -38,12 +38,13 @@ class Release:
     """A data set as it is published.
 
     Attributes:
-        splits: its splits, keyed by name.
+        splits: the splits, keyed by name.
         other: regular expression for the names of folders that belong to a related data set in the same archive. Images
             in these folders are left out.
-        compare_backgrounds: whether the training images are compared with the test images of the release, because
-            test backgrounds are known to be in its training set.
-        test_backgrounds_in_train: number of training pairs whose background is in the test set; None if unknown.
+        compare_backgrounds: True if the training set is known to contain backgrounds of the test set. The preparation
+            then always compares the clean images of both sets.
+        test_backgrounds_in_train: number of training pairs whose background is in the test set. None if the number is
+            unknown.
     """
 
     splits: dict[str, Split]
@@ -85,7 +86,7 @@ def _mpid(kind: str, train: int, test: int, rule: tuple[str, str], img: str, gt:
 def _raindrop_clarity(sister: str, train: int, test: int) -> Release:
     rules = ((r'Drop/(?P<scene>\d+)/(?P<image>[^/]+)', r'Clear/(?P<scene>\d+)/(?P<image>[^/]+)'),)
     img, gt = 'rain/{scene}/{image}', 'norain/{scene}/{image}'
-    # A plain 'train' would also fit NightRainDrop_Test.
+    # The expression 'train' alone would also match the folder NightRainDrop_Test, which contains 'tRain'.
     return Release(
         dict(
             train=Split(train, rules, '(?:drop_|^)train', img, gt),
@@ -107,8 +108,8 @@ def _same_names(train: int | None, val: int | None, test: int | None, sister: st
 _RAIN13K_TESTS = r'Rain100[HL]|Test100|Test1200|Test2800'
 _HALVES = ((r'(?P<id>[^/]+)', None),)
 
-#: Maps the name of a data set config to its release. The facts were taken from the publications and from copies of the
-#: data sets.
+#: Maps the name of a data set config to the release of this data set. The names and numbers come from the publications
+#: and from copies of the data sets.
 RELEASES = {
     'rain12': Release(
         dict(

@@ -1,4 +1,7 @@
-"""A sampler with which the order of the items and their augmentation depend only on seed, epoch and index."""
+"""A sampler for reproducible training.
+
+The order of the items and their augmentation depend only on the seed, the epoch and the index of the item.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -13,15 +16,15 @@ from mmderain.registry import DATA_SAMPLERS
 
 
 class SeededIndex(NamedTuple):
-    """Index of an item, together with the numbers that seed the random choices of its pipeline.
+    """Index of an item, with two more numbers that seed the random transforms of the pipeline.
 
-    mmderain's data sets accept it instead of a plain index. The random choices then depend only on its three numbers.
-    They do not depend on the worker process, on the items that this process loaded before, or on whether the run was
-    interrupted.
+    The data sets of mmderain accept a SeededIndex instead of a plain index. The random transforms then depend only on
+    these three numbers. They do not depend on the worker process, on the items that this process loaded before, or on
+    whether the run was interrupted.
 
     Attributes:
         index: index of the item in the data set.
-        visit: number of this use of the item, from 0. Each use of the item in a run has another number.
+        visit: number that distinguishes the uses of the same item in a run. The first use has the number 0.
         seed: seed of the run.
     """
 
@@ -34,20 +37,21 @@ class SeededIndex(NamedTuple):
 class SeededSampler(Sampler):
     """Sample like mmengine's ``DefaultSampler`` and ``InfiniteSampler``, with reproducible augmentation.
 
-    mmengine does not save the state of random generators. With its samplers, a resumed run therefore continues with
-    other crops. With this sampler, the order and the crops depend only on seed, epoch and index.
+    mmengine does not save the state of random generators. With the samplers of mmengine, a resumed run therefore uses
+    other crops than a run without an interruption. With this sampler, both runs use the same order and the same crops,
+    because these depend only on the seed, the epoch and the index of the item.
 
-    In a distributed run of ``n`` processes, process ``k`` uses the positions ``k``, ``k + n``, ``k + 2 n`` and so on of
-    the order. The batches of all processes together thus contain the items of one batch of a single process that has
+    In a distributed run of ``n`` processes, process ``k`` uses the items at the positions ``k``, ``k + n``, ``k + 2 n``
+    and so on. Together, the batches of ``n`` processes contain the same items as one batch of a single process with
     ``n`` times the batch size.
 
     Args:
         dataset: a data set that accepts a :class:`SeededIndex`, such as the data sets of mmderain.
         shuffle: whether to shuffle. False keeps the order of the data set.
-        seed: seed of the order and of the augmentation. If the config does not set it, mmengine's Runner passes its own
-            seed. None uses a random seed that is the same in all processes.
-        repeat: number of times that each item is used in an epoch. Useful for small data sets.
-        infinite: whether the sampler continues with the next epoch without end. Iteration-based training needs True.
+        seed: seed of the order and of the augmentation. If the config does not set it, mmengine's Runner passes the
+            seed of the run. None uses a random seed that is the same in all processes.
+        repeat: number of times that each item is used in an epoch. It makes the epochs of small data sets longer.
+        infinite: True starts the next epoch automatically, without end. Iteration-based training needs True.
 
     Raises:
         InputError: the data set does not accept a :class:`SeededIndex`.
@@ -63,9 +67,9 @@ class SeededSampler(Sampler):
     ) -> None:
         if not getattr(dataset, 'accepts_seeded_index', False):
             raise InputError(
-                f'SeededSampler: {type(dataset).__name__} does not accept a SeededIndex; the data sets of mmderain do. '
-                'Do not wrap them in ConcatDataset or RepeatDataset (see `repeat`); for other data sets use '
-                'DefaultSampler.'
+                f'SeededSampler: {type(dataset).__name__} does not accept a SeededIndex. Use a data set of mmderain '
+                'without a wrapper such as ConcatDataset or RepeatDataset. Instead of RepeatDataset, set `repeat` of '
+                'the sampler. For other data sets, use DefaultSampler.'
             )
         self.rank, self.world_size = get_dist_info()
         self.length = len(dataset)
@@ -77,9 +81,9 @@ class SeededSampler(Sampler):
         self._skip = 0
 
     def _order(self, epoch: int) -> list[SeededIndex]:
-        """Return all indices of an epoch in the order of their use, before they are divided among the ranks.
+        """Return all indices of an epoch in the order of their use. All ranks together use these indices.
 
-        The order is random if ``shuffle`` is True. It is the same on every rank.
+        The order is random if ``shuffle`` is True. Every rank computes the same order.
         """
         total = self.length * self.repeat
         order: Sequence[int] = range(total)
@@ -94,13 +98,14 @@ class SeededSampler(Sampler):
             epoch, start = divmod(self._skip * self.world_size + self.rank, total)
             while True:
                 yield from self._order(epoch)[start :: self.world_size]
-                # The ranks continue to take the indices in turn across the end of an epoch.
+                # The ranks take the indices in turn. The next epoch starts with the rank whose turn it is.
                 start += -(-(total - start) // self.world_size) * self.world_size - total
                 epoch += 1
                 while start >= total:
                     epoch, start = epoch + 1, start - total
         indices = self._order(self.epoch)
-        # Every rank needs the same number of indices, so the first ones are repeated at the end.
+        # Every rank needs the same number of indices. If they cannot be divided equally, the first indices of the epoch
+        # are used again at its end.
         padded = len(self) * self.world_size
         yield from (indices * -(-padded // len(indices)))[:padded][self.rank :: self.world_size]
 
@@ -108,12 +113,13 @@ class SeededSampler(Sampler):
         return -(-self.length * self.repeat // self.world_size)
 
     def set_epoch(self, epoch: int) -> None:
-        """Set the epoch; mmengine calls this at the start of each epoch."""
+        """Set the epoch; mmengine calls this method at the start of each epoch."""
         self.epoch = epoch
 
     def skip(self, num_samples: int) -> None:
-        """Skip the first ``num_samples`` indices of this rank, if the sampler is infinite.
+        """Skip the first ``num_samples`` indices of this rank. This works only if ``infinite`` is True.
 
-        mmengine calls this when an iteration-based run is resumed.
+        The onedl fork of mmengine calls this method when an iteration-based run is resumed. The original mmengine
+        0.10.7 loads and discards the data instead.
         """
         self._skip += num_samples

@@ -1,10 +1,10 @@
-"""PSNR and SSIM as pure functions; each protocol has its own name.
+"""Functions that compute PSNR and SSIM under named protocols.
 
-The scores of two papers can be compared only if both used the same protocol. PSNR on Y is about 1.4 dB higher than PSNR
-on RGB. SSIM depends on its window and on the treatment of the border. ``PROTOCOLS`` contains the protocols, and
-``measure`` computes the score of one protocol by its name. ``SSIMLoss`` uses ``ssim_map`` too.
+The scores of two papers can be compared only if both papers use the same protocol. PSNR on Y is about 1.4 dB higher
+than PSNR on RGB. SSIM depends on its window and on the padding at the border of the image. ``PROTOCOLS`` maps the name
+of each protocol to its function. ``measure`` computes the score of an image under one of these protocols.
 
-Images are arrays (H, W, 3), BGR, 0..255. Their type is uint8, or float for values that are not rounded.
+Images are arrays (H, W, 3), BGR, 0..255. Their dtype is uint8, or a float type for values that are not rounded.
 """
 
 from functools import partial
@@ -16,7 +16,8 @@ from torch import Tensor
 
 from mmderain.errors import InputError
 
-# Weights of B, G and R in [0, 1] for the luma of ITU-R BT.601, on 0..255 without its offset 16 (MATLAB's rgb2ycbcr).
+# Weights of B, G and R for the luma Y of ITU-R BT.601, as in MATLAB's rgb2ycbcr. B, G and R are on the scale [0, 1].
+# The weighted sum plus 16 is Y on the scale 0..255.
 _Y_WEIGHTS_BGR = (24.966, 128.553, 65.481)
 
 
@@ -38,7 +39,7 @@ def gaussian_window(size: int = 11, sigma: float = 1.5) -> Tensor:
     """Return a one-dimensional Gaussian window (Wang et al., 2004: size 11, sigma 1.5).
 
     Args:
-        size: number of taps.
+        size: number of values in the window.
         sigma: standard deviation in pixels.
 
     Returns:
@@ -50,8 +51,9 @@ def gaussian_window(size: int = 11, sigma: float = 1.5) -> Tensor:
 
 
 def _filter(maps: Tensor, window: Tensor, padding: int) -> Tensor:
-    """Filter the last two dimensions of (..., H, W) by the window along both axes, after padding with zeros."""
-    # On a CPU, one grouped convolution with the planes as channels is 11 to 35 times faster than a batch of planes.
+    """Pad the last two dimensions of (..., H, W) with zeros, and filter them along both axes with the window."""
+    # The planes are the channels of one grouped convolution. On a CPU, this is 11 to 35 times faster than a convolution
+    # with the planes as the batch.
     planes = maps.flatten(0, -3)[None]
     count = planes.shape[1]
     planes = F.conv2d(planes, window.expand(count, 1, 1, -1), padding=(0, padding), groups=count)
@@ -70,26 +72,27 @@ def ssim_map(
     """Return the structural similarity of every pixel (Wang et al., 2004, Eq. 13; K = 0.01, 0.03).
 
     Args:
-        x: images, (..., N, C, H, W). All images along the leading dimensions are compared with the same ``y``.
-        y: images, (N, C, H, W), float32 or float64, because half precision is too coarse. Their local statistics are
-            computed once.
-        window: (k,) with odd k and sum 1; it is applied along both axes. ``x``, ``y`` and ``window`` have the same
-            dtype and device.
-        padding: ``'valid'`` uses only windows inside the image, ``'same'`` pads the image with zeros.
+        x: images, (..., N, C, H, W). Every entry of the leading dimensions is compared with the same ``y``.
+        y: images, (N, C, H, W). Their local statistics are computed only once.
+        window: (k,) with odd k and sum 1. It is applied along both axes. ``x``, ``y`` and ``window`` have the same
+            device and the same dtype, which is float32 or float64. Half precision is too coarse.
+        padding: ``'valid'`` uses only windows that lie completely inside the image. ``'same'`` pads the image with
+            zeros.
         data_range: difference between the largest and the smallest possible value.
-        sample_covariance: divide variances by n - 1 instead of n, as scikit-image does by default.
+        sample_covariance: whether to divide variances and covariances by k * k - 1 instead of k * k, as scikit-image
+            does by default.
 
     Returns:
         (..., N, C, H', W'); H' is H for ``'same'`` and H - k + 1 for ``'valid'``.
 
     Raises:
-        ValueError: the images are smaller than the window and the padding is ``'valid'``.
+        ValueError: ``padding`` is ``'valid'``, and the images are smaller than the window.
     """
     size = window.numel()
     if padding == 'valid' and min(x.shape[-2:]) < size:
         raise ValueError(
-            f'SSIM (valid) needs images of at least {size}x{size}, found {x.shape[-2]}x{x.shape[-1]}; '
-            "use larger images or the 'same' protocol"
+            f'SSIM without padding needs images of at least {size}x{size} pixels, found {x.shape[-2]}x{x.shape[-1]}; '
+            "use larger images, or a protocol with 'same' in its name"
         )
     pad = {'valid': 0, 'same': size // 2}[padding]
     mean_x, xx, xy = _filter(torch.stack([x, x * x, x * y]), window, pad).unbind(0)
@@ -118,8 +121,8 @@ def psnr(pred: np.ndarray, gt: np.ndarray, color: str = 'y') -> float:
     Args:
         pred: derained image, BGR (H, W, 3); values outside 0..255 are set to 0 or 255 first.
         gt: clean image of the same shape, 0..255.
-        color: ``'y'`` (luma in double precision, not rounded), ``'y_rounded'`` (luma rounded to whole numbers) or
-            ``'rgb'`` (mean squared error over all three channels).
+        color: ``'y'`` uses the luma in double precision. ``'y_rounded'`` uses the luma rounded to whole numbers.
+            ``'rgb'`` uses the mean squared error over all three channels.
 
     Returns:
         PSNR in dB; infinite for equal images.
@@ -129,14 +132,20 @@ def psnr(pred: np.ndarray, gt: np.ndarray, color: str = 'y') -> float:
 
 
 def ssim(pred: np.ndarray, gt: np.ndarray, color: str = 'y', window: str = 'valid') -> float:
-    """Return the structural similarity of an image, the mean over pixels and channels, for L = 255.
+    """Return the structural similarity of an image, for the data range 255.
+
+    It is the mean of :func:`ssim_map` over all pixels and channels.
 
     Args:
         pred: derained image, BGR (H, W, 3), 0..255; values outside this range are used as they are.
         gt: clean image of the same shape, 0..255.
         color: as in :func:`psnr`.
-        window: ``'valid'`` (11x11 Gaussian of sigma 1.5 without padding), ``'same'`` (the same Gaussian with zero
-            padding) or ``'uniform7'`` (7x7 mean filter and sample covariance without padding: scikit-image's default).
+        window: ``'valid'`` uses an 11x11 Gaussian window of sigma 1.5 without padding. ``'same'`` uses this window with
+            zero padding. ``'uniform7'`` uses the default of scikit-image: a 7x7 mean filter without padding, and the
+            sample covariance.
+
+    Raises:
+        ValueError: the image is smaller than a window without padding.
     """
     x, y = (torch.from_numpy(np.ascontiguousarray(_planes(p, color).transpose(2, 0, 1)))[None] for p in (pred, gt))
     if window == 'uniform7':
@@ -146,9 +155,9 @@ def ssim(pred: np.ndarray, gt: np.ndarray, color: str = 'y', window: str = 'vali
     return float(ssim_map(x, y, weights, padding, 255.0, sample_covariance=window == 'uniform7').mean())
 
 
-#: Name of a protocol -> function of (pred, gt). SIAN and MAFNet use PSNR-Y and SSIM-Y(valid). JDNet uses PSNR-RGB and
-#: SSIM-RGB(same). NASNet uses PSNR-RGB and SSIM-RGB(uniform7). The rounded Y is that of MATLAB's rgb2ycbcr for uint8.
-#: For the protocols in UNROUNDED, ImageQuality does not round the derained image, as in the code of JDNet's authors.
+#: Maps the name of each protocol to its function of (pred, gt). The papers of SIAN and MAFNet use PSNR-Y and
+#: SSIM-Y(valid). The paper of JDNet uses PSNR-RGB and SSIM-RGB(same). The paper of NASNet uses PSNR-RGB and
+#: SSIM-RGB(uniform7). Protocols with "rounded" in their names round Y, as MATLAB's rgb2ycbcr does for uint8 images.
 PROTOCOLS = {
     'PSNR-Y': partial(psnr, color='y'),
     'PSNR-Y(rounded)': partial(psnr, color='y_rounded'),
@@ -162,7 +171,8 @@ PROTOCOLS = {
     'SSIM-RGB(float,same)': partial(ssim, color='rgb', window='same'),
     'SSIM-RGB(uniform7)': partial(ssim, color='rgb', window='uniform7'),
 }
-#: Protocols for which the derained image is not rounded. They need the values of the network, not an image file.
+#: Protocols for which ImageQuality does not round the derained image, as in the code of JDNet's authors. They need the
+#: result of the network. The values in an image file are already rounded.
 UNROUNDED = ('PSNR-RGB(float)', 'SSIM-RGB(float,same)')
 
 
@@ -185,8 +195,8 @@ def measure(pred: np.ndarray, gt: np.ndarray, protocol: str, crop_border: int = 
         raise KeyError(f'unknown protocol {protocol!r}; known: {", ".join(PROTOCOLS)}')
     if pred.shape != gt.shape or pred.ndim != 3 or pred.shape[2] != 3:
         raise InputError(
-            f'{name}: the image has shape {pred.shape}, its clean image {gt.shape}; expected the same shape (H, W, 3). '
-            'Check that the two images belong together, and that neither was resized.'
+            f'{name}: the image has shape {pred.shape}, its clean image has shape {gt.shape}; expected the same shape '
+            '(H, W, 3). Check that the two images show the same scene, and that neither was resized.'
         )
     if not (np.isfinite(pred).all() and np.isfinite(gt).all()):
         raise InputError(f'{name}: NaN or infinite values in the image or its clean image; expected 0..255.')
@@ -195,7 +205,8 @@ def measure(pred: np.ndarray, gt: np.ndarray, protocol: str, crop_border: int = 
     if crop_border:
         if min(pred.shape[:2]) <= 2 * crop_border:
             raise InputError(
-                f'{name}: crop_border={crop_border} leaves nothing of {pred.shape[0]}x{pred.shape[1]} pixels'
+                f'{name}: crop_border={crop_border} leaves nothing of an image of {pred.shape[0]}x{pred.shape[1]} '
+                'pixels; use a smaller crop_border'
             )
         inner = slice(crop_border, -crop_border)
         pred, gt = pred[inner, inner], gt[inner, inner]

@@ -23,24 +23,24 @@ class ImageQuality(BaseMetric):
     """Measure PSNR and SSIM of derained images under named protocols, and average them over the images.
 
     A derained image is rounded to uint8 before it is measured, as if it had been written to a file and read again. The
-    protocols with "float" in their names measure it without rounding.
+    protocols with "float" in their names measure the image without rounding.
 
     Args:
-        protocols: keys of :data:`mmderain.evaluation.PROTOCOLS`; they are also the names of the scores.
-        crop_border: number of pixels that are removed from each side before the measurement. If it is not 0, the names
-            of the scores include it.
+        protocols: keys of :data:`mmderain.evaluation.PROTOCOLS`. They are also the names of the scores.
+        crop_border: number of pixels that are removed from each side before the measurement. If it is not 0, it is
+            appended to the names of the scores, for example ``PSNR-Y[border 4]``.
         with_input: whether to measure the rainy input too. Its scores are named ``input/<protocol>``.
         out_dir: folder for ``per_image.csv`` and ``metrics.json``; None writes no files.
         collect_device: ``'cpu'`` or ``'gpu'``, for distributed testing.
-        prefix: prefix of the names of the scores, for several evaluators in one run.
+        prefix: prefix of the names of the scores. It separates the scores if a run has several evaluators.
 
     Raises:
         KeyError: a protocol is unknown.
-        InputError: a derained image contains NaN or infinite values, has another size than its clean image, or has no
-            clean image. The message names the image.
+        InputError: a derained image contains NaN or infinite values, has another size than its clean image, has no
+            clean image, or is too small for a protocol. The message names the image.
     """
 
-    default_prefix = ''  # with None, mmengine would warn that names of scores can collide
+    default_prefix = ''  # with None, mmengine would warn that two metrics can use the same name for a score
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class ImageQuality(BaseMetric):
         return f'{protocol}[border {self.crop_border}]' if self.crop_border else protocol
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Measure a batch; ``data_batch['inputs']`` contains the loaded rainy images (BGR uint8 tensors)."""
+        """Measure the derained images of a batch; ``data_batch['inputs']`` has the rainy images (BGR uint8 tensors)."""
         for rainy, sample in zip(data_batch['inputs'], data_samples, strict=True):
             name = sample.get('name', '?')
             if 'gt_img' not in sample:
@@ -90,7 +90,7 @@ class ImageQuality(BaseMetric):
             self.results.append((name, scores))
 
     def compute_metrics(self, results: list[tuple[str, dict[str, float]]]) -> dict[str, float]:
-        """Return the means of the scores over the images, and write the files if ``out_dir`` is set."""
+        """Return the mean of each score over all images, and write the files if ``out_dir`` is set."""
         means = {key: float(np.mean([scores[key] for _, scores in results])) for key in results[0][1]}
         if self.out_dir is not None:
             write_scores(self.out_dir, results, means)
@@ -101,7 +101,8 @@ class ImageQuality(BaseMetric):
 def write_scores(out_dir: str | Path, results: Sequence[tuple[str, dict]], means: dict) -> None:
     """Write ``per_image.csv`` and ``metrics.json``. Each file is written completely or not at all.
 
-    JSON has no infinite numbers. Therefore ``metrics.json`` contains the PSNR of equal images as the text ``inf``.
+    If a derained image is equal to its clean image, its PSNR is infinite. JSON has no infinite numbers. Therefore
+    ``metrics.json`` contains the text ``inf`` instead.
 
     Args:
         out_dir: folder for the two files.

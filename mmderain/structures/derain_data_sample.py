@@ -5,9 +5,9 @@ from torch import Tensor
 
 
 class DerainDataSample(BaseDataElement):
-    """Data of one image, except the rainy input itself: meta information, the clean image and the derained image.
+    """The clean image, the derained image and meta information. The rainy image itself is not included.
 
-    The meta information that the packing transform stores by default is
+    By default, the transform ``PackDerainInputs`` stores this meta information:
 
     * ``img_path``: path of the rainy image,
     * ``gt_path``: path of the clean image,
@@ -16,7 +16,7 @@ class DerainDataSample(BaseDataElement):
     * ``sample_idx``: index of the image in the data set.
 
     Attributes:
-        gt_img: clean image, (3, H, W). The packing transform stores it as BGR uint8. The data preprocessor converts it
+        gt_img: clean image, (3, H, W). ``PackDerainInputs`` stores it as BGR uint8. The data preprocessor converts it
             to RGB float in [0, 1].
         pred_img: derained image, (3, H, W), RGB float, neither clamped to [0, 1] nor rounded.
     """

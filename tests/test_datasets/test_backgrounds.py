@@ -62,7 +62,7 @@ def test_wrong_test_sets_give_errors_before_anything_is_written(tmp_path, capsys
         ('rain200l', src, 'data/jdnet_pairs', 'index.csv lists no clean file of a test split'),
         ('rain200l', src, 'old', 'index.csv: a line lacks one of the columns set, split, img and gt'),
         ('rain12', src, 'halves', 'rain12 has no training images; omit the option'),
-        ('jdnet_pairs', halves, 'halves', 'each file of jdnet_pairs holds both halves of a pair'),
+        ('jdnet_pairs', halves, 'halves', 'each file of jdnet_pairs contains both images of a pair'),
     ):
         assert prepare(name, source, tmp_path / 'out', '--test-sets', tmp_path / folder) == 1
         assert message in capsys.readouterr().err and not (tmp_path / 'out').exists()

@@ -112,10 +112,10 @@ def test_wrong_xml_files_give_errors_and_write_nothing(dawn, tmp_path, capsys):
 
     assert 'none: no such folder' in error(src=tmp_path / 'none')
     write_xml(dawn / 'other/rain_storm-001.xml', [])
-    assert 'two XML files for images of the same name' in error()
+    assert 'two XML files have the same name' in error()
     (dawn / 'other/rain_storm-001.xml').unlink()
     write_xml(xml, [('van', (1, 1, 5, 5), 0)])
-    assert 'no box of a class of COCO was found in 1 images' in error()
+    assert 'the 1 images have no box of a COCO class' in error()
     write_xml(xml, [('car', (1, 1, 'x', 5), 0)])
     assert "rain_storm-001.xml: object 1 has the entries {'name': 'car'" in error()
     write_xml(xml, [('car', (1, 1, 'nan', 5), 0)])
@@ -143,8 +143,8 @@ def test_wrong_labels_of_bdd100k_give_errors_and_write_nothing(bdd100k, tmp_path
         assert tool.main(['bdd100k_rain', str(bdd100k), str(dst), *options]) == 1 and not dst.exists()
         return capsys.readouterr().err
 
-    assert "no image with the weather 'rain', only 'clear', 'rainy'" in error('--weather', 'rain')
-    assert 'det_train.json: no such file; SRC must hold labels/det_20' in error('--split', 'train')
+    assert "no image has the weather 'rain', only 'clear', 'rainy'" in error('--weather', 'rain')
+    assert 'det_train.json: no such file; SRC must contain labels/det_20' in error('--split', 'train')
     (bdd100k / 'images/100k/val/c.jpg').unlink()
     assert 'c.jpg: no such image, but' in error()
     for text, found in (

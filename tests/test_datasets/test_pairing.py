@@ -50,7 +50,7 @@ def test_two_clean_images_with_the_same_name_are_refused():
 
 def test_a_name_that_fits_a_template_in_two_ways_is_refused():
     rule = dict(type='template', img='{id}_{version}', gt='{id}')
-    with pytest.raises(ValueError, match="'city_2_1' fits the pairing template .* in more than one way"):
+    with pytest.raises(ValueError, match="'city_2_1' matches the pairing template .* in more than one way"):
         pair_by_name(paths('city_2_1.png'), paths('city.png', 'city_2.png'), rule)
     rule['img'] = '{id}_{version:d}'
     with pytest.raises(ValueError, match='more than one way'):
@@ -116,7 +116,7 @@ def test_errors_for_missing_partners_data_and_rules_say_what_to_do(tmp_path):
     (tmp_path / 'norain/norain-2.png').unlink()
     with pytest.raises(ValueError, match=r"1 of 2 rainy images .* for example \['rain-2.png'\]"):
         PairedImageDataset(str(tmp_path), pairing=RAIN100)
-    with pytest.raises(ValueError, match='fits no name'):
+    with pytest.raises(ValueError, match='no name in .* matches the pairing rule'):
         PairedImageDataset(str(tmp_path), pairing=dict(type='prefix', img='wet-', gt='norain-'))
     source = dict(name='Rain100L', published_at='https://example.org', layout='data/rain100l/test/rain/rain-001.png')
     with pytest.raises(FileNotFoundError) as error:

@@ -125,7 +125,7 @@ def test_foreign_files_are_never_overwritten(tmp_path, capsys):
     (tmp_path / 'out/rain/mine.png').write_text('mine')
     assert prepare('rain12', src, tmp_path / 'out') == 1 and 'mine.png' in capsys.readouterr().err
     assert prepare('rain12', src, src / 'out') == 1
-    assert 'must not contain one another' in capsys.readouterr().err
+    assert 'must not contain each other' in capsys.readouterr().err
     assert prepare('rain12', tmp_path / 'none', tmp_path / 'out') == 1
     assert 'no such folder' in capsys.readouterr().err
     assert prepare('rain12', src, tmp_path / 'new', '--train', 'input') == 1
@@ -155,7 +155,7 @@ def test_overlapping_splits_are_refused(tmp_path, capsys):
     src = make(tmp_path / 'release', TREES['rain100h'][0])
     folder = 'rain_data_train_Heavy'
     assert prepare('rain100h', src, tmp_path / 'out', '--train', folder, '--test', folder) == 1
-    assert 'must not lie inside that of another split' in capsys.readouterr().err
+    assert 'must not lie inside the folder of another split' in capsys.readouterr().err
     # The training images are prepared without test images, and a message says what is missing.
     assert prepare('rain100h', src, tmp_path / 'out', '--train', folder) == 0
     message = capsys.readouterr().out
@@ -166,7 +166,8 @@ def test_overlapping_splits_are_refused(tmp_path, capsys):
 
 def test_different_files_with_the_name_of_the_same_pair_are_refused(tmp_path):
     src = make(tmp_path / 'release', ['train/a/rain-1.png', 'train/b/rain-01.png'])
-    with pytest.raises(ValueError, match='(?s)have names that belong to the same pair:.*rain-1.png and .*rain-01.png'):
+    text = '(?s)names of different images belong to the same pair:.*rain-1.png and .*rain-01.png'
+    with pytest.raises(ValueError, match=text):
         find_pairs('rain100l', src)
     # Two files with the same content count as one image.
     (src / 'train/b/rain-01.png').write_bytes((src / 'train/a/rain-1.png').read_bytes())

@@ -107,5 +107,5 @@ def test_the_pipeline_of_a_seeded_index_is_reproducible():
 
 
 def test_an_empty_folder_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match='holds no images'):
+    with pytest.raises(FileNotFoundError, match='contains no images'):
         ImageFolderDataset(str(tmp_path))

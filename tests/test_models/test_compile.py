@@ -135,7 +135,8 @@ def test_error_without_a_compiler_gives_the_reason_of_torch(monkeypatch):
 
     monkeypatch.setattr(torch, 'compile', lambda function: fail)
     with pytest.raises(
-        InputError, match=r'^compile: torch cannot compile for cpu here \(No working C\+\+ compiler found\)\. '
+        InputError,
+        match=r'^compile: torch cannot compile for cpu on this machine \(No working C\+\+ compiler found\)\. ',
     ):
         require_compiler('cpu')
 

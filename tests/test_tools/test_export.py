@@ -67,7 +67,7 @@ def test_an_export_that_differs_is_not_kept(trained, tmp_path, capsys, monkeypat
     monkeypatch.setattr(export, 'load_exported', lambda path: lambda rainy: rainy * np.nan)
     arguments = [str(tmp_path / 'net.py'), str(tmp_path / 'net.pt2'), '--weights', str(tmp_path / 'net.pth')]
     assert tool.main([*arguments, '--size', '32', '32']) == 1
-    assert 'the result of the exported model differs from that of PyTorch by ' in capsys.readouterr().err
+    assert 'the results of the exported model and of the PyTorch model differ by ' in capsys.readouterr().err
     assert (tmp_path / 'net.pt2').read_text() == 'what was there' and len(list(tmp_path.iterdir())) == 3
 
 
@@ -75,7 +75,7 @@ def test_an_export_that_differs_is_not_kept(trained, tmp_path, capsys, monkeypat
 def test_wrong_calls_give_one_error(trained, tmp_path, capsys):
     config, weights = str(tmp_path / 'net.py'), ['--weights', str(tmp_path / 'net.pth')]
     for arguments, error in (
-        ([config, 'net.trt', *weights], 'expected a file that ends in .onnx or .pt2'),
+        ([config, 'net.trt', *weights], 'expected a file name that ends in .onnx or .pt2'),
         (
             [config, 'net.pt2', *weights, '--size', '30', '64'],
             'to export SIAN, height and width must each be a multiple of 4 and at least 32',

@@ -51,7 +51,7 @@ def test_stages_are_the_results_of_the_network_with_their_scores(tmp_path, capsy
     write_image(clean[:20], tmp_path / 'small.png')
     capsys.readouterr()
     assert tool.main([*arguments, '--gt', str(tmp_path / 'small.png'), '--out', str(tmp_path / 'no.png')]) == 1
-    assert 'the image has shape (24, 32, 3), its clean image (20, 32, 3)' in capsys.readouterr().err
+    assert 'the image has shape (24, 32, 3), its clean image has shape (20, 32, 3)' in capsys.readouterr().err
     assert not (tmp_path / 'no.png').exists()
 
 

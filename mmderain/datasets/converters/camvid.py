@@ -1,12 +1,12 @@
-"""Make boxes of cars, pedestrians and bicyclists, as COCO annotations, from the label maps of CamVid.
+"""Make COCO annotations with boxes of cars, pedestrians and bicyclists from the label maps of CamVid.
 
 SRC contains the folders images and annotations, each with the sub-folders train, val and test. docs/en/datasets.md
 describes how to create them from the copy of CamVid that the authors of SegNet share. The gray level of a pixel in a
-label map is its class. The converter writes DST/{train,val,test}.json. It does not copy the images.
+label map is the class of this pixel. The converter writes DST/{train,val,test}.json. It does not copy the images.
 
-CamVid labels the class of each pixel, but not the object that the pixel belongs to. Therefore each connected region of
-a class gets a box. Two people side by side share one box, and a car behind a pole gets two boxes. The AP on these boxes
-can be compared between clean, rainy and derained images, but not with published values.
+A label map contains the class of each pixel, but does not separate the objects of a class. Therefore each connected
+region of a class gets one box. Two people side by side share one box, and a car behind a pole gets two boxes. The AP on
+these boxes can be compared between clean, rainy and derained images, but not with published AP values.
 """
 
 import json
@@ -26,7 +26,7 @@ SPLITS = ('train', 'val', 'test')
 CLASSES = {'Car': 8, 'Pedestrian': 9, 'Bicyclist': 10}
 #: Number of gray levels in the label maps: 11 classes, and one for pixels without a label.
 LEVELS = 12
-#: Pixels that touch at a corner belong to one region.
+#: Two pixels of a class belong to the same region if they touch at an edge or a corner.
 CONNECTIVITY = 8
 
 
@@ -36,15 +36,15 @@ def write_camvid_boxes(src: Path, dst: Path, min_area: int = 100) -> list[str]:
     Args:
         src: folder with ``images`` and ``annotations``, each with ``train``, ``val`` and ``test``.
         dst: folder for the JSON files.
-        min_area: regions with a smaller area, in pixels, are marked ``iscrowd``. A detection there counts neither for
-            nor against a detector.
+        min_area: a region with a smaller area, in pixels, is marked ``iscrowd``. The evaluation ignores detections in
+            such a region.
 
     Returns:
-        One line for each split, with the number of its images and of its boxes.
+        One line for each split, with the numbers of images and boxes.
 
     Raises:
-        FileNotFoundError, InputError: a folder or label map is missing, or a label map is not as expected. Nothing is
-            written then.
+        FileNotFoundError, InputError: a folder or label map is missing, or a label map is not as expected. In this
+            case, nothing is written.
     """
     splits = {split: _annotate(src, split, min_area) for split in SPLITS}
     report = []
@@ -64,7 +64,7 @@ def _annotate(src: Path, split: str, min_area: int) -> dict:
     folder = src / 'images' / split
     paths = sorted(path for path in folder.glob('*') if path.suffix.lower() in ('.jpg', '.png'))
     if not paths:
-        raise FileNotFoundError(f'{folder}: no images; SRC must hold images/{split} and annotations/{split}')
+        raise FileNotFoundError(f'{folder}: no images; SRC must contain images/{split} and annotations/{split}')
     images = []
     for path in paths:
         label_path = src / 'annotations' / split / f'{path.stem}.png'
@@ -78,17 +78,17 @@ def _annotate(src: Path, split: str, min_area: int) -> dict:
 def _boxes(labels: np.ndarray, min_area: int) -> list[dict]:
     """Return a COCO annotation for each connected region of one of the :data:`CLASSES`.
 
-    The keys ``id`` and ``image_id`` are missing. The caller adds them.
+    The annotations have no keys ``id`` and ``image_id``. The caller adds these keys.
 
     Args:
         labels: label map, (H, W) uint8.
-        min_area: smallest area of a region, in pixels, that is not ignored in the evaluation.
+        min_area: smallest area, in pixels, of a region that the evaluation does not ignore.
     """
     found = []
     for category, level in enumerate(CLASSES.values(), start=1):
         mask = (labels == level).astype(np.uint8)
         _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=CONNECTIVITY)
-        for *box, area in stats[1:].tolist():  # the first is the background
+        for *box, area in stats[1:].tolist():  # the first entry of stats is the background
             found.append(dict(category_id=category, bbox=box, area=area, iscrowd=int(area < min_area)))
     return found
 
@@ -97,7 +97,7 @@ def _read_labels(path: Path, size: tuple[int, int]) -> np.ndarray:
     """Read a label map, uint8 (H, W).
 
     Raises:
-        InputError: the file cannot be read, is not a label map, or has another size (height, width) than its image.
+        InputError: the file cannot be read, is not a label map, or differs in size from its image.
     """
     image = decode_image(path)
     labels = image.bgr[..., 0] if image.is_gray else image.bgr

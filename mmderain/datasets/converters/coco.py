@@ -11,7 +11,7 @@ from mmderain.errors import InputError
 from mmderain.io.files import atomic_folder, link_or_copy, require_new_folder
 from mmderain.io.image import image_size
 
-#: The classes of COCO, in the order of mmdet. With them, a detector that was trained on COCO needs no other classes.
+#: The classes of COCO, in the order of mmdet. A test set with these classes fits detectors that were trained on COCO.
 COCO_CLASSES = (
     'person', 'bicycle', 'car', 'motorcycle', 'airplane', 'bus', 'train', 'truck', 'boat', 'traffic light',
     'fire hydrant', 'stop sign', 'parking meter', 'bench', 'bird', 'cat', 'dog', 'horse', 'sheep', 'cow', 'elephant',
@@ -22,7 +22,7 @@ COCO_CLASSES = (
     'tv', 'laptop', 'mouse', 'remote', 'keyboard', 'cell phone', 'microwave', 'oven', 'toaster', 'sink',
     'refrigerator', 'book', 'clock', 'vase', 'scissors', 'teddy bear', 'hair drier', 'toothbrush',
 )  # fmt: skip
-#: Maps names of other data sets to the class of COCO with the same meaning.
+#: Maps class names of other data sets to the COCO class with the same meaning.
 SYNONYMS = {
     'pedestrian': 'person',
     'rider': 'person',
@@ -33,12 +33,12 @@ SYNONYMS = {
 
 
 class Box(NamedTuple):
-    """A box of an object.
+    """The box of an object.
 
     Attributes:
-        name: name of its class.
+        name: name of the class of the object.
         corners: x0, y0, x1, y1 in pixels.
-        ignore: True: detections in this box are not scored.
+        ignore: whether the evaluation ignores detections in this box.
     """
 
     name: str
@@ -50,8 +50,8 @@ def coco_content(images: Sequence[tuple[str, tuple[int, int], list[dict]]], clas
     """Return COCO annotations.
 
     Args:
-        images: file name, size (height, width) and boxes of each image. A box is an annotation without ids, whose
-            ``category_id`` counts from 1.
+        images: file name, size (height, width) and boxes of each image. A box is an annotation without ``id`` and
+            ``image_id``. The values of ``category_id`` start at 1.
         classes: names of the classes.
     """
     content: dict[str, list] = dict(images=[], annotations=[], categories=[])
@@ -64,19 +64,21 @@ def coco_content(images: Sequence[tuple[str, tuple[int, int], list[dict]]], clas
 
 
 def write_test_set(images: dict[Path, list[Box]], dst: Path) -> list[str]:
-    """Write a test set for detectors that were trained on COCO: ``images`` with links, and ``test.json``.
+    """Write a test set for detectors that were trained on COCO.
 
-    Boxes without area are left out, and so are boxes of classes that COCO does not have.
+    The folder ``images`` contains links to the images. The file ``test.json`` contains the boxes. Boxes without area
+    and boxes of classes that COCO does not have are left out.
 
     Args:
-        images: the boxes of each image.
-        dst: folder to write, new or empty; it appears completely or not at all.
+        images: maps the path of each image to its boxes.
+        dst: folder to write. It must be new or empty. It is written completely or not at all.
 
     Returns:
-        One line with the numbers of images and boxes, and one for each reason why boxes are left out.
+        One line with the numbers of images and boxes, and one line for each reason why boxes are left out.
 
     Raises:
-        InputError: there is no image, two images have the same name, an image cannot be read, or ``dst`` is not empty.
+        InputError: two images have the same name, an image cannot be read, a corner of a box is not a finite number, no
+            box has a class of COCO, or ``dst`` is not empty.
     """
     require_new_folder(dst)
     names: dict[str, Path] = {}
@@ -103,7 +105,7 @@ def write_test_set(images: dict[Path, list[Box]], dst: Path) -> list[str]:
                 kept.append(dict(category_id=COCO_CLASSES.index(name) + 1, **annotation))
         entries.append((path.name, image_size(path, decode=True), kept))
     if not written:
-        raise InputError(f'{dst}: not written, because no box of a class of COCO was found in {len(images)} images')
+        raise InputError(f'{dst}: not written, because the {len(images)} images have no box of a COCO class')
     with atomic_folder(dst) as part:
         for path in images:
             link_or_copy(path, part / 'images' / path.name)

@@ -1,10 +1,10 @@
 """Shrink rain-free photographs for training with synthetic rain.
 
 Each photograph is shrunk to about the size of the images in the deraining benchmarks, in which rain streaks are a few
-pixels wide. It is written to DST/<name>.png. A photograph of at least twice that size is also cut into quarters. The
-quarters are shrunk in the same way and written to DST/<name>_00.png (top left) to DST/<name>_11.png (bottom right).
-They keep detail that the shrunk whole photograph loses. To train a model on the folder, set
-train_dataloader.dataset.data_root=DST.
+pixels wide. The result is written to DST/<name>.png. A photograph of at least twice this size is also cut into
+quarters. The quarters are shrunk in the same way, and written to DST/<name>_00.png (top left) to DST/<name>_11.png
+(bottom right). The quarters keep details that the shrunk whole photograph loses. To train a model on the folder DST,
+set train_dataloader.dataset.data_root=DST.
 """
 
 import itertools
@@ -33,17 +33,17 @@ def shrink_photographs(
     Args:
         src: image files and folders of image files.
         dst: folder to write. It must be new or empty. It is written completely or not at all.
-        side: largest length of the shorter side in pixels.
-        quarters: whether to write the quarters of large photographs as well.
+        side: the shorter side of a written image has at most this length in pixels.
+        quarters: whether to write also the quarters of large photographs.
         without: photographs to leave out, named by their file names without suffix.
-        only: photographs to use, named by their file names without suffix. Empty uses all.
+        only: photographs to use, named by their file names without suffix. If it is empty, all photographs are used.
 
     Returns:
         One line with the number of written images and the number of photographs.
 
     Raises:
-        FileNotFoundError, InputError: an argument is not as expected, or an image cannot be read. Nothing is written
-            then.
+        FileNotFoundError, InputError: an argument is not as expected, or an image cannot be read. In this case, nothing
+            is written.
     """
     if side < 1:
         raise InputError(f'--side must be at least 1 px, found {side}')
@@ -89,10 +89,10 @@ def _find_photographs(
 
 
 def _regions(size: tuple[int, int], side: int, quarters: bool) -> dict[str, tuple[slice, slice]]:
-    """Return the regions of a photograph to write: the whole and, if the photograph is large, its quarters.
+    """Return the regions of a photograph: the whole photograph and, if it is large, its four quarters.
 
     Returns:
-        Maps the text to append to the name of the image to the rows and columns of the region.
+        A dict that maps a name suffix, such as ``_01``, to the rows and columns of the region.
     """
     found = {'': (slice(None), slice(None))}
     if quarters and min(size) >= 2 * side:
@@ -103,7 +103,7 @@ def _regions(size: tuple[int, int], side: int, quarters: bool) -> dict[str, tupl
 
 
 def _shrink(img: np.ndarray, side: int) -> np.ndarray:
-    """Shrink an image (H, W, 3) to a shorter side of ``side`` by averaging. A smaller image is returned unchanged."""
+    """Shrink an image (H, W, 3) by averaging, so that its shorter side is ``side``. Small images are not changed."""
     factor = side / min(img.shape[:2])
     if factor >= 1:
         return img

@@ -1,7 +1,8 @@
-"""Collect real rainy images, which have no clean partner, in one folder.
+"""Collect real rainy images without clean partners in one folder.
 
-Such images show how a derainer works on real rain. Links each image of a folder SRC as DST/<name of SRC>/<path in SRC>.
-Damaged images are left out and named. `mmderain derain DST --out OUT` derains the images.
+Such images show how a derainer works on real rain. The converter links each image of a folder SRC as
+DST/<name of SRC>/<path in SRC>. It leaves out damaged images, and prints their paths. The command
+`mmderain derain DST --out OUT` derains the images.
 """
 
 from collections.abc import Sequence
@@ -13,17 +14,18 @@ from mmderain.io.image import image_size, list_images
 
 
 def link_real_rain(src: Sequence[Path], dst: Path) -> list[str]:
-    """Link the readable images of folders.
+    """Link all readable images of the source folders.
 
     Args:
-        src: folders with different names.
-        dst: folder to write, new or empty; it appears completely or not at all.
+        src: the source folders. Their names must differ.
+        dst: folder to write. It must be new or empty. It is written completely or not at all.
 
     Returns:
-        One line with the number of images, and one for each damaged image.
+        One line with the number of images, and one line for each damaged image.
 
     Raises:
-        FileNotFoundError, InputError: an argument is not as expected, or no image can be read. Nothing is written then.
+        FileNotFoundError, InputError: an argument is not as expected, or no image can be read. In this case, nothing is
+            written.
     """
     require_new_folder(dst)
     names: dict[str, Path] = {}

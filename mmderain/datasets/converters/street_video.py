@@ -1,7 +1,7 @@
 """Label the persons in the video of a camera that does not move, by background subtraction.
 
-The settings fit vtest.avi from the samples of OpenCV: 795 frames of 768x576 pixels, in which people cross a square.
-The converter writes these files:
+The settings fit the video vtest.avi from the samples of OpenCV. It has 795 frames of 768x576 pixels, and shows people
+who cross a square. The converter writes these files:
 
     DST/images/{train,test}/00000.jpg        frames of the video
     DST/annotations/{train,test}/00000.png   label maps: 0 background, 1 person, 255 uncertain
@@ -10,9 +10,9 @@ The converter writes these files:
 
 The background is the median of the frames. Pixels that differ from the background in lightness or color are marked, and
 small gaps between them are filled. Each connected region of marked pixels is an object. Therefore people who overlap
-share one box, and the box of a person behind a pole covers only a part of this person. Regions that are too small, too
-wide for a person, or inside the rectangle --uncertain are marked iscrowd: they count neither for nor against a
-detector. In vtest.avi, this rectangle contains a car that starts to move.
+share one box, and the box of a person behind a pole covers only a part of this person. Regions that are too small or
+too wide for a person, or that lie inside the rectangle --uncertain, are marked iscrowd: the evaluation ignores
+detections in these regions. In vtest.avi, use this rectangle for a car that starts to move.
 """
 
 import json
@@ -29,10 +29,11 @@ from mmderain.io.image import write_image
 from mmderain.io.video import read_frames
 from mmderain.visualization import grid
 
-#: A pixel differs from the background if its difference is larger than the first number in L, or larger than the second
-#: number in a and b together (8-bit CIELAB). Both were chosen by eye on vtest.avi.
+#: Two thresholds in 8-bit CIELAB. A pixel differs from the background if its difference in L is larger than the first
+#: number, or if the sum of its differences in a and b is larger than the second number. Both numbers were chosen by eye
+#: on vtest.avi.
 DIFFERENCE = (28, 20)
-#: A region is certainly a person if it has at least this area in pixels and this height in pixels, and if its width
+#: A region is labeled as a person if it has at least this area and this height, both in pixels, and if its width
 #: divided by its height is at most the last number.
 MIN_AREA, MIN_HEIGHT, MAX_WIDTH = 150, 25, 1.1
 PERSON, UNCERTAIN = 1, 255
@@ -47,12 +48,13 @@ def label_street_video(
         video: video of a camera that does not move.
         dst: folder to create. It must not exist. It is written completely or not at all.
         step: use every ``step``-th frame.
-        test_from: number of the first frame of the test set. The frames before it are for training.
-        uncertain: x0, y0, x1, y1 in pixels of a rectangle. Regions inside it are marked as uncertain.
+        test_from: number of the first frame of the test set, counted from 0 in the video. All earlier frames are for
+            training.
+        uncertain: x0, y0, x1, y1 of a rectangle in pixels. Regions inside it are marked as uncertain.
 
     Returns:
-        Lines of text: for each split the number of images, persons and uncertain regions; at the end a hint to check
-        ``labels.jpg``.
+        Lines of text: one line for each split with the numbers of images, persons and uncertain regions, and a last
+        line that tells the user to check ``labels.jpg``.
 
     Raises:
         FileNotFoundError, InputError: the video cannot be read, ``dst`` exists, or a split would be empty.
@@ -64,7 +66,7 @@ def label_street_video(
     if not 0 < train < len(frames):
         raise InputError(
             f'{video}: --test-from {test_from} leaves {min(train, len(frames))} of {len(frames)} frames for training; '
-            'training and test set need at least one frame each'
+            'the training set and the test set need at least one frame each'
         )
     background = _smooth_lab(np.median(frames, axis=0).astype(np.uint8))
     drawn, report = {}, []
@@ -101,10 +103,10 @@ def find_objects(
     Args:
         frame: BGR uint8 (H, W, 3).
         background: the empty scene in smoothed CIELAB, int16 (H, W, 3).
-        uncertain: x0, y0, x1, y1 in pixels of a rectangle. Regions inside it are marked as uncertain.
+        uncertain: x0, y0, x1, y1 of a rectangle in pixels. Regions inside it are marked as uncertain.
 
     Returns:
-        The label map, uint8 (H, W), and a COCO annotation without ids for each region.
+        The label map, uint8 (H, W), and a COCO annotation for each region, without ``id`` and ``image_id``.
     """
     change = np.abs(_smooth_lab(frame) - background)
     mask = ((change[..., 0] > DIFFERENCE[0]) | (change[..., 1:].sum(-1) > DIFFERENCE[1])).astype(np.uint8)
@@ -127,7 +129,7 @@ def _smooth_lab(frame: np.ndarray) -> np.ndarray:
 
 
 def _draw(frame: np.ndarray, labels: np.ndarray, objects: list[dict]) -> np.ndarray:
-    """Return a frame with tinted regions and with boxes, which are green, or gray for uncertain regions."""
+    """Return a frame with red regions and with boxes. The boxes of persons are green, those of other regions gray."""
     shown = frame.copy()
     shown[labels > 0] = (shown[labels > 0] * 0.5 + np.array([0, 0, 127])).astype(np.uint8)
     for thing in objects:

@@ -1,8 +1,8 @@
-"""Make a test set for detectors that were trained on COCO from boxes in the XML files of PASCAL VOC.
+"""Read boxes from XML files in the format of PASCAL VOC, and make a test set for detectors that were trained on COCO.
 
-SRC and its sub-folders hold images and, for each image, an XML file of the same name, as DAWN (the folder Rain) and
-RTTS of RESIDE do. Writes DST/images with links to the images, and DST/test.json with the boxes as COCO annotations.
-Images without an XML file are left out, and so are boxes of classes that COCO does not have.
+SRC and its sub-folders contain images. Each image has an XML file of the same name. The folder Rain of DAWN and RTTS of
+RESIDE have this layout. The converter writes DST/images with links to the images, and DST/test.json with the boxes as
+COCO annotations. Images without an XML file and boxes of classes that COCO does not have are left out.
 """
 
 import math
@@ -14,22 +14,23 @@ from mmderain.io.image import list_images
 
 from .coco import Box, write_test_set
 
-#: Entries of an object with the corners of its box.
+#: XML elements that contain the corners of the box of an object.
 CORNERS = tuple(f'bndbox/{name}' for name in ('xmin', 'ymin', 'xmax', 'ymax'))
 
 
 def write_voc_test_set(src: Path, dst: Path) -> list[str]:
-    """Write ``images`` and ``test.json``.
+    """Write the test set: the folder ``images`` and the file ``test.json``.
 
     Args:
         src: folder with images and XML files.
-        dst: folder to write, new or empty; it appears completely or not at all.
+        dst: folder to write. It must be new or empty. It is written completely or not at all.
 
     Returns:
-        Lines with the numbers of images and boxes, and with what is left out.
+        Lines of text with the numbers of images and boxes, and with the numbers of boxes and images that are left out.
 
     Raises:
-        FileNotFoundError, InputError: the folder or an XML file is missing or not as expected. Nothing is written then.
+        FileNotFoundError, InputError: the folder does not exist, no image has an XML file, two XML files have the same
+            name, or a file is not as expected. In this case, nothing is written.
     """
     if not src.is_dir():
         raise FileNotFoundError(f'{src}: no such folder; give the folder with the images and the XML files')
@@ -37,7 +38,8 @@ def write_voc_test_set(src: Path, dst: Path) -> list[str]:
     for path in sorted(src.rglob('*.xml')):
         if annotations.setdefault(path.stem, path) != path:
             raise InputError(
-                f'{path} and {annotations[path.stem]}: two XML files for images of the same name; give a smaller SRC'
+                f'{path} and {annotations[path.stem]}: two XML files have the same name; give a folder SRC that contains '
+                'only one of these files'
             )
     images = [src / path for path in list_images(src)]
     boxes = {path: read_voc_boxes(annotations[path.stem]) for path in images if path.stem in annotations}
@@ -55,14 +57,15 @@ def write_voc_test_set(src: Path, dst: Path) -> list[str]:
 def read_voc_boxes(path: Path) -> list[Box]:
     """Read the boxes of one image from an XML file of PASCAL VOC.
 
-    As in mmdet, the first pixel of the file has the coordinate 1, and boxes that are marked ``difficult`` are ignored.
+    As in mmdet, coordinates in the file start at 1, so 1 is subtracted from them. Boxes that are marked ``difficult``
+    are ignored in the evaluation.
 
     Raises:
         InputError: the file is not XML, or a box lacks its name or a coordinate.
     """
     try:
         root = ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the latter two: an unsupported encoding
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the last two: unknown encoding
         raise InputError(f'{path}: is not XML in a known encoding ({error}); restore the file, or remove it') from None
     boxes = []
     for number, item in enumerate(root.findall('object'), start=1):

@@ -1,6 +1,6 @@
-"""Prepare published data sets: find the image pairs, check every file, and link the files in the configs' layout.
+"""Prepare published data sets: find the image pairs, check every file, and link the files in the required layout.
 
-The configs in ``configs/_base_/datasets`` describe the layout of each prepared data set.
+The configs in ``configs/_base_/datasets`` describe the layout that each data set needs.
 :mod:`mmderain.datasets.releases` describes the names of files and folders in each published release.
 """
 

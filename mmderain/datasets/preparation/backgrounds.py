@@ -29,20 +29,20 @@ class Comparison(NamedTuple):
 
 
 def require_clean_files(name: str) -> None:
-    """Check that the training images of a release have clean files that can be compared.
+    """Check that the clean training images of a release are separate files. Only separate files can be compared.
 
     Args:
         name: a key of ``RELEASES``.
 
     Raises:
-        InputError: the release has no training split, or its files hold both halves of a pair.
+        InputError: the release has no training split, or each file contains both images of a pair.
     """
     train = RELEASES[name].splits.get('train')
     if train is None:
         raise InputError(f'--test-sets: {name} has no training images; omit the option')
     if train.gt is None:
         raise InputError(
-            f'--test-sets: each file of {name} holds both halves of a pair, but only separate clean files can be '
+            f'--test-sets: each file of {name} contains both images of a pair, but only separate clean files can be '
             'compared; omit the option'
         )
 
@@ -65,15 +65,17 @@ def read_test_set(folder: Path) -> list[Path]:
     """Return the clean images of a test set.
 
     Args:
-        folder: a folder that :func:`~mmderain.datasets.preparation.write_layout` has written, whose test split is used;
-            or any folder of clean images.
+        folder: a prepared data set (see :func:`~mmderain.datasets.preparation.write_layout`), or any folder of clean
+            images. In a prepared data set, only the test split is used.
 
     Raises:
-        FileNotFoundError: there is no such folder.
-        InputError: there is no clean image, or the index of the folder is not as expected.
+        FileNotFoundError: the folder does not exist.
+        InputError: the folder contains no clean image, or its ``index.csv`` is not as expected.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f'--test-sets: {folder}: no such folder; name a prepared data set or clean images')
+        raise FileNotFoundError(
+            f'--test-sets: {folder}: no such folder; name a prepared data set or a folder of clean images'
+        )
     if (folder / INDEX).is_file():
         rows = read_index(folder / INDEX)
         clean = {row['gt'] for row in rows if row['split'] == 'test' and row['gt']}
@@ -89,9 +91,9 @@ def read_test_set(folder: Path) -> list[Path]:
 
 
 def compare_backgrounds(pairs: list[FoundPair], test_sets: dict[str, list[Path]]) -> Comparison:
-    """Compare the clean images of training pairs with those of test sets, pixel by pixel.
+    """Find the training pairs whose clean image is equal to a clean image of a test set, pixel by pixel.
 
-    The file format does not matter. An image that was cropped, scaled or compressed again is not found.
+    The file formats may differ. If a copy of an image was cropped, scaled or compressed again, it is not found.
 
     Args:
         pairs: training pairs with clean files.
@@ -106,6 +108,6 @@ def compare_backgrounds(pairs: list[FoundPair], test_sets: dict[str, list[Path]]
 
 
 def _hash_pixels(path: Path) -> bytes:
-    """Return a hash of an image's size and pixels, which does not depend on the file format."""
+    """Return a hash of the size and the pixels of an image. The hash does not depend on the file format."""
     pixels = read_image(path)
     return hashlib.sha256(repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).digest()

@@ -1,4 +1,4 @@
-"""Check the files of a data set: find damaged images and pairs of different sizes."""
+"""Check the files of a data set: find damaged images, and pairs whose two images differ in size."""
 
 import os
 from collections.abc import Callable
@@ -13,13 +13,13 @@ from .finding import Found, FoundPair
 def check_files(found: Found, progress: Callable = iter, workers: int | None = None) -> None:
     """Move pairs that cannot be used from ``found.pairs`` to ``found.flawed``.
 
-    A pair cannot be used if a file is damaged, if its two images have different sizes, or if a side-by-side file has
-    an odd width.
+    A pair cannot be used if a file is damaged, if the two images differ in size, or if a side-by-side file has an odd
+    width.
 
     Args:
-        found: result of :func:`~mmderain.datasets.preparation.find_pairs`; it is changed.
-        progress: function that takes an iterable and returns one, for example to show a progress bar.
-        workers: number of threads. None uses one thread for each core.
+        found: result of :func:`~mmderain.datasets.preparation.find_pairs`. This function changes it.
+        progress: function that takes an iterable and yields its items, for example with a progress bar.
+        workers: number of threads. None uses one thread for each CPU core.
     """
     pairs = [(split, pair) for split, pairs in found.pairs.items() for pair in pairs]
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
@@ -34,7 +34,7 @@ def check_files(found: Found, progress: Callable = iter, workers: int | None = N
 
 
 def flaw_of(pair: FoundPair) -> str:
-    """Decode the files of a pair, and return a description of the first problem, or '' if there is none."""
+    """Decode the files of a pair, and return a description of the first problem, or '' if there is no problem."""
     try:
         height, width = image_size(pair.img, decode=True)
         if pair.gt is None:

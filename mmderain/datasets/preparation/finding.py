@@ -13,11 +13,11 @@ from ..releases import RELEASES, Release
 
 
 class FoundPair(NamedTuple):
-    """One pair of a release.
+    """One image pair of a release.
 
     Attributes:
-        fields: fields of the name of the rainy file, such as ``id``. The file names in the prepared data set are made
-            from them.
+        fields: maps the named groups of the rainy expression, such as ``id``, to their values in the path of the rainy
+            file. The file names in the prepared data set are made from these values.
         img: the rainy file, or the file that contains the rainy and the clean image side by side.
         gt: the clean file; None if ``img`` contains both images.
     """
@@ -34,7 +34,7 @@ class Found:
     Attributes:
         pairs: maps the name of each split to its usable pairs.
         left_out: files that belong to no pair of the data set, each with the reason.
-        flawed: rainy files of the pairs that cannot be used, each with the reason.
+        flawed: rainy files of pairs that cannot be used, each with the reason.
     """
 
     pairs: dict[str, list[FoundPair]] = field(default_factory=dict)
@@ -48,8 +48,8 @@ class _Role(NamedTuple):
     Attributes:
         split: name of the split.
         rule: index in ``Split.rules`` of the rule that the file matches.
-        is_rainy: True if the file matches the rainy pattern of this rule, False if it matches the clean pattern.
-        fields: fields of the file name, such as ``id``.
+        is_rainy: True if the file matches the rainy expression of this rule, False if it matches the clean expression.
+        fields: maps the named groups of this expression, such as ``id``, to their values in the path of the file.
     """
 
     split: str
@@ -67,13 +67,13 @@ def find_pairs(name: str, src: Path, roots: dict[str, Path] | None = None) -> Fo
 
     Args:
         name: a key of ``RELEASES``.
-        src: folder that the release was unpacked to.
-        roots: maps the name of each split to its folder. Needed only if the names of the folders do not show which
-            split an image belongs to.
+        src: folder with the unpacked release.
+        roots: maps the name of each split to its folder. It is needed only if the names of the folders do not show the
+            splits.
 
     Raises:
-        InputError: two different rainy images, or two different clean images, have names that belong to the same pair,
-            or a folder of ``roots`` lies inside another one.
+        InputError: the names of two different rainy images, or of two different clean images, belong to the same pair.
+            Also raised if a folder of ``roots`` lies inside another folder of ``roots``.
     """
     release, found = RELEASES[name], Found()
     rainy, clean = _sort_by_role(name, _candidates(name, src, roots), found)
@@ -94,19 +94,21 @@ def find_pairs(name: str, src: Path, roots: dict[str, Path] | None = None) -> Fo
 
 
 def _candidates(name: str, src: Path, roots: dict[str, Path] | None) -> list[tuple[list[str], Path]]:
-    """Return the names of the possible splits and the path of each image. The folders of an image decide its splits.
+    """Return the names of the possible splits, and the path, of each image. The folder names determine the splits.
 
     Raises:
-        InputError: a folder of ``roots`` lies inside another one.
+        InputError: a folder of ``roots`` lies inside another folder of ``roots``.
     """
     if roots:
         folders = [root.resolve() for root in roots.values()]
         if any(a.is_relative_to(b) for a in folders for b in folders if a is not b):
             names = ' and '.join(map(str, roots.values()))
-            raise InputError(f'{name}: the folder of one split must not lie inside that of another split: {names}')
+            raise InputError(
+                f'{name}: the folder of one split must not lie inside the folder of another split: {names}'
+            )
         return [([split], root / path) for split, root in roots.items() for path in list_images(root)]
-    # The name of the folder `src` can show the split too. If `src` is Rain100H and contains rain-001.png, only the name
-    # Rain100H shows that this image belongs to the test split.
+    # The name of the folder `src` can also show the split. For example, if `src` is Rain100H and contains rain-001.png,
+    # only the name Rain100H shows that this image belongs to the test split.
     top = Path(src.resolve().name)
     return [(_splits_of(RELEASES[name], top / path), src / path) for path in list_images(src)]
 
@@ -120,7 +122,7 @@ def _sort_by_role(name: str, candidates: list[tuple[list[str], Path]], found: Fo
         found: files that match no rule, and copies of other files, are added to its list ``left_out``.
 
     Raises:
-        InputError: two different rainy images, or two different clean images, have names that belong to the same pair.
+        InputError: the names of two different rainy images, or of two different clean images, belong to the same pair.
     """
     release, collisions = RELEASES[name], []
     rainy: _Table = {}
@@ -143,18 +145,18 @@ def _sort_by_role(name: str, candidates: list[tuple[list[str], Path]], found: Fo
     if collisions:
         shown = '\n  '.join(collisions[:10]) + (f'\n  ... {len(collisions)} in total' if len(collisions) > 10 else '')
         raise InputError(
-            f'{name}: different images have names that belong to the same pair:\n  {shown}\nDoes SRC contain two data '
-            'sets? Name a sub-folder that contains only one of them as SRC, name the folders of the splits (--train, '
+            f'{name}: the names of different images belong to the same pair:\n  {shown}\nIf SRC contains two data '
+            'sets, give a sub-folder with only one data set as SRC. If not, name the folders of the splits (--train, '
             '--test), or remove one image of each line.'
         )
     return rainy, clean
 
 
 def _splits_of(release: Release, path: Path) -> list[str]:
-    """Return the names of the splits that an image may belong to.
+    """Return the names of the splits to which an image may belong.
 
-    If several of its folders name a split, the innermost of these folders decides. The list is empty if a folder
-    belongs to a related data set, see :attr:`Release.other`.
+    If the names of several folders in the path show a split, the innermost of these folders determines the split. The
+    list is empty if a folder belongs to a related data set, see :attr:`Release.other`.
     """
     folders = path.parts[:-1]
     if any(re.search(release.other, folder, re.IGNORECASE) for folder in folders):
@@ -171,7 +173,7 @@ def _role_of(release: Release, splits: list[str], path: Path) -> _Role | None:
 
     Args:
         release: the release.
-        splits: names of the splits that the image may belong to.
+        splits: names of the splits to which the image may belong.
         path: path of the image.
 
     Returns:
@@ -188,7 +190,7 @@ def _role_of(release: Release, splits: list[str], path: Path) -> _Role | None:
 
 
 def _fields_of(pattern: str | None, path: Path) -> dict[str, str] | None:
-    """Return the named groups of a pattern, or None if the end of the path (without suffix) does not match it."""
+    """Return the values of the named groups, or None if the end of the path (without suffix) does not match."""
     if pattern is None:
         return None
     found = re.search(rf'(?:^|/){pattern}$', path.with_suffix('').as_posix(), re.IGNORECASE)
@@ -196,10 +198,10 @@ def _fields_of(pattern: str | None, path: Path) -> dict[str, str] | None:
 
 
 def _key_of(role: _Role, pattern: str | None) -> tuple:
-    """Return the key of an image: its split, the index of its rule, and the fields that a pattern names.
+    """Return the key of an image: its split, the index of its rule, and the values of the named groups of ``pattern``.
 
-    A field that is a whole number is converted to a number, so that 007 equals 7. With the clean pattern of the rule,
-    the two images of a pair have the same key.
+    A value that is a whole number is converted to a number, so 007 equals 7. If ``pattern`` is the clean expression of
+    the rule, the two images of a pair have the same key.
     """
     values = [role.fields[name] for name in re.compile(pattern or '').groupindex]
     return role.split, role.rule, *(int(value) if value.isdigit() else value for value in values)

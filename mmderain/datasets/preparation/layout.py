@@ -9,8 +9,8 @@ from mmderain.io.files import atomic_folder, link_or_copy, read_text
 from ..releases import RELEASES, Split
 from .finding import Found, FoundPair
 
-#: Lists in the folder of a prepared data set: the pairs, the files that were left out, and the rainy training images
-#: whose background is not in the test set.
+#: Names of the lists in the folder of a prepared data set: the pairs, the files that were left out, and the rainy
+#: training images whose background is not in a test set.
 INDEX, LEFT_OUT, LEAK_FREE = 'index.csv', 'left_out.csv', 'without_test_backgrounds.txt'
 _INDEX_HEAD = ['set', 'split', 'img', 'gt', 'source_img', 'source_gt']
 
@@ -20,18 +20,19 @@ def check_destination(name: str, src: Path, dst: Path, overwrite: bool = False) 
 
     Args:
         name: a key of ``RELEASES``.
-        src: folder that the release was unpacked to.
+        src: folder with the unpacked release.
         dst: folder of the prepared data set.
-        overwrite: True allows that another prepared data set in ``dst``, or copied images, are replaced.
+        overwrite: whether another prepared data set in ``dst``, or copied images in ``dst``, may be replaced.
 
     Raises:
-        InputError: ``dst`` is a file, ``dst`` and ``src`` contain one another, or ``dst`` contains files that
-            :func:`write_layout` did not write. Without ``overwrite``, also: ``dst`` contains another prepared data set,
-            or copied images, whose originals may no longer exist.
+        InputError: ``dst`` is a file; ``dst`` and ``src`` are the same folder, or one of them contains the other; or
+            ``dst`` contains files that :func:`write_layout` did not write. If ``overwrite`` is False, the error is also
+            raised if ``dst`` contains another prepared data set, or copies of images. The original images may no longer
+            exist.
     """
     here, there = src.resolve(), dst.resolve()
     if there.is_relative_to(here) or here.is_relative_to(there):
-        raise InputError(f'{dst}: source and destination must not contain one another (source: {src})')
+        raise InputError(f'{dst}: the destination and the source {src} must not contain each other')
     if there.exists() and not there.is_dir():
         raise InputError(f'{dst} is a file; name a folder')
     if not there.is_dir():
@@ -44,7 +45,7 @@ def check_destination(name: str, src: Path, dst: Path, overwrite: bool = False) 
     if foreign:
         raise InputError(
             f'{dst} contains {len(foreign)} files that this tool did not write, for example {foreign[0]}; '
-            'move them away, or name another destination'
+            'move these files away, or name another destination'
         )
     if overwrite or not rows:
         return
@@ -67,10 +68,10 @@ def read_index(path: Path) -> list[dict[str, str]]:
         path: the file ``index.csv``.
 
     Returns:
-        A dict for each pair, with the keys ``set``, ``split``, ``img`` and ``gt``, among others.
+        A dict for each pair. Its keys include ``set``, ``split``, ``img`` and ``gt``.
 
     Raises:
-        InputError: a line lacks one of these columns.
+        InputError: a line lacks one of these four columns.
     """
     rows = list(csv.DictReader(read_text(path).splitlines()))
     if any(row.get(key) is None for row in rows for key in ('set', 'split', 'img', 'gt')):
@@ -92,12 +93,12 @@ def write_layout(
     Args:
         name: a key of ``RELEASES``.
         found: the pairs, checked by :func:`~mmderain.datasets.preparation.check_files`.
-        src: folder that the release was unpacked to; it is not changed.
+        src: folder with the unpacked release. It is not changed.
         dst: folder of the prepared data set.
-        copy: True copies the files. False links them, or copies them if the file system has no links.
+        copy: True copies the files. False links them, or copies them if the file system does not support links.
         overwrite: see :func:`check_destination`.
-        kept: one value for each training pair: True if its background is in none of the test sets. The rainy images of
-            the pairs with True are listed in ``train/without_test_backgrounds.txt``. None writes no list.
+        kept: one value for each training pair: True if its background is in none of the test sets. The file
+            ``train/without_test_backgrounds.txt`` lists the rainy images of these pairs. None does not write the file.
 
     Raises:
         InputError: see :func:`check_destination`.
@@ -122,14 +123,14 @@ def _place_pairs(pairs: list[FoundPair], split: Split, root: Path, base: Path, c
 
     Args:
         pairs: pairs of one split.
-        split: the split, which names the files.
+        split: the split, whose format strings give the new names of the files.
         root: folder of the data set.
         base: folder of the split, relative to ``root``.
         copy: see :func:`write_layout`.
 
     Returns:
         A row for each pair: the new paths of the rainy and the clean file, relative to ``root``, and then the paths of
-        the source files. '' takes the place of a missing clean file.
+        the two source files. If a pair has no clean file, its paths are ''.
     """
     rows = []
     placed: set[Path] = set()

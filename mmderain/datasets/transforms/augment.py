@@ -15,7 +15,7 @@ PAIR = ('img', 'gt_img')
 
 
 def apply_to_pair(results: dict, function: Callable[[np.ndarray], np.ndarray]) -> dict:
-    """Apply a function to ``img`` and, if present, ``gt_img``, and update ``img_shape``."""
+    """Apply a function to ``img`` and to ``gt_img`` (if it exists), and update ``img_shape``."""
     for key in PAIR:
         if key in results:
             results[key] = np.ascontiguousarray(function(results[key]))
@@ -42,7 +42,7 @@ class PairedRandomCrop(BaseTransform):
         crop_size: height and width in pixels, or one number for both.
 
     Raises:
-        InputError: the image is smaller than the crop; the message names the image.
+        InputError: an image is smaller than the crop. The message contains the path of the image.
     """
 
     def __init__(self, crop_size: int | tuple[int, int]) -> None:
@@ -69,8 +69,11 @@ class PairedRandomFlip(BaseTransform):
 
     Args:
         prob: probability, 0 to 1.
-        direction: ``'horizontal'`` (left and right change places) or ``'vertical'``, which turns falling rain into
-            rising rain.
+        direction: ``'horizontal'`` exchanges left and right. ``'vertical'`` exchanges top and bottom. The rain then
+            seems to fall upwards.
+
+    Raises:
+        InputError: ``direction`` has another value.
     """
 
     def __init__(self, prob: float = 0.5, direction: str = 'horizontal') -> None:
@@ -92,7 +95,7 @@ class PairedRandomFlip(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PairedRandomRotate90(BaseTransform):
-    """Rotate by 0, 90, 180 or 270 degrees with equal probability, as in the training of NASNet."""
+    """Rotate the images by 0, 90, 180 or 270 degrees with equal probability, as in the training of NASNet."""
 
     def transform(self, results: dict) -> dict:
         """Return the results with rotated images."""

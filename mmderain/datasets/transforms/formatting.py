@@ -1,4 +1,4 @@
-"""The transform that packs an item for a model."""
+"""The transform that converts an item to the input of a model."""
 
 import numpy as np
 import torch
@@ -15,10 +15,13 @@ def to_tensor(img: np.ndarray) -> torch.Tensor:
 
 @TRANSFORMS.register_module()
 class PackDerainInputs(BaseTransform):
-    """Pack the results into ``inputs``, (3, H, W) BGR uint8, and ``data_samples``, a :class:`DerainDataSample`.
+    """Convert the results of the other transforms to the input of a model.
+
+    The output has two keys: ``inputs`` is the rainy image, (3, H, W) BGR uint8. ``data_samples`` is a
+    :class:`DerainDataSample` with the clean image and the meta information.
 
     Args:
-        meta_keys: keys of the results that are stored as meta information of the sample. A missing key is ignored.
+        meta_keys: keys of the results that are stored as meta information. Missing keys are ignored.
     """
 
     def __init__(self, meta_keys: tuple[str, ...] = ('img_path', 'gt_path', 'name', 'ori_shape', 'sample_idx')) -> None:

@@ -12,14 +12,16 @@ from mmderain.registry import TRANSFORMS
 class LoadPairedImages(BaseTransform):
     """Load the rainy image and, if there is one, the clean image.
 
-    Required keys: ``img_path``. For a pair also ``gt_path`` (the clean file) or ``clean_half`` (``'left'`` or
-    ``'right'``, if one file holds both images).
+    Required key: ``img_path``. A pair of two files also requires ``gt_path``, the path of the clean file. If one file
+    contains both images, ``clean_half`` is required instead, with the value ``'left'`` or ``'right'``.
 
-    Added keys: ``img`` and, for a pair, ``gt_img``, both BGR uint8 (H, W, 3); ``ori_shape`` and ``img_shape``, (H, W).
+    Added keys: ``img``, BGR uint8 (H, W, 3); ``ori_shape`` and ``img_shape``, both (H, W); for a pair also ``gt_img``,
+    BGR uint8 (H, W, 3).
 
     Raises:
         FileNotFoundError: a file does not exist.
-        InputError: a file is not an image, the sizes of a pair differ, or a side-by-side file has an odd width.
+        InputError: a file is not an image, the two images of a pair differ in size, or a side-by-side file has an odd
+            width.
     """
 
     def transform(self, results: dict) -> dict:

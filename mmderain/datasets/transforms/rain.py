@@ -1,4 +1,4 @@
-"""The transform that draws rain."""
+"""The transform that draws synthetic rain."""
 
 from pathlib import Path
 
@@ -13,25 +13,25 @@ from mmderain.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class SynthesizeRain(BaseTransform):
-    """Draw rain over ``img``, and keep the clean image as ``gt_img``.
+    """Draw synthetic rain over ``img``, and keep the clean image as ``gt_img``.
 
     The transform also works in pipelines of mmdet and mmseg: add ``mmderain.SynthesizeRain`` directly after the
     transform that loads the image. To train derainers, put it after the crop, so that rain is drawn only over the crop.
-    The size of the streaks still follows from the height of the whole image, ``ori_shape[0]``.
+    The size of the streaks depends on the height of the whole image, also if ``img`` is a crop.
 
     Args:
         preset: rain as in :func:`mmderain.rain.parse_rain`, for example ``'heavy'``, ``'light:1'`` or
-            ``'heavy:4+mist'``. If it is a list, one of its entries is chosen with equal probability. The entry
-            ``'none'`` draws no rain.
-        seed: None draws different rain each time an image is loaded, for training. With a number, the random values
-            depend only on this number and on the path of the image relative to its data root, so that an image gets
-            the same rain in every run.
-        data_root: root folder of the data set, used only with ``seed`` and only for data sets of other libraries, which
-            do not pass the relative path of an image to the transform. (The data sets of mmderain pass it as ``name``.)
-            With None, the name of the image's folder and the file name are used as the relative path.
+            ``'heavy:4+mist'``. If ``preset`` is a list, one entry is chosen for each image, with equal probability.
+            The text ``'none'`` draws no rain.
+        seed: None draws different rain each time an image is loaded. Use it for training. With a number, the rain
+            depends only on this number and on the path of the image relative to its data root. Each image then has the
+            same rain in every run.
+        data_root: root folder of a data set of another library, such as mmdet. It is used only if ``seed`` is a number,
+            to compute the relative path of an image. With None, the relative path consists of the last folder and the
+            file name. The data sets of mmderain do not need it, because they pass the relative path as ``name``.
 
     Raises:
-        InputError: the rain is unknown, or an image lies outside ``data_root``.
+        InputError: a preset is unknown, no image is loaded yet, or an image lies outside ``data_root``.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class SynthesizeRain(BaseTransform):
         if self.data_root is None:
             return '/'.join(path.parts[-2:])
         try:
-            # The path is not resolved, because images may be links to files elsewhere.
+            # The path is not resolved, because an image may be a link to a file outside the data root.
             return path.absolute().relative_to(Path(self.data_root).absolute()).as_posix()
         except ValueError:
             raise InputError(f'SynthesizeRain: {path} does not lie in data_root={self.data_root!r}') from None
@@ -70,10 +70,10 @@ class SynthesizeRain(BaseTransform):
         presets = self.choices[choice]
         if presets is None:
             return results
-        # `img` may be a crop. The scale follows from the height of the whole image, including a resize before the crop.
+        # `img` may be a crop. The scale depends on the height of the whole image before the crop, but after a resize.
         scale = results['ori_shape'][0] * results.get('scale_factor', (1, 1))[1] / REFERENCE_HEIGHT
         img = results['img']
-        if np.issubdtype(img.dtype, np.floating):  # photometric distortion of mmdet and mmseg returns float32
+        if np.issubdtype(img.dtype, np.floating):  # the photometric distortion of mmdet and mmseg returns float32
             img = np.rint(img).clip(0, 255).astype(np.uint8)
         results['img'] = draw_rain(img, presets, seed, scale).rainy.astype(results['img'].dtype)
         return results
