@@ -17,11 +17,11 @@ from mmengine.utils import ManagerMixin
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = Path(__file__).parent / 'data' / 'golden'
 STUBS = Path(__file__).parent / 'stubs'
-#: Folder with image pairs of benchmarks and with checkpoints of the authors. They may be used for research only, so the
-#: repository does not contain them.
+#: Folder with image pairs of benchmarks and with checkpoints of the authors. The repository does not contain these
+#: files, because they may be used for research only.
 SHARED = Path(os.environ.get('MMDERAIN_SHARED', ROOT.parent / 'shared'))
 
-if 'PYTEST_XDIST_WORKER' in os.environ:  # there are several test processes, so each uses one thread
+if 'PYTEST_XDIST_WORKER' in os.environ:  # several test processes run, so each of them uses one thread
     torch.set_num_threads(1)
     os.environ['OMP_NUM_THREADS'] = '1'  # for the programs that tests start
 
@@ -82,7 +82,7 @@ def smooth_image(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 def write_pairs(root: Path, names, size=(40, 50)) -> None:
-    """Write a pair of images for each name; the clean image is 20 levels darker than the rainy image.
+    """Write a rainy and a clean image for each name. The clean image is 20 levels darker than the rainy image.
 
     The files are ``root/rain/rain-<name>.png`` and ``root/norain/norain-<name>.png``.
     """
@@ -94,16 +94,17 @@ def write_pairs(root: Path, names, size=(40, 50)) -> None:
 
 @pytest.fixture(autouse=True, scope='session')
 def _short_runs():
-    """Avoid operations that take most of the time of a short run."""
+    """Speed up operations of mmengine and torch that would take most of the time of a short run."""
     gc.freeze()  # mmengine calls gc.collect() for each data set; it skips frozen objects
     with pytest.MonkeyPatch.context() as patch:
         # mmengine formats the config of a run with yapf up to six times, which is slow. A stand-in for yapf comes first
         # on the import path of this process, and of the programs that tests start.
         patch.syspath_prepend(STUBS)
         patch.setenv('PYTHONPATH', str(STUBS), prepend=os.pathsep)
-        # mmengine reads a hundred YAML files each time a config inherits from a config of mmdet or mmseg.
+        # mmengine reads a hundred YAML files each time a config inherits from a config of mmdet or mmseg. Here it reads
+        # each file only once.
         patch.setattr(mmengine.config.utils, 'load', functools.cache(mmengine.config.utils.load))
-        # torch waits 5 seconds by default for each worker process of a data loader that is garbage-collected.
+        # When torch deletes a data loader, it waits 5 seconds by default for each worker process.
         patch.setattr('torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL', 0.5)
         yield
 
@@ -118,7 +119,7 @@ def _isolated():
 
 
 def clear_instances(kind: type[ManagerMixin]) -> None:
-    """Delete the named instances of a class and of its subclasses, which mmengine stores."""
+    """Delete the named instances that mmengine stores of a class and of its subclasses."""
     kind._instance_dict.clear()
     for subclass in kind.__subclasses__():
         clear_instances(subclass)

@@ -1,4 +1,4 @@
-"""Weights and images that are equal on every machine, because they do not use a random generator."""
+"""Weights and images that are equal on every machine, because they are computed without a random generator."""
 
 import json
 import math
@@ -49,5 +49,5 @@ def image(n: int, height: int, width: int, seed: int) -> Tensor:
 
 
 def expected(name: str) -> Tensor:
-    """Return the output that is stored in ``name``.npz: of the authors' network, or for MAFNet of our plain network."""
+    """Return the output in ``<name>.npz``: for MAFNet, of the plain formulation; else, of the authors' network."""
     return torch.from_numpy(np.load(GOLDEN / f'{name}.npz')['y'])

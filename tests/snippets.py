@@ -19,7 +19,7 @@ LINK = re.compile(r'(?<=]\()(?!\w+:|#)([^)\s#]+)(?=[)\s#])')
 ASSIGNMENT = re.compile(r'(\w+)=(.*)', re.S)
 #: Commands of the shell and of the system. Their arguments are not checked.
 ALLOWED = {'source', 'cd', 'git', 'export'}
-#: Maps a launcher to the tool that it starts, and to the positions of arguments that it does not pass to the tool.
+#: Maps a launcher to the tool that it starts, and to the positions of the arguments that it does not pass to the tool.
 LAUNCHERS = {
     'tools/dist_train.sh': ('train', [1]),
     'tools/dist_test.sh': ('test', [2]),

@@ -1,4 +1,4 @@
-"""Common parts of all commands: errors in one line, --traceback, Ctrl+C, closed pipes, help from docstrings."""
+"""What all commands do in the same way: errors, --traceback, Ctrl+C, closed pipes, and help from docstrings."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ from mmderain.cli.command import INTERRUPTED, OUTPUT_CLOSED, CommandParser, comm
 from mmderain.cli.options import add_cfg_options, non_negative_int, positive_int
 from mmderain.errors import InputError
 
-#: All programs of tools/ and demo/, without time_in_tree.py, which a benchmark starts in another checkout.
+#: All programs of tools/ and demo/ except time_in_tree.py, which does not use the command line functions of mmderain.
 SCRIPTS = [path for path in sorted((ROOT / 'tools').rglob('*.py')) if path.name != 'time_in_tree.py']
 SCRIPTS = [path for path in SCRIPTS if path.parent.name != 'campaigns']  # modules of tools/dev/reliability.py
 SCRIPTS += sorted((ROOT / 'demo').glob('*.py'))
@@ -93,7 +93,7 @@ def test_ctrl_c_ends_without_a_traceback(capsys):
 
 @pytest.mark.parametrize('lines', [1, 100_000])
 def test_a_closed_pipe_gives_no_error_for_short_and_long_output(lines, tmp_path):
-    """Short output is written when the command ends, and long output while it runs."""
+    """Python writes short output when the command ends, and long output while the command runs."""
     script = tmp_path / 'script.py'
     script.write_text(
         'import sys, time\n'

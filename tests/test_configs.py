@@ -1,4 +1,4 @@
-"""Every config builds, and a reduced one takes a training step."""
+"""Every config builds. Reduced versions of some configs are trained and validated."""
 
 import re
 from pathlib import Path
@@ -18,9 +18,9 @@ CONFIGS = sorted(path.relative_to(ROOT / 'configs').as_posix() for path in (ROOT
 
 METAFILES = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / 'configs/derain').glob('metafile_*.yml'))]
 ROWS = {model['Name']: model for metafile in METAFILES for model in metafile['Models']}
-#: Rows of the papers' tables that report their own method.
+#: Number of rows with the paper's own network in the tables of each paper.
 COUNTS = dict(SIAN=12, JDNet=7, NASNet=13, MAFNet=20)
-#: Every row has a score under each protocol of its paper.
+#: Protocols of each paper. Every row has a score for each of them.
 PROTOCOLS = {
     'SIAN': {'PSNR-Y', 'SSIM-Y(valid)'},
     'JDNet': {'PSNR-RGB', 'SSIM-RGB(same)'},
@@ -67,13 +67,13 @@ def test_metafiles_have_the_rows_of_the_papers_tables(name):
     model = MODELS.build(cfg.model)
     if 'Parameters' in row['Metadata']:
         assert sum(p.numel() for p in model.parameters()) == row['Metadata']['Parameters']
-    # The scores are of protocols that the config measures. Its first line states them with their tables.
+    # The config measures the protocols of the scores. The first line of the config names the scores and their tables.
     first = (ROOT / row['Config']).read_text().split('\n')[0]
     for result in row['Results']:
         assert set(result['Metrics']) == PROTOCOLS[row['In Collection']]
         assert set(result['Metrics']) <= set(cfg.test_evaluator.protocols)
         for score in result['Metrics'].values():
-            # A string keeps the zeros that the paper prints.
+            # The score is a string, because a string keeps the final zeros of the number in the paper.
             assert isinstance(score, str) and re.fullmatch(r'\d+\.\d+', score)
             assert re.search(rf'(?<![\d.]){re.escape(score)}(?!\d)', first)
         for table in result['Tables']:
@@ -88,8 +88,8 @@ def test_metafiles_have_the_rows_of_the_papers_tables(name):
 
 def test_every_config_has_a_row():
     assert {m['Collections'][0]['Name']: len(m['Models']) for m in METAFILES} == COUNTS
-    # Every config is a row, except those of the demo, JDNet on the other Rain100H, the one without a published score,
-    # and those that train on synthetic rain.
+    # Every config has a row, except these: the demo, JDNet on the older Rain100H, a config without a published score,
+    # and the configs that train on synthetic rain.
     others = {'sian_sample', 'sian_compact', 'jdnet_rain100h', 'nasnet_mpid_mist'}
     others |= {f'{network}_bsds' for network in ('sian', 'jdnet', 'nasnet', 'mafnet')}
     others |= {Path(name).stem for name in CONFIGS if '_photographs' in name}
@@ -161,7 +161,7 @@ def test_jdnet_configs_have_the_batch_sizes_of_the_authors_code(name, batch_size
 
 
 def reduced(name: str, root) -> Config:
-    """Return the config with two made-up pairs, a small network, and one epoch or two steps."""
+    """Return a config with two image pairs, a small network, and a training of one epoch or two steps."""
     cfg = load(name)
     make_small(cfg)
     cfg.work_dir, cfg.log_level = str(root / 'work'), 'ERROR'

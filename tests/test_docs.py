@@ -43,7 +43,8 @@ def site(tmp_path_factory):
     return out
 
 
-#: Packages with public names. The last three are documented on the page of the package that contains them.
+#: Packages with public names. The last three have no own pages. They are documented on the pages of their parent
+#: packages.
 PUBLIC = [
     path.parent.name for path in sorted((ROOT / 'mmderain').glob('*/__init__.py')) if '__all__' in path.read_text()
 ]
@@ -173,8 +174,9 @@ def test_python_example_derains_directly_after_loading(tmp_path):
 
 # --- commands that are run --------------------------------------------------------------------------
 
-#: Finds commands that are not run. Most need data that is not in the repository: data sets, weights of authors,
-#: packages, or values of the reader, which are words in capitals. Others set up or serve something, or take minutes.
+#: Matches commands that the tests do not run. Most of them need something that is not in the repository: data sets,
+#: weights of authors, packages, or values that the reader chooses (words in capitals). The others set up or serve
+#: something, or take minutes.
 NOT_RUN = re.compile(
     r'~/|data/|sian_rain100l|_bsds|camvid|rtmdet|my_pairs|my_training|/mine/|Tensorboard|6000x8000|\b[A-Z][A-Z_]{3,}\b'
     r'|^(?:make|pip|source|bash|mmderain web)\b'
@@ -242,7 +244,7 @@ RUN = {
 
 
 def write_what_readers_have(checkout):
-    """Write images, a short video and weights, with the names that the pages use for files of the reader."""
+    """Write the files that the pages expect the reader to have: images, a short video and weights."""
     demo = init_model(ROOT / 'configs/derain/sian_sample.py').state_dict()
     for run in ('sample_demo', 'tutorial'):
         save_weights(checkout / f'work_dirs/{run}/iter_900.pth', demo, {})

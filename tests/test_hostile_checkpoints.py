@@ -37,14 +37,14 @@ class Hostile:
 
 @pytest.fixture
 def hostile(tmp_path, monkeypatch):
-    """Write a hostile checkpoint in the working directory; check at the end that its code did not run."""
+    """Write a checkpoint that contains code, and check at the end of the test that the code did not run."""
     monkeypatch.chdir(tmp_path)
     marker = tmp_path / 'code_was_run'
     torch.save(dict(state_dict={'a': Hostile(marker)}, meta=dict(iter=1)), 'hostile.pth')
     yield tmp_path / 'hostile.pth'
     assert not marker.exists()
     torch.load('hostile.pth', weights_only=False)
-    assert marker.exists()  # the file is indeed hostile
+    assert marker.exists()  # the code in the file does run without the protection
 
 
 COMMANDS = {

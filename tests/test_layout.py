@@ -67,7 +67,7 @@ def test_packages_import_in_one_direction(package):
 
 def test_files_are_read_and_written_in_one_place():
     names = [n for n in FILES if n.startswith(('mmderain/', 'tools/', 'demo/')) and not n.startswith('mmderain/io/')]
-    # The campaigns also write formats that mmderain does not write.
+    # The campaigns of tools/dev/reliability.py also write file formats that mmderain/io does not write.
     names = [name for name in names if not name.startswith('tools/dev/campaigns/')]
     found = [name for name in names if FILE_ACCESS.search((ROOT / name).read_text(encoding='utf-8'))]
     assert found == []

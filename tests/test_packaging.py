@@ -98,8 +98,8 @@ def test_configs_of_the_installed_package_can_be_inherited(installed, tmp_path):
         'print(mmderain.__file__)\n'
         f'print(mmengine.Config.fromfile({str(leaf)!r}).model.type)\n'
     )
-    # Python 3.10 has no option -P, which removes the working directory from sys.path; an empty working
-    # directory has the same effect. PYTHONPATH comes before the editable installation of the checkout.
+    # Python adds the working directory to sys.path, and Python 3.10 has no option -P against this. Therefore this test
+    # uses a working directory without packages. PYTHONPATH comes before the editable installation of the checkout.
     done = run(sys.executable, '-c', code, cwd=tmp_path, PYTHONPATH=str(installed))
     assert done.returncode == 0, done.stderr
     *_, file, kind = done.stdout.splitlines()
@@ -261,5 +261,5 @@ def test_old_environment_is_removed_when_pins_change(checkout):
     (old / 'bin' / 'python').symlink_to(sys.executable)
     (old / '.made-for').write_text('3.11.0 of-other-pins\n')
     done = set_up(checkout, 'base', PYTHON=sys.executable, MIN_DISK_GB='9999999')
-    assert done.returncode == 1  # because of the disk space; the old environment was removed before
+    assert done.returncode == 1  # too little disk space; the old environment was removed before this check
     assert not old.exists()

@@ -91,7 +91,7 @@ def test_scores_are_symmetric_and_best_for_equal_images(height, width, seed, shi
     img = rng.integers(0, 230, (height, width, 3), np.uint8)
     other = img + np.uint8(shift)
     assert measure(img, other, 'PSNR-Y') == pytest.approx(measure(other, img, 'PSNR-Y'))
-    # The luma of equal channels changes by shift * 219 / 255.
+    # If all three channels change by `shift`, the luma changes by shift * 219 / 255.
     assert measure(img, other, 'PSNR-Y') == pytest.approx(20 * np.log10(255 / (shift * 219 / 255)), abs=0.3)
     assert measure(img, img, 'SSIM-Y(valid)') == pytest.approx(1)
     assert measure(img, other, 'SSIM-Y(valid)') < 1
@@ -118,7 +118,7 @@ def test_a_file_of_any_valid_name_is_written_completely(name):
     try:
         if len(os.fsencode(name)) > 255:
             return
-    except UnicodeEncodeError:  # half of a surrogate pair, which cannot be encoded
+    except UnicodeEncodeError:  # the name contains half of a surrogate pair
         return
     with tempfile.TemporaryDirectory() as folder:
         with atomic_write(Path(folder) / name, durable=False) as part:

@@ -1,4 +1,4 @@
-"""A run depends on its config only: a resumed run and a run in several processes give the same result."""
+"""A training depends only on its config: a resumed run and a run in several processes give the same weights."""
 
 import copy
 import os
@@ -33,7 +33,7 @@ def config(work_dir, **options) -> Config:
     cfg.default_hooks.logger.interval = 1
     cfg.default_hooks.checkpoint.update(interval=3, max_keep_ckpts=-1)
     cfg.param_scheduler[0].T_max = 6
-    cfg.experiment_name = str(work_dir)  # mmengine's default is the time in seconds, which two short runs can share
+    cfg.experiment_name = str(work_dir)  # the default is the time in seconds, which can be equal in two runs
     cfg.merge_from_dict(copy.deepcopy(options))  # mmengine removes `_delete_` from its argument
     return cfg
 
@@ -83,7 +83,7 @@ def test_resumed_run_equals_an_uninterrupted_run(tmp_path, loop, workers):
     stopped.register_hook(Interrupt())
     with pytest.raises(KeyboardInterrupt):
         stopped.train()
-    time.sleep(1)  # mmengine names the log folder of a run by the time in seconds
+    time.sleep(1)  # mmengine names the log folder after the time in seconds
     resumed = config(tmp_path / 'parts', **options)
     resumed.resume = True
     parts = run(resumed)
@@ -114,7 +114,7 @@ def test_loader_processes_do_not_change_the_weights(tmp_path, network):
         assert torch.equal(loaders[key], value), key
 
 
-# JDNet is left out: its batch normalizations average over the part of the batch that their process has.
+# JDNet is left out, because its batch normalizations average only over the images of their own process.
 @pytest.mark.parametrize(
     'network', [n for n in SMALL_NETWORKS if n['type'] != 'JDNet'], ids=lambda network: network['type']
 )
@@ -132,11 +132,12 @@ def test_two_processes_give_the_weights_of_one_process(tmp_path, network):
     assert done.returncode == 0, done.stderr[-2000:]
     two = read_checkpoint(tmp_path / 'two/iter_6.pth')['state_dict']
     assert set(two) == set(one)
-    # The gradients of two half batches are rounded differently from those of the whole batch, and Adam amplifies the
-    # difference. A step changes weights by up to 1e-3, so a wrong average of the gradients would be visible.
+    # The gradients of two half batches are rounded differently from the gradients of the whole batch, and Adam
+    # amplifies the difference. A step changes weights by up to 1e-3, so a wrong average of the gradients would be
+    # visible.
     for key, value in one.items():
         if 'spatial' in key and key.endswith('key.bias'):
-            continue  # a softmax removes what this bias adds, so its gradient is rounding alone
+            continue  # this bias does not change the softmax, so its gradient is only a rounding error
         assert (two[key] - value).abs().max() < 5e-6, key
 
 
@@ -232,14 +233,14 @@ def test_amp_auto_keeps_the_precision_of_a_resumed_run_on_suitable_hardware(
     tmp_path, monkeypatch, capsys, cpu, wrapper, hardware, mixed
 ):
     cpu(hardware=hardware)
-    monkeypatch.setattr('mmderain.engine.config.training_speedup', None)  # nothing is measured
+    monkeypatch.setattr('mmderain.engine.config.training_speedup', None)  # a measurement would fail
     resumed = dict(meta=dict(cfg=f"optim_wrapper = dict(type='{wrapper}')"))
     assert decide_amp(config(tmp_path), 'auto', resumed) is mixed
     assert f'mixed precision is {"" if mixed else "not "}used' in capsys.readouterr().out
 
 
 def test_load_from_starts_a_new_run(tmp_path, monkeypatch, capsys, cpu):
-    """This also holds for --resume in an empty work directory. A new run measures with --amp=auto."""
+    """With --resume in an empty work directory, a new run starts too. With --amp=auto, a new run measures the speed."""
     cpu(hardware=True, speedup=2)
     tool, trained = load_tool('train'), []
     monkeypatch.setattr(

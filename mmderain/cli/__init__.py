@@ -1,7 +1,7 @@
 """The command ``mmderain``. Each sub-command is a module of this package.
 
-Each module of a sub-command has a function ``add_parser(commands)``. It adds the parser of the sub-command and sets
-``run``, the function that is called with the parsed arguments.
+Each of these modules has a function ``add_parser(commands)``, which adds the parser of the sub-command. The parser has
+the default ``run``: the function that :func:`main` calls with the parsed arguments.
 """
 
 import argparse
@@ -34,7 +34,7 @@ exit status:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+    """Return the parser of ``mmderain``, with the parsers of all sub-commands."""
     doc = (
         'Derain images and videos, draw synthetic rain, and measure the effect of rain on detectors and segmentors.'
         f'\n\n{EPILOG}'
@@ -53,12 +53,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     args, unknown = build_parser().parse_known_args(argv)
     if unknown:
-        # The parser of the sub-command reports the error with its usage. argparse would show the usage of `mmderain`.
+        # The parser of the sub-command reports the error, and shows the usage of the sub-command. argparse alone would
+        # show the usage of `mmderain`.
         args.parser.error(f'unrecognized arguments: {" ".join(unknown)}')
     return args
 
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> int | None:
-    """Run a command and return the exit status."""
+    """Run a sub-command and return the exit status."""
     return args.run(args)

@@ -1,4 +1,4 @@
-"""Parts that all commands share: a parser built from a docstring, and handling of errors, Ctrl+C and closed pipes."""
+"""Code that all commands share: an argument parser, and the handling of errors, Ctrl+C and closed pipes."""
 
 import argparse
 import contextlib
@@ -19,11 +19,12 @@ INTERRUPTED, OUTPUT_CLOSED = 130, 141
 
 
 class CommandParser(argparse.ArgumentParser):
-    """An argument parser whose help text is a docstring. It has the option ``--traceback``.
+    """An argument parser with the option ``--traceback``, whose help text comes from a docstring.
 
     Args:
-        doc: the docstring. Its first paragraph is printed before the list of options, the rest after it. If the rest
-            starts with indented lines, these are examples, and the help text gives them a heading.
+        doc: the docstring. The help text shows its first paragraph before the list of options, and the rest after the
+            list. If the rest starts with lines that are indented by four spaces, these lines are examples, and the help
+            text gives them a heading.
         options: further arguments of :class:`argparse.ArgumentParser`.
     """
 
@@ -34,8 +35,8 @@ class CommandParser(argparse.ArgumentParser):
             rest = f'{"example" if len(commands) == 1 else "examples"}:\n{rest}'
         options.setdefault('formatter_class', argparse.RawDescriptionHelpFormatter)
         super().__init__(description=summary, epilog=rest, **options)
-        # The option has no default, because the default of a sub-command would replace the value that was given before
-        # the name of the sub-command.
+        # The option has no default. In `mmderain --traceback derain`, the default of the sub-command would replace the
+        # value that was given before the name of the sub-command.
         self.add_argument(
             '--traceback',
             action='store_true',
@@ -55,13 +56,13 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
 
     The new function takes a list of arguments, or None for the arguments of the process. It returns the exit status:
 
-    * the return value of the decorated function, or 0 if that is None;
+    * the return value of the decorated function, or 0 if this value is None;
     * 1 after an ``InputError`` or ``OSError``, whose message is printed after ``error:``;
     * 130 after Ctrl+C, without a message;
     * 128 + the number of the signal after a ``Stopped``, with its message;
     * 141 if the reader of the output has ended, as in ``mmderain models | head -1``, without a message.
 
-    With ``--traceback``, these exceptions are raised instead.
+    With ``--traceback``, the new function raises these exceptions instead.
 
     Args:
         parse_args: function that parses a list of arguments, usually with a :class:`CommandParser`.
@@ -98,11 +99,11 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
 
 
 def print_failure(args: argparse.Namespace, error: Exception | None, reason: str | None = None) -> None:
-    """Print the error of one of several inputs. With ``--traceback``, print the traceback first.
+    """Print the error message of an input that failed. With ``--traceback``, print the traceback first.
 
     Args:
         args: parsed arguments of the command.
-        error: exception that the input raised.
+        error: exception that was raised when the command processed the input.
         reason: the error message. None uses the message of the exception.
     """
     if getattr(args, 'traceback', False):
@@ -123,7 +124,7 @@ def message(error: Exception) -> str:
 
 
 def output_is_open() -> bool:
-    """Return whether standard output still has a reader. False if it is a pipe whose reader has ended."""
+    """Return False if standard output is a pipe whose reader has ended, else True."""
     try:
         output = select.poll()
         output.register(sys.stdout.fileno(), select.POLLOUT)
@@ -137,5 +138,5 @@ def flush_output() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # Without this, Python flushes the output again when the process ends, and prints an error.
+        # When the process ends, Python flushes the output again. Without this line, this would print an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,12 +3,12 @@
     mmderain derain rainy.jpg --out derained
     mmderain derain holiday/ video.mp4 --out derained --precision fp32
 
-Each result file has the name of its input file. Its suffix differs in two cases: the result of a video is an .mp4 file,
-and the result of an image is a .png file if its format cannot be written. If an input is a folder, the results are put
-into the same sub-folders as the input files.
+Each result file has the name of its input file. The suffix changes in two cases: the result of a video is an .mp4 file,
+and the result of an image is a .png file if mmderain cannot write the format of the image. If an input is a folder, the
+command creates the sub-folders of the input folder in the folder for the results.
 
-If an input cannot be derained, the command still derains the other inputs. It then prints the error at the end, and the
-exit status is 1.
+If an input cannot be derained, the command still derains the other inputs. At the end, it prints the error of each
+failed input, and the exit status is 1.
 """
 
 import argparse
@@ -47,8 +47,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         '--tile',
         type=non_negative_int,
         metavar='PIXELS',
-        help='divide each larger image into square tiles with this side length in pixels. 0: never use tiles '
-        '(default: use tiles only if the memory is too small for the whole image)',
+        help='side length of square tiles in pixels. An image that is larger than a tile is divided into tiles, which '
+        'are derained one after another. 0: never use tiles (default: use tiles only if the memory is too small for '
+        'the whole image)',
     )
     parser.add_argument(
         '--batch-size',
@@ -61,8 +62,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         '--compile',
         action='store_true',
         help='run the network through torch.compile. The compilation takes a minute or more for each new image size. '
-        'After it, each image takes less time. This is useful for videos and for many images of the same size '
-        '(default: do not compile)',
+        'After the compilation, each image takes less time. This is useful for videos and for many images of the same '
+        'size (default: do not compile)',
     )
     parser.add_argument(
         '--max-pixels',
@@ -76,7 +77,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Derain the inputs, and print how many were derained and how many were skipped."""
+    """Derain the inputs, and print the number of derained inputs and of skipped inputs."""
     with keep_cpu_memory():
         inferencer = DerainInferencer(
             args.model,

@@ -3,24 +3,25 @@
     mmderain joint-test CONFIG CHECKPOINT --derainer nafnet --rain heavy light:2
     mmderain joint-test CONFIG CHECKPOINT --derainer SIAN sian_rain100h.py sian.pth
 
-CONFIG is a config of mmdet or mmseg, and CHECKPOINT is its checkpoint. Neither needs any change for this test.
+CONFIG is a config of mmdet or mmseg, and CHECKPOINT is the checkpoint of the model in CONFIG. Both files are used
+unchanged.
 
 The command runs the test loop of CONFIG once for each of these conditions:
 
 * the clean test images;
-* the clean images after each derainer, to show whether the derainer damages them;
+* the clean images after each derainer, to show whether the derainer damages clean images;
 * the rainy images, which are the test images with drawn rain;
-* the rainy images after a median blur, which serves as a control;
+* the rainy images after a median blur, to compare the derainers with a filter that was not designed for rain;
 * the rainy images after each derainer;
 * the images that another program derained (--folder);
-* the clean and the rainy images with other detectors or segmentors (--baseline), such as a detector that was fine-tuned
-  on rain.
+* the clean images and the rainy images with another detector or segmentor (--baseline), such as a detector that was
+  fine-tuned on rainy images.
 
-With --rain none, the test images already show real rain. The conditions with clean images are then left out.
+Use --rain none if the test images already show real rain. The conditions with clean images are then left out.
 
-The command prints a table with one row for each condition, and writes it to --out. It also stores each finished row. If
-the command is interrupted, run it again with the same arguments: it continues after the last finished row. It measures
-a stored row again only if something has changed on which the row depends, such as a checkpoint.
+The command prints a table with one row for each condition, and writes the table to --out. It also stores each finished
+row. If the command is interrupted, run it again with the same arguments: it continues after the last finished row. If
+something changes that affects a stored row, such as a checkpoint, the command measures this row again.
 """
 
 import argparse
@@ -70,8 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='WORD',
         help='a derainer to test, in one to three words: NAME, NAME DERAINER, or NAME DERAINER CHECKPOINT. NAME is the '
         'name of the derainer in the table. DERAINER is a name that `mmderain models` lists, or the path of a config '
-        'file (default: NAME). CHECKPOINT is the checkpoint of the derainer (default: its bundled checkpoint). Repeat '
-        'the option to test several derainers (default: no derainer)',
+        'file of a derainer (default: NAME). CHECKPOINT is the checkpoint of the derainer (default: its bundled '
+        'checkpoint). Repeat the option to test several derainers (default: no derainer)',
     )
     parser.add_argument(
         '--baseline',
@@ -133,15 +134,16 @@ class AppendDerainer(argparse.Action):
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line of ``tools/joint_test.py``."""
+    """Read the command line of ``tools/joint_test.py``, which has the same arguments as ``mmderain joint-test``."""
     parser = CommandParser(__doc__)
     add_arguments(parser)
     return parser.parse_args(argv)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Run the conditions, print a line after each, and write the results."""
-    # The results of the first N images are written to another folder than those of all images.
+    """Run the conditions, print a line of the table after each condition, and write the results."""
+    # The results of the first N images must not replace the results of all images. Therefore their folder has another
+    # name.
     suffix = '' if args.limit is None else f'_first{args.limit}'
     out = args.out or Path('work_dirs/joint_test') / f'{Path(args.config).stem}{suffix}'
     require_unique('--derainer', [name for name, *_ in args.derainer])
@@ -151,7 +153,7 @@ def run(args: argparse.Namespace) -> None:
             parse_rain(rain)
     derainers = {}
     for name, derainer, checkpoint in args.derainer:
-        find_derainer(derainer, checkpoint)  # a wrong name is reported before a condition runs
+        find_derainer(derainer, checkpoint)  # reports a wrong name before the first condition runs
         derainers[name] = dict(config=derainer, checkpoint=checkpoint) if checkpoint else derainer
     checkpoints = [checkpoint for *_, checkpoint in args.derainer if checkpoint]
     for path in (args.config, args.checkpoint, *checkpoints, *(p for _, *paths in args.baseline for p in paths)):
@@ -173,8 +175,8 @@ def run(args: argparse.Namespace) -> None:
     def show(row: joint_test.Condition, result: joint_test.Result) -> None:
         done.append(result)
         lines = joint_test.align_table(joint_test.make_table(rows[: len(done)], done), rows).splitlines()
-        # Print the header once, and then one line for each row. The recovery is only in the final table, because it
-        # depends on other rows.
+        # Print the header once, and then one line for each row. Only the final table has values in the column
+        # `recovery`, because they depend on other rows.
         print('\n'.join(lines if len(done) == 1 else lines[-1:]), f'   [{len(done)}/{len(rows)}]', flush=True)
 
     with keep_cpu_memory():
@@ -197,7 +199,7 @@ main = command(parse_args)(run)
 
 
 def require_file(path: str) -> None:
-    """Check that a file exists. A name such as ``package::config`` means a config of a package and is not checked.
+    """Check that a file exists. A name such as ``mmdet::FOLDER/FILE.py`` is a config of a package, and is not checked.
 
     Raises:
         FileNotFoundError: the file does not exist.

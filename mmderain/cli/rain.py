@@ -5,14 +5,14 @@
 The command writes:
 
     DST/rain            the rainy images, as PNG files
-    DST/layer           the absolute value of what the rain adds to each pixel, as PNG files
-    DST/norain          the clean images, as links to the source images
-    DST/manifest.jsonl  the settings in the first line, and then a line for each image with its seed, its scale and all
-                        random parameters
+    DST/layer           the absolute value of the rain that is added to each pixel, as PNG files
+    DST/norain          the clean images, as links to the source images or as copies
+    DST/manifest.jsonl  a text file. Its first line contains the settings. Each other line contains the seed, the
+                        scale and all random parameters of one image
 
-In the three folders, an image has the same relative path as its source image in SRC. PNG files have the suffix .png.
-PairedImageDataset can read DST. If the command is interrupted, run it again with the same arguments: it continues with
-the images that are missing.
+In the three folders, an image has the same relative path as its source image in SRC, but PNG files have the suffix
+.png. PairedImageDataset can read DST. If the command is interrupted, run it again with the same arguments: it continues
+with the images that are missing.
 """
 
 import argparse
@@ -34,7 +34,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         'src', type=Path, metavar='SRC', help='folder of clean images; images in its sub-folders are included'
     )
     parser.add_argument(
-        'dst', type=Path, metavar='DST', help='folder for the results; new, empty, or from an earlier call'
+        'dst',
+        type=Path,
+        metavar='DST',
+        help='folder for the results: a new or empty folder, or the DST of an earlier call with the same arguments',
     )
     add_rain_options(parser, 'heavy', allow_none=False)
     parser.add_argument(

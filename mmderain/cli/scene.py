@@ -26,12 +26,12 @@ DOC = """Show the predictions of a {kind} for the clean, the rainy and the derai
     mmderain {command} demo/street/*.jpg --out work_dirs/scenes
     mmderain {command} rainy_street.jpg --rain none --out work_dirs/scenes
 
-An input image is clean: the command draws rain over it, and derains the result. With --rain none, an input image is
-already rainy, and there is no clean version.
+The input images must be clean: the command draws rain over each image, and derains the rainy image. Use --rain none if
+the input images are already rainy. There is then no clean version.
 
 The command writes one figure for each input image. The figure shows the versions of the image side by side, with the
-predictions drawn on them. Below each version is a text that describes the prediction, and the PSNR and SSIM of the
-version if there is a clean version.
+predictions drawn on them. Below each version, a text describes the prediction. If there is a clean version, the text
+below the other versions also contains their PSNR and SSIM.
 """
 
 
@@ -68,7 +68,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the figures and print their text."""
+    """Write the figures, and print the text of each figure."""
     rain = rain_or_none(args.rain)
     # A wrong rain or a wrong path is reported before the models are loaded.
     parse_rain(rain or 'heavy')
@@ -92,7 +92,7 @@ def print_scenes(results: dict, out: str, args: argparse.Namespace) -> int:
         args: parsed arguments of the command.
 
     Returns:
-        1 if a scene failed, else 0.
+        1 if an input failed, else 0.
     """
     failures = [views for views in results.values() if isinstance(views, Exception)]
     for name, views in results.items():

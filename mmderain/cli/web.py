@@ -4,7 +4,8 @@
     mmderain web --model configs/derain/sian_sample.py --weights work_dirs/sample_demo/iter_900.pth
 
 The page also shows the predictions of a detector or segmentor for the rainy and for the derained image. It offers all
-bundled models and, if --model is given, this derainer. Ctrl+C ends the server and deletes the uploaded files.
+bundled models. With --model, it also offers the derainer of this option. Ctrl+C ends the server and deletes the
+uploaded files.
 """
 
 import argparse
@@ -44,8 +45,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         '--auth-file',
         type=Path,
         metavar='FILE',
-        help='file with the users who can log in, one line user:password for each. Only the owner of the file may have '
-        'permission to read it, as after chmod 600 (default: no login)',
+        help='text file with a line user:password for each user who can log in. No other user of this machine may have '
+        'permission to read the file; chmod 600 FILE sets this permission (default: no login)',
     )
     parser.add_argument(
         '--time-limit',
@@ -65,15 +66,16 @@ def run(args: argparse.Namespace) -> None:
     users = None if args.auth_file is None else read_users(args.auth_file)
     derainers, tasks = bundled_loaders(device)
     if args.weights and not args.model:
-        raise InputError(f'--weights {args.weights}: no model is named; name the model of this checkpoint with --model')
+        raise InputError(f'--weights {args.weights}: name the model of this checkpoint with --model')
     if args.model:
-        model = trained_derainer(args.model, args.weights, device)  # an error is reported before the page is served
+        model = trained_derainer(args.model, args.weights, device)  # reports an error before the page is served
         name = Path(args.model).stem
         derainers.pop(name, None)
         derainers = {name: lambda: model, **derainers}
     if users is None and not is_loopback(args.host):
-        print(f'warning: everybody who can connect to {args.host} can use the page; see --auth-file', file=sys.stderr)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM also deletes the uploads
+        warning = f'warning: everybody who can connect to {args.host} can use the page; --auth-file requires a login'
+        print(warning, file=sys.stderr)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the server like Ctrl+C, and deletes the uploads
     with (
         contextlib.suppress(KeyboardInterrupt),
         keep_cpu_memory(),

@@ -1,4 +1,4 @@
-"""Measure the run time and memory of networks and compare the time with a reference, for ``tools/benchmark.py``."""
+"""Measure the run time and the memory of networks and of a reference network, for ``tools/benchmark.py``."""
 
 import importlib
 import math
@@ -24,7 +24,7 @@ from mmderain.models import Derainer
 from . import profiling
 
 Size = tuple[int, int]
-#: Folder of slow implementations that follow the formulas of the papers. It exists only in a git checkout.
+#: Folder of the plain formulations: slow networks that follow the papers step by step. Only a git checkout has it.
 PLAIN_NETWORKS = Path(__file__).resolve().parents[2] / 'tests/reference'
 
 
@@ -34,7 +34,7 @@ class Variant(NamedTuple):
     Attributes:
         precision: ``'fp32'``, ``'bf16'`` or ``'fp16'``.
         path: ``'eager'``, ``'compiled'`` (by torch.compile) or ``'graphs'`` (compiled, with CUDA graphs).
-        cpu_memory: ``'kept'`` (inside :func:`keep_cpu_memory`) or ``'freed'`` (outside of it).
+        cpu_memory: ``'kept'`` (the process keeps freed memory, see :func:`keep_cpu_memory`) or ``'freed'``.
     """
 
     precision: str
@@ -48,17 +48,17 @@ class Benchmark:
 
     Attributes:
         sizes: sizes of the images, (height, width) in pixels.
-        batches: batch sizes. Only the first image size is measured with all of them, the others with the first one.
-        precision, paths, cpu_memory: values for the attributes of :class:`Variant`; all combinations are measured.
+        batches: batch sizes. The first image size is measured with all of them, the others with the first batch size.
+        precision, paths, cpu_memory: values for the attributes of :class:`Variant`. All combinations are measured.
         train: measure training steps instead of forward passes.
         cfg_options: entries of the configs to override, with dotted keys.
-        checkpoint: path of the weights. None uses the initial weights.
-        device: ``'cpu'``, ``'cuda:0'`` and so on.
-        threads: number of threads of torch. None keeps the current number.
+        checkpoint: path of the weights. None uses random initial weights.
+        device: device of the networks, such as ``'cpu'`` or ``'cuda:0'``.
+        threads: number of CPU threads that torch uses. None keeps the current number.
         repeats: number of timed passes of each variant.
-        reference: reference for the comparison: ``'plain'`` (the plain formulation of the network), ``'eager'`` (the
-            network itself, not compiled) or ``'module:Class'`` (a class that is built without arguments).
-        resident_memory: also measure the resident memory, each value in a new process. Linux only.
+        reference: the reference network: ``'plain'`` (the plain formulation of the network), ``'eager'`` (the network
+            itself, not compiled) or ``'module:Class'`` (another network, which is built without arguments).
+        resident_memory: also measure the peak memory, each value in a new process. On a CPU, only Linux can do this.
     """
 
     sizes: list[Size] = field(default_factory=lambda: [(320, 480)])
@@ -96,7 +96,7 @@ class Benchmark:
         return options
 
     def build(self, config: str, path: str) -> Derainer:
-        """Build the model for a path, see :class:`Variant`. All models of a config have the same weights."""
+        """Build the model of a config for a :attr:`Variant.path`. All models of a config have the same weights."""
         options = self.path_options(path)
         torch.manual_seed(0)
         model = init_model(config, self.checkpoint, self.device, options)
@@ -105,10 +105,10 @@ class Benchmark:
         return model
 
     def models(self, config: str) -> tuple[Derainer, Derainer]:
-        """Return an eager model of a config, and another model whose network is the reference.
+        """Return the eager model of a config, and a second model whose network is the reference network.
 
         Raises:
-            FileNotFoundError, InputError: a model cannot be built or trained, or does not accept one of the sizes.
+            FileNotFoundError, InputError: a model cannot be built or trained, or does not accept an image size.
         """
         model = self.build(config, 'eager')
         name, least = type(model.network).__name__, model.spec.min_size
@@ -134,19 +134,19 @@ class Benchmark:
         return profiling.forward_pass(model.network, precision, self.device, keep)
 
     def rows(self, config: str, peaks: dict[str, float]) -> Iterator[dict]:
-        """Measure all variants of a network, and the reference. Their timed passes alternate.
+        """Measure all variants of a network and the reference network. Their timed passes alternate.
 
-        The reference runs in float32 and without :func:`~mmderain.engine.cpu_memory.keep_cpu_memory`.
+        The reference network runs in float32 and without :func:`~mmderain.engine.cpu_memory.keep_cpu_memory`.
 
         Args:
             config: config file of a derainer.
             peaks: maps each precision to the result of :func:`~mmderain.engine.profiling.convolution_peak`.
 
         Yields:
-            A dict for each case and variant; ``mmderain.visualization.benchmark_report`` describes the main keys.
+            A dict for each case and variant. ``mmderain.visualization.benchmark_report.COLUMNS`` lists its main keys.
 
         Raises:
-            FileNotFoundError, InputError: as :meth:`models`.
+            FileNotFoundError, InputError: see :meth:`models`.
         """
         model, other = self.models(config)
         other_call = self.call(other, 'fp32', 'freed')
@@ -157,7 +157,7 @@ class Benchmark:
             images = profiling.random_images(model.network, size, batch, self.device)
             turns = [partial(other_call, images.contiguous()), *(partial(call, images) for call in calls.values())]
             other_times, *own_times = profiling.time_calls(turns, self.repeats, self.device)
-            # A backward pass has twice the multiply-adds: for the gradients of the inputs and of the weights.
+            # The gradients of the inputs and those of the weights each cost as much as the forward pass.
             padded = profiling.padded_size(model.network, size)
             adds = profiling.multiply_adds(model.network, padded) * (3 if self.train else 1)
             pixels = batch * size[0] * size[1]
@@ -189,7 +189,7 @@ class Benchmark:
                 )
 
     def resident(self, config: str, size: Size, batch: int, variant: Variant) -> int:
-        """Measure :func:`~mmderain.engine.profiling.peak_memory` in a new process, and return it in bytes.
+        """Run :func:`~mmderain.engine.profiling.peak_memory` in a new process, and return its result in bytes.
 
         Raises:
             InputError: the process ended without a result, for example because there was too little memory.
@@ -198,7 +198,7 @@ class Benchmark:
             with ProcessPoolExecutor(1, get_context('spawn')) as pool:
                 return pool.submit(self._peak_memory, config, size, batch, variant).result()
         except BrokenProcessPool as error:
-            raise InputError(f'{config}: memory could not be measured ({error}); --no-memory skips this') from error
+            raise InputError(f'{config}: cannot measure the memory ({error}); use --no-memory to skip it') from error
 
     def _peak_memory(self, config: str, size: Size, batch: int, variant: Variant) -> int:
         if self.threads:
@@ -217,7 +217,7 @@ def is_compile_option(key: str) -> bool:
 
 
 def load_reference(text: str) -> nn.Module:
-    """Build the network of ``'module:Class'``; the module may be in the working directory.
+    """Build the network of a text such as ``'module:Class'``. The module may be in the working directory.
 
     Raises:
         InputError: there is no such module or class, or it cannot be built without arguments.
@@ -228,15 +228,15 @@ def load_reference(text: str) -> nn.Module:
         return getattr(importlib.import_module(module), name)()
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise InputError(
-            f'--reference {text}: {error}; expected plain, eager or MODULE:CLASS; the class is built without arguments'
+            f'--reference {text}: {error}; expected plain, eager or MODULE:CLASS; CLASS must need no arguments'
         ) from error
 
 
 def plain_formulation(network: nn.Module, config: str) -> nn.Module:
-    """Return the plain formulation of a network.
+    """Return the plain formulation of a network, see :data:`PLAIN_NETWORKS`.
 
     Raises:
-        InputError: this is not a checkout, or the network has no plain formulation.
+        InputError: the package is not in a git checkout, or the network has no plain formulation.
     """
     if not PLAIN_NETWORKS.is_dir():
         text = 'only a git checkout contains the plain formulations; choose eager or MODULE:CLASS'

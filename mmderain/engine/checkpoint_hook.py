@@ -18,15 +18,16 @@ class SafeCheckpointHook(CheckpointHook):
 
     mmengine's ``CheckpointHook`` first deletes the oldest checkpoint, and then writes directly to the final file. This
     hook writes a temporary file, verifies its checksums, and renames it. Then it writes the path of the checkpoint to
-    the file ``last_checkpoint``, also by a temporary file. Only after that, it deletes checkpoints beyond
-    ``max_keep_ckpts``. It deletes the previous best checkpoint of ``save_best`` after the new one is written.
+    the file ``last_checkpoint``, also through a temporary file. If there are now more checkpoints than
+    ``max_keep_ckpts``, the hook deletes the oldest ones. With ``save_best``, it deletes the previous best checkpoint
+    after it has written the new best checkpoint.
 
     The arguments are those of ``CheckpointHook``. For storage other than local files, this hook saves checkpoints as
     ``CheckpointHook`` does.
     """
 
     def save_now(self, runner: Runner) -> None:
-        """Save a checkpoint of the current step, unless it has been saved already."""
+        """Save a checkpoint of the current step, unless this step has been saved already."""
         if self.last_ckpt != str(Path(self.out_dir) / self.filename_tmpl.format(runner.iter + 1)):
             self._save_checkpoint(runner)
 
@@ -50,8 +51,8 @@ class SafeCheckpointHook(CheckpointHook):
             (Path(self.out_dir) / self.filename_tmpl.format(old)).unlink(missing_ok=True)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        # Before mmengine writes a new best checkpoint, it deletes the files that these attributes name. Therefore they
-        # are None during the call.
+        # Before mmengine writes a new best checkpoint, it deletes the files that the attributes `best_ckpt_path` and
+        # `best_ckpt_path_dict` name. Therefore this method sets them to None before it calls mmengine's method.
         single, several = getattr(self, 'best_ckpt_path', None), dict(getattr(self, 'best_ckpt_path_dict', {}))
         self.best_ckpt_path: str | None = None
         for key in several:
@@ -62,7 +63,7 @@ class SafeCheckpointHook(CheckpointHook):
             self.best_ckpt_path_dict[key] = self._replace_best(old, self.best_ckpt_path_dict[key])
 
     def _replace_best(self, old: str | None, new: str | None) -> str | None:
-        """Delete the old best checkpoint if there is a new one, and return the path of the best checkpoint."""
+        """Return the path of the best checkpoint. If there is a new one, verify it and delete the old one."""
         if new is None:
             return old
         if is_main_process():
@@ -103,7 +104,7 @@ def verify_checkpoint(path: Path) -> None:
     """Verify the checksums in a checkpoint file, to check that it was written completely.
 
     Raises:
-        OSError: the file is incomplete, or a part of it does not match its checksum.
+        OSError: the file is incomplete, or an entry of the file does not match its checksum.
     """
     try:
         with zipfile.ZipFile(path) as file:
@@ -111,4 +112,4 @@ def verify_checkpoint(path: Path) -> None:
     except zipfile.BadZipFile as error:
         raise OSError(f'{path}: was not written completely ({error}); the previous checkpoint is kept') from None
     if damaged is not None:
-        raise OSError(f'{path}: {damaged} does not match its checksum; the previous checkpoint is kept')
+        raise OSError(f'{path}: the entry {damaged} does not match its checksum; the previous checkpoint is kept')

@@ -1,4 +1,4 @@
-"""Reduce the checkpoint of an interrupted training to a small file, and restore a checkpoint from it."""
+"""Reduce the size of a training checkpoint, and restore a complete checkpoint from the small one."""
 
 import io
 from pathlib import Path
@@ -15,23 +15,24 @@ def compact_checkpoint(checkpoint: dict, max_bytes: int) -> dict:
     """Return a smaller checkpoint from which the training can continue.
 
     Weights are stored in float16. The optimizer's moments are stored in bfloat16, which has the range of float32.
-    Integers, single numbers and weights that float16 cannot represent are not converted. The message hub (the history
-    of the log) is left out.
+    Integers and scalars are not converted. A weight tensor is not converted if one of its values is too large for
+    float16. The message hub (the history of the log) is left out.
 
-    If the result is still too large, the optimizer's moments are left out. If it is then still too large, and the
-    checkpoint contains averaged weights (EMA), the weights of the last step are left out too. The averaged weights, the
-    step, the learning rate and the state of the schedulers are always kept.
+    If the result is still larger than ``max_bytes``, the optimizer's moments are left out. If it is then still too
+    large, and the checkpoint contains averaged weights (EMA), the weights of the last step are left out too. These
+    entries are always kept: the averaged weights (without EMA, the weights of the last step), the step, the learning
+    rate and the state of the schedulers.
 
     Args:
         checkpoint: a checkpoint of mmengine's runner, on any device. It is not changed.
         max_bytes: largest allowed size of the file that ``torch.save`` writes for the result.
 
     Returns:
-        The smaller checkpoint, an input of :func:`restore_checkpoint`. When it is saved, ``torch.load`` can read it
-        with ``weights_only=True``.
+        The smaller checkpoint. :func:`restore_checkpoint` converts it to a checkpoint that mmengine can load. If it is
+        saved to a file, ``torch.load`` can read the file with ``weights_only=True``.
 
     Raises:
-        InputError: the parts that are always kept are larger than ``max_bytes``.
+        InputError: the entries that are always kept take more than ``max_bytes``.
     """
     compact = {key: value for key, value in checkpoint.items() if key != 'message_hub'}
     compact['compact'] = True
@@ -49,7 +50,7 @@ def compact_checkpoint(checkpoint: dict, max_bytes: int) -> dict:
         compact['ema_state_dict'] = own  # contains only the number of averaged steps
     if _size(compact) > max_bytes:
         raise InputError(
-            f'the weights alone take {_size(compact)} bytes; expected at most {max_bytes}. Allow more bytes.'
+            f'the weights alone take {_size(compact)} bytes; expected at most {max_bytes}. Use a larger limit.'
         )
     return compact
 
@@ -61,8 +62,8 @@ def restore_checkpoint(compact: dict) -> dict:
         compact: a result of ``compact_checkpoint``. It is not changed.
 
     Returns:
-        The checkpoint in float32. If the weights of the last step were left out, the averaged weights replace them. If
-        the optimizer's moments were left out, they start from zero.
+        The checkpoint in float32. If ``compact`` lacks the weights of the last step, the averaged weights replace them.
+        If ``compact`` lacks the optimizer's moments, the optimizer starts with moments of zero.
 
     Raises:
         InputError: ``compact`` is not a result of ``compact_checkpoint``.
@@ -86,7 +87,7 @@ def write_restored(compact: dict, work_dir: Path) -> Path:
 
     Args:
         compact: a result of ``compact_checkpoint``.
-        work_dir: work directory of the training that continues from it.
+        work_dir: work directory of the training that continues from the checkpoint.
 
     Returns:
         Path of the checkpoint, ``iter_<step>.pth`` in the work directory.

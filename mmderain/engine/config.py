@@ -31,7 +31,8 @@ def refuse_unknown_options(cfg: Config, options: dict) -> None:
         options: entries to override, with dotted keys.
 
     Raises:
-        InputError: the first part of a key is neither in the config nor an entry that the Runner reads.
+        InputError: the first part of a key is not an entry of the config, and neither the Runner nor a tool reads an
+            entry of this name.
     """
     known = set(cfg) | set(inspect.signature(Runner).parameters) | OTHER_ENTRIES
     for key in options:
@@ -43,8 +44,8 @@ def refuse_unknown_options(cfg: Config, options: dict) -> None:
 def limit_workers(cfg: Config) -> None:
     """Limit the number of loader processes to the number of cores.
 
-    This does not change the results, because the data sets of mmderain give the same batches with any number of
-    processes.
+    For the data sets of mmderain, this does not change the results: they give the same batches with any number of
+    loader processes.
     """
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = cfg.get(key)
@@ -74,7 +75,7 @@ def require_data(cfg: Config, *loaders: str) -> None:
             root = inner.get('data_root') or ''
             if root and '://' not in root and not Path(root).is_dir():
                 raise FileNotFoundError(
-                    f'{root} does not exist (looked for in {Path.cwd()}); it is the data_root of {key}. '
+                    f'{root} does not exist (looked for in {Path.cwd()}). It is the data_root of {key}. '
                     'docs/en/datasets.md says where the data sets of detectors and segmentors are published, and which '
                     'layout they must have.'
                 )
@@ -154,12 +155,13 @@ def decide_amp(cfg: Config, amp: str | None, resumed: dict | None = None) -> boo
 
             * None does not use mixed precision.
             * ``'on'`` uses it. On a CPU, it warns if mixed precision is slow.
-            * ``'auto'`` uses it on a GPU. On a CPU, ``'auto'`` uses it only if the CPU has bfloat16 in hardware and
-              computes the losses and gradients of two small images faster in bfloat16. The decision on a CPU is
-              printed.
-        resumed: content of the checkpoint from which the run continues. None for a new run. On a CPU with bfloat16 in
-            hardware, ``'auto'`` then uses mixed precision only if the checkpoint was trained in bfloat16, and measures
-            nothing, because another precision would change the result. On a GPU, this argument has no effect.
+            * ``'auto'`` uses it on a GPU. On a CPU, ``'auto'`` uses it only if the CPU has bfloat16 in hardware, and a
+              measurement shows that the losses and gradients of two small images take less time in bfloat16. On a
+              CPU, the function prints the decision.
+        resumed: content of the checkpoint from which the run continues. None for a new run. A run must continue in the
+            precision of its checkpoint, because another precision would change the weights. Therefore, on a CPU with
+            bfloat16 in hardware, ``'auto'`` measures nothing. It uses mixed precision only if the checkpoint was
+            trained in bfloat16. In all other cases, this argument has no effect.
 
     Returns:
         Whether to call :func:`use_amp`.

@@ -26,12 +26,12 @@ def measure_feeding(cfg: Config, workers: list[int], batches: int, steps: int, d
         cfg: config of a training, from :func:`~mmderain.engine.config.prepare_config`.
         workers: numbers of loader processes to measure.
         batches: number of timed batches for each number of loader processes.
-        steps: number of timed training steps. The shortest time counts.
+        steps: number of timed training steps. The shortest time is used.
         device: device of the training steps.
 
     Returns:
-        A dict that describes the machine and the batch; and a list with one dict for each number of loader processes,
-        with the keys :data:`COLUMNS`.
+        A dict that describes the config, the batch and the machine, and a list of dicts with the keys :data:`COLUMNS`.
+        The list contains one dict for each number of loader processes.
     """
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmderain'):
         timed = {number: seconds_a_batch(cfg.train_dataloader, number, batches) for number in workers}
@@ -44,7 +44,7 @@ def measure_feeding(cfg: Config, workers: list[int], batches: int, steps: int, d
 
 
 def seconds_a_batch(loader: dict, workers: int, batches: int) -> tuple[float, dict]:
-    """Measure the mean time in seconds to load a batch, and return it with the last batch.
+    """Return the mean time in seconds to load a batch, and the last loaded batch.
 
     Args:
         loader: config of the data loader.
@@ -53,7 +53,8 @@ def seconds_a_batch(loader: dict, workers: int, batches: int) -> tuple[float, di
     """
     loader = {**loader, 'num_workers': workers, 'persistent_workers': False}
     iterator = iter(Runner.build_dataloader(loader, seed=0))
-    # The first batch starts the processes, and each process prefetches two batches. These batches are not timed.
+    # The first call of next() starts the loader processes, and each of them prefetches two batches. The first batch and
+    # the prefetched batches are not timed.
     for _ in range(1 + 2 * workers):
         batch = next(iterator)
     start = time.perf_counter()
@@ -90,7 +91,10 @@ def markdown(settings: dict, rows: list[dict]) -> str:
 
 
 def write_report(settings: dict, rows: list[dict], folder: Path) -> None:
-    """Write feeding.json, feeding.md and feeding.png, a plot of images per second against loader processes."""
+    """Write feeding.json, feeding.md, and the plot feeding.png.
+
+    The plot shows the images per second over the number of loader processes.
+    """
     from matplotlib.figure import Figure
 
     texts = {'json': json.dumps(dict(settings=settings, rows=rows), indent=1), 'md': markdown(settings, rows)}

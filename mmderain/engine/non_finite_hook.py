@@ -14,20 +14,22 @@ from mmderain.registry import HOOKS
 
 @HOOKS.register_module()
 class StopIfNotFiniteHook(Hook):
-    """Stop a training if a loss is not finite, or if a weight is not finite when a checkpoint would be saved.
+    """Stop a training if a loss or a weight is not finite.
 
-    mmengine would continue the training, and replace good checkpoints with useless ones.
+    The losses are checked after each step. The weights are checked before each checkpoint and at the end of each epoch.
+    mmengine alone would continue the training, and replace good checkpoints with useless ones.
 
     Args:
-        max_skipped: number of successive steps with such a loss for which the hook only writes a warning. With fp16 and
-            loss scaling, the optimizer skips such a step. Default: 0.
+        max_skipped: largest number of successive steps with a loss that is not finite. Up to this number, the hook only
+            writes a warning. This is useful with fp16 and loss scaling, because the optimizer then skips such a step.
+            Default: 0.
 
     Raises:
         InputError: in training, if a loss or a weight is not finite. The message names the step and the last
             checkpoint. For a loss, it also names the files of the batch.
     """
 
-    # It runs before the hook that saves checkpoints.
+    # This hook runs before the hook that saves checkpoints.
     priority = 'VERY_HIGH'
 
     def __init__(self, max_skipped: int = 0) -> None:
@@ -48,11 +50,11 @@ class StopIfNotFiniteHook(Hook):
         text = f'step {runner.iter + 1}: {", ".join(wrong)} is not finite; files of the batch: {_files_of(data_batch)}'
         if self._skipped > self.max_skipped:
             raise InputError(f'{text}. {_advice(runner)}')
-        count = f'{self._skipped} of at most {self.max_skipped} such steps in a row'
-        print_log(f'{text}; the training continues after {count}', 'current', logging.WARNING)
+        count = f'{self._skipped} such steps in a row, at most {self.max_skipped} are allowed'
+        print_log(f'{text}; the training continues ({count})', 'current', logging.WARNING)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Check the weights, because a checkpoint may be saved after the epoch."""
+        """Check the weights, because another hook may save a checkpoint after the epoch."""
         self.check_weights(runner)
 
     @staticmethod
@@ -71,7 +73,7 @@ class StopIfNotFiniteHook(Hook):
 
 
 def _files_of(data_batch: dict | None) -> str:
-    """Return the paths of the images of a batch, or 'unknown'."""
+    """Return the paths of the images of a batch as text, or 'unknown' if the batch has no paths."""
     samples = (data_batch or {}).get('data_samples') or []
     paths = [sample.get('img_path') for sample in samples if hasattr(sample, 'get')]
     return ', '.join(str(path) for path in paths if path) or 'unknown'

@@ -44,7 +44,7 @@ def padded_size(network: nn.Module, size: tuple[int, int]) -> tuple[int, int]:
 
 
 def random_images(network: nn.Module, size: tuple[int, int], batch: int = 1, device: str = 'cpu') -> Tensor:
-    """Return random images in the size to which :func:`padded_size` pads. They are the same in each call.
+    """Return random images whose size is padded by :func:`padded_size`. Each call returns the same images.
 
     Returns:
         (batch, 3, H, W) in [0, 1], in the memory format channels_last.
@@ -124,8 +124,8 @@ def cpu_memory(device: str, keep: bool) -> AbstractContextManager:
 def time_calls(calls: Sequence[Callable[[], object]], repeats: int, device: str) -> list[list[float]]:
     """Measure the run times of several functions, which are called alternately.
 
-    Because the calls alternate, a change in the speed of the machine affects all functions. Each function is called
-    once before the timed calls. On a GPU it is called three times before them, because the second call records the CUDA
+    Because the calls alternate, a change in the speed of the machine affects all functions. Before the timed calls,
+    each function is called once on a CPU and three times on a GPU, because the second call on a GPU records the CUDA
     graphs.
 
     Args:
@@ -172,7 +172,7 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[
         k += 1
         outside += 2 * math.comb(n, k) * 0.5**n
     if k == 0:
-        raise ValueError(f'{n} values have no interval of the median with a confidence of {confidence}')
+        raise ValueError(f'{n} values are too few for an interval of the median with a confidence of {confidence}')
     return median(values), values[k - 1], values[n - k]
 
 
@@ -227,7 +227,7 @@ def peak_memory(call: Call, images: Tensor, device: str) -> int:
 
 
 def resident_memory(field: str) -> int:
-    """Return the resident memory of this process in bytes: now (``'VmRSS'``) or its peak (``'VmHWM'``). Linux only."""
+    """Return the present (``'VmRSS'``) or peak (``'VmHWM'``) resident memory of this process in bytes. Linux only."""
     lines = Path('/proc/self/status').read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(field))
 

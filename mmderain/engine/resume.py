@@ -1,4 +1,4 @@
-"""Find the checkpoint from which an interrupted training continues."""
+"""Find the checkpoint from which an interrupted training continues, and check that it fits the model."""
 
 import re
 from pathlib import Path
@@ -26,7 +26,8 @@ def require_same_model(model: nn.Module, checkpoint: dict, path: str | Path) -> 
         path: path of the checkpoint for the error message.
 
     Raises:
-        InputError: an entry of the weights is missing, unknown or of another shape.
+        InputError: the checkpoint lacks a weight of the model, contains a weight that the model does not have, or
+            contains a weight of another shape.
     """
     inner: nn.Module = model.module if is_model_wrapper(model) else model  # type: ignore[assignment]  # never a tensor
     weights = checkpoint.get('state_dict', checkpoint)

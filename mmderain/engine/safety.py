@@ -1,21 +1,21 @@
-"""Hooks that protect every training of the command line tools, whatever its config says."""
+"""Hooks that the command line tools add to the config of every training, to protect its checkpoints."""
 
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 
-#: Values of ``type`` by which a config can choose mmengine's hook that saves checkpoints: names, or the class itself.
+#: Values of ``type`` that choose mmengine's checkpoint hook in a config: two names, and the class itself.
 CHECKPOINT_HOOKS = ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook)
 
 
 def protect_training(cfg: Config) -> None:
-    """Add ``SafeCheckpointHook`` and ``StopIfNotFiniteHook`` to the hooks of a config.
+    """Make a config use ``SafeCheckpointHook`` and ``StopIfNotFiniteHook``.
 
-    Configs that inherit from mmdet or mmseg use mmengine's own checkpoint hook, which deletes the previous checkpoint
+    Configs that inherit from mmdet or mmseg use mmengine's own checkpoint hook, which deletes the oldest checkpoint
     before it writes the next one.
 
     Args:
-        cfg: config of a training. Its ``default_hooks`` are changed, except a checkpoint hook of another type and an
-            existing entry ``non_finite``.
+        cfg: config of a training. Its ``default_hooks`` are changed. A checkpoint hook of another type and an existing
+            entry ``non_finite`` are kept.
     """
     cfg.default_hooks = cfg.get('default_hooks') or {}
     hooks = cfg.default_hooks

@@ -22,7 +22,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequest:
-    """The request of a signal to stop the program.
+    """A request to stop the program, which comes from a signal.
 
     Attributes:
         number: number of the received signal. 0 if no signal has been received.
@@ -32,10 +32,10 @@ class StopRequest:
         self.number = 0
 
     def receive(self, number: int, _: FrameType | None) -> None:
-        """Handle a signal. If another signal came before, SIGINT interrupts the current step.
+        """Handle a signal. SIGINT interrupts the current step if a signal was received before.
 
         Raises:
-            KeyboardInterrupt: a signal was received before, and this one is SIGINT.
+            KeyboardInterrupt: a signal was received before, and ``number`` is SIGINT.
         """
         if self.number and number == signal.SIGINT:
             raise KeyboardInterrupt
@@ -55,7 +55,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
         The request, which :class:`StopHook` reads.
 
     Raises:
-        Stopped: a signal ended loader processes, so that the step could not be completed.
+        Stopped: a signal ended a loader process, and the current step could not be completed.
     """
     request = StopRequest()
     before = {number: signal.signal(number, request.receive) for number in SIGNALS}
@@ -63,7 +63,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
     def shield_loader() -> None:
         # Ctrl+C sends SIGINT to all processes of the group. The current step would fail without its loader processes.
-        # Therefore each loader process forms a new group. It ends when its parent process ends.
+        # Therefore each loader process forms a new group. A loader process still ends when its parent process ends.
         if is_active:
             os.setpgid(0, 0)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -73,7 +73,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
     try:
         yield request
     except RuntimeError as error:
-        # Some schedulers send the signal also to the loader processes.
+        # Some schedulers send SIGTERM to the loader processes too.
         if request.number and 'DataLoader worker' in str(error):
             text = 'stopped during a step; if a checkpoint was saved, continue from it with --resume'
             raise Stopped(request.number, text) from None
@@ -87,16 +87,16 @@ def stop_on_signals() -> Iterator[StopRequest]:
 class StopHook(Hook):
     """After a signal, save a checkpoint at the end of the current step, and stop the training.
 
-    A training by epochs can continue only from the end of an epoch. Therefore it stops without saving a checkpoint in
-    the middle of an epoch, and continues later from the last checkpoint. If the signal arrives in the last step of an
-    epoch, the training stops after the end of this epoch. If the signal arrives during a validation, the validation is
-    completed first.
+    A training by epochs can continue only from the end of an epoch. Therefore, in the middle of an epoch, it stops
+    without saving a checkpoint, and continues later from the last checkpoint. If the signal arrives in the last step of
+    an epoch, the training stops after the end of this epoch. If the signal arrives during a validation, the training
+    completes the validation and one more step.
 
     Args:
         request: the request of :func:`stop_on_signals`.
 
     Raises:
-        Stopped: in training, after one of the processes has received a signal.
+        Stopped: one of the processes has received a signal during the training.
     """
 
     priority = 'LOWEST'  # after the hook that saves checkpoints
@@ -128,7 +128,7 @@ class StopHook(Hook):
 
     @staticmethod
     def _stop(runner: Runner, number: int, step: int) -> None:
-        """Save a checkpoint unless the training is by epochs, and stop the training."""
+        """Stop the training. If checkpoints are saved after steps and not after epochs, save a checkpoint first."""
         StopIfNotFiniteHook.check_weights(runner)
         for hook in runner.hooks:
             if isinstance(hook, SafeCheckpointHook) and not hook.by_epoch:

@@ -1,4 +1,4 @@
-"""Compare the speed of a checkout of the project with that of one of its commits, for ``benchmark.py --against``."""
+"""Compare the speed of the working tree with the speed of a commit, for ``tools/benchmark.py --against``."""
 
 import contextlib
 import json
@@ -17,23 +17,25 @@ from mmderain.io import atomic_write
 from .benchmark import Benchmark
 from .profiling import median_interval
 
-#: A network counts as slower if the upper bound of the interval of its time ratio is above this value.
+#: The ratio is the time of the working tree divided by the time of the commit. A network counts as slower if the upper
+#: bound of the 95% interval of this ratio is above LIMIT.
 LIMIT = 1.03
 #: Script that times a network. Its docstring describes its arguments. It can run with the package of an old commit.
 SCRIPT = Path('tools/dev/time_in_tree.py')
 
 
 def compare_trees(root: Path, ref: str, configs: list[str], benchmark: Benchmark, pairs: int, out: Path) -> int:
-    """Print the run time of networks in the checkout, divided by their run time in a commit.
+    """Print the run time of networks in the working tree, divided by their run time in a commit.
 
     Args:
         root: folder of the checkout.
         ref: commit, tag or branch.
-        configs: config files. A config file of the checkout must also exist in the commit. Other config files are used
-            for both.
-        benchmark: its cases and variants are compared.
-        pairs: number of pairs of processes for each comparison, at least 6. One process of a pair measures the
-            checkout, the other one measures the commit. They run one after the other, and their order alternates.
+        configs: config files. A config file inside the checkout must also exist in the commit. The commit is then
+            measured with its own version of the file. A config file outside the checkout is used for both
+            measurements.
+        benchmark: settings of the measurement. All its cases and variants are compared.
+        pairs: number of pairs of processes for each comparison, at least 6. One process of a pair measures the working
+            tree, the other one measures the commit. They run one after the other, and their order alternates.
         out: folder for ``against.json``, which contains all times.
 
     Returns:
@@ -44,7 +46,7 @@ def compare_trees(root: Path, ref: str, configs: list[str], benchmark: Benchmark
     """
     if pairs < 6:
         raise InputError(
-            f'--pairs {pairs}: a 95% interval of the median needs at least 6 pairs; use 20 for a reliable one'
+            f'--pairs {pairs}: a 95% interval of the median needs at least 6 pairs; use 20 for a reliable interval'
         )
     with checked_out(root, ref) as other:
         trees = {'the working tree': root, ref: other}
@@ -60,7 +62,7 @@ def compare_trees(root: Path, ref: str, configs: list[str], benchmark: Benchmark
                 seconds = {tree: time_in_tree(root / SCRIPT, trees[tree], tree, job) for tree in order}
                 times.append([seconds[tree] for tree in trees])
             ratio, low, high = median_interval([ours / theirs for ours, theirs in times])
-            verdict = f'ABOVE {LIMIT}, it may be more than 3% slower' if high > LIMIT else f'not above {LIMIT}'
+            verdict = f'ABOVE {LIMIT}: it may be more than 3% slower' if high > LIMIT else f'not above {LIMIT}'
             print(f'{name}: {ratio:.3f} times the time of {ref}, 95% interval {low:.3f} to {high:.3f}, {verdict}')
             results.append(dict(job, median_ratio=ratio, interval=[low, high], seconds=times))
             with atomic_write(out / 'against.json') as part:
@@ -89,7 +91,7 @@ def checked_out(root: Path, ref: str) -> Iterator[Path]:
     except (OSError, InputError) as error:
         raise InputError(f'--against {ref}: expected a git checkout, found {root} ({error})') from None
     if top.resolve() != root.resolve():
-        raise InputError(f'--against {ref}: expected a git checkout, found {root}, which is only a folder inside one')
+        raise InputError(f'--against {ref}: expected a git checkout, found {root}, which is a folder inside a checkout')
     try:
         commit = git(root, 'rev-parse', '--verify', f'{ref}^{{commit}}')
     except InputError:
@@ -122,8 +124,8 @@ def jobs_of(config: str, benchmark: Benchmark, trees: dict[str, Path]) -> Iterat
 
     Args:
         config: config file.
-        benchmark: its cases and variants are compared.
-        trees: maps names to folders. The first entry is the checkout, the second one is the commit.
+        benchmark: settings of the measurement.
+        trees: maps names to folders. The first folder is the checkout, the second one contains the files of the commit.
 
     Raises:
         InputError: the config file does not exist in one of the folders.
@@ -151,11 +153,11 @@ def jobs_of(config: str, benchmark: Benchmark, trees: dict[str, Path]) -> Iterat
 
 
 def time_in_tree(script: Path, tree: Path, name: str, job: dict) -> float:
-    """Run :data:`SCRIPT` with the package in a tree, and return the time of a pass in seconds.
+    """Run :data:`SCRIPT` with the package of a tree, and return the time of a pass in seconds.
 
     Args:
         script: path of the script.
-        tree: folder of the checkout or of the commit.
+        tree: folder of the checkout, or folder with the files of the commit.
         name: name of the tree for the error message.
         job: arguments of the script.
 
@@ -170,5 +172,5 @@ def time_in_tree(script: Path, tree: Path, name: str, job: dict) -> float:
         raise InputError(f'{job["config"]}: cannot be measured in {name} ({reason})')
     result = json.loads(done.stdout.splitlines()[-1])
     if not Path(result['package']).resolve().is_relative_to(tree.resolve()):
-        raise InputError(f'{name}: expected the package in {tree}, found {result["package"]}')
+        raise InputError(f'{name}: expected the package mmderain in {tree}, found it in {result["package"]}')
     return result['seconds']

@@ -17,12 +17,12 @@ from mmderain.structures import DerainDataSample
 class DerainVisualizationHook(Hook):
     """Show derained images while a model is validated or tested.
 
-    A panel shows the rainy, derained and clean image and the removed rain side by side. The visualization hook of
-    mmengine would show only the rainy image or the derained image of a sample, and not the clean image.
+    The hook draws a panel for each shown sample: the rainy image, the derained image, the clean image and the removed
+    rain, side by side.
 
     Args:
-        val_panels: number of panels that each validation sends to the back ends of the visualizer. They show the first
-            images of the data set.
+        val_panels: number of panels that each validation sends to the back ends of the visualizer. The panels show the
+            first images of the data set.
         show_dir: folder to which a test writes ``derained/<name>.png`` and ``panels/<name>.png``. None writes no files.
     """
 
@@ -39,7 +39,7 @@ class DerainVisualizationHook(Hook):
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[DerainDataSample]
     ) -> None:
-        """Pass the first images to the visualizer."""
+        """Pass the panels of the first images to the visualizer."""
         for rainy, sample in zip(data_batch['inputs'], outputs, strict=True):
             if self._num_shown >= self.val_panels:
                 return
@@ -60,7 +60,7 @@ class DerainVisualizationHook(Hook):
             write_image(drawn[..., ::-1], Path(self.show_dir) / 'panels' / name)
 
     def _file_name(self, name: str) -> str:
-        """Return ``7.png`` for ``7.jpg``, or ``7.jpg.png`` if ``7.png`` is taken, so that no file is overwritten."""
+        """Return ``7.png`` for ``7.jpg``. If ``7.png`` has been written already, return ``7.jpg.png``."""
         file_name = Path(name).with_suffix('.png').as_posix()
         if file_name in self._written:
             file_name = f'{name}.png'

@@ -11,12 +11,12 @@ from mmengine.logging import print_log
 
 from mmderain.errors import InputError
 
-#: Maps a launcher to the environment variable in which it stores the rank of a process.
+#: Maps a launcher to the environment variable in which the launcher stores the rank of a process.
 RANK_VARIABLES = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
 
 
 def is_first_process(launcher: str) -> bool:
-    """Return whether this process has rank 0. This works even before the process group is initialized.
+    """Return whether this process has rank 0. The process group need not be initialized.
 
     Args:
         launcher: launcher of the processes, see :func:`~mmderain.engine.config.prepare_config`.
@@ -29,10 +29,10 @@ def work_dir_lock(work_dir: str | Path, launcher: str = 'none') -> Iterator[None
     """Lock a work directory while a ``with`` block runs.
 
     The lock is a POSIX record lock on the file ``.lock`` in the directory. The system releases it when the process
-    ends, even after SIGKILL. Unlike a lock of ``flock``, it is not inherited by loader processes. Therefore a killed
-    training can be continued while its old loader processes are still running.
+    ends, even after SIGKILL. Loader processes do not inherit this lock; they would inherit a lock of ``flock``.
+    Therefore a killed training can be continued while its old loader processes are still running.
 
-    Nothing is locked on Windows and on file systems without locks.
+    On Windows and on file systems without locks, nothing is locked.
 
     Args:
         work_dir: work directory of a training; it is created if it does not exist.
@@ -64,7 +64,8 @@ def work_dir_lock(work_dir: str | Path, launcher: str = 'none') -> Iterator[None
                 ) from None
             except OSError as error:
                 print_log(
-                    f'{work_dir}: this file system has no locks ({error}); do not start a second training there',
+                    f'{work_dir}: this file system has no locks ({error}); do not start a second training in this '
+                    'directory',
                     'current',
                 )
             file.truncate(0)
@@ -72,7 +73,7 @@ def work_dir_lock(work_dir: str | Path, launcher: str = 'none') -> Iterator[None
             file.flush()
             yield
     finally:
-        # A run that fails before it writes anything leaves no directory.
+        # If a run fails before it writes anything, the new directories are removed.
         with contextlib.suppress(OSError):
             if new and [entry.name for entry in path.parent.iterdir()] == ['.lock']:
                 path.unlink()

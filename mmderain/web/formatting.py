@@ -1,4 +1,4 @@
-"""Convert images, predictions and scores to what the page shows."""
+"""Convert images, predictions and scores to the images and texts that the page shows."""
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ def to_rgb(img: np.ndarray) -> np.ndarray:
 
 
 def prediction_text(view: View) -> str:
-    """Return a description of the prediction for a view, in one line."""
+    """Return a line of text that describes the prediction of the task model for a view."""
     return f'{view.caption}; {view.agreement}' if view.agreement else view.caption
 
 
@@ -27,8 +27,8 @@ def difference(rainy: np.ndarray, derained: np.ndarray) -> np.ndarray:
         derained: (H, W, 3) BGR uint8.
 
     Returns:
-        ``rainy - derained + 128``, clamped to uint8. A value above 128 means that light was removed, a value below 128
-        that light was added.
+        ``rainy - derained + 128``, clamped to [0, 255]. Values above 128 mean that the derainer removed light,
+        values below 128 that it added light.
     """
     return cv2.addWeighted(rainy, 1, derained, -1, 128)
 

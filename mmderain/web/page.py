@@ -1,4 +1,4 @@
-"""The web page of ``mmderain web``, which derains an uploaded image and shows predictions before and after."""
+"""The web page of ``mmderain web``: it derains an uploaded image, and shows the predictions of a task model."""
 
 from collections.abc import Callable, Iterator
 from functools import cache, partial
@@ -85,14 +85,15 @@ def build_page(
     """Build the page.
 
     A model is loaded when it is used for the first time, and then stays in memory. Requests are processed one after
-    another. A request is stopped if its browser has disconnected or if it exceeds the time limit. The derainer then
-    stops before its next layer. The task model, the drawing of rain and the loading of a model are not stopped.
+    another. A request is stopped if its browser has disconnected or if it exceeds the time limit. If the derainer is
+    running, it stops before its next layer. The task model, the drawing of rain and the loading of a model are
+    completed.
 
     Args:
         derainers: maps the name of each derainer to a function that loads it. The first one is selected at the start.
         tasks: maps the name of each task model to a function that loads it. It may be empty.
-        upload_dir: folder of the uploads; other files are refused.
-        time_limit: largest number of seconds of a request.
+        upload_dir: folder of the uploaded files. The page refuses files in other folders.
+        time_limit: longest time of a request in seconds.
 
     Returns:
         The page, a ``gradio.Blocks``.
@@ -103,7 +104,7 @@ def build_page(
     gr = require_gradio()
     if not derainers:
         raise InputError(
-            'no derainer is bundled with this installation; name one that you trained: --model CONFIG --weights FILE'
+            'no derainer is bundled with this installation; name a trained derainer with --model CONFIG --weights FILE'
         )
     load_derainer = cache(lambda name: derainers[name]())
     load_task = cache(lambda name: tasks[name]())
@@ -134,7 +135,9 @@ def build_page(
         if image is None:
             raise InputError('Upload an image first.')
         if derainer_name not in derainers or (task_name and task_name not in tasks):
-            raise InputError(f'found {derainer_name!r} and {task_name!r}; choose models that the page offers')
+            raise InputError(
+                f'found derainer {derainer_name!r} and task model {task_name!r}; choose models that the page offers'
+            )
         uploaded = read_upload(image['path'], upload_dir)
         clean_image = read_upload(clean['path'], upload_dir) if clean else None
         derainer = load_derainer(derainer_name)
@@ -208,8 +211,8 @@ def build_page(
             [image, clean, derainer_name, task_name, rain_kinds, severity, seed],
             outputs,
             show_progress_on=[hint, slider],
-            # `run` gets the path of the file. With preprocess=True, gradio would open the file, and its error message
-            # for a file that is not an image is not helpful.
+            # With preprocess=False, `run` gets the path of the file. With True, gradio would open the file. Its error
+            # message for a file that is not an image is not helpful.
             preprocess=False,
             concurrency_limit=1,
             api_visibility='private',

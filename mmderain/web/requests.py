@@ -1,4 +1,4 @@
-"""Limit the time of a request, and stop work whose result is no longer needed."""
+"""Limit the time of a request, and stop a request whose result is no longer needed."""
 
 import threading
 import time
@@ -9,24 +9,24 @@ from typing import Any
 
 from torch import nn
 
-#: Seconds between two checks whether somebody still waits for a request.
+#: Seconds between two checks whether the caller still waits for the result of a request.
 POLL_INTERVAL = 0.5
 
 
 class RequestEndedError(Exception):
-    """Raised to stop a request whose result nobody waits for any more."""
+    """Exception that stops a request whose result is no longer needed."""
 
 
 @contextmanager
 def interruptible(network: nn.Module, is_over: Callable[[], bool]) -> Iterator[None]:
-    """Inside a block, end the work of a network before its next layer if the request is over.
+    """Inside a ``with`` block, stop a network before its next layer if the request is over.
 
     Args:
-        network: the network.
-        is_over: returns whether the request is over.
+        network: the network that the request runs.
+        is_over: function that returns whether the request is over.
 
     Raises:
-        RequestEndedError: inside the block, from the network.
+        RequestEndedError: the request is over when the network is called, or before one of its layers.
     """
 
     def check(*_: Any) -> None:
@@ -45,27 +45,28 @@ class RequestRunner:
     """Run requests one after another, each in its own thread.
 
     Args:
-        time_limit: largest number of seconds of a request.
+        time_limit: longest time of a request in seconds.
     """
 
     def __init__(self, time_limit: float) -> None:
         self.time_limit = time_limit
-        self._models = threading.Lock()  # an ended request may still use the models for a moment
+        self._models = threading.Lock()  # a stopped request may still use the models for a moment
 
     def run(self, work: Callable[[Callable[[], bool]], Any]) -> Iterator[Any]:
         """Run a request.
 
-        The caller closes the iterator if nobody waits for the result any more. The work then ends when it next checks
-        whether the request is over.
+        If the result is no longer needed, the caller closes the iterator. The request is then over, and ``work`` should
+        stop when it checks this the next time.
 
         Args:
             work: function to run. Its argument is a function that returns whether the request is over.
 
         Yields:
-            None about twice a second, and at last the result.
+            None about twice a second while the request runs, and then the result of ``work``.
 
         Raises:
-            TimeoutError: the request took longer than the limit.
+            TimeoutError: the request took longer than ``time_limit``.
+            Exception: ``work`` raised this exception.
         """
         over = threading.Event()
         future: Future = Future()

@@ -1,4 +1,4 @@
-"""Serve the page at an address, with users, limits and a temporary folder for its files."""
+"""Serve the page at an address, with a login, limits, and a temporary folder for the files."""
 
 import ipaddress
 import os
@@ -17,7 +17,7 @@ from .uploads import trim_uploads
 
 #: Largest number of waiting requests. Further requests are refused.
 MAX_WAITING = 20
-#: Largest size in bytes of all uploads and results together; the oldest files are deleted first.
+#: Largest size in bytes of all uploads and results together. If they take more, the oldest files are deleted.
 MAX_STORED_BYTES = 2**30
 #: Largest number of browser sessions that gradio remembers.
 MAX_SESSIONS = 200
@@ -45,8 +45,8 @@ def serving(
         host: address to listen on. Only this machine can connect to the default address.
         port: port to listen on, from 1 to 65535.
         max_upload: largest size of an uploaded file in MB, at least 1.
-        users: names and passwords, see :func:`read_users`; None serves everybody who can connect.
-        time_limit: largest number of seconds of a request.
+        users: names and passwords, see :func:`read_users`. None requires no login.
+        time_limit: longest time of a request in seconds.
 
     Yields:
         The URL of the page.
@@ -67,8 +67,8 @@ def serving(
     )
     # The default theme would load fonts from another server.
     fonts = dict(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
-    # gradio stores files in GRADIO_TEMP_DIR. When it starts, it requests its own page. no_proxy keeps this request from
-    # using a proxy.
+    # gradio stores files in GRADIO_TEMP_DIR. When gradio starts, it requests its own page. Because of no_proxy, this
+    # request uses no proxy.
     with (
         tempfile.TemporaryDirectory(prefix='mmderain_web_') as folder,
         environment(GRADIO_TEMP_DIR=folder, no_proxy='*'),
@@ -104,7 +104,7 @@ def serving(
 
 
 def _trim_until(folder: str, stop: threading.Event) -> None:
-    """Delete the oldest files of the page when all files exceed their size limit, until the event is set."""
+    """Until ``stop`` is set, delete the oldest files whenever all files take more than :data:`MAX_STORED_BYTES`."""
     while not stop.wait(TRIM_INTERVAL):
         trim_uploads(folder, MAX_STORED_BYTES)
 
@@ -117,7 +117,8 @@ def read_users(path: str | Path) -> list[tuple[str, str]]:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: others can read the file, or a line is not ``user:password``. The message contains no password.
+        InputError: other users of this machine can read the file, a line is not ``user:password``, or the file is
+            empty. The message contains no password.
     """
     path = Path(path)
     if not path.is_file():
@@ -145,7 +146,7 @@ def is_loopback(host: str) -> bool:
 
 @contextmanager
 def environment(**values: str) -> Iterator[None]:
-    """Set environment variables inside a block, and restore them afterwards."""
+    """Set environment variables inside a ``with`` block, and restore them at its end."""
     before = {key: os.environ.get(key) for key in values}
     os.environ.update(values)
     try:

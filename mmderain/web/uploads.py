@@ -8,13 +8,13 @@ import numpy as np
 from mmderain.errors import InputError
 from mmderain.io.image import image_size, read_image
 
-#: Largest number of pixels of an uploaded image. A larger image would block the page for minutes. ``mmderain derain``
-#: accepts larger images.
+#: Largest number of pixels of an uploaded image. A larger image would block the page for minutes. The command
+#: ``mmderain derain`` accepts larger images.
 MAX_PIXELS = 16_000_000
 
 
 def is_upload(path: str | Path, upload_dir: str | Path) -> bool:
-    """Return whether a path is a regular file inside the folder of the uploads, after all links are followed."""
+    """Return whether a path, after all links are followed, is a regular file inside the folder of the uploads."""
     try:
         file = Path(path).resolve()
         return file.is_relative_to(Path(upload_dir).resolve()) and file.is_file()
@@ -36,9 +36,9 @@ def read_upload(path: str | Path, upload_dir: str | Path) -> np.ndarray:
         InputError: the file is not a regular file in the folder of the uploads, cannot be read as an image, is
             incomplete, or has too many pixels. The message contains the name of the file without its folder.
     """
-    # A request can contain any path. The message does not tell whether a file exists.
+    # A request can contain any path. Therefore the message does not say whether the file exists.
     if not is_upload(path, upload_dir):
-        raise InputError(f'{Path(path).name}: is not an upload of this page; upload the image again')
+        raise InputError(f'{Path(path).name}: was not uploaded to this page; upload the image again')
     try:
         height, width = image_size(path)
         if height * width > MAX_PIXELS:
@@ -46,7 +46,7 @@ def read_upload(path: str | Path, upload_dir: str | Path) -> np.ndarray:
                 f'{path}: has {width}x{height} pixels; this page accepts up to {MAX_PIXELS / 1e6:g} million. Make '
                 'the image smaller, or use `mmderain derain`.'
             )
-        image_size(path, decode=True)  # refuses incomplete files, whose missing part OpenCV would fill with gray
+        image_size(path, decode=True)  # refuses incomplete files; OpenCV would fill the missing part with gray
         return read_image(path)
     except InputError as error:
         raise InputError(str(error).replace(str(path), Path(path).name)) from None

@@ -17,7 +17,7 @@ from mmderain.models.layers import window_attention_triton as kernels
 from mmderain.models.layers.window_attention import WindowAttention
 from mmderain.models.layers.window_geometry import coordinates
 
-kernels.BLOCK = 8  # so that a row of these small images needs several blocks
+kernels.BLOCK = 8  # a row of these small images then needs several blocks
 for number, (n, r, c, h, w, window) in enumerate([(2, 2, 3, 4, 11, 3), (1, 1, 4, 3, 9, 5)]):
     torch.manual_seed(number)
     cases = [len(coordinates(length, window // 2, torch.zeros(1), length)[0]) for length in (h, w)]

@@ -1,8 +1,8 @@
-"""MAFNet in plain form: Zhang et al., ACM MM 2021.
+"""Plain formulation of MAFNet: Zhang et al., ACM MM 2021.
 
 The fast network (``mmderain/models/networks/mafnet.py``) composes 1x1 convolutions with the wavelet, pools before it
 projects, and mixes channels inside a kernel. Here keys and values are computed for every pixel and then pooled, and the
-attention maps are written out. It follows all readings that MAFNet offers as keywords.
+attention maps are computed explicitly. This formulation supports all keywords of MAFNet.
 """
 
 import torch
@@ -23,7 +23,7 @@ class PlainMAFNet(MAFNet):
     """MAFNet, step by step."""
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Derain a batch; arguments and result as :meth:`MAFNet.forward`."""
+        """Derain a batch; see :meth:`MAFNet.forward` for argument and result."""
         x = x.contiguous()
         scales = [conv(level) for conv, level in zip(self.conv_in, pyramid(self.pyramid, x), strict=True)]
         scales = interact(self.spatial_in, scales)
@@ -50,21 +50,24 @@ def pyramid(part: ImagePyramid, x: Tensor) -> list[Tensor]:
 
 
 def halve(x: Tensor, kernel: Tensor, padding: str) -> Tensor:
-    """Continue the image on each side, convolve it with a kernel, and keep every second row and column."""
+    """Pad the image on each side, convolve it with a kernel, and keep every second row and column."""
     margin = kernel.shape[-1] // 2
     continued = F.pad(x, [margin] * 4, mode='reflect' if padding == 'reflect' else 'constant')
     return F.conv2d(continued, kernel)[..., ::2, ::2]
 
 
 def upsample(up: nn.Sequential, x: Tensor) -> Tensor:
-    """Upsample by two: pixel-shuffle and a convolution, in the order of the layers, then a leaky ReLU."""
+    """Upsample by two: a pixel-shuffle and a convolution, in the order of ``up``, and then a leaky ReLU."""
     if isinstance(up[0], nn.PixelShuffle):
         return lrelu(up[1](F.pixel_shuffle(x, 2)))
     return lrelu(F.pixel_shuffle(up[0](x), 2))
 
 
 def interact(cross: mafnet.CrossScale, scales: list[Tensor]) -> list[Tensor]:
-    """Let each scale interact with the next coarser one, the coarsest with itself; finest first."""
+    """Let each scale interact with the next coarser scale, and the coarsest scale with itself.
+
+    The scales are in the order from fine to coarse. If ``cross.isolated`` is True, each scale interacts with itself.
+    """
     out = list(scales)
     for s in reversed(range(len(scales))):
         source = out if cross.coarse_to_fine else scales
@@ -74,7 +77,7 @@ def interact(cross: mafnet.CrossScale, scales: list[Tensor]) -> list[Tensor]:
             out[s] = spatial_attention(part, scales[s], coarser)
         elif isinstance(part, mafnet.ChannelAttention):
             out[s] = channel_attention(part, scales[s], coarser)
-        else:  # of the ablations
+        else:  # an interaction of the ablations
             out[s] = part(scales[s], coarser)
     return out
 
@@ -100,13 +103,13 @@ def rearrange_bands(x: Tensor) -> Tensor:
         x: (N, C, H, W), H and W even, C a multiple of 4.
 
     Returns:
-        (N, 4, C / 4, H, W): group g holds band LL, HL, LH, HH.
+        (N, 4, C / 4, H, W). The second axis is the band: LL, HL, LH, HH.
     """
     return F.pixel_shuffle(haar(x), 2)
 
 
 def spatial_attention(part: mafnet.SpatialAttention, large: Tensor, small: Tensor) -> Tensor:
-    """Let pixels of the larger scale attend to anchors of the smaller one, band by band (Eqs. 3 to 5)."""
+    """Let the pixels of the larger scale attend to the anchors of the smaller scale, in each band (Eqs. 3 to 5)."""
     q = rearrange_bands(part.query(large))
     k = pool_anchors(rearrange_bands(part.key(small)))
     v = pool_anchors(rearrange_bands(part.value(small)))
@@ -117,7 +120,7 @@ def spatial_attention(part: mafnet.SpatialAttention, large: Tensor, small: Tenso
 
 
 def channel_attention(part: mafnet.ChannelAttention, large: Tensor, small: Tensor) -> Tensor:
-    """Mix the channels of the larger scale by their likeness to those of the smaller one (Eq. 6)."""
+    """Mix the channels of the larger scale by their similarity to the channels of the smaller scale (Eq. 6)."""
     q = pool_anchors(part.query(large)).unflatten(1, (part.num_heads, -1))
     k = pool_anchors(part.key(small)).unflatten(1, (part.num_heads, -1))
     v = part.value(large).flatten(2).unflatten(1, (part.num_heads, -1))

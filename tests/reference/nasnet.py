@@ -13,7 +13,7 @@ from mmderain.models.networks import nasnet
 
 
 class PlainNASNet(NASNet):
-    """NASNet, written formula by formula."""
+    """NASNet, with one statement for each formula of the paper."""
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Derain a batch; see :meth:`NASNet.forward` for argument and result."""
@@ -32,9 +32,9 @@ class PlainNASNet(NASNet):
 
 
 def neuron_attention(part: nn.Module, x: Tensor) -> Tensor:
-    """Weight each value by its surroundings and by the other channels.
+    """Weight each value by its neighbors and by the other channels.
 
-    For an attention of another kind than ``'neuron'``, the module itself is called.
+    If the module is not a neuron attention, it is called unchanged.
     """
     if not isinstance(part, nasnet.NeuronAttention):
         return part(x)

@@ -1,6 +1,6 @@
 """Plain formulation of SIAN: Pang et al., ACM MM 2020 (arXiv 2006.05049).
 
-The fast network (``mmderain/models/networks/sian.py``) computes the eight convolutions of a ConvLSTM as one. It skips
+The fast network (``mmderain/models/networks/sian.py``) joins the eight convolutions of a ConvLSTM. It skips
 the convolutions of the states in the first stage, because these states are zero. It never keeps more than one
 difference of Gaussians in memory. Here no convolutions are joined or skipped.
 """

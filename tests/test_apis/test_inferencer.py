@@ -1,4 +1,4 @@
-"""The inferencer: all kinds of inputs, names of results, and failures of single inputs."""
+"""The inferencer: all kinds of inputs, names of result files, and failures of single inputs."""
 
 import json
 import shutil

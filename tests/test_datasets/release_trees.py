@@ -1,4 +1,4 @@
-"""Lists of files in the published layouts of the data sets, with the difficult cases of each data set."""
+"""Small examples of the published layouts of the data sets, with the difficult file names of each data set."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ from conftest import load_tool, smooth_image
 
 #: Maps each folder of RainDrop to the end of its file names.
 DROPS = {'data': 'rain', 'gt': 'clean'}
-#: Maps the name of a release to its files, and to the pairs that are expected in data/<name>. The pairs are a
-#: dictionary of rainy file -> clean file or None.
+#: Maps the name of a release to its files, and to the expected pairs in data/<name>. The pairs are a dictionary that
+#: maps each rainy file to its clean file, or to None.
 TREES = {
     'rain12': (
         ['input/001_in.png', 'input/010_in.png', 'input/002_in.png', 'ground truth/001_GT.png']

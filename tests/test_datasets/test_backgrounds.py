@@ -1,4 +1,4 @@
-"""Training images whose background is in a test set are found."""
+"""Training images with the background of a test image are found and left out."""
 
 import cv2
 from conftest import ROOT

@@ -73,7 +73,7 @@ def test_boxes_of_xml_files_become_a_test_set(dawn, tmp_path, capsys):
     ]
     content = json.loads((dst / 'test.json').read_text())
     assert content['images'] == [dict(id=1, file_name='rain_storm-001.jpg', height=12, width=16)]
-    # The file counts from 1, and COCO from 0.
+    # Coordinates start at 1 in the XML file, and at 0 in COCO.
     boxes = [(item['category_id'], item['bbox'], item['area'], item['iscrowd']) for item in content['annotations']]
     assert boxes == [(3, [1, 2, 7, 5], 35, 0), (1, [0, 0, 2, 8], 16, 1)]
     assert [item['name'] for item in content['categories']] == list(COCO_CLASSES)

@@ -40,7 +40,7 @@ def test_boxes_equal_connected_regions(camvid, tmp_path, capsys):
         content = json.loads((tmp_path / f'boxes/{split}.json').read_text())
         assert content['images'] == [dict(id=1, file_name='0001TP.jpg', height=60, width=90)]
         found = [(a['category_id'], a['bbox'], a['area'], a['iscrowd']) for a in content['annotations']]
-        # Each entry has the category, which counts from 1, then [x, y, width, height], the area, and iscrowd.
+        # Each entry has the number of the category (from 1), [x, y, width, height], the area, and iscrowd.
         assert sorted(found) == [
             (1, [5, 10, 30, 15], 450, 0),
             (1, [40, 10, 20, 15], 300, 0),

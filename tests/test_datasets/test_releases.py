@@ -62,7 +62,7 @@ def test_configs_read_the_prepared_data(name, tmp_path):
 @pytest.mark.parametrize('name', RELEASES)
 def test_published_counts_equal_those_of_the_configs(name):
     text = Config.fromfile(ROOT / f'configs/_base_/datasets/{name}.py').test_dataloader.dataset.source
-    if name != 'jdnet_pairs':  # its config gives no counts, because it is made from another data set
+    if name != 'jdnet_pairs':  # its config has no counts, because the data set is made from another one
         for split in RELEASES[name].splits.values():
             assert split.pairs is None or f'{split.pairs:,}' in text['name']
 

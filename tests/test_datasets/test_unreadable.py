@@ -1,4 +1,4 @@
-"""Images that cannot be read are named before a training. During the training they are skipped or give an error."""
+"""check_data.py names unreadable images before a training. During the training, they are skipped or give an error."""
 
 import subprocess
 import sys
@@ -38,7 +38,7 @@ def test_unreadable_images_are_errors_by_default(root):
 def test_unreadable_images_are_skipped_if_configured(root):
     dataset = PairedImageDataset(data_root=str(root), pairing=PAIRING, pipeline=PIPELINE, unreadable='skip')
     assert names(dataset) == [f'rain-{number}.png' for number in (0, 2, 2, 4, 4)]
-    assert dataset[1]['name'] == 'rain-2.png'  # also for a plain index, which the samplers of mmengine give
+    assert dataset[1]['name'] == 'rain-2.png'  # the samplers of mmengine give such plain indices
     first, second = dataset[SeededIndex(1, 3, 0)], dataset[SeededIndex(1, 3, 0)]
     assert np.array_equal(first['img'], second['img'])
 

@@ -25,7 +25,7 @@ def runner_of(work_dir, max_keep_ckpts: int, *hooks: Hook) -> Runner:
     cfg.train_cfg.update(max_iters=6, val_interval=100)
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=max_keep_ckpts)
-    cfg.experiment_name = str(work_dir)  # mmengine's default is the time in seconds, which two tests may share
+    cfg.experiment_name = str(work_dir)  # the default is the time in seconds, which can be equal in two tests
     runner = Runner.from_cfg(cfg)
     for hook in hooks:
         runner.register_hook(hook)

@@ -1,4 +1,4 @@
-"""A training continues from a compact checkpoint, which contains step, learning rate, and weights in float16."""
+"""A training continues from a compact checkpoint, which contains the step, the learning rate and float16 weights."""
 
 import copy
 import io
@@ -33,7 +33,7 @@ def large_checkpoint() -> dict:
     moments = dict(
         step=torch.tensor(12_345.0),
         exp_avg=torch.randn(2_000_000, generator=generator) * 1e-6,
-        exp_avg_sq=torch.rand(2_000_000, generator=generator) * 1e-12,  # would be zero in float16
+        exp_avg_sq=torch.rand(2_000_000, generator=generator) * 1e-12,  # these values would be zero in float16
     )
     return dict(
         meta=dict(epoch=0, iter=12_345, seed=0),

@@ -87,4 +87,4 @@ def test_a_file_system_without_locks_does_not_stop_a_training(tmp_path, monkeypa
     monkeypatch.setattr('fcntl.lockf', fail)
     with work_dir_lock(tmp_path / 'run'):
         assert (tmp_path / 'run/.lock').read_text().startswith(f'process {os.getpid()} on ')
-    assert not (tmp_path / 'run').exists()  # it is removed, because it contained only the lock
+    assert not (tmp_path / 'run').exists()  # the directory is removed, because it contained only the lock

@@ -1,4 +1,4 @@
-"""A training that is stopped by a signal saves a checkpoint. It continues from there with the same result."""
+"""A training that is stopped by a signal saves a checkpoint, from which it continues with the same result."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""``compare_trees`` runs two checkouts of the project alternately. The tests do not check the speed."""
+"""``compare_trees`` measures the working tree and a commit alternately. The tests do not check the speed."""
 
 import json
 import os
@@ -99,7 +99,7 @@ def test_a_slower_tree_is_reported(checkout, timed, tmp_path, monkeypatch, capsy
     assert compare_trees(checkout, 'old', [str(checkout / 'configs/net.py')], Benchmark(), 20, tmp_path / 'out') == 1
     output = capsys.readouterr().out
     assert (
-        '1.020 times the time of old, 95% interval 1.010 to 1.040, ABOVE 1.03, it may be more than 3% slower' in output
+        '1.020 times the time of old, 95% interval 1.010 to 1.040, ABOVE 1.03: it may be more than 3% slower' in output
     )
 
 
@@ -127,7 +127,7 @@ def test_bad_input_gives_one_error(checkout, timed, tmp_path, ref, config, pairs
 def test_error_without_a_git_checkout(checkout, timed, tmp_path):
     (checkout / 'inside').mkdir()
     (tmp_path / 'bare').mkdir()
-    for folder, message in (('checkout/inside', 'only a folder inside one'), ('bare', 'expected a git checkout')):
+    for folder, message in (('checkout/inside', 'a folder inside a checkout'), ('bare', 'expected a git checkout')):
         with pytest.raises(InputError, match=message):
             compare_trees(tmp_path / folder, 'old', ['net.py'], Benchmark(), 6, tmp_path / 'out')
 

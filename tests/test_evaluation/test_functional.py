@@ -29,7 +29,7 @@ def test_psnr_of_a_known_error():
     pred = gt.copy()
     pred[..., 2] += 10  # red
     assert measure(pred, gt, 'PSNR-RGB') == pytest.approx(10 * np.log10(255**2 / (100 / 3)))
-    # The luma Y differs by 65.481 / 255 * 10 = 2.5679. Rounded, it is 104 in place of 102.
+    # The luma Y differs by 65.481 / 255 * 10 = 2.5679. After rounding, it is 104 instead of 102.
     assert measure(pred, gt, 'PSNR-Y') == pytest.approx(20 * np.log10(255 / 2.567882352941), abs=1e-9)
     rounded = abs(round(16 + 2.18999 * 39.2157 + 0.65481 * 3.92157) - round(16 + 85.8824))
     assert measure(pred, gt, 'PSNR-Y(rounded)') == pytest.approx(20 * np.log10(255 / rounded), abs=1e-9)

@@ -31,11 +31,12 @@ def test_float_protocols_measure_the_values_of_the_network():
     assert math.isinf(near['PSNR-RGB']) and near['SSIM-RGB(same)'] == 1
     assert near['PSNR-RGB(float)'] == pytest.approx(20 * math.log10(255 / 0.3), abs=1e-4)
     assert 0.99 < near['SSIM-RGB(float,same)'] < 1
-    # PSNR clips values outside 0..255, SSIM does not.
+    # PSNR clips values outside of 0 to 255, but SSIM does not.
     white = np.full_like(gt, 255)
     above = run(ImageQuality(protocols), [white], [to_rgb_tensor(white) * 1.5], ['b.png'])
     assert math.isinf(above['PSNR-RGB(float)']) and above['SSIM-RGB(same)'] == 1
-    # Without variance, SSIM is the term of the means: (2 a b + c) / (a^2 + b^2 + c); zeros lie outside the image.
+    # For images without variance, SSIM is only the term of the means, (2 a b + c) / (a^2 + b^2 + c). At the border,
+    # the protocol pads the images with zeros.
     assert above['SSIM-RGB(float,same)'] < (2 * 1.5 + 1e-4) / (1 + 1.5**2 + 1e-4) + 1e-3
 
 

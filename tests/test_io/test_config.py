@@ -1,4 +1,4 @@
-"""Reading configs: errors name the config, and errors of the run itself are not changed."""
+"""Errors in a config name its file, and errors of the training itself are not changed."""
 
 import pytest
 from mmengine.registry import MODELS, DefaultScope

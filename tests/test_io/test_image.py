@@ -199,7 +199,7 @@ def test_formats_of_unknown_size_are_refused(tmp_path):
 @pytest.mark.parametrize('part', [0.3, 0.6, 0.99])
 @pytest.mark.parametrize('progressive', [0, 1])
 def test_a_jpeg_without_its_end_is_refused(tmp_path, part, progressive):
-    """OpenCV would fill the missing part with gray. The header also contains an end marker, as thumbnails do."""
+    """OpenCV would fill the missing part with gray. The header contains an end marker too, as with a thumbnail."""
     exif = Image.Exif()
     exif[0x010E] = '\xff\xd9 an end in the description'
     image = Image.fromarray(smooth_image(200, 300))

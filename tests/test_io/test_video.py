@@ -36,7 +36,7 @@ def test_a_video_is_written_completely_or_not_at_all(tmp_path):
 
 
 def test_an_incomplete_video_gives_an_error_after_its_last_frame(tmp_path):
-    """The index is before the frames, as in videos for the web. The last third of the file is missing."""
+    """The index comes before the frames, as in videos for the web. The last third of the file is missing."""
     write_frames((smooth_image(48, 64, seed) for seed in range(40)), tmp_path / 'a.mp4', 8)
     content = (tmp_path / 'a.mp4').read_bytes()
     front = tmp_path / 'front.mp4'

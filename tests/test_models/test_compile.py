@@ -57,7 +57,7 @@ def test_compiled_network_has_equal_results_and_gradients(network):
         assert torch.allclose(compiled.restore(batch), expected, atol=1e-6)
     # There are two graphs: one of the training step and one of `restore`.
     assert not counters['graph_break'] and counters['stats']['unique_graphs'] == 2
-    # A copy, such as that of a moving average of the weights, gives the same result.
+    # A copy of the model, which a moving average of the weights makes, gives the same result.
     with torch.inference_mode():
         assert torch.allclose(copy.deepcopy(compiled).restore(batch), expected, atol=1e-6)
 
@@ -89,8 +89,9 @@ def test_sizes_with_equal_multiples_share_a_graph():
         for size in ((16, 24), (20, 16), (28, 24)):
             batch = torch.rand(1, 3, *size)
             assert torch.allclose(compiled.restore(batch), kept.restore(batch), atol=1e-6)
-    # One graph is for the first size, and one for all other sizes whose sides are multiples of 4. The last lines of
-    # other sizes are dropped by the pooling and padded again, which needs a third graph.
+    # The first size has its own graph. All other sizes whose sides are multiples of 4 share a second graph. At sizes
+    # that are not multiples of 4, the pooling drops the last rows and columns, and they are padded again. This needs a
+    # third graph.
     assert counters['stats']['unique_graphs'] == 2
     with torch.inference_mode():
         batch = torch.rand(1, 3, 21, 18)

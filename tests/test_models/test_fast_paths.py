@@ -115,5 +115,5 @@ def test_gradient_checkpointing_saves_memory_and_does_not_change_gradients(kind,
     for a, b in zip(*gradients, strict=True):
         assert torch.equal(a, b)
     for a, b in zip(kept.buffers(), recomputed.buffers()):
-        assert torch.equal(a, b)  # a batch counts once in the running statistics
+        assert torch.equal(a, b)  # the running statistics count the recomputed batch only once
     assert saved[1] < at_most * saved[0]

@@ -29,7 +29,7 @@ def _without_tf32(monkeypatch):
 
 
 def pair(network: dict, **options) -> tuple[Derainer, Derainer]:
-    """Build a derainer on the CPU, and a derainer with the same weights and with ``options`` on the GPU."""
+    """Build a derainer on the CPU, and one with the same weights on the GPU. Only the second one gets the options."""
     torch.manual_seed(0)
     torch.compiler.reset()
     counters.clear()

@@ -140,7 +140,7 @@ def test_conv1x1_of_anchors_equals_anchors_of_the_convolution():
 
 @pytest.mark.parametrize('line', [[0.2741, 0.4519, 0.2741], [0.0545, 0.2442, 0.4026, 0.2442, 0.0545]])
 def test_pyramid_kernels_are_a_gaussian_for_each_channel(line):
-    """The numbers are exp(-x^2 / 2), divided by their sum."""
+    """The expected numbers are exp(-x^2 / 2), divided by their sum."""
     gaussian = torch.outer(torch.tensor(line), torch.tensor(line))
     for kind in ('adaptive', 'gaussian'):
         kernels = ImagePyramid(kind, 3, channels=4, kernel_size=len(line)).kernels
@@ -164,7 +164,7 @@ def test_pyramid_equals_the_sum_over_the_places_of_its_kernel(padding, size):
     x = random(2, 3, 6, 8)
 
     def pixel(y, column):
-        """Return the pixels (N, 3) at a place, which may lie outside."""
+        """Return the pixels (N, 3) at a position, which may lie outside of the image."""
         inside = 0 <= y < 6 and 0 <= column < 8
         y, column = (abs(place) if place < side else 2 * side - 2 - place for place, side in ((y, 6), (column, 8)))
         return x[..., y, column] * (inside or padding == 'reflect')

@@ -1,4 +1,4 @@
-"""Each keyword of MAFNet for something that its paper leaves open selects the documented reading."""
+"""MAFNet has keywords for what its paper leaves open. Each value of a keyword selects the documented reading."""
 
 import re
 
@@ -34,7 +34,7 @@ ROWS = {
 COLUMNS = [{}, dict(upsampling='shuffle'), OLD | dict(conv_kernel=3)]
 
 
-def test_parameter_counts_of_the_page():
+def test_parameter_counts_equal_those_of_the_docs_page():
     section = (ROOT / 'docs/en/networks.md').read_text().split("## Readings of MAFNet's paper")[1].split('\n## ')[0]
     found = dict(re.findall(r'^\| ([\w ]+) \| ([\d,]+ \| [\d,]+ \| [\d,]+) \|$', section, re.M))
     with torch.device('meta'):
@@ -47,7 +47,7 @@ def test_parameter_counts_of_the_page():
 
 @pytest.mark.parametrize('dtype, tolerance', [(torch.float32, 1e-5), (torch.float64, 1e-7)])
 def test_golden_output_of_the_default_readings(dtype, tolerance):
-    """The stored output is that of the plain formulation in double precision, written by version 0.2.0."""
+    """Version 0.2.0 wrote the stored output, with the plain formulation in double precision."""
     network = MAFNet(channels=16, num_modules=2).eval()
     keys = [(key, list(value.shape)) for key, value in network.state_dict().items()]
     network.load_state_dict(golden.fill(keys, seed=1))
@@ -59,7 +59,7 @@ def test_golden_output_of_the_default_readings(dtype, tolerance):
 
 @pytest.mark.parametrize('order, reads_the_result', [('parallel', False), ('coarse_to_fine', True)])
 def test_finer_scale_reads_the_result_of_the_coarser_one_only_if_told(order, reads_the_result):
-    """The finest scale reads the middle one, whose result alone depends on the coarsest."""
+    """A change of the coarsest scale reaches the finest scale only through the result of the middle scale."""
     network = MAFNet(8, 1, 2, spatial_order=order)
     for spatial in (network.spatial_in, network.body[0].spatial):
         features = [torch.rand(1, 8, side, side) for side in (16, 8, 4)]
@@ -116,14 +116,14 @@ def test_interaction_by_convolution_has_the_given_kernel(size):
 
 
 @pytest.mark.parametrize('settings', [dict(), dict(pyramid='gaussian'), OLD], ids=str)
-def test_keywords_of_the_pyramid_reach_it(settings):
+def test_keywords_of_the_pyramid_are_passed_to_it(settings):
     pyramid = MAFNet(8, 1, 2, **settings).pyramid
     assert [kernel.shape[-1] for kernel in pyramid.kernels] == 2 * [settings.get('pyramid_kernel', 5)]
     assert pyramid.padding == settings.get('pyramid_padding', 'reflect')
 
 
 def test_simplest_interaction_is_smaller_than_both_attentions():
-    """Section 4.2.1 calls Model-4 the simplest; a 3x3 convolution would make it larger than the full network."""
+    """Section 4.2.1 calls Model-4 the simplest. With 3x3 convolutions, it would be larger than the full network."""
     assert parameters(interaction='conv') == 4_970_629 < parameters()
     assert parameters(interaction='conv', conv_kernel=3) == 8_312_965 > parameters()
 

@@ -24,7 +24,7 @@ def randomize(module: torch.nn.Module) -> torch.nn.Module:
 
 @pytest.mark.parametrize('settings', SETTINGS, ids=str)
 def test_outputs_equal_spandrels_nafnet_with_the_same_weights(settings):
-    """Because spandrel recognizes the weights by their names, checkpoints of the authors also fit this network."""
+    """spandrel recognizes NAFNet by the names of its weights. The authors' checkpoints have the same names."""
     network = randomize(NAFNet(**settings))
     reference = ModelLoader().load_from_state_dict(network.state_dict())
     assert reference.architecture.id == 'NAFNet'

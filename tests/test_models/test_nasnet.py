@@ -43,7 +43,8 @@ CASES = [('nasnet_golden_seed1', 1, (2, 48, 64)), ('nasnet_odd_seed4', 4, (1, 45
 
 @pytest.mark.parametrize('name, seed, size', CASES)
 def test_network_equals_the_plain_formulas_in_double_precision(name, seed, size):
-    # The full weights of the residual branches make the network chaotic. With a tenth of them it is not chaotic.
+    # With the full weights of the residual branches, rounding errors change the result completely. Therefore these
+    # weights are divided by 10.
     weights = {k: v.double() * (0.1 if 'conv2' in k else 1) for k, v in fill(authors_keys('nasnet'), seed).items()}
     x = image(*size, seed).double()
     with torch.no_grad():
@@ -53,11 +54,11 @@ def test_network_equals_the_plain_formulas_in_double_precision(name, seed, size)
 
 @pytest.mark.parametrize('name, seed, size', CASES)
 def test_plain_formulas_reproduce_the_authors_output(name, seed, size):
-    """The weights make the network chaotic: noise of 1e-6 in the input changes the output completely.
+    """With these weights, noise of 1e-6 in the input changes the output completely.
 
-    The authors' outputs are therefore reproduced only if each convolution rounds as in the authors' code. This is the
-    case for the plain formulas. The network sums its convolutions in another order, so the test above compares it with
-    the plain formulas.
+    Therefore the authors' outputs are reproduced only if each convolution rounds as in the authors' code. The plain
+    formulas round in this way. The network sums its convolutions in another order. Therefore the test above compares
+    the network with the plain formulas.
     """
     weights, x, target = fill(authors_keys('nasnet'), seed), image(*size, seed), expected(name)
     with torch.no_grad():
@@ -72,7 +73,7 @@ def test_plain_formulas_reproduce_the_authors_output(name, seed, size):
     'settings, count',
     [
         ({}, 6_508_931),
-        (dict(attention=None), 6_244_931),  # this count and that above are in Table 6 of the paper
+        (dict(attention=None), 6_244_931),  # this count and the one above it are in Table 6 of the paper
         # 54 + 1 SE blocks of 64 -> 4 -> 64 channels, with biases, replace the 55 neuron attentions
         (dict(attention='se'), 6_244_931 + 55 * (2 * 64 * 4 + 4 + 64)),
         (dict(fuse_stages=False), 6_508_931 - (192 * 64 * 9 + 64) - (64 * 64 + 64) - 4_800),

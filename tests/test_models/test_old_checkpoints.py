@@ -20,7 +20,7 @@ from mmderain.perception.task import load_task_weights
 
 FOLDER = ROOT / 'tests/data/before_move'
 EXPECTED = read_checkpoint(FOLDER / 'expected.pth')
-#: Settings whose defaults have changed since then, as CHANGELOG.md lists them.
+#: Settings whose defaults have changed since version 0.1.0. CHANGELOG.md lists them.
 OLD_SETTINGS = dict(
     mafnet=dict(pyramid_kernel=3, pyramid_padding='zeros', spatial_order='coarse_to_fine'),
 )

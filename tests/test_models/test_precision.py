@@ -154,7 +154,7 @@ def test_explicit_bf16_without_bf16_hardware_warns_once(measured):
         "precision='bf16': this processor has neither AMX nor AVX-512-BF16; bfloat16 took 12.7 times as long as "
         "float32 in a measurement of a small image; use precision='auto' or 'fp32'"
     ]
-    assert seen == 2 * [torch.bfloat16] and measured.calls == [CPU]  # bfloat16 is used in spite of the warning
+    assert seen == 2 * [torch.bfloat16] and measured.calls == [CPU]  # the warning does not change the precision
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_a_compiled_network_is_measured_uncompiled(monkeypatch):
 
 @MODELS.register_module()
 class SlowInBf16(nn.Module):
-    """Network with its own clock: a call takes 4 s in bfloat16 and 1 s in float32, and the first two take 10 s more."""
+    """Network with a fake clock: a call takes 4 s in bfloat16, 1 s in float32. The first two calls take 10 s more."""
 
     def __init__(self) -> None:
         super().__init__()

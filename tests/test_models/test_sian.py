@@ -31,7 +31,7 @@ def test_outputs_of_every_stage_equal_those_of_the_authors(name, seed, size, lay
 @pytest.mark.parametrize(
     'settings, count',
     [
-        ({}, 491_939),  # the authors' 510,435 without the 18,496 that are never used
+        ({}, 491_939),  # the authors' 510,435 parameters without 18,496 unused ones
         (dict(use_attention=False), 491_939 - 3 * (160 * 32 * 9 + 32)),
         (dict(num_stages=1, use_attention=False), 491_939 - 3 * (160 * 32 * 9 + 32)),
         (dict(channels=16, num_stages=3), 123_859),
@@ -90,7 +90,8 @@ def test_training_configs_have_the_initial_weights_of_the_authors_code(name):
     assert len(convolutions) > 15 and model.network.lstm[0].gates in convolutions
     for conv in convolutions:
         count = conv.weight.numel()
-        # The mean and the standard deviation of this many draws stay in six of their own standard deviations.
+        # With `count` random weights, the mean and the standard deviation differ from the expected values by less than
+        # six standard errors.
         assert abs(conv.weight.mean()) < 6 * 0.02 / count**0.5
         assert abs(conv.weight.std() / 0.02 - 1) < 6 / (2 * count) ** 0.5
         assert conv.bias is None or not conv.bias.any()

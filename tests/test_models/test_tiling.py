@@ -54,7 +54,7 @@ def test_sian_is_exact_in_tiles(size):
 
 @pytest.mark.parametrize('halo, exact', [(None, True), (16, False)])
 def test_nasnet_is_exact_in_tiles_only_with_its_declared_halo(halo, exact):
-    """The weights are doubled, so that distant pixels have an effect. A halo that is too small is then not exact."""
+    """The weights are doubled, so that distant pixels have an effect. A smaller halo then changes the result."""
     torch.manual_seed(0)
     network = dict(type='NASNet', channels=8, num_stages=2, num_blocks=3)
     model = MODELS.build(dict(type='Derainer', network=network)).double().eval()

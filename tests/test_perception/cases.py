@@ -48,7 +48,7 @@ def segmentor() -> Config:
 def chained(cfg: Config, way: str, derainer: str | dict) -> Config:
     """Add a derainer to a task config, in one of the ways listed in ``WAYS``."""
     if way == 'transform':
-        # mmdet's inference reads the pipeline of test_dataloader, and mmseg's inference reads test_pipeline.
+        # The inference function of mmdet reads the pipeline of test_dataloader, and that of mmseg reads test_pipeline.
         load, *rest = cfg.test_pipeline
         cfg.test_pipeline = [load, dict(type='mmderain.Derain', derainer=derainer), *rest]
         cfg.test_dataloader.dataset.pipeline = cfg.test_pipeline

@@ -1,4 +1,4 @@
-"""A derainer ahead of a detector or segmentor changes only the pixels, for each of the three ways to add it."""
+"""A derainer can be added to a detector or segmentor in three ways. In each way, it changes only the pixels."""
 
 import functools
 

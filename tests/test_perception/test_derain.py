@@ -38,7 +38,7 @@ def test_derainer_argument_accepts_name_path_or_dict(sian, tmp_path):
 
 
 def test_bundled_name_gives_the_same_model_everywhere():
-    """The transform, the preprocessor and the function that both use accept a name."""
+    """The transform, the preprocessor and the function that they both call accept a name."""
     expected = trained_derainer('sian').state_dict()
     models = [
         build_derainer('sian'),

@@ -144,7 +144,7 @@ def test_person_configs_keep_only_persons(name):
 
 
 SMALL = ['pspnet_r18_camvid_small', 'atss_r18_camvid_small']
-#: Maps each fine-tuned small model to the settings of its derainer during the fine-tuning; None for no derainer.
+#: Maps each small fine-tuned model to the settings of its derainer during the fine-tuning. None means no derainer.
 FINE_TUNED = {
     'pspnet_r18_camvid_small_rain': None,
     'pspnet_r18_camvid_small_rain_sian': dict(freeze=True),

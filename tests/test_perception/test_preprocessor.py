@@ -33,7 +33,7 @@ def test_raw_images_are_derained_then_normalized_and_padded():
 
 
 @pytest.mark.parametrize('threshold, changed', [(None, True), (9.0, True), (11.0, False)])
-def test_min_change_leaves_dry_images_unchanged(threshold, changed):
+def test_min_change_keeps_images_without_rain(threshold, changed):
     img = np.full((20, 30, 3), 100, np.uint8)
     init_default_scope('mmdet')
     preprocessor = DerainBeforeTask(DARKER, dict(type='mmdet.DetDataPreprocessor'), min_change=threshold)

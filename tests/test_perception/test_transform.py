@@ -15,7 +15,7 @@ pytest.importorskip('mmdet', reason='mmdet is not installed')
 
 
 @pytest.mark.parametrize('threshold, changed', [(None, True), (9.0, True), (11.0, False)])
-def test_min_change_leaves_dry_images_unchanged(threshold, changed):
+def test_min_change_keeps_images_without_rain(threshold, changed):
     img = np.full((20, 30, 3), 100, np.uint8)
     transform = Derain(DARKER, min_change=threshold)
     assert (transform(dict(img=img))['img'] == (90 if changed else 100)).all()

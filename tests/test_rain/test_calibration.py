@@ -1,4 +1,4 @@
-"""Statistics of synthetic rain are compared with those of the benchmarks."""
+"""Statistics of synthetic rain are compared with statistics of the rain in benchmarks."""
 
 import mmcv
 import numpy as np
@@ -14,9 +14,9 @@ CALIBRATION = {'light': (26.9, 0.838), 'heavy': (13.56, 0.371)}
 
 
 def test_rain_on_clean_photographs_has_the_scores_of_the_benchmarks():
-    """Compare the mean PSNR and SSIM of rainy images with those that the papers give.
+    """Compare the mean PSNR and SSIM of rainy images with the values in the papers.
 
-    These are 26.90 dB and 0.838 for Rain100L, and 13.56 dB and 0.371 for Rain100H.
+    The values are 26.90 dB and 0.838 for Rain100L, and 13.56 dB and 0.371 for Rain100H.
     """
     folder = shared('data/bsds/val')
     files = list_images(folder)
@@ -53,7 +53,7 @@ def test_heavy_rain_is_closer_to_the_benchmark_than_the_plain_recipe():
 
 @pytest.mark.parametrize('preset, psnr, ssim', [('light', 26.672, 0.8152), ('heavy', 14.514, 0.3843)])
 def test_rain_on_the_bundled_images_has_the_known_scores(preset, psnr, ssim):
-    """Check the mean scores of the rainy images. The demo prints those of heavy rain."""
+    """Check the mean scores of the rainy images. The demo prints the scores for heavy rain."""
     folder = ROOT / 'demo/sample/test'
     scores = []
     for path in list_images(folder):

@@ -85,7 +85,7 @@ def test_mist_follows_the_scattering_equation():
 def test_default_depth_grows_from_the_bottom_to_the_horizon():
     depth = gradient_depth(1000, 3, horizon=0.4)
     assert depth[-1, 0] == pytest.approx(NEAREST, rel=0.01) and (depth[:401] == pytest.approx(FARTHEST, rel=0.01))
-    # The depth grows by equal ratios, so half way to the horizon it is the geometric mean.
+    # The depth grows by the same factor in each row. Half way to the horizon, it is the geometric mean of both ends.
     assert depth[700, 1] == pytest.approx((NEAREST * FARTHEST) ** 0.5, rel=0.01)
     assert (np.diff(depth[:, 0]) <= 0).all()
 
@@ -95,7 +95,7 @@ def test_a_drop_shows_the_background_rotated_and_magnified():
     clean[48:53, 60:64] = 200  # right of the centre
     round_drop = Drop(0.5, 0.5, radius=30, flatness=1, wobble=((0, 0),), magnification=1.5, opacity=1)
     drawn = draw_drops(clean, [round_drop])[..., 0]
-    # The drop shows the bright region blurred, left of the centre, and 1.5 times as far from it.
+    # The drop shows the bright region blurred, left of the centre, and 1.5 times as far from the centre.
     assert 50 - np.argmax(drawn[50]) == pytest.approx(1.5 * (61.5 - 50), abs=1) and drawn[50, 61] < 20
     # Outside the drop nothing changes.
     outside = np.hypot(*(np.mgrid[:101, :101] - 50)) > 31

@@ -1,4 +1,4 @@
-"""Rain is drawn in pipelines and over folders."""
+"""Rain is drawn by the transform in a pipeline, and by the command over a folder."""
 
 import json
 
@@ -42,7 +42,7 @@ def test_transform_chooses_one_of_several_presets(tmp_path):
     assert seen == {True, False}
 
 
-def test_preset_none_leaves_some_images_dry():
+def test_preset_none_leaves_some_images_without_rain():
     clean, dry = smooth_image(40, 50), 0
     rain = SynthesizeRain(['none', 'light:5', 'none', 'none'])
     np.random.seed(0)
@@ -51,7 +51,7 @@ def test_preset_none_leaves_some_images_dry():
         assert (results['gt_img'] == clean).all()
         dry += bool((results['img'] == clean).all())
     assert 22 <= dry <= 38  # 30 of 40 are expected; the bounds are 3 standard deviations away
-    # With a seed, the name selects the preset: zlib.crc32 of b'a' is odd, and that of b'd' is even.
+    # With a seed, the name selects the preset: zlib.crc32(b'a') is odd, and zlib.crc32(b'd') is even.
     rain = SynthesizeRain(['none', 'light:5'], seed=0)
     for name, is_dry in (('a', False), ('d', True)):
         results = rain(dict(img=clean, ori_shape=(40, 50), name=name))
@@ -101,7 +101,7 @@ def test_rain_command_writes_images_layers_and_manifest_and_continues(tmp_path, 
     ):
         assert main(['rain', *map(str, arguments)]) == 1
         assert f'was written by a run with other settings ({differs});' in capsys.readouterr().err
-    # Another name for the same parameters also counts as another run.
+    # Another name of the rain counts as another setting, although the parameters are the same.
     assert main(['rain', str(tmp_path / 'other'), str(tmp_path / 'three'), '--rain', 'light']) == 0
     assert main(['rain', str(tmp_path / 'other'), str(tmp_path / 'three'), '--rain', 'light:3']) == 1
     assert 'settings (rain: found light, expected light:3);' in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The benchmarks report what they measured. Speed is not tested."""
+"""The benchmark tools report their measurements. The tests do not check the speed."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Weights of a run become a bundled model."""
+"""The tool bundle_weights.py adds the weights of a training to the bundled models."""
 
 import json
 import shutil

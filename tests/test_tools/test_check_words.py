@@ -1,4 +1,4 @@
-"""The list of refused words: words that it finds, words that it accepts, and reasons of exceptions."""
+"""The tool check_words.py: words that it refuses, words that it accepts, and the reasons of exceptions."""
 
 import pytest
 import yaml

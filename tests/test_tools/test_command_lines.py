@@ -121,7 +121,7 @@ def test_weights_of_another_model_give_an_error(authors_file, tmp_path):
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
 
-def test_test_tool_writes_scores_and_images(tmp_path, tool):
+def test_the_test_tool_writes_scores_and_images(tmp_path, tool):
     write_pairs(tmp_path / 'data', [1, 2])
     (tmp_path / 'tiny.py').write_text(TINY.format(root=ROOT, data=tmp_path / 'data'))
     model = init_model(tmp_path / 'tiny.py')
@@ -132,7 +132,7 @@ def test_test_tool_writes_scores_and_images(tmp_path, tool):
     assert list(rows) == ['rain-1.png', 'rain-2.png']
     content = json.loads((tmp_path / 'figures/metrics.json').read_text())
     for name, row in rows.items():
-        # The written images are those that were measured.
+        # The tool has measured the same images that it has written.
         pred = mmcv.imread(str(tmp_path / 'shown/derained' / name))
         gt = mmcv.imread(str(tmp_path / 'data/norain' / f'no{name}'))
         assert measure(pred, gt, 'PSNR-Y') == pytest.approx(float(row['PSNR-Y']), abs=1e-7)
@@ -145,7 +145,7 @@ def test_test_tool_writes_scores_and_images(tmp_path, tool):
     assert f'PSNR-Y {content["mean"]["PSNR-Y"]:.4f}' in done.stdout.splitlines()[-1]
 
 
-def test_test_tool_ignores_load_from_of_the_config(tmp_path, tool):
+def test_the_test_tool_ignores_load_from_of_the_config(tmp_path, tool):
     write_pairs(tmp_path / 'data', [1])
     (tmp_path / 'tiny.py').write_text(TINY.format(root=ROOT, data=tmp_path / 'data'))
     figures = []
@@ -227,7 +227,7 @@ def test_authors_checkpoints_are_converted(name, tmp_path, capsys):
 
 
 def two_or_all(*two: int) -> pytest.MarkDecorator:
-    """Test two pairs of a sample, one of each orientation. The endurance test uses all pairs, which take 4 s each."""
+    """Test two pairs of a sample, one of each orientation. With ``-m soak``, test all pairs, which take 4 s each."""
     return pytest.mark.parametrize('pairs', [list(two), pytest.param(None, marks=pytest.mark.soak)], ids=['two', 'all'])
 
 

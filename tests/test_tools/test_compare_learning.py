@@ -18,7 +18,7 @@ def test_compare_learning_trains_and_tests_all_networks(tmp_path, monkeypatch, c
     assert [row['network'] for row in results.values()] == ['SIAN', 'JDNet', 'NASNet', 'MAFNet']
     for name, row in results.items():
         assert row['steps'] == [10] and len(row['losses']) == 1
-        # The score in the table is that in the file of the test.
+        # The table contains the score from the result file of the test.
         written = json.loads((tmp_path / 'out' / name / 'metrics.json').read_text())['mean']
         assert row['PSNR-Y'] == pytest.approx(written['PSNR-Y']) and row['input'] == pytest.approx(
             written['input/PSNR-Y']

@@ -1,4 +1,4 @@
-"""The script that tests other versions: version locks, reports of pytest, the page, and the wrong interpreter."""
+"""The script that tests other versions of Python and of the dependencies, and the page with its results."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ def test_set_up_of_a_cell(name, stage, last, torch_pin, tmp_path):
     commands = [' '.join(line) for line in tool.setup_commands(tool.CELLS[name], tmp_path)]
     assert commands[0] == f'tools/dev/setup_venv.sh {stage}' and commands[-1].endswith(last)
     assert torch_pin in lock.read_text().splitlines()
-    # Both families of OpenMMLab packages contain the same folders, so the forks are removed first.
+    # The forks of the OpenMMLab packages contain the same folders as the originals, so the forks are removed first.
     assert any('uninstall' in line and 'onedl-mmcv' in line for line in commands) == (name == 'originals')
 
 

@@ -87,7 +87,7 @@ def test_every_step_runs_on_the_cpu(settings, tmp_path, monkeypatch, capsys):
     assert (row['config'], row['size'], row['path'], row['psnr']) == ('tiny', '16x24', 'eager', None)
     (row,) = json.loads((out / 'training/tiny.json').read_text())['rows']
     assert row['of'] == 'training step'
-    # The recipe continued after the last step of the other machine.
+    # The training continued after the last step of the other machine.
     assert 'resumed epoch: 0, iter: 2' in logs['recipe-tiny']
     assert logs['recipe-tiny'].splitlines()[-1] == 'epoch 0, iteration 3'
     assert read_checkpoint(out / 'recipe-tiny/state.pth')['meta']['iter'] == 3
@@ -153,7 +153,7 @@ def test_queue_stops_without_a_gpu(settings, tmp_path, monkeypatch):
 
 
 def test_a_recipe_is_trained_in_parts(settings, tmp_path, monkeypatch, capsys):
-    """At the time limit, a training leaves its last checkpoint as the result. Without one, it fails."""
+    """At the time limit, the last checkpoint is the result of a training. Without a checkpoint, the training fails."""
     tool = load_tool('dev/gpu_queue')
     folder = tmp_path / 'work/tiny'
 

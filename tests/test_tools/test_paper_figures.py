@@ -1,4 +1,4 @@
-"""Those figures in the papers that tools/paper_figures.py draws."""
+"""The tool paper_figures.py, which draws plots and images like those in the papers."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,8 @@ tool = load_tool('paper_figures')
 
 def test_parameters_of_the_attentions():
     counts = tool.attention_parameters(init_model(ROOT / 'configs/derain/nasnet_rain100h_1stage.py'))
-    # 64 channels: 64 (9 + 1) + 64 (64 + 1); 64 4 + 4 + 4 64 + 64; 64 (9 64 + 1). 4800 / 36928 is 13%.
+    # For 64 channels, the three counts are 64 * (9 + 1) + 64 * (64 + 1), 64 * 4 + 4 + 4 * 64 + 64, and
+    # 64 * (9 * 64 + 1). The first is 13% of the third.
     assert counts['neuron attention, 3x3'] == 4800
     assert counts['squeeze and excitation, reduction 16'] == 580
     assert counts['convolution, 3x3'] == 36928

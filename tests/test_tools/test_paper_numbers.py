@@ -1,4 +1,4 @@
-"""The numbers of the papers: the files of comparison tables, the page, and the tool that looks numbers up."""
+"""The numbers of the papers: the files with comparison tables, the page, and the tool that checks the numbers."""
 
 import pytest
 import yaml
@@ -9,8 +9,8 @@ from mmderain.io import file_sha256
 tables = load_tool('dev/paper_tables')
 tool = load_tool('dev/check_paper_numbers')
 
-#: SHA-256 of each file, and the numbers of its tables, methods (rows) and scores. The files were compared with the
-#: papers. After a change, run tools/dev/check_paper_numbers.py.
+#: SHA-256 of each file, and how many tables, methods (rows) and scores it contains. These files were compared with the
+#: papers. After a change of a file, run tools/dev/check_paper_numbers.py.
 FILES = {
     'jdnet': ('7aa03846155eac31494c8a00f504e3cfe069e12863da21538e0498541820114f', (1, 7, 42)),
     'mafnet': ('ee51216af78d81901d7ce069581828f1563438c3f4abe86d74be948f5b10c9a7', (2, 19, 94)),
@@ -110,7 +110,7 @@ The end. Table 2: One method.
 
 
 def check(text, **changes):
-    """Return table, row and text of the numbers that are not found in a made-up paper."""
+    """Return the table, the row and the text of each number that is not found in an invented paper."""
     peers = yaml.safe_load(PEERS) | changes
     return [tuple(number) for number in tool.check_paper(yaml.safe_load(METAFILE), peers, text)]
 
@@ -128,7 +128,7 @@ def test_all_numbers_are_found(capsys):
 @pytest.mark.parametrize(
     'old, new',
     [
-        ('28.8/0.85', '/0.85'),  # missing; the 28.8 before the caption does not count
+        ('28.8/0.85', '/0.85'),  # missing: the number 28.8 before the caption does not count
         ('28.8/0.85', '28.80/0.85'),  # other digits
         ('28.8/0.85', '128.8/0.85'),  # part of another number
         ('28.8/0.85\n', '/0.85\n' + '\n' * 25 + '28.8\n'),  # displaced: too far from the caption
@@ -148,7 +148,7 @@ def test_a_table_without_caption_has_none_of_its_numbers():
     assert check(TEXT.replace('Table 2:', 'Table two:'))[-1] == ('2', 'C', '0.930')
 
 
-def test_a_number_checked_by_eye_is_reported_and_no_error(capsys):
+def test_a_number_that_was_checked_by_eye_is_reported_and_gives_no_error(capsys):
     review = dict(table='1', number='28.8', reason='the extraction splits it')
     assert check(TEXT.replace('28.8/0.85', '28 .8/0.85'), checked_by_eye=[review]) == []
     assert '  B: 28.8 checked by eye: the extraction splits it' in capsys.readouterr().out

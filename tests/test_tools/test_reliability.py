@@ -1,4 +1,4 @@
-"""The reliability page is made from the committed results, and small versions of the campaigns are run."""
+"""The tool reliability.py makes its page from the committed results, and runs campaigns, here small versions."""
 
 import json
 import random

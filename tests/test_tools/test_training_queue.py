@@ -81,19 +81,19 @@ class Queue:
         return int(child)
 
     def kill(self) -> int:
-        """Kill all processes at once; return the step of the last checkpoint."""
+        """Kill all processes of the queue at once, and return the step of the last checkpoint."""
         os.killpg(self.pid(), signal.SIGKILL)
         os.waitpid(self.pid(), 0)
-        (self.root / 'work/pid').unlink()  # so that it does not count as a running queue
+        (self.root / 'work/pid').unlink()  # so that the queue does not count as running
         return self.step()
 
     def step(self) -> int:
-        """Return the step of the newest checkpoint, 0 if there is none."""
+        """Return the step of the newest checkpoint, or 0 if there is no checkpoint."""
         (recipe,) = [recipe for recipe in self.tool.read_recipes(*self.paths) if recipe.name == 'a']
         return recipe.step()
 
     def log(self) -> str:
-        """Return the log, empty before the queue has begun."""
+        """Return the log, or an empty text before the queue has started."""
         path = self.root / 'work/queue.log'
         return path.read_text() if path.is_file() else ''
 
@@ -110,7 +110,7 @@ def photographs(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def lowered(monkeypatch) -> list[int]:
-    """Do not lower the priority of queues, so that they are not slower than the tests; list their process ids."""
+    """Keep the normal priority of queues, so that the tests do not wait long. Return the ids of their processes."""
     pids: list[int] = []
     monkeypatch.setattr(load_tool('dev/training_queue'), 'lower_session_priority', pids.append)
     return pids
@@ -127,7 +127,7 @@ def no_queue_is_left_running():
 
 
 def leaves(value, path=''):
-    """Yield (path, tensor or plain value) of nested dictionaries and lists."""
+    """Yield a pair (path, value) for each tensor and plain value in nested dictionaries and lists."""
     if isinstance(value, dict | list | tuple):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             yield from leaves(item, f'{path}/{key}')
@@ -136,7 +136,7 @@ def leaves(value, path=''):
 
 
 def assert_equal_training(first: dict, second: dict) -> None:
-    """Assert that weights, averaged weights, optimizer and schedule are equal bit by bit."""
+    """Check that two checkpoints have exactly the same weights, averaged weights, optimizer and schedule."""
     for part in ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers'):
         ours, reference = dict(leaves(first[part])), dict(leaves(second[part]))
         assert ours.keys() == reference.keys()
@@ -189,9 +189,9 @@ def test_a_stored_curve_marks_a_recipe_as_finished_on_another_machine(undisturbe
 
 
 def test_a_recipe_continues_after_a_pause_kills_and_a_move_to_another_machine(undisturbed, lowered, tmp_path, capsys):
-    """A training is paused, then killed alone, then ended because its queue is killed.
+    """A training is paused. Then the training is killed. Then its queue is killed, which ends the training too.
 
-    The training is then completed twice: on another machine from its stored state, and on this machine.
+    After this, the training is completed twice: on another machine from its stored state, and on this machine.
     """
     queue = Queue(tmp_path / 'here', STEPS)
     assert queue.call('start') == 0
@@ -208,7 +208,7 @@ def test_a_recipe_continues_after_a_pause_kills_and_a_move_to_another_machine(un
     assert queue.call('resume') == 0
     wait_until(lambda: queue.step() > paused_at)
 
-    os.kill(queue.training(), signal.SIGKILL)  # the queue continues a training that was killed alone
+    os.kill(queue.training(), signal.SIGKILL)  # the queue starts this training again, and it continues
     wait_until(lambda: 'a: interrupted, exit code -9; step' in queue.log())
     interrupted_at = queue.step()
     wait_until(lambda: queue.step() > interrupted_at)

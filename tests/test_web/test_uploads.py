@@ -72,7 +72,7 @@ def test_only_uploads_are_read(other_files, tmp_path):
         with pytest.raises(InputError) as error:
             read_upload(path, tmp_path / 'uploads')
         # The message is the same for existing and for missing files.
-        assert str(error.value) == f'{Path(path).name}: is not an upload of this page; upload the image again'
+        assert str(error.value) == f'{Path(path).name}: was not uploaded to this page; upload the image again'
 
 
 def test_the_oldest_uploads_are_deleted(tmp_path):

@@ -10,8 +10,7 @@ from mmderain.perception.joint_test import RecordingEvaluator, RecordingHook
 class CocoMetric(BaseMetric):
     """Slow metric with the class name and the attribute `img_ids` of mmdet's metric.
 
-    Its score is the number of tested images divided by the number of all images. All images are those in `img_ids`, or
-    four images if `img_ids` is None.
+    Its score is the number of tested images divided by the length of `img_ids`, or by four if `img_ids` is None.
     """
 
     default_prefix = 'fake'

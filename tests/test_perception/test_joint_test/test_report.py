@@ -13,7 +13,7 @@ pytest.importorskip('mmseg', reason='mmseg is not installed')
 
 def test_joint_test_tool_writes_the_report(camvid, tmp_path, capsys):
     done = tmp_path / 'done/images/test'
-    for number in range(6):  # the results of a perfect derainer: the clean images
+    for number in range(6):  # clean images, as a perfect derainer would return them
         mmcv.imwrite(mmcv.imread(f'data/camvid/images/test/{number}.jpg'), str(done / f'{number}.png'))
     tool = load_tool('joint_test')
     arguments = ['seg.py', 'seg.pth', '--rain', 'heavy', '--folder', 'oracle', str(tmp_path / 'done'), '--out', 'out']

@@ -1,4 +1,4 @@
-"""The only function of yapf that mmengine calls."""
+"""Stand-in for the only function of yapf that mmengine calls."""
 
 
 def FormatCode(text: str, **style) -> tuple[str, bool]:  # noqa: N802 (yapf's name)
