@@ -204,7 +204,7 @@ def test_amp_without_hardware_warns_with_the_ratio(tmp_path, cpu):
     with pytest.warns(UserWarning) as caught:
         assert decide_amp(config(tmp_path), 'on')
     assert [str(warning.message) for warning in caught] == [
-        f'--amp: {NO_BF16}; bfloat16 took 12.7 times as long as float32 in a measurement of a small image; '
+        f'--amp: {NO_BF16}; bfloat16 took 12.7 times as long as float32 in a measurement with small images; '
         'use --amp=auto, or leave it out'
     ]
 

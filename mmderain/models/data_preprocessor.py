@@ -10,9 +10,10 @@ from mmderain.registry import MODELS
 
 @MODELS.register_module()
 class DerainDataPreprocessor(BaseDataPreprocessor):
-    """Move a batch to the device and convert BGR in 0..255 to RGB float32 in [0, 1].
+    """Move a batch to the device, and convert its images from BGR in 0..255 to RGB float32 in [0, 1].
 
-    :class:`~mmderain.models.Derainer` applies the channel order, mean and standard deviation of its network.
+    The channel order of the network, the mean and the standard deviation are not applied here.
+    :class:`~mmderain.models.Derainer` applies them.
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:

@@ -19,40 +19,43 @@ from .tiling import Tile, available_memory, max_tile_size, pad_image, run_on_til
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 #: Types of tensors that :meth:`Derainer.restore` accepts.
 INPUT_TYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-#: Limit in bytes for the tensors of one tile, if :class:`Derainer` chooses the tile size. The process can need up to
-#: twice as much.
+#: If :class:`Derainer` chooses the tile size, the tensors of one tile need at most this number of bytes. The process
+#: can need up to twice this amount.
 TILE_MEMORY = 2**30
 
 
 @MODELS.register_module()
 class Derainer(BaseModel):
-    """Image-to-image model: a network, its losses, and :meth:`restore`, the method that derains images.
+    """Deraining model: a network, its losses, and the method :meth:`restore`, which derains images.
 
     Args:
         network: config of the network. The network is a module with an attribute ``spec``, which is a
-            :class:`~mmderain.models.spec.NetworkSpec`. It maps images (N, 3, H, W) to a list of stage results of the
-            same shape. The last stage result contains the derained images.
-        loss: config of a loss module, or a list of such configs. The training loss is the sum of all losses. Each
-            module is called with a stage result and the clean images, both (N, 3, H, W). A module whose attribute
-            ``takes_stages`` is True gets the results of S stages in one call instead, (S, N, 3, H, W). The key
-            ``loss_weight`` (default 1) of a config is the factor of its loss. The log names the loss ``loss_<type>``.
-        supervise: ``'all'`` computes the losses for every stage and adds them up, ``'last'`` only for the last stage.
-        mean: mean of R, G and B on the scale [0, 1]; None means 0. The network reads ``(x - mean) / std``. The result
-            of the network is not scaled back.
-        std: standard deviation of R, G and B on the scale [0, 1]; None means 1.
+            :class:`~mmderain.models.spec.NetworkSpec`. The network maps images (N, 3, H, W) to a list of stage results
+            of the same shape. The last stage result contains the derained images.
+        loss: config of a loss module, or a list of such configs. Each loss module is called with a stage result and
+            the clean images, both (N, 3, H, W). If the attribute ``takes_stages`` of the module is True, the module is
+            called only once, with the results of all S supervised stages in one tensor (S, N, 3, H, W). Each config
+            can have a key ``loss_weight``, by which the loss is multiplied (default 1). The training loss is the sum
+            of all losses. In the log, the name of a loss is ``loss_<type>``.
+        supervise: the stages for which the losses are computed. ``'all'`` computes each loss for every stage and adds
+            the values. ``'last'`` computes each loss only for the last stage.
+        mean: mean values of R, G and B, on the scale [0, 1]; None means 0. The input of the network is
+            ``(x - mean) / std``. The output of the network is not scaled back.
+        std: standard deviations of R, G and B, on the scale [0, 1]; None means 1.
         precision: number format of :meth:`restore`. ``'fp32'`` switches autocast off. ``'bf16'`` and ``'fp16'`` use
-            autocast. If the device computes bf16 in hardware, ``'auto'`` measures the speed of a small image in the
-            first call on the device, and chooses bf16 if it is faster than fp32. In all other cases it chooses fp32.
-            Results of ``'auto'`` can therefore differ between machines. None uses the autocast state of the caller;
-            autocast is off by default. The number format of training is a setting of the optimizer wrapper.
+            autocast. ``'auto'`` chooses bf16 or fp32 in the first call on a device. If the device computes bf16 in
+            hardware, this call measures the speed with a small image, and chooses bf16 if bf16 is more than 5% faster.
+            In all other cases, the call chooses fp32. Results of ``'auto'`` can therefore differ between machines.
+            None keeps the autocast state of the caller. By default, PyTorch's autocast is off. The number
+            format of training is a setting of the optimizer wrapper.
         tile: side in pixels of the tiles that :meth:`restore` uses, without the halo around each tile. 0 never uses
             tiles. None uses tiles if the whole batch would need more than half of the free memory, unless the batch
-            requires gradients. The tile size then follows from the free memory; the tensors of a tile take at most
-            1 GiB.
+            requires gradients. The tile size is then chosen so that the tensors of one tile need at most 1 GiB and at
+            most a quarter of the free memory. It is at least 64 pixels, even if such a tile needs more memory.
         compile: arguments of ``torch.compile`` for the network, or True for its defaults. None or False runs the
-            network uncompiled. Checkpoints stay the same. A new image size, batch size or precision can make torch
-            compile the network again. After eight compilations, further new cases run uncompiled. Tiles always run
-            uncompiled. See docs/en/performance.md.
+            network uncompiled. The keys of checkpoints do not change. A new image size, batch size or precision can
+            make torch compile the network again. After eight compilations, further new cases run uncompiled. Tiles
+            always run uncompiled. See docs/en/performance.md.
         data_preprocessor: config of the data preprocessor; None uses :class:`~mmderain.models.DerainDataPreprocessor`.
         init_cfg: config of mmengine's weight initialization.
 
@@ -82,7 +85,10 @@ class Derainer(BaseModel):
             )
         _require_tile_size('Derainer', tile)
         if compile is not None and not isinstance(compile, bool | dict):
-            raise TypeError(f'Derainer: compile must be True or arguments of torch.compile, found {compile!r}')
+            raise TypeError(
+                'Derainer: compile must be None, True, False or a dict of arguments of torch.compile, '
+                f'found {compile!r}'
+            )
         self.precision = precision
         self._checked_precisions: dict[tuple[str, str], str] = {}  # (setting, device) -> chosen precision
         self.tile = tile
@@ -93,7 +99,8 @@ class Derainer(BaseModel):
         self.supervise = supervise
         for module in self.network.modules():
             if isinstance(module, torch.nn.Conv2d):
-                # The images are in this layout. A kernel in another layout would be converted in each call.
+                # stages() converts the images to channels_last. Weights in another memory layout would be converted in
+                # each call.
                 module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
         self._compiled = compile is not None and compile is not False
         if self._compiled:
@@ -101,7 +108,7 @@ class Derainer(BaseModel):
                 self.network.compile(**(compile if isinstance(compile, dict) else {}))
             except (RuntimeError, TypeError) as error:
                 raise ValueError(
-                    f'Derainer: torch.compile does not take the arguments compile={compile!r}: {error}'
+                    f'Derainer: torch.compile does not accept the arguments compile={compile!r}: {error}'
                 ) from error
         self.register_buffer('mean', _per_channel('mean', mean), persistent=False)
         self.register_buffer('std', _per_channel('std', std), persistent=False)
@@ -140,13 +147,14 @@ class Derainer(BaseModel):
         """Run the network. This is the only place where channel order, mean and standard deviation are applied.
 
         Args:
-            inputs: rainy images, (N, 3, H, W), RGB in [0, 1]. H and W must be allowed by the network's spec.
-            tile: the part of the images that ``inputs`` shows; None for whole images.
+            inputs: rainy images, (N, 3, H, W), RGB in [0, 1]. H and W must meet the requirements of the network's spec.
+            tile: the part of the images that ``inputs`` contains; None if ``inputs`` contains whole images.
 
         Returns:
             The stage results, each (N, 3, H, W), RGB, not clamped.
         """
-        # Convolutions are faster in the layout channels_last (on a CPU by a sixth to a third). The result is the same.
+        # Convolutions are faster in the memory layout channels_last: by a sixth to a third on a CPU. The result is the
+        # same.
         x = inputs.contiguous(memory_format=torch.channels_last)
         if self.mean is not None:
             x = x - self.mean.to(x.dtype)
@@ -154,7 +162,7 @@ class Derainer(BaseModel):
             x = x / self.std.to(x.dtype)
         if self.spec.channel_order == 'bgr':
             x = x.flip(1)
-        # A call of a compiled network would compile it again for the position of each tile. forward() runs uncompiled.
+        # A compiled network would be compiled again for the position of each tile. Its forward() is not compiled.
         network = self.network.forward if self._compiled and tile is not None else self.network
         results = network(x, tile) if self.spec.takes_tile and tile is not None else network(x)
         return [result.flip(1) for result in results] if self.spec.channel_order == 'bgr' else list(results)
@@ -181,7 +189,7 @@ class Derainer(BaseModel):
         return losses
 
     def predict(self, inputs: Tensor, data_samples: list[DerainDataSample] | None = None) -> list[DerainDataSample]:
-        """Derain a batch, and store each derained image, not clamped, as ``pred_img`` in its data sample."""
+        """Derain a batch, and store each derained image as ``pred_img`` in its data sample, without clamping."""
         if data_samples is None:
             data_samples = [DerainDataSample() for _ in inputs]
         for sample, restored in zip(data_samples, self.restore(inputs, clamp=False), strict=True):
@@ -189,23 +197,27 @@ class Derainer(BaseModel):
         return data_samples
 
     def restore(self, batch: Tensor, tile: int | None = None, clamp: bool = True) -> Tensor:
-        """Derain images of any size. The test loop, the inferencer and the transforms all call this.
+        """Derain images of any size. The test loop, the inferencer and the transforms all call this method.
 
         This method computes gradients if they are enabled. For inference, call it in ``torch.inference_mode()`` and
         with the model in ``eval()`` mode.
 
         Args:
-            batch: rainy images, (N, 3, H, W), RGB in [0, 1], of a floating-point type. The batch can be on another
-                device than the model. Each tile (or the whole batch) is then moved to the model's device and back.
+            batch: rainy images, (N, 3, H, W), RGB in [0, 1], of a floating-point type. The batch and the model can be
+                on different devices. Each tile (or the whole batch) is then moved to the model's device, and its
+                result is moved back.
             tile: side of the tiles in pixels, as in :class:`Derainer`; None uses the setting ``tile`` of the model.
-            clamp: whether values outside [0, 1] are set to 0 or 1. Some protocols measure the values without this.
+            clamp: whether to set values below 0 to 0, and values above 1 to 1. Some evaluation protocols measure images
+                that are not clamped.
 
         Returns:
-            Derained images, (N, 3, H, W), RGB, not rounded, in [0, 1] unless ``clamp`` is False. They have the dtype
-            and the device of ``batch``. The network computes in the dtype of its parameters. With tiles, the result of
-            SIAN and NASNet equals that for the whole image, except for float rounding. The result of JDNet, MAFNet and
-            NAFNet at a pixel can depend on the whole image. With tiles it therefore differs a little
-            (docs/en/inference.md, "Large images").
+            Derained images, (N, 3, H, W), RGB, not rounded. Their values are in [0, 1] if ``clamp`` is True. They have
+            the dtype and the device of ``batch``. The network computes in the dtype of its parameters, unless autocast
+            is on.
+
+        SIAN and NASNet give the same result with tiles as without tiles, except for float rounding. For JDNet, MAFNet
+        and NAFNet, the results with and without tiles differ slightly, because a pixel of the result can depend on the
+        whole image (docs/en/inference.md, "Large images").
 
         Raises:
             TypeError, ValueError: ``batch`` or ``tile`` is not as described above.
@@ -227,11 +239,11 @@ class Derainer(BaseModel):
             return run_on_tiles(restore_part, batch, size, self.spec) if size else restore_part(batch)
 
     def rename_keys(self, state_dict: dict[str, Tensor], prefix: str = '') -> dict[str, Tensor]:
-        """Return a state dict in which the keys of older versions have their current names.
+        """Return a copy of a state dict in which the keys of older versions have their current names.
 
         Args:
             state_dict: maps keys to tensors; it is not changed.
-            prefix: text in front of the keys of this model, such as ``'derainer.'``.
+            prefix: text with which all keys of this model begin, such as ``'derainer.'``.
         """
 
         def renamed(key: str) -> str:
@@ -243,7 +255,7 @@ class Derainer(BaseModel):
         return {renamed(key): value for key, value in state_dict.items()}
 
     def _restore_part(self, batch: Tensor, tile: Tile | None = None, *, device: torch.device, clamp: bool) -> Tensor:
-        """Derain whole images, or one tile of them, in one pass of the network."""
+        """Derain whole images, or one tile of the images, in one forward pass of the network."""
         height, width = batch.shape[-2:]
         dtype = next(self.network.parameters(), batch).dtype
         padded = pad_image(batch.to(device, dtype), self.spec)
@@ -251,7 +263,10 @@ class Derainer(BaseModel):
         return (restored.clamp(0, 1) if clamp else restored).to(batch)
 
     def _autocast(self, device: torch.device) -> AbstractContextManager:
-        """Return the autocast context for :attr:`precision`; the first call on a device can include a measurement."""
+        """Return the autocast context for :attr:`precision`.
+
+        With ``'auto'`` and ``'bf16'``, the first call on a device can measure the speed of the network.
+        """
         precision = self.precision
         if precision in ('auto', 'bf16'):
             if (precision, str(device)) not in self._checked_precisions:
@@ -262,7 +277,7 @@ class Derainer(BaseModel):
         return torch.autocast(device.type, PRECISIONS[precision], enabled=precision != 'fp32')
 
     def _check_precision(self, device: torch.device) -> str:
-        """Return the precision for a device, and warn if the setting is ``'bf16'`` and bf16 is slow there."""
+        """Return the precision for a device, and warn if the setting is ``'bf16'`` and the device is slow in bf16."""
         measure = partial(inference_speedup, self.network, device)
         if self.precision == 'auto':
             return choose_precision(device, measure)[0]
@@ -272,7 +287,8 @@ class Derainer(BaseModel):
     def _tile_size(self, batch: Tensor, device: torch.device) -> int:
         """Return the side of the tiles in pixels, or 0 for no tiles.
 
-        The setting ``tile`` of the model decides. If it is None, the free memory decides.
+        The result is the setting ``tile`` of the model. If this setting is None, the result is chosen from the free
+        memory of the device.
         """
         if self.tile is not None:
             return self.tile
@@ -295,7 +311,7 @@ def tensor_problem(tensor: Tensor) -> str | None:
     """
     if tensor.is_nested or tensor.layout != torch.strided:
         kind = 'a nested tensor' if tensor.is_nested else f'layout {tensor.layout}'
-        return f'found {kind}; expected a dense tensor, as to_dense() returns it'
+        return f'found {kind}; expected a dense tensor; to_dense() converts a sparse tensor'
     if tensor.is_meta:
         return 'found a meta tensor, which has no values; expected a tensor on a device'
     if tensor.dtype not in INPUT_TYPES:
@@ -329,7 +345,7 @@ def _rename_keys_in_place(model: Derainer, state_dict: dict[str, Tensor], prefix
 
 
 def _per_channel(name: str, values: Sequence[float] | None) -> Tensor | None:
-    """Return the values for R, G and B as a tensor (1, 3, 1, 1), or None for None."""
+    """Return the values for R, G and B as a tensor (1, 3, 1, 1), or None if ``values`` is None."""
     if values is None:
         return None
     if len(values) != 3:

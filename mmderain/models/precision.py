@@ -1,4 +1,4 @@
-"""Choose between float32 and bfloat16 by the hardware and by a measurement of the speed."""
+"""Choose between float32 and bfloat16, based on the hardware and on a speed measurement."""
 
 import copy
 import time
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 #: Names that Linux and torch use for bfloat16 instructions: AMX and AVX-512 on x86, and ``bf16`` on ARM.
 BF16_FLAGS = {'amx_bf16', 'avx512_bf16', 'bf16'}
-#: Reason in the warning for a CPU without these instructions.
+#: The reason that the warning gives for a CPU without these instructions.
 NO_CPU_BF16 = 'this processor has neither AMX nor AVX-512-BF16'
 #: bfloat16 is less exact than float32. It is therefore chosen only if its speedup over float32 exceeds this factor.
 MIN_SPEEDUP = 1.05
-#: Number of rounds of a measurement. Only the fastest round counts, so the slow first round (warm-up) has no effect.
+#: Largest number of rounds of a measurement. Only the fastest round counts, so the slow first round has no effect.
 ROUNDS = 4
 #: Time limits of a measurement in seconds. No new round starts after the limit, but a running round is completed.
 INFERENCE_LIMIT, TRAINING_LIMIT = 5.0, 30.0
@@ -36,8 +36,8 @@ def cpu_flags(cpuinfo: str | None = None) -> set[str]:
     """Return the names of the processor's instruction sets, or an empty set if they are unknown.
 
     Args:
-        cpuinfo: text of ``/proc/cpuinfo``. None reads that file. On systems without the file, torch reports
-            the instruction sets.
+        cpuinfo: text of ``/proc/cpuinfo``. None reads this file. On a system without this file, the function asks
+            torch for the instruction sets.
     """
     path = Path('/proc/cpuinfo')
     if cpuinfo is None and not path.is_file():
@@ -55,7 +55,7 @@ def has_bf16(device: torch.device | str, cpuinfo: str | None = None) -> bool:
     """Return whether a device computes bfloat16 in hardware.
 
     Args:
-        device: CPU or GPU. The answer for any other type of device is False.
+        device: device of the type ``'cpu'`` or ``'cuda'``. The function returns False for any other type.
         cpuinfo: as in :func:`cpu_flags`.
     """
     device = torch.device(device)
@@ -68,11 +68,11 @@ def has_bf16(device: torch.device | str, cpuinfo: str | None = None) -> bool:
 def inference_speedup(network: nn.Module, device: torch.device) -> float:
     """Measure the speedup of bfloat16 over float32 when a network derains a small image.
 
-    The measurement runs an uncompiled copy, so the network itself does not change.
+    The measurement runs an uncompiled copy of the network, so the network itself does not change.
 
     Args:
         network: network of a :class:`~mmderain.models.Derainer`, in float32.
-        device: device of its parameters.
+        device: device of the parameters of the network.
 
     Returns:
         Time in float32 divided by the time in bfloat16.
@@ -81,7 +81,7 @@ def inference_speedup(network: nn.Module, device: torch.device) -> float:
 
     def step(image: Tensor) -> None:
         with torch.inference_mode():
-            network.forward(image)  # network(image) would call the user's hooks
+            network.forward(image)  # network(image) would also call hooks that a user has registered
 
     side = GPU_INFERENCE_SIDE if device.type == 'cuda' else INFERENCE_SIDE
     return _speedup(step, network, (1, 3, side, side), device, INFERENCE_LIMIT)
@@ -90,11 +90,11 @@ def inference_speedup(network: nn.Module, device: torch.device) -> float:
 def training_speedup(model: 'Derainer', device: torch.device) -> float:
     """Measure the speedup of bfloat16 over float32 for the losses and gradients of two small images.
 
-    The measurement runs an uncompiled copy, so the model itself does not change.
+    The measurement runs an uncompiled copy of the model, so the model itself does not change.
 
     Args:
         model: :class:`~mmderain.models.Derainer` with losses, in float32.
-        device: device of its parameters.
+        device: device of the parameters of the model.
 
     Returns:
         Time in float32 divided by the time in bfloat16.
@@ -115,14 +115,15 @@ def _speedup(
     device: torch.device,
     limit: float,
 ) -> float:
-    """Return the time of a step on random images in float32 divided by its time in bfloat16.
+    """Return the time of a step in float32 divided by its time in bfloat16.
 
-    If the step returns a loss, the measurement includes the backward pass of the loss.
+    The step is measured on random images. If the step returns a loss, the measurement includes the backward pass.
     """
-    times: dict[bool, list[float]] = {False: [], True: []}  # True for bfloat16 -> seconds of each round
+    # Seconds of each round. The key is False for float32, and True for bfloat16.
+    times: dict[bool, list[float]] = {False: [], True: []}
     with torch.random.fork_rng([device] if device.type == 'cuda' else []):
         images = torch.rand(shape, device=device, dtype=next((p.dtype for p in network.parameters()), None))
-        if isinstance(network.spec, NetworkSpec):  # every network of a Derainer has one
+        if isinstance(network.spec, NetworkSpec):  # always true for a network of a Derainer; type checkers need it
             images = pad_image(images, network.spec)
         images = images.contiguous(memory_format=torch.channels_last)
         begin = time.perf_counter()
@@ -140,7 +141,7 @@ def _speedup(
 
 
 def choose_precision(device: torch.device, measure: Callable[[], float]) -> tuple[str, float | None]:
-    """Choose bfloat16 if the device computes it in hardware and a measurement shows that it is faster than float32.
+    """Choose bfloat16 if the device computes it in hardware and its measured speedup exceeds :data:`MIN_SPEEDUP`.
 
     Args:
         device: device to compute on.
@@ -148,7 +149,7 @@ def choose_precision(device: torch.device, measure: Callable[[], float]) -> tupl
             bfloat16 in hardware.
 
     Returns:
-        ``'bf16'`` or ``'fp32'``, and the measured speedup (None without a measurement).
+        ``'bf16'`` or ``'fp32'``, and the measured speedup. The speedup is None if ``measure`` was not called.
     """
     if not has_bf16(device):
         return 'fp32', None
@@ -157,17 +158,17 @@ def choose_precision(device: torch.device, measure: Callable[[], float]) -> tupl
 
 
 def warn_of_slow_bf16(device: torch.device, measure: Callable[[], float], setting: str, advice: str) -> None:
-    """Warn if a device has no hardware for bfloat16 and does not compute it faster than float32.
+    """Warn if a device has no hardware for bfloat16 and bfloat16 is not faster than float32 on this device.
 
     Args:
         device: device to compute on.
         measure: function that returns the speedup of bfloat16 over float32. It is called only if the device has no
             hardware for bfloat16.
-        setting: the setting that selects bfloat16, as the warning names it.
-        advice: the setting that the warning recommends instead.
+        setting: text for the warning that names the setting with which the user has selected bfloat16.
+        advice: text for the warning that names the recommended setting.
     """
     if has_bf16(device) or (speedup := measure()) > MIN_SPEEDUP:
         return
     lack = 'this GPU has no bfloat16' if device.type == 'cuda' else NO_CPU_BF16
     ratio = f'took {1 / speedup:.1f} times as long as float32'
-    warnings.warn(f'{setting}: {lack}; bfloat16 {ratio} in a measurement of a small image; use {advice}', stacklevel=2)
+    warnings.warn(f'{setting}: {lack}; bfloat16 {ratio} in a measurement with small images; use {advice}', stacklevel=2)

@@ -1,4 +1,4 @@
-"""What a network requires of its input, declared in one object."""
+"""The class in which a network declares the requirements for its input."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,22 +12,22 @@ class NetworkSpec:
 
     Attributes:
         channel_order: order of the color channels that the network reads and returns, ``'rgb'`` or ``'bgr'``.
-        min_size: smallest height and width in pixels.
-        size_multiple: height and width must be multiples of this number of pixels.
-        halo: number of pixels around a tile that the network also sees. If the halo is large enough, the result of the
-            tile equals that of the whole image. No halo is large enough for a network whose result at a pixel depends
-            on the whole image.
-        bytes_per_pixel: upper limit of the memory in bytes that a forward pass without gradients, in float32, needs for
-            each pixel of the input.
+        min_size: smallest height and smallest width of the input in pixels.
+        size_multiple: height and width of the input must be multiples of this number of pixels.
+        halo: width in pixels of the margin that the network reads on each side of a tile. If the halo is wide enough,
+            the result for a tile equals the result for the whole image. If the result at a pixel depends on the whole
+            image, no halo is wide enough.
+        bytes_per_pixel: memory in bytes that a forward pass needs at most for each pixel of the input, in float32 and
+            without gradients.
         takes_tile: whether the result at a pixel depends on the position of the pixel in the image. If True,
-            ``forward`` has a second argument ``tile``, the part of the image that the input shows. It is a
-            :class:`~mmderain.models.tiling.Tile`, or None for whole images.
-        export_multiple: height and width of the input of a graph that was exported for any size must be multiples of
-            this number of pixels, and of ``size_multiple``.
-        export_any_size: whether one graph for images of any size can be exported. False if the graph depends on the
+            ``forward`` has a second argument ``tile``, which says which part of the image the input contains. The
+            argument is a :class:`~mmderain.models.tiling.Tile`, or None if the input contains whole images.
+        export_multiple: requirement of a graph that is exported for images of any size. Height and width of its input
+            must be multiples of this number of pixels and of ``size_multiple``.
+        export_any_size: whether one exported graph can process images of any size. False if the graph depends on the
             image size.
-        renamed_keys: maps old names to current names, for the keys of checkpoints of older versions. A name is one
-            part of a key, between two dots. The old names are replaced when weights are loaded.
+        renamed_keys: maps old names to current names, for the keys in checkpoints of older versions. A name is one of
+            the parts of a key that are separated by dots. The old names are replaced when weights are loaded.
 
     Raises:
         ValueError: a value is out of range.
@@ -55,6 +55,6 @@ class NetworkSpec:
     def padded_side(self, side: int) -> int:
         """Return the length in pixels to which a side of an image is padded.
 
-        The length is at least ``min_size`` and a multiple of ``size_multiple``.
+        The length is the smallest multiple of ``size_multiple`` that is at least ``side`` and at least ``min_size``.
         """
         return -(-max(side, self.min_size) // self.size_multiple) * self.size_multiple

@@ -1,4 +1,4 @@
-"""Pad images to sizes that a network accepts, and run a network on tiles of images too large for the memory."""
+"""Pad images to sizes that a network accepts, and run a network on tiles if an image is too large for the memory."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -10,17 +10,17 @@ from torch import Tensor
 
 from .spec import NetworkSpec
 
-#: Tiles begin at multiples of this number of pixels. Therefore a pixel of a coarser scale covers the same image pixels
-#: in a tile as in the whole image. Tiles of a network with a ``size_multiple`` begin at multiples of both numbers (see
-#: :func:`tile_grid`).
+#: Tiles begin at multiples of this number of pixels. Therefore a pixel of downsampled features covers the same image
+#: pixels in a tile as in the whole image. If a network has a ``size_multiple``, its tiles begin at common multiples of
+#: ``GRID`` and ``size_multiple`` (see :func:`tile_grid`).
 GRID = 16
 
 
 def pad_image(batch: Tensor, spec: NetworkSpec) -> Tensor:
     """Pad images at the right and at the bottom to a size that a network accepts.
 
-    A side that is longer than its padding is padded by reflection. Any other side is padded by repeating its
-    edge pixels, because a reflection needs one pixel more than it pads.
+    A side that is longer than its padding is padded by reflection. Any other side is too short for this, because a
+    reflection of n pixels needs a side of at least n + 1 pixels. Such a side is padded by repeating its edge pixels.
 
     Args:
         batch: (N, C, H, W).
@@ -43,9 +43,10 @@ class Tile:
     """A part of an image that is passed through a network separately. All slices are in pixels of the whole image.
 
     Attributes:
-        rows, columns: part of the image that the network sees; it begins at multiples of :data:`GRID`.
-        core_rows, core_columns: the core of the tile, whose result is kept. The cores of all tiles cover each pixel of
-            the image once.
+        rows, columns: part of the image that the network reads: the core and the halo around it. It begins at multiples
+            of :data:`GRID`.
+        core_rows, core_columns: the core of the tile. Only the result for the core is kept. The cores of all tiles
+            cover each pixel of the image exactly once.
         image_size: height and width of the whole image.
     """
 
@@ -82,7 +83,7 @@ def crop_core(result: Tensor, tile: Tile) -> Tensor:
 
 
 def tile_grid(spec: NetworkSpec) -> int:
-    """Return the step in pixels between the positions at which tiles of a network can begin."""
+    """Return the tile grid of a network in pixels: the tiles begin at multiples of this number."""
     return math.lcm(GRID, spec.size_multiple)
 
 
@@ -92,15 +93,16 @@ def iter_tiles(height: int, width: int, size: int, halo: int, grid: int = GRID) 
     Args:
         height: height of the image in pixels.
         width: width of the image in pixels.
-        size: side of the cores in pixels, rounded up to a multiple of ``grid``. The cores at the right and bottom may
-            be smaller, or larger by at most ``grid`` pixels.
-        halo: number of pixels around a core that the network also sees, rounded up to a multiple of ``grid``.
+        size: side of the cores in pixels. The function rounds it up to a multiple of ``grid``. The cores at the right
+            and bottom may be smaller, or larger by at most ``grid`` pixels.
+        halo: width in pixels of the margin around a core that the network also reads. The function rounds it up to a
+            multiple of ``grid``.
         grid: tiles begin at multiples of this number of pixels.
     """
     size, halo = (math.ceil(n / grid) * grid for n in (size, halo))
 
     def intervals(length: int) -> list[tuple[slice, slice]]:
-        # A last core of at most `grid` pixels is joined to the one before it.
+        # If the last core would have at most `grid` pixels, it becomes a part of the previous core.
         starts = range(0, max(1, length - grid), size)
         ends = [*starts[1:], length]
         return [(slice(max(0, a - halo), min(length, b + halo)), slice(a, b)) for a, b in zip(starts, ends)]
@@ -129,7 +131,8 @@ def run_on_tiles(run: Callable[[Tensor, Tile], Tensor], batch: Tensor, size: int
     """Run a function on each tile of a batch, and join the cores of the results.
 
     Args:
-        run: maps a part of the batch, (N, C, h, w), and its tile to a result of the same shape.
+        run: function with two arguments: the part of the batch in a tile, (N, C, h, w), and the tile. It returns the
+            result for this part, (N, C, h, w).
         batch: (N, C, H, W).
         size: side of the cores in pixels, as for :func:`iter_tiles`.
         spec: requirements of the network.

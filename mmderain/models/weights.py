@@ -1,4 +1,4 @@
-"""Load weights into a model; if they do not fit, one error lists what differs."""
+"""Load weights into a model. If the weights do not fit the model, one error lists the differences."""
 
 from pathlib import Path
 
@@ -9,23 +9,24 @@ from mmderain.io.checkpoint import read_checkpoint
 
 from .derainer import Derainer
 
-#: Largest number of misfits of each kind that an error message lists.
+#: An error message lists at most this number of differences of each kind: wrong shapes, missing keys and unknown keys.
 LISTED = 3
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:
-    """Load a checkpoint of mmderain, or of a training run with mmengine. Every key and every shape must fit.
+    """Load a checkpoint of mmderain or of an mmengine training run into a model. Every key and every shape must fit.
 
     Args:
         model: derainer, detector or segmentor that gets the weights. If the checkpoint does not fit, the model is not
             changed.
-        path: path of the checkpoint. Its keys may have the prefix ``module.`` of distributed training. The keys of
-            older versions are renamed, see :attr:`~mmderain.models.spec.NetworkSpec.renamed_keys`.
+        path: path of the checkpoint. Its keys may begin with ``module.``, which distributed training adds. Key names of
+            older versions are replaced by the current names, see
+            :attr:`~mmderain.models.spec.NetworkSpec.renamed_keys`.
 
     Raises:
         FileNotFoundError: the file does not exist.
         InputError: the checkpoint cannot be read (see :func:`~mmderain.io.checkpoint.read_checkpoint`), or it does not
-            fit. The message then lists keys that do not fit.
+            fit the model. If it does not fit, the message lists keys that differ.
     """
     checkpoint = read_checkpoint(path)
     state_dict = checkpoint.get('state_dict') if isinstance(checkpoint, dict) else None
@@ -39,10 +40,10 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     if problems:
         network = model.network if isinstance(model, Derainer) else model
         raise InputError(
-            f'{path} does not fit the model of the config, a {type(network).__name__} of {len(model.state_dict())} '
-            'entries. Use the config that the checkpoint was trained with (it is in the work directory of the training '
-            'run), or override the settings that differ (model.network.channels=...). CHANGELOG.md lists the settings '
-            'for weights of older versions.\n  ' + '\n  '.join(problems)
+            f'{path} does not fit the model of the config ({type(network).__name__}, {len(model.state_dict())} entries '
+            'in its state dict). Use the config of the training run that wrote the checkpoint; the work directory of '
+            'the run contains this config. Or override the settings that differ, for example model.network.channels. '
+            'For weights of older versions, CHANGELOG.md lists the settings.\n  ' + '\n  '.join(problems)
         )
     model.load_state_dict(state_dict)
 
@@ -51,7 +52,7 @@ def misfits(model: nn.Module, state_dict: dict[str, Tensor]) -> list[str]:
     """Return lines that describe where a state dict does not fit a model, or an empty list if it fits.
 
     Args:
-        model: a derainer, or a detector or segmentor.
+        model: a derainer, detector or segmentor.
         state_dict: maps keys to tensors. The keys must have their current names.
 
     Returns:
@@ -74,7 +75,7 @@ def misfits(model: nn.Module, state_dict: dict[str, Tensor]) -> list[str]:
 
 
 def rename_old_keys(model: nn.Module, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state dict in which the keys of derainers of older versions have their current names.
+    """Return a copy of a state dict in which the keys of derainers of older versions have their current names.
 
     Args:
         model: a derainer, or a model that contains derainers.

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-#: Lower and upper bound of a random number that is sampled for each image.
+#: Lower and upper bound of the range from which a number is sampled.
 Range = tuple[float, float]
 
 
@@ -22,9 +22,9 @@ class RainPreset(ABC):
     instance under a name.
 
     Attributes:
-        name: name of the kind of rain. It is the key of the sampled parameters in :class:`~mmderain.rain.DrawnRain`.
-        order: position of this kind if several kinds are drawn over the same image. The kind with the smallest number
-            is drawn first: mist in the scene (0), falling streaks (1), drops on the lens (2).
+        name: name of the kind of rain. This name is a key in the ``parameters`` of :class:`~mmderain.rain.DrawnRain`.
+        order: number that sorts the kinds of rain that are drawn over the same image. The kind with the smallest number
+            is drawn first. Mist in the scene has the number 0, falling streaks have 1, and drops on the lens have 2.
     """
 
     name: ClassVar[str]
@@ -32,17 +32,17 @@ class RainPreset(ABC):
 
     @property
     def stream(self) -> int:
-        """Return the key of this kind's random stream.
+        """Return the number that selects the random stream of this kind of rain.
 
-        Each kind has its own stream. Therefore a seed gives the same streaks whether or not mist is also drawn. The
-        default is the CRC-32 checksum of the name. The kinds bundled with mmderain use 0 (mist), 1 (streaks) and 2
-        (drops) instead.
+        Each kind has its own stream of random numbers. Therefore a seed gives the same streaks with and without mist.
+        The default number is the CRC-32 checksum of the name. The kinds bundled with mmderain have the numbers 0
+        (mist), 1 (streaks) and 2 (drops) instead.
         """
         return zlib.crc32(self.name.encode())
 
     @abstractmethod
     def scaled(self, strength: float) -> 'RainPreset':
-        """Return the preset for ``strength`` times as much rain; severities 1 to 5 have the strengths 0.4 to 2."""
+        """Return a preset with ``strength`` times as much rain. The severities 1 to 5 have strengths from 0.4 to 2."""
 
     @abstractmethod
     def draw(
@@ -58,6 +58,6 @@ class RainPreset(ABC):
             depth: distance of each pixel from the camera in meters, (H, W), 0 or more; None if it is unknown.
 
         Returns:
-            The rainy image, (H, W, 3) float32, and the sampled parameters. The parameters are a list of dicts that can
-            be written as JSON, for example one dict for each drop.
+            The rainy image, (H, W, 3) float32, and the sampled parameters. The parameters are a list of dicts, for
+            example one dict for each drop. They can be written as JSON.
         """

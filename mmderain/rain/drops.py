@@ -14,15 +14,15 @@ from .base import RainPreset, Range, scale_range
 
 @dataclass(frozen=True)
 class Drop:
-    """One drop of an image.
+    """One drop on an image.
 
     Attributes:
-        x: horizontal position of the center, as a share of the width.
-        y: vertical position of the center, as a share of the height.
+        x: horizontal position of the center, as a share of the image's width, 0 to 1.
+        y: vertical position of the center, as a share of the image's height, 0 to 1.
         radius: radius in pixels of the image.
-        flatness: width divided by height.
-        wobble: deviation of the outline from an ellipse: (amplitude, phase) of its second, third and fourth harmonic.
-            Amplitudes are shares of the radius.
+        flatness: width of the drop divided by its height.
+        wobble: deviation of the outline from an ellipse: (amplitude, phase) of the second, third and fourth harmonic.
+            Amplitudes are shares of the radius. Phases are in radians.
         magnification: magnification of the view in the drop.
         opacity: opacity of the middle of the drop, 0 to 1.
     """
@@ -44,7 +44,7 @@ class DropPreset(RainPreset):
         number: number of drops in the image.
         radius: radius in pixels at the reference height. It is sampled log-uniformly, because small drops are more
             frequent.
-        flatness: width divided by height.
+        flatness: width of a drop divided by its height.
         magnification: magnification of the view in a drop.
         opacity: opacity of the middle of a drop, 0 to 1.
     """
@@ -60,7 +60,7 @@ class DropPreset(RainPreset):
     opacity: Range
 
     def scaled(self, strength: float) -> 'DropPreset':
-        """Return the preset for more and larger drops, which cover ``strength`` times the area."""
+        """Return a preset with more and larger drops. The sum of their areas is ``strength`` times as large."""
         return replace(
             self,
             number=scale_range(self.number, strength**0.5),
@@ -68,7 +68,7 @@ class DropPreset(RainPreset):
         )
 
     def sample(self, rng: np.random.Generator, scale: float) -> list[Drop]:
-        """Sample the drops of one image whose height is ``scale`` times the reference height."""
+        """Sample the drops of one image. The height of the image is ``scale`` times the reference height."""
         low, high = np.log(self.radius)
         return [
             Drop(
@@ -86,7 +86,7 @@ class DropPreset(RainPreset):
     def draw(
         self, image: np.ndarray, rng: np.random.Generator, scale: float, depth: np.ndarray | None = None
     ) -> tuple[np.ndarray, list[dict]]:
-        """Draw drops over the image, after clipping the image to 0..255 as a camera does."""
+        """Clip the image to 0..255 as a camera does, and draw drops over it."""
         drops = self.sample(rng, scale)
         return draw_drops(np.clip(image, 0, 255), drops), [asdict(drop) for drop in drops]
 
@@ -94,13 +94,13 @@ class DropPreset(RainPreset):
 def draw_drops(image: np.ndarray, drops: list[Drop]) -> np.ndarray:
     """Draw drops over an image B: ``(1 - M) B + M V``, with the soft mask M and the view V of each drop.
 
-    The view shows the background, rotated by 180 degrees about the center of the drop and magnified. It is out of
-    focus: blurred by a Gaussian whose sigma is a fifth of the radius. It is brighter at the bottom, where the rotated
-    sky is.
+    The view in a drop shows the background, rotated by 180 degrees about the center of the drop and magnified. The view
+    is out of focus: it is blurred by a Gaussian whose sigma is a fifth of the radius. The view is brighter at the
+    bottom, because the rotated sky is there.
 
     Args:
         image: (H, W, 3) float32, 0..255.
-        drops: drops to draw. Later drops are drawn over earlier drops.
+        drops: drops to draw. Later drops of the list are drawn over earlier drops.
 
     Returns:
         The image with the drops, (H, W, 3) float32, 0..255.
@@ -133,9 +133,10 @@ def draw_drops(image: np.ndarray, drops: list[Drop]) -> np.ndarray:
 
 
 def _surroundings(image: np.ndarray, cx: float, cy: float, reach: float, sigma: float) -> np.ndarray:
-    """Return a blurred square of the image around a drop; outside the image, the image is reflected.
+    """Return a blurred square of the image around a drop.
 
-    The center of the drop, (cx, cy) in the image, lies at (reach, reach) in the square.
+    The center of the drop is (cx, cy) in the image and (reach, reach) in the square. Where the square extends beyond
+    the image, it shows the reflected image.
     """
     side = int(2 * reach) + 3
     patch = cv2.warpAffine(

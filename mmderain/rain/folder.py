@@ -46,37 +46,41 @@ def rain_over_folder(
 ) -> RainedFolder:
     """Draw rain over every image of a folder. The same arguments give the same rain in every run.
 
-    The function writes into ``dst``:
+    The function writes these files and folders into ``dst``:
 
-    * ``rain/``: the rainy images as PNG.
-    * ``layer/``: the absolute value of what the rain adds to each pixel, before the rainy image is clipped, as PNG.
-    * ``norain/``: links to the clean images, or copies of them.
-    * ``manifest.jsonl``: the settings in the first line, and then a line for each image, with its seed, its scale and
+    * ``rain/``: the rainy images as PNG files.
+    * ``layer/``: the rain layers as PNG files. A rain layer is the absolute difference between the rainy image before
+      clipping and the clean image. Values above 255 are stored as 255.
+    * ``norain/``: symbolic links to the clean images, or copies if the file system does not support links.
+    * ``manifest.jsonl``: the settings in the first line. Each further line describes one image: its seed, its scale and
       all sampled parameters.
 
-    The files have the relative paths of the source images; PNG files have the suffix ``.png``. ``PairedImageDataset``
-    can read ``dst``. If a call was interrupted, the same call continues it.
+    The images in ``rain/``, ``layer/`` and ``norain/`` have the same relative paths as the source images. In ``rain/``
+    and ``layer/``, the suffix is always ``.png``. ``PairedImageDataset`` can read ``dst``. If a call is interrupted,
+    another call with the same arguments continues the work.
 
     Args:
         src: folder of clean images. Images in its sub-folders are included.
-        dst: folder to write. It must be new, empty, or written by an earlier call with the same settings.
-        rain: as in :func:`mmderain.rain.parse_rain`, for example ``'heavy:4+mist'``.
+        dst: folder to write to. It must be new, empty, or written by an earlier call with the same settings. The
+            settings are ``src``, ``rain``, ``seed``, and the version of mmderain.
+        rain: text as in :func:`mmderain.rain.parse_rain`, for example ``'heavy:4+mist'``.
         seed: seed for the whole folder. The rain of an image depends on this seed and on the path of the image in
             ``src``.
         workers: number of threads; None uses one for each CPU core.
-        progress: function that shows the progress. It is called with an iterable of results and their number, and
-            returns an iterable of the same results.
+        progress: function that shows the progress. Its arguments are an iterable of results and the number of results.
+            It returns an iterable of the same results.
 
     Raises:
-        InputError: ``src`` is not a folder of images, or two of its images would be written under one name; the rain is
-            unknown; or ``dst`` is inside ``src`` or contains other files. Nothing is written in these cases.
+        InputError: ``src`` is not a folder with images; two images of ``src`` would be written to the same path; the
+            rain is unknown; ``dst`` is inside ``src``, contains other files, or was written with other settings.
+            Nothing is written in these cases.
     """
     src, dst = Path(src), Path(dst)
     if not src.is_dir():
         found = 'is a file' if src.exists() else 'no such folder'
         raise InputError(f'{src}: {found}; expected a folder of images')
     if dst.resolve().is_relative_to(src.resolve()):
-        raise InputError(f'{dst} lies in {src}; name a folder outside it')
+        raise InputError(f'{dst} is inside {src}; name a folder that is not inside {src}')
     settings, names = _settings(src, rain, seed), _target_names(src)
     lines = _finished_lines(dst, settings)
     done = {line['name'] for line in lines}
@@ -97,23 +101,25 @@ def rain_over_folder(
 
 
 def _target_names(src: Path) -> dict[Path, Path]:
-    """Return a dict that maps the path of each source image to the path under which its PNG files are written.
+    """Return a dict that maps the path of each source image to the path of its PNG files.
+
+    The keys are relative to ``src``. The values are relative to ``rain/`` and ``layer/``.
 
     Raises:
-        InputError: there is no image, or two images would be written under one name.
+        InputError: there is no image, or two images would be written to the same path.
     """
     paths: dict[Path, Path] = {}
     for path in list_images(src):
         other = paths.setdefault(path.with_suffix('.png'), path)
         if other != path:
-            raise InputError(f'{src}: {other} and {path} would both be written as {path.stem}.png; rename one')
+            raise InputError(f'{src}: {other} and {path} would both be written as {path.stem}.png; rename one of them')
     if not paths:
         raise InputError(f'{src}: found no images in this folder')
     return {path: target for target, path in paths.items()}
 
 
 def _settings(src: Path, rain: str, seed: int) -> dict:
-    """Return the settings in the first line of the manifest: everything that determines the rain."""
+    """Return the settings for the first line of the manifest. They determine the rain completely."""
     presets = [{type(preset).__name__: vars(preset)} for preset in parse_rain(rain)]
     settings = dict(
         version=__version__,
@@ -123,21 +129,23 @@ def _settings(src: Path, rain: str, seed: int) -> dict:
         reference_height=REFERENCE_HEIGHT,
         presets=presets,
     )
-    return json.loads(json.dumps(settings))  # as they are read from the manifest: tuples become lists
+    # Settings that are read from a manifest contain lists in place of tuples. This line makes the same replacement, so
+    # that the settings can be compared.
+    return json.loads(json.dumps(settings))
 
 
 def _finished_lines(dst: Path, settings: dict) -> list[dict]:
-    """Return the manifest lines that an earlier call with the same settings wrote for images that exist in ``dst``.
+    """Return the lines of the manifest in ``dst`` for the images that an earlier call has finished.
 
     Raises:
-        InputError: ``dst`` contains other files, or was written with other settings.
+        InputError: ``dst`` is a file, contains other files, or was written with other settings.
     """
     manifest = dst / MANIFEST
     if not manifest.is_file():
         if dst.exists() and not dst.is_dir():
             raise InputError(f'{dst} is a file; name a folder')
         if dst.exists() and any(dst.iterdir()):
-            raise InputError(f'{dst} is not empty and holds no {MANIFEST}; name a new folder')
+            raise InputError(f'{dst} is not empty and contains no {MANIFEST}; name a new folder')
         return []
     lines = []
     for text in read_text(manifest).splitlines():
@@ -149,10 +157,12 @@ def _finished_lines(dst: Path, settings: dict) -> list[dict]:
         raise InputError(f'{manifest}: expected the manifest of an earlier run, found other content; name a new folder')
     if lines and lines[0] != settings:
         differing = [key for key in settings if lines[0].get(key) != settings[key]]
-        if 'rain' in differing:  # it determines the presets
+        if 'rain' in differing:  # another rain also has other presets, so it is enough to name the rain
             differing = [key for key in differing if key != 'presets']
         found = '; '.join(
-            'its parameters' if key == 'presets' else f'{key}: found {lines[0].get(key)}, expected {settings[key]}'
+            'other preset parameters'
+            if key == 'presets'
+            else f'{key}: found {lines[0].get(key)}, expected {settings[key]}'
             for key in differing
         )
         raise InputError(f'{manifest} was written by a run with other settings ({found}); name a new folder')
@@ -160,7 +170,10 @@ def _finished_lines(dst: Path, settings: dict) -> list[dict]:
 
 
 def _rain_over_image(src: Path, dst: Path, path: Path, target: Path, rain: str, seed: int) -> dict | Exception:
-    """Write the files of one image; return its line of the manifest, or the exception if the image cannot be read."""
+    """Write the files of one image, and return its line of the manifest.
+
+    If the image cannot be read, return the exception instead.
+    """
     try:
         clean = read_image(src / path)
     except (InputError, OSError) as error:

@@ -1,4 +1,7 @@
-"""Mist: distant parts of the scene fade into the airlight (Eq. 3 of the NASNet paper, without the streaks S)."""
+"""Mist: distant parts of the scene fade into a uniform brightness, the airlight.
+
+This is Eq. 3 of the NASNet paper without the streaks S.
+"""
 
 from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
@@ -7,8 +10,8 @@ import numpy as np
 
 from .base import RainPreset, Range, scale_range
 
-#: Depth in meters for an image without a depth map: at its lower edge (nearest), and at and above its horizon
-#: (farthest).
+#: Depth in meters for an image without a depth map. The nearest depth is at the lower edge of the image. The farthest
+#: depth is at the horizon and above it.
 NEAREST, FARTHEST = 6.0, 150.0
 
 
@@ -19,8 +22,8 @@ class Mist:
     Attributes:
         beta: scattering coefficient, per meter.
         airlight: brightness of the mist, 0 to 1.
-        horizon: distance of the horizon from the top, as a share of the image's height. It is used only without a
-            depth map.
+        horizon: distance of the horizon from the top, as a share of the image's height. It is used only if the image
+            has no depth map.
     """
 
     beta: float
@@ -35,8 +38,8 @@ class MistPreset(RainPreset):
     Attributes:
         beta: scattering coefficient, per meter; 0.005 to 0.015 in RainCityscapes.
         airlight: brightness of the mist, 0 to 1; 0.8 to 1 in RainCityscapes.
-        horizon: distance of the horizon from the top, as a share of the image's height. It is used only without a
-            depth map.
+        horizon: distance of the horizon from the top, as a share of the image's height. It is used only if the image
+            has no depth map.
     """
 
     name: ClassVar[str] = 'mist'
@@ -48,7 +51,7 @@ class MistPreset(RainPreset):
     horizon: Range
 
     def scaled(self, strength: float) -> 'MistPreset':
-        """Return the preset for mist that is ``strength`` times as dense."""
+        """Return a preset for mist that is ``strength`` times as dense."""
         return replace(self, beta=scale_range(self.beta, strength))
 
     def sample(self, rng: np.random.Generator) -> Mist:
@@ -64,11 +67,11 @@ class MistPreset(RainPreset):
 
 
 def gradient_depth(height: int, width: int, horizon: float) -> np.ndarray:
-    """Return a depth map for an image without one.
+    """Return an assumed depth map for an image that has no depth map.
 
-    The depth grows exponentially from ``NEAREST`` at the lower edge to ``FARTHEST`` at the horizon. Above the horizon
-    it is constant. The depth of a flat ground would grow very fast just below the horizon, and the mist would show a
-    band across houses and trees. Exponential growth is smoother and also fits a view along a road.
+    The depth grows exponentially from ``NEAREST`` at the lower edge to ``FARTHEST`` at the horizon. Above the horizon,
+    the depth is constant. The depth of flat ground would grow very fast just below the horizon. The mist would then
+    show a horizontal band across houses and trees. Exponential growth is smoother, and also fits a view along a road.
 
     Args:
         height: height of the image in pixels.

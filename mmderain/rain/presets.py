@@ -1,4 +1,4 @@
-"""The presets of rain that have a name, and a function that registers new presets."""
+"""The named presets of rain, and a function that registers new presets."""
 
 import re
 
@@ -9,7 +9,7 @@ from .drops import DropPreset
 from .mist import MistPreset
 from .streaks import StreakPreset
 
-#: Presets by name, in the order in which they are listed to users.
+#: Maps names to presets, in the order in which help texts and error messages list the names.
 PRESETS: dict[str, RainPreset] = {}
 
 
@@ -19,7 +19,7 @@ def register_rain(name: str, preset: RainPreset) -> None:
     The options of commands accept only the names that mmderain itself registers.
 
     Args:
-        name: name of letters, digits, ``_`` and ``-``. ``'none'`` is not allowed; it means images without rain.
+        name: name of letters, digits, ``_`` and ``-``. ``'none'`` is not allowed, because it means no rain.
         preset: the rain at severity 3.
 
     Raises:
@@ -35,8 +35,8 @@ def register_rain(name: str, preset: RainPreset) -> None:
     PRESETS[name] = preset
 
 
-# The parameters of 'light' are calibrated on Rain100L, those of 'heavy' on Rain100H; docs/en/rain.md compares
-# both with their benchmark.
+# The parameters of 'light' are calibrated on Rain100L, and the parameters of 'heavy' on Rain100H. docs/en/rain.md
+# compares each of the two presets with its benchmark.
 register_rain(
     'light',
     StreakPreset(
@@ -64,9 +64,9 @@ register_rain(
         ceiling=(140, 320),
     ),
 )
-# The ranges of the varied presets are wider than those of both benchmarks. These presets are for training networks on
-# rain of many slants, widths and brightnesses. The ranges of the varied presets and of 'drops' are not fitted to a data
-# set.
+# The ranges of 'varied-light' and 'varied-heavy' are wider than those of Rain100L and Rain100H. These two presets are
+# for training networks on rain of many slants, widths and brightnesses. The ranges of these two presets and of 'drops'
+# are not fitted to a data set.
 register_rain(
     'varied-light',
     StreakPreset(

@@ -1,7 +1,7 @@
 """Statistics of the rain in pairs of rainy and clean images, to compare synthetic rain with the rain of a benchmark.
 
-The residual of a pair is the brightness that the rain added. Synthetic rain is similar to that of a benchmark if the
-histograms of the residuals are similar and the streaks have similar lengths.
+The residual of a pair is the brightness that the rain added. Two kinds of rain are similar if the histograms of their
+residuals are similar, and if their streaks have similar lengths.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ import numpy as np
 
 from mmderain.evaluation import measure
 
-#: Largest lag of :func:`autocorrelation`, px.
+#: Upper limit of the lags of :func:`autocorrelation`, in pixels.
 FARTHEST_LAG = 100
 
 
@@ -22,15 +22,15 @@ def residual(rainy: np.ndarray, clean: np.ndarray) -> np.ndarray:
 def autocorrelation(added: np.ndarray) -> np.ndarray:
     """Return the autocorrelation of a residual along the streaks.
 
-    At each pixel, the largest value of the three channels is used. The direction of the streaks is taken to be the
-    direction in which the autocorrelation falls most slowly.
+    At each pixel, the largest value of the three channels is used. The function assumes that the autocorrelation falls
+    most slowly along the streaks, and returns it for this direction.
 
     Args:
-        added: (H, W, 3), see :func:`residual`.
+        added: residual, (H, W, 3), see :func:`residual`.
 
     Returns:
-        Autocorrelation at the lags 0, 0.5, 1, .. pixels, (2 * FARTHEST_LAG,); it is 1 at lag 0. The array is shorter
-        for an image smaller than the farthest lag.
+        Autocorrelation at the lags 0, 0.5, 1, .. pixels, (2 * FARTHEST_LAG,). It is 1 at lag 0. The array is shorter if
+        the image is smaller than the largest lag.
     """
     gray = added.max(-1).astype(np.float64)
     height, width = gray.shape
@@ -52,30 +52,33 @@ def autocorrelation(added: np.ndarray) -> np.ndarray:
 
 
 def half_length(line: np.ndarray) -> float:
-    """Return the lag in px at which an :func:`autocorrelation` first falls below 0.5.
+    """Return the first lag in pixels at which an :func:`autocorrelation` is below 0.5.
 
-    If it never falls below 0.5, return the lag that follows its last one.
+    If no value is below 0.5, return the lag that would follow the last lag.
     """
     below = np.flatnonzero(line < 0.5)
     return float(below[0] if below.size else line.size) / 2
 
 
 def rain_statistics(pairs: Iterable[tuple[np.ndarray, np.ndarray]], lengths: bool = True) -> dict:
-    """Return statistics of pairs of images; the residuals of all pixels and channels are pooled.
+    """Return statistics of the rain in pairs of images.
 
     Args:
-        pairs: (rainy, clean), BGR uint8 (H, W, 3).
+        pairs: pairs of a rainy image and its clean image, both BGR uint8 (H, W, 3).
         lengths: whether to compute the lengths of the streaks, which takes most of the time.
 
     Returns:
         A dict with these keys:
 
-        * ``psnr_y`` (dB) and ``ssim_y_valid``: means over the pairs.
-        * ``mean``, ``median``, ``percentile_99``: of the residuals, on 0..255.
-        * ``histogram``: share of residuals at each level, (256,).
-        * ``share_above_5``: share of residuals above 5.
-        * ``saturated``: share of rainy pixels with a channel at 255.
-        * ``half_length`` (px) and ``autocorrelation``: means over the pairs; None without ``lengths``.
+        * ``psnr_y`` (in dB) and ``ssim_y_valid``: means over the pairs.
+        * ``mean``, ``median`` and ``percentile_99`` of the residuals, on 0..255. These and the next two statistics pool
+          the residuals of all pixels, channels and pairs.
+        * ``histogram``: share of the residuals at each of the 256 levels, a list.
+        * ``share_above_5``: share of the residuals that are larger than 5.
+        * ``saturated``: share of pixels of the rainy images that have the value 255 in at least one channel. It is the
+          mean over the pairs.
+        * ``half_length`` (in pixels) and ``autocorrelation`` (a list): means over the pairs. None if ``lengths`` is
+          False.
     """
     histogram, lines, psnr, ssim, saturated = np.zeros(256), [], [], [], []
     for rainy, clean in pairs:
@@ -103,8 +106,8 @@ def rain_statistics(pairs: Iterable[tuple[np.ndarray, np.ndarray]], lengths: boo
 
 
 def wasserstein(one: dict, other: dict) -> float:
-    """Return the Wasserstein distance between the residuals in two results of :func:`rain_statistics`, in gray levels.
+    """Return the Wasserstein distance in gray levels between the residuals in two results of :func:`rain_statistics`.
 
-    The distance is the area between the cumulative histograms.
+    The distance is the area between the two cumulative histograms.
     """
     return float(np.abs(np.cumsum(one['histogram']) - np.cumsum(other['histogram'])).sum())

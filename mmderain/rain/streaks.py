@@ -11,16 +11,16 @@ from .base import RainPreset, Range, scale_range
 
 @dataclass(frozen=True)
 class StreakLayer:
-    """One layer of the streaks of an image.
+    """One layer of streaks on an image. All streaks of a layer have the same length, width and angle.
 
     Attributes:
         density: share of pixels that are the center of a streak.
         length: length of a streak, in pixels of the image.
         sigma: standard deviation of the Gaussian cross-section, in pixels of the image.
-        angle: degrees from the vertical. A streak with a positive angle runs from top left to bottom right.
-        amplitude: mean peak brightness of a streak, 0..255.
-        variety: coefficient of variation of the peak brightness, which has a gamma distribution; 1 gives an exponential
-            distribution.
+        angle: angle in degrees from the vertical. A streak with a positive angle runs from top left to bottom right.
+        amplitude: mean peak brightness of the streaks, 0..255.
+        variety: coefficient of variation of the peak brightness of the streaks. The peak brightness has a gamma
+            distribution. If ``variety`` is 1, this is an exponential distribution.
     """
 
     density: float
@@ -36,8 +36,9 @@ class Streaks:
     """The streaks of one image.
 
     Attributes:
-        layers: layers of streaks. Their light is added.
-        ceiling: brightness on 0..255 that overlapping streaks approach; None adds them without a limit.
+        layers: layers of streaks. The light of all layers is added.
+        ceiling: upper limit of the added light, on the scale where 255 is white. The limit can exceed 255. None means
+            no limit.
     """
 
     layers: tuple[StreakLayer, ...]
@@ -53,14 +54,14 @@ class StreakPreset(RainPreset):
         density: share of pixels that are the center of a streak, for all layers together, at the reference height.
         length: length of a streak, in pixels at the reference height.
         sigma: standard deviation of the Gaussian cross-section, in pixels at the reference height.
-        amplitude: mean peak brightness of a streak, 0..255.
-        angle: standard deviation in degrees of the image's angle. This is the angle between streaks and the vertical,
-            and it has a normal distribution with mean 0.
-        layer_angle: largest difference in degrees between the angle of a layer and the image's angle.
-        variety: coefficient of variation of the peak brightness of single streaks.
-        ceiling: brightness on 0..255 that overlapping streaks approach, as ``ceiling * (1 - exp(-sum / ceiling))``;
-            None adds them without a limit. Dense benchmark rain has such a ceiling: its median is high, but very few
-            pixels are very bright.
+        amplitude: mean peak brightness of the streaks, 0..255.
+        angle: standard deviation in degrees. For each image, an angle between the streaks and the vertical is sampled
+            from a normal distribution with this standard deviation and mean 0.
+        layer_angle: largest difference in degrees between the angle of a layer and the angle of the image.
+        variety: coefficient of variation of the peak brightness of the streaks.
+        ceiling: upper limit of the added light, on the scale where 255 is white. The sum of the light of all streaks is
+            replaced by ``ceiling * (1 - exp(-sum / ceiling))``. None means no limit. Dense rain of benchmarks has such
+            a limit: its median brightness is high, but very few pixels are very bright.
     """
 
     name: ClassVar[str] = 'streaks'
@@ -78,7 +79,7 @@ class StreakPreset(RainPreset):
     ceiling: Range | None = None
 
     def scaled(self, strength: float) -> 'StreakPreset':
-        """Return the preset for more and brighter streaks, which add ``strength`` times the light."""
+        """Return a preset with more and brighter streaks. Without a ceiling, they add ``strength`` times the light."""
         root = strength**0.5
         return replace(
             self,
@@ -91,9 +92,9 @@ class StreakPreset(RainPreset):
 
         Args:
             rng: generator for all random choices.
-            scale: the height of the image divided by the reference height. Lengths and widths are multiplied by this
-                factor. The density is divided by its square, so that streaks cover the same share of an image of any
-                size.
+            scale: the height of the image divided by the reference height. Lengths and widths are multiplied by
+                ``scale``. The density is divided by ``scale ** 2``. Streaks therefore cover the same share of the
+                pixels in images of all sizes.
         """
         number = int(rng.integers(self.layers[0], self.layers[1] + 1))
         density = float(rng.uniform(*self.density)) / number / scale**2
@@ -115,7 +116,7 @@ class StreakPreset(RainPreset):
     def draw(
         self, image: np.ndarray, rng: np.random.Generator, scale: float, depth: np.ndarray | None = None
     ) -> tuple[np.ndarray, list[dict]]:
-        """Add the light of streaks to an image."""
+        """Add the light of streaks to an image. ``depth`` has no effect."""
         streaks = self.sample(rng, scale)
         height, width = image.shape[:2]
         return image + draw_streaks(height, width, streaks, rng)[..., None], [asdict(streaks)]
@@ -124,8 +125,8 @@ class StreakPreset(RainPreset):
 def line_kernel(length: float, sigma: float, angle: float) -> np.ndarray:
     """Return the shape of a streak.
 
-    Across the streak, the brightness is Gaussian. Along the streak it is constant, and falls to 0 over the last quarter
-    of each half.
+    Across the streak, the brightness is Gaussian. Along the streak, the brightness is constant in the middle, and falls
+    to 0 over the last quarter of each half.
 
     Args:
         length: length in pixels.
@@ -155,22 +156,22 @@ def draw_streaks(height: int, width: int, streaks: Streaks, rng: np.random.Gener
         rng: generator for the position and the brightness of each streak.
 
     Returns:
-        Light on the scale 0..255, (height, width) float32. It is never negative, and it is not clipped at 255.
+        Light on the scale where 255 is white, (height, width) float32. It is never negative, and can exceed 255.
     """
     total: np.ndarray = np.zeros((height, width), np.float32)
     for layer in streaks.layers:
         kernel = line_kernel(layer.length, layer.sigma, layer.angle)
-        # Streaks with their center outside the image can reach into it. The field is therefore larger than the image by
-        # the radius of the kernel on each side.
+        # A streak whose center is outside the image can reach into the image. On each side, the field is therefore
+        # larger than the image by the radius of the kernel.
         margin = kernel.shape[0] // 2
         field = np.zeros((height + 2 * margin, width + 2 * margin), np.float32)
         shape = 1 / layer.variety**2
-        # Few pixels are the center of a streak. It is faster to sample their number and positions than to sample a
-        # number for every pixel.
+        # Only few pixels are the center of a streak. It is faster to sample the number and the positions of the centers
+        # than to sample a value for every pixel.
         places = rng.integers(field.size, size=rng.binomial(field.size, min(layer.density, 1)))
         np.add.at(field.reshape(-1), places, rng.gamma(shape, layer.amplitude / shape, places.size).astype(np.float32))
         light = cv2.filter2D(field, -1, kernel, borderType=cv2.BORDER_CONSTANT)
         total += light[margin : margin + height, margin : margin + width]
-    # filter2D uses a Fourier transform, which leaves tiny negative values.
+    # For large kernels, filter2D uses a Fourier transform, which can return tiny negative values.
     total = np.maximum(total, 0)
     return total if streaks.ceiling is None else -streaks.ceiling * np.expm1(total / -streaks.ceiling)

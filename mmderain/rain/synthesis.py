@@ -1,6 +1,6 @@
 """Draw rain over an image. The rain can be a preset, a preset with a severity, or a mixture of presets.
 
-The same seed gives the same rain, independent of all rain that was drawn before.
+The same seed gives the same rain. Earlier calls have no effect on it.
 """
 
 import zlib
@@ -17,19 +17,20 @@ from .presets import PRESETS
 
 Rain = str | RainPreset | Sequence[RainPreset]
 
-#: Height in pixels of the image that the lengths, widths and radii of presets refer to.
+#: The lengths, widths and radii of presets are given in pixels of an image with this height.
 REFERENCE_HEIGHT = 320
 
-#: Severity -> factor on the amount of rain; severity 3 is the preset itself.
+#: Maps a severity to the factor for the amount of rain. Severity 3 is the preset itself.
 STRENGTH = {1: 0.4, 2: 0.7, 3: 1.0, 4: 1.4, 5: 2.0}
 
 
 def parse_rain(rain: Rain) -> list[RainPreset]:
-    """Return the presets of a rain, in the order in which they are drawn over an image.
+    """Convert the argument ``rain`` to a list of presets, in the order in which they are drawn over an image.
 
     Args:
-        rain: text, a preset, or a sequence of presets. A text consists of names joined by ``+``. A severity from 1 to 5
-            can follow each name; the default is 3. Examples: ``'heavy'``, ``'light:1'``, ``'heavy:4+mist:2+drops'``.
+        rain: text, a preset, or a sequence of presets. A text is the name of a preset, or several names joined by
+            ``+``. Each name can be followed by a colon and a severity from 1 to 5; the default is 3. Examples:
+            ``'heavy'``, ``'light:1'``, ``'heavy:4+mist:2+drops'``.
 
     Raises:
         InputError: a name or severity is unknown, or ``rain`` is of another type.
@@ -41,8 +42,8 @@ def parse_rain(rain: Rain) -> list[RainPreset]:
             severity = severity if colon else '3'
             if name not in PRESETS or severity not in map(str, STRENGTH):
                 raise InputError(
-                    f'rain {rain!r}: found {part!r}; expected one of {", ".join(PRESETS)}, with :1 to :5 after it for '
-                    "a severity other than 3. Join several names by +, for example 'heavy:4+mist'"
+                    f'rain {rain!r}: found {part!r}; expected one of {", ".join(PRESETS)}. Add :1 to :5 to a name to '
+                    "set its severity; the default is 3. Join several names by +, for example 'heavy:4+mist'"
                 )
             presets.append(PRESETS[name].scaled(STRENGTH[int(severity)]))
     else:
@@ -68,10 +69,10 @@ class DrawnRain(NamedTuple):
 
     Attributes:
         rainy: (H, W, 3) BGR uint8, rounded and clipped.
-        layer: (H, W, 3) float32, what the rain adds to the image on the scale 0..255, before rounding and clipping.
-            Streaks alone add the same values to all channels, and no negative values.
-        parameters: sampled parameters, one dict for each preset. It maps the name of the kind of rain to the list of
-            dicts that :meth:`RainPreset.draw` returns.
+        layer: (H, W, 3) float32, the light that the rain adds to the image on the scale 0..255, before rounding and
+            clipping. Rain that consists only of streaks adds the same values to all channels, and no negative values.
+        parameters: sampled parameters, one dict for each preset. The dict maps the name of the kind of rain to the list
+            of dicts that :meth:`RainPreset.draw` returns.
     """
 
     rainy: np.ndarray
@@ -92,15 +93,16 @@ def draw_rain(
         image: (H, W, 3), BGR, uint8.
         rain: as in :func:`parse_rain`.
         seed: one number or several numbers. The same seed gives the same rain.
-        scale: factor for lengths, widths and radii; by default ``H / REFERENCE_HEIGHT``. For a crop, pass the factor of
-            the whole image.
-        depth: depth for mist in meters, (H, W); by default :func:`mmderain.rain.mist.gradient_depth`.
+        scale: factor for lengths, widths and radii. None uses ``H / REFERENCE_HEIGHT``. If the image is a crop of a
+            larger image, pass the factor of the larger image.
+        depth: distance of each pixel from the camera in meters, (H, W). Only mist uses it. None uses
+            :func:`mmderain.rain.mist.gradient_depth`.
 
     Raises:
         InputError: the image or the depth has a wrong type, shape or range, or the rain is unknown.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise InputError(f'rain is drawn over a BGR uint8 image (H, W, 3), found {image.dtype} {image.shape}')
+        raise InputError(f'draw_rain needs a BGR uint8 image (H, W, 3), found {image.dtype} of shape {image.shape}')
     height, width = image.shape[:2]
     if depth is not None and depth.shape != (height, width):
         raise InputError(f'depth: expected the shape ({height}, {width}) of the image, found {depth.shape}')
@@ -111,7 +113,7 @@ def draw_rain(
     parameters: list[dict] = []
     drawn_before: Counter[int] = Counter()
     for preset in parse_rain(rain):
-        # Each preset has its own random stream. Therefore the streaks are the same with and without mist.
+        # Each kind of rain has its own random stream. Therefore the streaks are the same with and without mist.
         rng = np.random.default_rng([*np.atleast_1d(seed).tolist(), preset.stream, drawn_before[preset.stream]])
         drawn_before[preset.stream] += 1
         rainy, drawn = preset.draw(rainy, rng, scale, depth)
@@ -126,6 +128,9 @@ def synthesize_rain(
     scale: float | None = None,
     return_layer: bool = False,
 ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-    """Return the rainy image of :func:`draw_rain`; with ``return_layer``, return the rain layer too."""
+    """Return the rainy image of :func:`draw_rain`. If ``return_layer`` is True, also return the rain layer.
+
+    ``preset`` is the argument ``rain`` of :func:`draw_rain`. The other arguments are the same.
+    """
     drawn = draw_rain(image, preset, seed, scale)
     return (drawn.rainy, drawn.layer) if return_layer else drawn.rainy

@@ -152,7 +152,7 @@ def test_explicit_bf16_without_bf16_hardware_warns_once(measured):
             model.restore(torch.rand(1, 3, 16, 16))
     assert [str(warning.message) for warning in caught] == [
         "precision='bf16': this processor has neither AMX nor AVX-512-BF16; bfloat16 took 12.7 times as long as "
-        "float32 in a measurement of a small image; use precision='auto' or 'fp32'"
+        "float32 in a measurement with small images; use precision='auto' or 'fp32'"
     ]
     assert seen == 2 * [torch.bfloat16] and measured.calls == [CPU]  # the warning does not change the precision
 

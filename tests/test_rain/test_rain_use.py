@@ -121,10 +121,10 @@ def test_rain_command_reports_errors(tmp_path, capsys):
     for arguments, error in (
         ([src, tmp_path / 'new'], 'a.jpg and a.png would both be written as a.png'),
         ([src, tmp_path / 'new', '--rain', 'drizzle'], "found 'drizzle'; expected one of light"),
-        ([src, src / 'out'], 'name a folder outside it'),
+        ([src, src / 'out'], 'name a folder that is not inside'),
         ([tmp_path / 'none', tmp_path / 'new'], 'no such folder'),
         ([src / 'a.jpg', tmp_path / 'new'], 'a.jpg: is a file; expected a folder'),
-        ([src.parent, src], 'lies in'),
+        ([src.parent, src], 'is inside'),
         ([tmp_path / 'other', src / 'a.jpg'], 'is a file; name a folder'),
     ):
         assert main(['rain', *map(str, arguments)]) == 1 and error in capsys.readouterr().err

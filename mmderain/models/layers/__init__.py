@@ -1,4 +1,4 @@
-"""Layers that the networks share, and arithmetic that is rearranged for speed or memory."""
+"""Layers of the networks, and functions that rearrange computations to save time or memory."""
 
 from .anchors import conv1x1_anchors, pool_anchors
 from .channel_mixing import mix_conv1x1

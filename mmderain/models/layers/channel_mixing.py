@@ -16,8 +16,8 @@ def mix_conv1x1(x: Tensor, conv: nn.Conv2d, mix: Tensor) -> Tensor:
     Args:
         x: (N, C, H, W).
         conv: 1x1 convolution with bias and ``heads * c`` output channels.
-        mix: (N, heads, c, c). In each head, ``mix[.., i, j]`` is the factor of channel i of the convolution in channel
-            j of the result.
+        mix: (N, heads, c, c). In each head, ``mix[.., i, j]`` is the weight that output channel i of the convolution
+            has in channel j of the result.
 
     Returns:
         Mixed channels, (N, heads * c, H, W).

@@ -12,10 +12,11 @@ Result = TypeVar('Result')
 def maybe_checkpoint(function: Callable[..., Result], *args: object, enabled: bool) -> Result:
     """Call a function with gradient checkpointing.
 
-    The backward pass then computes the activations of the function again, so they are not stored.
+    The activations of the function are then not stored. The backward pass computes them again.
 
     Args:
-        function: the function; it must not use random numbers.
+        function: function to call. It must not use random numbers, because it would get other numbers in the backward
+            pass.
         args: arguments of the function.
         enabled: whether to use checkpointing. If False, or if gradients are disabled, the function is called directly.
     """

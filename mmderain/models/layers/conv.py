@@ -1,4 +1,4 @@
-"""Convolutions, and rearrangements of 1x1 and split convolutions that save time or memory."""
+"""Functions that build convolutions, and functions that convolve several tensors with less time or memory."""
 
 from collections.abc import Iterable, Sequence
 
@@ -30,12 +30,12 @@ def bias_of(conv: nn.Conv2d) -> Tensor:
 def conv2d_split(parts: Iterable[Tensor], weight: Tensor, bias: Tensor | None = None, padding: int = 0) -> Tensor:
     """Convolve a concatenation of tensors without building the concatenation.
 
-    ``conv(cat(x_1, .., x_n)) = sum_i conv_i(x_i)``, where ``conv_i`` has the part of the weight that belongs to the
-    channels of ``x_i``. The plain form writes the concatenation to memory and reads it again. If ``parts`` is a
+    The formula is ``conv(cat(x_1, .., x_n)) = sum_i conv_i(x_i)``. The weight of ``conv_i`` is the part of ``weight``
+    for the channels of ``x_i``. The plain form writes the concatenation to memory and reads it again. If ``parts`` is a
     generator, only one part is in memory at a time.
 
     Args:
-        parts: tensors (N, C_i, H, W).
+        parts: the tensors x_1, .., x_n, each (N, C_i, H, W).
         weight: (out, sum of C_i, k, k).
         bias: (out,) or None.
         padding: zero padding in pixels.
@@ -44,7 +44,7 @@ def conv2d_split(parts: Iterable[Tensor], weight: Tensor, bias: Tensor | None = 
         (N, out, H', W').
 
     Raises:
-        ValueError: there are no parts.
+        ValueError: ``parts`` is empty.
     """
     total: Tensor | None = None
     start = 0
@@ -55,21 +55,22 @@ def conv2d_split(parts: Iterable[Tensor], weight: Tensor, bias: Tensor | None = 
         start, bias = end, None
         del part, product  # free their memory before the generator computes the next part
     if total is None:
-        raise ValueError('conv2d_split: there are no parts; expected at least one')
+        raise ValueError('conv2d_split: parts is empty; expected at least one tensor')
     return total
 
 
 def conv1x1_upsampled(fine: Tensor, coarse: Sequence[Tensor], conv: nn.Conv2d) -> Tensor:
     """Apply a 1x1 convolution to the concatenation of features and upsampled coarser features.
 
-    ``conv(cat(x, up(c_1), .., up(c_n))) = conv_0(x) + sum_i up(conv_i(c_i))``, because nearest-neighbor upsampling
-    commutes with a 1x1 convolution. The plain form convolves each ``c_i`` at full resolution. This function convolves
-    it at its own resolution. At half the resolution, for example, this is a quarter of the pixels.
+    The formula is ``conv(cat(x, up(c_1), .., up(c_n))) = conv_0(x) + sum_i up(conv_i(c_i))``. It holds because
+    nearest-neighbor upsampling commutes with a 1x1 convolution. The plain form convolves each ``c_i`` after the
+    upsampling, at full resolution. This function convolves ``c_i`` before the upsampling. For example, if ``c_i`` has
+    half the resolution, it has a quarter of the pixels.
 
     Args:
-        fine: (N, C_0, H, W).
-        coarse: tensors (N, C_i, h_i, w_i).
-        conv: 1x1 convolution with bias; it has C_0 + sum of C_i input channels.
+        fine: features x, (N, C_0, H, W).
+        coarse: features c_1, .., c_n, each (N, C_i, h_i, w_i).
+        conv: 1x1 convolution with bias. The number of its input channels is the sum of C_0, C_1, .., C_n.
 
     Returns:
         (N, out, H, W).

@@ -12,13 +12,13 @@ State = tuple[Tensor, Tensor]
 class ConvLSTM(nn.Module):
     """Convolutional LSTM cell without peepholes (Shi et al., NeurIPS 2015).
 
-    With ``*`` for a 3x3 convolution::
+    In these formulas, ``*`` is a 3x3 convolution::
 
         f, i, o = sigmoid(W_f,i,o * [x; h] + b_f,i,o),   j = tanh(W_j * [x; h] + b_j)
         c' = f c + i j,   h' = o tanh(c')
 
-    One convolution computes f, i, o and j. In the first step, h and c are 0. This step therefore leaves out the input
-    channels of h and the forget gate.
+    One convolution computes f, i, o and j. In the first step, h and c are 0. The first step therefore computes neither
+    the convolution of h nor the forget gate f.
 
     Args:
         channels: number of channels of x, h and c.
@@ -31,7 +31,7 @@ class ConvLSTM(nn.Module):
         self.gates = conv3x3(2 * channels, 4 * channels)
 
     def forward(self, x: Tensor, state: State | None) -> State:
-        """Advance by one step.
+        """Compute one step.
 
         Args:
             x: (N, C, H, W).

@@ -8,17 +8,18 @@ from torch import Tensor, nn
 
 from .conv import bias_of, conv2d_split
 
-#: Number of convolutions that read the features of earlier blocks in one product.
+#: Number of convolutions in a block, see :class:`DenseConv1x1`.
 BLOCK = 8
 
 
 class DenseConv1x1:
-    """Compute ``y_i = conv_i(cat(x_0, .., x_i))`` for i = 1, 2, .., each time the features x_i are added.
+    """Compute ``y_i = conv_i(cat(x_0, .., x_i))`` for i = 1, 2, .., when :meth:`append` adds the features x_i.
 
-    The plain form concatenates i + 1 tensors for each i, so it copies and reads all earlier features again for every i.
-    Here, eight convolutions form a block. The features from before the block are the same for all of them. One product
-    with the stacked weights therefore computes what these features contribute to ``y_i, .., y_i+7``. Only the
-    contribution of the features of the current block is computed separately for each i.
+    The plain form concatenates i + 1 tensors for each i. It therefore copies and reads all earlier features again for
+    each i. This class divides the convolutions into blocks of eight. All convolutions of a block read the features
+    from before the block. One convolution with the stacked weights of the block computes the contribution of these
+    features to all eight results. Only the contribution of the features that are added during the block is computed
+    separately for each i.
 
     Args:
         convs: 1x1 convolutions conv_1, conv_2, .. with bias; ``conv_i`` has ``(i + 1) C`` input channels.
@@ -27,9 +28,9 @@ class DenseConv1x1:
 
     def __init__(self, convs: Sequence[nn.Conv2d], first: Tensor) -> None:
         self._convs = list(convs)
-        self._old = [first]  # features from before the current block, one tensor for each block
-        self._new: Tensor | None = None  # features of the current block
-        self._shares: list[Tensor] = []  # contributions of old features to the next y_i of the block
+        self._old = [first]  # features from before the current block: x_0, and one tensor for each earlier block
+        self._new: Tensor | None = None  # features that were added during the current block
+        self._shares: list[Tensor] = []  # contributions of the old features to the remaining y_i of the block
         self._count = 0
 
     def append(self, x: Tensor) -> Tensor:
@@ -51,4 +52,4 @@ class DenseConv1x1:
         shares = conv2d_split(self._old, weight, torch.cat([bias_of(conv) for conv in convs]))
         self._shares = list(shares.chunk(len(convs), dim=1))
         if self._count + BLOCK >= len(self._convs):
-            self._old.clear()  # the last block; no later block reads them
+            self._old.clear()  # this is the last block, so the old features are not needed any more

@@ -18,15 +18,17 @@ class PairwiseSelfAttention(nn.Module):
         logit_ij = w . lrelu([q_i - k_j ; p_i - p_j]) + b,   y_i = sum_j softmax_j(logit_ij) v_j
 
     In the JDNet paper (Section 3.2, Eqs. 2 to 4), the convolutions for q, k and v are called phi, psi and beta. The
-    text of the paper does not mention the positions p and the softmax. In place of w, the authors apply two 1x1
-    convolutions, one after the other; w is their product. At the border of the image, the neighbors are reflected.
+    text of the paper mentions neither the positions p nor the softmax. In place of w, the authors apply two 1x1
+    convolutions, one after the other; w is the product of their weights. Outside the image, the neighbors are pixels
+    of the reflected image.
 
     The plain form (tests/reference) unfolds 49 neighbors of each pixel. This class computes the same result as follows:
 
-    * ``lrelu(d) = (1 + slope) / 2 d + (1 - slope) / 2 |d|``. Terms that are equal for all neighbors of a pixel do not
-      change the softmax. From the features, only ``|q_i - k_j|`` and a term that depends on k_j alone remain.
-    * The position term depends on the place in the window and on the distance to the border. It is therefore computed
-      only for the few cases of :mod:`.window_geometry`.
+    * The leaky ReLU is written as ``lrelu(d) = (1 + slope) / 2 d + (1 - slope) / 2 |d|``. Terms that are equal for all
+      neighbors of a pixel do not change the softmax, and are left out. Two terms of the features remain: a term of
+      ``|q_i - k_j|``, and a term of k_j alone.
+    * The position term depends only on the place of the neighbor in the window, and on the distance of the pixel to the
+      border of the image. It is therefore computed only for the few cases of :mod:`.window_geometry`.
     * :func:`~mmderain.models.layers.window_attention.window_attention` computes the softmax and the sum.
 
     All steps after the convolutions for q, k and v are computed in float32 or float64, even if the model or autocast
@@ -34,8 +36,8 @@ class PairwiseSelfAttention(nn.Module):
 
     Args:
         in_channels: number of input channels.
-        relation_channels: number of channels of q and of k. The product of two convolutions gives w, and there are as
-            many channels between these two.
+        relation_channels: number of channels of q and of k. The first of the two 1x1 convolutions in place of w has the
+            same number of output channels.
         out_channels: number of channels of v and of the result.
         window: side of the window in pixels, odd.
         slope: negative slope of the leaky ReLU.
@@ -68,9 +70,9 @@ class PairwiseSelfAttention(nn.Module):
         """Apply the attention.
 
         Args:
-            x: (N, in_channels, H, W). H and W must be larger than ``window // 2``, because a reflection needs one pixel
-                more than it pads.
-            tile: the part of the image that x shows; None for whole images.
+            x: (N, in_channels, H, W). H and W must be larger than ``window // 2``, because a reflection of n pixels
+                needs a side of at least n + 1 pixels.
+            tile: the part of the image that x contains; None if x contains whole images.
 
         Returns:
             (N, out_channels, H, W).
@@ -90,7 +92,8 @@ class PairwiseSelfAttention(nn.Module):
             position_term = self._position_term((height, width), whole, w_position)
             w_abs = (1 - self.slope) / 2 * w_feature
             y = window_attention(q, surroundings, position_term, w_abs, self.window, self.backend)
-        # The next layers need the layout of x: a sum of two tensors with different layouts takes ten times as long.
+        # The result gets the memory layout of x, because later layers add both tensors. A sum of two tensors with
+        # different memory layouts takes ten times as long.
         layout = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
         return y.to(dtype, memory_format=layout)
 
@@ -99,7 +102,8 @@ class PairwiseSelfAttention(nn.Module):
 
         Args:
             size: height and width of the features.
-            whole: height and width of the whole image, over which the coordinates go from -1 to 1.
+            whole: height and width of the whole image. In each direction, the coordinate is -1 at its first pixel and 1
+                at its last pixel.
             w: weights of the two position channels, (2,).
 
         Returns:
@@ -110,7 +114,7 @@ class PairwiseSelfAttention(nn.Module):
         x, x_around = coordinates(size[1], margin, w, whole[1])
         here = torch.stack(torch.meshgrid(x, y, indexing='xy'))
         there = torch.stack(torch.broadcast_tensors(x_around[None, :, None, :], y_around[:, None, :, None]), dim=0)
-        # Use the precision of w, because neighbors can have equal coordinates in half precision.
+        # Use the precision of w, because in half precision, two neighbors can have equal coordinates.
         weight, bias = self.position.weight.to(w.dtype), bias_of(self.position).to(w.dtype)
         p_here = F.conv2d(here[None], weight, bias)[0]
         p_there = F.conv2d(there.reshape(1, 2, self.window**2, -1), weight, bias).view(there.shape)

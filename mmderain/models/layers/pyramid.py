@@ -1,4 +1,4 @@
-"""Image pyramid through learned or fixed kernels (MAFNet)."""
+"""Image pyramid with learned or fixed kernels (MAFNet)."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 def gaussian_line(size: int, sigma: float = 1.0) -> Tensor:
-    """Return the weights ``exp(-x^2 / (2 sigma^2))`` at ``size`` pixels around 0, with sum 1, float32."""
+    """Return Gaussian weights with sum 1, ``exp(-x^2 / (2 sigma^2)) / sum``, at ``size`` integers around 0, float32."""
     x = torch.arange(size, dtype=torch.float32) - size // 2
     line = torch.exp(-(x**2) / (2 * sigma**2))
     return line / line.sum()
@@ -16,17 +16,18 @@ class ImagePyramid(nn.Module):
     """Halve an image repeatedly: ``I_s = K_s * I_(s-1)``, computed at every second row and column.
 
     A Gaussian K is separable and the same for each channel. With five pixels and a sigma of 1, its weights in one
-    direction are 0.05, 0.24, 0.40, 0.24, 0.05. That is within 0.006 of the usual kernel of Burt and Adelson ("The
-    Laplacian pyramid as a compact image code", 1983), which is 0.05, 0.25, 0.40, 0.25, 0.05.
+    direction are 0.05, 0.24, 0.40, 0.24, 0.05. The usual kernel of Burt and Adelson ("The Laplacian pyramid as a
+    compact image code", 1983) is 0.05, 0.25, 0.40, 0.25, 0.05. The weights of the two kernels differ by at most 0.006.
 
     Args:
-        kind: ``'adaptive'``: learned kernels, channels -> channels, one for each level, which start from the Gaussian;
-            ``'gaussian'``: the Gaussian, fixed; ``'bilinear'``: the mean of 2x2 pixels in place of a kernel.
+        kind: ``'adaptive'``: a separate learned kernel for each halving, which maps all channels to all channels. Its
+            initial values are those of the Gaussian. ``'gaussian'``: the Gaussian, not learned. ``'bilinear'``: the
+            mean of 2x2 pixels in place of a kernel.
         num_levels: number of images, including the input.
-        channels: channels of the image.
+        channels: number of channels of the image.
         kernel_size: side of the kernels in pixels, odd.
-        padding: what lies outside the image: ``'reflect'``, its reflection, which keeps the brightness at the border,
-            or ``'zeros'``, which darkens it.
+        padding: the values that the kernels read outside the image. ``'reflect'`` reflects the image, which keeps the
+            brightness at its border. ``'zeros'`` uses zeros, which darken the border.
     """
 
     def __init__(self, kind: str, num_levels: int, channels: int = 3, kernel_size: int = 5, padding: str = 'reflect'):
@@ -51,7 +52,7 @@ class ImagePyramid(nn.Module):
         return levels
 
     def _halve(self, x: Tensor, kernel: Tensor) -> Tensor:
-        """Convolve with a kernel at every second row and column."""
+        """Convolve an image with a kernel at every second row and column."""
         margin = kernel.shape[-1] // 2
         if self.padding == 'zeros':
             return F.conv2d(x, kernel, stride=2, padding=margin)

@@ -10,14 +10,15 @@ from ..tiling import Tile
 def upsample2x(coarse: Tensor, tile: Tile | None = None, scale: int = 1) -> Tensor:
     """Upsample features by a factor of two, bilinearly with aligned corners.
 
-    With aligned corners, output line n lies at input line ``n (L - 1) / (2 L - 1)``, where L is the number of input
-    lines of the whole image. The result of a tile therefore depends on the position of the tile. With ``tile``, the
-    function interpolates at the same positions as for the whole image.
+    A line is a row or a column. With aligned corners, output line n is interpolated at the input position
+    ``n (L - 1) / (2 L - 1)``, where L is the number of input lines of the whole image. The result for a tile therefore
+    depends on the position of the tile in the image. If ``tile`` is given, the function interpolates at the same
+    positions as for the whole image.
 
     Args:
         coarse: (N, C, h, w).
-        tile: the part of the image that ``coarse`` shows; None for whole images.
-        scale: height and width of a pixel of ``coarse`` in pixels of the image; used only with a tile.
+        tile: the part of the image that ``coarse`` contains; None if ``coarse`` contains whole images.
+        scale: side of a pixel of ``coarse``, in pixels of the image. It is used only if ``tile`` is given.
 
     Returns:
         (N, C, 2 h, 2 w).
@@ -30,7 +31,10 @@ def upsample2x(coarse: Tensor, tile: Tile | None = None, scale: int = 1) -> Tens
 
 
 def _upsample_lines(coarse: Tensor, dim: int, first: int, whole: int) -> Tensor:
-    """Upsample along one dimension; ``coarse`` has the lines from number ``first`` on, of ``whole`` lines in total."""
+    """Upsample along one dimension.
+
+    The whole image has ``whole`` lines. The first line of ``coarse`` is line number ``first`` of the whole image.
+    """
     lines, last = coarse.shape[dim], whole - 1
     position = torch.arange(2 * lines, dtype=torch.float64, device=coarse.device)
     position = ((position + 2 * first) * (last / (2 * last + 1)) - first).clamp(0, lines - 1)

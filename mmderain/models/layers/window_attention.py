@@ -1,9 +1,9 @@
-"""Attention of each pixel over a window, computed by a loop over the places of the window (JDNet).
+"""Attention of each pixel over a window, computed by a loop over the places in the window (JDNet).
 
-The plain form stores the attention weights and the neighbors of all pixels at once. The memory for this is the size of
-the image times the number of places in the window. This module never needs so much memory. All neighbors are views of
-one padded tensor. The image is processed in chunks of rows whose weights stay in the cache. The backward pass computes
-the weights again.
+The plain form stores the attention weights and the neighbors of all pixels at once. Their size is the size of the
+features times the number of places in the window. This module needs less memory. All neighbors are views of one padded
+tensor. The features are processed in chunks of rows. On a CPU, a chunk is so small that its attention weights stay in
+the cache. The attention weights are not stored for the backward pass, which computes them again.
 """
 
 from collections.abc import Iterator
@@ -15,9 +15,10 @@ from torch.autograd.function import once_differentiable
 
 from .window_geometry import border_cases, spread_cases, sum_cases
 
-#: Number of pixels in a chunk, whose attention weights are in memory at the same time. A chunk consists of whole rows
-#: of all images of the batch. With a window of 7, a pixel has 49 weights of 4 bytes. On a CPU, the weights of a chunk
-#: stay in the cache. On a GPU, a chunk is so large that the time for kernel launches is negligible.
+#: Number of pixels in a chunk on a CPU and on a GPU. The attention weights of all pixels of a chunk are in memory at
+#: the same time. A chunk consists of whole rows of all images of the batch. With a window of 7, a pixel has 49 weights
+#: of 4 bytes. On a CPU, the weights of a chunk stay in the cache. On a GPU, a chunk is so large that the time for
+#: kernel launches is negligible.
 CHUNK_PIXELS = 2**13
 CHUNK_PIXELS_GPU = 2**18
 
@@ -29,12 +30,13 @@ def window_attention(
 
     Args:
         q: (N, R, H, W).
-        surroundings: t (1 channel), k (R channels) and v (C channels), padded by ``window // 2`` pixels on each side,
-            (N, 1 + R + C, H + window - 1, W + window - 1).
+        surroundings: concatenation of t (1 channel), k (R channels) and v (C channels), padded by ``window // 2``
+            pixels on each side, (N, 1 + R + C, H + window - 1, W + window - 1).
         position_term: s, (window, window, row cases, column cases), see :mod:`.window_geometry`.
         w: (R,).
         window: side of the window in pixels, odd.
-        backend: ``'torch'``, or ``'triton'``, which needs an NVIDIA GPU and float32. Exported models use ``'torch'``.
+        backend: ``'torch'``, or ``'triton'``, which needs an NVIDIA GPU and float32. An exported model always uses
+            ``'torch'``.
 
     Returns:
         (N, C, H, W).
@@ -48,7 +50,7 @@ def window_attention(
 
 
 def _triton_function(q: Tensor) -> type[torch.autograd.Function]:
-    """Return the Triton implementation if it can run on q, or raise a RuntimeError."""
+    """Return the Triton implementation, or raise a RuntimeError if it cannot process q."""
     if not q.is_cuda or q.dtype != torch.float32:
         raise RuntimeError(
             f"attention_backend='triton' needs float32 on an NVIDIA GPU, found {q.dtype} on {q.device}; set 'torch'"
@@ -81,7 +83,7 @@ class WindowAttention(torch.autograd.Function):
 
 
 def attend(q: Tensor, surroundings: Tensor, position_term: Tensor, w: Tensor, window: int) -> Tensor:
-    """Compute the attention by a loop; arguments and result are those of :func:`window_attention`."""
+    """Compute the attention by a loop. The arguments and the result are those of :func:`window_attention`."""
     out = _empty_result(q, surroundings)
     for rows, neighbors, position in _chunks(q, surroundings, position_term, window):
         weights = _attention_weights(q[:, :, rows], neighbors, position, w)
@@ -134,8 +136,8 @@ def attend_backward(
     return g_q, g_around, g_position, g_w
 
 
-# torch.compile calls custom operators without tracing them. If it traced the loop, it would unroll it to thousands of
-# operations for each layer.
+# torch.compile calls custom operators without tracing them. If torch.compile traced the loop, it would unroll the loop
+# to thousands of operations for each layer.
 attend_operator = torch.library.custom_op('mmderain::window_attention', attend, mutates_args=())
 attend_backward_operator = torch.library.custom_op(
     'mmderain::window_attention_backward', attend_backward, mutates_args=()
@@ -159,11 +161,17 @@ def _empty_gradients(
 def _chunks(
     q: Tensor, surroundings: Tensor, position_term: Tensor, window: int
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Yield each chunk: its rows, the neighbors of its pixels (N, ., window, window, h, W), and its position term."""
+    """Yield each chunk of rows of the features.
+
+    Yields:
+        The rows of the chunk, the neighbors of its pixels, (N, 1 + R + C, window, window, h, W), and its position term,
+        (window, window, h, W), where h is the number of rows in the chunk.
+    """
     height, width = q.shape[2:]
     row_case = border_cases(height, window // 2, q.device)
     if torch.compiler.is_exporting() and not torch.compiler.is_dynamo_compiling():
-        # An exported graph for any size can contain neither a loop over chunks nor the views of unfold().
+        # A graph that is exported for any image size can contain neither a loop over chunks nor the views of unfold().
+        # The only chunk therefore contains all rows.
         along_x = torch.stack([surroundings[..., x : x + width] for x in range(window)], dim=2)
         neighbors = torch.stack([along_x[..., y : y + height, :] for y in range(window)], dim=2)
         yield slice(0, height), neighbors, spread_cases(position_term.index_select(2, row_case), width)
@@ -180,16 +188,16 @@ def _chunks(
 def _attention_weights(q: Tensor, neighbors: Tensor, position_term: Tensor, w: Tensor) -> Tensor:
     """Compute the attention weights for a chunk of rows.
 
-    They are the softmax over the window of ``t_j + s_ij + w . |q_i - k_j|``.
+    The weights are the softmax of ``t_j + s_ij + w . |q_i - k_j|`` over the window.
 
     Args:
         q: queries, (N, R, h, W), where h is the number of rows in the chunk.
-        neighbors: values ``t`` and keys ``k`` of the neighbors, (N, 1 + R, window, window, h, W).
-        position_term: ``s`` for these rows.
+        neighbors: ``t`` and ``k`` of the neighbors, (N, 1 + R, window, window, h, W). Further channels are not used.
+        position_term: ``s`` for the rows of the chunk, (window, window, h, W).
         w: (R,).
 
     Returns:
-        (N, window, window, h, W), which sums to 1 over the two window dimensions.
+        (N, window, window, h, W). The sum over the two window dimensions is 1.
     """
     logits = neighbors[:, 0] + position_term
     for c in range(q.shape[1]):

@@ -1,9 +1,10 @@
 """The window attention of :mod:`.window_attention` as Triton kernels, for NVIDIA GPUs.
 
-One program works on a piece of a row. It computes the softmax in one pass over the window, so attention weights are
-never stored. The forward pass stores the logarithm of the sum of exp(logit) for each pixel. The backward pass computes
-the weights again from it. To compute the gradient of a place, a program reads all windows that contain the place. Two
-programs never add to the same place, so the results of the kernels are the same bit for bit in each run.
+A Triton kernel runs many programs in parallel. Each program works on a piece of a row. It computes the softmax in one
+pass over the window, so the attention weights are never stored. For each pixel, the forward pass stores the logarithm
+of the sum of exp(logit). The backward pass uses this logarithm to compute the weights again. To compute the gradient at
+a place of the surroundings, a program reads all windows that contain the place. Two programs never write to the same
+address. The results of the kernels are therefore the same in each run, bit for bit.
 
 These kernels have not been run on a GPU yet. tests/test_models/test_window_attention_triton.py compares them with the
 torch implementation in Triton's interpreter, and also on a GPU if the machine has one. The kernels are off by default
@@ -79,7 +80,10 @@ def backward_query_kernel(
     height, width, row_cases, column_cases, blocks,
     R: tl.constexpr, C: tl.constexpr, C2: tl.constexpr, WINDOW: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Compute the gradient of q for a piece of a row, and the piece's share of the gradients of w and position term."""
+    """Compute the gradient of q for a piece of a row.
+
+    Also compute the contribution of this piece to the gradients of w and of the position term.
+    """
     margin: tl.constexpr = WINDOW // 2
     n, y = tl.program_id(0) // height, tl.program_id(0) % height
     x = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
@@ -126,7 +130,7 @@ def backward_key_kernel(
     height, width, row_cases, column_cases,
     R: tl.constexpr, C: tl.constexpr, C2: tl.constexpr, WINDOW: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Compute the gradient of the surroundings; the gradient at a place sums over all windows that contain it."""
+    """Compute the gradient of the surroundings. At each place, it is a sum over all windows that contain the place."""
     margin: tl.constexpr = WINDOW // 2
     wide, tall = width + WINDOW - 1, height + WINDOW - 1
     n, row = tl.program_id(0) // tall, tl.program_id(0) % tall
@@ -144,7 +148,7 @@ def backward_key_kernel(
     g_key = tl.zeros((BLOCK,), tl.float32)
     g_v = tl.zeros((C2, BLOCK), tl.float32)
     for shift in range(WINDOW * WINDOW):
-        y, x = row - shift // WINDOW, column - shift % WINDOW  # the pixel whose window contains the place
+        y, x = row - shift // WINDOW, column - shift % WINDOW  # the pixel whose window has the place at `shift`
         looks = (y >= 0) & (y < height) & (x >= 0) & (x < width)
         row_case, column_case = border_case(y, height, margin), border_case(x, width, margin)
         logit = of_key
@@ -209,13 +213,13 @@ class TritonWindowAttention(torch.autograd.Function):
         backward_key_kernel[(n * tall, triton.cdiv(wide, BLOCK))](
             *given, g_around, *sizes(q, of_position), **constants(q, out, window)
         )
-        of_rows = shares.sum((0, 2)).permute(1, 2, 0, 3)  # (window, window, H, cases of columns)
+        of_rows = shares.sum((0, 2)).permute(1, 2, 0, 3)  # (window, window, H, column cases)
         g_position.index_add_(2, border_cases(height, window // 2, q.device), of_rows)
         return g_q, g_around, g_position, shares_w.sum(0), None
 
 
 def sizes(q: Tensor, of_position: Tensor) -> tuple[int, ...]:
-    """Return height, width, and the numbers of row cases and column cases."""
+    """Return the height, the width, the number of row cases, and the number of column cases."""
     return (*q.shape[2:], *of_position.shape[2:])
 
 

@@ -1,9 +1,10 @@
 """Positions of windows relative to the border of an image.
 
-A line is a row or a column of the image. A window of side ``2 m + 1`` crosses the border of the image if its center is
-one of the first m or the last m places of a line. At all other places, the whole window is inside the line. Therefore a
-quantity that depends only on the place in the window and on the border is computed for ``2 m + 1`` cases of a line: one
-case for each of the first m and the last m places, and one case for all places in the middle.
+A line is a row or a column of the image, and a place is a position on a line. A window of side ``2 m + 1`` crosses the
+border of the image if its center is one of the first m or the last m places of a line. At all other places, the whole
+window is inside the image. Some quantities depend only on the position within the window and on the border of the
+image. Such a quantity is equal for all places in the middle. It is therefore computed for only ``2 m + 1`` cases of a
+line: one case for each of the first m and the last m places, and one case for all places in the middle.
 """
 
 import torch
@@ -11,11 +12,11 @@ from torch import Tensor
 
 
 def border_cases(length: int, margin: int, device: torch.device) -> Tensor:
-    """Return the case of each place of a line, (length,).
+    """Return the number of the case of each place of a line, (length,).
 
     The first ``margin`` places have the cases 0, 1, .., ``margin - 1``. All places in the middle have the case
-    ``margin``. The last ``margin`` places have the cases ``margin + 1``, .., ``2 * margin``. In a line of at most
-    ``2 * margin + 1`` places, each place is a case.
+    ``margin``. The last ``margin`` places have the cases ``margin + 1``, .., ``2 * margin``. If a line has at most
+    ``2 * margin + 1`` places, each place has a different case.
     """
     place = torch.arange(length, device=device)
     cases = min(length, 2 * margin + 1)
@@ -27,15 +28,16 @@ def coordinates(length: int, margin: int, like: Tensor, whole: int) -> tuple[Ten
 
     Args:
         length: number of places of the line.
-        margin: m, how far the window reaches to each side.
-        like: tensor whose dtype and device the result has.
-        whole: number of places over which the coordinate goes from -1 to 1: the length of the line in the whole image.
+        margin: m, the number of neighbors in the window on each side of its center.
+        like: tensor with the dtype and the device that the result gets.
+        whole: number of places of the line in the whole image. Along these places, the coordinate increases from -1 to
+            1.
 
     Returns:
         Coordinates of the places, (cases,), and of their neighbors, (2 m + 1, cases). Neighbors outside the line are
         reflected at its ends.
     """
-    # This replaces torch.linspace, with which a model of variable size could not be exported.
+    # With torch.linspace, the model could not be exported for variable image sizes.
     line = torch.arange(length, dtype=like.dtype, device=like.device) / (whole - 1) * 2 - 1
     cases = min(length, 2 * margin + 1)
     place = torch.arange(cases, device=like.device)
@@ -46,7 +48,7 @@ def coordinates(length: int, margin: int, like: Tensor, whole: int) -> tuple[Ten
 
 
 def spread_cases(of_cases: Tensor, width: int) -> Tensor:
-    """Return the value at each place of a line from the values of the cases: (..., cases) -> (..., width)."""
+    """Return, for each place of a line, the value of its case: (..., cases) -> (..., width)."""
     cases = of_cases.shape[-1]
     if cases == width:
         return of_cases
@@ -56,7 +58,7 @@ def spread_cases(of_cases: Tensor, width: int) -> Tensor:
 
 
 def sum_cases(of_places: Tensor, cases: int) -> Tensor:
-    """Return the sum over the places of each case: (..., W) -> (..., cases).
+    """Return, for each case, the sum of the values at all places of this case: (..., W) -> (..., cases).
 
     This is the backward pass of :func:`spread_cases`.
     """

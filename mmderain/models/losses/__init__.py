@@ -1,4 +1,4 @@
-"""The losses of mmderain; this module also makes two losses of torch available in configs."""
+"""The losses of mmderain. This module also registers L1Loss and MSELoss of torch, so that configs can use them."""
 
 from torch import nn
 

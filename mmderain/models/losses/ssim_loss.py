@@ -11,15 +11,15 @@ from mmderain.registry import MODELS
 class SSIMLoss(nn.Module):
     """Negative structural similarity (SSIM), the loss of SIAN (Eq. 13) and JDNet (Eq. 15).
 
-    It is also the second term of the loss of NASNet (Eqs. 6 and 7), except for the constant 1, which has no gradient.
+    The second term of the loss of NASNet is 1 - SSIM (Eqs. 6 and 7). This term has the same gradient as SSIMLoss.
 
     SSIM is computed with an 11x11 Gaussian window of sigma 1.5, zero padding, K = (0.01, 0.03) and L = 1. The images
-    are not clamped. The loss is the mean over images, channels and pixels. It is computed in float32, or in float64 for
-    float64 images, because bf16 and fp16 are too coarse for SSIM.
+    are not clamped. The loss is the mean over images, channels and pixels. If the clean images are float64, the loss is
+    computed in float64. In all other cases, it is computed in float32, because bf16 and fp16 are too coarse for SSIM.
     """
 
-    #: Derainer passes the results of all supervised stages in one call, so that the local statistics of the target are
-    #: computed only once.
+    #: Derainer passes the results of all supervised stages in one call, so that the local statistics of the clean
+    #: images are computed only once.
     takes_stages = True
     window: Tensor
 
@@ -35,7 +35,7 @@ class SSIMLoss(nn.Module):
             target: clean images, (N, C, H, W), in [0, 1].
 
         Returns:
-            Scalar: minus the mean similarity, summed over the stages.
+            Scalar: minus the mean SSIM, summed over the stages.
         """
         dtype = torch.float64 if target.dtype == torch.float64 else torch.float32
         with torch.autocast(pred.device.type, enabled=False):

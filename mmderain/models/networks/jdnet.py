@@ -2,27 +2,29 @@
 
 "Joint Self-Attention and Scale-Aggregation for Self-Calibrated Deraining Network" (arXiv 2008.02763).
 
-Readings. Where the paper leaves a choice open, and where the authors' code differs from the paper, this network follows
-the code, whose weights it loads:
+The paper leaves some choices open, and the authors' code differs from the paper in some points. In these cases, this
+network follows the authors' code, so that the authors' weights fit:
 
-* Eq. 4: the relation has two parts, the difference of features and the difference of learned positions in the image.
-  The paper has only the first.
-* Eqs. 2 and 3: the weights are a softmax over the 49 pixels of the window. Eight value channels share one weight. The
-  paper says that channels can share weights, and gives no number.
-* Section 3.2: batch normalization and leaky ReLU also precede the attention. The paper has them after it only.
-* Eq. 9: a leaky ReLU follows the 1x1 convolution, and the input of the module is added to its result. The upsampling
-  repeats the nearest pixel.
-* Section 3.4: leaky ReLUs follow the 1x1 convolutions, F_1 and F_4. A 1x1 convolution mixes Y_1 and Y_2. The input is
-  added to its result, and a leaky ReLU follows.
-* Section 3.1: a 1x1 convolution with leaky ReLU mixes all features before each unit, and before the last convolution.
-* The authors' code keeps torch's initial weights. The batch sizes are only given in the code.
+* Eq. 4: the relation of two pixels has two parts: the difference of their features, and the difference of their
+  positions after a learned convolution. The paper has only the first part.
+* Eqs. 2 and 3: the attention weights are a softmax over the 49 pixels of the window. All eight value channels share
+  these weights. The paper says that channels can share weights, but does not say how many channels.
+* Section 3.2: batch normalization and leaky ReLU are applied before and after the attention. In the paper, they are
+  applied only after it.
+* Eq. 9: a leaky ReLU follows the 1x1 convolution, and the input of the module is then added. The upsampling is
+  nearest-neighbor interpolation.
+* Section 3.4: a leaky ReLU follows each of the two 1x1 convolutions at the input, and each of F_1 and F_4. At the end,
+  a 1x1 convolution mixes Y_1 and Y_2. The input of the module is then added, and another leaky ReLU follows.
+* Section 3.1: after each unit, a 1x1 convolution with leaky ReLU mixes the features of the first convolution and the
+  results of all units so far.
+* The initial weights are torch's defaults. Only the authors' code gives the batch sizes.
 
-The attention of the authors' code needs CUDA. This code runs on every device. It computes the same result as the
-authors' code, but computes two things in another way:
+The attention in the authors' code needs CUDA. This network runs on every device. It gives the same results as the
+authors' code, but computes two parts in another way:
 
 * The attention is a loop over the window (:class:`~mmderain.models.layers.PairwiseSelfAttention`).
-* The 1x1 convolutions after the two kinds of concatenations, of scales and of units, are rearranged
-  (:func:`~mmderain.models.layers.conv1x1_upsampled`, :class:`~mmderain.models.layers.DenseConv1x1`).
+* The 1x1 convolutions of concatenated scales (:func:`~mmderain.models.layers.conv1x1_upsampled`) and of concatenated
+  results of units (:class:`~mmderain.models.layers.DenseConv1x1`) are computed without the concatenation.
 """
 
 from collections.abc import Sequence
@@ -44,7 +46,7 @@ SLOPE = 0.2
 
 
 def lrelu(x: Tensor) -> Tensor:
-    """Apply the leaky ReLU in place; the original values of ``x`` must not be needed afterwards."""
+    """Apply the leaky ReLU in place. The original values of ``x`` are lost."""
     return F.leaky_relu_(x, SLOPE)
 
 
@@ -107,7 +109,7 @@ class ScaleAggregation(nn.Module):
 class SelfCalibratedBottleneck(nn.Module):
     """Self-calibrated convolution: a plain branch and a gated branch (Section 3.4).
 
-    The gate is computed from the features of the gated branch, at full and at a quarter of the resolution.
+    The gate is computed from the features of the gated branch, at full resolution and at a quarter of the resolution.
     """
 
     def __init__(self, channels: int) -> None:
@@ -127,7 +129,7 @@ class SelfCalibratedBottleneck(nn.Module):
         w = lrelu(self.gated_in(s))  # X_1
         context = F.interpolate(self.context(F.avg_pool2d(w, 4)), w.shape[-2:], mode='nearest')  # Eqs. 10 and 11: X'_1
         gate = context.add_(w).sigmoid_()
-        # Eqs. 12 and 13: Y_1. No activation follows the convolutions F_2 and F_3, so the gate weights signed values.
+        # Eqs. 12 and 13: Y_1. No activation follows the convolutions F_2 and F_3, so the gate multiplies signed values.
         w = lrelu(self.gated_out(self.gated(w) * gate))
         return lrelu(self.out(torch.cat([u, w], dim=1)).add_(s))
 
@@ -135,14 +137,15 @@ class SelfCalibratedBottleneck(nn.Module):
 class JointUnit(nn.ModuleList):
     """Joint unit: self-attention, scale aggregation and self-calibration, one after the other (Section 3.1).
 
-    The variants of Table 2 leave out self-attention, or self-attention and self-calibration.
+    In Table 2, variant R_2 has no self-attention, and variant R_1 has neither self-attention nor self-calibration.
     """
 
     def forward(self, x: Tensor, tile: Tile | None, with_cp: bool) -> Tensor:
         """Return (N, C, H, W) for (N, C, H, W)."""
         for part in self:
             if isinstance(part, SelfAttention):
-                # Checkpointing would compute the attention twice, so batch normalizations would count a batch twice.
+                # Checkpointing would compute the attention twice. Its batch normalizations would then update their
+                # running statistics twice for each batch.
                 x = part(x, tile)
             else:
                 x = maybe_checkpoint(part, x, enabled=with_cp)
@@ -151,7 +154,7 @@ class JointUnit(nn.ModuleList):
 
 @MODELS.register_module()
 class JDNet(BaseModule):
-    """Joint network of self-attention, scale aggregation and self-calibrated convolution, densely connected.
+    """Densely connected network of units with self-attention, scale aggregation and self-calibrated convolution.
 
     Args:
         channels: number of feature channels C, 32 in the paper (Section 3.6).
@@ -160,10 +163,12 @@ class JDNet(BaseModule):
         use_calibration: False leaves out the self-calibrated convolution (R_1 of Table 2).
         attention_backend: ``'torch'``, or ``'triton'`` for Triton kernels, which need an NVIDIA GPU. These kernels have
             not been run on a GPU yet.
-        image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets more.
-        with_cp: whether to save memory in training. The backward pass then computes the activations inside of scale
-            aggregation and self-calibration again.
-        init_cfg: config of mmengine's weight initialization. None keeps that of torch, as the authors' code does.
+        image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets a larger
+            number.
+        with_cp: whether to save memory in training by gradient checkpointing. The backward pass then computes the
+            activations inside the scale aggregation and the self-calibration again.
+        init_cfg: config of mmengine's weight initialization. None keeps torch's initial weights, as the authors' code
+            does.
 
     The network reads and returns BGR images, because the authors train and test on BGR images. With the default
     arguments, the network has 4,681,859 parameters.
@@ -184,7 +189,7 @@ class JDNet(BaseModule):
         self.with_cp = with_cp
         self.spec = NetworkSpec(
             channel_order='bgr',
-            min_size=4,  # for the reflection at the border (7x7 window) and the pooling by 4
+            min_size=4,  # needed by the reflection at the border (7x7 window), and by the pooling by 4
             bytes_per_pixel=256 * channels,
             takes_tile=True,
             export_multiple=4,
@@ -209,7 +214,7 @@ class JDNet(BaseModule):
 
         Args:
             x: rainy images O (N, 3, H, W), BGR in [0, 1]. H and W are at least 4.
-            tile: the part of the images that ``x`` shows; None for whole images.
+            tile: the part of the images that ``x`` contains; None if ``x`` contains whole images.
 
         Returns:
             A list with one result: the derained images B, (N, 3, H, W), BGR.
@@ -219,6 +224,6 @@ class JDNet(BaseModule):
         dense = DenseConv1x1(cast('Sequence[nn.Conv2d]', self.fuse), features)
         for unit in self.units:
             features = lrelu(dense.append(unit(features, tile, self.with_cp)))  # conv1x1(cat[all features so far])
-        # A leaky ReLU also follows the last convolution (Section 3.1). In contrast to a ReLU, it allows negative rain.
+        # A leaky ReLU also follows the last convolution (Section 3.1). Unlike a ReLU, it allows negative rain.
         rain = lrelu(self.conv_out(features))
         return [x - rain]  # Eq. 1

@@ -1,6 +1,7 @@
 """MAFNet: Zhang et al., "Multifocal Attention-Based Cross-Scale Network for Image De-raining", ACM MM 2021.
 
-This code was written from the paper. The docstring of :class:`MAFNet` lists how it reads what the paper leaves open.
+This code was written from the paper. The docstring of :class:`MAFNet` lists the choices that the paper leaves open, and
+the decisions of this code.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,7 +43,10 @@ CHOICES = dict(
 
 
 class SpatialAttention(nn.Module):
-    """Spatial CSSAB (Eqs. 3 to 5): in each band, pixels of the larger scale attend to anchors of the smaller scale."""
+    """Spatial cross-scale similarity attention block (CSSAB, Eqs. 3 to 5).
+
+    In each wavelet band, the pixels of the larger scale attend to the anchors of the smaller scale.
+    """
 
     wavelet: Tensor
 
@@ -56,21 +60,25 @@ class SpatialAttention(nn.Module):
 
     def forward(self, large: Tensor, small: Tensor) -> Tensor:
         """Return (N, C, H, W) from large (N, C, H, W) and small (N, C, h, w), all sides even."""
-        # FRCB: a wavelet, and a pixel-shuffle that brings its four bands back to full size.
+        # Feature re-calibrated block (FRCB): the Haar wavelet, and a pixel-shuffle that makes maps of full size from
+        # its four bands.
         q = band_pixels(conv1x1_haar(large, self.query, self.wavelet))
-        # SPP: anchors of the smaller scale.
+        # Spatial pyramid pooling (SPP): the anchors of the smaller scale.
         k = pool_anchors(band_maps(conv1x1_haar(small, self.key, self.wavelet)))
         v = pool_anchors(band_maps(conv1x1_haar(small, self.value, self.wavelet)))
-        # With rows that are not contiguous, torch would use a slower kernel that keeps the attention maps.
+        # If the rows were not contiguous, torch would use a slower kernel that stores the attention maps.
         k, v = k.transpose(2, 3).contiguous(), v.transpose(2, 3).contiguous()
-        # The bands are the heads of torch's function. The paper does not scale the products.
+        # The bands take the place of the heads in torch's function. The paper does not scale the products.
         attended = F.scaled_dot_product_attention(q, k, v, scale=1.0)
         del q
         return self.out(merge_band_pixels(attended, *large.shape[-2:])).add_(large)
 
 
 class ChannelAttention(nn.Module):
-    """Channel CSSAB (Eq. 6): mix the channels of the larger scale by their similarity to those of the smaller scale."""
+    """Channel cross-scale similarity attention block (CSSAB, Eq. 6).
+
+    The block mixes the channels of the larger scale. The weights are the similarities to channels of the smaller scale.
+    """
 
     def __init__(self, channels: int, num_heads: int) -> None:
         super().__init__()
@@ -83,16 +91,18 @@ class ChannelAttention(nn.Module):
 
     def forward(self, large: Tensor, small: Tensor) -> Tensor:
         """Return (N, C, H, W) from large (N, C, H, W) and small (N, C, h, w)."""
-        # SPP comes before the 1x1 convolutions, which costs less. Both are linear, so the result is the same.
+        # SPP is computed before the 1x1 convolutions, because this takes less time. SPP and the convolutions are
+        # linear, so the result is the same.
         q = conv1x1_anchors(pool_anchors(large), self.query).unflatten(1, (self.num_heads, -1))
         k = conv1x1_anchors(pool_anchors(small), self.key).unflatten(1, (self.num_heads, -1))
-        # (N, heads, channels of k, channels of q): each column is a mixture of the channels of v.
+        # (N, heads, channels of k, channels of q). Each column contains the weights of the channels of v in one channel
+        # of the result.
         mix = torch.softmax(k @ q.transpose(-1, -2), dim=-2)
         return mix_conv1x1(large, self.value, mix).add_(large)
 
 
 class ConvInteraction(nn.Module):
-    """Model-4 of Table 1: a convolution of both scales, added to the larger."""
+    """Model-4 of Table 1: convolve the concatenation of both scales, and add the result to the larger scale."""
 
     def __init__(self, channels: int, kernel_size: int) -> None:
         super().__init__()
@@ -119,7 +129,15 @@ def upsample_to(large: Tensor, small: Tensor) -> Tensor:
 
 
 class CrossScale(nn.Module):
-    """Let each scale interact with the next coarser one; the coarsest interacts with itself."""
+    """Let each scale interact with the next coarser scale. The coarsest scale interacts with itself.
+
+    Args:
+        make: function that builds the module for the interaction of two scales.
+        num_scales: number of scales.
+        isolated: whether each scale interacts only with itself.
+        coarse_to_fine: whether a scale reads the result of the coarser scale. If False, it reads the features of the
+            coarser scale before any interaction.
+    """
 
     def __init__(self, make: Callable[[], nn.Module], num_scales: int, isolated: bool, coarse_to_fine: bool) -> None:
         super().__init__()
@@ -128,7 +146,7 @@ class CrossScale(nn.Module):
         self.coarse_to_fine = coarse_to_fine
 
     def forward(self, scales: list[Tensor]) -> list[Tensor]:
-        """Return enhanced features, finest first. With ``coarse_to_fine``, a scale reads the coarser result."""
+        """Return the enhanced features of each scale, finest scale first."""
         out = list(scales)
         for s in reversed(range(len(scales))):
             source = out if self.coarse_to_fine else scales
@@ -138,15 +156,16 @@ class CrossScale(nn.Module):
 
 
 def make_upsampling(channels: int, kind: str) -> nn.Sequential:
-    """Return an upsampling by two, (N, C, H, W) -> (N, C, 2 H, 2 W), by pixel-shuffle and one convolution."""
-    # The shuffle divides the number of channels by four. A convolution before or after it multiplies it by four.
+    """Build a module that upsamples features by two with a pixel-shuffle, (N, C, H, W) -> (N, C, 2 H, 2 W)."""
+    # The pixel-shuffle divides the number of channels by four. A convolution before or after the pixel-shuffle
+    # multiplies the number of channels by four.
     if kind == 'conv_shuffle':
         return nn.Sequential(conv3x3(channels, 4 * channels), nn.PixelShuffle(2), nn.LeakyReLU(SLOPE, inplace=True))
     return nn.Sequential(nn.PixelShuffle(2), conv1x1(channels // 4, channels), nn.LeakyReLU(SLOPE, inplace=True))
 
 
 class BasicModule(nn.Module):
-    """Attention-based basic module: channel interaction at half size, long skip, spatial interaction."""
+    """Attention-based basic module: channel interaction at half size, long skip connection, spatial interaction."""
 
     def __init__(
         self, channels: int, channel: CrossScale, spatial: CrossScale, num_scales: int, upsampling: str
@@ -161,7 +180,7 @@ class BasicModule(nn.Module):
         self.spatial = spatial
 
     def forward(self, scales: list[Tensor]) -> list[Tensor]:
-        """Return enhanced features, finest first."""
+        """Return the enhanced features of each scale, finest scale first."""
         halved = self.channel([down(x) for down, x in zip(self.down, scales, strict=True)])
         lifted = [x + up(y) for up, x, y in zip(self.up, scales, halved, strict=True)]
         del halved
@@ -173,66 +192,81 @@ class MAFNet(BaseModule):
     """Multifocal attention-based cross-scale network.
 
     Args:
-        channels: number of feature channels, which the paper calls kernels: 64, and 32 and 96 in its Table 4. It must
-            be a multiple of 4 and of ``num_heads``.
+        channels: number of feature channels, which the paper calls kernels. The network of the paper has 64; Table 4
+            also lists 32 and 96. The number must be a multiple of 4 and of ``num_heads``.
         num_modules: number of basic modules, 8 in the paper and 6 to 10 in its Table 3.
         num_heads: number of heads of the channel attention, 4 in the paper and 1 to 16 in its Table 2.
-        pyramid: ``'adaptive'`` (learned kernels), ``'gaussian'`` or ``'bilinear'`` (Table 1).
-        interaction: how scales interact (Table 1). ``'both'`` uses both attentions, ``'spatial'`` and ``'channel'`` one
-            of them, ``'conv'`` a convolution. With ``'none'``, every scale attends to itself.
+        pyramid: kind of the image pyramid (Table 1): ``'adaptive'`` (learned kernels), ``'gaussian'`` (fixed kernels)
+            or ``'bilinear'`` (means of 2x2 pixels).
+        interaction: how scales interact (Table 1). ``'both'`` uses the spatial and the channel attention.
+            ``'spatial'`` and ``'channel'`` use only one of the two attentions. ``'conv'`` uses a convolution. With
+            ``'none'``, every scale attends only to itself.
         pyramid_kernel: side of the kernels of the pyramid in pixels, 5 or 3.
-        pyramid_padding: what these kernels read outside the image: its reflection (``'reflect'``) or ``'zeros'``.
-        spatial_order: in ``'parallel'``, the spatial attention of every scale reads the features before any spatial
-            attention. In ``'coarse_to_fine'``, the coarsest scale comes first, and a finer scale reads the result of
-            the coarser one.
-        upsampling: ``'conv_shuffle'`` is a 3x3 convolution to four times the channels and then a pixel-shuffle.
-            ``'shuffle'`` is a pixel-shuffle to a quarter of the channels and then a 1x1 convolution to ``channels``.
-        conv_kernel: side of the convolution of ``interaction='conv'`` in pixels, 1 or 3.
-        image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets more.
-        with_cp: whether the backward pass computes the activations of each module again, to save memory in training.
-        init_cfg: config of mmengine's weight initialization. None keeps that of torch; the paper mentions no other one.
+        pyramid_padding: the values that the kernels of the pyramid read outside the image. ``'reflect'`` reflects the
+            image, and ``'zeros'`` uses zeros.
+        spatial_order: with ``'parallel'``, the spatial attention of a scale reads the features that the coarser scale
+            has before its own spatial attention. With ``'coarse_to_fine'``, the coarsest scale is computed first, and a
+            finer scale reads the result of the coarser scale.
+        upsampling: ``'conv_shuffle'`` is a 3x3 convolution to ``4 * channels`` and then a pixel-shuffle. ``'shuffle'``
+            is a pixel-shuffle to ``channels / 4`` and then a 1x1 convolution to ``channels``.
+        conv_kernel: side in pixels of the convolution kernel with ``interaction='conv'``, 1 or 3.
+        image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets a larger
+            number.
+        with_cp: whether to save memory in training by gradient checkpointing. The backward pass then computes the
+            activations of each module again.
+        init_cfg: config of mmengine's weight initialization. None keeps torch's initial weights, because the paper
+            mentions no initialization.
 
     Raises:
-        ValueError: a keyword has a value that is not listed here, or the channels cannot be split.
+        ValueError: an argument has a value that is not listed here, or ``channels`` is not a multiple of 4 and of
+            ``num_heads``.
 
-    The paper states these parts: three scales, the learnable kernels of the pyramid, the two attentions with their Haar
-    bands and 110 anchors, the order of the parts of a basic module, and ``B = O - R``. It leaves other choices open.
+    The paper specifies these parts: three scales, the learnable kernels of the pyramid, the two attentions with their
+    Haar bands and 110 anchors, the order of the steps in a basic module, and ``B = O - R``. The paper leaves the other
+    choices open. Each entry of the list below names a passage of the paper, and says how this code reads it.
 
     Readings:
         * Section 3.1, Eq. 2, size of K. The text makes the kernel of a Gaussian pyramid learnable and changes nothing
-          else. Therefore all kernels have the usual 5x5 pixels. The learned ones map 3 to 3 channels without bias, and
-          start from the Gaussian (``pyramid_kernel``).
-        * Section 3.1, border of the image. Zeros would darken it, and the fixed Gaussian of Table 1 cannot learn to
-          correct that. Therefore all kernels read the reflected image (``pyramid_padding``).
-        * Section 3.1, "smaller-scale". The factor between two scales is two, as in a Gaussian pyramid.
-        * Section 4.2.1, "downsampling kernel". Each pixel is the mean of 2x2 pixels, which is bilinear sampling by two.
-        * Section 3.2, Eqs. 3 to 5. Q, K and V are 1x1 convolutions, which Fig. 4 omits. Another one follows the
-          attention, as in the non-local block that Eq. 3 starts from. The Haar wavelet is orthonormal and not inverted.
+          else. Therefore all kernels have the usual size of 5x5 pixels. A learned kernel maps 3 channels to 3 channels
+          without bias. Its initial values are those of the Gaussian. See ``pyramid_kernel``.
+        * Section 3.1, border of the image. Zero padding would darken the border, and the fixed Gaussian of Table 1
+          cannot learn to correct this. Therefore all kernels read the reflected image. See ``pyramid_padding``.
+        * Section 3.1, "smaller-scale". Each scale has half the side of the previous scale, as in a Gaussian pyramid.
+        * Section 4.2.1, "downsampling kernel". Each pixel is the mean of 2x2 pixels. This equals bilinear interpolation
+          at half the resolution.
+        * Section 3.2, Eqs. 3 to 5. Three 1x1 convolutions compute Q, K and V. Fig. 4 does not show them. Another 1x1
+          convolution follows the attention, as in the non-local block on which Eq. 3 is based. The Haar wavelet is
+          orthonormal. It is not inverted after the attention.
         * Section 3.2, Eq. 4. Each band has its own softmax over its 110 anchors, because M has a separate dimension for
-          the four bands, and the text searches each band individually. The products are not scaled.
-        * Section 3.3, Eq. 6, V. V is a 1x1 convolution of the larger scale. The text calls it unchanged, because SPP
-          shortens only Q and K. No convolution follows the attention, because Eq. 6 has none.
-        * Section 3.3, Eq. 6, softmax. It runs over the channels of K, which V is multiplied by. Section 4.2.2 calls the
-          result the weighted average of the channels of a head.
-        * Section 3.4, order of the scales. "Coarse to fine" is said of the sequence of modules. Nothing says that a
-          scale waits for another one. Therefore the spatial attentions of all scales are parallel, as the channel
-          attentions are (``spatial_order``).
-        * Section 3.4, "down-sample". This is a 3x3 convolution of stride 2 with leaky ReLU 0.2.
-        * Section 3.4, "pixel-shuffle". The channel attention gives 64 channels (Section 4.2.2), and the long skip adds
-          64 channels. The shuffle divides the channels by four, so there must be a convolution that the text omits. In
-          the paper cited for pixel-shuffle, a 3x3 convolution from 64 to 256 channels comes first. This is the default,
-          with leaky ReLU 0.2 after the shuffle. A shuffle without a convolution ahead, as in Section 3.2, and a 1x1
-          convolution from 16 to 64 channels learned much worse (docs/en/networks.md). This does not fit the scores of
-          Table 6 (``upsampling``).
-        * Section 3.4, long skip. The input of a module is added to the upsampled features.
-        * Section 3.4, entrance and fusion. The entrance has 3x3 convolutions without activation. The fusion upsamples
-          bilinearly. A 3x3 convolution to ``channels`` with leaky ReLU 0.2 and a 3x3 convolution to 3 channels follow.
-        * Section 4.2.1, Model-3 and Model-4. In Model-3, every scale attends to itself. In Model-4, the simplest
-          interaction is a 1x1 convolution of both scales. With 3x3, it would be larger than the full network
-          (``conv_kernel``).
-        * Weights are shared neither between scales nor between modules. Sides of the image are multiples of 8.
+          the four bands, and because the text says that each band is searched individually. The products are not
+          scaled.
+        * Section 3.3, Eq. 6, V. A 1x1 convolution of the larger scale computes V. The text says that V remains
+          unchanged. This code reads this as: SPP is not applied to V. No convolution follows the attention, because
+          Eq. 6 has none.
+        * Section 3.3, Eq. 6, softmax. The softmax runs over the channels of K. Each channel of the result is then a
+          weighted average of the channels of V in one head, as Section 4.2.2 describes it.
+        * Section 3.4, order of the scales. The text uses "coarse-to-fine" for the sequence of modules. It does not say
+          that a scale waits for the result of another scale. Therefore the spatial attentions of all scales are
+          parallel, like the channel attentions. See ``spatial_order``.
+        * Section 3.4, "down-sample". This is a 3x3 convolution of stride 2 and a leaky ReLU with slope 0.2.
+        * Section 3.4, "pixel-shuffle". The channel attention returns 64 channels (Section 4.2.2), and the long skip
+          connection adds 64 channels. The pixel-shuffle divides the number of channels by four. Therefore there must
+          be a convolution that the text does not mention. In the paper cited for the pixel-shuffle, a 3x3 convolution
+          from 64 to 256 channels comes first. This is the default, with a leaky ReLU of slope 0.2 after the
+          pixel-shuffle. The alternative has no convolution before the pixel-shuffle, as in Section 3.2, and a 1x1
+          convolution from 16 to 64 channels after it. The alternative learned much worse (docs/en/networks.md), which
+          does not fit the scores of Table 6. See ``upsampling``.
+        * Section 3.4, long skip connection. The input of a module is added to the upsampled features.
+        * Section 3.4, entrance and fusion. The entrance has a 3x3 convolution without activation for each scale. The
+          fusion upsamples all scales bilinearly to full size, and concatenates them. A 3x3 convolution to ``channels``,
+          a leaky ReLU of slope 0.2 and a 3x3 convolution to 3 channels follow.
+        * Section 4.2.1, Model-3 and Model-4. In Model-3, every scale attends only to itself. In Model-4, the simplest
+          interaction is a 1x1 convolution of both scales. With 3x3 convolutions, Model-4 would have more parameters
+          than the full network. See ``conv_kernel``.
+        * Weights are shared neither between scales nor between modules. The sides of the image must be multiples of 8.
 
-    With the default arguments, the network has 5,298,373 parameters, and 1,779,397 with ``upsampling='shuffle'``.
+    With the default arguments, the network has 5,298,373 parameters. With ``upsampling='shuffle'``, it has 1,779,397
+    parameters.
     """
 
     def __init__(
@@ -262,9 +296,11 @@ class MAFNet(BaseModule):
         self.with_cp = with_cp
         self.spec = NetworkSpec(
             min_size=8,
-            size_multiple=8,  # two halvings, one inside a module, and Haar's at the coarsest scale (1/8 of the sides)
+            # The coarsest scale has 1/4 of the image's height and width. At this scale, the Haar wavelet and the
+            # convolution of stride 2 in a module need an even height and width.
+            size_multiple=8,
             bytes_per_pixel=48 * channels,
-            export_any_size=False,  # the grids of the anchors depend on the size
+            export_any_size=False,  # the cells of the anchor grids depend on the image size
             renamed_keys={'enter': 'conv_in', 'enter_spatial': 'spatial_in', 'leave': 'conv_out'},
         )
 
@@ -301,7 +337,7 @@ class MAFNet(BaseModule):
             x: rainy images O (N, 3, H, W), RGB in [0, 1], H and W multiples of 8.
 
         Returns:
-            One result B, (N, 3, H, W).
+            A list with one result: the derained images B, (N, 3, H, W), RGB.
         """
         scales = [conv(level) for conv, level in zip(self.conv_in, self.pyramid(x), strict=True)]
         scales = self.spatial_in(scales)

@@ -1,12 +1,13 @@
 """NAFNet: Chen et al., "Simple Baselines for Image Restoration", ECCV 2022 (arXiv 2204.04676).
 
 This code was written from the paper's equations. The authors' code is https://github.com/megvii-research/NAFNet. The
-names of modules follow that code, so that its checkpoints fit without a conversion.
+modules have the same names as in the authors' code. The state dicts of both implementations therefore have the same
+keys.
 
 Differences from the authors' code:
 
-* Sides that are not a multiple of ``2 ** levels`` are padded by :meth:`mmderain.models.Derainer.restore`, which
-  reflects the image. The authors pad with zeros.
+* If a side of an image is not a multiple of ``2 ** levels``, :meth:`mmderain.models.Derainer.restore` pads the image by
+  reflection. The authors' code pads with zeros.
 * The paper has no deraining model. The default numbers of blocks were chosen for mmderain.
 """
 
@@ -24,7 +25,7 @@ from ..spec import NetworkSpec
 
 
 class LayerNorm2d(nn.Module):
-    """Normalize each pixel over its channels (Ba et al., 2016): zero mean, unit variance, then scale and shift."""
+    """Normalize each pixel over its channels to zero mean and unit variance, then scale and shift (Ba et al., 2016)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -38,7 +39,7 @@ class LayerNorm2d(nn.Module):
 
 
 class SimpleGate(nn.Module):
-    """Multiply the first half of the channels by the second (Eq. 4)."""
+    """Multiply the first half of the channels by the second half (Eq. 4)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C / 2, H, W) for (N, C, H, W)."""
@@ -47,7 +48,7 @@ class SimpleGate(nn.Module):
 
 
 class NAFBlock(nn.Module):
-    """Nonlinear activation free block (Fig. 3d): two parts with residual connections, convolutional and feed-forward.
+    """Nonlinear activation free block (Fig. 3d): a convolutional and a feed-forward part, each with a residual path.
 
     Args:
         channels: number of input and output channels, C.
@@ -83,13 +84,16 @@ class NAFNet(BaseModule):
 
     Args:
         width: number of channels at full resolution. Each level of the encoder doubles it.
-        encoder_blocks: number of blocks of each level of the encoder, from full resolution to coarse.
+        encoder_blocks: number of blocks in each level of the encoder, from full resolution to coarse.
         middle_blocks: number of blocks at the coarsest resolution.
-        decoder_blocks: number of blocks of each level of the decoder, from coarse to full resolution. The decoder has
-            as many levels as the encoder.
-        image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets more.
-        with_cp: whether the backward pass computes the activations of each block again, to save memory in training.
-        init_cfg: config of mmengine's weight initialization. None keeps that of torch, which the authors also use.
+        decoder_blocks: number of blocks in each level of the decoder, from coarse to full resolution. The decoder must
+            have as many levels as the encoder.
+        image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets a larger
+            number.
+        with_cp: whether to save memory in training by gradient checkpointing. The backward pass then computes the
+            activations of each block again.
+        init_cfg: config of mmengine's weight initialization. None keeps torch's initial weights, as the authors' code
+            does.
 
     Raises:
         ValueError: encoder and decoder differ in the number of levels.

@@ -1,19 +1,20 @@
 """NASNet: Qin and Wang, 2019.
 
-"NASNet: A Neuron Attention Stage-by-Stage Net for Single Image Deraining" (arXiv 1912.03151). It is not the network of
-the same name from neural architecture search.
+"NASNet: A Neuron Attention Stage-by-Stage Net for Single Image Deraining" (arXiv 1912.03151). A network from neural
+architecture search has the same name, but is unrelated.
 
-Readings. The paper leaves these choices open. They are those of the authors' code. The parameter counts of Table 6 and
-the outputs of the code confirm them:
+The paper leaves some choices open. This network makes the same choices as the authors' code. The parameter counts of
+Table 6 and the outputs of the authors' code confirm these choices:
 
 * A stage has 18 blocks.
-* Fig. 2: the second convolution of a block reads the input of the block and the result of the first one.
-* A convolution follows the blocks of a stage, ahead of the long skip connection.
-* A 3x3 and a 1x1 convolution, then the neuron attention, fuse the stages. Two convolutions follow.
-* The network reads normalized images, and adds the normalized image to its result.
-* Torch's initial weights are kept. The paper and the code mention no other ones.
+* Fig. 2: the second convolution of a block reads the input of the block and the result of the first convolution.
+* A convolution follows the blocks of a stage, before the long skip connection is added.
+* A 3x3 convolution, a 1x1 convolution and the neuron attention fuse the results of the stages. Two 3x3 convolutions
+  follow.
+* The network reads normalized images. It adds the normalized rainy image to the result of the last convolution.
+* The initial weights are torch's defaults. The paper and the code mention no other initialization.
 
-Difference from the paper that does not change the result: a convolution of concatenated features is computed as a sum
+One difference from the paper does not change the result: a convolution of concatenated features is computed as a sum
 of convolutions (:func:`~mmderain.models.layers.conv2d_split`).
 """
 
@@ -29,9 +30,10 @@ from ..spec import NetworkSpec
 
 
 class NeuronAttention(nn.Module):
-    """Weight each value by a gate (Section 3.1).
+    """Multiply each value by a gate (Section 3.1).
 
-    The gate depends on the 3x3 neighbors of the value in its channel, and on all channels at the same pixel.
+    To compute the gates, a depthwise 3x3 convolution first reads the neighbors in each channel. A 1x1 convolution then
+    mixes all channels at each pixel.
     """
 
     def __init__(self, channels: int, kernel_size: int = 3) -> None:
@@ -48,8 +50,8 @@ def build_attention(kind: str | None, channels: int) -> nn.Module:
     """Build an attention module.
 
     Args:
-        kind: ``'neuron'`` for :class:`NeuronAttention`, ``'se'`` for squeeze and excitation (of timm, with reduction
-            16), or None for no attention.
+        kind: ``'neuron'`` for :class:`NeuronAttention`, ``'se'`` for timm's squeeze and excitation with reduction 16,
+            or None for no attention.
         channels: number of channels.
     """
     if kind == 'neuron':
@@ -78,7 +80,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, H, W) for (N, C, H, W)."""
-        # b = conv2(cat[x, a]) with a = relu(conv1(x)). No variable holds a, so that its memory is freed early.
+        # b = conv2(cat[x, a]) with a = relu(conv1(x)). The code has no variable for a, so that its memory is freed
+        # early.
         b = conv2d_split((x, self.conv1(x).relu_()), self.conv2.weight, self.conv2.bias, padding=1)
         return self.attention(b).add_(x)  # local residual learning
 
@@ -107,17 +110,19 @@ class NASNet(BaseModule):
     Args:
         channels: number of feature channels C, 64 in the paper (Section 4.1).
         num_stages: number of stages, 3 in the paper and 1 to 4 in its Table 8.
-        num_blocks: number of blocks in each stage. With 18, the number of parameters is that of Table 6.
+        num_blocks: number of blocks in each stage. The default, 18, gives the number of parameters of Table 6.
         attention: ``'neuron'``, ``'se'`` (SENet of Table 7) or None (PlainNet of Table 7).
         fuse_stages: False leaves out the fusion of the stages. The result of the last stage then goes directly to the
             last two convolutions (DirectNet of Table 9).
-        image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets more.
-        with_cp: whether the backward pass computes the activations of each block again, to save memory in training.
-        init_cfg: config of mmengine's weight initialization. None keeps that of torch.
+        image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets a larger
+            number.
+        with_cp: whether to save memory in training by gradient checkpointing. The backward pass then computes the
+            activations of each block again.
+        init_cfg: config of mmengine's weight initialization. None keeps torch's initial weights.
 
-    The network reads normalized images. The mean and the standard deviation, which differ between data sets, are set in
-    the ``Derainer`` that contains the network. The target of the network is the clean image in [0, 1]. With the default
-    arguments, the network has 6,508,931 parameters, and 6,244,931 without attention (Table 6).
+    The network reads normalized images. The mean and the standard deviation differ between data sets. They are settings
+    of the ``Derainer`` that contains the network. The target of the network is the clean image in [0, 1]. With the
+    default arguments, the network has 6,508,931 parameters. Without attention, it has 6,244,931 parameters (Table 6).
     """
 
     def __init__(
@@ -133,9 +138,11 @@ class NASNet(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         self.fuse_stages = fuse_stages
-        # Each 3x3 convolution, also a depthwise one, extends the receptive field by one pixel on each side.
+        # Each 3x3 convolution extends the receptive field by one pixel on each side. The depthwise convolution of the
+        # neuron attention is one of them.
         convolutions_of_block = 3 if attention == 'neuron' else 2
-        # The last term of the halo: 1 each for conv_in, fuse1, attention, conv_out1 and conv_out2, and 1 as a reserve.
+        # The last term of the halo is 6: one pixel for each of conv_in, fuse1, attention, conv_out1 and conv_out2, and
+        # one pixel as a reserve.
         self.spec = NetworkSpec(
             halo=num_stages * (num_blocks * convolutions_of_block + 1) + 6,
             bytes_per_pixel=40 * channels,
@@ -166,12 +173,13 @@ class NASNet(BaseModule):
             z = self.attention(self.fuse2(fused))
         else:
             *_, z = results  # DirectNet of Table 9
-        # The last two convolutions have no activation, because their result must be signed. It is added to x (global
-        # residual learning). As x is the normalized image, the two convolutions also have to undo the normalization.
+        # The last two convolutions have no activation, because their result must be able to be negative. The result is
+        # added to x (global residual learning). As x is the normalized image, the two convolutions also have to undo
+        # the normalization.
         return [self.conv_out2(self.conv_out1(z)) + x]
 
     def _stage_results(self, x: Tensor) -> Iterator[Tensor]:
-        """Yield the results h_1, .., h_S of the S stages, each (N, C, H, W), directly after they are computed."""
+        """Yield the results h_1, .., h_S of the S stages, (N, C, H, W), each directly after it is computed."""
         z = self.conv_in(x)
         for stage in self.stages:
             z = stage(z)

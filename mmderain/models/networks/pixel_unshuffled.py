@@ -1,4 +1,4 @@
-"""A wrapper that runs any network at a lower resolution."""
+"""A wrapper that runs a network at a lower resolution."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,12 +18,12 @@ class PixelUnshuffled(BaseModule):
     """Run a network at a lower resolution: each block of pixels becomes one pixel with more channels.
 
     The rearrangement of the pixels is the reverse of Eq. 4 of Shi et al. (CVPR 2016). With ``factor=2``, a network can
-    have twice as many channels at the same cost, and its receptive field in the image is twice as large.
+    have twice as many feature channels at about the same cost. Its receptive field in the image is twice as wide.
 
     Args:
         network: config of the network. It is built with ``image_channels = 3 * factor ** 2``.
-        factor: side of the blocks in pixels: 2, 4, 8 or 16. As these are divisors of 16, a tile never begins inside of
-            a block.
+        factor: side of the blocks in pixels: 2, 4, 8 or 16. Tiles begin at multiples of 16 pixels, so a tile never
+            begins inside a block.
         init_cfg: config of mmengine's weight initialization.
 
     Raises:
@@ -49,8 +49,8 @@ class PixelUnshuffled(BaseModule):
         """Derain a batch.
 
         Args:
-            x: rainy images (N, 3, H, W). H and W must be allowed by ``spec``.
-            tile: the part of the images that ``x`` shows; None for whole images.
+            x: rainy images (N, 3, H, W). H and W must meet the requirements of ``spec``.
+            tile: the part of the images that ``x`` contains; None if ``x`` contains whole images.
 
         Returns:
             The stage results of the network, each (N, 3, H, W).

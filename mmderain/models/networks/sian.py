@@ -2,22 +2,25 @@
 
 "Single Image Deraining via Scale-space Invariant Attention Neural Network" (arXiv 2006.05049).
 
-Readings. Where the paper leaves a choice open, and where the authors' code differs from the paper, this network follows
-the code, whose weights it loads:
+The paper leaves some choices open, and the authors' code differs from the paper in some points. In these cases, this
+network follows the authors' code, so that the authors' weights fit:
 
-* Section III-C: there is no ReLU between the convolution and the sigmoid of the attention mask. The paper has one.
-* Eqs. 7 and 9: a layer is the blur of the layer before it by the sigma that it lacks. Each kernel has 3x3 values, also
-  where a Gaussian of its sigma is wider.
-* Section III-D: the features pass one convolution before the ConvLSTM. The paper has two.
-* Eq. 4: a convolution with ReLU follows each concatenation. The paper has one for both, ahead of the ResGroup.
+* Section III-C: there is no ReLU between the convolution and the sigmoid of the attention mask. The paper has a ReLU
+  there.
+* Eqs. 7 and 9: each layer of the scale space is computed by a blur of the previous layer. Each kernel has 3x3 values,
+  even if a Gaussian of its sigma is wider.
+* Section III-D: one convolution precedes the ConvLSTM. The paper has two.
+* Eq. 4: a convolution with ReLU follows each of the two concatenations. The paper has a single convolution after both,
+  directly before the ResGroup.
 * Eq. 4: the upsampling is bilinear, with the corner pixels aligned.
-* Table V: the baseline keeps the ConvLSTM, whose states are zero in the only stage.
-* The number of channels, 32, the initial weights, and Adam's betas, (0, 0.999), are only given in the code.
+* Table V: the baseline also contains the ConvLSTM. The states of the ConvLSTM are zero, because there is only one
+  stage.
+* Only the authors' code gives the number of channels (32), the initial weights, and Adam's betas (0 and 0.999).
 
-Differences from the authors' model that do not change the result:
+Two differences from the authors' model do not change the result:
 
-* The layers ``body.conv_m``, which the authors' model contains but never uses, are left out.
-* One convolution takes the place of the eight convolutions of a ConvLSTM (:class:`~mmderain.models.layers.ConvLSTM`).
+* The authors' model contains the layers ``body.conv_m``, but never uses them. This network does not contain them.
+* One convolution replaces the eight convolutions of a ConvLSTM (:class:`~mmderain.models.layers.ConvLSTM`).
 """
 
 import math
@@ -59,9 +62,10 @@ class ScaleSpace(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        # Each layer is a blur of the previous layer. The variances of successive blurs add up, so the variance of a
-        # kernel is the difference between the variances of two layers. As in SIFT, the input is assumed to have a blur
-        # of 0.5 already. The first kernel therefore has sigma = sqrt(1.6^2 - 0.5^2) = 1.52, which is sigma' of Eq. 9.
+        # Each layer is computed by a blur of the previous layer. The variances of successive blurs add up. The variance
+        # of a kernel is therefore the difference between the variances of two layers. As in SIFT, the input is assumed
+        # to be blurred already, with sigma = 0.5. The first kernel therefore has sigma = sqrt(1.6^2 - 0.5^2) = 1.52,
+        # which is sigma' of Eq. 9.
         ratio = 2 ** (1 / 3)  # k of Eq. 7
         sigmas = [math.sqrt(self.sigma0**2 - 0.5**2)]
         for i in range(self.layers - 1):
@@ -77,15 +81,15 @@ class ScaleSpace(nn.Module):
         return F.conv2d(x, kernel, padding=1, groups=channels)
 
     def first_octave(self, features: Tensor) -> 'Octave':
-        """Return the octave at the resolution of the features; its first layer is f_(1) of Eq. 9."""
+        """Return the octave at the resolution of the features. Its first layer is f_(1) of Eq. 9."""
         return Octave(self, self.blur(features, 0))
 
 
 class Octave:
-    """Iterate over the six layers of an octave (Eq. 7). Each layer is a blur of the previous layer.
+    """Iterate over the six layers of an octave (Eq. 7). Each layer is computed by a blur of the previous layer.
 
-    A layer is computed when the iteration reaches it. Computing all six layers first would take more memory. These
-    layers would also no longer be in the processor's cache when their differences are convolved.
+    A layer is computed when the iteration reaches it. If all six layers were computed first, they would need more
+    memory. The layers would also no longer be in the processor's cache when their differences are convolved.
     """
 
     def __init__(self, scale_space: ScaleSpace, first: Tensor) -> None:
@@ -104,9 +108,10 @@ class Octave:
     def next(self) -> 'Octave':
         """Return the octave at half the resolution (Eqs. 10 and 11).
 
-        Call this method after an iteration over this octave. The first layer of the new octave is the fourth layer of
-        this octave after max pooling by 2. The blur of the fourth layer is k^3 sigma = 2 sigma, which is sigma at half
-        the resolution. The paper uses max pooling because this helps to detect local extrema (Section III-C).
+        Call this method only after an iteration over this octave. The first layer of the new octave is the fourth layer
+        of this octave after max pooling by 2. The fourth layer has the blur k^3 sigma = 2 sigma. At half the
+        resolution, this is sigma, the blur of a first layer. The paper uses max pooling because this helps to detect
+        local extrema (Section III-C).
         """
         return Octave(self.scale_space, F.max_pool2d(self.fourth, 2))
 
@@ -149,7 +154,7 @@ class Fusion(nn.Module):
     def forward(self, coarse: Tensor, fine: Tensor, tile: Tile | None) -> Tensor:
         """Return (N, C, h, w) from coarse (N, C, h // 2, w // 2) and fine (N, C, h, w)."""
         up = upsample2x(coarse, tile, self.coarse_scale)
-        # Average pooling drops the last row or column of an odd side. Zeros take its place.
+        # If a side is odd, average pooling drops its last row or column. Zeros replace it.
         down, right = fine.shape[-2] - up.shape[-2], fine.shape[-1] - up.shape[-1]
         if down or right:
             up = F.pad(up, (right // 2, right - right // 2, down // 2, down - down // 2))
@@ -177,13 +182,16 @@ class SIAN(BaseModule):
         channels: number of feature channels C, 32 in the authors' model.
         num_stages: number of stages K, 6 in the paper (Algorithm 1); 1 for the row "Baseline" of Table V.
         use_attention: False sets the mask M to 0 (rows "Baseline" and "Baseline+LSTM" of Table V).
-        image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets more.
-        with_cp: whether the backward pass computes the activations of each stage again, to save memory in training.
-        init_cfg: config of mmengine's weight initialization. None keeps that of torch. The authors' code draws weights
-            from a normal distribution of standard deviation 0.02 and sets biases to 0, as the training configs do.
+        image_channels: number of channels of input and result, 3 for images. :class:`PixelUnshuffled` sets a larger
+            number.
+        with_cp: whether to save memory in training by gradient checkpointing. The backward pass then computes the
+            activations of each stage again.
+        init_cfg: config of mmengine's weight initialization. None keeps torch's initial weights. The authors' code
+            samples the weights from a normal distribution with standard deviation 0.02, and sets the biases to 0. The
+            configs for the data sets of the paper do the same.
 
-    With the default arguments, the network has 491,939 parameters. The authors' checkpoint has 18,496 more parameters,
-    which are never used.
+    With the default arguments, the network has 491,939 parameters. The authors' checkpoint contains 18,496 more
+    parameters, which are never used.
     """
 
     def __init__(
@@ -201,7 +209,7 @@ class SIAN(BaseModule):
         self.num_stages = num_stages
         self.with_cp = with_cp
         self.spec = NetworkSpec(
-            min_size=4,  # the scale 1/4 must keep a pixel; size_multiple is 1, because padding would change the result
+            min_size=4,  # scale 1/4 must have at least one pixel. size_multiple is 1: padding would change the result
             halo=64 * math.ceil(num_stages / 3),  # the receptive field grows with each stage
             bytes_per_pixel=112 * channels,
             takes_tile=True,
@@ -219,7 +227,7 @@ class SIAN(BaseModule):
 
         Args:
             x: rainy images X (N, 3, H, W), RGB in [0, 1]. H and W are at least 4.
-            tile: the part of the images that ``x`` shows; None for whole images.
+            tile: the part of the images that ``x`` contains; None if ``x`` contains whole images.
 
         Returns:
             The derained images X_1, .., X_K of the stages, each (N, 3, H, W). X_K is the final result.
