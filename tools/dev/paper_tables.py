@@ -20,7 +20,8 @@ HEAD = """# The papers' tables, row by row
 Each paper has a section with two parts:
 
 * The first table lists the scores of the network of the paper. Each row gives the table of the paper in which the score
-  is printed, and the config that reproduces it. The head of the column "paper" names the protocols of the scores
+  is printed, and the config that reproduces it. A table number with a number of parameters in parentheses means that
+  this table prints the parameters, but not the score. The head of the column "paper" names the protocols of the scores
   ([definitions](metrics.md)). The column "ours" is empty if this project has not run the config without changes.
   "weights of X" means that the config is only for tests, with the weights that the config X has trained.
 * The comparison tables list the scores of other methods that the paper prints. An empty cell means that the paper

@@ -38,8 +38,8 @@ def write_voc_test_set(src: Path, dst: Path) -> list[str]:
     for path in sorted(src.rglob('*.xml')):
         if annotations.setdefault(path.stem, path) != path:
             raise InputError(
-                f'{path} and {annotations[path.stem]}: two XML files have the same name; give a folder SRC that contains '
-                'only one of these files'
+                f'{path} and {annotations[path.stem]}: two XML files have the same name; give a folder SRC that '
+                'contains only one of these files'
             )
     images = [src / path for path in list_images(src)]
     boxes = {path: read_voc_boxes(annotations[path.stem]) for path in images if path.stem in annotations}

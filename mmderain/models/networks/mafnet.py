@@ -250,20 +250,24 @@ class MAFNet(BaseModule):
           parallel, like the channel attentions. See ``spatial_order``.
         * Section 3.4, "down-sample". This is a 3x3 convolution of stride 2 and a leaky ReLU with slope 0.2.
         * Section 3.4, "pixel-shuffle". The channel attention returns 64 channels (Section 4.2.2), and the long skip
-          connection adds 64 channels. The pixel-shuffle divides the number of channels by four. Therefore there must
-          be a convolution that the text does not mention. In the paper cited for the pixel-shuffle, a 3x3 convolution
-          from 64 to 256 channels comes first. This is the default, with a leaky ReLU of slope 0.2 after the
-          pixel-shuffle. The alternative has no convolution before the pixel-shuffle, as in Section 3.2, and a 1x1
-          convolution from 16 to 64 channels after it. The alternative learned much worse (docs/en/networks.md), which
-          does not fit the scores of Table 6. See ``upsampling``.
+          connection adds 64 channels. The pixel-shuffle divides the number of channels by four. Therefore there must be
+          a convolution that the text does not mention. In the paper cited for the pixel-shuffle (Shi et al., CVPR
+          2016), a convolution to four times the number of output channels comes first. The default is a 3x3 convolution
+          from 64 to 256 channels, with a leaky ReLU of slope 0.2 after the pixel-shuffle. The alternative has no
+          convolution before the pixel-shuffle, as in Section 3.2, and a 1x1 convolution from 16 to 64 channels after
+          it. The alternative learned much worse (docs/en/networks.md), which does not fit the scores of Table 6. See
+          ``upsampling``.
         * Section 3.4, long skip connection. The input of a module is added to the upsampled features.
         * Section 3.4, entrance and fusion. The entrance has a 3x3 convolution without activation for each scale. The
           fusion upsamples all scales bilinearly to full size, and concatenates them. A 3x3 convolution to ``channels``,
           a leaky ReLU of slope 0.2 and a 3x3 convolution to 3 channels follow.
-        * Section 4.2.1, Model-3 and Model-4. In Model-3, every scale attends only to itself. In Model-4, the simplest
-          interaction is a 1x1 convolution of both scales. With 3x3 convolutions, Model-4 would have more parameters
-          than the full network. See ``conv_kernel``.
-        * Weights are shared neither between scales nor between modules. The sides of the image must be multiples of 8.
+        * Section 4.2.1, Models 3 to 6. In Model-3, every scale attends only to itself. In Model-4, a 1x1 convolution of
+          both scales replaces each attention in the entrance and in the modules. The coarser scale is first upsampled
+          bilinearly. With 3x3 convolutions, Model-4 would have more parameters than the full network (see
+          ``conv_kernel``). Model-5 has no channel attention, but keeps the convolution of stride 2, the pixel-shuffle
+          and the long skip connection. Model-6 has no spatial attention, neither in the modules nor in the entrance.
+        * Weights are shared neither between scales nor between modules. Each level of the pyramid also has its own
+          kernel, although Eq. 2 has the same symbol K for all levels. The sides of the image must be multiples of 8.
 
     With the default arguments, the network has 5,298,373 parameters. With ``upsampling='shuffle'``, it has 1,779,397
     parameters.

@@ -11,8 +11,13 @@ Table 6 and the outputs of the authors' code confirm these choices:
 * A convolution follows the blocks of a stage, before the long skip connection is added.
 * A 3x3 convolution, a 1x1 convolution and the neuron attention fuse the results of the stages. Two 3x3 convolutions
   follow.
-* The network reads normalized images. It adds the normalized rainy image to the result of the last convolution.
+* The network reads normalized images, and adds the normalized rainy image to the result of the last convolution. The
+  authors' code has a mean and a standard deviation for each data set. The paper does not mention them.
 * The initial weights are torch's defaults. The paper and the code mention no other initialization.
+
+The values of Eq. 5 are gates, which are multiplied by the input of the attention. Section 3.1 describes this product,
+but has no equation for it. One choice is ours: the SE block of SENet in Table 7 has the reduction 16. Neither the paper
+nor the code names this number.
 
 One difference from the paper does not change the result: a convolution of concatenated features is computed as a sum
 of convolutions (:func:`~mmderain.models.layers.conv2d_split`).
