@@ -126,7 +126,7 @@ def test_wrong_xml_files_give_errors_and_write_nothing(dawn, tmp_path, capsys):
         '<?xml version="1.0" encoding="x"?><a/>',
     ):
         xml.write_text(text)
-        assert 'rain_storm-001.xml: is not XML in a known encoding' in error()
+        assert 'rain_storm-001.xml: cannot be read as XML' in error()
     xml.unlink()
     assert 'found 2 images and 0 XML files, but no XML file with the name of an image' in error()
     dst.mkdir()

@@ -27,7 +27,10 @@ val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(data
 
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
-    """Set environment variables for a tiny queue: the only network is tiny.py, and the file of tests is missing."""
+    """Set environment variables for a tiny queue.
+
+    Its only config is tiny.py. TESTS names a file that does not exist, so that the step of the tests fails.
+    """
     (tmp_path / 'tiny.py').write_text(TINY.format(root=ROOT))
     settings = dict(
         DEVICE='cpu',

@@ -238,7 +238,7 @@ def store(queue: Queue, names: list[str]) -> int:
         1 if a recipe could not be stored, else 0.
 
     Raises:
-        InputError: no recipe has one of the names.
+        InputError: ``names`` contains a name that no recipe has.
     """
     recipes = {recipe.name: recipe for recipe in queue.recipes}
     unknown = set(names) - set(recipes)

@@ -8,11 +8,14 @@ network follows the authors' code, so that the authors' weights fit:
 * Eq. 4: the relation of two pixels has two parts: the difference of their features, and the difference of their
   positions after a learned convolution. The paper has only the first part.
 * Eqs. 2 and 3: the attention weights are a softmax over the 49 pixels of the window. All eight value channels share
-  these weights. The paper says that channels can share weights, but does not say how many channels.
+  these weights. The paper says the opposite: the weights adapt to each channel (Sections 1 and 3.2), although a group
+  of channels can share them.
+* Section 3.2: the relations have 1/16 of the channels, and the values 1/4. The paper names no numbers.
 * Section 3.2: batch normalization and leaky ReLU are applied before and after the attention. In the paper, they are
   applied only after it.
 * Eq. 9: a leaky ReLU follows the 1x1 convolution, and the input of the module is then added. The upsampling is
   nearest-neighbor interpolation.
+* Eq. 11: the upsampling is nearest-neighbor interpolation.
 * Section 3.4: a leaky ReLU follows each of the two 1x1 convolutions at the input, and each of F_1 and F_4. At the end,
   a 1x1 convolution mixes Y_1 and Y_2. The input of the module is then added, and another leaky ReLU follows.
 * Section 3.1: after each unit, a 1x1 convolution with leaky ReLU mixes the features of the first convolution and the

@@ -7,14 +7,16 @@ network follows the authors' code, so that the authors' weights fit:
 
 * Section III-C: there is no ReLU between the convolution and the sigmoid of the attention mask. The paper has a ReLU
   there.
-* Eqs. 7 and 9: each layer of the scale space is computed by a blur of the previous layer. Each kernel has 3x3 values,
-  even if a Gaussian of its sigma is wider.
-* Section III-D: one convolution precedes the ConvLSTM. The paper has two.
+* Eqs. 7 and 9: each layer of the scale space is computed by a blur of the previous layer. In Eq. 7, every layer is a
+  blur of the features. Each kernel has 3x3 values, even if a Gaussian of its sigma is wider. The factor k, which the
+  paper does not give, is the cube root of 2, as in SIFT.
+* Section III-D: one convolution with a ReLU precedes the ConvLSTM. The paper has two convolutions, and names no ReLU.
 * Eq. 4: a convolution with ReLU follows each of the two concatenations. The paper has a single convolution after both,
   directly before the ResGroup.
 * Eq. 4: the upsampling is bilinear, with the corner pixels aligned.
 * Table V: the baseline also contains the ConvLSTM. The states of the ConvLSTM are zero, because there is only one
   stage.
+* Algorithm 1 updates the weights after each image. The authors' code updates them after each batch, as Eq. 13 says.
 * Only the authors' code gives the number of channels (32), the initial weights, and Adam's betas (0 and 0.999).
 
 Two differences from the authors' model do not change the result:
@@ -86,7 +88,9 @@ class ScaleSpace(nn.Module):
 
 
 class Octave:
-    """Iterate over the six layers of an octave (Eq. 7). Each layer is computed by a blur of the previous layer.
+    """Iterate over the six layers of an octave. Each layer is computed by a blur of the previous layer.
+
+    In Eq. 7, each layer is a blur of the first layer instead.
 
     A layer is computed when the iteration reaches it. If all six layers were computed first, they would need more
     memory. The layers would also no longer be in the processor's cache when their differences are convolved.

@@ -110,7 +110,9 @@ def readers(
         def api() -> None:
             result = derainer([path, folder / 'good.png'], out_dir=out, existing='replace')
             if result.results[1].status != 'ok':
-                raise RuntimeError('the undamaged file could not be derained')
+                raise RuntimeError(
+                    'the image good.png, given in the same call as the damaged file, could not be derained'
+                )
             if result.results[0].error is not None:
                 if path.name not in result.results[0].reason:
                     raise RuntimeError(f'the error message does not name the file: {result.results[0].reason}')
