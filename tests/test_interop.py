@@ -130,5 +130,5 @@ def test_prepare_config_applies_options_and_names_errors(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     for key in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'):
         monkeypatch.delenv(key, raising=False)
-    with pytest.raises(InputError, match='lacks RANK, WORLD_SIZE, LOCAL_RANK.*torchrun'):
+    with pytest.raises(InputError, match='missing environment variables: RANK, WORLD_SIZE, LOCAL_RANK.*torchrun'):
         prepare_config(path, launcher='pytorch')

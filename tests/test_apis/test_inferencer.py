@@ -213,7 +213,7 @@ def test_video_is_derained_frame_by_frame(inferencer, video, tmp_path):
         (done, frame), (_, before) = capture.read(), source.read()
         assert done and abs(np.mean(darker(before).astype(float) - frame)) < 3
     assert not capture.read()[0]
-    with pytest.raises(InputError, match='clip.avi: the result of a video is always written'):
+    with pytest.raises(InputError, match='clip.avi: the result of a video must be written to a file'):
         inferencer(video)
 
 

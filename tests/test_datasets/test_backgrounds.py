@@ -57,7 +57,7 @@ def test_wrong_test_sets_give_errors_before_anything_is_written(tmp_path, capsys
     (tmp_path / 'old').mkdir()
     (tmp_path / 'old/index.csv').write_text('img,gt\na.png,b.png\n')
     for name, source, folder, message in (
-        ('rain200l', src, 'none', 'none: no such folder; name a prepared data set or clean images'),
+        ('rain200l', src, 'none', 'none: no such folder; name a prepared data set or a folder of clean images'),
         ('rain200l', src, 'empty', 'empty: no image; name a prepared data set or a folder of clean images'),
         ('rain200l', src, 'data/jdnet_pairs', 'index.csv lists no clean file of a test split'),
         ('rain200l', src, 'old', 'index.csv: a line lacks one of the columns set, split, img and gt'),

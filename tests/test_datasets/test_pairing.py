@@ -44,7 +44,7 @@ def test_masks_and_images_without_partner_are_reported():
 
 
 def test_two_clean_images_with_the_same_name_are_refused():
-    with pytest.raises(ValueError, match='ambiguous: 7.jpg and 7.png'):
+    with pytest.raises(ValueError, match='ambiguous: the clean images 7.jpg and 7.png'):
         pair_by_name(paths('7.png'), paths('7.jpg', '7.png'), 'same_name')
 
 

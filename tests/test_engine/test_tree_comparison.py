@@ -141,7 +141,7 @@ def test_the_script_imports_the_package_of_the_tree(tmp_path, monkeypatch):
     (tree / 'net.py').write_text('')
     monkeypatch.setenv('PYTHONPATH', str(elsewhere))
     script = ROOT / tree_comparison.SCRIPT
-    with pytest.raises(InputError, match='old: expected the package in .*tree, found .*elsewhere'):
+    with pytest.raises(InputError, match='old: expected the package mmderain in .*tree, found it in .*elsewhere'):
         time_in_tree(script, tree, 'old', dict(JOB, config='net.py'))
     (elsewhere / 'mmderain').rename(tree / 'mmderain')
     assert time_in_tree(script, tree, 'old', dict(JOB, config='net.py')) > 0

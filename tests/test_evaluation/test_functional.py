@@ -84,7 +84,7 @@ def test_rounded_y_is_a_separate_protocol(pair):
             np.zeros((8, 16, 3)),
             np.ones((8, 16, 3)),
             dict(protocol='SSIM-Y(valid)'),
-            '7.png: .*at least 11x11, found 8x16',
+            '7.png: .*at least 11x11 pixels, found 8x16',
         ),
     ],
 )

@@ -115,7 +115,7 @@ def test_weights_of_another_model_give_an_error(authors_file, tmp_path):
     with pytest.raises(ValueError) as error:
         load_weights(model, tmp_path / 'lstm.pth')
     assert 'missing key: network.attention.0.conv_m.weight' in str(error.value)
-    assert 'a SIAN of' in str(error.value) and len(str(error.value).splitlines()) <= 11
+    assert 'the model of the config (SIAN, ' in str(error.value) and len(str(error.value).splitlines()) <= 11
     assert 'network.embed.weight: found shape (32, 6, 3, 3), expected (16, 6, 3, 3)' in str(error.value)
     # No weight was loaded, not even one that fits.
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
