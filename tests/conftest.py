@@ -1,9 +1,12 @@
+import atexit
 import functools
 import gc
 import importlib.util
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 import mmcv
@@ -20,6 +23,11 @@ STUBS = Path(__file__).parent / 'stubs'
 #: Folder with image pairs of benchmarks and with checkpoints of the authors. The repository does not contain these
 #: files, because they may be used for research only.
 SHARED = Path(os.environ.get('MMDERAIN_SHARED', ROOT.parent / 'shared'))
+
+# Tests neither read the user's cache nor connect to a server, except to their own.
+os.environ['MMDERAIN_HOME'] = tempfile.mkdtemp(prefix='mmderain_test_cache_')
+atexit.register(shutil.rmtree, os.environ['MMDERAIN_HOME'], ignore_errors=True)
+os.environ['MMDERAIN_OFFLINE'] = '1'
 
 if 'PYTEST_XDIST_WORKER' in os.environ:  # several test processes run, so each of them uses one thread
     torch.set_num_threads(1)

@@ -1,9 +1,10 @@
 """Measure a trained model on the test set of its config.
 
     python tools/test.py configs/derain/sian_rain100l.py sian_rain100l.pth --out work_dirs/scores
+    python tools/test.py configs/derain/sian_rain100l.py --pretrained
     bash tools/dist_test.sh configs/derain/sian_rain100l.py sian_rain100l.pth 8
 
-The tool prints the scores at the end. docs/en/metrics.md defines the scores. The second example tests in 8 processes.
+The tool prints the scores at the end. docs/en/metrics.md defines the scores. The last example tests in 8 processes.
 """
 
 import argparse
@@ -15,11 +16,12 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmderain.cli.command import CommandParser, command
-from mmderain.cli.options import add_cfg_options, checkpoint_file
+from mmderain.cli.options import add_cfg_options, add_trust_option, checkpoint_file
 from mmderain.compat import end_distributed
 from mmderain.engine.config import prepare_config, require_data
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
+from mmderain.hub import find_derainer
 from mmderain.io import read_checkpoint
 from mmderain.io.config import config_errors
 from mmderain.models import load_weights
@@ -31,11 +33,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', metavar='CONFIG', help='config file')
     parser.add_argument(
         'checkpoint',
+        nargs='?',
         type=checkpoint_file,
         metavar='CHECKPOINT',
-        help='checkpoint from a training with mmderain, or from tools/convert.py. It must contain exactly the weights '
-        'of the model in CONFIG',
+        help='checkpoint from a training with mmderain, or from `mmderain convert`. It must contain exactly the '
+        'weights of the model in CONFIG',
     )
+    parser.add_argument(
+        '--pretrained',
+        action='store_true',
+        help='use the published weights of CONFIG instead of CHECKPOINT; `mmderain models` lists them',
+    )
+    add_trust_option(parser)
     parser.add_argument(
         '--out', metavar='DIR', help='folder for per_image.csv and metrics.json (default: write no files)'
     )
@@ -65,6 +74,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
     """Test the model."""
+    checkpoint = args.checkpoint or pretrained(args.config, args.pretrained)
     cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher)
     if args.out is not None:
         write_scores_to(args.out, cfg)
@@ -73,14 +83,31 @@ def main(args: argparse.Namespace) -> None:
     # If weights do not fit the model, the Runner only prints a warning. Therefore the Runner loads no weights here.
     # load_weights loads them below, and raises an error if they do not fit.
     cfg.load_from, cfg.resume = None, False
-    read_checkpoint(args.checkpoint)  # reports a wrong file before the Runner starts a log
+    read_checkpoint(checkpoint)  # reports a wrong file before the Runner starts a log
     with config_errors(args.config):
         require_data(cfg, 'test_dataloader')
         runner = Runner.from_cfg(cfg)
-    load_weights(getattr(runner.model, 'module', runner.model), args.checkpoint)
+    load_weights(getattr(runner.model, 'module', runner.model), checkpoint)
     with config_errors(args.config), keep_cpu_memory():  # mmengine builds the data set here
         runner.test()
     end_distributed()
+
+
+def pretrained(config: str, wanted: bool) -> Path:
+    """Return the bundled or published weights of a config.
+
+    Raises:
+        InputError: neither a checkpoint nor ``--pretrained`` was given, or no weights of the config are known.
+    """
+    if not wanted:
+        raise InputError('found no CHECKPOINT; name one, or use --pretrained for the published weights of CONFIG')
+    name = Path(config).stem
+    weights = find_derainer(name)[1]
+    if weights is None:
+        raise InputError(
+            f'--pretrained: no weights are published under the name {name}; `mmderain models` lists the models'
+        )
+    return weights
 
 
 def write_scores_to(out: str, cfg: Config) -> None:

@@ -26,7 +26,7 @@ class DerainInferencer:
         model: name of a model with bundled weights, such as ``'nafnet'``; name of a bundled config, such as
             ``'sian_rain100h'``; path of a config file; or a config as a dict with the key ``model``. The command
             ``mmderain models`` lists the names.
-        weights: path of a checkpoint. None uses the bundled checkpoint of the model.
+        weights: path or URL of a checkpoint. None uses the weights of the named model.
         device: device of the model, such as ``'cpu'`` or ``'cuda:0'``. None uses the first GPU if there is one.
         precision: ``'fp32'``, ``'bf16'``, ``'fp16'`` or ``'auto'``, see :class:`~mmderain.models.Derainer`. None uses
             the value of the config, or float32 if the config has no value.

@@ -108,7 +108,7 @@ def trained_derainer(
 
     Args:
         model: name, path or dict, see :func:`~mmderain.hub.find_derainer`.
-        weights: path of a checkpoint. None uses the bundled checkpoint of the model.
+        weights: path or URL of a checkpoint. None uses the weights of the named model.
         device: device of the model, such as ``'cpu'`` or ``'cuda:0'``. Default: ``'cpu'``.
         cfg_options: maps keys of the config, such as ``'model.tile'``, to new values. The new value None keeps the
             value of the config.
@@ -118,8 +118,8 @@ def trained_derainer(
 
     Raises:
         FileNotFoundError: the config file or the checkpoint does not exist.
-        InputError: no model has this name, the checkpoint does not fit the config, the machine has no such device, or
-            the network has parameters and no checkpoint is named or bundled.
+        InputError: no model has this name, the checkpoint cannot be downloaded or does not fit the config, the machine
+            has no such device, or the network has parameters and no checkpoint is named or known.
     """
     config, weights = find_derainer(model, weights)
     options = {key: value for key, value in (cfg_options or {}).items() if value is not None}
@@ -127,8 +127,8 @@ def trained_derainer(
     if weights is None and next(derainer.network.parameters(), None) is not None:
         name = type(derainer.network).__name__ if isinstance(model, dict) else model
         raise InputError(
-            f'{name}: no checkpoint is named and none is bundled; an untrained derainer only damages images. Name a '
-            'checkpoint (argument weights, option --weights), or use a model with bundled weights. The command '
-            '`mmderain models` lists these models.'
+            f'{name}: no checkpoint is named, and no weights are known for this model; an untrained derainer only '
+            'damages images. Name a checkpoint (argument weights, option --weights), or use a model with weights. The '
+            'command `mmderain models` lists these models.'
         )
     return derainer

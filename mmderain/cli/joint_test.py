@@ -35,14 +35,14 @@ import torch
 from mmderain import __version__
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.engine.machine import processor_name
-from mmderain.hub import find_derainer
+from mmderain.hub import find_derainer, find_task_model
 from mmderain.io.config import read_config
 from mmderain.perception import joint_test
 from mmderain.perception.joint_test.conditions import require_unique
 from mmderain.rain import parse_rain
 
 from .command import CommandParser, command
-from .options import add_cfg_options, add_device_option, checkpoint_file, positive_int, rain_help
+from .options import add_cfg_options, add_device_option, add_trust_option, checkpoint_file, positive_int, rain_help
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -56,13 +56,21 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the test."""
-    parser.add_argument('config', metavar='CONFIG', help='config of mmdet or mmseg; the command uses its test set')
+    parser.add_argument(
+        'config',
+        metavar='CONFIG',
+        help='config of mmdet or mmseg, or the name of a detector or segmentor that `mmderain models` lists. The '
+        'command uses the test set of the config',
+    )
     parser.add_argument(
         'checkpoint',
+        nargs='?',
         type=checkpoint_file,
         metavar='CHECKPOINT',
-        help='checkpoint of the detector or segmentor in CONFIG',
+        help='checkpoint file or URL of the detector or segmentor in CONFIG (default: the weights of a named model; '
+        'required for a config file)',
     )
+    add_trust_option(parser)
     parser.add_argument(
         '--derainer',
         nargs='+',
@@ -71,8 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='WORD',
         help='a derainer to test, in one to three words: NAME, NAME DERAINER, or NAME DERAINER CHECKPOINT. NAME is the '
         'name of the derainer in the table. DERAINER is a name that `mmderain models` lists, or the path of a config '
-        'file of a derainer (default: NAME). CHECKPOINT is the checkpoint of the derainer (default: its bundled '
-        'checkpoint). Repeat the option to test several derainers (default: no derainer)',
+        'file of a derainer (default: NAME). CHECKPOINT is the checkpoint of the derainer (default: the weights of a named model). '
+        'Repeat the option to test several derainers (default: no derainer)',
     )
     parser.add_argument(
         '--baseline',
@@ -153,19 +161,18 @@ def run(args: argparse.Namespace) -> None:
             parse_rain(rain)
     derainers = {}
     for name, derainer, checkpoint in args.derainer:
-        find_derainer(derainer, checkpoint)  # reports a wrong name before the first condition runs
-        derainers[name] = dict(config=derainer, checkpoint=checkpoint) if checkpoint else derainer
-    checkpoints = [checkpoint for *_, checkpoint in args.derainer if checkpoint]
-    for path in (args.config, args.checkpoint, *checkpoints, *(p for _, *paths in args.baseline for p in paths)):
-        require_file(path)
+        _, file = find_derainer(derainer, checkpoint)  # reports a wrong name before the first condition runs
+        require_file(file)
+        derainers[name] = dict(config=derainer, checkpoint=str(file)) if checkpoint else derainer
+    config, weights = task_files(args.config, args.checkpoint)
     rows = list(
         joint_test.conditions(
-            joint_test.TaskModel(Path(args.config).stem, args.config, args.checkpoint),
+            joint_test.TaskModel(Path(config).stem, config, weights),
             args.rain,
             derainers,
-            [joint_test.TaskModel(*baseline) for baseline in args.baseline],
+            [joint_test.TaskModel(name, *task_files(*files)) for name, *files in args.baseline],
             dict(args.folder),
-            read_config(args.config).test_dataloader.dataset.get('data_root') or '.',
+            read_config(config).test_dataloader.dataset.get('data_root') or '.',
             args.seed,
             args.device,
         )
@@ -198,11 +205,26 @@ def run(args: argparse.Namespace) -> None:
 main = command(parse_args)(run)
 
 
-def require_file(path: str) -> None:
-    """Check that a file exists. A name such as ``mmdet::FOLDER/FILE.py`` is a config of a package, and is not checked.
+def task_files(model: str, weights: str | None) -> tuple[str, str]:
+    """Return the config file and the checkpoint file of a detector or segmentor.
+
+    Args:
+        model: path of a config file, name of a config in a package, or name of a model.
+        weights: path or URL of the checkpoint. None uses the weights of a named model.
+
+    Raises:
+        FileNotFoundError, InputError: a file does not exist, or no model has this name.
+    """
+    config, checkpoint = find_task_model(model, weights)
+    require_file(checkpoint)
+    return (model if Path(model).is_file() else str(config.filename)), str(checkpoint)
+
+
+def require_file(path: Path | None) -> None:
+    """Check that a file exists.
 
     Raises:
         FileNotFoundError: the file does not exist.
     """
-    if '::' not in path and not Path(path).is_file():
+    if path is not None and not path.is_file():
         raise FileNotFoundError(f'{path}: no such file (looked for in {Path.cwd()})')

@@ -1,7 +1,9 @@
 """Options that several commands share, so that their names and help texts are the same in all commands."""
 
 import argparse
+import os
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.config import DictAction
 
@@ -22,8 +24,33 @@ def add_model_options(parser: argparse.ArgumentParser, default: str | None = DEF
 
 def add_weights_option(parser: argparse.ArgumentParser) -> None:
     """Add ``--weights`` of a derainer."""
-    text = 'checkpoint file of the derainer (default: its bundled checkpoint; required if none is bundled)'
+    text = 'checkpoint file or URL of the derainer (default: the weights of a named model; required for a config file)'
     parser.add_argument('--weights', type=checkpoint_file, metavar='FILE', help=text)
+    add_trust_option(parser)
+
+
+class TrustAction(argparse.Action):
+    """Set ``MMDERAIN_TRUST_UNHASHED`` for this process and the processes that it starts."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Set the variable."""
+        os.environ['MMDERAIN_TRUST_UNHASHED'] = '1'
+
+
+def add_trust_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--trust-unhashed`` of the programs that accept the URL of a checkpoint."""
+    parser.add_argument(
+        '--trust-unhashed',
+        action=TrustAction,
+        nargs=0,
+        help='accept the URL of a checkpoint whose hash is not known, and remember its hash (default: refuse it)',
+    )
 
 
 def add_device_option(parser: argparse.ArgumentParser, default: str | None = None, models: str = 'all models') -> None:

@@ -59,7 +59,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
             '--task-weights',
             type=checkpoint_file,
             metavar='FILE',
-            help=f'checkpoint file or URL of the {kind} (default: its bundled checkpoint; required if none is bundled)',
+            help=f'checkpoint file or URL of the {kind} (default: the weights of a named model; required for a config)',
         )
         add_model_options(parser)
         add_device_option(parser)

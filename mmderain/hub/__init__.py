@@ -1,5 +1,15 @@
-"""List the bundled models and configs, and find the config and the weights of a derainer by its name."""
+"""Find models by name: list the named models, and return their configs and weights."""
 
-from .index import BundledModel, bundled_models, config_names, find_derainer
+from .index import NamedModel, bundled_models, config_names, find_derainer, named_models
+from .metafiles import PublishedTaskModel, find_task_model, task_models
 
-__all__ = ['BundledModel', 'bundled_models', 'config_names', 'find_derainer']
+__all__ = [
+    'NamedModel',
+    'PublishedTaskModel',
+    'bundled_models',
+    'config_names',
+    'find_derainer',
+    'find_task_model',
+    'named_models',
+    'task_models',
+]

@@ -1,4 +1,4 @@
-"""Index of named models: bundled weights and configs."""
+"""Index of named models: bundled weights, published weights and configs."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,10 @@ from mmengine.hub import get_config
 
 from mmderain.errors import InputError, did_you_mean
 from mmderain.io.config import read_config
+from mmderain.io.download import local_file
 from mmderain.io.files import file_sha256
+
+from .published import converted_weights, published_weights
 
 PACKAGE = Path(__file__).resolve().parents[1]
 WEIGHTS = PACKAGE / 'weights'
@@ -17,42 +20,65 @@ CONFIGS = PACKAGE / '.mim' / 'configs' / 'derain'
 
 
 @dataclass(frozen=True)
-class BundledModel:
-    """A model whose weights are bundled with the package.
+class NamedModel:
+    """A model that a name is enough for: its weights are bundled with the package, or published at a known address.
 
     Attributes:
         name: name of the model.
         kind: ``'derainer'``, ``'detector'`` or ``'segmentor'``.
-        config: path of the config file, relative to the folder ``configs``.
-        file: path of the weights file, relative to the folder ``mmderain/weights``.
+        config: path of its config file, relative to ``configs``.
         sha256: SHA-256 of the weights file.
-        about: a one-line description of the model.
+        about: a one-line description.
+        file: path of its weights file, relative to ``mmderain/weights``. None if the weights are not bundled.
+        url: address of its published weights. None if the weights are bundled.
+        network: name of the network whose authors' checkpoint is at ``url``, a key of
+            :data:`~mmderain.hub.convert.NETWORKS`.
+        source: who published the weights, and where.
+        license: the license of the weights.
+        scores: a one-line description of measured scores.
     """
 
     name: str
     kind: str
     config: str
-    file: str
     sha256: str
     about: str
+    file: str | None = None
+    url: str | None = None
+    network: str = ''
+    source: str = 'mmderain'
+    license: str = 'Apache-2.0'
+    scores: str = ''
+
+    def load_config(self) -> Config:
+        """Return the config."""
+        return get_config(f'mmderain::{self.config}')
 
     def weights(self) -> Path:
-        """Return the path of the weights file after checking its SHA-256.
+        """Return the path of the weights file. Published weights are downloaded and converted at the first call.
 
         Raises:
-            InputError: the file is missing, or its SHA-256 differs from ``sha256``.
+            InputError: the file is missing, has another SHA-256, or cannot be downloaded.
         """
-        path = WEIGHTS / self.file
+        if self.url is not None:
+            terms = dict(source=self.source, license=self.license)
+            return published_weights(self.name, self.url, self.sha256, self.network, self.load_config(), terms)
+        path = WEIGHTS / str(self.file)
         found = file_sha256(path) if path.is_file() else 'no file'
         if found != self.sha256:
             raise InputError(f'{path}: expected SHA-256 {self.sha256}, found {found}; reinstall mmderain')
         return path
 
 
-def bundled_models() -> dict[str, BundledModel]:
-    """Return the bundled models, keyed by name."""
+def named_models() -> dict[str, NamedModel]:
+    """Return the models with bundled or published weights, keyed by name."""
     entries = json.loads((WEIGHTS / 'index.json').read_text(encoding='utf-8'))
-    return {name: BundledModel(name=name, **entry) for name, entry in entries.items()}
+    return {name: NamedModel(name=name, **entry) for name, entry in entries.items()}
+
+
+def bundled_models() -> dict[str, NamedModel]:
+    """Return the models with bundled weights, keyed by name."""
+    return {name: entry for name, entry in named_models().items() if entry.file is not None}
 
 
 def config_names() -> list[str]:
@@ -60,45 +86,53 @@ def config_names() -> list[str]:
     return sorted(path.stem for path in CONFIGS.glob('*.py'))
 
 
+def find_config(name: str) -> Config:
+    """Return the config of a name of :func:`config_names`."""
+    return get_config(f'mmderain::derain/{name}.py')
+
+
 def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -> tuple[Config, Path | None]:
     """Find the config and the weights of a derainer.
 
     Args:
-        model: a name from :func:`bundled_models` or :func:`config_names`, the path of a config file, a config of a
-            package such as ``'mmderain::derain/sian_rain100h.py'``, or a config as a dict with the key ``model``.
-        weights: path of a checkpoint. None uses the bundled checkpoint, if ``model`` is the name of a model that has
-            one.
+        model: a name of :func:`named_models` or :func:`config_names`; path of a config file; a config of a package,
+            such as ``'mmderain::derain/sian_rain100h.py'``; or a config as a dict with the key ``model``. A text with
+            a ``/`` or a suffix is a path.
+        weights: path or URL of a checkpoint. None uses the weights of the named model. They are downloaded if they are
+            published but neither bundled nor in the cache.
 
     Returns:
         The config, and the path of the checkpoint or None.
 
     Raises:
-        FileNotFoundError: the config file does not exist.
-        InputError: no model has this name, the model is not a derainer, the config cannot be read, or the bundled
-            checkpoint is missing or damaged.
+        FileNotFoundError, InputError: no model has this name, the model is not a derainer, or its weights are missing,
+            are damaged, or cannot be downloaded.
     """
-    weights = None if weights is None else Path(weights)
+    weights = None if weights is None else local_file(weights)
     if isinstance(model, dict):
         return Config(dict(model)), weights
     name = str(model)
-    bundled = bundled_models()
-    if name in bundled and bundled[name].kind != 'derainer':
-        raise InputError(f'{name}: is a {bundled[name].kind}; expected a derainer')
-    bundled = {key: entry for key, entry in bundled.items() if entry.kind == 'derainer'}
-    # A bundled model is also found by the name of its config.
-    bundled |= {Path(entry.config).stem: entry for entry in bundled.values()}
-    if name in bundled:
-        entry = bundled[name]
-        return get_config(f'mmderain::{entry.config}'), weights or entry.weights()
     if '::' in name:
         return get_config(name), weights
+    if Path(model).suffix or len(Path(model).parts) > 1:
+        if not Path(model).is_file():
+            raise FileNotFoundError(f'{model}: no such config file (looked for in {Path.cwd()})')
+        return read_config(model), weights
+    models = named_models()
+    if name in models and models[name].kind != 'derainer':
+        raise InputError(f'{name}: is a {models[name].kind}; expected a derainer')
+    derainers = {key: entry for key, entry in models.items() if entry.kind == 'derainer'}
+    # The name of its config also names a bundled model.
+    derainers = {Path(entry.config).stem: entry for entry in derainers.values()} | derainers
+    if name in derainers:
+        entry = derainers[name]
+        return entry.load_config(), weights or entry.weights()
+    if name in config_names():
+        stored = converted_weights(name)
+        return find_config(name), weights or (stored if stored.is_file() else None)
     if Path(model).is_file():
         return read_config(model), weights
-    if name in config_names():
-        return get_config(f'mmderain::derain/{name}.py'), weights
-    if Path(model).suffix or len(Path(model).parts) > 1:
-        raise FileNotFoundError(f'{model}: no such config file (looked for in {Path.cwd()})')
-    known = [*bundled, *config_names()]
+    known = [*derainers, *config_names()]
     family = [config for config in config_names() if config.split('_')[0] == name.lower()]
     hint = f'; configs of this network are {", ".join(family)}.' if family else did_you_mean(name, known) or '.'
     raise InputError(

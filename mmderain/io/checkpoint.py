@@ -2,10 +2,8 @@
 
 import re
 from pathlib import Path
-from urllib.parse import urlparse
 
 import torch
-from mmengine.dist import barrier, is_main_process
 from mmengine.runner.checkpoint import (
     CheckpointLoader,
     get_deprecated_model_names,
@@ -18,6 +16,7 @@ from torch import Tensor
 from mmderain.compat import allow_resuming
 from mmderain.errors import InputError
 
+from .download import REMOTE, cached_file, local_file
 from .files import atomic_write
 
 #: Prefixes of checkpoint names such as ``open-mmlab://resnet50_v1c``. mmengine knows the URLs of these checkpoints.
@@ -30,9 +29,9 @@ def read_checkpoint(source: str | Path) -> object:
     """Read a checkpoint into CPU memory. Code in the file is never run.
 
     Args:
-        source: the path of a file that ``torch.save`` has written, the path of a ``.safetensors`` file, the URL of such
-            a file, or a name that mmengine knows, such as ``'open-mmlab://resnet50_v1c'``. Downloaded files are kept in
-            the cache folder of ``torch.hub``.
+        source: the path of a file that ``torch.save`` has written, the path of a ``.safetensors`` file, the address of
+            such a file (see :func:`~mmderain.io.download.cached_file`), or a name that mmengine knows, such as
+            ``'open-mmlab://resnet50_v1c'``. Downloaded files are kept in the cache folder.
 
     Returns:
         The content of the file. The content of a ``.safetensors`` file is returned as ``dict(state_dict=...)``. For a
@@ -41,20 +40,18 @@ def read_checkpoint(source: str | Path) -> object:
     Raises:
         FileNotFoundError: the file does not exist.
         InputError: the file is not a checkpoint, is damaged, or contains objects other than tensors and plain values.
-            Also if mmengine does not know the name, if URLs of this type are not supported, or if the package
-            safetensors is needed but not installed.
+            Also if mmengine does not know the name, if the file cannot be downloaded, or if addresses of this type are
+            not supported.
     """
     name = str(source)
-    if name.startswith(('http://', 'https://')):
-        return _read_file(_download(name))
     if name.startswith(NAMED):
         return _read_named(name)
-    if '://' in name:
+    if '://' in name and not name.startswith(REMOTE):
         raise InputError(
-            f'{name}: checkpoints are read only from local files and from http:// and https:// URLs; download this '
-            'checkpoint first'
+            f'{name}: checkpoints are read only from local files and from http://, https:// and hf:// addresses; '
+            'download this checkpoint first'
         )
-    return _read_file(Path(source).expanduser())
+    return _read_file(local_file(source))
 
 
 def use_safe_loading() -> None:
@@ -111,18 +108,29 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         raise InputError(f'{path}: cannot be read as weights ({error}); the file is damaged') from error
 
 
-def _download(url: str) -> Path:
-    """Download a file to the cache folder of ``torch.hub``, and return the path of the downloaded file.
+def safetensors_metadata(path: Path) -> dict[str, str]:
+    """Return the metadata of a ``.safetensors`` file, or an empty dict if the file is damaged or has none."""
+    from safetensors import safe_open
 
-    If the cache already contains a file with this name, nothing is downloaded. In distributed training, only the main
-    process downloads, and the other processes wait.
+    try:
+        with safe_open(path, 'pt') as file:
+            return file.metadata() or {}
+    except Exception:  # some versions of safetensors do not export the type of their exception
+        return {}
+
+
+def write_safetensors(path: Path, state_dict: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write weights as a ``.safetensors`` file, completely or not at all.
+
+    Args:
+        path: final path; its folder is created if it is missing.
+        state_dict: maps names to tensors.
+        metadata: texts that describe the origin of the weights.
     """
-    path = Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(url).path).name
-    if is_main_process() and not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path))
-    barrier()
-    return path
+    from safetensors.torch import save_file
+
+    with atomic_write(path) as part:
+        save_file({name: value.contiguous() for name, value in state_dict.items()}, part, metadata)
 
 
 def _read_named(name: str) -> object:
@@ -141,7 +149,8 @@ def _read_named(name: str) -> object:
         key = get_deprecated_model_names().get(key, key)
     if key not in addresses:
         raise InputError(f'{name}: mmengine knows no checkpoint of this name')
-    content = read_checkpoint(addresses[key])
+    # mmengine publishes these addresses, so a file without a hash in its name is also accepted.
+    content = _read_file(cached_file(addresses[key], trust_unhashed=True))
     if prefix == 'mmcls' and isinstance(content, dict):  # detectors and segmentors use only the classifier's backbone
         weights = content.get('state_dict', content)
         return dict(

@@ -33,7 +33,7 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     if not isinstance(state_dict, dict):
         raise InputError(
             f'{path}: found no `state_dict`; expected a checkpoint of mmderain. Convert the checkpoint '
-            'of an original implementation with tools/convert.py first.'
+            'of an original implementation with `mmderain convert` first.'
         )
     state_dict = rename_old_keys(model, {key.removeprefix('module.'): value for key, value in state_dict.items()})
     problems = misfits(model, state_dict)

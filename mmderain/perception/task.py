@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.hub import get_config
 from mmengine.registry import DATASETS, MODELS, VISUALIZERS, DefaultScope
 from mmengine.structures import BaseDataElement
 
 from mmderain.apis.model import require_device
-from mmderain.errors import InputError, did_you_mean
-from mmderain.hub import bundled_models
+from mmderain.errors import InputError
+from mmderain.hub import find_task_model
 from mmderain.io import read_checkpoint
-from mmderain.io.config import config_errors, read_config
+from mmderain.io.config import config_errors
 from mmderain.models.weights import rename_old_keys
 
 from .drawing import draw_data_sample, score_threshold
@@ -27,7 +26,7 @@ class TaskInferencer:
     Args:
         config: a loaded config of mmdet or mmseg. If the test pipeline or the model of the config contains a derainer,
             the inferencer derains each image.
-        checkpoint: file or URL of the weights.
+        checkpoint: file of the weights.
         device: device of the model, such as ``'cpu'`` or ``'cuda:0'``.
 
     Attributes:
@@ -47,7 +46,7 @@ class TaskInferencer:
         if self._scope not in ('mmdet', 'mmseg'):
             raise InputError(f"{config.filename}: found default_scope {self._scope!r}; expected 'mmdet' or 'mmseg'")
         self.kind = 'detector' if self._scope == 'mmdet' else 'segmentor'
-        if not str(checkpoint).startswith(('http://', 'https://')) and not Path(checkpoint).is_file():
+        if not Path(checkpoint).is_file():
             raise FileNotFoundError(f'{checkpoint}: no such checkpoint file')
         require_device(device)
         self._infer = _import_inference(self.kind)
@@ -154,9 +153,8 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
     """Load a detector or segmentor by its name or its config.
 
     Args:
-        model: a name from :func:`~mmderain.hub.bundled_models`, a config of a package such as
-            ``'mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py'``, or the path of a config file.
-        weights: path or URL of a checkpoint. None uses the bundled checkpoint of the model.
+        model: name or path, see :func:`~mmderain.hub.find_task_model`.
+        weights: path or URL of a checkpoint. None uses the weights of the named model.
         device: device of the model, such as ``'cpu'`` or ``'cuda:0'``.
 
     Returns:
@@ -164,32 +162,10 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
 
     Raises:
         FileNotFoundError: the config file or the checkpoint does not exist.
-        InputError: no detector or segmentor has this name, ``weights`` is None and the model has no bundled checkpoint,
-            or :class:`TaskInferencer` raises this error.
+        InputError: :func:`~mmderain.hub.find_task_model` or :class:`TaskInferencer` raises this error.
     """
-    name = str(model)
-    bundled = {key: entry for key, entry in bundled_models().items() if entry.kind != 'derainer'}
-    if name in bundled_models() and name not in bundled:
-        raise InputError(f'{name}: is a derainer; expected a detector or segmentor')
-    if name in bundled:
-        config, weights = get_config(f'mmderain::{bundled[name].config}'), weights or bundled[name].weights()
-    elif '::' in name:
-        config = get_config(name)
-    elif Path(model).is_file():
-        config = read_config(model)
-    elif Path(model).suffix:
-        raise FileNotFoundError(f'{model}: no such config file (looked for in {Path.cwd()})')
-    else:
-        raise InputError(
-            f'no detector or segmentor is called {name!r}{did_you_mean(name, bundled) or "."} `mmderain models` lists '
-            'the names; the path of a config file is also accepted'
-        )
-    if weights is None:
-        raise InputError(
-            f'{name}: no checkpoint is named and none is bundled; name a checkpoint with the option --task-weights or '
-            'the argument `weights`'
-        )
-    return TaskInferencer(config, weights, device)
+    config, checkpoint = find_task_model(model, weights)
+    return TaskInferencer(config, checkpoint, device)
 
 
 def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: str) -> None:

@@ -1,9 +1,9 @@
 import pytest
 import torch
-from conftest import load_tool
 from golden import authors_keys, expected, fill, image
 from reference import jdnet as plain_jdnet
 
+from mmderain.hub.convert import convert
 from mmderain.models import Derainer, JDNet
 from mmderain.models.layers import PairwiseSelfAttention, window_attention
 
@@ -11,7 +11,6 @@ from mmderain.models.layers import PairwiseSelfAttention, window_attention
 def with_authors_weights(name: str, seed: int, **settings) -> JDNet:
     network = JDNet(**settings)
     source = dict(net={f'module.{k}': v for k, v in fill(authors_keys(name), seed).items()}, clock_net=7, opt_net={})
-    convert = load_tool('convert').convert
     network.load_state_dict(convert('jdnet', source, **settings))
     return network.eval()
 

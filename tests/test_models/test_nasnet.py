@@ -1,10 +1,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import load_tool
 from golden import authors_keys, expected, fill, image
 from torch import Tensor
 
+from mmderain.hub.convert import convert
 from mmderain.models import Derainer, NASNet
 from mmderain.models.networks.nasnet import build_attention
 
@@ -34,7 +34,7 @@ def plain_nasnet(weights: dict[str, Tensor], x: Tensor) -> Tensor:
 def converted(weights: dict[str, Tensor]) -> NASNet:
     network = NASNet()
     source = dict(step=3, model={f'module.{k}': v for k, v in weights.items()})
-    network.load_state_dict(load_tool('convert').convert('nasnet', source))
+    network.load_state_dict(convert('nasnet', source))
     return network.eval()
 
 

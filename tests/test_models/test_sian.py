@@ -1,9 +1,10 @@
 import pytest
 import torch
-from conftest import ROOT, load_tool
+from conftest import ROOT
 from golden import authors_keys, expected, fill, image
 from mmengine.config import Config
 
+from mmderain.hub.convert import convert
 from mmderain.models import SIAN
 from mmderain.models.networks.sian import ScaleSpace
 from mmderain.registry import MODELS
@@ -11,7 +12,7 @@ from mmderain.registry import MODELS
 
 def with_authors_weights(seed: int) -> SIAN:
     network = SIAN()
-    weights = load_tool('convert').convert('sian', fill(authors_keys('sian'), seed))
+    weights = convert('sian', fill(authors_keys('sian'), seed))
     network.load_state_dict(weights)
     return network.eval()
 

@@ -87,7 +87,7 @@ def test_labels_are_counted_as_shares():
         ),
         ('sian', None, 'sian: is a derainer; expected a detector or segmentor'),
         ('gone.py', None, 'gone.py: no such config file'),
-        ('mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py', None, 'no checkpoint is named and none is bundled'),
+        ('mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py', None, 'a config has no weights; name a checkpoint'),
         ('mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py', 'gone.pth', 'gone.pth: no such checkpoint file'),
         (str(ROOT / 'configs/derain/sian_sample.py'), 'gone.pth', "expected 'mmdet' or 'mmseg'"),
     ],

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT, load_tool, shared, write_pairs
+from file_server import running_server
 from golden import authors_keys, fill
 
+from mmderain import cli
 from mmderain.apis import init_model
 from mmderain.evaluation import measure
 from mmderain.io import read_checkpoint, save_weights
@@ -54,7 +56,7 @@ def authors_file(tmp_path):
 
 
 def convert(src, dst, capsys):
-    return load_tool('convert').main(['sian', str(src), str(dst)]), capsys.readouterr()
+    return cli.main(['convert', 'sian', str(src), str(dst)]), capsys.readouterr()
 
 
 def test_converter_writes_weights_that_load(authors_file, tmp_path, capsys):
@@ -107,7 +109,7 @@ def test_files_that_are_not_checkpoints_are_refused(tmp_path):
 
 def test_weights_of_another_model_give_an_error(authors_file, tmp_path):
     model = init_model(ROOT / 'configs/derain/sian_sample.py')
-    with pytest.raises(ValueError, match='no `state_dict`.*tools/convert.py'):
+    with pytest.raises(ValueError, match='no `state_dict`.*`mmderain convert`'):
         load_weights(model, authors_file)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     other = init_model(ROOT / 'configs/derain/sian_rain100h_lstm.py')
@@ -232,16 +234,23 @@ def two_or_all(*two: int) -> pytest.MarkDecorator:
 
 
 @pytest.fixture
-def scores(tmp_path, tool, capsys):
-    """Return a function that tests a checkpoint of the authors on pairs of a sample, and returns the scores."""
+def scores(tmp_path, tool, monkeypatch):
+    """Return a function that tests the published weights of a config on pairs of a sample, and returns the scores.
+
+    A mirror has the file that the authors publish.
+    """
 
     def test(name, pairs) -> dict[str, dict[str, str]]:
-        convert(shared(f'weights/sian_official/{name}.pth'), tmp_path / 'weights.pth', capsys)
+        content = shared(f'weights/sian_official/{name}.pth').read_bytes()
+        monkeypatch.setenv('MMDERAIN_HOME', str(tmp_path / 'cache'))
         dataset = dict(data_root=shared(f'data/{name}_sample'), indices=pairs)
         options = [f'test_dataloader.dataset.{key}={value}'.replace(' ', '') for key, value in dataset.items()]
         options += ['test_dataloader.num_workers=0', 'test_dataloader.persistent_workers=False']
         config = ROOT / f'configs/derain/sian_{name}.py'
-        done = tool('test', config, 'weights.pth', '--out', 'out', '--cfg-options', *options, cwd=tmp_path)
+        with running_server() as server:
+            server.files[f'{name}.pth'] = content
+            monkeypatch.setenv('MMDERAIN_MIRROR', server.url('ok'))
+            done = tool('test', config, '--pretrained', '--out', 'out', '--cfg-options', *options, cwd=tmp_path)
         assert done.returncode == 0, done.stderr[-2000:]
         return {row['image']: row for row in csv.DictReader((tmp_path / 'out/per_image.csv').open())}
 

@@ -35,10 +35,10 @@ def test_difference_is_centered_on_mid_gray():
 
 
 def test_bundled_models_are_loaded_at_first_use(monkeypatch):
-    from mmderain.hub import BundledModel
+    from mmderain.hub import NamedModel
 
     kinds = {'a': 'derainer', 'b': 'detector', DEFAULT_DERAINER: 'derainer'}
-    entries = [BundledModel(name, kind, 'c.py', 'f', '', '') for name, kind in kinds.items()]
+    entries = [NamedModel(name, kind, 'c.py', '', '', 'f') for name, kind in kinds.items()]
     monkeypatch.setattr(page, 'bundled_models', lambda: {entry.name: entry for entry in entries})
     derainers, tasks = bundled_loaders('cpu')
     assert list(derainers) == [DEFAULT_DERAINER, 'a'] and list(tasks) == ['b']

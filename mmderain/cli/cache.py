@@ -1,0 +1,39 @@
+"""List or delete the files in the cache: downloaded and converted weights.
+
+    mmderain cache list
+    mmderain cache clear sian_rain100h
+
+MMDERAIN_HOME names the folder of the cache. Its default is a folder of torch.hub.
+"""
+
+import argparse
+
+from mmderain.io.cache import cache_folder, cached_files, clear_cache
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add ``mmderain cache``."""
+    parser = commands.add_parser('cache', doc=__doc__, help='list or delete downloaded weights')
+    parser.add_argument(
+        'action', choices=['list', 'clear'], help='list: print the files and their origin. clear: delete files'
+    )
+    parser.add_argument(
+        'pattern',
+        nargs='?',
+        default='',
+        metavar='TEXT',
+        help='only files whose name contains this text (default: all files)',
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """List or delete the files."""
+    if args.action == 'clear':
+        deleted = clear_cache(args.pattern)
+        print(*(f'deleted {path}' for path in deleted), f'{len(deleted)} files deleted', sep='\n')
+        return
+    print(f'files in {cache_folder()}:')
+    for path, origin in cached_files():
+        if args.pattern in path.name:
+            print(f'  {path.stat().st_size / 1e6:8.1f} MB  {path.relative_to(cache_folder())}  {origin}')

@@ -1,0 +1,59 @@
+"""Convert a checkpoint of a network's authors to a checkpoint of mmderain.
+
+    mmderain convert sian rain100h.pth sian_rain100h.pth
+    mmderain convert jdnet net_latest.pth --name jdnet_rain200h
+
+The first command writes a checkpoint file. The second one keeps the converted weights in the cache, so that other
+commands find them by the name of the config: `mmderain derain --model jdnet_rain200h`.
+
+The command writes weights only if SRC fits the network: no key may be unknown or missing, and every weight must have
+the expected shape. Some checkpoints of authors contain weights that the network never uses. The command leaves these
+out. It reads SRC with weights_only=True, so that no code in the file is run.
+"""
+
+import argparse
+from pathlib import Path
+
+from mmderain.errors import InputError, did_you_mean
+from mmderain.hub import config_names
+from mmderain.hub.convert import NETWORKS, unused_weights
+from mmderain.hub.index import find_config
+from mmderain.hub.published import convert_file, store_converted
+from mmderain.io import read_checkpoint, save_weights
+from mmderain.io.download import local_file
+
+from .options import checkpoint_file
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add ``mmderain convert``."""
+    parser = commands.add_parser('convert', doc=__doc__, help='convert the weights of the authors of a network')
+    parser.add_argument('network', choices=sorted(NETWORKS), help='the network whose weights SRC contains')
+    parser.add_argument('checkpoint', type=checkpoint_file, metavar='SRC', help="checkpoint of the network's authors")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument('dst', nargs='?', type=Path, metavar='DST', help='checkpoint file to write')
+    target.add_argument(
+        '--name', metavar='CONFIG', help='name of the config of these weights; the weights are kept in the cache'
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Convert the checkpoint, and print the numbers of converted and of unused weights."""
+    source = local_file(args.checkpoint)
+    if args.name is None:
+        weights, path = convert_file(args.network, source), args.dst
+        save_weights(path, weights, meta=dict(network=args.network, source=source.name))
+    else:
+        names = [name for name in config_names() if name.split('_')[0] == args.network]
+        if args.name not in names:
+            raise InputError(
+                f'--name {args.name}: no config of {args.network} has this name{did_you_mean(args.name, names)}. The '
+                f'configs are {", ".join(names)}'
+            )
+        weights = convert_file(args.network, source, find_config(args.name))
+        path = store_converted(args.name, weights, source)
+    print(f'{path}: {sum(value.numel() for value in weights.values()):,} values', end='')
+    unused = unused_weights(args.network, read_checkpoint(source))
+    left_out = sum(value.numel() for value in unused.values())
+    print(f'; {left_out:,} values that the network never uses were left out ({", ".join(unused)})' if unused else '')

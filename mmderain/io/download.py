@@ -1,0 +1,186 @@
+"""Download files into the cache folder: once for all processes, and checked by their hash at every use.
+
+:mod:`mmderain.io.cache` describes the cache folder and the environment variables.
+"""
+
+import errno
+import re
+import sys
+from os import environ
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mmderain.errors import InputError
+
+from .cache import CachedFile, is_offline, trusts_unhashed
+from .files import file_sha256
+from .transfer import DownloadError, receive_file
+
+#: Addresses that :func:`cached_file` accepts begin with one of these texts.
+REMOTE = ('http://', 'https://', 'hf://')
+
+
+def cached_file(
+    address: str, sha256: str | None = None, trust_unhashed: bool | None = None, timeout: float = 30
+) -> Path:
+    """Return the file of a URL in the cache. Download it first if the cache does not contain it.
+
+    The SHA-256 of the file is compared each time. The first of the following that exists is the expected hash:
+
+    1. ``sha256``;
+    2. a fragment of the address, as in ``https://example.org/sian.pth#sha256=...``;
+    3. the digits at the end of the file name, as in ``resnet50-0676ba61.pth``;
+    4. the hash that the file had when it was downloaded for the first time.
+
+    Args:
+        address: an http or https URL, or ``hf://owner/repository/file[@revision]`` for a file of the Hugging Face Hub.
+        sha256: expected SHA-256, or at least its first eight hexadecimal digits.
+        trust_unhashed: whether a file without an expected hash is downloaded. None uses ``MMDERAIN_TRUST_UNHASHED``.
+        timeout: number of seconds without an answer after which a try ends. Default: 30.
+
+    Raises:
+        InputError: the file is not in the cache and cannot be downloaded, has another hash, or has no expected hash.
+    """
+    url, _, fragment = address.partition('#')
+    sha256 = sha256 or _fragment_hash(address, fragment)
+    if url.startswith('hf://'):
+        return _check(_hugging_face_file(url), url, sha256)
+    file = CachedFile.of(url)
+    expected = (sha256 or _name_hash(file.path.name) or file.recorded_hash() or '').lower()
+    if not expected and not (trusts_unhashed() if trust_unhashed is None else trust_unhashed):
+        raise InputError(
+            f'{url}: the hash of this file is not known, so a damaged or exchanged file would not be noticed. Add it '
+            'to the address (URL#sha256=...), or accept the file as it is with --trust-unhashed or '
+            'MMDERAIN_TRUST_UNHASHED=1'
+        )
+    if not file.path.is_file():
+        _download_once(file, expected, timeout)
+    path = _check(file.path, url, expected)
+    if file.recorded_hash() is None:  # somebody has put the file there
+        file.write_record(file_sha256(path))
+    return path
+
+
+def local_file(source: str | Path) -> Path:
+    """Return a path unchanged, or the file of an address that begins with one of :data:`REMOTE` in the cache."""
+    return cached_file(str(source)) if str(source).startswith(REMOTE) else Path(source).expanduser()
+
+
+def _fragment_hash(address: str, fragment: str) -> str | None:
+    """Return the hash in the fragment of an address, or None if it has no fragment.
+
+    Raises:
+        InputError: the fragment is not ``sha256=`` with 64 hexadecimal digits.
+    """
+    if not fragment:
+        return None
+    found = re.fullmatch(r'sha256=([0-9a-fA-F]{64})', fragment)
+    if not found:
+        raise InputError(f'{address}: expected #sha256= and 64 hexadecimal digits at the end, found #{fragment}')
+    return found[1]
+
+
+def _name_hash(name: str) -> str | None:
+    """Return the hash at the end of a file name such as ``resnet50-0676ba61.pth``, or None. A date is not a hash."""
+    found = re.search(r'-([0-9a-f]{8,64})\.\w+$', name)
+    return found[1] if found and not re.fullmatch(r'20\d{6}', found[1]) else None
+
+
+def _check(path: Path, url: str, expected: str | None) -> Path:
+    """Return a path after comparing the hash of the file.
+
+    Raises:
+        InputError: the hash differs.
+    """
+    found = file_sha256(path) if expected else ''
+    if expected and not found.startswith(expected):
+        raise InputError(
+            f'{path}: expected SHA-256 {expected}, found {found}; delete this file, so that it is downloaded again '
+            f'from {url}'
+        )
+    return path
+
+
+def _download_once(file: CachedFile, expected: str, timeout: float) -> None:
+    """Download a file. If another process downloads it, wait until that process has finished.
+
+    Raises:
+        InputError: the file cannot be downloaded.
+    """
+    if is_offline():
+        raise InputError(
+            f'{file.url}: is not in the cache, and MMDERAIN_OFFLINE forbids downloads. Unset this variable, or save '
+            f'the file as {file.path}'
+        )
+    try:
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(file.path.parent / '.lock')
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f'another process downloads {file.path.name}; waiting', file=sys.stderr)
+            lock.acquire()
+    except OSError as error:
+        raise InputError(
+            f'{file.path.parent}: cannot be written ({error.strerror}). Set MMDERAIN_HOME to a folder of your own'
+        ) from None
+    with lock:
+        if not file.path.is_file():
+            _download(file, expected, timeout)
+
+
+def _download(file: CachedFile, expected: str, timeout: float) -> None:
+    """Download a file from the mirror or its published address, and move it to its place in the cache.
+
+    Raises:
+        InputError: no server sent the file. The message names each address and what was found there.
+    """
+    mirror = environ.get('MMDERAIN_MIRROR')
+    urls = [*([f'{mirror.rstrip("/")}/{file.path.name}'] if mirror else []), file.url]
+    part = file.path.with_name(f'.{file.path.name}.part')
+    if not expected:  # without a hash, a part of an older file could become the beginning of a newer one
+        part.unlink(missing_ok=True)
+    reasons = []
+    for url in urls:
+        try:
+            found = receive_file(url, part, expected, timeout)
+        except DownloadError as error:
+            reasons.append(f'{url}: {error}')
+            continue
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            reason = 'the disk is full' if error.errno == errno.ENOSPC else error.strerror
+            raise InputError(f'{file.path}: cannot be written ({reason}); the download was deleted') from None
+        file.write_record(found)
+        part.replace(file.path)
+        return
+    raise InputError(
+        '; '.join(reasons) + f'. Try again later, or get the file in another way and save it as {file.path}'
+    )
+
+
+def _hugging_face_file(address: str) -> Path:
+    """Return a file of the Hugging Face Hub. The package huggingface_hub downloads it into its own cache.
+
+    Args:
+        address: ``hf://owner/repository/file[@revision]``. The file can be in a folder of the repository.
+
+    Raises:
+        InputError: the address has another form, huggingface_hub is not installed, or the file cannot be downloaded.
+    """
+    path, _, revision = address.removeprefix('hf://').partition('@')
+    owner, _, rest = path.partition('/')
+    repository, _, name = rest.partition('/')
+    if not name:
+        raise InputError(f'{address}: expected hf://owner/repository/file or hf://owner/repository/file@revision')
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError:
+        raise InputError(f'{address}: this address needs huggingface_hub; run `pip install huggingface_hub`') from None
+    try:
+        file = hf_hub_download(f'{owner}/{repository}', name, revision=revision or None, local_files_only=is_offline())
+    except Exception as error:  # it raises exceptions of many types, also of the HTTP library that it uses
+        reason = str(error).strip().partition('\n')[0]
+        raise InputError(f'{address}: cannot be downloaded ({type(error).__name__}: {reason})') from None
+    return Path(file)

@@ -1,0 +1,272 @@
+"""Models by name: published weights are downloaded from a mirror, checked, converted and kept."""
+
+import hashlib
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, require_task_models, shared
+from file_server import running_server
+from golden import authors_keys, fill
+from safetensors.torch import load_file
+
+from mmderain import cli
+from mmderain.apis import DerainInferencer, trained_derainer
+from mmderain.errors import InputError
+from mmderain.hub import find_derainer, find_task_model, named_models, task_models
+from mmderain.hub import index as model_index
+from mmderain.hub.convert import convert
+from mmderain.hub.published import converted_weights
+from mmderain.io import read_image, write_image
+from mmderain.perception.task import load_task_model
+from mmderain.registry import TRANSFORMS
+
+
+def file_of(content) -> bytes:
+    """Return the bytes of a checkpoint file."""
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """Start a mirror, and use an empty cache."""
+    monkeypatch.setenv('MMDERAIN_HOME', str(tmp_path / 'cache'))
+    for name in ('MMDERAIN_OFFLINE', 'MMDERAIN_TRUST_UNHASHED', 'MMDERAIN_METAFILES'):
+        monkeypatch.delenv(name, raising=False)
+    with running_server() as server:
+        monkeypatch.setenv('MMDERAIN_MIRROR', server.url('ok'))
+        yield server
+
+
+@pytest.fixture
+def authors(mirror, tmp_path, monkeypatch):
+    """Put weights in the format of SIAN's authors on the mirror, and list them in an index as ``sian_rain100l``."""
+    weights = fill(authors_keys('sian'), 1)
+    mirror.files['rain100l.pth'] = file_of(weights)
+    entry = dict(
+        kind='derainer',
+        config='derain/sian_rain100l.py',
+        url='https://example.invalid/rain100l.pth',
+        sha256=hashlib.sha256(mirror.files['rain100l.pth']).hexdigest(),
+        network='sian',
+        source='the authors',
+        license='none',
+        about='SIAN',
+    )
+    (tmp_path / 'index.json').write_text(json.dumps(dict(sian_rain100l=entry)))
+    monkeypatch.setattr(model_index, 'WEIGHTS', tmp_path)
+    return weights
+
+
+# --- derainers -----------------------------------------------------------------------------------
+
+
+def test_published_weights_are_downloaded_and_converted_once(authors, mirror, capsys, monkeypatch):
+    config, path = find_derainer('sian_rain100l')
+    assert config.model.network.channels == 32 and path == converted_weights('sian_rain100l')
+    assert capsys.readouterr().err == 'sian_rain100l: weights from the authors; license: none\n'
+    expected = convert('sian', authors)
+    stored = load_file(path)
+    assert set(stored) == {f'network.{key}' for key in expected}
+    assert all(torch.equal(stored[f'network.{key}'], value) for key, value in expected.items())
+    monkeypatch.setenv('MMDERAIN_OFFLINE', '1')
+    model = trained_derainer('sian_rain100l')
+    assert torch.equal(model.network.embed.weight, authors['body.tran_conv.weight'])
+    assert mirror.requests == [('/ok/rain100l.pth', None)] and capsys.readouterr().err == ''
+
+
+def test_the_inferencer_and_the_commands_accept_the_name(authors, tmp_path):
+    rainy = read_image(ROOT / 'demo/street/00670.jpg')[:48, :64]
+    write_image(rainy, tmp_path / 'a.png')
+    arguments = ['derain', str(tmp_path / 'a.png'), '--model', 'sian_rain100l', '--out', str(tmp_path / 'out')]
+    assert cli.main([*arguments, '--precision', 'fp32']) == 0
+    prediction = DerainInferencer('sian_rain100l', precision='fp32')(rainy).predictions[0]
+    assert np.array_equal(read_image(tmp_path / 'out/a.png'), prediction)
+    transform = TRANSFORMS.build(dict(type='mmderain.Derain', derainer='sian_rain100l'))
+    assert np.array_equal(transform(dict(img=rainy))['img'], prediction)
+
+
+def test_weights_of_a_newer_version_replace_converted_weights(authors, mirror, tmp_path):
+    find_derainer('sian_rain100l')
+    weights = fill(authors_keys('sian'), 2)
+    mirror.files['rain100l.pth'] = file_of(weights)
+    entries = json.loads((tmp_path / 'index.json').read_text())
+    entries['sian_rain100l'] |= dict(
+        url='https://example.invalid/v2/rain100l.pth', sha256=hashlib.sha256(mirror.files['rain100l.pth']).hexdigest()
+    )
+    (tmp_path / 'index.json').write_text(json.dumps(entries))
+    path = find_derainer('sian_rain100l')[1]
+    assert torch.equal(load_file(path)['network.embed.weight'], weights['body.tran_conv.weight'])
+
+
+def test_weights_that_do_not_fit_are_refused(authors, mirror, tmp_path):
+    del authors['body.tran_conv.weight']
+    mirror.files['rain100l.pth'] = file_of(authors)
+    entries = json.loads((tmp_path / 'index.json').read_text())
+    entries['sian_rain100l']['sha256'] = hashlib.sha256(mirror.files['rain100l.pth']).hexdigest()
+    (tmp_path / 'index.json').write_text(json.dumps(entries))
+    with pytest.raises(
+        InputError, match="rain100l.pth is not a checkpoint of sian from the authors' code:\nmissing key"
+    ):
+        find_derainer('sian_rain100l')
+    assert not converted_weights('sian_rain100l').exists()
+
+
+def test_a_name_wins_over_a_file_of_the_same_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'sian').write_text('not a config')
+    assert find_derainer('sian')[1].name == 'sian_compact.pth'
+    for path in ('./sian', 'sian.py'):
+        with pytest.raises((FileNotFoundError, InputError), match='sian'):
+            find_derainer(path)
+
+
+@pytest.mark.parametrize('name', ['rain100h', 'rain100l', 'rain1400'])
+def test_the_index_names_the_files_of_the_authors(name, mirror):
+    """The published hash is that of the file that the authors publish, and its weights fit the config."""
+    entry = named_models()[f'sian_{name}']
+    assert entry.url.endswith(f'/7efca61767f454e7ef9d4c562520b874aacce9ac/pretrained_models/{name}.pth')
+    mirror.files[f'{name}.pth'] = shared(f'weights/sian_official/{name}.pth').read_bytes()
+    assert sum(p.numel() for p in trained_derainer(f'sian_{name}').network.parameters()) == 491939
+    assert mirror.requests == [(f'/ok/{name}.pth', None)]
+
+
+def test_every_entry_of_the_index_is_complete():
+    for entry in named_models().values():
+        assert len(entry.sha256) == 64 and entry.about and entry.source and entry.license
+        assert (entry.file is None) != (entry.url is None)
+        assert (ROOT / 'configs' / entry.config).is_file()
+
+
+# --- mmderain convert --name ---------------------------------------------------------------------
+
+
+def test_converted_weights_get_a_name(mirror, tmp_path, capsys):
+    torch.save(dict(net=fill(authors_keys('jdnet32'), 1)), tmp_path / 'net_latest.pth')
+    assert cli.main(['convert', 'jdnet', str(tmp_path / 'net_latest.pth'), '--name', 'jdnet_rain200h']) == 0
+    assert str(converted_weights('jdnet_rain200h')) in capsys.readouterr().out
+    assert find_derainer('jdnet_rain200h')[1] == converted_weights('jdnet_rain200h')
+    assert cli.main(['models', 'jdnet_rain200h']) == 0
+    assert 'jdnet_rain200h (converted)' in capsys.readouterr().out
+    assert cli.main(['convert', 'jdnet', str(tmp_path / 'net_latest.pth'), '--name', 'sian_rain100h']) == 1
+    assert 'no config of jdnet has this name' in capsys.readouterr().err
+
+
+# --- detectors and segmentors --------------------------------------------------------------------
+
+METAFILE = """
+Models:
+  - Name: tiny_{kind}
+    Alias: [tiny]
+    Config: {config}
+    Weights: https://example.invalid/tiny-{sha256}.pth
+    Results:
+      - Task: {task}
+        Dataset: street
+        Metrics: {{score: 1.5}}
+"""
+TASKS = {
+    'detector': ('configs/perception/atss_r18_street.py', 'Object Detection'),
+    'segmentor': ('configs/perception/pspnet_r18_street.py', 'Semantic Segmentation'),
+}
+
+
+@pytest.fixture(params=TASKS)
+def tiny(request, mirror, tmp_path, monkeypatch):
+    """Publish a model with random weights on the mirror, in a metafile that MMDERAIN_METAFILES names."""
+    require_task_models()
+    config, task = TASKS[request.param]
+    weights = load_task_model(f'street-{request.param}').model.state_dict()
+    torch.manual_seed(0)
+    random = {key: torch.randn_like(v) if v.is_floating_point() else v for key, v in weights.items()}
+    content = file_of(dict(state_dict=random))
+    sha256 = hashlib.sha256(content).hexdigest()[:8]
+    mirror.files[f'tiny-{sha256}.pth'] = content
+    text = METAFILE.format(kind=request.param, config=ROOT / config, sha256=sha256, task=task)
+    (tmp_path / 'metafile.yml').write_text(text)
+    monkeypatch.setenv('MMDERAIN_METAFILES', str(tmp_path / 'metafile.yml'))
+    return request.param, random
+
+
+def test_a_model_of_a_metafile_is_loaded_by_name(tiny, mirror, capsys):
+    kind, weights = tiny
+    for name in (f'tiny_{kind}', 'tiny'):
+        task = load_task_model(name)
+        assert task.kind == kind
+        assert all(torch.equal(value, weights[key]) for key, value in task.model.state_dict().items())
+    assert len(mirror.requests) == 1
+    assert cli.main(['models', 'tiny_', '--task', kind]) == 0
+    assert f'  tiny_{kind}  {kind}  street: score 1.5' in capsys.readouterr().out
+
+
+def test_a_wrong_file_of_a_metafile_is_refused(tiny, mirror):
+    kind, _ = tiny
+    mirror.files = {name: file_of(dict(state_dict={})) for name in mirror.files}
+    with pytest.raises(InputError, match=r'tiny-\w{8}.pth: expected SHA-256 \w{8}, found'):
+        load_task_model(f'tiny_{kind}')
+
+
+REAL = {
+    'rtmdet_s_8xb32-300e_coco': (
+        'detector',
+        'mmdetection/v3.0/rtmdet/rtmdet_s_8xb32-300e_coco/',
+        'rtmdet_s_8xb32-300e_coco_20220905_161602-387a891e.pth',
+    ),
+    'pspnet_r50-d8_4xb4-80k_ade20k-512x512': (
+        'segmentor',
+        'mmsegmentation/v0.5/pspnet/pspnet_r50-d8_512x512_80k_ade20k/',
+        'pspnet_r50-d8_512x512_80k_ade20k_20200615_014128-15a8b914.pth',
+    ),
+}
+
+
+@pytest.mark.parametrize('name', REAL)
+def test_names_of_the_installed_metafiles(name, mirror):
+    require_task_models()
+    kind, folder, file = REAL[name]
+    model = task_models()[name]
+    assert (model.kind, model.config.name) == (kind, f'{name}.py')
+    # The forks and the originals of mmdet and mmseg use different servers.
+    assert model.url in [f'https://{host}/{folder}{file}' for host in ('download.openmmlab.com', 'mmassets.onedl.ai')]
+    mirror.files[file] = b'another file'
+    with pytest.raises(InputError, match=f'{file}: expected SHA-256 {file[-12:-4]}, found'):
+        find_task_model(name)
+
+
+def test_unknown_names_list_near_matches(mirror):
+    require_task_models()
+    with pytest.raises(InputError, match="did you mean 'rtmdet_s_8xb32-300e_coco'"):
+        find_task_model('rtmdet_s_8xb32-300e_cocoo')
+    with pytest.raises(InputError, match="no model is called 'sian_rain100'"):
+        find_derainer('sian_rain100')
+
+
+@pytest.mark.parametrize('text, reason', [('[1, 2]', 'no list of models'), ('{', 'cannot be read as YAML')])
+def test_a_damaged_metafile_is_named(text, reason, tmp_path, monkeypatch):
+    (tmp_path / 'metafile.yml').write_text(text)
+    monkeypatch.setenv('MMDERAIN_METAFILES', str(tmp_path / 'metafile.yml'))
+    with pytest.raises(InputError, match=f'metafile.yml: .*{reason}'):
+        task_models()
+    monkeypatch.setenv('MMDERAIN_METAFILES', str(tmp_path / 'gone.yml'))
+    with pytest.raises(FileNotFoundError, match='gone.yml: no such metafile'):
+        task_models()
+
+
+# --- mmderain cache ------------------------------------------------------------------------------
+
+
+def test_the_cache_is_listed_and_cleared(authors, capsys):
+    find_derainer('sian_rain100l')
+    capsys.readouterr()
+    assert cli.main(['cache', 'list']) == 0
+    out = capsys.readouterr().out
+    assert 'rain100l.pth  https://example.invalid/rain100l.pth' in out and 'sian_rain100l.safetensors' in out
+    assert cli.main(['cache', 'clear', '.safetensors']) == 0
+    assert capsys.readouterr().out.endswith('1 files deleted\n')
+    assert cli.main(['cache', 'clear']) == 0
+    assert cli.main(['cache', 'list']) == 0
+    assert capsys.readouterr().out.count('\n') == 3
