@@ -227,7 +227,9 @@ RUN = {
         'python tools/dev/compare_tiles.py sian': [],
     },
     'docs/en/model_zoo.md': {
-        'python tools/convert.py': ['sian_rain100h.pth'],
+        'mmderain models': [],
+        'mmderain cache': [],
+        'mmderain convert': ['sian_rain100h.pth'],
         'mmderain derain': ['derained/rainy.png'],
     },
     'docs/en/networks.md': {'python tools/get_complexity.py': []},
