@@ -124,7 +124,8 @@ def trained_derainer(
     config, weights = find_derainer(model, weights)
     options = {key: value for key, value in (cfg_options or {}).items() if value is not None}
     derainer = init_model(config, weights, device, options)
-    if weights is None and next(derainer.network.parameters(), None) is not None:
+    trained = weights is not None or derainer.spec.has_weights
+    if not trained and next(derainer.network.parameters(), None) is not None:
         name = type(derainer.network).__name__ if isinstance(model, dict) else model
         raise InputError(
             f'{name}: no checkpoint is named, and no weights are known for this model; an untrained derainer only '

@@ -79,8 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='WORD',
         help='a derainer to test, in one to three words: NAME, NAME DERAINER, or NAME DERAINER CHECKPOINT. NAME is the '
         'name of the derainer in the table. DERAINER is a name that `mmderain models` lists, or the path of a config '
-        'file of a derainer (default: NAME). CHECKPOINT is the checkpoint of the derainer (default: the weights of a named model). '
-        'Repeat the option to test several derainers (default: no derainer)',
+        'file of a derainer (default: NAME). CHECKPOINT is the checkpoint of the derainer (default: the weights '
+        'of a named model). Repeat the option to test several derainers (default: no derainer)',
     )
     parser.add_argument(
         '--baseline',

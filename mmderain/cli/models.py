@@ -78,7 +78,7 @@ def _without_weights(text: str) -> Iterator[str]:
 
 
 def _names(models: dict[str, PublishedTaskModel]) -> dict[str, PublishedTaskModel]:
-    """Return the models keyed by name only, without the aliases."""
+    """Return the models keyed by name, without the aliases."""
     return {entry.name: entry for entry in models.values()}
 
 

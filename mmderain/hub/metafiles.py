@@ -125,7 +125,8 @@ def _metafiles() -> Iterator[tuple[Path, Path]]:
             continue
         root = Path(spec.origin).parent / '.mim'
         if (root / 'model-index.yml').is_file():
-            for path in _load(root / 'model-index.yml')['Import']:
+            index = _load(root / 'model-index.yml')
+            for path in index['Import'] if isinstance(index, dict) else []:
                 yield root / path, root
     for path in filter(None, os.environ.get('MMDERAIN_METAFILES', '').split(os.pathsep)):
         yield Path(path), Path(path).parent

@@ -3,7 +3,7 @@
 from .data_preprocessor import DerainDataPreprocessor
 from .derainer import Derainer
 from .losses import SSIMLoss
-from .networks import SIAN, JDNet, MAFNet, NAFNet, NASNet, PixelUnshuffled
+from .networks import SIAN, JDNet, MAFNet, NAFNet, NASNet, PixelUnshuffled, SpandrelNetwork
 from .spec import NetworkSpec
 from .tiling import Tile
 from .weights import load_weights
@@ -19,6 +19,7 @@ __all__ = [
     'NetworkSpec',
     'PixelUnshuffled',
     'SSIMLoss',
+    'SpandrelNetwork',
     'Tile',
     'load_weights',
 ]

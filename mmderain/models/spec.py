@@ -26,6 +26,8 @@ class NetworkSpec:
             must be multiples of this number of pixels and of ``size_multiple``.
         export_any_size: whether one exported graph can process images of any size. False if the graph depends on the
             image size.
+        has_weights: whether the network loads its trained weights when it is built. It can then be used without a
+            checkpoint.
         renamed_keys: maps old names to current names, for the keys in checkpoints of older versions. A name is one of
             the parts of a key that are separated by dots. The old names are replaced when weights are loaded.
 
@@ -41,6 +43,7 @@ class NetworkSpec:
     takes_tile: bool = False
     export_multiple: int = 1
     export_any_size: bool = True
+    has_weights: bool = False
     renamed_keys: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -109,7 +109,7 @@ def test_weights_that_do_not_fit_are_refused(authors, mirror, tmp_path):
     entries = json.loads((tmp_path / 'index.json').read_text())
     entries['sian_rain100l']['sha256'] = hashlib.sha256(mirror.files['rain100l.pth']).hexdigest()
     (tmp_path / 'index.json').write_text(json.dumps(entries))
-    with pytest.raises(InputError, match="rain100l.pth is not a checkpoint of sian from .*\nmissing key"):
+    with pytest.raises(InputError, match='rain100l.pth is not a checkpoint of sian from .*\nmissing key'):
         find_derainer('sian_rain100l')
     assert not converted_weights('sian_rain100l').exists()
 
