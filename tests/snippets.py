@@ -24,6 +24,7 @@ LAUNCHERS = {
     'tools/dist_train.sh': ('train', [1]),
     'tools/dist_test.sh': ('test', [2]),
     'tools/slurm_train.sh': ('train', [0, 1]),
+    'tools/slurm_test.sh': ('test', [0, 1]),
     'tools/dev/gpu_queue.sh': ('dev/gpu_queue', []),
     'tools/dev/train_bundled.sh': ('dev/training_queue', []),
 }

@@ -275,3 +275,13 @@ def test_the_cache_is_listed_and_cleared(authors, capsys):
     assert cli.main(['cache', 'clear']) == 0
     assert cli.main(['cache', 'list']) == 0
     assert capsys.readouterr().out.count('\n') == 3
+
+
+# --- torch.hub -----------------------------------------------------------------------------------
+
+
+def test_torch_hub_loads_a_derainer_by_name(authors):
+    model = torch.hub.load(str(ROOT), 'sian_rain100l', source='local', device='cpu')
+    assert torch.equal(model.network.embed.weight, authors['body.tran_conv.weight'])
+    with pytest.raises(RuntimeError, match='Cannot find callable street-detector in hubconf'):
+        torch.hub.load(str(ROOT), 'street-detector', source='local')
