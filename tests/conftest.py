@@ -14,6 +14,7 @@ import mmengine.config.utils
 import numpy as np
 import pytest
 import torch
+from file_server import running_server
 from mmengine.registry import init_default_scope
 from mmengine.utils import ManagerMixin
 
@@ -74,6 +75,17 @@ def load_tool(path: str):
         sys.path.append(str(Path(spec.origin).parent))  # so that the tool can import modules of its folder
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """Start a mirror, and use an empty cache."""
+    monkeypatch.setenv('MMDERAIN_HOME', str(tmp_path / 'cache'))
+    for name in ('MMDERAIN_OFFLINE', 'MMDERAIN_TRUST_UNHASHED', 'MMDERAIN_METAFILES'):
+        monkeypatch.delenv(name, raising=False)
+    with running_server() as server:
+        monkeypatch.setenv('MMDERAIN_MIRROR', server.url('ok'))
+        yield server
 
 
 def free_port() -> int:

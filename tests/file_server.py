@@ -1,11 +1,14 @@
 """An HTTP server on the loopback interface that serves files, and misbehaves in the way that the address asks for."""
 
 import contextlib
+import io
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+import torch
 
 
 class FileServer(ThreadingHTTPServer):
@@ -91,3 +94,10 @@ def running_server() -> Iterator[FileServer]:
             yield server
         finally:
             server.shutdown()
+
+
+def file_of(content: object) -> bytes:
+    """Return the bytes of a checkpoint file with this content."""
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()

@@ -55,6 +55,7 @@ COMMANDS = {
         *('segment', FRAME, '--out', 'out', '--segmentor', ROOT / 'configs/perception/pspnet_r18_street.py'),
         *('--task-weights', 'hostile.pth'),
     ],
+    'convert': ['convert', 'sian', 'hostile.pth', 'out.pth'],
     'web': ['web', '--model', SAMPLE, '--weights', 'hostile.pth'],
 }
 
@@ -76,7 +77,6 @@ TOOLS = {
     'train, pretrained network': ('train', ['pretrained.py']),
     'test': ('test', [SAMPLE, 'hostile.pth']),
     'export': ('export', [SAMPLE, 'out.onnx', '--weights', 'hostile.pth']),
-    'convert': ('convert', ['sian', 'hostile.pth', 'out.pth']),
     'benchmark': ('benchmark', [SAMPLE, '--checkpoint', 'hostile.pth']),
     'joint_test': ('joint_test', ['detector.py', 'hostile.pth', '--limit', '1', '--rain', 'heavy']),
     'bundle_weights': ('dev/bundle_weights', ['mine', 'derain/sian_sample.py', 'hostile.pth', '--about', 'x']),

@@ -19,6 +19,7 @@ LONG_FILES = {
     'tests/test_apis/test_inferencer.py': 'tests of one class',
     'tests/test_configs.py': 'tests of all configs, with the lists of their names',
     'tests/test_docs.py': 'tests of all pages and of the site',
+    'tests/test_io/test_download.py': 'tests of one function, which share a server',
     'tests/test_models/test_precision.py': 'tests of the choice of the precision on many processors',
     'tests/test_packaging.py': 'tests of the set-up, the wheel and the lock',
     'tests/test_tools/test_command_lines.py': 'tests of four short tools, which share their files',

@@ -109,7 +109,9 @@ def test_check_data_names_all_unreadable_images(tmp_path, capsys, monkeypatch):
         f'{tmp_path}/data/norain/3.png',
         f'{tmp_path}/data/rain/1.png',
     ]
-    assert lines[2].startswith('error: images that cannot be read: 2 in train_dataloader. Replace or remove these images')
+    assert lines[2].startswith(
+        'error: images that cannot be read: 2 in train_dataloader. Replace or remove these images'
+    )
     assert len(lines) == 3 and not (tmp_path / 'run').exists()
     assert train(tmp_path / 'data', tmp_path / 'run', 'train_dataloader.dataset.unreadable=skip') == 0
     errors = capsys.readouterr().err

@@ -1,45 +1,25 @@
-"""Models by name: published weights are downloaded from a mirror, checked, converted and kept."""
+"""Derainers by name: published weights are downloaded from a mirror, checked, converted and kept."""
 
 import hashlib
-import io
 import json
 
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, load_tool, require_task_models, shared
-from file_server import running_server
+from conftest import ROOT, load_tool, shared
+from file_server import file_of
 from golden import authors_keys, fill
 from safetensors.torch import load_file
 
 from mmderain import cli
 from mmderain.apis import DerainInferencer, trained_derainer
 from mmderain.errors import InputError
-from mmderain.hub import find_derainer, find_task_model, named_models, task_models
+from mmderain.hub import find_derainer, named_models
 from mmderain.hub import index as model_index
 from mmderain.hub.convert import convert
 from mmderain.hub.published import converted_weights
 from mmderain.io import read_image, write_image
-from mmderain.perception.task import load_task_model
 from mmderain.registry import TRANSFORMS
-
-
-def file_of(content) -> bytes:
-    """Return the bytes of a checkpoint file."""
-    file = io.BytesIO()
-    torch.save(content, file)
-    return file.getvalue()
-
-
-@pytest.fixture
-def mirror(tmp_path, monkeypatch):
-    """Start a mirror, and use an empty cache."""
-    monkeypatch.setenv('MMDERAIN_HOME', str(tmp_path / 'cache'))
-    for name in ('MMDERAIN_OFFLINE', 'MMDERAIN_TRUST_UNHASHED', 'MMDERAIN_METAFILES'):
-        monkeypatch.delenv(name, raising=False)
-    with running_server() as server:
-        monkeypatch.setenv('MMDERAIN_MIRROR', server.url('ok'))
-        yield server
 
 
 @pytest.fixture
@@ -159,106 +139,6 @@ def test_converted_weights_get_a_name(mirror, tmp_path, capsys):
     assert 'jdnet_rain200h (converted)' in capsys.readouterr().out
     assert cli.main(['convert', 'jdnet', str(tmp_path / 'net_latest.pth'), '--name', 'sian_rain100h']) == 1
     assert 'no config of jdnet has this name' in capsys.readouterr().err
-
-
-# --- detectors and segmentors --------------------------------------------------------------------
-
-METAFILE = """
-Models:
-  - Name: tiny_{kind}
-    Alias: [tiny]
-    Config: {config}
-    Weights: https://example.invalid/tiny-{sha256}.pth
-    Results:
-      - Task: {task}
-        Dataset: street
-        Metrics: {{score: 1.5}}
-"""
-TASKS = {
-    'detector': ('configs/perception/atss_r18_street.py', 'Object Detection'),
-    'segmentor': ('configs/perception/pspnet_r18_street.py', 'Semantic Segmentation'),
-}
-
-
-@pytest.fixture(params=TASKS)
-def tiny(request, mirror, tmp_path, monkeypatch):
-    """Publish a model with random weights on the mirror, in a metafile that MMDERAIN_METAFILES names."""
-    require_task_models()
-    config, task = TASKS[request.param]
-    weights = load_task_model(f'street-{request.param}').model.state_dict()
-    torch.manual_seed(0)
-    random = {key: torch.randn_like(v) if v.is_floating_point() else v for key, v in weights.items()}
-    content = file_of(dict(state_dict=random))
-    sha256 = hashlib.sha256(content).hexdigest()[:8]
-    mirror.files[f'tiny-{sha256}.pth'] = content
-    text = METAFILE.format(kind=request.param, config=ROOT / config, sha256=sha256, task=task)
-    (tmp_path / 'metafile.yml').write_text(text)
-    monkeypatch.setenv('MMDERAIN_METAFILES', str(tmp_path / 'metafile.yml'))
-    return request.param, random
-
-
-def test_a_model_of_a_metafile_is_loaded_by_name(tiny, mirror, capsys):
-    kind, weights = tiny
-    for name in (f'tiny_{kind}', 'tiny'):
-        task = load_task_model(name)
-        assert task.kind == kind
-        assert all(torch.equal(value, weights[key]) for key, value in task.model.state_dict().items())
-    assert len(mirror.requests) == 1
-    assert cli.main(['models', 'tiny_', '--task', kind]) == 0
-    assert f'  tiny_{kind}  {kind}  street: score 1.5' in capsys.readouterr().out
-
-
-def test_a_wrong_file_of_a_metafile_is_refused(tiny, mirror):
-    kind, _ = tiny
-    mirror.files = {name: file_of(dict(state_dict={})) for name in mirror.files}
-    with pytest.raises(InputError, match=r'tiny-\w{8}.pth: expected SHA-256 \w{8}, found'):
-        load_task_model(f'tiny_{kind}')
-
-
-REAL = {
-    'rtmdet_s_8xb32-300e_coco': (
-        'detector',
-        'mmdetection/v3.0/rtmdet/rtmdet_s_8xb32-300e_coco/',
-        'rtmdet_s_8xb32-300e_coco_20220905_161602-387a891e.pth',
-    ),
-    'pspnet_r50-d8_4xb4-80k_ade20k-512x512': (
-        'segmentor',
-        'mmsegmentation/v0.5/pspnet/pspnet_r50-d8_512x512_80k_ade20k/',
-        'pspnet_r50-d8_512x512_80k_ade20k_20200615_014128-15a8b914.pth',
-    ),
-}
-
-
-@pytest.mark.parametrize('name', REAL)
-def test_names_of_the_installed_metafiles(name, mirror):
-    require_task_models()
-    kind, folder, file = REAL[name]
-    model = task_models()[name]
-    assert (model.kind, model.config.name) == (kind, f'{name}.py')
-    # The forks and the originals of mmdet and mmseg use different servers.
-    assert model.url in [f'https://{host}/{folder}{file}' for host in ('download.openmmlab.com', 'mmassets.onedl.ai')]
-    mirror.files[file] = b'another file'
-    with pytest.raises(InputError, match=f'{file}: expected SHA-256 {file[-12:-4]}, found'):
-        find_task_model(name)
-
-
-def test_unknown_names_list_near_matches(mirror):
-    require_task_models()
-    with pytest.raises(InputError, match="did you mean 'rtmdet_s_8xb32-300e_coco'"):
-        find_task_model('rtmdet_s_8xb32-300e_cocoo')
-    with pytest.raises(InputError, match="no model is called 'sian_rain100'"):
-        find_derainer('sian_rain100')
-
-
-@pytest.mark.parametrize('text, reason', [('[1, 2]', 'no list of models'), ('{', 'cannot be read as YAML')])
-def test_a_damaged_metafile_is_named(text, reason, tmp_path, monkeypatch):
-    (tmp_path / 'metafile.yml').write_text(text)
-    monkeypatch.setenv('MMDERAIN_METAFILES', str(tmp_path / 'metafile.yml'))
-    with pytest.raises(InputError, match=f'metafile.yml: .*{reason}'):
-        task_models()
-    monkeypatch.setenv('MMDERAIN_METAFILES', str(tmp_path / 'gone.yml'))
-    with pytest.raises(FileNotFoundError, match='gone.yml: no such metafile'):
-        task_models()
 
 
 # --- mmderain cache ------------------------------------------------------------------------------

@@ -243,6 +243,7 @@ def scores(tmp_path, tool, monkeypatch):
     def test(name, pairs) -> dict[str, dict[str, str]]:
         content = shared(f'weights/sian_official/{name}.pth').read_bytes()
         monkeypatch.setenv('MMDERAIN_HOME', str(tmp_path / 'cache'))
+        monkeypatch.delenv('MMDERAIN_OFFLINE')
         dataset = dict(data_root=shared(f'data/{name}_sample'), indices=pairs)
         options = [f'test_dataloader.dataset.{key}={value}'.replace(' ', '') for key, value in dataset.items()]
         options += ['test_dataloader.num_workers=0', 'test_dataloader.persistent_workers=False']

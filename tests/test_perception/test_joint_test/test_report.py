@@ -58,7 +58,7 @@ def test_wrong_calls_give_one_error(camvid, capsys):
     tool = load_tool('joint_test')
     torch.save(dict(state_dict={'backbone.other': torch.zeros(3)}), 'other.pth')
     for arguments, error in (
-        (['none.py', 'seg.pth'], 'none.py: no such file'),
+        (['none.py', 'seg.pth'], 'none.py: no such config file'),
         (['seg.py', 'none.pth'], 'none.pth: no such file'),
         (['seg.py', 'other.pth', '--limit', '1'], 'other.pth does not fit seg.py: backbone.'),
         (
