@@ -26,6 +26,8 @@ LONG_FILES = {
     'tests/test_tools/test_training_queue.py': 'tests of one program, which share a queue',
     'tests/test_training.py': 'tests of trainings, which share a config',
 }
+#: Imports against the order of LAYERS. The users of a model expect from_pretrained and save_pretrained as its methods.
+EXCEPTIONS = {'mmderain/models/derainer.py': {'apis'}}
 FILES = subprocess.run(['git', 'ls-files', '*.py'], cwd=ROOT, capture_output=True, text=True).stdout.split()
 #: Packages of mmderain. A package imports only from packages that come before it in this list.
 LAYERS = ['errors', 'version', 'compat', 'registry', 'structures', 'io', 'evaluation', 'visualization', 'rain']
@@ -63,7 +65,8 @@ def test_packages_import_in_one_direction(package):
     names = [n for n in FILES if n == f'mmderain/{package}.py' or n.startswith(f'mmderain/{package}/')]
     assert names
     below = set(LAYERS[: LAYERS.index(package) + 1])
-    assert {name: imported_packages(name) - below for name in names if imported_packages(name) - below} == {}
+    above = {name: imported_packages(name) - below - EXCEPTIONS.get(name, set()) for name in names}
+    assert {name: packages for name, packages in above.items() if packages} == {}
 
 
 def test_files_are_read_and_written_in_one_place():

@@ -17,6 +17,8 @@ from .published import converted_weights, published_weights
 PACKAGE = Path(__file__).resolve().parents[1]
 WEIGHTS = PACKAGE / 'weights'
 CONFIGS = PACKAGE / '.mim' / 'configs' / 'derain'
+#: Files in the folder of a model that ``Derainer.save_pretrained`` has written.
+FOLDER_CONFIG, FOLDER_WEIGHTS = 'config.py', 'model.safetensors'
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,14 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
     """Find the config and the weights of a derainer.
 
     Args:
-        model: a name of :func:`named_models` or :func:`config_names`; path of a config file; a config of a package,
-            such as ``'mmderain::derain/sian_rain100h.py'``; or a config as a dict with the key ``model``. A text with
-            a ``/`` or a suffix is a path.
+        model: one of the following:
+
+            * a name of :func:`named_models` or :func:`config_names`;
+            * the path of a config file, or of a folder that ``Derainer.save_pretrained`` has written. If a text
+              contains a ``/`` or a suffix, it is a path. Else a name is looked for first;
+            * a config of a package, such as ``'mmderain::derain/sian_rain100h.py'``;
+            * a config as a dict with the key ``model``.
+
         weights: path or URL of a checkpoint. None uses the weights of the named model. They are downloaded if they are
             published but neither bundled nor in the cache.
 
@@ -115,9 +122,7 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
     if '::' in name:
         return get_config(name), weights
     if Path(model).suffix or len(Path(model).parts) > 1:
-        if not Path(model).is_file():
-            raise FileNotFoundError(f'{model}: no such config file (looked for in {Path.cwd()})')
-        return read_config(model), weights
+        return _read_path(Path(model), weights)
     models = named_models()
     if name in models and models[name].kind != 'derainer':
         raise InputError(f'{name}: is a {models[name].kind}; expected a derainer')
@@ -130,8 +135,8 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
     if name in config_names():
         stored = converted_weights(name)
         return find_config(name), weights or (stored if stored.is_file() else None)
-    if Path(model).is_file():
-        return read_config(model), weights
+    if Path(model).exists():
+        return _read_path(Path(model), weights)
     known = [*derainers, *config_names()]
     family = [config for config in config_names() if config.split('_')[0] == name.lower()]
     hint = f'; configs of this network are {", ".join(family)}.' if family else did_you_mean(name, known) or '.'
@@ -139,3 +144,17 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
         f'no model is called {name!r}{hint} `mmderain models` lists the models; the path of a config file is also '
         'accepted'
     )
+
+
+def _read_path(path: Path, weights: Path | None) -> tuple[Config, Path | None]:
+    """Return the config and the weights for the path of a config file or of a folder with :data:`FOLDER_CONFIG`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        InputError: the config cannot be read.
+    """
+    if path.is_dir():
+        return read_config(path / FOLDER_CONFIG), weights or path / FOLDER_WEIGHTS
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such config file (looked for in {Path.cwd()})')
+    return read_config(path), weights

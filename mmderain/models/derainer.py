@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.model import BaseModel
@@ -237,6 +239,24 @@ class Derainer(BaseModel):
         restore_part = partial(self._restore_part, device=device, clamp=clamp)
         with self._autocast(device):
             return run_on_tiles(restore_part, batch, size, self.spec) if size else restore_part(batch)
+
+    @classmethod
+    def from_pretrained(cls, model: str | Path, **options: Any) -> 'Derainer':
+        """Return a derainer with trained weights.
+
+        Args:
+            model: name of a model, or path of a folder that :meth:`save_pretrained` has written.
+            options: further arguments of :func:`~mmderain.apis.trained_derainer`, for example ``device``.
+        """
+        from mmderain.apis import trained_derainer  # mmderain.apis imports this module
+
+        return trained_derainer(model, **options)
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write weights, config and model card into a folder, see :func:`mmderain.apis.pretrained.save_pretrained`."""
+        from mmderain.apis.pretrained import save_pretrained  # mmderain.apis imports this module
+
+        return save_pretrained(self, folder)
 
     def rename_keys(self, state_dict: dict[str, Tensor], prefix: str = '') -> dict[str, Tensor]:
         """Return a copy of a state dict in which the keys of older versions have their current names.

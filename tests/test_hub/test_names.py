@@ -19,6 +19,7 @@ from mmderain.hub import index as model_index
 from mmderain.hub.convert import convert
 from mmderain.hub.published import converted_weights
 from mmderain.io import read_image, write_image
+from mmderain.models import Derainer
 from mmderain.registry import TRANSFORMS
 
 
@@ -165,3 +166,28 @@ def test_torch_hub_loads_a_derainer_by_name(authors):
     assert torch.equal(model.network.embed.weight, authors['body.tran_conv.weight'])
     with pytest.raises(RuntimeError, match='Cannot find callable street-detector in hubconf'):
         torch.hub.load(str(ROOT), 'street-detector', source='local')
+
+
+# --- folders of models ---------------------------------------------------------------------------
+
+
+def test_a_saved_derainer_is_loaded_from_its_folder(tmp_path, monkeypatch):
+    model = Derainer.from_pretrained('sian')
+    assert model.save_pretrained(tmp_path / 'mine') == tmp_path / 'mine'
+    assert sorted(path.name for path in (tmp_path / 'mine').iterdir()) == [
+        'README.md',
+        'config.py',
+        'model.safetensors',
+    ]
+    assert 'It has 277,371 parameters' in (tmp_path / 'mine/README.md').read_text()
+    x = torch.rand(1, 3, 24, 32)
+    monkeypatch.chdir(tmp_path)
+    for name in ('mine', './mine', tmp_path / 'mine'):
+        assert torch.equal(Derainer.from_pretrained(name).restore(x), model.restore(x))
+    with pytest.raises(InputError, match='mine: already exists and is not an empty folder'):
+        model.save_pretrained(tmp_path / 'mine')
+    with pytest.raises(InputError, match='the derainer has no config'):
+        Derainer(dict(type='SIAN', channels=4)).save_pretrained(tmp_path / 'other')
+    with pytest.raises((FileNotFoundError, InputError), match='empty/config.py'):
+        (tmp_path / 'empty').mkdir()
+        Derainer.from_pretrained('./empty')
