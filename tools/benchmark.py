@@ -58,7 +58,7 @@ import torch
 
 from mmderain import __version__
 from mmderain.cli.command import CommandParser, command
-from mmderain.cli.options import add_cfg_options, checkpoint_file
+from mmderain.cli.options import add_cfg_options, add_trust_option, checkpoint_file
 from mmderain.engine.benchmark import Benchmark, is_compile_option
 from mmderain.engine.machine import device_name, processor_name
 from mmderain.engine.profiling import convolution_peak, parse_size
@@ -75,6 +75,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandParser(__doc__)
     add = parser.add_argument
     add('configs', nargs='+', metavar='CONFIG', help='configs of derainers')
+    add_trust_option(parser)
     text = 'checkpoint of the derainer; allowed only with one CONFIG (default: random weights)'
     add('--checkpoint', type=checkpoint_file, metavar='FILE', help=text)
     text = 'image sizes to measure: height and width in pixels (default: 320x480)'

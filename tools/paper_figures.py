@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from mmderain.apis import init_model
 from mmderain.cli.command import CommandParser, command
-from mmderain.cli.options import checkpoint_file
+from mmderain.cli.options import add_trust_option, checkpoint_file
 from mmderain.errors import InputError
 from mmderain.evaluation import measure
 from mmderain.io import read_image, write_image
@@ -59,6 +59,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='CHECKPOINT',
         help='checkpoint of the derainer (default: random weights)',
     )
+    add_trust_option(parser)
     parser.add_argument('--img', metavar='FILE', help='rainy image; required for the figures stages and attention-maps')
     parser.add_argument(
         '--gt', metavar='FILE', help='clean image for the scores in the figure stages (default: no scores)'

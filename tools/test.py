@@ -21,9 +21,10 @@ from mmderain.compat import end_distributed
 from mmderain.engine.config import prepare_config, require_data
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
-from mmderain.hub import find_derainer
+from mmderain.hub import config_names, find_derainer
+from mmderain.hub.index import find_config
 from mmderain.io import read_checkpoint
-from mmderain.io.config import config_errors
+from mmderain.io.config import config_errors, read_config
 from mmderain.models import load_weights
 
 
@@ -74,7 +75,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
     """Test the model."""
-    checkpoint = args.checkpoint or pretrained(args.config, args.pretrained)
+    if (args.checkpoint is None) != args.pretrained:
+        raise InputError('expected either CHECKPOINT or --pretrained, for the published weights of CONFIG')
+    checkpoint = args.checkpoint or pretrained_weights(args.config)
     cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher)
     if args.out is not None:
         write_scores_to(args.out, cfg)
@@ -93,20 +96,21 @@ def main(args: argparse.Namespace) -> None:
     end_distributed()
 
 
-def pretrained(config: str, wanted: bool) -> Path:
-    """Return the bundled or published weights of a config.
+def pretrained_weights(config: str) -> Path:
+    """Return the bundled or published weights of a config of mmderain.
 
     Raises:
-        InputError: neither a checkpoint nor ``--pretrained`` was given, or no weights of the config are known.
+        InputError: the config is not one of mmderain, or no weights of it are known.
     """
-    if not wanted:
-        raise InputError('found no CHECKPOINT; name one, or use --pretrained for the published weights of CONFIG')
     name = Path(config).stem
+    if name not in config_names() or read_config(config).model.network != find_config(name).model.network:
+        raise InputError(
+            f'--pretrained: {config} does not have the network of a config of mmderain with this name; name a '
+            'CHECKPOINT'
+        )
     weights = find_derainer(name)[1]
     if weights is None:
-        raise InputError(
-            f'--pretrained: no weights are published under the name {name}; `mmderain models` lists the models'
-        )
+        raise InputError(f'--pretrained: no weights of {name} are published; `mmderain models` lists the models')
     return weights
 
 

@@ -21,7 +21,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmderain.cli.command import CommandParser, command
-from mmderain.cli.options import add_cfg_options, checkpoint_file
+from mmderain.cli.options import add_cfg_options, add_trust_option, checkpoint_file
 from mmderain.compat import end_distributed
 from mmderain.datasets.check import check_data
 from mmderain.engine.config import decide_amp, prepare_config, require_data, use_amp
@@ -45,6 +45,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='work directory: the folder for checkpoints and the log (default: the work_dir of the config, or '
         'work_dirs/<name of CONFIG> if it has none)',
     )
+    add_trust_option(parser)
     parser.add_argument(
         '--resume',
         nargs='?',

@@ -24,14 +24,19 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         metavar='TEXT',
         help='only files whose name contains this text (default: all files)',
     )
+    parser.add_argument(
+        '--records',
+        action='store_true',
+        help='with clear: also forget the hashes of downloads, so that replaced files are accepted (default: keep)',
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """List or delete the files."""
     if args.action == 'clear':
-        deleted = clear_cache(args.pattern)
-        print(*(f'deleted {path}' for path in deleted), f'{len(deleted)} files deleted', sep='\n')
+        deleted = clear_cache(args.pattern, args.records)
+        print(*(f'deleted {path}' for path in deleted), f'number of deleted files: {len(deleted)}', sep='\n')
         return
     print(f'files in {cache_folder()}:')
     for path, origin in cached_files():

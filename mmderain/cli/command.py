@@ -13,6 +13,7 @@ from typing import Any
 
 from mmderain.errors import InputError, Stopped
 from mmderain.io import use_safe_loading
+from mmderain.io.cache import trusting_unhashed
 
 #: Exit statuses after Ctrl+C and after a closed pipe: 128 + the number of the signal, as in a shell.
 INTERRUPTED, OUTPUT_CLOSED = 130, 141
@@ -76,7 +77,8 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
                 args = parse_args(argv)
                 show_traceback = getattr(args, 'traceback', False)
                 use_safe_loading()
-                return run(args) or 0
+                with trusting_unhashed(getattr(args, 'trust_unhashed', False)):
+                    return run(args) or 0
             except (KeyboardInterrupt, OSError, InputError, Stopped) as error:
                 if show_traceback:
                     raise

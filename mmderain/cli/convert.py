@@ -15,14 +15,14 @@ import argparse
 from pathlib import Path
 
 from mmderain.errors import InputError, did_you_mean
-from mmderain.hub import config_names
+from mmderain.hub import config_names, named_models
 from mmderain.hub.convert import NETWORKS, unused_weights
 from mmderain.hub.index import find_config
 from mmderain.hub.published import convert_file, store_converted
 from mmderain.io import read_checkpoint, save_weights
 from mmderain.io.download import local_file
 
-from .options import checkpoint_file
+from .options import add_trust_option, checkpoint_file
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -35,6 +35,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     target.add_argument(
         '--name', metavar='CONFIG', help='name of the config of these weights; the weights are kept in the cache'
     )
+    add_trust_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -45,11 +46,13 @@ def run(args: argparse.Namespace) -> None:
         weights, path = convert_file(args.network, source), args.dst
         save_weights(path, weights, meta=dict(network=args.network, source=source.name))
     else:
-        names = [name for name in config_names() if name.split('_')[0] == args.network]
+        network = NETWORKS[args.network][1].__name__
+        published = {Path(entry.config).stem for entry in named_models().values()} | set(named_models())
+        names = [n for n in config_names() if n not in published and find_config(n).model.network.type == network]
         if args.name not in names:
             raise InputError(
-                f'--name {args.name}: no config of {args.network} has this name{did_you_mean(args.name, names)}. The '
-                f'configs are {", ".join(names)}'
+                f'--name {args.name}: expected the name of a config of {args.network} without bundled or published '
+                f'weights{did_you_mean(args.name, names)}. These configs are {", ".join(names)}'
             )
         weights = convert_file(args.network, source, find_config(args.name))
         path = store_converted(args.name, weights, source)

@@ -217,7 +217,7 @@ def task_files(model: str, weights: str | None) -> tuple[str, str]:
     """
     config, checkpoint = find_task_model(model, weights)
     require_file(checkpoint)
-    return (model if Path(model).is_file() else str(config.filename)), str(checkpoint)
+    return str(config.filename), str(checkpoint)
 
 
 def require_file(path: Path | None) -> None:

@@ -1,9 +1,7 @@
 """Options that several commands share, so that their names and help texts are the same in all commands."""
 
 import argparse
-import os
 from collections.abc import Sequence
-from typing import Any
 
 from mmengine.config import DictAction
 
@@ -29,26 +27,11 @@ def add_weights_option(parser: argparse.ArgumentParser) -> None:
     add_trust_option(parser)
 
 
-class TrustAction(argparse.Action):
-    """Set ``MMDERAIN_TRUST_UNHASHED`` for this process and the processes that it starts."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
-    ) -> None:
-        """Set the variable."""
-        os.environ['MMDERAIN_TRUST_UNHASHED'] = '1'
-
-
 def add_trust_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--trust-unhashed`` of the programs that accept the URL of a checkpoint."""
+    """Add ``--trust-unhashed``. All commands that accept the URL of a checkpoint have this option."""
     parser.add_argument(
         '--trust-unhashed',
-        action=TrustAction,
-        nargs=0,
+        action='store_true',
         help='accept the URL of a checkpoint whose hash is not known, and remember its hash (default: refuse it)',
     )
 

@@ -1,6 +1,7 @@
 """Index of named models: bundled weights, published weights and configs."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ FOLDER_CONFIG, FOLDER_WEIGHTS = 'config.py', 'model.safetensors'
 
 @dataclass(frozen=True)
 class NamedModel:
-    """A model that a name is enough for: its weights are bundled with the package, or published at a known address.
+    """A model with a known config and known weights, which are bundled with the package or published at an address.
 
     Attributes:
         name: name of the model.
@@ -115,14 +116,19 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
         FileNotFoundError, InputError: no model has this name, the model is not a derainer, or its weights are missing,
             are damaged, or cannot be downloaded.
     """
-    weights = None if weights is None else local_file(weights)
+    config, default = _find(model)
+    return config, default() if weights is None else local_file(weights)
+
+
+def _find(model: str | Path | dict) -> tuple[Config, Callable[[], Path | None]]:
+    """Return the config of a derainer, and a function that returns the path of its own weights or None."""
     if isinstance(model, dict):
-        return Config(dict(model)), weights
+        return Config(dict(model)), _no_weights
     name = str(model)
     if '::' in name:
-        return get_config(name), weights
+        return get_config(name), _no_weights
     if Path(model).suffix or len(Path(model).parts) > 1:
-        return _read_path(Path(model), weights)
+        return _read_path(Path(model))
     models = named_models()
     if name in models and models[name].kind != 'derainer':
         raise InputError(f'{name}: is a {models[name].kind}; expected a derainer')
@@ -130,13 +136,12 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
     # The name of its config also names a bundled model.
     derainers = {Path(entry.config).stem: entry for entry in derainers.values()} | derainers
     if name in derainers:
-        entry = derainers[name]
-        return entry.load_config(), weights or entry.weights()
+        return derainers[name].load_config(), derainers[name].weights
     if name in config_names():
         stored = converted_weights(name)
-        return find_config(name), weights or (stored if stored.is_file() else None)
+        return find_config(name), lambda: stored if stored.is_file() else None
     if Path(model).exists():
-        return _read_path(Path(model), weights)
+        return _read_path(Path(model))
     known = [*derainers, *config_names()]
     family = [config for config in config_names() if config.split('_')[0] == name.lower()]
     hint = f'; configs of this network are {", ".join(family)}.' if family else did_you_mean(name, known) or '.'
@@ -146,15 +151,19 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
     )
 
 
-def _read_path(path: Path, weights: Path | None) -> tuple[Config, Path | None]:
-    """Return the config and the weights for the path of a config file or of a folder with :data:`FOLDER_CONFIG`.
+def _no_weights() -> None:
+    """Return None, because the model has no weights of its own."""
+
+
+def _read_path(path: Path) -> tuple[Config, Callable[[], Path | None]]:
+    """Return the same as :func:`_find` for the path of a config file or of a folder with :data:`FOLDER_CONFIG`.
 
     Raises:
         FileNotFoundError: there is no such file.
         InputError: the config cannot be read.
     """
     if path.is_dir():
-        return read_config(path / FOLDER_CONFIG), weights or path / FOLDER_WEIGHTS
+        return read_config(path / FOLDER_CONFIG), lambda: path / FOLDER_WEIGHTS
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such config file (looked for in {Path.cwd()})')
-    return read_config(path), weights
+    return read_config(path), _no_weights

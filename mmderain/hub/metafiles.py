@@ -7,7 +7,7 @@ relative to the folder of the metafile.
 
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -18,7 +18,7 @@ from mmengine.hub import get_config
 
 from mmderain.errors import InputError, did_you_mean
 from mmderain.io import read_text
-from mmderain.io.config import read_config
+from mmderain.io.config import CONFIG_SUFFIXES, read_config
 from mmderain.io.download import local_file
 
 from .index import named_models
@@ -76,8 +76,8 @@ def find_task_model(model: str | Path, weights: str | Path | None = None) -> tup
 
     Args:
         model: a name of :func:`~mmderain.hub.bundled_models` or :func:`task_models`; path of a config file; or a config
-            of a package, such as ``'mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py'``. A text with a ``/`` or a suffix is a
-            path.
+            of a package, such as ``'mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py'``. A text with a ``/`` or the suffix of
+            a config file is a path.
         weights: path or URL of a checkpoint. None uses the weights of the named model. They are downloaded if they are
             neither bundled nor in the cache.
 
@@ -88,33 +88,39 @@ def find_task_model(model: str | Path, weights: str | Path | None = None) -> tup
         FileNotFoundError: the config file does not exist.
         InputError: no model has this name, the model is a derainer, no weights are known, or they cannot be downloaded.
     """
-    name, weights = str(model), None if weights is None else local_file(weights)
+    config, default = _find(model)
+    if weights is not None:
+        return config, local_file(weights)
+    if default is None:
+        raise InputError(
+            f'{model}: a config has no weights; name a checkpoint with the option --task-weights or the argument '
+            '`weights`, or use the name of a model that `mmderain models` lists'
+        )
+    return config, default()
+
+
+def _find(model: str | Path) -> tuple[Config, Callable[[], Path] | None]:
+    """Return the config of a model, and a function that returns the path of its weights; None if it has none."""
+    name = str(model)
     models = named_models()
     if name in models and models[name].kind == 'derainer':
         raise InputError(f'{name}: is a derainer; expected a detector or segmentor')
     if name in models:
-        return models[name].load_config(), weights or models[name].weights()
+        return models[name].load_config(), models[name].weights
     if '::' in name:
-        config = get_config(name)
-    elif Path(model).suffix == '.py' or len(Path(model).parts) > 1 or Path(model).is_file():
+        return get_config(name), None
+    if Path(model).suffix in CONFIG_SUFFIXES or len(Path(model).parts) > 1:
         if not Path(model).is_file():
             raise FileNotFoundError(f'{model}: no such config file (looked for in {Path.cwd()})')
-        config = read_config(model)
-    else:
-        published = task_models()
-        if name not in published:
-            known = [*(key for key, entry in models.items() if entry.kind != 'derainer'), *published]
-            raise InputError(
-                f'no detector or segmentor is called {name!r}{did_you_mean(name, known) or "."} `mmderain models` '
-                'lists the names; the path of a config file is also accepted'
-            )
-        return read_config(published[name].config), weights or local_file(published[name].url)
-    if weights is None:
-        raise InputError(
-            f'{name}: a config has no weights; name a checkpoint with the option --task-weights or the argument '
-            '`weights`, or use the name of a model that `mmderain models` lists'
-        )
-    return config, weights
+        return read_config(model), None
+    published = task_models()
+    if name in published:
+        return read_config(published[name].config), lambda: local_file(published[name].url)
+    known = [*(key for key, entry in models.items() if entry.kind != 'derainer'), *published]
+    raise InputError(
+        f'no detector or segmentor is called {name!r}{did_you_mean(name, known) or "."} `mmderain models` lists the '
+        'names; the path of a config file is also accepted'
+    )
 
 
 def _metafiles() -> Iterator[tuple[Path, Path]]:

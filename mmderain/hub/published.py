@@ -10,12 +10,15 @@ from torch import Tensor
 
 from mmderain.errors import InputError
 from mmderain.io import read_checkpoint
-from mmderain.io.cache import cache_folder
+from mmderain.io.cache import cache_folder, write_errors
 from mmderain.io.checkpoint import safetensors_metadata, write_safetensors
 from mmderain.io.download import cached_file
 from mmderain.io.files import file_sha256
 
 from .convert import ConversionError, convert
+
+#: Format of the converted weights. Increase it if a converter changes, so that weights are converted again.
+FORMAT = '1'
 
 
 def converted_weights(name: str) -> Path:
@@ -55,7 +58,8 @@ def store_converted(name: str, weights: dict[str, Tensor], source: Path) -> Path
         The path of the weights, a safetensors file.
     """
     path = converted_weights(name)
-    write_safetensors(path, weights, dict(source=source.name, sha256=file_sha256(source)))
+    with write_errors(path):
+        write_safetensors(path, weights, dict(source=source.name, sha256=file_sha256(source), format=FORMAT))
     return path
 
 
@@ -77,8 +81,11 @@ def published_weights(name: str, url: str, sha256: str, network: str, config: Co
     if _is_current(path, sha256):
         return path
     source = cached_file(url, sha256)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.parent / f'.{name}.lock'):
+    with write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.parent / f'.{name}.lock')
+        lock.acquire()
+    with lock:
         if not _is_current(path, sha256):
             store_converted(name, convert_file(network, source, config), source)
             print(f'{name}: weights from {terms["source"]}; license: {terms["license"]}', file=sys.stderr)
@@ -86,5 +93,6 @@ def published_weights(name: str, url: str, sha256: str, network: str, config: Co
 
 
 def _is_current(path: Path, sha256: str) -> bool:
-    """Return whether converted weights exist and were made from the checkpoint with this SHA-256."""
-    return path.is_file() and safetensors_metadata(path).get('sha256') == sha256
+    """Return whether converted weights exist and were made by this converter from the file with this SHA-256."""
+    metadata = safetensors_metadata(path) if path.is_file() else {}
+    return (metadata.get('sha256'), metadata.get('format')) == (sha256, FORMAT)

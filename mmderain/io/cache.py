@@ -9,15 +9,18 @@
 ================================  =====================================================================================
 """
 
+import errno
 import hashlib
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import torch
+from filelock import FileLock, Timeout
 
 from mmderain.errors import InputError
 
@@ -40,12 +43,52 @@ def trusts_unhashed() -> bool:
     return os.environ.get('MMDERAIN_TRUST_UNHASHED', '0') not in ('', '0')
 
 
+@contextmanager
+def trusting_unhashed(trust: bool) -> Iterator[None]:
+    """Set ``MMDERAIN_TRUST_UNHASHED`` for this block and for the processes that start in it.
+
+    Args:
+        trust: False changes nothing.
+    """
+    before = os.environ.get('MMDERAIN_TRUST_UNHASHED')
+    if trust:
+        os.environ['MMDERAIN_TRUST_UNHASHED'] = '1'
+    try:
+        yield
+    finally:
+        if trust and before is None:
+            del os.environ['MMDERAIN_TRUST_UNHASHED']
+        elif trust:
+            os.environ['MMDERAIN_TRUST_UNHASHED'] = str(before)
+
+
+#: Name of the record in the folder of a downloaded file.
+RECORD = 'record.json'
+
+
+def url_name(url: str) -> str:
+    """Return the last part of the path of a URL."""
+    return urlsplit(url).path.rpartition('/')[2]
+
+
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Convert an error of the file system to an InputError that names a path in the cache."""
+    try:
+        yield
+    except OSError as error:
+        reason = 'the disk is full' if error.errno == errno.ENOSPC else error.strerror
+        raise InputError(
+            f'{path}: cannot be written ({reason}). Free some space, or set MMDERAIN_HOME to a folder of your own'
+        ) from error
+
+
 @dataclass(frozen=True)
 class CachedFile:
     """The place of a file from a URL in the cache.
 
-    Each URL has a folder of its own, so that two files with the same name do not meet. Beside the file is a record, a
-    JSON file with the URL and the SHA-256 of the file. The record remains when the file is deleted.
+    Each URL has its own folder, so that two files with the same name do not overwrite each other. The folder also
+    contains a record, a JSON file with the URL and the SHA-256 of the file. The record remains if the file is deleted.
 
     Attributes:
         url: address of the file, without a fragment.
@@ -59,13 +102,15 @@ class CachedFile:
     def of(cls, url: str) -> 'CachedFile':
         """Return the place of the file of a URL."""
         key = hashlib.sha256(url.encode()).hexdigest()[:12]
-        name = safe_name(unquote(urlsplit(url).path.rpartition('/')[2]) or 'index')
+        name = safe_name(unquote(url_name(url)))
+        if name.startswith('.') or name in ('', RECORD):
+            name = f'file_{name}'
         return cls(url, cache_folder() / 'downloads' / key / name)
 
     @property
     def record(self) -> Path:
         """Return the path of the record."""
-        return self.path.parent / 'record.json'
+        return self.path.parent / RECORD
 
     def recorded_hash(self) -> str | None:
         """Return the SHA-256 that the file had when it was downloaded, or None if it was never downloaded.
@@ -86,35 +131,47 @@ class CachedFile:
             part.write_text(json.dumps(dict(url=self.url, sha256=sha256)) + '\n', encoding='utf-8')
 
 
-def cached_files() -> Iterator[tuple[Path, str]]:
-    """Yield the path of each complete file in the cache, and its URL or other origin."""
-    folder = cache_folder()
-    for record in sorted(folder.glob('downloads/*/record.json')):
+def _recorded_files() -> Iterator[CachedFile]:
+    """Yield the place of each file that has a record. Damaged records are left out."""
+    for record in sorted(cache_folder().glob(f'downloads/*/{RECORD}')):
         try:
-            url = json.loads(record.read_text(encoding='utf-8'))['url']
-            path = CachedFile.of(url).path
+            yield CachedFile.of(str(json.loads(record.read_text(encoding='utf-8'))['url']))
         except (ValueError, KeyError, TypeError):
             continue
-        if path.is_file():
-            yield path, url
-    for path in sorted(folder.glob('converted/*.safetensors')):
+
+
+def cached_files() -> Iterator[tuple[Path, str]]:
+    """Yield the path of each complete file in the cache, and its URL or other origin."""
+    for file in _recorded_files():
+        if file.path.is_file():
+            yield file.path, file.url
+    for path in sorted(cache_folder().glob('converted/[!.]*.safetensors')):
         yield path, 'converted weights'
 
 
-def clear_cache(pattern: str = '') -> list[Path]:
+def clear_cache(pattern: str = '', records: bool = False) -> list[Path]:
     """Delete files from the cache, and return their paths.
 
-    The records of the downloads remain. If a file without a published hash is downloaded again, it must therefore have
-    the same content as before.
+    Without ``records``, the records of the downloads remain. If a file without a published hash is downloaded again, it
+    must then have the same content as before.
 
     Args:
         pattern: only files are deleted whose name contains this text. '' deletes all files, and also the parts of
             downloads that were interrupted.
+        records: whether the records are deleted too.
     """
     paths = [path for path, _ in cached_files() if pattern in path.name]
     for path in paths:
         path.unlink(missing_ok=True)
+    if records:
+        for file in _recorded_files():
+            if pattern in file.path.name:
+                file.record.unlink(missing_ok=True)
     if not pattern:
-        for part in cache_folder().glob('downloads/*/.*.part*'):
-            part.unlink(missing_ok=True)
+        for part in cache_folder().glob('downloads/*/.*.part'):
+            try:
+                with FileLock(part.parent / '.lock', timeout=0):
+                    part.unlink(missing_ok=True)
+            except Timeout:  # another process is downloading this file
+                continue
     return paths

@@ -18,6 +18,8 @@ from mmengine.registry import Registry
 
 from mmderain.errors import InputError, did_you_mean
 
+#: Suffixes of config files.
+CONFIG_SUFFIXES = ('.py', '.yml', '.yaml', '.json')
 #: Functions of mmengine that change a config or build the objects of a config, as (module, function).
 BUILDERS = {
     ('mmengine.config.config', 'merge_from_dict'),
@@ -38,7 +40,7 @@ def read_config(path: str | Path) -> Config:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such config file (looked for in {Path.cwd()})')
-    if Path(path).suffix not in ('.py', '.yml', '.yaml', '.json'):
+    if Path(path).suffix not in CONFIG_SUFFIXES:
         raise InputError(f'{path}: expected a config with the suffix .py, .yml, .yaml or .json')
     refuse_code(Path(path))
     try:

@@ -3,17 +3,18 @@
 :mod:`mmderain.io.cache` describes the cache folder and the environment variables.
 """
 
-import errno
 import re
 import sys
+from contextlib import suppress
 from os import environ
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
 from mmderain.errors import InputError
 
-from .cache import CachedFile, is_offline, trusts_unhashed
+from .cache import CachedFile, is_offline, trusts_unhashed, url_name, write_errors
 from .files import file_sha256
 from .transfer import DownloadError, receive_file
 
@@ -31,35 +32,67 @@ def cached_file(
     1. ``sha256``;
     2. a fragment of the address, as in ``https://example.org/sian.pth#sha256=...``;
     3. the digits at the end of the file name, as in ``resnet50-0676ba61.pth``;
-    4. the hash that the file had when it was downloaded for the first time.
+    4. the hash that the file had when it was downloaded for the first time. It also completes a shorter hash.
+
+    huggingface_hub downloads and stores the files of the Hugging Face Hub. They need a hash too, or a commit as their
+    revision.
 
     Args:
         address: an http or https URL, or ``hf://owner/repository/file[@revision]`` for a file of the Hugging Face Hub.
-        sha256: expected SHA-256, or at least its first eight hexadecimal digits.
+        sha256: expected SHA-256, or its first hexadecimal digits, at least eight.
         trust_unhashed: whether a file without an expected hash is downloaded. None uses ``MMDERAIN_TRUST_UNHASHED``.
         timeout: number of seconds without an answer after which a try ends. Default: 30.
 
     Raises:
-        InputError: the file is not in the cache and cannot be downloaded, has another hash, or has no expected hash.
+        InputError: the address or the hash is malformed. Or the file is not in the cache and cannot be downloaded, has
+            another hash, or has no expected hash.
     """
     url, _, fragment = address.partition('#')
-    sha256 = sha256 or _fragment_hash(address, fragment)
+    sha256 = (sha256 or _fragment_hash(address, fragment) or '').lower()
+    if sha256 and not re.fullmatch('[0-9a-f]{8,64}', sha256):
+        raise InputError(f'{url}: found the hash {sha256!r}; expected 8 to 64 hexadecimal digits of its SHA-256')
+    trusted = trusts_unhashed() if trust_unhashed is None else trust_unhashed
     if url.startswith('hf://'):
+        if not (sha256 or trusted or re.search('@[0-9a-f]{40}$', url)):
+            raise _unhashed(url)
         return _check(_hugging_face_file(url), url, sha256)
+    _require_url(url)
     file = CachedFile.of(url)
-    expected = (sha256 or _name_hash(file.path.name) or file.recorded_hash() or '').lower()
-    if not expected and not (trusts_unhashed() if trust_unhashed is None else trust_unhashed):
-        raise InputError(
-            f'{url}: the hash of this file is not known, so a damaged or exchanged file would not be noticed. Add it '
-            'to the address (URL#sha256=...), or accept the file as it is with --trust-unhashed or '
-            'MMDERAIN_TRUST_UNHASHED=1'
-        )
+    expected, recorded = sha256 or _name_hash(file.path.name) or '', file.recorded_hash()
+    if recorded and recorded.startswith(expected):
+        expected = recorded
+    if not expected and not trusted:
+        raise _unhashed(url)
     if not file.path.is_file():
         _download_once(file, expected, timeout)
     path = _check(file.path, url, expected)
-    if file.recorded_hash() is None:  # somebody has put the file there
-        file.write_record(file_sha256(path))
+    if recorded is None and file.recorded_hash() is None:  # a person has saved the file there
+        with suppress(OSError):  # the cache may be read-only
+            file.write_record(file_sha256(path))
     return path
+
+
+def _unhashed(url: str) -> InputError:
+    """Return the error for an address without a known hash."""
+    return InputError(
+        f'{url}: the hash of this file is not known, so a damaged or replaced file would not be noticed. Add it to the '
+        'address (#sha256=...), or accept the file as it is with --trust-unhashed or MMDERAIN_TRUST_UNHASHED=1'
+    )
+
+
+def _require_url(url: str) -> None:
+    """Check that a text is an http or https URL with a host.
+
+    Raises:
+        InputError: it is not.
+    """
+    try:
+        parts = urlsplit(url)
+        correct = parts.scheme in ('http', 'https') and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # for example if the port is not a number
+        correct = False
+    if not correct:
+        raise InputError(f'{url!r} is not a URL; expected http://HOST/PATH or https://HOST/PATH')
 
 
 def local_file(source: str | Path) -> Path:
@@ -82,9 +115,12 @@ def _fragment_hash(address: str, fragment: str) -> str | None:
 
 
 def _name_hash(name: str) -> str | None:
-    """Return the hash at the end of a file name such as ``resnet50-0676ba61.pth``, or None. A date is not a hash."""
+    """Return the hash at the end of a file name such as ``resnet50-0676ba61.pth``, or None.
+
+    A date such as 20220905 and a number of more than eight digits, such as a time stamp, are not hashes.
+    """
     found = re.search(r'-([0-9a-f]{8,64})\.\w+$', name)
-    return found[1] if found and not re.fullmatch(r'20\d{6}', found[1]) else None
+    return found[1] if found and not re.fullmatch(r'20\d{6}|\d{9,}', found[1]) else None
 
 
 def _check(path: Path, url: str, expected: str | None) -> Path:
@@ -97,7 +133,7 @@ def _check(path: Path, url: str, expected: str | None) -> Path:
     if expected and not found.startswith(expected):
         raise InputError(
             f'{path}: expected SHA-256 {expected}, found {found}; delete this file, so that it is downloaded again '
-            f'from {url}'
+            f'from {url}. If the file was replaced on purpose, add #sha256= and its new hash to the address'
         )
     return path
 
@@ -113,18 +149,14 @@ def _download_once(file: CachedFile, expected: str, timeout: float) -> None:
             f'{file.url}: is not in the cache, and MMDERAIN_OFFLINE forbids downloads. Unset this variable, or save '
             f'the file as {file.path}'
         )
-    try:
+    with write_errors(file.path.parent):
         file.path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(file.path.parent / '.lock')
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            print(f'another process downloads {file.path.name}; waiting', file=sys.stderr)
+            print(f'another process is downloading {file.path.name}; waiting', file=sys.stderr)
             lock.acquire()
-    except OSError as error:
-        raise InputError(
-            f'{file.path.parent}: cannot be written ({error.strerror}). Set MMDERAIN_HOME to a folder of your own'
-        ) from None
     with lock:
         if not file.path.is_file():
             _download(file, expected, timeout)
@@ -136,25 +168,25 @@ def _download(file: CachedFile, expected: str, timeout: float) -> None:
     Raises:
         InputError: no server sent the file. The message names each address and what was found there.
     """
-    mirror = environ.get('MMDERAIN_MIRROR')
-    urls = [*([f'{mirror.rstrip("/")}/{file.path.name}'] if mirror else []), file.url]
+    urls, mirror = [file.url], environ.get('MMDERAIN_MIRROR')
+    if mirror:
+        _require_url(mirror)
+        urls.insert(0, f'{mirror.rstrip("/")}/{url_name(file.url)}')
     part = file.path.with_name(f'.{file.path.name}.part')
-    if not expected:  # without a hash, a part of an older file could become the beginning of a newer one
-        part.unlink(missing_ok=True)
     reasons = []
-    for url in urls:
-        try:
-            found = receive_file(url, part, expected, timeout)
-        except DownloadError as error:
-            reasons.append(f'{url}: {error}')
-            continue
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            reason = 'the disk is full' if error.errno == errno.ENOSPC else error.strerror
-            raise InputError(f'{file.path}: cannot be written ({reason}); the download was deleted') from None
-        file.write_record(found)
-        part.replace(file.path)
-        return
+    with write_errors(file.path):
+        for url in urls:
+            try:
+                found = receive_file(url, part, expected, timeout)
+            except DownloadError as error:
+                reasons.append(f'{url}: {error}')
+                continue
+            except OSError:
+                part.unlink(missing_ok=True)
+                raise
+            file.write_record(found)
+            part.replace(file.path)
+            return
     raise InputError(
         '; '.join(reasons) + f'. Try again later, or get the file in another way and save it as {file.path}'
     )
@@ -182,5 +214,5 @@ def _hugging_face_file(address: str) -> Path:
         file = hf_hub_download(f'{owner}/{repository}', name, revision=revision or None, local_files_only=is_offline())
     except Exception as error:  # it raises exceptions of many types, also of the HTTP library that it uses
         reason = str(error).strip().partition('\n')[0]
-        raise InputError(f'{address}: cannot be downloaded ({type(error).__name__}: {reason})') from None
+        raise InputError(f'{address}: cannot be downloaded ({type(error).__name__}: {reason})') from error
     return Path(file)

@@ -1,7 +1,10 @@
 """Receive one file from an HTTP server: with a progress bar, several tries, and a check of its hash."""
 
 import http.client
+import sys
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +20,8 @@ from .files import file_sha256
 
 #: Number of times that a download is tried from each server. A later try continues an incomplete file.
 TRIES = 3
+#: Number of seconds before the next try.
+PAUSE = 0.5
 #: Number of bytes that are read at a time.
 BLOCK = 1 << 18
 
@@ -52,12 +57,15 @@ def receive_file(url: str, part: Path, expected: str, timeout: float) -> str:
     tries = TRIES
     while True:
         tries -= 1
+        if not expected:  # without a hash, the rest of another file would not be noticed
+            part.unlink(missing_ok=True)
         resumed = part.is_file() and part.stat().st_size > 0
         try:
             _receive(url, part, timeout)
         except IncompleteError:
             if not tries:
                 raise
+            time.sleep(PAUSE)
             continue
         found = file_sha256(part)
         if found.startswith(expected):
@@ -77,6 +85,7 @@ def _receive(url: str, part: Path, timeout: float) -> None:
     """
     start = part.stat().st_size if part.is_file() else 0
     headers = {'User-Agent': f'mmderain/{__version__}', **({'Range': f'bytes={start}-'} if start else {})}
+    url = urllib.parse.quote(url, safe="%/:=&?~+!$,;'@()*[]")  # letters such as é are not allowed in a URL
     try:
         with _clear_errors(timeout):
             # urlopen() would keep the proxies of the first call.
@@ -92,6 +101,8 @@ def _receive(url: str, part: Path, timeout: float) -> None:
         length = response.headers.get('Content-Length')
         total = start + int(length) if length else None
         with open(part, 'ab' if start else 'wb') as file, _progress_bar() as bar:
+            if bar.disable:
+                print(f'downloading {url}', file=sys.stderr)
             task = bar.add_task(part.name.removeprefix('.').removesuffix('.part'), completed=start, total=total)
             while block := _read(response, timeout):
                 file.write(block)
@@ -115,7 +126,8 @@ def _clear_errors(timeout: float) -> Iterator[None]:
     except urllib.error.HTTPError as error:
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise RangeError('the server cannot continue the incomplete file') from None
-        kind = IncompleteError if error.code >= 500 else DownloadError
+        busy = error.code >= 500 or error.code == HTTPStatus.TOO_MANY_REQUESTS
+        kind = IncompleteError if busy else DownloadError
         raise kind(f'the server answered {error.code} {error.reason}') from None
     except (OSError, http.client.HTTPException) as error:  # a URLError is an OSError
         reason = getattr(error, 'reason', error)
@@ -125,7 +137,7 @@ def _clear_errors(timeout: float) -> Iterator[None]:
 
 
 def _progress_bar() -> Progress:
-    """Return a progress bar on standard error, which is not shown if standard error is not a terminal."""
+    """Return a progress bar on standard error. It is disabled if standard error is not a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn('{task.description}'), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     return Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)

@@ -43,7 +43,7 @@ def panel(images: dict[str, np.ndarray], gap: int = 6) -> np.ndarray:
 
 
 def grid(images: dict[str, np.ndarray], columns: int) -> np.ndarray:
-    """Draw images in rows of ``columns`` images, each with a caption above it.
+    """Draw images in a grid with ``columns`` images in each row. Each image has a caption above it.
 
     If the last row has fewer images than the others, the rest of this row is white.
 

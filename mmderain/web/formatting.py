@@ -20,7 +20,7 @@ def prediction_text(view: View) -> str:
 
 
 def difference(rainy: np.ndarray, derained: np.ndarray) -> np.ndarray:
-    """Return the light that was removed, as an image.
+    """Return an image of what deraining has removed: the rainy image minus the derained image, plus 128.
 
     Args:
         rainy: (H, W, 3) BGR uint8.

@@ -91,6 +91,15 @@ def test_names_of_the_installed_metafiles(name, mirror):
         find_task_model(name)
 
 
+def test_a_name_wins_over_a_file_of_the_same_name(tiny, tmp_path, monkeypatch):
+    kind, _ = tiny
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / f'tiny_{kind}').write_text('not a config')
+    assert find_task_model(f'tiny_{kind}')[0].filename == str(ROOT / TASKS[kind][0])
+    with pytest.raises(InputError, match=f'./tiny_{kind}'):
+        find_task_model(f'./tiny_{kind}')
+
+
 def test_unknown_names_list_near_matches(mirror):
     require_task_models()
     with pytest.raises(InputError, match="did you mean 'rtmdet_s_8xb32-300e_coco'"):

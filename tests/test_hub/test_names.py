@@ -49,7 +49,7 @@ def authors(mirror, tmp_path, monkeypatch):
 def test_published_weights_are_downloaded_and_converted_once(authors, mirror, capsys, monkeypatch):
     config, path = find_derainer('sian_rain100l')
     assert config.model.network.channels == 32 and path == converted_weights('sian_rain100l')
-    assert capsys.readouterr().err == 'sian_rain100l: weights from the authors; license: none\n'
+    assert capsys.readouterr().err.endswith('/rain100l.pth\nsian_rain100l: weights from the authors; license: none\n')
     expected = convert('sian', authors)
     stored = load_file(path)
     assert set(stored) == {f'network.{key}' for key in expected}
@@ -138,8 +138,10 @@ def test_converted_weights_get_a_name(mirror, tmp_path, capsys):
     assert find_derainer('jdnet_rain200h')[1] == converted_weights('jdnet_rain200h')
     assert cli.main(['models', 'jdnet_rain200h']) == 0
     assert 'jdnet_rain200h (converted)' in capsys.readouterr().out
-    assert cli.main(['convert', 'jdnet', str(tmp_path / 'net_latest.pth'), '--name', 'sian_rain100h']) == 1
-    assert 'no config of jdnet has this name' in capsys.readouterr().err
+    for network, name in (('jdnet', 'sian_rain12'), ('sian', 'sian_rain100l'), ('sian', 'sian_photographs_unshuffled')):
+        assert cli.main(['convert', network, str(tmp_path / 'net_latest.pth'), '--name', name]) == 1
+        message = f'--name {name}: expected the name of a config of {network} without bundled or published weights'
+        assert message in capsys.readouterr().err
 
 
 # --- mmderain cache ------------------------------------------------------------------------------
@@ -152,7 +154,7 @@ def test_the_cache_is_listed_and_cleared(authors, capsys):
     out = capsys.readouterr().out
     assert 'rain100l.pth  https://example.invalid/rain100l.pth' in out and 'sian_rain100l.safetensors' in out
     assert cli.main(['cache', 'clear', '.safetensors']) == 0
-    assert capsys.readouterr().out.endswith('1 files deleted\n')
+    assert capsys.readouterr().out.endswith('number of deleted files: 1\n')
     assert cli.main(['cache', 'clear']) == 0
     assert cli.main(['cache', 'list']) == 0
     assert capsys.readouterr().out.count('\n') == 3

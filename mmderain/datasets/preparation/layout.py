@@ -130,7 +130,7 @@ def _place_pairs(pairs: list[FoundPair], split: Split, root: Path, base: Path, c
 
     Returns:
         A row for each pair: the new paths of the rainy and the clean file, relative to ``root``, and then the paths of
-        the two source files. If a pair has no clean file, its paths are ''.
+        the two source files. If a pair has no clean file, both paths of the clean file are ''.
     """
     rows = []
     placed: set[Path] = set()

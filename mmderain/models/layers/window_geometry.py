@@ -12,11 +12,11 @@ from torch import Tensor
 
 
 def border_cases(length: int, margin: int, device: torch.device) -> Tensor:
-    """Return the number of the case of each place of a line, (length,).
+    """Return, for each place of a line, the index of its case, (length,).
 
     The first ``margin`` places have the cases 0, 1, .., ``margin - 1``. All places in the middle have the case
-    ``margin``. The last ``margin`` places have the cases ``margin + 1``, .., ``2 * margin``. If a line has at most
-    ``2 * margin + 1`` places, each place has a different case.
+    ``margin``. The last ``margin`` places have the cases ``margin + 1``, .., ``2 * margin``. These rules do not apply to a
+    line with fewer than ``2 * margin + 1`` places: there, place i has the case i.
     """
     place = torch.arange(length, device=device)
     cases = min(length, 2 * margin + 1)

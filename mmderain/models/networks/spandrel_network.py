@@ -84,7 +84,7 @@ def _load(checkpoint: str | Path) -> 'ImageModelDescriptor':
         reason = '' if isinstance(error, UnsupportedModelError) else f' ({type(error).__name__}: {error})'
         raise InputError(
             f'{checkpoint}: spandrel does not recognize the network of these weights{reason}{hint}'
-        ) from None
+        ) from error
     kind = descriptor.architecture.name
     if not isinstance(descriptor, ImageModelDescriptor) or descriptor.scale != 1:
         raise InputError(
