@@ -248,7 +248,7 @@ def streams(path) -> dict[str, tuple[int, float]]:
 
 @pytest.mark.parametrize('limit, sound', [(None, 1.2), (None, 0.5), (5, 1.2)])
 def test_sound_is_copied_if_ffmpeg_is_installed(inferencer, video, tmp_path, limit, sound):
-    """The video lasts 1.2 s. If the sound is shorter, the result still has all frames. A limit of frames cuts the sound."""
+    """The video lasts 1.2 s. A shorter sound does not shorten the result. A limit of frames cuts the sound."""
     tone, loud = f'sine=frequency=440:duration={sound}', tmp_path / 'loud.avi'
     ffmpeg('ffmpeg', '-i', video, '-f', 'lavfi', '-i', tone, '-c:v', 'copy', loud)
     report = derain_video(inferencer.model, loud, tmp_path / 'o/loud.mp4', limit=limit)

@@ -15,8 +15,8 @@ def border_cases(length: int, margin: int, device: torch.device) -> Tensor:
     """Return, for each place of a line, the index of its case, (length,).
 
     The first ``margin`` places have the cases 0, 1, .., ``margin - 1``. All places in the middle have the case
-    ``margin``. The last ``margin`` places have the cases ``margin + 1``, .., ``2 * margin``. These rules do not apply to a
-    line with fewer than ``2 * margin + 1`` places: there, place i has the case i.
+    ``margin``. The last ``margin`` places have the cases ``margin + 1``, .., ``2 * margin``. In a line with fewer
+    than ``2 * margin + 1`` places, place i has the case i instead.
     """
     place = torch.arange(length, device=device)
     cases = min(length, 2 * margin + 1)
