@@ -18,7 +18,7 @@ BLOCK = re.compile(r'^( *)```(\w+)\n(.*?)^\1```$', re.M | re.S)
 LINK = re.compile(r'(?<=]\()(?!\w+:|#)([^)\s#]+)(?=[)\s#])')
 ASSIGNMENT = re.compile(r'(\w+)=(.*)', re.S)
 #: Commands of the shell and of the system. Their arguments are not checked.
-ALLOWED = {'source', 'cd', 'git', 'export'}
+ALLOWED = {'source', 'cd', 'git', 'export', 'docker'}
 #: Maps a launcher to the tool that it starts, and to the positions of the arguments that it does not pass to the tool.
 LAUNCHERS = {
     'tools/dist_train.sh': ('train', [1]),
