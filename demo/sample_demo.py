@@ -84,8 +84,8 @@ def derain_test_images(runner: Runner) -> dict[str, dict[str, np.ndarray]]:
     """Derain the test images, and apply the controls to them.
 
     Returns:
-        A dict for each test image, keyed by the name of the image. Its keys are the kinds of image, such as
-        ``'rainy input'``. Its values are the images in BGR uint8.
+        A dict that maps the name of each test image to another dict. The inner dict maps the kinds of image, such as
+        ``'rainy input'``, to images in BGR uint8.
     """
     model = runner.model.eval()
     images = {}

@@ -48,8 +48,8 @@ def read_checkpoint(source: str | Path) -> object:
         return _read_named(name)
     if '://' in name and not name.startswith(REMOTE):
         raise InputError(
-            f'{name}: checkpoints are read only from local files and from http://, https:// and hf:// addresses; '
-            'download this checkpoint first'
+            f'{name}: addresses of this type are not supported; expected a local file, an http://, https:// or hf:// '
+            'address, or a name that mmengine knows, such as open-mmlab://resnet50_v1c. Download this checkpoint first'
         )
     return _read_file(local_file(source))
 
