@@ -185,7 +185,7 @@ def convert(name: str, source: object, **settings: Any) -> dict[str, Tensor]:
 
 
 def unused_weights(name: str, source: object) -> dict[str, Tensor]:
-    """Return the weights in a checkpoint of the authors that the authors' model contains but never uses.
+    """Return the weights that the authors' model contains but never uses, from a checkpoint of the authors.
 
     Args:
         name: a key of ``NETWORKS``.
