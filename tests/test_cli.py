@@ -54,6 +54,21 @@ def test_bad_input_prints_one_line(error, capsys):
     assert capsys.readouterr().err == ''
 
 
+def test_an_optional_positional_argument_can_follow_an_option():
+    """argparse alone would refuse it."""
+    parser = CommandParser('Do something.')
+    parser.add_argument('config')
+    parser.add_argument('checkpoint', nargs='?')
+    parser.add_argument('--out')
+    args = parser.parse_args(['a.py', '--out', 'dir', 'b.pth'])
+    assert (args.config, args.checkpoint, args.out) == ('a.py', 'b.pth', 'dir')
+    assert parser.parse_args(['a.py']).checkpoint is None
+    args = cli.parse_args(['joint-test', 'a.py', '--seed', '1', 'b.pth'])
+    assert (args.config, args.checkpoint) == ('a.py', 'b.pth')
+    with pytest.raises(SystemExit):
+        parser.parse_args(['a.py', 'b.pth', 'c.pth'])
+
+
 def test_other_errors_are_raised():
     with pytest.raises(ZeroDivisionError):
         make_main(lambda: 1 / 0)([])

@@ -134,7 +134,7 @@ def test_mmengine_refuses_code_in_a_checkpoint_after_use_safe_loading(hostile):
     with pytest.raises(InputError, match='it refers to'):
         load_checkpoint(torch.nn.Linear(1, 1), 'hostile.pth')
     for name in ('s3://bucket/a.pth', 'pavi://a', 'open-mmlab://none'):
-        with pytest.raises(InputError, match='Download this checkpoint first|knows no checkpoint'):
+        with pytest.raises(InputError, match='Download this file first|knows no checkpoint'):
             load_checkpoint(torch.nn.Linear(1, 1), name)
 
 

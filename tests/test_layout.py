@@ -17,6 +17,7 @@ LONG_FILES = {
     'tools/dev/gpu_queue.py': 'one program: its steps, and the code that limits each step to nine minutes',
     'tools/dev/training_queue.py': 'one program: the queue and its seven commands',
     'tests/test_apis/test_inferencer.py': 'tests of one class',
+    'tests/test_cli.py': 'tests of the parts that all commands share',
     'tests/test_configs.py': 'tests of all configs, with the lists of their names',
     'tests/test_docs.py': 'tests of all pages and of the site',
     'tests/test_io/test_download.py': 'tests of one function, which share a server',

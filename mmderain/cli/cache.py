@@ -8,14 +8,17 @@ MMDERAIN_HOME names the folder of the cache. Its default is a folder of torch.hu
 
 import argparse
 
-from mmderain.io.cache import cache_folder, cached_files, clear_cache
+from mmderain.io.cache import cache_folder, cached_files, clear_cache, forget_downloads
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add ``mmderain cache``."""
     parser = commands.add_parser('cache', doc=__doc__, help='list or delete downloaded weights')
     parser.add_argument(
-        'action', choices=['list', 'clear'], help='list: print the files and their origin. clear: delete files'
+        'action',
+        choices=['list', 'clear', 'forget'],
+        help='list: print the files and their origin. clear: delete files, also those that `mmderain convert` has '
+        'written. forget: delete the stored hashes of downloads, so that a replaced file is accepted',
     )
     parser.add_argument(
         'pattern',
@@ -24,21 +27,18 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         metavar='TEXT',
         help='only files whose name contains this text (default: all files)',
     )
-    parser.add_argument(
-        '--records',
-        action='store_true',
-        help='with clear: also forget the hashes of downloads, so that replaced files are accepted (default: keep)',
-    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """List or delete the files."""
     if args.action == 'clear':
-        deleted = clear_cache(args.pattern, args.records)
+        deleted = clear_cache(args.pattern)
         print(*(f'deleted {path}' for path in deleted), f'number of deleted files: {len(deleted)}', sep='\n')
-        return
-    print(f'files in {cache_folder()}:')
-    for path, origin in cached_files():
-        if args.pattern in path.name:
+    elif args.action == 'forget':
+        print(f'number of deleted hashes: {len(forget_downloads(args.pattern))}')
+    else:
+        files = [(path, origin) for path, origin in cached_files() if args.pattern in path.name]
+        print(f'{len(files) or "no"} files in {cache_folder()}')
+        for path, origin in files:
             print(f'  {path.stat().st_size / 1e6:8.1f} MB  {path.relative_to(cache_folder())}  {origin}')

@@ -44,6 +44,21 @@ class CommandParser(argparse.ArgumentParser):
             default=argparse.SUPPRESS,
             help='show the whole traceback of an error, not only its message',
         )
+        self._is_intermixed = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse arguments as argparse does, and also find an optional positional argument after an option.
+
+        Without this, argparse would refuse ``CONFIG --out DIR CHECKPOINT`` if CHECKPOINT may be omitted.
+        """
+        optional = any(action.nargs == '?' for action in self._get_positional_actions())
+        if self._is_intermixed or not optional:
+            return super().parse_known_args(args, namespace)
+        self._is_intermixed = True  # the next call calls this method again
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_intermixed = False
 
 
 def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) -> Callable:

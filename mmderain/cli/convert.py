@@ -14,7 +14,7 @@ out. It reads SRC with weights_only=True, so that no code in the file is run.
 import argparse
 from pathlib import Path
 
-from mmderain.errors import InputError, did_you_mean
+from mmderain.errors import InputError
 from mmderain.hub import config_names, named_models
 from mmderain.hub.convert import NETWORKS, unused_weights
 from mmderain.hub.index import find_config
@@ -30,9 +30,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser('convert', doc=__doc__, help='convert the weights of the authors of a network')
     parser.add_argument('network', choices=sorted(NETWORKS), help='the network whose weights SRC contains')
     parser.add_argument('checkpoint', type=checkpoint_file, metavar='SRC', help="checkpoint of the network's authors")
-    target = parser.add_mutually_exclusive_group(required=True)
-    target.add_argument('dst', nargs='?', type=Path, metavar='DST', help='checkpoint file to write')
-    target.add_argument(
+    parser.add_argument('dst', nargs='?', type=Path, metavar='DST', help='checkpoint file to write')
+    parser.add_argument(
         '--name', metavar='CONFIG', help='name of the config of these weights; the weights are kept in the cache'
     )
     add_trust_option(parser)
@@ -41,6 +40,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Convert the checkpoint, and print the numbers of converted and of unused weights."""
+    if (args.dst is None) == (args.name is None):
+        raise InputError('expected either DST, a file to write, or --name, the name of a config')
     source = local_file(args.checkpoint)
     if args.name is None:
         weights, path = convert_file(args.network, source), args.dst
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
         if args.name not in names:
             raise InputError(
                 f'--name {args.name}: expected the name of a config of {args.network} without bundled or published '
-                f'weights{did_you_mean(args.name, names)}. These configs are {", ".join(names)}'
+                f'weights. These configs are {", ".join(names)}'
             )
         weights = convert_file(args.network, source, find_config(args.name))
         path = store_converted(args.name, weights, source)

@@ -14,7 +14,7 @@ def add_model_options(parser: argparse.ArgumentParser, default: str | None = DEF
     parser.add_argument(
         '--model',
         default=default,
-        help=f'the derainer: a name that `mmderain models` lists, or the path of a config file '
+        help=f'the derainer: a name that `mmderain models` lists, or the path of a config file or of a folder '
         f'(default: {default or "none"})',
     )
     add_weights_option(parser)

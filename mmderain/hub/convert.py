@@ -140,7 +140,10 @@ def bare_weights(name: str, source: object) -> dict[str, Tensor]:
     if wrapper is not None and isinstance(source, dict) and isinstance(source.get(wrapper), dict):
         source = source[wrapper]
     if not isinstance(source, dict) or not all(isinstance(value, Tensor) for value in source.values()):
-        raise ConversionError(f'expected a dict of tensors, found {type(source).__name__}')
+        found = type(source).__name__
+        if isinstance(source, dict) and 'state_dict' in source:
+            found = 'a checkpoint of mmengine or mmderain, which need not be converted'
+        raise ConversionError(f'expected a dict of tensors, found {found}')
     return {key.removeprefix('module.'): value for key, value in source.items()}
 
 

@@ -125,6 +125,11 @@ def _find(model: str | Path | dict) -> tuple[Config, Callable[[], Path | None]]:
     if isinstance(model, dict):
         return Config(dict(model)), _no_weights
     name = str(model)
+    if '://' in name:
+        raise InputError(
+            f'{name}: is an address; expected the name of a model, or the path of a config or folder. Name an address '
+            'with the option --weights or the argument `weights`'
+        )
     if '::' in name:
         return get_config(name), _no_weights
     if Path(model).suffix or len(Path(model).parts) > 1:
@@ -162,6 +167,10 @@ def _read_path(path: Path) -> tuple[Config, Callable[[], Path | None]]:
         FileNotFoundError: there is no such file.
         InputError: the config cannot be read.
     """
+    if path.is_dir() and not (path / FOLDER_CONFIG).is_file():
+        raise FileNotFoundError(
+            f'{path}: found no {FOLDER_CONFIG}; expected a config file, or a folder that save_pretrained has written'
+        )
     if path.is_dir():
         return read_config(path / FOLDER_CONFIG), lambda: path / FOLDER_WEIGHTS
     if not path.is_file():

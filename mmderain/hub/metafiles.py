@@ -102,6 +102,11 @@ def find_task_model(model: str | Path, weights: str | Path | None = None) -> tup
 def _find(model: str | Path) -> tuple[Config, Callable[[], Path] | None]:
     """Return the config of a model, and a function that returns the path of its weights; None if it has none."""
     name = str(model)
+    if '://' in name:
+        raise InputError(
+            f'{name}: is an address; expected the name of a model, or the path of a config or folder. Name an address '
+            'with the option --task-weights or the argument `weights`'
+        )
     models = named_models()
     if name in models and models[name].kind == 'derainer':
         raise InputError(f'{name}: is a derainer; expected a detector or segmentor')
@@ -118,8 +123,8 @@ def _find(model: str | Path) -> tuple[Config, Callable[[], Path] | None]:
         return read_config(published[name].config), lambda: local_file(published[name].url)
     known = [*(key for key, entry in models.items() if entry.kind != 'derainer'), *published]
     raise InputError(
-        f'no detector or segmentor is called {name!r}{did_you_mean(name, known) or "."} `mmderain models` lists the '
-        'names; the path of a config file is also accepted'
+        f'no detector or segmentor is called {name!r}{did_you_mean(name, known) or "."} `mmderain models TEXT` '
+        'searches the names; the path of a config file is also accepted'
     )
 
 

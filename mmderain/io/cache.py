@@ -149,24 +149,31 @@ def cached_files() -> Iterator[tuple[Path, str]]:
         yield path, 'converted weights'
 
 
-def clear_cache(pattern: str = '', records: bool = False) -> list[Path]:
+def forget_downloads(pattern: str = '') -> list[Path]:
+    """Delete records of downloads, and return the paths of their files. The files remain.
+
+    Args:
+        pattern: only records of files are deleted whose name contains this text. '' deletes all records.
+    """
+    files = [file for file in _recorded_files() if pattern in file.path.name]
+    for file in files:
+        file.record.unlink(missing_ok=True)
+    return [file.path for file in files]
+
+
+def clear_cache(pattern: str = '') -> list[Path]:
     """Delete files from the cache, and return their paths.
 
-    Without ``records``, the records of the downloads remain. If a file without a published hash is downloaded again, it
-    must then have the same content as before.
+    The records of the downloads remain. If a file without a published hash is downloaded again, it must therefore have
+    the same content as before.
 
     Args:
         pattern: only files are deleted whose name contains this text. '' deletes all files, and also the parts of
             downloads that were interrupted.
-        records: whether the records are deleted too.
     """
     paths = [path for path, _ in cached_files() if pattern in path.name]
     for path in paths:
         path.unlink(missing_ok=True)
-    if records:
-        for file in _recorded_files():
-            if pattern in file.path.name:
-                file.record.unlink(missing_ok=True)
     if not pattern:
         for part in cache_folder().glob('downloads/*/.*.part'):
             try:

@@ -16,7 +16,7 @@ from torch import Tensor
 from mmderain.compat import allow_resuming
 from mmderain.errors import InputError
 
-from .download import REMOTE, cached_file, local_file
+from .download import cached_file, local_file
 from .files import atomic_write
 
 #: Prefixes of checkpoint names such as ``open-mmlab://resnet50_v1c``. mmengine knows the URLs of these checkpoints.
@@ -46,11 +46,6 @@ def read_checkpoint(source: str | Path) -> object:
     name = str(source)
     if name.startswith(NAMED):
         return _read_named(name)
-    if '://' in name and not name.startswith(REMOTE):
-        raise InputError(
-            f'{name}: addresses of this type are not supported; expected a local file, an http://, https:// or hf:// '
-            'address, or a name that mmengine knows, such as open-mmlab://resnet50_v1c. Download this checkpoint first'
-        )
     return _read_file(local_file(source))
 
 

@@ -53,6 +53,7 @@ def cached_file(
         raise InputError(f'{url}: found the hash {sha256!r}; expected 8 to 64 hexadecimal digits of its SHA-256')
     trusted = trusts_unhashed() if trust_unhashed is None else trust_unhashed
     if url.startswith('hf://'):
+        _hub_parts(url)
         if not (sha256 or trusted or re.search('@[0-9a-f]{40}$', url)):
             raise _unhashed(url)
         return _check(_hugging_face_file(url), url, sha256)
@@ -96,8 +97,19 @@ def _require_url(url: str) -> None:
 
 
 def local_file(source: str | Path) -> Path:
-    """Return a path unchanged, or the file of an address that begins with one of :data:`REMOTE` in the cache."""
-    return cached_file(str(source)) if str(source).startswith(REMOTE) else Path(source).expanduser()
+    """Return a path unchanged, or the file of an address in the cache.
+
+    Raises:
+        InputError: an address does not begin with one of :data:`REMOTE`, or :func:`cached_file` raises this error.
+    """
+    if str(source).startswith(REMOTE):
+        return cached_file(str(source))
+    if '://' in str(source):
+        raise InputError(
+            f'{source}: addresses of this type are not supported; expected a local file, or an http://, https:// or '
+            'hf:// address. Download this file first'
+        )
+    return Path(source).expanduser()
 
 
 def _fragment_hash(address: str, fragment: str) -> str | None:
@@ -133,7 +145,7 @@ def _check(path: Path, url: str, expected: str | None) -> Path:
     if expected and not found.startswith(expected):
         raise InputError(
             f'{path}: expected SHA-256 {expected}, found {found}; delete this file, so that it is downloaded again '
-            f'from {url}. If the file was replaced on purpose, add #sha256= and its new hash to the address'
+            f'from {url}'
         )
     return path
 
@@ -171,7 +183,8 @@ def _download(file: CachedFile, expected: str, timeout: float) -> None:
     urls, mirror = [file.url], environ.get('MMDERAIN_MIRROR')
     if mirror:
         _require_url(mirror)
-        urls.insert(0, f'{mirror.rstrip("/")}/{url_name(file.url)}')
+        # The mirror may be the published server.
+        urls = list(dict.fromkeys([f'{mirror.rstrip("/")}/{url_name(file.url)}', file.url]))
     part = file.path.with_name(f'.{file.path.name}.part')
     reasons = []
     with write_errors(file.path):
@@ -188,7 +201,8 @@ def _download(file: CachedFile, expected: str, timeout: float) -> None:
             part.replace(file.path)
             return
     raise InputError(
-        '; '.join(reasons) + f'. Try again later, or get the file in another way and save it as {file.path}'
+        '; '.join(reasons) + f'. Try again later, set MMDERAIN_MIRROR to a server with this file, or get it in another '
+        f'way and save it as {file.path}'
     )
 
 
@@ -201,18 +215,32 @@ def _hugging_face_file(address: str) -> Path:
     Raises:
         InputError: the address has another form, huggingface_hub is not installed, or the file cannot be downloaded.
     """
-    path, _, revision = address.removeprefix('hf://').partition('@')
-    owner, _, rest = path.partition('/')
-    repository, _, name = rest.partition('/')
-    if not name:
-        raise InputError(f'{address}: expected hf://owner/repository/file or hf://owner/repository/file@revision')
+    repository, name, revision = _hub_parts(address)
     try:
         from huggingface_hub import hf_hub_download
     except ImportError:
         raise InputError(f'{address}: this address needs huggingface_hub; run `pip install huggingface_hub`') from None
     try:
-        file = hf_hub_download(f'{owner}/{repository}', name, revision=revision or None, local_files_only=is_offline())
+        file = hf_hub_download(repository, name, revision=revision or None, local_files_only=is_offline())
     except Exception as error:  # it raises exceptions of many types, also of the HTTP library that it uses
-        reason = str(error).strip().partition('\n')[0]
-        raise InputError(f'{address}: cannot be downloaded ({type(error).__name__}: {reason})') from error
+        reason = f'{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}'
+        if is_offline():
+            reason = 'it is not in the cache of huggingface_hub, and MMDERAIN_OFFLINE forbids downloads'
+        raise InputError(
+            f'{address}: cannot be downloaded ({reason}). Get the file in another way, and name its path'
+        ) from error
     return Path(file)
+
+
+def _hub_parts(address: str) -> tuple[str, str, str]:
+    """Return repository, file and revision ('' if there is none) of an address of the Hugging Face Hub.
+
+    Raises:
+        InputError: the address has another form.
+    """
+    path, _, revision = address.removeprefix('hf://').partition('@')
+    owner, _, rest = path.partition('/')
+    repository, _, name = rest.partition('/')
+    if not name:
+        raise InputError(f'{address}: expected hf://OWNER/REPOSITORY/FILE or hf://OWNER/REPOSITORY/FILE@REVISION')
+    return f'{owner}/{repository}', name, revision

@@ -102,6 +102,8 @@ def test_a_name_wins_over_a_file_of_the_same_name(tiny, tmp_path, monkeypatch):
 
 def test_unknown_names_list_near_matches(mirror):
     require_task_models()
+    with pytest.raises(InputError, match='is an address; .*--task-weights'):
+        find_task_model('https://example.org/a.pth')
     with pytest.raises(InputError, match="did you mean 'rtmdet_s_8xb32-300e_coco'"):
         find_task_model('rtmdet_s_8xb32-300e_cocoo')
 

@@ -104,6 +104,14 @@ def test_a_name_wins_over_a_file_of_the_same_name(tmp_path, monkeypatch):
             find_derainer(path)
 
 
+@pytest.mark.parametrize('address', ['https://example.org/a.pth', 'hf://owner/repository/a.pth'])
+def test_an_address_is_not_a_model(address):
+    with pytest.raises(InputError, match=f'{address}: is an address; .*--weights'):
+        find_derainer(address)
+    with pytest.raises(InputError, match='ftp://a/b.pth: addresses of this type are not supported'):
+        find_derainer('sian', 'ftp://a/b.pth')
+
+
 @pytest.mark.parametrize('name', ['rain100h', 'rain100l', 'rain1400'])
 def test_the_index_names_the_files_of_the_authors(name, mirror):
     """The published hash is that of the file that the authors publish, and its weights fit the config."""
@@ -190,6 +198,6 @@ def test_a_saved_derainer_is_loaded_from_its_folder(tmp_path, monkeypatch):
         model.save_pretrained(tmp_path / 'mine')
     with pytest.raises(InputError, match='the derainer has no config'):
         Derainer(dict(type='SIAN', channels=4)).save_pretrained(tmp_path / 'other')
-    with pytest.raises((FileNotFoundError, InputError), match='empty/config.py'):
+    with pytest.raises((FileNotFoundError, InputError), match='empty: found no config.py; expected a config'):
         (tmp_path / 'empty').mkdir()
         Derainer.from_pretrained('./empty')
