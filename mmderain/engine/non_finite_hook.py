@@ -59,7 +59,7 @@ class StopIfNotFiniteHook(Hook):
 
     @staticmethod
     def _checkpoint_follows(runner: Runner) -> bool:
-        """Return whether a hook of this runner saves a checkpoint after this step."""
+        """Return whether a checkpoint may be saved after this step: by an interval in steps, or at the last step."""
         intervals = [hook.interval for hook in runner.hooks if hasattr(hook, 'save_last') and not hook.by_epoch]
         step = runner.iter + 1
         return any(interval > 0 and step % interval == 0 for interval in intervals) or step == runner.max_iters

@@ -22,7 +22,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequest:
-    """A request to stop the program, which comes from a signal.
+    """Record of whether a signal has asked the program to stop.
 
     Attributes:
         number: number of the received signal. 0 if no signal has been received.

@@ -136,7 +136,7 @@ def _name_hash(name: str) -> str | None:
 
 
 def _check(path: Path, url: str, expected: str | None) -> Path:
-    """Return a path after comparing the hash of the file.
+    """Return a path. If a hash is expected, first check that the file has it.
 
     Raises:
         InputError: the hash differs.

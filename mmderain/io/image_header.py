@@ -81,7 +81,7 @@ def require_pixels(path: str | Path, width: int, height: int, max_pixels: int) -
     if max(width, height) > OPENCV_MAX_SIDE or width * height > OPENCV_MAX_PIXELS:
         raise InputError(
             f'{path}: has {width}x{height} pixels; OpenCV reads at most {OPENCV_MAX_SIDE} pixels on each side and '
-            f'{OPENCV_MAX_PIXELS} pixels in total. Split it into smaller images.'
+            f'{OPENCV_MAX_PIXELS} pixels in total. Scale it down, or split it.'
         )
     if width * height > max_pixels:
         raise InputError(

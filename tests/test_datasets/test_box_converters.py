@@ -27,7 +27,7 @@ def write_xml(path, objects) -> None:
 
 @pytest.fixture
 def dawn(tmp_path):
-    """Write the folder Rain of DAWN with two images; one has no XML file."""
+    """Write the folder ``Rain`` of the data set DAWN, with two images; one has no XML file."""
     root = make(tmp_path / 'DAWN/Rain', ['rain_storm-001.jpg', 'rain_storm-002.jpg'])
     objects = [
         ('car', (2, 3, 9, 8), 0),

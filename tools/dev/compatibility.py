@@ -39,11 +39,11 @@ PACKAGES = [
 PAGE_HEAD = """# Tested versions
 
 Each row is a combination of versions (cell) with which all tests were run, except the endurance tests (marked `soak`).
-The five cells cover the supported versions of Python, the oldest and the newest torch, and both families of OpenMMLab
-packages: the maintained `onedl-*` packages and the original packages.
+Five cells are planned. They cover the supported versions of Python, the oldest and the newest torch, and both families
+of OpenMMLab packages: the maintained `onedl-*` packages and the original packages.
 
-Tests that need a GPU or a missing package are skipped. In a cell "without operators", mmcv has no compiled operators.
-mmdet and mmsegmentation need these operators, so the tests of detection and segmentation are skipped there.
+Tests that need a GPU or a missing package are skipped. In the cells with Python 3.10 and 3.12, mmcv has no compiled
+operators. mmdet and mmsegmentation need these operators, so the tests of detection and segmentation are skipped there.
 
 To test a cell again, run the first command. The second command writes this page:
 

@@ -19,16 +19,17 @@ HEAD = """# The papers' tables, row by row
 
 Each paper has a section with two parts:
 
-* The first table lists the scores of the network of the paper. Each row gives the table of the paper in which the score
-  is printed, and the config that reproduces it. A table number with a number of parameters in parentheses means that
-  this table prints the parameters, but not the score. The head of the column "paper" names the protocols of the scores
-  ([definitions](metrics.md)). The column "ours" is empty if this project has not run the config without changes.
-  "weights of X" means that the config is only for tests, with the weights that the config X has trained.
+* The first table lists the scores of the network of the paper. Each row gives the table of the paper in which the
+  score is printed, and the config that reproduces it. "6 (6,508,931 parameters)" means that Table 6 of the paper
+  prints only the number of parameters. Other text in parentheses names the row of a table. The head of the column
+  "paper" names the protocols of the scores ([definitions](metrics.md)). The column "ours" is filled only if this
+  project has run the unchanged config. "weights of X" means that the config is evaluated, but not trained. It uses
+  the weights of the config X.
 * The comparison tables list the scores of other methods that the paper prints. An empty cell means that the paper
   prints no score. Compare scores only within one table, because the papers measure in different ways.
 
 All scores of the papers are written as printed. If two tables of a paper print the score of the same model with
-different numbers of digits, the first table has a row for each.
+different numbers of digits, the first table of the section has a row for each.
 
 `python tools/dev/paper_tables.py` makes this page. [The scores of a paper](extending.md#the-scores-of-a-paper)
 describes the files with the scores, and how they are checked.
@@ -92,7 +93,7 @@ def network_lines(metafile: dict) -> list[str]:
 def comparison_lines(peers: dict, metafile: dict) -> list[str]:
     """Return the comparison tables of a paper, with one row for each method.
 
-    If the metafile contains scores of this project for a config of this row, a second row gives these scores.
+    If the metafile contains scores of this project for the config of a method, a second row of the method gives them.
 
     Args:
         peers: content of a file in docs/en/peers.
