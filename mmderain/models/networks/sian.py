@@ -8,7 +8,7 @@ network follows the authors' code, so that the authors' weights fit:
 * Section III-C: there is no ReLU between the convolution and the sigmoid of the attention mask. The paper has a ReLU
   there.
 * Eqs. 7 and 9: each layer of the scale space is computed by a blur of the previous layer. In Eq. 7, every layer is a
-  blur of the features. Each kernel has 3x3 values, even if a Gaussian of its sigma is wider. The factor k, which the
+  blur of the first layer. Each kernel has 3x3 values, even if a Gaussian of its sigma is wider. The factor k, which the
   paper does not give, is the cube root of 2, as in SIFT.
 * Section III-D: one convolution with a ReLU precedes the ConvLSTM. The paper has two convolutions, and names no ReLU.
 * Eq. 4: a convolution with ReLU follows each of the two concatenations. The paper has a single convolution after both,
@@ -16,7 +16,8 @@ network follows the authors' code, so that the authors' weights fit:
 * Eq. 4: the upsampling is bilinear, with the corner pixels aligned.
 * Table V: the baseline also contains the ConvLSTM. The states of the ConvLSTM are zero, because there is only one
   stage.
-* Algorithm 1 updates the weights after each image. The authors' code updates them after each batch, as Eq. 13 says.
+* Algorithm 1 updates the weights after each image. The authors' code updates them after each batch. Section III-E gives
+  a batch size of 18.
 * Only the authors' code gives the number of channels (32), the initial weights, and Adam's betas (0 and 0.999).
 
 Two differences from the authors' model do not change the result:
