@@ -15,9 +15,9 @@ Table 6 and the outputs of the authors' code confirm these choices:
   authors' code has a mean and a standard deviation for each data set. The paper does not mention them.
 * The initial weights are torch's defaults. The paper and the code mention no other initialization.
 
-The values of Eq. 5 are gates, which are multiplied by the input of the attention. Section 3.1 describes this product,
-but has no equation for it. One choice is ours: the SE block of SENet in Table 7 has the reduction 16. Neither the paper
-nor the code names this number.
+The values of Eq. 5 are gates, which are multiplied by the input of the attention. The paper does not mention this
+product. It only says that the attention recalibrates the features. One choice is ours: the SE block of SENet in Table 7
+has the reduction 16. Neither the paper nor the code names a number for this table.
 
 One difference from the paper does not change the result: a convolution of concatenated features is computed as a sum
 of convolutions (:func:`~mmderain.models.layers.conv2d_split`).
