@@ -6,6 +6,7 @@ with both sets: ``_base_ = 'mmseg::...'`` in configs, resuming with torch >= 2.6
 CPU.
 """
 
+import gc
 import importlib
 import os
 from collections.abc import Callable
@@ -122,12 +123,17 @@ def init_cpu_distributed(launcher: str) -> dict | None:
 
 
 def end_distributed() -> None:
-    """Wait for the other processes of a run, and close the connections to them.
+    """Wait for the other processes of a run, close the connections to them, and end the threads of the connections.
 
-    Without this step, the first process that ends would close its connections while other processes still use them. The
-    backend gloo can abort these processes. The launcher then reports a failure, although the run is complete.
+    Without this step, a process can be aborted at its end: because another process has already closed its connections,
+    or because a thread of the backend gloo still runs while Python ends. The launcher then reports a failure, although
+    the run is complete.
+
+    Call this function after the last variable that refers to the runner is gone. The model of a runner keeps the
+    threads alive.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
+        gc.collect()  # the runner and its hooks refer to each other
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
 

@@ -141,6 +141,31 @@ def test_two_processes_give_the_weights_of_one_process(tmp_path, network):
         assert (two[key] - value).abs().max() < 5e-6, key
 
 
+#: Prints the names of the threads that remain after a tool has ended. Python aborts if a thread of gloo runs too long.
+THREADS_AFTER = """
+import sys
+from pathlib import Path
+from conftest import load_tool
+assert load_tool(sys.argv[1]).main(sys.argv[2:]) == 0
+print('threads:', *(path.read_text().strip() for path in Path('/proc/self/task').glob('*/comm')))
+"""
+
+
+def test_no_thread_of_gloo_remains_after_a_tool(tmp_path):
+    cfg = config(tmp_path / 'run', **{'train_cfg.max_iters': 1})
+    cfg.dump(tmp_path / 'run.py')
+    paths = os.pathsep.join([str(ROOT), str(ROOT / 'tests')])
+    alone = dict(RANK='0', LOCAL_RANK='0', WORLD_SIZE='1', MASTER_ADDR='127.0.0.1', PYTHONPATH=paths)
+    for tool, arguments in (('train', []), ('test', [tmp_path / 'run/iter_1.pth'])):
+        command = [sys.executable, '-c', THREADS_AFTER, tool, tmp_path / 'run.py', *arguments]
+        command += ['--work-dir', tmp_path / 'run', '--launcher', 'pytorch']
+        environment = os.environ | alone | dict(MASTER_PORT=str(free_port()))
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-4000:]
+        (threads,) = re.findall('^threads: (.*)', done.stdout, re.M)
+        assert 'python' in threads and 'gloo' not in threads
+
+
 def test_bfloat16_training_follows_float32(tmp_path):
     plain = config(tmp_path / 'plain')
     run(plain)

@@ -83,17 +83,28 @@ def main(args: argparse.Namespace) -> None:
         write_scores_to(args.out, cfg)
     if args.show_dir is not None:
         cfg.default_hooks.visualization = dict(type='mmderain.DerainVisualizationHook', show_dir=args.show_dir)
+    test(cfg, args.config, checkpoint)
+    end_distributed()
+
+
+def test(cfg: Config, config: str, checkpoint: str | Path) -> None:
+    """Build mmengine's Runner, load the checkpoint, and test.
+
+    Args:
+        cfg: config of the test.
+        config: path of the config file, for error messages.
+        checkpoint: path or URL of the checkpoint.
+    """
     # If weights do not fit the model, the Runner only prints a warning. Therefore the Runner loads no weights here.
     # load_weights loads them below, and raises an error if they do not fit.
     cfg.load_from, cfg.resume = None, False
     read_checkpoint(checkpoint)  # reports a wrong file before the Runner starts a log
-    with config_errors(args.config):
+    with config_errors(config):
         require_data(cfg, 'test_dataloader')
         runner = Runner.from_cfg(cfg)
     load_weights(getattr(runner.model, 'module', runner.model), checkpoint)
-    with config_errors(args.config), keep_cpu_memory():  # mmengine builds the data set here
+    with config_errors(config), keep_cpu_memory():  # mmengine builds the data set here
         runner.test()
-    end_distributed()
 
 
 def pretrained_weights(config: str) -> Path:

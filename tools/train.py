@@ -119,6 +119,7 @@ def main(args: argparse.Namespace) -> None:
             if decide_amp(cfg, args.amp, checkpoint if cfg.get('resume') else None):
                 use_amp(cfg)
             train(cfg, checkpoint if cfg.get('resume') else None)
+    end_distributed()
 
 
 def train(cfg: Config, resumed: dict | None) -> None:
@@ -134,7 +135,6 @@ def train(cfg: Config, resumed: dict | None) -> None:
     with keep_cpu_memory(), stop_on_signals() as request:
         runner.register_hook(StopHook(request))
         runner.train()
-    end_distributed()
 
 
 if __name__ == '__main__':
