@@ -7,6 +7,7 @@ MMDERAIN_HOME names the folder of the cache. Its default is a folder of torch.hu
 """
 
 import argparse
+from pathlib import Path
 
 from mmderain.io.cache import cache_folder, cached_files, clear_cache, forget_downloads
 
@@ -18,7 +19,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         'action',
         choices=['list', 'clear', 'forget'],
         help='list: print the files and their origin. clear: delete files, also those that `mmderain convert` has '
-        'written. forget: delete the stored hashes of downloads, so that a replaced file is accepted',
+        'written. forget: delete downloads with their stored hashes, so that a replaced file is accepted',
     )
     parser.add_argument(
         'pattern',
@@ -33,12 +34,16 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> None:
     """List or delete the files."""
     if args.action == 'clear':
-        deleted = clear_cache(args.pattern)
-        print(*(f'deleted {path}' for path in deleted), f'number of deleted files: {len(deleted)}', sep='\n')
+        _print_deleted(clear_cache(args.pattern))
     elif args.action == 'forget':
-        print(f'number of deleted hashes: {len(forget_downloads(args.pattern))}')
+        _print_deleted(forget_downloads(args.pattern))
     else:
         files = [(path, origin) for path, origin in cached_files() if args.pattern in path.name]
         print(f'{len(files) or "no"} files in {cache_folder()}')
         for path, origin in files:
             print(f'  {path.stat().st_size / 1e6:8.1f} MB  {path.relative_to(cache_folder())}  {origin}')
+
+
+def _print_deleted(paths: list[Path]) -> None:
+    """Print the paths of deleted files, and their number."""
+    print(*(f'deleted {path}' for path in paths), f'number of deleted files: {len(paths)}', sep='\n')

@@ -101,8 +101,8 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
         model: one of the following:
 
             * a name of :func:`named_models` or :func:`config_names`;
-            * the path of a config file, or of a folder that ``Derainer.save_pretrained`` has written. If a text
-              contains a ``/`` or a suffix, it is a path. Else a name is looked for first;
+            * the path of a config file, or of a folder that ``Derainer.save_pretrained`` has written. A text with a
+              ``/`` or a suffix is a path. For other texts, a name is preferred to a path;
             * a config of a package, such as ``'mmderain::derain/sian_rain100h.py'``;
             * a config as a dict with the key ``model``.
 
@@ -120,16 +120,26 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
     return config, default() if weights is None else local_file(weights)
 
 
+def refuse_address(model: str, option: str) -> None:
+    """Raise an InputError if the name of a model is an address.
+
+    Args:
+        model: name or path of a model.
+        option: option of the commands that takes the address of a checkpoint.
+    """
+    if '://' in model:
+        raise InputError(
+            f'{model}: is an address; expected the name of a model, or the path of a config. Use the option {option} '
+            'or the argument `weights` for the address of a checkpoint'
+        )
+
+
 def _find(model: str | Path | dict) -> tuple[Config, Callable[[], Path | None]]:
     """Return the config of a derainer, and a function that returns the path of its own weights or None."""
     if isinstance(model, dict):
         return Config(dict(model)), _no_weights
     name = str(model)
-    if '://' in name:
-        raise InputError(
-            f'{name}: is an address; expected the name of a model, or the path of a config or folder. Name an address '
-            'with the option --weights or the argument `weights`'
-        )
+    refuse_address(name, '--weights')
     if '::' in name:
         return get_config(name), _no_weights
     if Path(model).suffix or len(Path(model).parts) > 1:
@@ -167,11 +177,12 @@ def _read_path(path: Path) -> tuple[Config, Callable[[], Path | None]]:
         FileNotFoundError: there is no such file.
         InputError: the config cannot be read.
     """
-    if path.is_dir() and not (path / FOLDER_CONFIG).is_file():
-        raise FileNotFoundError(
-            f'{path}: found no {FOLDER_CONFIG}; expected a config file, or a folder that save_pretrained has written'
-        )
     if path.is_dir():
+        if not (path / FOLDER_CONFIG).is_file():
+            raise FileNotFoundError(
+                f'{path}: found no {FOLDER_CONFIG}; expected a config file, or a folder that save_pretrained has '
+                'written'
+            )
         return read_config(path / FOLDER_CONFIG), lambda: path / FOLDER_WEIGHTS
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such config file (looked for in {Path.cwd()})')

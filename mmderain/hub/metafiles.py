@@ -21,7 +21,7 @@ from mmderain.io import read_text
 from mmderain.io.config import CONFIG_SUFFIXES, read_config
 from mmderain.io.download import local_file
 
-from .index import named_models
+from .index import named_models, refuse_address
 
 #: Packages with metafiles.
 PACKAGES = ('mmdet', 'mmseg')
@@ -102,11 +102,7 @@ def find_task_model(model: str | Path, weights: str | Path | None = None) -> tup
 def _find(model: str | Path) -> tuple[Config, Callable[[], Path] | None]:
     """Return the config of a model, and a function that returns the path of its weights; None if it has none."""
     name = str(model)
-    if '://' in name:
-        raise InputError(
-            f'{name}: is an address; expected the name of a model, or the path of a config or folder. Name an address '
-            'with the option --task-weights or the argument `weights`'
-        )
+    refuse_address(name, '--task-weights')
     models = named_models()
     if name in models and models[name].kind == 'derainer':
         raise InputError(f'{name}: is a derainer; expected a detector or segmentor')

@@ -50,16 +50,15 @@ def trusting_unhashed(trust: bool) -> Iterator[None]:
     Args:
         trust: False changes nothing.
     """
-    before = os.environ.get('MMDERAIN_TRUST_UNHASHED')
-    if trust:
-        os.environ['MMDERAIN_TRUST_UNHASHED'] = '1'
+    if not trust or trusts_unhashed():
+        yield
+        return
+    before = os.environ.get('MMDERAIN_TRUST_UNHASHED', '0')  # '0' means the same as a missing variable
+    os.environ['MMDERAIN_TRUST_UNHASHED'] = '1'
     try:
         yield
     finally:
-        if trust and before is None:
-            del os.environ['MMDERAIN_TRUST_UNHASHED']
-        elif trust:
-            os.environ['MMDERAIN_TRUST_UNHASHED'] = str(before)
+        os.environ['MMDERAIN_TRUST_UNHASHED'] = before
 
 
 #: Name of the record in the folder of a downloaded file.
@@ -150,13 +149,16 @@ def cached_files() -> Iterator[tuple[Path, str]]:
 
 
 def forget_downloads(pattern: str = '') -> list[Path]:
-    """Delete records of downloads, and return the paths of their files. The files remain.
+    """Delete downloaded files with their records, and return their paths. Converted weights remain.
+
+    After that, a file without a published hash may have other content when it is downloaded again.
 
     Args:
-        pattern: only records of files are deleted whose name contains this text. '' deletes all records.
+        pattern: only files are deleted whose name contains this text. '' deletes all downloads.
     """
     files = [file for file in _recorded_files() if pattern in file.path.name]
     for file in files:
+        file.path.unlink(missing_ok=True)
         file.record.unlink(missing_ok=True)
     return [file.path for file in files]
 

@@ -19,6 +19,7 @@ from mmderain.hub import index as model_index
 from mmderain.hub.convert import convert
 from mmderain.hub.published import converted_weights
 from mmderain.io import read_image, write_image
+from mmderain.io.cache import trusts_unhashed
 from mmderain.models import Derainer
 from mmderain.registry import TRANSFORMS
 
@@ -176,6 +177,17 @@ def test_torch_hub_loads_a_derainer_by_name(authors):
     assert torch.equal(model.network.embed.weight, authors['body.tran_conv.weight'])
     with pytest.raises(RuntimeError, match='Cannot find callable street-detector in hubconf'):
         torch.hub.load(str(ROOT), 'street-detector', source='local')
+
+
+def test_trust_unhashed_is_valid_for_one_command(mirror, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv('MMDERAIN_TRUST_UNHASHED', '0')
+    mirror.files['mine.pth'] = file_of(fill(authors_keys('sian'), 1))
+    arguments = ['convert', 'sian', mirror.url('ok', 'mine.pth'), str(tmp_path / 'out.pth')]
+    assert cli.main(arguments) == 1
+    assert 'accept the file as it is with --trust-unhashed' in capsys.readouterr().err
+    assert not (tmp_path / 'out.pth').exists()
+    assert cli.main([*arguments, '--trust-unhashed']) == 0
+    assert (tmp_path / 'out.pth').is_file() and not trusts_unhashed()
 
 
 # --- folders of models ---------------------------------------------------------------------------

@@ -135,7 +135,16 @@ def test_a_file_without_a_hash_must_be_trusted_and_its_hash_is_remembered(server
     for trust in (False, True):
         with pytest.raises(InputError, match=f'expected SHA-256 {SHA256}, found'):
             cached_file(url, trust_unhashed=trust)
-    assert forget_downloads('a.pth') == [path]
+    assert forget_downloads('b.pth') == [] and forget_downloads('a.pth') == [path]
+    assert cached_file(url, trust_unhashed=True).read_bytes() == CONTENT[::-1]
+
+
+def test_after_forget_a_replaced_file_is_accepted(server):
+    url = server.url('ok', 'a.pth')
+    path = cached_file(url, trust_unhashed=True)
+    server.files['a.pth'] = CONTENT[::-1]
+    assert cached_file(url).read_bytes() == CONTENT
+    assert forget_downloads() == [path] and not path.exists()
     assert cached_file(url, trust_unhashed=True).read_bytes() == CONTENT[::-1]
 
 

@@ -61,7 +61,7 @@ def tables() -> str:
         [
             *bundled,
             '',
-            'The weights of these models are downloaded when they are used for the first time:',
+            'The weights of the following models are downloaded when a model is used for the first time:',
             '',
             *published,
             '',
