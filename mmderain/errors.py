@@ -39,14 +39,20 @@ class Stopped(Exception):
         self.exit_status = 128 + number
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a suggestion to append to an error message: the most similar known word. '' if no word is similar."""
-    names = list(known)
+def did_you_mean(word: str, known: Iterable[str], count: int = 1) -> str:
+    """Return a suggestion to append to an error message: the most similar known words. '' if no word is similar.
+
+    Args:
+        word: the unknown word.
+        known: the known words.
+        count: largest number of suggested words.
+    """
+    names = list(dict.fromkeys(known))
     # If the word lacks only the prefix of a package, the best match is the known word with the prefix. For 'Derain',
     # this is 'mmderain.Derain'.
     close = [name for name in names if name.endswith(f'.{word}')]
-    close = close or difflib.get_close_matches(word, names, n=1, cutoff=0.7)
-    return f'; did you mean {close[0]!r}?' if close else ''
+    close = close or difflib.get_close_matches(word, names, n=count, cutoff=0.7)
+    return f'; did you mean {" or ".join(map(repr, close[:count]))}?' if close else ''
 
 
 def require_whole_number(name: str, value: Any, minimum: int) -> None:

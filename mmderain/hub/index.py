@@ -159,7 +159,9 @@ def _find(model: str | Path | dict) -> tuple[Config, Callable[[], Path | None]]:
         return _read_path(Path(model))
     known = [*derainers, *config_names()]
     family = [config for config in config_names() if config.split('_')[0] == name.lower()]
-    hint = f'; configs of this network are {", ".join(family)}.' if family else did_you_mean(name, known) or '.'
+    hint = (
+        f'; configs of this network are {", ".join(family)}.' if family else did_you_mean(name, known, count=3) or '.'
+    )
     raise InputError(
         f'no model is called {name!r}{hint} `mmderain models` lists the models; the path of a config file is also '
         'accepted'

@@ -118,9 +118,10 @@ def _find(model: str | Path) -> tuple[Config, Callable[[], Path] | None]:
     if name in published:
         return read_config(published[name].config), lambda: local_file(published[name].url)
     known = [*(key for key, entry in models.items() if entry.kind != 'derainer'), *published]
+    hint = did_you_mean(name, known, count=3) or '.'
     raise InputError(
-        f'no detector or segmentor is called {name!r}{did_you_mean(name, known) or "."} `mmderain models TEXT` '
-        'searches the names; the path of a config file is also accepted'
+        f'no detector or segmentor is called {name!r}{hint} `mmderain models TEXT` searches the names; the path of a '
+        'config file is also accepted'
     )
 
 

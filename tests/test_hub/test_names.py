@@ -105,6 +105,12 @@ def test_a_name_wins_over_a_file_of_the_same_name(tmp_path, monkeypatch):
             find_derainer(path)
 
 
+def test_an_unknown_name_lists_near_matches():
+    message = "'sian_rain100x'; did you mean 'sian_rain1400' or 'sian_rain100l' or 'sian_rain100h'"
+    with pytest.raises(InputError, match=message):
+        find_derainer('sian_rain100x')
+
+
 @pytest.mark.parametrize('address', ['https://example.org/a.pth', 'hf://owner/repository/a.pth'])
 def test_an_address_is_not_a_model(address):
     with pytest.raises(InputError, match=f'{address}: is an address; .*--weights'):
