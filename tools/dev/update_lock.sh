@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Choose versions for requirements/lock.in and for the extras [onedl] and [test] of pyproject.toml, and
+# Choose versions for requirements/lock.in and for the extras [onedl], [scale-test] and [test] of pyproject.toml, and
 # write them as pins to requirements/lock.txt. The file is valid for Python 3.10 to 3.12.
 #
 # A version that is already in the lock file is kept if the other requirements allow it. `--upgrade`
@@ -14,7 +14,7 @@ trap 'rm -rf "$scratch"' EXIT
 "$scratch/venv/bin/python" -m pip install --quiet --disable-pip-version-check uv
 
 [ ! -f requirements/lock.txt ] || cp requirements/lock.txt "$scratch/lock.txt"
-"$scratch/venv/bin/uv" pip compile requirements/lock.in pyproject.toml --extra onedl --extra test \
+"$scratch/venv/bin/uv" pip compile requirements/lock.in pyproject.toml --extra onedl --extra scale-test --extra test \
     --universal --python-version 3.10 --no-header --no-annotate --quiet \
     --output-file "$scratch/lock.txt" "$@"
 
