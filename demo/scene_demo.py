@@ -2,8 +2,7 @@ r"""Draw the persons that a detector and a segmentor find in clean, rainy and de
 
     python demo/scene_demo.py                           the bundled frames and weights
     python demo/scene_demo.py rainy.jpg --rain none     your own rainy image
-    python demo/scene_demo.py street.jpg --detector mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py \
-        --detector-weights rtmdet_s.pth --segmentor none
+    python demo/scene_demo.py street.jpg --detector rtmdet_s_8xb32-300e_coco --segmentor none
 
 The bundled detector and segmentor were trained on images of one street from one camera. They only demonstrate the
 effect of rain and of a derainer in this street. For other images, use weights that mmdet and mmseg publish, as the last
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from mmderain.apis import trained_derainer
 from mmderain.cli.command import CommandParser, command
+from mmderain.cli.libraries import quiet_libraries
 from mmderain.cli.options import add_model_options, add_rain_options, checkpoint_file, rain_or_none
 from mmderain.cli.scene import print_scenes
 from mmderain.engine.cpu_memory import keep_cpu_memory
@@ -43,13 +43,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.add_argument(
             f'--{kind}',
             default=f'street-{kind}',
-            help=f'name or config of the {kind}, or none to run without it (default: %(default)s)',
+            help=f'{kind}: a name that `mmderain models` lists, a config, or none to run without it '
+            '(default: %(default)s)',
         )
         parser.add_argument(
             f'--{kind}-weights',
             type=checkpoint_file,
             metavar='FILE',
-            help=f'checkpoint of the {kind}; a bundled {kind} needs none',
+            help=f'checkpoint of the {kind} (default: the weights of a named model)',
         )
     add_rain_options(parser, 'heavy:2')
     parser.add_argument(
@@ -72,7 +73,7 @@ def main(args: argparse.Namespace) -> int:
         print('`make test` installs them. Afterwards run: .venv/bin/python demo/scene_demo.py')
         return 0
     failed, rain = 0, rain_or_none(args.rain)
-    with keep_cpu_memory():
+    with keep_cpu_memory(), quiet_libraries('mmdet', 'mmseg'):
         derainer = trained_derainer(args.model, args.weights)
         for kind in ('detector', 'segmentor'):
             name, out = getattr(args, kind), args.out / kind

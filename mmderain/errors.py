@@ -42,6 +42,8 @@ class Stopped(Exception):
 def did_you_mean(word: str, known: Iterable[str], count: int = 1) -> str:
     """Return a suggestion to append to an error message: the most similar known words. '' if no word is similar.
 
+    The comparison ignores the case.
+
     Args:
         word: the unknown word.
         known: the known words.
@@ -51,7 +53,9 @@ def did_you_mean(word: str, known: Iterable[str], count: int = 1) -> str:
     # If the word lacks only the prefix of a package, the best match is the known word with the prefix. For 'Derain',
     # this is 'mmderain.Derain'.
     close = [name for name in names if name.endswith(f'.{word}')]
-    close = close or difflib.get_close_matches(word, names, n=count, cutoff=0.7)
+    if not close:
+        by_lower = {name.lower(): name for name in names}
+        close = [by_lower[key] for key in difflib.get_close_matches(word.lower(), by_lower, n=count, cutoff=0.7)]
     return f'; did you mean {" or ".join(map(repr, close[:count]))}?' if close else ''
 
 

@@ -1,6 +1,7 @@
 """An HTTP server on the loopback interface that serves files, and misbehaves in the way that the address asks for."""
 
 import contextlib
+import hashlib
 import io
 import threading
 import time
@@ -9,6 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 import torch
+
+#: Commit that the server names for the files of the Hugging Face Hub.
+COMMIT = '0123456789abcdef0123456789abcdef01234567'
 
 
 class FileServer(ThreadingHTTPServer):
@@ -40,6 +44,16 @@ class Handler(BaseHTTPRequestHandler):
     """Answer one request."""
 
     server: FileServer
+
+    def do_HEAD(self) -> None:
+        """Describe the file as the Hugging Face Hub does."""
+        content = self.server.files.get(self.path.split('/', 2)[2])
+        self.send_response(404 if content is None else 200)
+        if content is not None:
+            self.send_header('Content-Length', str(len(content)))
+            self.send_header('ETag', f'"{hashlib.sha256(content).hexdigest()}"')
+            self.send_header('X-Repo-Commit', COMMIT)
+        self.end_headers()
 
     def do_GET(self) -> None:
         """Send the file, or misbehave."""

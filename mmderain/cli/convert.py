@@ -48,7 +48,8 @@ def run(args: argparse.Namespace) -> None:
         save_weights(path, weights, meta=dict(network=args.network, source=source.name))
     else:
         network = NETWORKS[args.network][1].__name__
-        published = {Path(entry.config).stem for entry in named_models().values()} | set(named_models())
+        known = [entry for entry in named_models().values() if entry.file is not None or entry.url is not None]
+        published = {name for entry in known for name in (entry.name, entry.config_name)}
         names = [n for n in config_names() if n not in published and find_config(n).model.network.type == network]
         if args.name not in names:
             raise InputError(

@@ -42,6 +42,7 @@ from mmderain.perception.joint_test.conditions import require_unique
 from mmderain.rain import parse_rain
 
 from .command import CommandParser, command
+from .libraries import quiet_libraries
 from .options import add_cfg_options, add_device_option, add_trust_option, checkpoint_file, positive_int, rain_help
 
 
@@ -186,7 +187,7 @@ def run(args: argparse.Namespace) -> None:
         # `recovery`, because they depend on other rows.
         print('\n'.join(lines if len(done) == 1 else lines[-1:]), f'   [{len(done)}/{len(rows)}]', flush=True)
 
-    with keep_cpu_memory():
+    with keep_cpu_memory(), quiet_libraries('mmdet', 'mmseg'):
         results = joint_test.evaluate(rows, out / 'cache', args.limit, args.cfg_options, show)
     settings = dict(
         version=__version__,

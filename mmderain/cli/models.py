@@ -9,7 +9,6 @@ mmseg. The weights of a model are downloaded when the model is used for the firs
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 from mmderain import DEFAULT_DERAINER
 from mmderain.errors import InputError
@@ -60,13 +59,14 @@ def _bundled(text: str, task: str | None) -> Iterator[str]:
 def _published(text: str, task: str | None) -> Iterator[str]:
     """Yield a line for each model of the index with published weights."""
     for entry in named_models().values():
-        if entry.file is None and text in entry.name and task in (None, entry.kind):
+        if entry.url is not None and text in entry.name and task in (None, entry.kind):
             yield f'  {entry.name:16} {entry.kind:10} {entry.about}; license: {entry.license}'
 
 
 def _without_weights(text: str) -> Iterator[str]:
     """Yield a line for each network, with the names of its configs. Converted weights in the cache are marked."""
-    known = {Path(entry.config).stem for entry in named_models().values()}
+    models = named_models().values()
+    known = {entry.config_name for entry in models if entry.file is not None or entry.url is not None}
     names = [name for name in config_names() if name not in known and text in name]
     for network in dict.fromkeys(name.split('_')[0] for name in names):
         marked = [
@@ -75,6 +75,10 @@ def _without_weights(text: str) -> Iterator[str]:
             if name.split('_')[0] == network
         ]
         yield f'  {network}: ' + ', '.join(marked)
+    for entry in models:
+        if entry.file is None and entry.url is None and text in entry.name:
+            command = f'mmderain convert {entry.format} FILE --name {entry.name}'
+            yield f'  {entry.name}: published by {entry.source}; `{command}`'
 
 
 def _names(models: dict[str, PublishedTaskModel]) -> dict[str, PublishedTaskModel]:

@@ -11,6 +11,7 @@ from mmderain.perception.task import load_task_model
 from mmderain.rain import parse_rain
 
 from .command import print_failure
+from .libraries import quiet_libraries
 from .options import (
     add_device_option,
     add_existing_option,
@@ -74,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
     parse_rain(rain or 'heavy')
     plan_inputs(args.inputs, args.out, args.existing)
     device = args.device or default_device()
-    with keep_cpu_memory():
+    library = 'mmdet' if args.kind == 'detector' else 'mmseg'
+    with keep_cpu_memory(), quiet_libraries(library):
         task = load_task_model(args.task, args.task_weights, device)
         if task.kind != args.kind:
             raise InputError(f'{args.task}: is a {task.kind}; expected a {args.kind}')

@@ -2,10 +2,11 @@
 
     mmderain web
     mmderain web --model configs/derain/sian_sample.py --weights work_dirs/sample_demo/iter_900.pth
+    mmderain web --task rtmdet_s_8xb32-300e_coco
 
 The page also shows the predictions of a detector or segmentor for the rainy and for the derained image. It offers all
-bundled models. With --model, it also offers the derainer of this option. Ctrl+C ends the server and deletes the
-uploaded files.
+bundled models. With --model and --task, it also offers the models of these options. Ctrl+C ends the server and deletes
+the uploaded files.
 """
 
 import argparse
@@ -13,13 +14,17 @@ import contextlib
 import signal
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 from mmderain.apis import default_device, trained_derainer
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
+from mmderain.hub import find_task_model
+from mmderain.perception.task import load_task_model
 from mmderain.web import TIME_LIMIT, bundled_loaders, is_loopback, read_users, serving
 
+from .libraries import quiet_libraries
 from .options import add_device_option, add_model_options, positive_int
 
 
@@ -56,6 +61,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help='longest time for one request in seconds; a request that takes longer is stopped (default: %(default)s)',
     )
     add_model_options(parser, default=None)
+    parser.add_argument(
+        '--task',
+        action='append',
+        default=[],
+        metavar='MODEL',
+        help='name of a further detector or segmentor for the page, see `mmderain models`. The option can be repeated '
+        '(default: only the bundled ones)',
+    )
     add_device_option(parser)
     parser.set_defaults(run=run)
 
@@ -72,6 +85,9 @@ def run(args: argparse.Namespace) -> None:
         name = Path(args.model).stem
         derainers.pop(name, None)
         derainers = {name: lambda: model, **derainers}
+    for name in args.task:
+        find_task_model(name)  # downloads the weights, and reports an error before the page is served
+        tasks[name] = partial(load_task_model, name, device=device)
     if users is None and not is_loopback(args.host):
         warning = f'warning: everybody who can connect to {args.host} can use the page; --auth-file requires a login'
         print(warning, file=sys.stderr)
@@ -79,6 +95,7 @@ def run(args: argparse.Namespace) -> None:
     with (
         contextlib.suppress(KeyboardInterrupt),
         keep_cpu_memory(),
+        quiet_libraries('mmdet', 'mmseg'),
         serving(derainers, tasks, args.host, args.port, args.max_upload, users, args.time_limit) as url,
     ):
         print(f'{url}  (Ctrl+C ends the server)', flush=True)

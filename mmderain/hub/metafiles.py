@@ -7,21 +7,15 @@ relative to the folder of the metafile.
 
 import importlib.util
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
 import yaml
-from mmengine.config import Config
-from mmengine.hub import get_config
 
-from mmderain.errors import InputError, did_you_mean
+from mmderain.errors import InputError
 from mmderain.io import read_text
-from mmderain.io.config import CONFIG_SUFFIXES, read_config
-from mmderain.io.download import local_file
-
-from .index import named_models, refuse_address
 
 #: Packages with metafiles.
 PACKAGES = ('mmdet', 'mmseg')
@@ -69,60 +63,6 @@ def task_models() -> dict[str, PublishedTaskModel]:
                 alias = entry.get('Alias') or []
                 models.update(dict.fromkeys([model.name, *([alias] if isinstance(alias, str) else alias)], model))
     return models
-
-
-def find_task_model(model: str | Path, weights: str | Path | None = None) -> tuple[Config, Path]:
-    """Find the config and the weights of a detector or segmentor.
-
-    Args:
-        model: a name of :func:`~mmderain.hub.bundled_models` or :func:`task_models`; path of a config file; or a config
-            of a package, such as ``'mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py'``. A text with a ``/`` or the suffix of
-            a config file is a path.
-        weights: path or URL of a checkpoint. None uses the weights of the named model. They are downloaded if they are
-            neither bundled nor in the cache.
-
-    Returns:
-        The config, and the path of the checkpoint.
-
-    Raises:
-        FileNotFoundError: the config file does not exist.
-        InputError: no model has this name, the model is a derainer, no weights are known, or they cannot be downloaded.
-    """
-    config, default = _find(model)
-    if weights is not None:
-        return config, local_file(weights)
-    if default is None:
-        raise InputError(
-            f'{model}: a config has no weights; name a checkpoint with the option --task-weights or the argument '
-            '`weights`, or use the name of a model that `mmderain models` lists'
-        )
-    return config, default()
-
-
-def _find(model: str | Path) -> tuple[Config, Callable[[], Path] | None]:
-    """Return the config of a model, and a function that returns the path of its weights; None if it has none."""
-    name = str(model)
-    refuse_address(name, '--task-weights')
-    models = named_models()
-    if name in models and models[name].kind == 'derainer':
-        raise InputError(f'{name}: is a derainer; expected a detector or segmentor')
-    if name in models:
-        return models[name].load_config(), models[name].weights
-    if '::' in name:
-        return get_config(name), None
-    if Path(model).suffix in CONFIG_SUFFIXES or len(Path(model).parts) > 1:
-        if not Path(model).is_file():
-            raise FileNotFoundError(f'{model}: no such config file (looked for in {Path.cwd()})')
-        return read_config(model), None
-    published = task_models()
-    if name in published:
-        return read_config(published[name].config), lambda: local_file(published[name].url)
-    known = [*(key for key, entry in models.items() if entry.kind != 'derainer'), *published]
-    hint = did_you_mean(name, known, count=3) or '.'
-    raise InputError(
-        f'no detector or segmentor is called {name!r}{hint} `mmderain models TEXT` searches the names; the path of a '
-        'config file is also accepted'
-    )
 
 
 def _metafiles() -> Iterator[tuple[Path, Path]]:

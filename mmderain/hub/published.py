@@ -1,7 +1,6 @@
 """Weights that are not part of the package: download them, convert them, and keep them in the cache."""
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from filelock import FileLock
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from mmderain.errors import InputError
 from mmderain.io import read_checkpoint
-from mmderain.io.cache import cache_folder, write_errors
+from mmderain.io.cache import CachedFile, cache_folder, write_errors
 from mmderain.io.checkpoint import safetensors_metadata, write_safetensors
 from mmderain.io.download import cached_file
 from mmderain.io.files import file_sha256
@@ -63,7 +62,7 @@ def store_converted(name: str, weights: dict[str, Tensor], source: Path) -> Path
     return path
 
 
-def published_weights(name: str, url: str, sha256: str, network: str, config: Config, terms: Mapping[str, str]) -> Path:
+def published_weights(name: str, url: str, sha256: str, network: str, config: Config, terms: str) -> Path:
     """Return the converted weights of a published checkpoint. Download and convert them first if the cache lacks them.
 
     Args:
@@ -72,7 +71,7 @@ def published_weights(name: str, url: str, sha256: str, network: str, config: Co
         sha256: SHA-256 of the checkpoint.
         network: name of the network, a key of :data:`~mmderain.hub.convert.NETWORKS`.
         config: config of the model.
-        terms: the entries ``source`` (whose weights these are) and ``license``. They are printed after the download.
+        terms: sentence about the source and the license of the weights. It is printed after the download.
 
     Raises:
         InputError: the checkpoint cannot be downloaded, has another hash, or does not fit the config.
@@ -88,7 +87,26 @@ def published_weights(name: str, url: str, sha256: str, network: str, config: Co
     with lock:
         if not _is_current(path, sha256):
             store_converted(name, convert_file(network, source, config), source)
-            print(f'{name}: weights from {terms["source"]}; license: {terms["license"]}', file=sys.stderr)
+            print(terms, file=sys.stderr)
+    return path
+
+
+def published_checkpoint(url: str, sha256: str | None, terms: str) -> Path:
+    """Return the published checkpoint of a network of another project. Download it first if the cache lacks it.
+
+    Args:
+        url: address of the checkpoint.
+        sha256: SHA-256 of the checkpoint. If it is None, the user must accept the download of a file without a known
+            hash, see :func:`~mmderain.io.download.cached_file`.
+        terms: sentence about the source and the license of the weights. It is printed after the download.
+
+    Raises:
+        InputError: the checkpoint cannot be downloaded, or has another hash.
+    """
+    is_new = not CachedFile.of(url).path.is_file()
+    path = cached_file(url, sha256)
+    if is_new:
+        print(terms, file=sys.stderr)
     return path
 
 

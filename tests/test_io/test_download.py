@@ -356,17 +356,3 @@ def test_eight_processes_download_once(server):
     assert [process.exitcode for process in processes] == [0] * 8
     assert server.requests == [('/slow/a.pth', None)]
     assert cached_file(url, SHA256).read_bytes() == CONTENT
-
-
-def test_a_file_of_the_hub_needs_a_hash_or_a_commit(server, monkeypatch):
-    with pytest.raises(InputError, match='hf://owner/repository/a.pth@main: the hash of this file is not known'):
-        cached_file('hf://owner/repository/a.pth@main')
-    monkeypatch.setenv('MMDERAIN_OFFLINE', '1')
-    with pytest.raises(InputError, match=r'a.pth@0{40}: cannot be downloaded \(it is not in the cache'):
-        cached_file(f'hf://owner/repository/a.pth@{"0" * 40}')
-
-
-@pytest.mark.parametrize('address', ['hf://owner', 'hf://owner/repository', 'hf://owner/repository/'])
-def test_an_incomplete_address_of_the_hub_is_refused(address):
-    with pytest.raises(InputError, match=f'{address}: expected hf://OWNER/REPOSITORY/FILE'):
-        cached_file(address)

@@ -2,6 +2,8 @@
 
 import argparse
 import shutil
+import subprocess
+import sys
 
 import cv2
 import mmcv
@@ -151,3 +153,15 @@ def test_detect_and_segment_commands_write_figures_and_report_errors(tmp_path, c
     assert main(['detect', str(tmp_path / 'in'), '--out', str(tmp_path / 'x'), '--rain', 'drizzle']) == 1
     assert "found 'drizzle'" in capsys.readouterr().err
     assert not (tmp_path / 'x').exists()
+
+
+def test_the_commands_do_not_show_messages_of_libraries(tmp_path):
+    """The test needs a new process, because a library prints its messages only when it is imported first."""
+    code = (
+        'import sys; from mmderain.cli import main; sys.exit(main(sys.argv[2:]) or main([sys.argv[1], *sys.argv[3:]]))'
+    )
+    frame = ROOT / 'demo/street/00670.jpg'
+    command = [sys.executable, '-c', code, 'segment', 'detect', frame, '--out', tmp_path, '--existing', 'replace']
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, '')
+    assert 'OneDL' not in done.stdout and done.stdout.startswith(str(frame))

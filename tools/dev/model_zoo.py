@@ -55,6 +55,8 @@ def tables() -> str:
             bundled.append(f'| {" | ".join(cells)} |')
         else:
             source = re.sub(r'(https://\S+)', r'[\1](\1)', entry.source)
+            if entry.url is None:
+                source += f' (no fixed address: `mmderain convert {entry.format} FILE --name {entry.name}`)'
             cells = [f'`{entry.name}`', source, entry.license, entry.scores, paper.get(entry.name, '')]
             published.append(f'| {" | ".join(cells)} |')
     return '\n'.join(

@@ -1,0 +1,172 @@
+"""Find the config and the weights of a model by its name or path."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.hub import get_config
+
+from mmderain.errors import InputError, did_you_mean
+from mmderain.io.config import CONFIG_SUFFIXES, read_config
+from mmderain.io.download import local_file
+
+from .index import FOLDER_CONFIG, FOLDER_WEIGHTS, config_names, find_config, named_models
+from .metafiles import task_models
+from .published import converted_weights
+
+#: Function that returns the path of the own weights of a model. It downloads them if necessary. The result is None if
+#: the model has no weights file.
+FindWeights = Callable[[], Path | None]
+
+
+def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -> tuple[Config, Path | None]:
+    """Find the config and the weights of a derainer.
+
+    Args:
+        model: one of the following:
+
+            * a name of :func:`named_models` or :func:`config_names`;
+            * the path of a config file, or of a folder that ``Derainer.save_pretrained`` has written. A text with a
+              ``/`` or a suffix is a path. For other texts, a name is preferred to a path;
+            * a config of a package, such as ``'mmderain::derain/sian_rain100h.py'``;
+            * a config as a dict with the key ``model``.
+
+        weights: path or URL of a checkpoint. None uses the weights of the named model. They are downloaded if they are
+            published but neither bundled nor in the cache.
+
+    Returns:
+        The config, and the path of the checkpoint or None.
+
+    Raises:
+        FileNotFoundError, InputError: no model has this name, the model is not a derainer, or its weights are missing,
+            are damaged, or cannot be downloaded.
+    """
+    config, own_weights = _find_derainer(model)
+    return config, own_weights() if weights is None else local_file(weights)
+
+
+def find_task_model(model: str | Path, weights: str | Path | None = None) -> tuple[Config, Path]:
+    """Find the config and the weights of a detector or segmentor.
+
+    Args:
+        model: a name of :func:`named_models` or :func:`task_models`; path of a config file; or a config of a package,
+            such as ``'mmdet::rtmdet/rtmdet_s_8xb32-300e_coco.py'``. A text with a ``/`` or the suffix of a config file
+            is a path.
+        weights: path or URL of a checkpoint. None uses the weights of the named model. They are downloaded if they are
+            neither bundled nor in the cache.
+
+    Returns:
+        The config, and the path of the checkpoint.
+
+    Raises:
+        FileNotFoundError: the config file does not exist.
+        InputError: no model has this name, the model is a derainer, no weights are known, or they cannot be downloaded.
+    """
+    config, own_weights = _find_task_model(model)
+    path = own_weights() if weights is None else local_file(weights)
+    if path is None:
+        raise InputError(
+            f'{model}: a config has no weights; name a checkpoint with the option --task-weights or the argument '
+            '`weights`, or use the name of a model that `mmderain models` lists'
+        )
+    return config, path
+
+
+def _find_derainer(model: str | Path | dict) -> tuple[Config, FindWeights]:
+    """Return the config of a derainer, and a function that finds its own weights."""
+    if isinstance(model, dict):
+        return Config(dict(model)), _no_weights
+    name = str(model)
+    _refuse_address(name, '--weights')
+    if '::' in name:
+        return get_config(name), _no_weights
+    if Path(model).suffix or len(Path(model).parts) > 1:
+        return _read_path(Path(model))
+    models = named_models()
+    if name in models and models[name].kind != 'derainer':
+        raise InputError(f'{name}: is a {models[name].kind}; expected a derainer')
+    derainers = {key: entry for key, entry in models.items() if entry.kind == 'derainer'}
+    # The name of its config also names a bundled model.
+    derainers = {entry.config_name: entry for entry in derainers.values() if entry.config_name} | derainers
+    if name in derainers:
+        return derainers[name].load_config(), derainers[name].weights
+    if name in config_names():
+        stored = converted_weights(name)
+        return find_config(name), lambda: stored if stored.is_file() else None
+    if Path(model).exists():
+        return _read_path(Path(model))
+    tasks = task_models()
+    if name in tasks:
+        raise InputError(f'{name}: is a {tasks[name].kind}; expected a derainer')
+    known = [*derainers, *config_names()]
+    family = [config for config in config_names() if config.split('_')[0] == name.lower()]
+    hint = (
+        f'; configs of this network are {", ".join(family)}.' if family else did_you_mean(name, known, count=3) or '.'
+    )
+    raise InputError(
+        f'no model is called {name!r}{hint} `mmderain models` lists the models; the path of a config file is also '
+        'accepted'
+    )
+
+
+def _find_task_model(model: str | Path) -> tuple[Config, FindWeights]:
+    """Return the config of a detector or segmentor, and a function that finds its own weights."""
+    name = str(model)
+    _refuse_address(name, '--task-weights')
+    models = named_models()
+    if name in models and models[name].kind != 'derainer':
+        return models[name].load_config(), models[name].weights
+    if '::' in name:
+        return get_config(name), _no_weights
+    if Path(model).suffix in CONFIG_SUFFIXES or len(Path(model).parts) > 1:
+        if not Path(model).is_file():
+            raise FileNotFoundError(f'{model}: no such config file (looked for in {Path.cwd()})')
+        return read_config(model), _no_weights
+    if name in models or name in config_names():
+        raise InputError(f'{name}: is a derainer; expected a detector or segmentor')
+    published = task_models()
+    if name in published:
+        return read_config(published[name].config), lambda: local_file(published[name].url)
+    known = [*(key for key, entry in models.items() if entry.kind != 'derainer'), *published]
+    hint = did_you_mean(name, known, count=3) or '.'
+    raise InputError(
+        f'no detector or segmentor is called {name!r}{hint} `mmderain models TEXT` searches the names; the path of a '
+        'config file is also accepted'
+    )
+
+
+def _refuse_address(model: str, option: str) -> None:
+    """Raise an InputError if the name of a model is an address.
+
+    Args:
+        model: name or path of a model.
+        option: option of the commands that takes the address of a checkpoint.
+    """
+    if '://' in model:
+        raise InputError(
+            f'{model}: is an address; expected the name of a model, or the path of a config. Use the option {option} '
+            'or the argument `weights` for the address of a checkpoint'
+        )
+
+
+def _no_weights() -> None:
+    """Return None, because the model has no weights of its own."""
+
+
+def _read_path(path: Path) -> tuple[Config, FindWeights]:
+    """Return the same as :func:`_find_derainer` for the path of a config file or of a folder with a config.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        InputError: the config cannot be read.
+    """
+    if path.is_dir():
+        if not (path / FOLDER_CONFIG).is_file():
+            raise FileNotFoundError(
+                f'{path}: found no {FOLDER_CONFIG}; expected a config file, or a folder that save_pretrained has '
+                'written'
+            )
+        return read_config(path / FOLDER_CONFIG), lambda: path / FOLDER_WEIGHTS
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such config file (looked for in {Path.cwd()})')
+    return read_config(path), _no_weights
