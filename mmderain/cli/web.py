@@ -43,8 +43,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         '--max-upload',
         type=int,
         default=20,
-        metavar='MB',
-        help='largest accepted size of an uploaded file in MB (default: %(default)s)',
+        metavar='MIB',
+        help='largest accepted size of an uploaded file in MiB (default: %(default)s)',
     )
     parser.add_argument(
         '--auth-file',

@@ -44,7 +44,7 @@ def serving(
         tasks: see :func:`build_page`.
         host: address to listen on. Only this machine can connect to the default address.
         port: port to listen on, from 1 to 65535.
-        max_upload: largest size of an uploaded file in MB, at least 1.
+        max_upload: largest size of an uploaded file in MiB, at least 1.
         users: names and passwords, see :func:`read_users`. None requires no login.
         time_limit: longest time of a request in seconds.
 
@@ -56,7 +56,7 @@ def serving(
             port cannot be used.
     """
     if max_upload < 1:
-        raise InputError(f'--max-upload must be at least 1 MB, found {max_upload}')
+        raise InputError(f'--max-upload must be at least 1 MiB, found {max_upload}')
     if time_limit <= 0:
         raise InputError(f'--time-limit must be more than 0 seconds, found {time_limit:g}')
     if not 1 <= port <= 65535:

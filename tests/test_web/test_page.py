@@ -38,7 +38,7 @@ def test_bundled_models_are_loaded_at_first_use(monkeypatch):
     from mmderain.hub import NamedModel
 
     kinds = {'a': 'derainer', 'b': 'detector', DEFAULT_DERAINER: 'derainer'}
-    entries = [NamedModel(name, kind, 'c.py', '', '', 'f') for name, kind in kinds.items()]
+    entries = [NamedModel(name, kind, about='', file='f') for name, kind in kinds.items()]
     monkeypatch.setattr(page, 'bundled_models', lambda: {entry.name: entry for entry in entries})
     derainers, tasks = bundled_loaders('cpu')
     assert list(derainers) == [DEFAULT_DERAINER, 'a'] and list(tasks) == ['b']
@@ -47,7 +47,7 @@ def test_bundled_models_are_loaded_at_first_use(monkeypatch):
 
 def test_wrong_calls_give_clear_errors(monkeypatch, capsys):
     monkeypatch.setattr(page, 'bundled_models', dict)
-    with pytest.raises(InputError, match='--max-upload must be at least 1 MB, found 0'), serving({}, {}, max_upload=0):
+    with pytest.raises(InputError, match='--max-upload must be at least 1 MiB, found 0'), serving({}, {}, max_upload=0):
         pass
     for port in (0, 65536):
         with (
@@ -63,6 +63,8 @@ def test_wrong_calls_give_clear_errors(monkeypatch, capsys):
     assert 'usage: mmderain web [-h] [--traceback] [--host' in capsys.readouterr().err
     assert cli.main(['web', '--model', 'sain']) == 1
     assert "no model is called 'sain'" in capsys.readouterr().err
+    assert cli.main(['web', '--task', 'rtmdet']) == 1
+    assert "no detector or segmentor is called 'rtmdet'" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, 'gradio', None)
     assert cli.main(['web']) == 1
     assert capsys.readouterr().err == 'error: mmderain web needs gradio: pip install "mmderain[demo]"\n'
