@@ -276,7 +276,9 @@ class MAFNet(BaseModule):
           pixel-shuffle and the long skip connection. Model-6 has no spatial attention, neither in the modules nor in
           the entrance.
         * Weights are shared neither between scales nor between modules. Each level of the pyramid also has its own
-          kernel, although Eq. 2 has the same symbol K for all levels. The sides of the image must be multiples of 8.
+          kernel, although Eq. 2 has the same symbol K for all levels.
+        * Size of the image. The sides must be multiples of 8. The method ``restore`` of the derainer pads other images
+          by reflection, and crops the results. The paper does not say how it processes such images.
 
     With the default arguments, the network has 5,298,373 parameters. With ``upsampling='shuffle'``, it has 1,779,397
     parameters.
