@@ -15,6 +15,7 @@ import torch
 
 from mmderain.apis import init_model
 from mmderain.cli.command import CommandParser, command
+from mmderain.cli.options import add_cfg_options
 from mmderain.engine.profiling import forward_pass, multiply_adds, random_images, time_calls
 
 
@@ -38,6 +39,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='N',
         help='number of timed passes; the tool prints the shortest time (default: 3)',
     )
+    add_cfg_options(parser, 'model.network.channels=32')
     return parser.parse_args(argv)
 
 
@@ -49,7 +51,7 @@ def main(args: argparse.Namespace) -> int | None:
     print(f'{args.size[0]}x{args.size[1]} pixels, float32, {args.device}{threads}, torch {torch.__version__}')
     print(f'{"network":10}{"parameters":>12}{"multiply-adds a pixel":>24}{"seconds":>10}', flush=True)
     for config in args.configs:
-        network = init_model(config, device=args.device).network
+        network = init_model(config, device=args.device, cfg_options=args.cfg_options).network
         count = sum(p.numel() for p in network.parameters())
         image = random_images(network, args.size, device=args.device)
         adds = multiply_adds(network, image.shape[-2:]) / pixels

@@ -219,7 +219,9 @@ def compare_with_test_sets(name: str, found: Found, test_sets: dict[str, list[Pa
         if test_sets == own:
             return None
         raise InputError(f'--test-sets: no training pair of {name} was found, so there is nothing to compare')
-    comparison = compare_backgrounds(found.pairs['train'], test_sets)
+    comparison = compare_backgrounds(
+        found.pairs['train'], test_sets, lambda hashes, total: track(hashes, 'comparing backgrounds', total=total)
+    )
     for test_set, number in comparison.shared.items():
         known = release.test_backgrounds_in_train if test_set in own else None
         print(f'training pairs whose background is in {test_set}:', expected(number, known, ''))

@@ -155,9 +155,10 @@ def ssim(pred: np.ndarray, gt: np.ndarray, color: str = 'y', window: str = 'vali
     return float(ssim_map(x, y, weights, padding, 255.0, sample_covariance=window == 'uniform7').mean())
 
 
-#: Maps the name of each protocol to its function of (pred, gt). The papers of SIAN and MAFNet use PSNR-Y and
-#: SSIM-Y(valid). The paper of JDNet uses PSNR-RGB and SSIM-RGB(same). The paper of NASNet uses PSNR-RGB and
-#: SSIM-RGB(uniform7). Protocols with "rounded" in their names round Y, as MATLAB's rgb2ycbcr does for uint8 images.
+#: Maps the name of each protocol to its function of (pred, gt). The configs of SIAN and MAFNet use PSNR-Y and
+#: SSIM-Y(valid), those of JDNet use PSNR-RGB and SSIM-RGB(same), and those of NASNet use PSNR-RGB and
+#: SSIM-RGB(uniform7). docs/en/metrics.md says which protocols come from the papers' authors, and which are a choice.
+#: Protocols with "rounded" in their names round Y, as MATLAB's rgb2ycbcr does for uint8 images.
 PROTOCOLS = {
     'PSNR-Y': partial(psnr, color='y'),
     'PSNR-Y(rounded)': partial(psnr, color='y_rounded'),

@@ -41,6 +41,7 @@ def test_training_images_are_compared_with_named_test_sets(tmp_path, capsys):
         folders = [tmp_path / folder for folder in folders]
         assert prepare('rain200l', src, tmp_path / 'out', '--test-sets', *folders) == 0
         message = capsys.readouterr().out
+        assert 'comparing backgrounds' in message  # the progress bar
         for folder, number in zip(folders, shared, strict=True):
             assert f'training pairs whose background is in {folder}: {number}\n' in message
         assert f'without_test_backgrounds.txt: list of the {len(kept)} training pairs whose' in message

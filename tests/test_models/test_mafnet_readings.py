@@ -29,6 +29,7 @@ ROWS = {
     'spatial attention only': dict(interaction='spatial'),
     'channel attention only': dict(interaction='channel'),
     'interaction by convolution': dict(interaction='conv'),
+    'no attention': dict(interaction='no_attention'),
     'plain downsampling': dict(pyramid='bilinear'),
 }
 COLUMNS = [{}, dict(upsampling='shuffle'), OLD | dict(conv_kernel=3)]
@@ -113,6 +114,20 @@ def test_interaction_by_convolution_has_the_given_kernel(size):
         changed = (layer(other, small) != layer(large, small)).any(1)[0]
     assert layer.conv.weight.shape == (4, 8, size, size)
     assert changed.sum() == size**2 and changed[4, 4]
+
+
+def test_model_3_has_a_reading_with_and_one_without_attention():
+    """In both readings, no scale has an effect on another scale before the fusion."""
+    features = [torch.rand(1, 8, side, side) for side in (16, 8, 4)]
+    for interaction, has_attention in (('none', True), ('no_attention', False)):
+        network = MAFNet(8, 1, 2, interaction=interaction)
+        names = {type(module).__name__ for module in network.modules()}
+        assert ('SpatialAttention' in names, 'ChannelAttention' in names) == (has_attention, has_attention)
+        for part in (network.spatial_in, network.body[0]):
+            with torch.no_grad():
+                results = part(features), part([*features[:2], features[2] + 1]), part([features[0] + 1, *features[1:]])
+            changes = [[not torch.equal(a, b) for a, b in zip(results[0], other, strict=True)] for other in results[1:]]
+            assert changes == [[False, False, True], [True, False, False]]
 
 
 @pytest.mark.parametrize('settings', [dict(), dict(pyramid='gaussian'), OLD], ids=str)

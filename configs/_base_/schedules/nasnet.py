@@ -1,5 +1,8 @@
 # NASNet's recipe: RAdam, with a learning rate that follows a cosine over 300,000 steps. A batch has two random crops,
 # which are mirrored and rotated at random.
+# The paper does not give these details, which follow the authors' code: the learning rate changes at every step and
+# ends at 0, half of the crops are mirrored, and 0 degrees is as probable as 90, 180 and 270 degrees. The paper trained
+# on two GPUs. This recipe reads its batch size of two as the total of both GPUs.
 _base_ = '../default_runtime.py'
 # A config takes this entry by train_dataloader = _base_.pop('train_loader').
 train_loader = dict(

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -90,7 +91,9 @@ def read_test_set(folder: Path) -> list[Path]:
     return [folder / path for path in images]
 
 
-def compare_backgrounds(pairs: list[FoundPair], test_sets: dict[str, list[Path]]) -> Comparison:
+def compare_backgrounds(
+    pairs: list[FoundPair], test_sets: dict[str, list[Path]], progress: Callable = lambda hashes, total: hashes
+) -> Comparison:
     """Find the training pairs whose clean image is equal to a clean image of a test set, pixel by pixel.
 
     The file formats may differ. If a copy of an image was cropped, scaled or compressed again, it is not found.
@@ -98,10 +101,15 @@ def compare_backgrounds(pairs: list[FoundPair], test_sets: dict[str, list[Path]]
     Args:
         pairs: training pairs with clean files.
         test_sets: clean images, keyed by the names of the test sets.
+        progress: function that shows the progress. Its arguments are an iterable and the number of its items. It yields
+            the items, for example with a progress bar.
     """
+    clean = [pair.gt for pair in pairs]
+    paths = list(set(clean).union(*test_sets.values()))
     with ThreadPoolExecutor() as pool:
-        digests = list(pool.map(_hash_pixels, (pair.gt for pair in pairs)))
-        known = {name: set(pool.map(_hash_pixels, paths)) for name, paths in test_sets.items()}
+        hashes = dict(zip(paths, progress(pool.map(_hash_pixels, paths), len(paths)), strict=True))
+    digests = [hashes[path] for path in clean]
+    known = {name: {hashes[path] for path in files} for name, files in test_sets.items()}
     all_known = set().union(*known.values())
     shared = {name: sum(digest in found for digest in digests) for name, found in known.items()}
     return Comparison(shared, [digest not in all_known for digest in digests])

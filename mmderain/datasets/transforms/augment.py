@@ -95,7 +95,7 @@ class PairedRandomFlip(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PairedRandomRotate90(BaseTransform):
-    """Rotate the images by 0, 90, 180 or 270 degrees with equal probability, as in the training of NASNet."""
+    """Rotate the images by 0, 90, 180 or 270 degrees with equal probability, as in the code of NASNet's authors."""
 
     def transform(self, results: dict) -> dict:
         """Return the results with rotated images."""

@@ -13,6 +13,7 @@ class SSIMLoss(nn.Module):
 
     The second term of the loss of NASNet is 1 - SSIM (Eqs. 6 and 7). This term has the same gradient as SSIMLoss.
 
+    The papers do not give the settings of SSIM. Those of the authors' code are used:
     SSIM is computed with an 11x11 Gaussian window of sigma 1.5, zero padding, K = (0.01, 0.03) and L = 1. The images
     are not clamped. The loss is the mean over images, channels and pixels. If the clean images are float64, the loss is
     computed in float64. In all other cases, it is computed in float32, because bf16 and fp16 are too coarse for SSIM.

@@ -33,7 +33,7 @@ SLOPE = 0.2
 #: Maps keywords of :class:`MAFNet` to their possible values.
 CHOICES = dict(
     pyramid=('adaptive', 'gaussian', 'bilinear'),
-    interaction=('both', 'spatial', 'channel', 'conv', 'none'),
+    interaction=('both', 'spatial', 'channel', 'conv', 'none', 'no_attention'),
     pyramid_kernel=(5, 3),
     pyramid_padding=('reflect', 'zeros'),
     spatial_order=('parallel', 'coarse_to_fine'),
@@ -200,7 +200,7 @@ class MAFNet(BaseModule):
             or ``'bilinear'`` (means of 2x2 pixels).
         interaction: how scales interact (Table 1). ``'both'`` uses the spatial and the channel attention.
             ``'spatial'`` and ``'channel'`` use only one of the two attentions. ``'conv'`` uses a convolution. With
-            ``'none'``, every scale attends only to itself.
+            ``'none'``, every scale attends only to itself. With ``'no_attention'``, nothing replaces the attentions.
         pyramid_kernel: side of the kernels of the pyramid in pixels, 5 or 3.
         pyramid_padding: the values that the kernels of the pyramid read outside the image. ``'reflect'`` reflects the
             image, and ``'zeros'`` uses zeros.
@@ -228,7 +228,7 @@ class MAFNet(BaseModule):
     Readings:
         * Section 3.1, Eq. 2, size of K. The text makes the kernel of a Gaussian pyramid learnable and changes nothing
           else. Therefore all kernels have the usual size of 5x5 pixels. A learned kernel maps 3 channels to 3 channels
-          without bias. Its initial values are those of the Gaussian. See ``pyramid_kernel``.
+          without bias. Its initial values are those of a Gaussian with a sigma of 1 pixel. See ``pyramid_kernel``.
         * Section 3.1, border of the image. Zero padding would darken the border, and the fixed Gaussian of Table 1
           cannot learn to correct this. Therefore all kernels read the reflected image. See ``pyramid_padding``.
         * Section 3.1, "smaller-scale". Each scale has half the side of the previous scale, as in a Gaussian pyramid.
@@ -236,13 +236,17 @@ class MAFNet(BaseModule):
           at half the resolution.
         * Section 3.2, Eqs. 3 to 5. Three 1x1 convolutions compute Q, K and V. Fig. 4 does not show them. Another 1x1
           convolution follows the attention, as in the non-local block on which Eq. 3 is based. The Haar wavelet is
-          orthonormal. It is not inverted after the attention.
+          orthonormal. It is not inverted after the attention. The bands are concatenated in the order LL, HL, LH, HH of
+          Fig. 1. Eqs. 4 and 5 have LH before HL. The order has no effect, because the last convolution mixes all bands.
+        * Section 3.2, sizes. The text after Eqs. 4 and 5 gives K and V of a band C channels, and M the size of the
+          result. This contradicts the pixel-shuffle, which leaves C / 4 channels, and the size of M before Eq. 4. Here,
+          K and V of a band have C / 4 channels, and M has 110 weights for each pixel and band.
         * Section 3.2, Eq. 4. Each band has its own softmax over its 110 anchors, because M has a separate dimension for
           the four bands, and because the text says that each band is searched individually. The products are not
           scaled.
-        * Section 3.3, Eq. 6, V. A 1x1 convolution of the larger scale computes V. The text says that V remains
-          unchanged. This code reads this as: SPP is not applied to V. No convolution follows the attention, because
-          Eq. 6 has none.
+        * Section 3.3, Eq. 6, Q, K and V. Three 1x1 convolutions compute them. Fig. 4 does not show them. The text says
+          that V remains unchanged. This code reads this as: SPP is not applied to V. No convolution follows the
+          attention, because Eq. 6 has none. The products are not scaled, as in Eq. 4.
         * Section 3.3, Eq. 6, softmax. The softmax runs over the channels of K. Each channel of the result is then a
           weighted average of the channels of V in one head, as Section 4.2.2 describes it.
         * Section 3.4, order of the scales. The text uses "coarse-to-fine" for the sequence of modules. It does not say
@@ -251,23 +255,30 @@ class MAFNet(BaseModule):
         * Section 3.4, "down-sample". This is a 3x3 convolution of stride 2 and a leaky ReLU with slope 0.2.
         * Section 3.4, "pixel-shuffle". The channel attention returns 64 channels (Section 4.2.2), and the long skip
           connection adds 64 channels. The pixel-shuffle divides the number of channels by four. Therefore there must be
-          a convolution that the text does not mention. In the paper cited for the pixel-shuffle (Shi et al., CVPR
-          2016), a convolution to four times the number of output channels comes first. The default is a 3x3 convolution
-          from 64 to 256 channels, with a leaky ReLU of slope 0.2 after the pixel-shuffle. The alternative has no
-          convolution before the pixel-shuffle, as in Section 3.2, and a 1x1 convolution from 16 to 64 channels after
-          it. The alternative learned much worse (docs/en/networks.md), which does not fit the scores of Table 6. See
-          ``upsampling``.
-        * Section 3.4, long skip connection. The input of a module is added to the upsampled features.
+          a convolution that the text does not mention. In the paper that Section 3.2 cites for the pixel-shuffle
+          (Shi et al., CVPR 2016), a convolution to four times the number of output channels comes first. The default is
+          a 3x3 convolution from 64 to 256 channels, with a leaky ReLU of slope 0.2 after the pixel-shuffle. The
+          alternative has no convolution before the pixel-shuffle, as in Section 3.2, and a 1x1 convolution from 16 to
+          64 channels after it. The alternative learned much worse (docs/en/networks.md), which does not fit the scores
+          of Table 6. See ``upsampling``.
+        * Section 3.4, long skip connection. The input of a module is added to the upsampled features. The text does not
+          say where the connection starts and ends.
         * Section 3.4, entrance and fusion. The entrance has a 3x3 convolution without activation for each scale. The
           fusion upsamples all scales bilinearly to full size, and concatenates them. A 3x3 convolution to ``channels``,
           a leaky ReLU of slope 0.2 and a 3x3 convolution to 3 channels follow.
-        * Section 4.2.1, Models 3 to 6. In Model-3, every scale attends only to itself. In Model-4, a 1x1 convolution of
-          both scales replaces each attention in the entrance and in the modules. The coarser scale is first upsampled
-          bilinearly. With 3x3 convolutions, Model-4 would have more parameters than the full network (see
-          ``conv_kernel``). Model-5 has no channel attention, but keeps the convolution of stride 2, the pixel-shuffle
-          and the long skip connection. Model-6 has no spatial attention, neither in the modules nor in the entrance.
+        * Section 4.2.1, Model-3. The text says that each scale is processed individually. In Table 1, this model has a
+          mark for neither attention. Here, every scale attends only to itself, as the coarsest scale does in all models
+          (Section 3.4). The other reading is a network without attention (``interaction='no_attention'``).
+        * Section 4.2.1, Models 4 to 6. In Model-4, a 1x1 convolution of both scales replaces each attention in the
+          entrance and in the modules. The coarser scale is first upsampled bilinearly. The result is added to the
+          larger scale, as in Eqs. 3 and 6. With 3x3 convolutions, Model-4 would have more parameters than the full
+          network (see ``conv_kernel``). Model-5 has no channel attention, but keeps the convolution of stride 2, the
+          pixel-shuffle and the long skip connection. Model-6 has no spatial attention, neither in the modules nor in
+          the entrance.
         * Weights are shared neither between scales nor between modules. Each level of the pyramid also has its own
-          kernel, although Eq. 2 has the same symbol K for all levels. The sides of the image must be multiples of 8.
+          kernel, although Eq. 2 has the same symbol K for all levels.
+        * Size of the image. The sides must be multiples of 8. The method ``restore`` of the derainer pads other images
+          by reflection, and crops the results. The paper does not say how it processes such images.
 
     With the default arguments, the network has 5,298,373 parameters. With ``upsampling='shuffle'``, it has 1,779,397
     parameters.
@@ -311,12 +322,14 @@ class MAFNet(BaseModule):
         def spatial() -> nn.Module:
             if interaction == 'conv':
                 return ConvInteraction(channels, conv_kernel)
-            return NoInteraction() if interaction == 'channel' else SpatialAttention(channels)
+            return NoInteraction() if interaction in ('channel', 'no_attention') else SpatialAttention(channels)
 
         def channel() -> nn.Module:
             if interaction == 'conv':
                 return ConvInteraction(channels, conv_kernel)
-            return NoInteraction() if interaction == 'spatial' else ChannelAttention(channels, num_heads)
+            return (
+                NoInteraction() if interaction in ('spatial', 'no_attention') else ChannelAttention(channels, num_heads)
+            )
 
         def cross(make: Callable[[], nn.Module], coarse_to_fine: bool) -> CrossScale:
             return CrossScale(make, num_scales, interaction == 'none', coarse_to_fine)

@@ -39,7 +39,7 @@ class LayerNorm2d(nn.Module):
 
 
 class SimpleGate(nn.Module):
-    """Multiply the first half of the channels by the second half (Eq. 4)."""
+    """Multiply the first half of the channels by the second half (Section 4)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C / 2, H, W) for (N, C, H, W)."""
@@ -72,7 +72,7 @@ class NAFBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, H, W) for (N, C, H, W)."""
         y = self.sg(self.conv2(self.conv1(self.norm1(x))))
-        y = y * self.sca(y)  # simplified channel attention (Eq. 7)
+        y = y * self.sca(y)  # simplified channel attention (Section 4)
         x = torch.addcmul(x, self.conv3(y), self.beta)
         y = self.conv5(self.sg(self.conv4(self.norm2(x))))
         return torch.addcmul(x, y, self.gamma)

@@ -16,8 +16,14 @@ Table 6 and the outputs of the authors' code confirm these choices:
 * The initial weights are torch's defaults. The paper and the code mention no other initialization.
 
 The values of Eq. 5 are gates, which are multiplied by the input of the attention. The paper does not mention this
-product. It only says that the attention recalibrates the features. One choice is ours: the SE block of SENet in Table 7
-has the reduction 16. Neither the paper nor the code names a number for this table.
+product. It only says that the attention recalibrates the features.
+
+Three choices are ours, because the paper gives no details of these networks:
+
+* The SE block of SENet in Table 7 has the reduction 16. Neither the paper nor the code names a number for this table.
+  SE blocks also replace the neuron attention of the fusion.
+* With one stage (Table 8), the two convolutions and the attention of the fusion remain.
+* DirectNet of Table 9 has neither these convolutions nor this attention. It keeps the two convolutions after them.
 
 One difference from the paper does not change the result: a convolution of concatenated features is computed as a sum
 of convolutions (:func:`~mmderain.models.layers.conv2d_split`).
