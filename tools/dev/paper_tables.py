@@ -28,7 +28,7 @@ Each paper has a section with two parts. The first table contains the scores of 
 | variant | "the model" is the network of the paper; all other variants are ablations |
 | paper | score in the paper, measured with the [protocols](metrics.md) in the head of the column |
 | ours | score of the unchanged config, if this project has run it |
-| config | config that reproduces the score; with "weights of X", it only tests the weights of the config X |
+| config | config that reproduces the score; "weights of X": the config tests the weights of config X |
 
 "6 (6,508,931 parameters)" means that Table 6 prints only the number of parameters. If two tables print the same score
 with different numbers of digits, each has its own row.
