@@ -22,6 +22,18 @@ def test_the_page_is_made_from_the_committed_results(tool, tmp_path, monkeypatch
     assert (tmp_path / 'page.md').read_text() == (ROOT / 'docs/en/reliability.md').read_text()
 
 
+def test_the_page_sums_the_outcomes_over_the_readers_of_a_format(tool):
+    table = {
+        '.png, api': dict(read=1, refused=2, other=0),
+        '.png, command': dict(read=3, refused=4, other=5),
+        '.yml, read_config': dict(read=6, refused=7, other=8),
+    }
+    assert tool.page.by_format(table) == {
+        '.png': dict(read=4, refused=6, other=5),
+        '.yml': dict(read=6, refused=7, other=8),
+    }
+
+
 def test_the_committed_results_support_the_claims_of_the_page(tool):
     results = {result['campaign']: result for result in json.loads(tool.RESULTS.read_text())}
     assert set(results) == set(tool.CAMPAIGNS)

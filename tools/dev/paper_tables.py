@@ -17,22 +17,26 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / 'docs/en/paper_tables.md'
 HEAD = """# The papers' tables, row by row
 
-Each paper has a section with two parts:
+This page lists every score of the papers' tables, and the config that reproduces it. Scores are written as printed.
+Compare scores only within one table, because the papers measure in different ways.
 
-* The first table lists the scores of the network of the paper. Each row gives the table of the paper in which the
-  score is printed, and the config that reproduces it. "6 (6,508,931 parameters)" means that Table 6 of the paper
-  prints only the number of parameters. Other text in parentheses names the row of a table. The head of the column
-  "paper" names the protocols of the scores ([definitions](metrics.md)). The column "ours" is filled only if this
-  project has run the unchanged config. "weights of X" means that the config is evaluated, but not trained. It uses
-  the weights of the config X.
-* The comparison tables list the scores of other methods that the paper prints. An empty cell means that the paper
-  prints no score. Compare scores only within one table, because the papers measure in different ways.
+Each paper has a section with two parts. The first table contains the scores of the network of the paper:
 
-All scores of the papers are written as printed. If two tables of a paper print the score of the same model with
-different numbers of digits, the first table of the section has a row for each.
+| column | meaning |
+|---|---|
+| table | number of the table in the paper; in parentheses, the name of the row |
+| variant | "the model" is the network of the paper; all other variants are ablations |
+| paper | score in the paper, measured with the [protocols](metrics.md) in the head of the column |
+| ours | score of the unchanged config, if this project has run it |
+| config | config that reproduces the score; "weights of X": the config tests the weights of config X |
 
-`python tools/dev/paper_tables.py` makes this page. [The scores of a paper](extending.md#the-scores-of-a-paper)
-describes the files with the scores, and how they are checked.
+"6 (6,508,931 parameters)" means that Table 6 prints only the number of parameters. If two tables print the same score
+with different numbers of digits, each has its own row.
+
+The comparison tables contain the scores of other methods. An empty cell means that the paper prints no score.
+
+[The scores of a paper](extending.md#the-scores-of-a-paper) describes how `python tools/dev/paper_tables.py` makes this
+page, and how the scores are checked.
 """
 
 

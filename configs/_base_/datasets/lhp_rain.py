@@ -1,3 +1,5 @@
+# Sources of the layout: https://github.com/yunguo224/LHP-Rain/blob/main/SCD-Former/dataset/dataset_derain.py and
+# https://github.com/qiaowm/NeRD-Rain (splits). It is not certain that the two files of a pair have the same name.
 _base_ = './paired.py'
 source = dict(
     name='LHP-Rain, simple version (real rain)',

@@ -1,3 +1,6 @@
+# Sources of the layout: https://github.com/IGITUGraz/WeatherDiffusion/blob/main/datasets/raindrop.py (861 pairs),
+# https://github.com/Hyukju/Raindrop-Removal and
+# https://github.com/holy-tree/controlnet2/blob/main/organize_testset.py (folders). No number of test pairs is known.
 _base_ = './paired.py'
 source = dict(
     name='RainDrop, 861 training pairs and the test sets test_a and test_b',

@@ -1,3 +1,4 @@
+# Source of the layout and the numbers: https://github.com/dronefreak/clearview/blob/main/configs/mix/trainer.md
 _base_ = './paired.py'
 source = dict(
     name='RealRain-1k-H (real rain, high density), 784 training, 112 validation and 224 test pairs',

@@ -20,7 +20,8 @@ network follows the authors' code, so that the authors' weights fit:
   a 1x1 convolution mixes Y_1 and Y_2. The input of the module is then added, and another leaky ReLU follows.
 * Section 3.1: after each unit, a 1x1 convolution with leaky ReLU mixes the features of the first convolution and the
   results of all units so far.
-* The initial weights are torch's defaults. Only the authors' code gives the batch sizes.
+* The initial weights are torch's defaults. Only the authors' code gives the batch sizes, and the sizes of two groups of
+  kernels: 3x3 for the four convolutions of Section 3.4, and 1x1 for the convolutions of the attention (Section 3.2).
 
 The attention in the authors' code needs CUDA. This network runs on every device. It gives the same results as the
 authors' code, but computes two parts in another way:

@@ -18,7 +18,9 @@ network follows the authors' code, so that the authors' weights fit:
   stage.
 * Algorithm 1 updates the weights after each image. The authors' code updates them after each batch. Section III-E gives
   a batch size of 18.
-* Only the authors' code gives the number of channels (32), the initial weights, and Adam's betas (0 and 0.999).
+* Section III-B: a ReLU follows each convolution of a residual block and the sum. The paper names no ReLU there.
+* Only the authors' code gives the number of channels (32), the size of the convolution kernels (3x3), the initial
+  weights, and Adam's betas (0 and 0.999).
 
 Two differences from the authors' model do not change the result:
 
