@@ -94,6 +94,7 @@ def check(words: list[str]) -> None:
     if command in ALLOWED:
         return
     checks = dict(python=check_python, bash=check_bash, mmderain=check_mmderain, make=check_make, pip=check_pip)
+    checks['mim'] = check_mim
     if command not in checks:
         raise WrongCommand(f'{command}: unknown command')
     try:
@@ -142,3 +143,17 @@ def check_pip(action: str, *arguments: str) -> None:
                     raise WrongCommand(f'pip {action} {word}: pyproject.toml has no extra {extra!r}')
         elif '==' in word and not re.search(rf'^{re.escape(word)}(?: ;|$)', lock, re.M):
             raise WrongCommand(f'pip {action} {word}: not the version of requirements/lock.txt')
+
+
+def check_mim(action: str, package: str, *arguments: str) -> None:
+    if action not in ('search', 'train', 'test', 'download') or package != 'mmderain':
+        raise WrongCommand(f'mim {action} {package}: unknown')
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    for option in ('--gpus', '--checkpoint', '--config', '--dest'):
+        parser.add_argument(option)
+    options, rest = parser.parse_known_args(arguments)
+    name = f'{options.config}.py' if action in ('search', 'download') else rest[0]
+    if not list((ROOT / 'configs').rglob(name)):
+        raise WrongCommand(f'mim {action}: no config {name}')
+    if action in ('train', 'test'):
+        load_tool(action).parse_args([*rest, *([options.checkpoint] if options.checkpoint else [])])

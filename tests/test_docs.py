@@ -117,6 +117,8 @@ def test_documented_commands_are_valid(page):
         "pip install '.[onnx]'",
         'pip install torch==1.0.0',
         'mim install mmcv',
+        'mim train mmderain sian_rain100m.py',
+        'mim test mmderain sian_rain100h.py --checkpoint CHECKPOINT --ressume',
     ],
 )
 def test_wrong_commands_are_refused(script):

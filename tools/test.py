@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmderain.cli.command import CommandParser, command
-from mmderain.cli.options import add_cfg_options, add_trust_option, checkpoint_file
+from mmderain.cli.options import add_cfg_options, add_launcher_option, add_trust_option, checkpoint_file
 from mmderain.compat import end_distributed
 from mmderain.engine.config import prepare_config, require_data
 from mmderain.engine.cpu_memory import keep_cpu_memory
@@ -62,13 +62,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='folder for the log (default: the work_dir of the config, or work_dirs/<name of CONFIG> if it has none)',
     )
     add_cfg_options(parser, 'test_dataloader.dataset.data_root=DIR')
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='for a test in several processes: the program that started the processes. tools/dist_test.sh sets this '
-        'option (default: none, for a test in one process)',
-    )
+    add_launcher_option(parser, 'test', 'tools/dist_test.sh and tools/slurm_test.sh')
     return parser.parse_args(argv)
 
 

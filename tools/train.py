@@ -21,7 +21,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmderain.cli.command import CommandParser, command
-from mmderain.cli.options import add_cfg_options, add_trust_option, checkpoint_file
+from mmderain.cli.options import add_cfg_options, add_launcher_option, add_trust_option, checkpoint_file
 from mmderain.compat import end_distributed
 from mmderain.datasets.check import check_data
 from mmderain.engine.config import decide_amp, prepare_config, require_data, use_amp
@@ -83,13 +83,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         'auto_scale_lr.base_batch_size of the config (default: use the learning rate of the config)',
     )
     add_cfg_options(parser, 'train_dataloader.batch_size=4')
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='for a training in several processes: the program that started the processes. tools/dist_train.sh and '
-        'tools/slurm_train.sh set this option (default: none, for a training in one process)',
-    )
+    add_launcher_option(parser, 'training', 'tools/dist_train.sh and tools/slurm_train.sh')
     return parser.parse_args(argv)
 
 

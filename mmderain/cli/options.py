@@ -85,6 +85,26 @@ def add_rain_options(parser: argparse.ArgumentParser, default: str, allow_none: 
     parser.add_argument('--seed', type=int, default=0, help='seed of the random rain (default: 0)')
 
 
+def add_launcher_option(parser: argparse.ArgumentParser, run: str, scripts: str) -> None:
+    """Add the option ``--launcher``.
+
+    Args:
+        parser: parser of a tool that can run in several processes.
+        run: what the tool does: ``'training'`` or ``'test'``.
+        scripts: the scripts that set this option.
+    """
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help=f'for a {run} in several processes: the program that started the processes. {scripts} set this option '
+        f'(default: none, for a {run} in one process)',
+    )
+    # torch.distributed.launch, which `mim train --launcher pytorch` uses, passes this option to each process. It also
+    # sets the environment variable LOCAL_RANK, and mmengine reads only this variable.
+    parser.add_argument('--local-rank', type=int, help=argparse.SUPPRESS)
+
+
 def add_cfg_options(parser: argparse.ArgumentParser, example: str) -> None:
     """Add ``--cfg-options``, which overrides entries of a config.
 

@@ -147,6 +147,32 @@ def bare_weights(name: str, source: object) -> dict[str, Tensor]:
     return {key.removeprefix('module.'): value for key, value in source.items()}
 
 
+def source_keys(rules: Rules) -> set[str]:
+    """Return the keys of the authors' checkpoint that the rules name."""
+    return {key for rows in rules.values() for row in rows for key in row}
+
+
+def other_network(name: str, source: object) -> str | None:
+    """Return the network to which most keys of a checkpoint belong, if this is not the named network.
+
+    Args:
+        name: a key of ``NETWORKS``.
+        source: content of the authors' checkpoint file.
+
+    Returns:
+        Another key of ``NETWORKS``, or None.
+    """
+    for other, (get_rules, network_type, _) in NETWORKS.items():
+        try:
+            keys = set(bare_weights(other, source))
+        except ConversionError:
+            continue
+        known = keys & source_keys(get_rules(network_type())[0])
+        if len(known) > len(keys) / 2:
+            return other if other != name else None
+    return None
+
+
 def convert(name: str, source: object, **settings: Any) -> dict[str, Tensor]:
     """Convert a checkpoint of the authors to a state dict of the network in mmderain.
 
@@ -157,13 +183,17 @@ def convert(name: str, source: object, **settings: Any) -> dict[str, Tensor]:
 
     Raises:
         ConversionError: the content is not a dictionary of tensors, a key is unknown or missing, or a shape does not
-            fit. The message lists all wrong keys. If all keys are right, it lists all wrong shapes.
+            fit. The message lists all wrong keys. If all keys are right, it lists all wrong shapes. If the keys belong
+            to another network, it only names this network.
     """
+    other = other_network(name, source)
+    if other is not None:
+        raise ConversionError(f'its weights are those of {other}; run the command with {other} instead of {name}')
     source = bare_weights(name, source)
     get_rules, network_type, _ = NETWORKS[name]
     network = network_type(**settings)
     rules, unused = get_rules(network)
-    used = {key for rows in rules.values() for row in rows for key in row}
+    used = source_keys(rules)
     problems = [f'unknown key: {key}' for key in sorted(set(source) - used - set(unused))]
     problems += [f'missing key: {key}' for key in sorted(used - set(source))]
     if problems:

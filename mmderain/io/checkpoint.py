@@ -122,10 +122,11 @@ def write_safetensors(path: Path, state_dict: dict[str, Tensor], metadata: dict[
         state_dict: maps names to tensors.
         metadata: texts that describe the origin of the weights.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     with atomic_write(path) as part:
-        save_file({name: value.contiguous() for name, value in state_dict.items()}, part, metadata)
+        # save_file() would report a full disk by an exception that is not an OSError.
+        part.write_bytes(save({name: value.contiguous() for name, value in state_dict.items()}, metadata))
 
 
 def _read_named(name: str) -> object:
