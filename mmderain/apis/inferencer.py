@@ -152,8 +152,8 @@ class DerainInferencer:
             workers: as in :meth:`__call__`.
             shard: derain only this part of the inputs, see :class:`~mmderain.apis.Shard`. None derains all inputs.
             log: path of a JSONL file, to which a line is appended for each result, see :mod:`mmderain.apis.run_log`.
-                With ``existing='skip'``, inputs whose results the log names as complete are skipped without a look at
-                the result files. None writes no log.
+                With ``existing='skip'``, inputs whose results the log names as complete are left out without a look at
+                the result files, and have no result. None writes no log.
             stop: if another thread or a signal handler sets this event, the iterator ends after the inputs that the
                 network has already derained. None never ends early.
 
@@ -169,11 +169,35 @@ class DerainInferencer:
             for result in inferencer.stream(['rainy_images/'], batch_size=16, out_dir='derained', log='run.jsonl'):
                 print(result.name, result.status)
         """
-        require_whole_number('batch_size', batch_size, 1)
-        require_whole_number('workers', workers, 1)
         finished = finished_outputs(log) if log is not None and existing == 'skip' else ()
         items = [inputs] if isinstance(inputs, str | Path | np.ndarray | Tensor) else inputs
         plan = Plan(items, out_dir, existing, shard, finished)
+        return self.run(plan, batch_size, progress, workers, log, stop)
+
+    def run(
+        self,
+        plan: Plan,
+        batch_size: int = 1,
+        progress: bool = False,
+        workers: int = WORKERS,
+        log: str | Path | None = None,
+        stop: Event | None = None,
+    ) -> Iterator[InputResult]:
+        """Derain the sources of a plan, and return an iterator over their results.
+
+        Args:
+            plan: the sources. Another iterable of sources with a method ``count`` can take its place.
+            batch_size: as in :meth:`__call__`.
+            progress: as in :meth:`__call__`.
+            workers: as in :meth:`__call__`.
+            log: path of a log to which a line is appended for each result. None writes no log.
+            stop: as in :meth:`stream`.
+
+        Returns:
+            An iterator over the results, in the order of the sources.
+        """
+        require_whole_number('batch_size', batch_size, 1)
+        require_whole_number('workers', workers, 1)
         pipeline = Pipeline(self.model, batch_size, workers, self.max_pixels, stop)
         results = pipeline.run(plan)
         if log is not None:

@@ -35,7 +35,7 @@ class Job:
     Attributes:
         source: the input.
         result: its result, which is filled step by step.
-        reading: the task of a thread that reads the input. None if the input is not read.
+        reading: the task of a thread that reads the input.
         loaded: the input after it was read.
         writing: the task of a thread that writes the result. None if there is nothing to write yet, or at all.
         num_bytes: memory of the loaded input. Until it is known, the memory of another input.
@@ -127,12 +127,9 @@ class Pipeline:
             if source is None:
                 return
             job = Job(source, InputResult(source.name), num_bytes=self._usual_bytes)
+            job.reading = self._pool.submit(self._read, job)
             jobs.append(job)
-            if source.is_finished:
-                job.result.skip(source.target)
-            else:
-                job.reading = self._pool.submit(self._read, job)
-                waiting.append(job)
+            waiting.append(job)
 
     def _read(self, job: Job) -> None:
         """Check the target of an input, and load the input. Worker threads call this method."""

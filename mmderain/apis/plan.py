@@ -30,8 +30,11 @@ class Plan:
             files in ``out_dir`` are not used as inputs.
         existing: ``'refuse'``, ``'skip'`` or ``'replace'``, see :class:`~mmderain.apis.DerainInferencer`.
         shard: the part of the sources to use. None uses all sources.
-        finished: paths of result files that a log names as complete. With ``existing='skip'``, their sources are
-            skipped without a look at the files.
+        finished: paths of result files that a log names as complete. With ``existing='skip'``, their sources are left
+            out without a look at the files.
+
+    Attributes:
+        num_finished: number of sources that were left out because of ``finished``, up to now.
 
     Raises:
         FileNotFoundError: the only input is a path that does not exist.
@@ -51,7 +54,9 @@ class Plan:
             raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
         self.inputs, self.shard = inputs, shard
         self.finished = finished if existing == 'skip' else ()
+        self.num_finished = 0
         self.targets = None if out_dir is None else Targets(out_dir, existing)
+        self._prefix = '' if out_dir is None else str(Path(out_dir) / '-')[:-1]  # out_dir with the separator after it
         if not isinstance(inputs, Sequence):
             return
         for number, item in enumerate(inputs):
@@ -61,6 +66,7 @@ class Plan:
                 raise FileNotFoundError(f'{inputs[0]}: no such image, video or folder')
 
     def __iter__(self) -> Iterator[Source]:
+        self.num_finished = 0
         earlier_folders: tuple[Path, ...] = ()
         owners: dict[str, str] = {}  # name of a result -> name of its input, for the inputs that are not in a folder
         for number, item in enumerate(self.inputs):
@@ -72,14 +78,23 @@ class Plan:
                     continue
             folder = as_folder(item)
             for relative, problem in self._names(number, item, folder):
-                source, result = self._source(item, folder, relative, problem)
-                source.earlier_folders = earlier_folders
-                if source.target is not None and result in owners:
-                    source.problem = collision(source, owners[result])
-                elif source.target is not None and folder is None:
-                    owners[result] = source.name
-                if self.shard is None or self.shard.contains(relative):
-                    yield source
+                result = result_name(relative, is_file=isinstance(item, str | Path))
+                owner = owners.get(result)
+                if folder is None and not isinstance(item, Tensor):
+                    owners.setdefault(result, str(item) if isinstance(item, str | Path) else relative)
+                if not self._is_mine(relative):
+                    continue
+                if owner is None and self._is_finished(result):
+                    self.num_finished += 1
+                    continue
+                source = self._source(item, folder, relative, result)
+                source.problem, source.earlier_folders = problem, earlier_folders
+                if source.target is None and source.is_video:
+                    text = f'{source.name}: the result of a video must be written to a file; set out_dir'
+                    source.problem = InputError(text)
+                elif source.target is not None and owner is not None:
+                    source.problem = collision(source, owner)
+                yield source
             if folder is not None:
                 earlier_folders = (*earlier_folders, folder)
 
@@ -87,9 +102,20 @@ class Plan:
         """Return the number of sources, or None if the inputs are an iterator, which can be read only once."""
         if not isinstance(self.inputs, Sequence):
             return None
-        items = ((number, item, as_folder(item)) for number, item in enumerate(self.inputs))
-        names = (name for item in items for name, _ in self._names(*item))
-        return sum(1 for name in names if self.shard is None or self.shard.contains(name))
+        number = 0
+        for position, item in enumerate(self.inputs):
+            is_file = isinstance(item, str | Path)
+            for name, _ in self._names(position, item, as_folder(item)):
+                number += self._is_mine(name) and not self._is_finished(result_name(name, is_file))
+        return number
+
+    def _is_mine(self, name: str) -> bool:
+        """Return whether an input belongs to the shard."""
+        return self.shard is None or self.shard.contains(name)
+
+    def _is_finished(self, result: str) -> bool:
+        """Return whether a log names a result as complete."""
+        return bool(self.finished) and self._prefix + result in self.finished
 
     def _check_input(self, number: int, item: Input) -> None:
         """Check an input before its sources are made, and protect it from being overwritten."""
@@ -134,24 +160,16 @@ class Plan:
             elif self.targets is None or resolve(folder / prefix / name) != self.targets.resolved:
                 yield from self._walk(folder, prefix + name)
 
-    def _source(
-        self, item: Input, folder: Path | None, relative: str, problem: InputError | None
-    ) -> tuple[Source, str]:
-        """Return a source with its target, and the name of its result."""
+    def _source(self, item: Input, folder: Path | None, relative: str, result: str) -> Source:
+        """Return a source with its target."""
         if isinstance(item, np.ndarray | Tensor):
-            source, result = Source(relative, item), f'{relative.replace(" ", "_")}.png'
+            source = Source(relative, item)
         else:
             path = Path(item) if folder is None else folder / relative
-            name = short(path) if problem and folder is None else str(path)
-            source, result = Source(name, path, folder, problem=problem), result_name(relative)
-        if self.targets is None:
-            if source.is_video:
-                text = f'{source.name}: the result of a video must be written to a file; set out_dir'
-                source.problem = InputError(text)
-        elif not isinstance(item, Tensor) and problem is None:
+            source = Source(short(path) if folder is None and path_problem(path) else str(path), path, folder)
+        if self.targets is not None and not isinstance(item, Tensor):
             source.target, source.check_target = self.targets.out_dir / result, self.targets.is_done
-            source.is_finished = str(source.target) in self.finished
-        return source, result
+        return source
 
 
 def as_folder(item: Input) -> Path | None:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -27,14 +28,12 @@ def show_progress(items: Iterable[Item], count: Callable[[], int | None]) -> Ite
         count: function that returns the number of items, or None if it is unknown. It is called in a thread, because
             it can take minutes for millions of files. Until it returns, no remaining time is shown.
     """
-    from rich.console import Console
-
     columns = (TextColumn('deraining'), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task('deraining', total=None)
         thread = threading.Thread(target=lambda: progress.update(task, total=count()), daemon=True)
-        thread.start()
         for item in items:
+            if thread.ident is None:  # not earlier, because the thread would delay the first item
+                thread.start()
             yield item
             progress.advance(task)
-        thread.join()

@@ -29,7 +29,6 @@ class Source:
         folder: the input folder in which the file was found. None if the file itself is the input.
         target: path of the result file. None if no result file is written.
         problem: the reason why the input cannot be derained, if it is known before the input is loaded.
-        is_finished: whether the log of an earlier call says that the result file is complete.
         check_target: function of the source that looks at the target, see :meth:`is_done`. None checks nothing.
         earlier_folders: input folders whose results are written to the same output folder before this one.
     """
@@ -39,7 +38,6 @@ class Source:
     folder: Path | None = None
     target: Path | None = None
     problem: InputError | None = None
-    is_finished: bool = False
     check_target: 'Callable[[Source], bool] | None' = None
     earlier_folders: tuple[Path, ...] = ()
 
@@ -56,9 +54,7 @@ class Source:
         """
         if self.problem is not None:
             raise self.problem
-        if self.is_finished or self.target is None or self.check_target is None:
-            return self.is_finished
-        return self.check_target(self)
+        return self.target is not None and self.check_target is not None and self.check_target(self)
 
     def load(self, max_pixels: int = MAX_PIXELS) -> DecodedImage | Tensor:
         """Load the image, array or tensor. Videos are not loaded with this method.

@@ -113,8 +113,15 @@ def is_input_name(name: str) -> bool:
     return name.lower().endswith(INPUT_SUFFIXES) and not name.startswith('.')
 
 
-def result_name(name: str) -> str:
-    """Return the name of a result file. The suffix of its input changes if this format cannot be written."""
+def result_name(name: str, is_file: bool = True) -> str:
+    """Return the name of a result file. The suffix of its input changes if this format cannot be written.
+
+    Args:
+        name: name of the input, relative to the input folder.
+        is_file: whether the input is a file. The result of an array is a PNG file.
+    """
+    if not is_file:
+        return f'{name.replace(" ", "_")}.png'
     lower = name.lower()
     if lower.endswith(IMAGE_SUFFIXES):
         return name

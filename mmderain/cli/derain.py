@@ -28,6 +28,8 @@ from threading import Event
 from mmderain.apis import DerainInferencer
 from mmderain.apis.determinism import compute_deterministically
 from mmderain.apis.pipeline import WORKERS
+from mmderain.apis.plan import Plan
+from mmderain.apis.run_log import finished_outputs
 from mmderain.apis.shards import Shard, placement
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
@@ -126,6 +128,9 @@ def run(args: argparse.Namespace) -> int:
     shard = choose_shard(args.shard, place)
     if args.deterministic:
         set_deterministic(args)
+    log = shard.log_path(args.log) if args.log and shard else args.log
+    finished = finished_outputs(log) if log and args.existing == 'skip' else ()
+    plan = Plan(args.inputs, args.out, args.existing, shard, finished)
     counts = dict(done=0, skipped=0, failed=0)
     with keep_cpu_memory():
         inferencer = DerainInferencer(
@@ -138,21 +143,11 @@ def run(args: argparse.Namespace) -> int:
             args.max_pixels,
         )
         with stop_event() as (stop, received):
-            results = inferencer.stream(
-                args.inputs,
-                batch_size=args.batch_size,
-                out_dir=args.out,
-                existing=args.existing,
-                progress=sys.stderr.isatty(),
-                workers=args.workers,
-                shard=shard,
-                log=shard.log_path(args.log) if args.log and shard else args.log,
-                stop=stop,
-            )
-            for result in results:
+            for result in inferencer.run(plan, args.batch_size, sys.stderr.isatty(), args.workers, log, stop):
                 if result.error is not None:
                     print_failure(args, result.error, result.reason)
                 counts['failed' if result.error is not None else 'skipped' if result.skipped else 'done'] += 1
+    counts['skipped'] += plan.num_finished
     print_counts(counts, args.out, shard)
     wait_for_other_processes(is_error=bool(received or counts['failed']))
     if received:
