@@ -1,6 +1,7 @@
 """Results of the inferencer: predictions, and the errors of inputs that failed."""
 
 import contextlib
+import inspect
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ class InputResult:
         reason: the error message. Empty if there was no error.
         skipped: whether the input was skipped because its result file already exists and ``existing`` is ``'skip'``.
             ``prediction`` is then the path of this file.
+        size: height and width of the image in pixels. None for a video, and if the input was not read.
+        seconds: time for reading, for the network (its share of the batch) and for writing, without waiting times.
     """
 
     name: str
@@ -35,19 +38,26 @@ class InputResult:
     error: Exception | None = None
     reason: str = ''
     skipped: bool = False
+    size: tuple[int, int] | None = None
+    seconds: float = 0.0
 
     @property
     def status(self) -> str:
         """Return ``'failed'`` if there was an error, else ``'ok'``."""
         return 'ok' if self.error is None else 'failed'
 
+    def skip(self, target: Path | None) -> None:
+        """Store that the input was skipped, and the path of its existing result file."""
+        self.prediction, self.skipped = target, True
+
     def fail(self, error: Exception) -> None:
         """Store the exception that was raised for this input, and the error message."""
         self.error = error
         # The stack frames in the traceback would keep the tensors of the network in memory. Therefore these frames are
-        # cleared. The frames of the inferencer itself are not cleared, because they are still in use.
+        # cleared. This would end a generator, for example the one that lists the inputs. Therefore the frames of
+        # generators are not cleared.
         for frame, _ in traceback.walk_tb(error.__traceback__):
-            if frame.f_globals.get('__name__') != 'mmderain.apis.inferencer':
+            if not frame.f_code.co_flags & inspect.CO_GENERATOR:
                 with contextlib.suppress(RuntimeError):  # the frame is running
                     frame.clear()
         self.reason = failure_reason(self.name, error)
