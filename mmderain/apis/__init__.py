@@ -4,6 +4,7 @@ from .export import Export, export_derainer, load_exported
 from .inferencer import DerainInferencer
 from .model import default_device, init_model, require_device, trained_derainer
 from .results import Inference, InputResult
+from .shards import Shard
 from .video import VideoReport, derain_video
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     'Export',
     'Inference',
     'InputResult',
+    'Shard',
     'VideoReport',
     'default_device',
     'derain_video',

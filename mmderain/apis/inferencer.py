@@ -2,21 +2,24 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from threading import Event
 from typing import cast
 
-import torch
-from rich.progress import track
+import numpy as np
 from torch import Tensor
 
 from mmderain import DEFAULT_DERAINER
 from mmderain.errors import InputError, require_whole_number
-from mmderain.io.image import DecodedImage, write_image
 from mmderain.io.image_header import MAX_PIXELS
 
 from .model import default_device, require_compiler, trained_derainer
-from .pipeline import Input, Source, plan_inputs
-from .results import Inference, InputResult, Prediction, is_out_of_memory
-from .video import derain_video
+from .pipeline import WORKERS, Pipeline
+from .plan import Plan
+from .progress import show_progress
+from .results import Inference, InputResult, is_out_of_memory
+from .run_log import finished_outputs, logged
+from .shards import Shard
+from .sources import Input
 
 
 class DerainInferencer:
@@ -75,6 +78,7 @@ class DerainInferencer:
         out_dir: str | Path | None = None,
         existing: str = 'refuse',
         progress: bool = False,
+        workers: int = WORKERS,
     ) -> Inference:
         """Derain images and videos.
 
@@ -89,36 +93,31 @@ class DerainInferencer:
                 * the path of a folder, whose images and videos are derained, including those in its sub-folders;
                 * an array, uint8 or uint16, with the shape (H, W), (H, W, 3) BGR or (H, W, 4) BGRA;
                 * a tensor, RGB in [0, 1], with the shape (3, H, W) or (N, 3, H, W).
-            batch_size: number of images of the same size that are derained together. Default: 1.
+            batch_size: number of images of the same size that are derained together. Images of other sizes can be
+                between them. Default: 1.
             out_dir: folder for the result files. A result file has the name of its input file. The suffix changes to
                 .mp4 for a video, and to .png if the image format cannot be written. The results of a folder are written
                 to the same sub-folders as in the input folder. The result of an array at position 3 of the list is
                 ``input_3.png``; positions start at 0. Results of tensors are always returned as tensors, and never
                 written. None returns the results as arrays. Videos require a folder.
-            existing: what to do if a result file already exists. ``'refuse'`` raises an error. ``'skip'`` keeps the
-                file and does not derain the input. ``'replace'`` replaces the file. Default: ``'refuse'``.
+            existing: what to do if a result file already exists. With ``'refuse'``, the input fails. ``'skip'`` keeps
+                the file and does not derain the input. ``'replace'`` replaces the file. Default: ``'refuse'``.
             progress: True shows a progress bar. Default: False.
+            workers: number of threads that read and write files while the network runs. Default: 4.
 
         Returns:
             The result, with one prediction for each image, video, array and tensor.
 
         Raises:
             FileNotFoundError: there is only one input, and it does not exist.
-            InputError: an argument is not as expected; a result would overwrite an input; or a result file already
-                exists and ``existing`` is ``'refuse'``. In these cases, no input is derained. If ``inputs`` is a single
-                input and not a list, the error is also raised if the input cannot be read, the result cannot be
-                written, or the memory is too small. Any other exception of the network is raised unchanged.
+            InputError: an argument is not as expected, or an input folder contains no image or video. In these cases,
+                no input is derained. If ``inputs`` is a single input and not a list, the error is also raised if the
+                input cannot be read, the result would overwrite the input or must not be written, or the memory is too
+                small. Any other exception of the network is raised unchanged.
         """
-        if existing not in ('refuse', 'skip', 'replace'):
-            raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
-        require_whole_number('batch_size', batch_size, 1)
         is_single = isinstance(inputs, str) or not isinstance(inputs, Sequence)
-        items = [inputs] if is_single else inputs
-        sources = plan_inputs(cast('Sequence[Input]', items), out_dir, existing)
-        results = [InputResult(source.name) for source in sources]
-        numbers = track(range(len(sources)), 'deraining', disable=not progress)
-        for batch in self._batches(sources, numbers, batch_size, existing, results):
-            self._derain(batch, sources, results)
+        items = [cast('Input', inputs)] if is_single else cast('Sequence[Input]', inputs)
+        results = list(self.stream(items, batch_size, out_dir, existing, progress, workers))
         if is_single and len(results) == 1 and results[0].error is not None:
             error = results[0].error
             if isinstance(error, OSError | InputError) or is_out_of_memory(error):
@@ -126,96 +125,81 @@ class DerainInferencer:
             raise error
         return Inference(results)
 
-    def _batches(
+    def stream(
         self,
-        sources: list[Source],
-        numbers: Iterable[int],
-        batch_size: int,
-        existing: str,
-        results: list[InputResult],
-    ) -> Iterator[dict[int, DecodedImage | Tensor]]:
-        """Load the inputs, and yield them in batches of successive images of the same size.
+        inputs: Input | Iterable[Input],
+        batch_size: int = 1,
+        out_dir: str | Path | None = None,
+        existing: str = 'refuse',
+        progress: bool = False,
+        workers: int = WORKERS,
+        shard: Shard | None = None,
+        log: str | Path | None = None,
+        stop: Event | None = None,
+    ) -> Iterator[InputResult]:
+        """Derain images and videos, and return an iterator over their results.
 
-        This method also derains the videos, because the frames of a video form separate batches. It stores skipped
-        files and errors in ``results``.
+        Only a few inputs and results are in memory at the same time. Therefore ``inputs`` can contain folders of
+        millions of images, and can be an iterator that never ends. An input that cannot be derained does not stop the
+        others: its result contains the error.
 
-        Yields:
-            A dict that maps the number of each input in the batch to the loaded image or tensor.
+        Args:
+            inputs: one input, a list of inputs or an iterator over inputs, as in :meth:`__call__`.
+            batch_size: as in :meth:`__call__`.
+            out_dir: as in :meth:`__call__`.
+            existing: as in :meth:`__call__`.
+            progress: as in :meth:`__call__`.
+            workers: as in :meth:`__call__`.
+            shard: derain only this part of the inputs, see :class:`~mmderain.apis.Shard`. None derains all inputs.
+            log: path of a JSONL file, to which a line is appended for each result, see :mod:`mmderain.apis.run_log`.
+                With ``existing='skip'``, inputs whose results the log names as complete are left out without a look at
+                the result files, and have no result. None writes no log.
+            stop: if another thread or a signal handler sets this event, the iterator ends after the inputs that the
+                network has already derained. None never ends early.
+
+        Returns:
+            An iterator over the results, in the order of the inputs.
+
+        Raises:
+            FileNotFoundError: there is only one input, and it does not exist.
+            InputError: an argument is not as expected, or an input folder contains no image or video.
+
+        Example::
+
+            for result in inferencer.stream(['rainy_images/'], batch_size=16, out_dir='derained', log='run.jsonl'):
+                print(result.name, result.status)
         """
-        batch: dict[int, DecodedImage | Tensor] = {}
-        for number in numbers:
-            source, target = sources[number], sources[number].target
-            try:
-                if source.problem is not None:
-                    raise source.problem
-                if existing == 'skip' and target is not None and target.exists():
-                    results[number].prediction, results[number].skipped = target, True
-                    continue
-                if isinstance(source.content, Path) and source.is_video and target is not None:
-                    report = derain_video(self.model, source.content, target, batch_size, max_pixels=self.max_pixels)
-                    results[number].prediction = report.path
-                    continue
-                loaded = source.load(self.max_pixels)
-            except Exception as error:  # decoders and networks can raise any exception
-                results[number].fail(error)
-                continue
-            if batch and (len(batch) == batch_size or _size(next(iter(batch.values()))) != _size(loaded)):
-                yield batch
-                batch = {}
-            batch[number] = loaded
-        if batch:
-            yield batch
+        finished = finished_outputs(log) if log is not None and existing == 'skip' else ()
+        items = [inputs] if isinstance(inputs, str | Path | np.ndarray | Tensor) else inputs
+        plan = Plan(items, out_dir, existing, shard, finished)
+        return self.run(plan, batch_size, progress, workers, log, stop)
 
-    def _derain(
-        self, batch: dict[int, DecodedImage | Tensor], sources: list[Source], results: list[InputResult]
-    ) -> None:
-        """Derain a batch, and store the predictions and errors in ``results``.
+    def run(
+        self,
+        plan: Plan,
+        batch_size: int = 1,
+        progress: bool = False,
+        workers: int = WORKERS,
+        log: str | Path | None = None,
+        stop: Event | None = None,
+    ) -> Iterator[InputResult]:
+        """Derain the sources of a plan, and return an iterator over their results.
 
-        If the batch fails, each image of the batch is derained alone. An error is stored only for an image that fails
-        again.
+        Args:
+            plan: the sources. Another iterable of sources with a method ``count`` can take its place.
+            batch_size: as in :meth:`__call__`.
+            progress: as in :meth:`__call__`.
+            workers: as in :meth:`__call__`.
+            log: path of a log to which a line is appended for each result. None writes no log.
+            stop: as in :meth:`stream`.
+
+        Returns:
+            An iterator over the results, in the order of the sources.
         """
-        derained = None
-        try:
-            images = [image if isinstance(image, Tensor) else image.to_tensor()[None] for image in batch.values()]
-            with torch.inference_mode():
-                derained = self.model.restore(torch.cat(images)).split([len(image) for image in images])
-        except Exception as error:  # a network can raise any exception
-            if len(batch) == 1:
-                (number,) = batch
-                results[number].fail(error)
-                return
-        if derained is None:  # not in the except block: there, the tensors of the failed batch still need memory
-            for number, image in batch.items():
-                self._derain({number: image}, sources, results)
-            return
-        for (number, image), restored in zip(batch.items(), derained, strict=True):
-            try:
-                results[number].prediction = _finish(sources[number], image, restored)
-            except Exception as error:  # an encoder can raise any exception
-                results[number].fail(error)
-
-
-def _finish(source: Source, image: DecodedImage | Tensor, restored: Tensor) -> Prediction:
-    """Convert a derained tensor to the type of the input, and write it to the target file if there is one.
-
-    Args:
-        source: the input, with the path of the target file.
-        image: the loaded input.
-        restored: the derained tensor, (N, 3, H, W).
-
-    Returns:
-        The prediction, see :class:`InputResult`.
-    """
-    if isinstance(image, Tensor):
-        has_batch_axis = isinstance(source.content, Tensor) and source.content.dim() == 4
-        return restored if has_batch_axis else restored[0]
-    array = image.with_color(restored[0])
-    if source.target is None:
-        return array
-    write_image(array, source.target)
-    return source.target
-
-
-def _size(loaded: DecodedImage | Tensor) -> tuple[int, ...]:
-    """Return the height and width of an image or a tensor."""
-    return tuple(loaded.shape[-2:]) if isinstance(loaded, Tensor) else loaded.bgr.shape[:2]
+        require_whole_number('batch_size', batch_size, 1)
+        require_whole_number('workers', workers, 1)
+        pipeline = Pipeline(self.model, batch_size, workers, self.max_pixels, stop)
+        results = pipeline.run(plan)
+        if log is not None:
+            results = logged(results, log)
+        return show_progress(results, plan.count) if progress else results

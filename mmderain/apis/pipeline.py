@@ -1,189 +1,242 @@
-"""Find the inputs of the inferencer, and choose the paths of their result files."""
+"""Derain many inputs at once: read in threads, run the network in the calling thread, write in threads."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
-import numpy as np
+import torch
 from torch import Tensor
 
-from mmderain.errors import InputError
-from mmderain.io.image import IMAGE_SUFFIXES, DecodedImage, decode_image, list_images
+from mmderain.io.image import DecodedImage
 from mmderain.io.image_header import MAX_PIXELS
-from mmderain.io.video import VIDEO_SUFFIXES
-from mmderain.models.derainer import tensor_problem
+from mmderain.models import Derainer
 
-#: One input of :class:`~mmderain.apis.DerainInferencer`: the path of a file or folder, an array, or a tensor.
-Input = str | Path | np.ndarray | Tensor
+from .batches import BatchRunner, Loaded, Restored, batch_key, image_size, num_bytes
+from .results import InputResult, is_out_of_memory
+from .sources import Source
+from .video import derain_video
+
+#: Default number of threads that read and write.
+WORKERS = 4
+#: No further input is read while the images in the pipeline have more than this number of bytes.
+MAX_BYTES = 2**29
+#: Sides in pixels of the tiles that are tried one after another if an image is too large for the memory.
+TILES = (512, 256, 128)
 
 
-@dataclass
-class Source:
-    """One image, video, array or tensor that the inferencer derains.
+@dataclass(eq=False)
+class Job:
+    """One input on its way through the pipeline.
 
     Attributes:
-        name: name of the input in results and error messages.
-        content: path of the file, or the array or tensor.
-        folder: the input folder in which the file was found. None if the file itself is the input.
-        target: path of the result file. None if no result file is written.
-        problem: the reason why the input cannot be derained, if it is known before the input is loaded.
+        source: the input.
+        result: its result, which is filled step by step.
+        reading: the task of a thread that reads the input.
+        loaded: the input after it was read.
+        writing: the task of a thread that writes the result. None if there is nothing to write yet, or at all.
+        num_bytes: memory of the loaded input. Until it is known, the memory of another input.
     """
 
-    name: str
-    content: Path | np.ndarray | Tensor
-    folder: Path | None = None
-    target: Path | None = None
-    problem: InputError | None = None
-
-    @property
-    def is_video(self) -> bool:
-        """Return whether the input is a video file."""
-        return isinstance(self.content, Path) and self.content.suffix.lower() in VIDEO_SUFFIXES
-
-    def load(self, max_pixels: int = MAX_PIXELS) -> DecodedImage | Tensor:
-        """Load the image, array or tensor. Videos are not loaded with this method.
-
-        Args:
-            max_pixels: largest number of pixels of an image file.
-
-        Returns:
-            The decoded image. For a tensor, the tensor with the shape (N, 3, H, W).
-
-        Raises:
-            FileNotFoundError: the file does not exist.
-            InputError: the file cannot be read, or the array or tensor is not as expected.
-        """
-        if isinstance(self.content, Path):
-            return decode_image(self.content, max_pixels)
-        if isinstance(self.content, np.ndarray):
-            return DecodedImage.from_array(self.content, self.name)
-        tensor = self.content
-        if problem := tensor_problem(tensor):
-            raise InputError(f'{self.name}: {problem}')
-        if tensor.dim() not in (3, 4) or tensor.shape[-3] != 3 or 0 in tensor.shape:
-            raise InputError(
-                f'{self.name}: found {tensor.dtype} of shape {tuple(tensor.shape)}; expected a floating-point RGB '
-                'tensor in [0, 1] with the shape (3, H, W) or (N, 3, H, W)'
-            )
-        low, high = (bound.item() for bound in tensor.aminmax())
-        # The accepted range is wider than [0, 1], because resizing can give values slightly outside [0, 1]. The
-        # comparison also refuses NaN.
-        if not (low > -1 and high < 2):
-            raise InputError(f'{self.name}: found values from {low:g} to {high:g}; expected RGB in [0, 1]')
-        return tensor if tensor.dim() == 4 else tensor[None]
+    source: Source
+    result: InputResult
+    reading: Future | None = None
+    loaded: Loaded | None = None
+    writing: Future | None = None
+    num_bytes: int = 0
 
 
-def plan_inputs(inputs: Sequence[Input], out_dir: str | Path | None, existing: str) -> list[Source]:
-    """Return a source for each image, video, array and tensor, and choose the paths of the result files.
+class Pipeline:
+    """Derain inputs while other inputs are read and written.
+
+    The number of inputs in the pipeline is limited, and so is their memory. Therefore the memory does not depend on the
+    number of all inputs. Images of the same size that are near each other in the order of the inputs form a batch. The
+    batches depend only on the inputs and on the free memory, not on the speed of the threads.
+
+    If a batch fails, its halves are derained one after another. If the memory is too small for a single image, and the
+    model has no setting for tiles, the image is derained in tiles. If a single image still fails, its result contains
+    the error.
 
     Args:
-        inputs: paths of files and folders, arrays, and tensors. The images and videos in a folder and its sub-folders
-            become one source each.
-        out_dir: folder for the result files. None writes no files. If ``out_dir`` lies inside an input folder, the
-            files in ``out_dir`` are not used as inputs.
-        existing: ``'refuse'`` raises an error if a result file already exists. With ``'skip'`` or ``'replace'``,
-            existing files are accepted.
-
-    Returns:
-        The sources, in the order of the inputs. If the path of a source is not valid, or if the result of an earlier
-        source would be written to the same file, the error is stored as the ``problem`` of the source.
-
-    Raises:
-        FileNotFoundError: the only input is a path that does not exist. If there are several inputs, a missing file
-            becomes a source that raises the error when it is loaded.
-        InputError: a folder contains no image or video; an input is not a path, an array or a tensor; a result would
-            overwrite an input; a result file already exists and ``existing`` is ``'refuse'``; ``out_dir`` is a file; or
-            ``out_dir`` is None and a source is a video.
+        model: a derainer in ``eval()`` mode.
+        batch_size: number of images of the same size that are derained together.
+        workers: number of threads that read and write.
+        max_pixels: largest number of pixels of an image file or a video frame.
+        stop: if this event is set, no further input is derained. The results of the inputs that were derained are still
+            written and yielded. None never stops.
     """
-    sources = [source for number, item in enumerate(inputs) for source in _sources(number, item, out_dir)]
-    if len(inputs) == 1 and isinstance(inputs[0], str | Path) and len(sources) == 1 and not sources[0].problem:
-        if not Path(inputs[0]).exists():
-            raise FileNotFoundError(f'{inputs[0]}: no such image, video or folder')
-    if out_dir is None:
-        for source in sources:
-            if source.is_video:
-                raise InputError(f'{source.name}: the result of a video must be written to a file; set out_dir')
-    else:
-        _set_targets(sources, Path(out_dir), existing)
-    return sources
+
+    def __init__(
+        self,
+        model: Derainer,
+        batch_size: int = 1,
+        workers: int = WORKERS,
+        max_pixels: int = MAX_PIXELS,
+        stop: Event | None = None,
+    ) -> None:
+        self.model, self.batch_size, self.max_pixels = model, batch_size, max_pixels
+        self.workers, self.stop = workers, stop or Event()
+        self._network = BatchRunner(model)
+        self._batch_limits: dict[tuple, int] = {}  # key of a batch that did not fit into the memory -> smaller size
+        self._usual_bytes = 0  # memory of the input that was read last
+        self._window = max(4 * batch_size, 2 * workers)  # number of inputs that are read ahead
+        self._capacity = self._window + batch_size + 2 * workers  # number of inputs in the pipeline
+
+    def run(self, sources: Iterable[Source]) -> Iterator[InputResult]:
+        """Derain the inputs, and yield their results in the order of the inputs.
+
+        If the caller ends the iteration, the results of the inputs that were derained are still written.
+
+        Args:
+            sources: the inputs. Each input is requested when it can be read.
+        """
+        remaining = iter(sources)
+        jobs: deque[Job] = deque()  # all inputs in the pipeline, in order
+        waiting: deque[Job] = deque()  # those of them that the network has not derained, in order
+        with ThreadPoolExecutor(self.workers, 'mmderain') as self._pool:
+            try:
+                while True:
+                    self._read_ahead(remaining, jobs, waiting)
+                    if self.stop.is_set():
+                        drop(jobs, waiting)
+                    if not jobs:
+                        return
+                    self._derain_batch(waiting)
+                    while jobs and (not waiting or jobs[0] is not waiting[0]):
+                        writing = jobs[0].writing
+                        if writing is not None and not writing.done() and waiting and len(jobs) < self._capacity:
+                            break  # the network can continue
+                        if writing is not None:
+                            writing.result()
+                        yield jobs.popleft().result
+            finally:
+                drop(jobs, waiting)
+
+    def _read_ahead(self, remaining: Iterator[Source], jobs: deque[Job], waiting: deque[Job]) -> None:
+        """Start to read further inputs, until one of the limits is reached."""
+        while (
+            not self.stop.is_set()
+            and len(waiting) < self._window
+            and len(jobs) < self._capacity
+            and (not jobs or sum(job.num_bytes for job in jobs) < MAX_BYTES)
+        ):
+            source = next(remaining, None)
+            if source is None:
+                return
+            job = Job(source, InputResult(source.name), num_bytes=self._usual_bytes)
+            job.reading = self._pool.submit(self._read, job)
+            jobs.append(job)
+            waiting.append(job)
+
+    def _read(self, job: Job) -> None:
+        """Check the target of an input, and load the input. Worker threads call this method."""
+        start = time.perf_counter()
+        try:
+            if job.source.is_done():
+                job.result.skip(job.source.target)
+            elif not job.source.is_video:
+                job.loaded = job.source.load(self.max_pixels)
+                job.result.size = image_size(job.loaded)
+                job.num_bytes = self._usual_bytes = num_bytes(job.loaded)
+        except Exception as error:  # decoders can raise any exception
+            job.result.fail(error)
+        job.result.seconds += time.perf_counter() - start
+
+    def _derain_batch(self, waiting: deque[Job]) -> None:
+        """Derain the next video or batch, and remove its inputs from ``waiting``, as well as those that are done."""
+        batch: list[Job] = []
+        limit = self.batch_size
+        for job in list(waiting):
+            assert job.reading is not None
+            job.reading.result()
+            if job.loaded is None:
+                if job.source.is_video and job.result.error is None and not job.result.skipped:
+                    if batch:
+                        continue
+                    self._derain_video(job)
+                    waiting.remove(job)
+                    return
+                waiting.remove(job)
+                continue
+            key = batch_key(job.loaded)
+            if not batch:
+                first, limit = key, self._batch_limits.get(key, self.batch_size)
+            if key == first:
+                batch.append(job)
+                waiting.remove(job)
+                if len(batch) == limit:
+                    break
+        if batch:
+            self._derain(batch)
+
+    def _derain_video(self, job: Job) -> None:
+        start, content, target = time.perf_counter(), job.source.content, job.source.target
+        try:
+            assert isinstance(content, Path) and target is not None
+            report = derain_video(self.model, content, target, self.batch_size, max_pixels=self.max_pixels)
+            job.result.prediction = report.path
+        except Exception as error:  # decoders and networks can raise any exception
+            job.result.fail(error)
+        job.result.seconds += time.perf_counter() - start
+
+    def _derain(self, jobs: list[Job], tile: int | None = None) -> None:
+        """Run the network on inputs that can be in one batch, and start to write the results."""
+        start, restored, smaller = time.perf_counter(), None, None
+        loaded = [job.loaded for job in jobs if job.loaded is not None]
+        try:
+            restored = self._network(loaded, tile)
+        except Exception as error:  # a network can raise any exception
+            if is_out_of_memory(error):
+                self._batch_limits[batch_key(loaded[0])] = max(1, len(jobs) // 2)
+                smaller = self._smaller_tile(loaded[0], tile)
+            if len(jobs) == 1 and smaller is None:
+                jobs[0].result.fail(error)
+                jobs[0].loaded = None
+                loaded.clear()  # the traceback of the error keeps the local variables of this method
+                return
+        # The next attempts are not in the except block. There, the tensors of the failed attempt still need memory.
+        if restored is not None:
+            for job, values in zip(jobs, restored, strict=True):
+                job.result.seconds += (time.perf_counter() - start) / len(jobs)
+                job.writing = self._pool.submit(self._write, job, values)
+            return
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        if len(jobs) == 1:
+            self._derain(jobs, smaller)
+        else:
+            self._derain(jobs[: len(jobs) // 2], tile)
+            self._derain(jobs[len(jobs) // 2 :], tile)
+
+    def _smaller_tile(self, loaded: Loaded, tile: int | None) -> int | None:
+        """Return the side of the next smaller tiles; None if there are none, or if the model sets the tiles."""
+        if self.model.tile is not None:
+            return None
+        return next((side for side in TILES if side < (tile or max(image_size(loaded)))), None)
+
+    def _write(self, job: Job, restored: Restored) -> None:
+        """Convert a result to the type of the input, and write it. Worker threads call this method."""
+        start, loaded, content = time.perf_counter(), job.loaded, job.source.content
+        try:
+            restored.wait()
+            if isinstance(loaded, DecodedImage):
+                job.result.prediction = job.source.save(restored.to_array(loaded))
+            else:
+                has_batch_axis = isinstance(content, Tensor) and content.dim() == 4
+                job.result.prediction = restored.values if has_batch_axis else restored.values[0]
+        except Exception as error:  # an encoder can raise any exception
+            job.result.fail(error)
+        job.loaded = None
+        job.result.seconds += time.perf_counter() - start
 
 
-def _sources(number: int, item: Input, out_dir: str | Path | None) -> Iterator[Source]:
-    """Yield the sources of one input."""
-    if isinstance(item, (np.ndarray, Tensor)):
-        yield Source(f'input {number}', item)
-        return
-    if not isinstance(item, (str, Path)):
-        raise InputError(f'input {number}: found {type(item).__name__}; expected a path, an array or a tensor')
-    path = Path(item)
-    try:
-        is_folder = path.is_dir()
-    except (OSError, ValueError) as error:  # for example if the name is too long
-        name = f'{str(path)[:80]}...' if len(str(path)) > 80 else str(path)
-        reason = (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
-        yield Source(name, path, problem=InputError(f'{name!r}: cannot be used as a path ({reason})'))
-        return
-    if not is_folder:
-        yield Source(str(path), path)
-        return
-    names = list_images(path, also=(*VIDEO_SUFFIXES, '.gif'))
-    if out_dir is not None and _resolve(path) in _resolve(Path(out_dir)).parents:
-        names = [name for name in names if _resolve(Path(out_dir)) not in _resolve(path / name).parents]
-    if not names:
-        raise InputError(f'{path}: this folder contains no image or video')
-    yield from (Source(str(path / name), path / name, path) for name in names)
-
-
-def _resolve(path: Path) -> Path:
-    """Return the absolute path with all links resolved. If links form a loop, they are not resolved."""
-    try:
-        return path.resolve()
-    except (OSError, RuntimeError):
-        return path.absolute()
-
-
-def _set_targets(sources: list[Source], out_dir: Path, existing: str) -> None:
-    """Set the target of each source, or its problem if an earlier source has the same target."""
-    if out_dir.exists() and not out_dir.is_dir():
-        raise InputError(f'{out_dir}: is a file; expected a folder for the results')
-    if not out_dir.exists() and out_dir.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES):
-        raise InputError(
-            f'{out_dir}: is the name of a file; expected a folder, because each result file gets the name of its input'
-        )
-    files = [source for source in sources if isinstance(source.content, Path) and not source.problem]
-    inputs = {_resolve(Path(str(source.content))): source.name for source in files}
-    taken: dict[Path, str] = {}
-    for source in sources:
-        if isinstance(source.content, Tensor) or source.problem:
-            continue
-        path = out_dir / _result_name(source)
-        resolved = _resolve(path)
-        if resolved in inputs:
-            raise InputError(
-                f'{source.name}: its result would overwrite the input {inputs[resolved]}; name another output folder'
-            )
-        if resolved in taken:
-            source.problem = InputError(
-                f'{source.name} and {taken[resolved]}: both would be written to {path}; derain them in two calls with '
-                'different output folders'
-            )
-            continue
-        if existing == 'refuse' and path.exists():
-            raise InputError(
-                f"{path}: already exists; use existing='replace' or 'skip' (--existing), or name another output folder"
-            )
-        taken[resolved] = source.name
-        source.target = path
-
-
-def _result_name(source: Source) -> Path:
-    """Return the path of a result file relative to the output folder.
-
-    It is the name of the input. The suffix changes if this format cannot be written.
-    """
-    if not isinstance(source.content, Path):
-        return Path(f'{source.name.replace(" ", "_")}.png')
-    name = source.content.relative_to(source.folder or source.content.parent)
-    if source.is_video:
-        return name.with_suffix('.mp4')
-    return name if name.suffix.lower() in IMAGE_SUFFIXES else name.with_suffix('.png')
+def drop(jobs: deque[Job], waiting: deque[Job]) -> None:
+    """Remove the inputs that the network has not derained."""
+    while waiting:
+        job = waiting.pop()
+        if job.reading is not None:
+            job.reading.cancel()
+        jobs.remove(job)

@@ -28,6 +28,8 @@ class InputResult:
         reason: the error message. Empty if there was no error.
         skipped: whether the input was skipped because its result file already exists and ``existing`` is ``'skip'``.
             ``prediction`` is then the path of this file.
+        size: height and width of the image in pixels. None for a video, and if the input was not read.
+        seconds: time for reading, for the network (its share of the batch) and for writing, without waiting times.
     """
 
     name: str
@@ -35,19 +37,25 @@ class InputResult:
     error: Exception | None = None
     reason: str = ''
     skipped: bool = False
+    size: tuple[int, int] | None = None
+    seconds: float = 0.0
 
     @property
     def status(self) -> str:
         """Return ``'failed'`` if there was an error, else ``'ok'``."""
         return 'ok' if self.error is None else 'failed'
 
+    def skip(self, target: Path | None) -> None:
+        """Store that the input was skipped, and the path of its existing result file."""
+        self.prediction, self.skipped = target, True
+
     def fail(self, error: Exception) -> None:
         """Store the exception that was raised for this input, and the error message."""
         self.error = error
         # The stack frames in the traceback would keep the tensors of the network in memory. Therefore these frames are
-        # cleared. The frames of the inferencer itself are not cleared, because they are still in use.
+        # cleared. The frames of the pipeline itself are not cleared, because they are still in use.
         for frame, _ in traceback.walk_tb(error.__traceback__):
-            if frame.f_globals.get('__name__') != 'mmderain.apis.inferencer':
+            if frame.f_globals.get('__name__') != 'mmderain.apis.pipeline':
                 with contextlib.suppress(RuntimeError):  # the frame is running
                     frame.clear()
         self.reason = failure_reason(self.name, error)

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 from mmderain import __version__
 
-from . import cache, convert, derain, joint_test, models, rain, scene, web
+from . import cache, convert, derain, joint_test, merge_logs, models, rain, scene, web
 from .command import CommandParser, command
 
 #: The modules of the sub-commands, in the order of the help text.
-MODULES = (derain, scene, rain, joint_test, models, convert, cache, web)
+MODULES = (derain, merge_logs, scene, rain, joint_test, models, convert, cache, web)
 
 EPILOG = """examples:
   mmderain derain rainy.jpg --out derained

@@ -2,23 +2,41 @@
 
     mmderain derain rainy.jpg --out derained
     mmderain derain holiday/ video.mp4 --out derained --precision fp32
+    mmderain derain photos/ --out derained --batch-size 16 --log run.jsonl --existing skip
+    torchrun --nproc-per-node 8 -m mmderain.cli derain photos/ --out derained --log-file run.jsonl
 
 Each result file has the name of its input file. The suffix changes in two cases: the result of a video is an .mp4 file,
 and the result of an image is a .png file if mmderain cannot write the format of the image. If an input is a folder, the
 command creates the sub-folders of the input folder in the folder for the results.
 
-If an input cannot be derained, the command still derains the other inputs. At the end, it prints the error of each
-failed input, and the exit status is 1.
+If an input cannot be derained, the command prints its error and derains the other inputs. The exit status is then 1.
+After Ctrl+C, the command writes the results that the network has finished, and the exit status is 130. A second Ctrl+C
+ends it at once. A result file is always complete. To continue, run the same command with --existing skip.
+
+Several processes can divide the inputs (docs/en/scale.md). Processes that were started by torchrun or by srun, and the
+tasks of a Slurm array, do this by themselves. Each process uses its own GPU and its own log.
 """
 
 import argparse
+import contextlib
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from threading import Event
 
 from mmderain.apis import DerainInferencer
+from mmderain.apis.determinism import compute_deterministically
+from mmderain.apis.pipeline import WORKERS
+from mmderain.apis.plan import Plan
+from mmderain.apis.run_log import finished_outputs
+from mmderain.apis.shards import Shard, placement
 from mmderain.engine.cpu_memory import keep_cpu_memory
+from mmderain.errors import InputError
 from mmderain.io.image_header import MAX_PIXELS
 
 from .command import print_failure
+from .launchers import choose_shard, own_device, wait_for_other_processes
 from .options import (
     add_device_option,
     add_existing_option,
@@ -59,6 +77,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help='number of images or video frames of the same size that the network processes together (default: 1)',
     )
     parser.add_argument(
+        '--workers',
+        type=positive_int,
+        default=WORKERS,
+        metavar='N',
+        help=f'number of threads that read and write files while the network runs (default: {WORKERS})',
+    )
+    parser.add_argument(
         '--compile',
         action='store_true',
         help='run the network through torch.compile. The compilation takes a minute or more for each new image size. '
@@ -73,35 +98,112 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help='largest accepted number of pixels (width times height) of an image or a video frame. Larger files are '
         'refused before they are decoded (default: 500 million)',
     )
+    parser.add_argument(
+        '--log',
+        '--log-file',  # torchrun refuses --log, because it abbreviates several of its own options
+        metavar='FILE',
+        help='append a line in JSON to this file for each input. With --existing skip, inputs that the log names as '
+        'complete are skipped without a look at the result files. If several processes divide the inputs, each one '
+        'writes its own log: process 3 of 16 writes run.3-of-16.jsonl instead of run.jsonl (default: no log)',
+    )
+    parser.add_argument(
+        '--shard',
+        metavar='N/COUNT',
+        help='derain only part N of COUNT parts of the inputs; N counts from 1, as in 3/16 (default: the part that '
+        'torchrun or Slurm gives to this process, or all inputs)',
+    )
+    parser.add_argument(
+        '--deterministic',
+        action='store_true',
+        help='compute exactly the same results with one process and with several: one CPU thread for each process, '
+        'batches of one image, fp32 instead of --precision auto, and no tiles without --tile (default: results can '
+        'differ by one level between batches and between machines)',
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Derain the inputs, and print the number of derained inputs and of skipped inputs."""
+    place = placement()
+    shard = choose_shard(args.shard, place)
+    if args.deterministic:
+        set_deterministic(args)
+    log = shard.log_path(args.log) if args.log and shard else args.log
+    finished = finished_outputs(log) if log and args.existing == 'skip' else ()
+    plan = Plan(args.inputs, args.out, args.existing, shard, finished)
+    counts = dict(done=0, skipped=0, failed=0)
     with keep_cpu_memory():
         inferencer = DerainInferencer(
             args.model,
             args.weights,
-            args.device,
+            args.device or own_device(place),
             args.precision,
             args.tile,
             args.compile or None,
             args.max_pixels,
         )
-        result = inferencer(
-            args.inputs,
-            batch_size=args.batch_size,
-            out_dir=args.out,
-            existing=args.existing,
-            progress=sys.stderr.isatty(),
-        )
-    failed = [entry for entry in result.results if entry.error is not None]
-    skipped = sum(entry.skipped for entry in result.results)
-    done = len(result.results) - len(failed) - skipped
-    text = f'{done} of {len(result.results)} inputs derained'
-    if skipped:
-        text += f', {skipped} skipped because the result file already exists'
-    print(text + (f'; the results are in {args.out}' if done or skipped else ''))
-    for entry in failed:
-        print_failure(args, entry.error, entry.reason)
-    return 1 if failed else 0
+        with stop_event() as (stop, received):
+            for result in inferencer.run(plan, args.batch_size, sys.stderr.isatty(), args.workers, log, stop):
+                if result.error is not None:
+                    print_failure(args, result.error, result.reason)
+                counts['failed' if result.error is not None else 'skipped' if result.skipped else 'done'] += 1
+    counts['skipped'] += plan.num_finished
+    print_counts(counts, args.out, shard)
+    wait_for_other_processes(is_error=bool(received or counts['failed']))
+    if received:
+        text = f'stopped by {signal.Signals(received[0]).name}; to continue, run the same command with --existing skip'
+        print(text, file=sys.stderr)
+        return 128 + received[0]
+    return 1 if counts['failed'] else 0
+
+
+def set_deterministic(args: argparse.Namespace) -> None:
+    """Change the options and the process for ``--deterministic``.
+
+    Raises:
+        InputError: the batch size is not 1.
+    """
+    if args.batch_size != 1:
+        raise InputError(f'--batch-size {args.batch_size}: --deterministic needs --batch-size 1; leave one of them out')
+    args.precision = 'fp32' if args.precision == 'auto' else args.precision
+    args.tile = args.tile or 0
+    compute_deterministically()
+
+
+@contextlib.contextmanager
+def stop_event() -> Iterator[tuple[Event, list[int]]]:
+    """Catch SIGINT (Ctrl+C) and SIGTERM while a ``with`` block runs.
+
+    Yields:
+        An event that the first signal sets, and a list to which the number of this signal is appended.
+
+    Raises:
+        KeyboardInterrupt: SIGINT was received a second time.
+    """
+    stop, received = Event(), list[int]()
+
+    def receive(number: int, _: object) -> None:
+        if not received:
+            received.append(number)
+            stop.set()
+        elif number == signal.SIGINT:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # only the main thread can catch signals
+        yield stop, received
+        return
+    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop, received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def print_counts(counts: dict[str, int], out: str, shard: Shard | None) -> None:
+    """Print the numbers of derained and of skipped inputs."""
+    text = f'{counts["done"]} of {sum(counts.values())} inputs derained'
+    if counts['skipped']:
+        text += f', {counts["skipped"]} skipped because the result file already exists'
+    text += f'; the results are in {out}' if counts['done'] or counts['skipped'] else ''
+    print(f'part {shard}: {text}' if shard else text)

@@ -3,7 +3,7 @@
 import argparse
 
 from mmderain.apis import default_device, trained_derainer
-from mmderain.apis.pipeline import plan_inputs
+from mmderain.apis.plan import Plan
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
 from mmderain.perception.scene import show_scenes
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     rain = rain_or_none(args.rain)
     # A wrong rain or a wrong path is reported before the models are loaded.
     parse_rain(rain or 'heavy')
-    plan_inputs(args.inputs, args.out, args.existing)
+    Plan(args.inputs, args.out, args.existing)
     device = args.device or default_device()
     with keep_cpu_memory():
         task = load_task_model(args.task, args.task_weights, device)

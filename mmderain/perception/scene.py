@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmderain.apis.pipeline import Input, plan_inputs
+from mmderain.apis.plan import Plan
 from mmderain.apis.results import failure_reason
+from mmderain.apis.sources import Input
 from mmderain.errors import InputError
 from mmderain.evaluation import measure
 from mmderain.io.image import read_image, to_bgr_uint8, to_rgb_tensor, write_image
@@ -178,15 +179,13 @@ def show_scenes(
             if a figure already exists. In these cases, no file has been written.
     """
     results: dict[str, list[View] | Exception] = {}
-    for number, source in enumerate(plan_inputs(inputs, out_dir, existing)):
+    for number, source in enumerate(Plan(inputs, out_dir, existing)):
         target = source.target
         try:
-            if source.problem is not None:
-                raise source.problem
+            if source.is_done():
+                continue
             if source.is_video or not isinstance(source.content, Path) or target is None:
                 raise InputError(f'{source.name}: is a video; expected an image')
-            if existing == 'skip' and target.exists():
-                continue
             image = read_image(source.content)
             views = view_scene(image, derainer, task, rain, [seed, number])
             write_image(figure(views), target)

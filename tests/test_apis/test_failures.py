@@ -53,17 +53,19 @@ def test_an_exception_for_one_input_does_not_stop_the_others(part, error, infere
     if part == 'video':
         inputs[1] = tmp_path / 'b.mp4'
         inputs[1].touch()
-        monkeypatch.setattr('mmderain.apis.inferencer.derain_video', raising(error))
+        monkeypatch.setattr('mmderain.apis.pipeline.derain_video', raising(error))
     elif part == 'network':
         marked = torch.from_numpy(smooth_image(24, 30, 1)[0, 0, ::-1] / 255).float()
         restore = inferencer.model.restore
         monkeypatch.setattr(
             inferencer.model,
             'restore',
-            lambda batch: raising(error)() if (batch[:, :, 0, 0] == marked).all(1).any() else restore(batch),
+            lambda batch, *args: (
+                raising(error)() if (batch[:, :, 0, 0] == marked).all(1).any() else restore(batch, *args)
+            ),
         )
     else:
-        name = dict(load='mmderain.apis.pipeline.decode_image', write='mmderain.apis.inferencer.write_image')[part]
+        name = dict(load='mmderain.apis.sources.decode_image', write='mmderain.apis.sources.write_image')[part]
         function = decode_image if part == 'load' else write_image
         monkeypatch.setattr(
             name, lambda *args: raising(error)() if any('b.png' in str(arg) for arg in args) else function(*args)
@@ -123,7 +125,7 @@ def test_a_failed_batch_keeps_no_tensors_in_memory(inferencer, tmp_path, monkeyp
     """The traceback of a stored exception would keep the local variables of the network in memory."""
     kept = []
 
-    def fail(batch):
+    def fail(batch, tile):
         activation = batch * 2
         kept.append(weakref.ref(activation))
         raise RuntimeError('shapes differ')
@@ -134,7 +136,7 @@ def test_a_failed_batch_keeps_no_tensors_in_memory(inferencer, tmp_path, monkeyp
     result = inferencer(tmp_path, batch_size=3)
     assert [entry.status for entry in result.results] == ['failed'] * 3
     gc.collect()
-    assert len(kept) == 4 and not any(reference() is not None for reference in kept)
+    assert len(kept) == 5 and not any(reference() is not None for reference in kept)
 
 
 def test_an_error_of_the_network_is_raised_for_a_single_input(inferencer, tmp_path, monkeypatch):

@@ -64,7 +64,7 @@ def test_paths_arrays_and_tensors_are_derained(inferencer, tmp_path):
 def test_lists_keep_their_order_and_all_images_of_a_batch_have_equal_size(inferencer, tmp_path, monkeypatch):
     sizes = []
     restore = Derainer.restore
-    monkeypatch.setattr(Derainer, 'restore', lambda self, b: sizes.append(tuple(b.shape)) or restore(self, b))
+    monkeypatch.setattr(Derainer, 'restore', lambda self, b, t: sizes.append(tuple(b.shape)) or restore(self, b, t))
     imgs = [
         smooth_image(10, 12, 0),
         smooth_image(10, 12, 1),
@@ -73,7 +73,7 @@ def test_lists_keep_their_order_and_all_images_of_a_batch_have_equal_size(infere
         smooth_image(10, 12, 4),
     ]
     out = inferencer(imgs, batch_size=2).predictions
-    assert [s[0] for s in sizes] == [2, 1, 1, 1] and sizes[2] == (1, 3, 8, 8)
+    assert sizes == [(2, 3, 10, 12), (2, 3, 10, 12), (1, 3, 8, 8)]  # the image between them does not end a batch
     assert all(np.array_equal(a, darker(b)) for a, b in zip(out, imgs, strict=True))
 
 
@@ -109,9 +109,15 @@ def test_gifs_in_a_folder_are_derained_or_reported(inferencer, tmp_path):
 
 def test_results_never_overwrite_inputs_or_each_other(inferencer, tmp_path):
     write(tmp_path / 'in/a.png'), write(tmp_path / 'other/a.png')
-    for inputs in (tmp_path / 'in', [tmp_path / 'in/a.png'], [tmp_path / 'other/a.png', tmp_path / 'in/a.png']):
-        with pytest.raises(InputError, match='a.png: its result would overwrite'):
-            inferencer(inputs, out_dir=tmp_path / 'in')
+    before = (tmp_path / 'in/a.png').read_bytes()
+    with pytest.raises(InputError, match='a.png: its result would overwrite'):
+        inferencer(tmp_path / 'in', out_dir=tmp_path / 'in')
+    for inputs in ([tmp_path / 'in/a.png'], [tmp_path / 'other/a.png', tmp_path / 'in/a.png']):
+        result = inferencer(inputs, out_dir=tmp_path / 'in', existing='replace').results[0]
+        assert result.reason == (
+            f'{inputs[0]}: its result would overwrite the input {tmp_path / "in/a.png"}; name another output folder'
+        )
+    assert (tmp_path / 'in/a.png').read_bytes() == before
     result = inferencer([tmp_path / 'in/a.png', tmp_path / 'other/a.png'], out_dir=tmp_path / 'out')
     assert result.predictions == [tmp_path / 'out/a.png', None]
     assert 'in/a.png: both would be written to' in result.failures[str(tmp_path / 'other/a.png')]
@@ -129,9 +135,15 @@ def test_existing_results_are_refused_skipped_or_replaced(inferencer, tmp_path):
     write(tmp_path / 'in/a.png'), write(tmp_path / 'in/b.png')
     out = tmp_path / 'out'
     marked = write(out / 'a.png', 7)
+    result = inferencer(tmp_path / 'in', out_dir=out)
+    assert [entry.status for entry in result.results] == ['failed', 'ok']
+    assert result.results[0].reason == (
+        f"{out / 'a.png'}: already exists; use existing='replace' or 'skip' (--existing), or name another output folder"
+    )
+    assert np.array_equal(mmcv.imread(str(out / 'a.png')), marked)
     with pytest.raises(InputError, match='a.png: already exists'):
-        inferencer(tmp_path / 'in', out_dir=out)
-    assert not (out / 'b.png').exists()
+        inferencer(tmp_path / 'in/a.png', out_dir=out)
+    (out / 'b.png').unlink()
     result = inferencer(tmp_path / 'in', out_dir=out, existing='skip')
     assert result.predictions == [out / 'a.png', out / 'b.png']
     assert np.array_equal(mmcv.imread(str(out / 'a.png')), marked) and (out / 'b.png').exists()
@@ -288,10 +300,10 @@ def test_inputs_that_need_too_much_memory_do_not_stop_the_others(error, inferenc
     mmcv.imwrite(smooth_image(20, 30), str(small))
     restore = inferencer.model.restore
 
-    def narrow(batch):
+    def narrow(batch, *args):
         if batch.shape[-2] > 40:
             raise error
-        return restore(batch)
+        return restore(batch, *args)
 
     monkeypatch.setattr(inferencer.model, 'restore', narrow)
     result = inferencer([video, large, small], out_dir=tmp_path / 'out')

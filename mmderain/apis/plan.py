@@ -1,0 +1,194 @@
+"""List the inputs of the inferencer one by one, and choose the paths of their result files.
+
+A folder can contain millions of images. Therefore no list of all inputs is made.
+"""
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from mmderain.errors import InputError
+
+from .shards import Shard
+from .sources import Input, Source
+from .targets import Targets, collision, is_input_name, resolve, result_name
+
+
+class Plan:
+    """The sources of a call. They are made one by one, in the order of the inputs, when the plan is iterated over.
+
+    A problem of one source is stored in the source, or found by :meth:`Source.is_done`.
+
+    Args:
+        inputs: paths of files and folders, arrays, and tensors. The images and videos in a folder and its sub-folders
+            become one source each. If ``inputs`` is an iterator and ``existing`` is ``'replace'``, a result can replace
+            an input that the iterator has not yet returned.
+        out_dir: folder for the result files. None writes no files. If ``out_dir`` lies inside an input folder, the
+            files in ``out_dir`` are not used as inputs.
+        existing: ``'refuse'``, ``'skip'`` or ``'replace'``, see :class:`~mmderain.apis.DerainInferencer`.
+        shard: the part of the sources to use. None uses all sources.
+        finished: paths of result files that a log names as complete. With ``existing='skip'``, their sources are left
+            out without a look at the files.
+
+    Attributes:
+        num_finished: number of sources that were left out because of ``finished``, up to now.
+
+    Raises:
+        FileNotFoundError: the only input is a path that does not exist.
+        InputError: ``existing`` has another value; a folder contains no image or video; an input is not a path, an
+            array or a tensor; or ``out_dir`` is a file.
+    """
+
+    def __init__(
+        self,
+        inputs: Iterable[Input],
+        out_dir: str | Path | None = None,
+        existing: str = 'refuse',
+        shard: Shard | None = None,
+        finished: Collection[str] = (),
+    ) -> None:
+        if existing not in ('refuse', 'skip', 'replace'):
+            raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
+        self.inputs, self.shard = inputs, shard
+        self.finished = finished if existing == 'skip' else ()
+        self.num_finished = 0
+        self.targets = None if out_dir is None else Targets(out_dir, existing)
+        self._prefix = '' if out_dir is None else str(Path(out_dir) / '-')[:-1]  # out_dir with the separator after it
+        if not isinstance(inputs, Sequence):
+            return
+        for number, item in enumerate(inputs):
+            self._check_input(number, item)
+        if len(inputs) == 1 and isinstance(inputs[0], str | Path) and not path_problem(Path(inputs[0])):
+            if not Path(inputs[0]).exists():
+                raise FileNotFoundError(f'{inputs[0]}: no such image, video or folder')
+
+    def __iter__(self) -> Iterator[Source]:
+        self.num_finished = 0
+        earlier_folders: tuple[Path, ...] = ()
+        owners: dict[str, str] = {}  # name of a result -> name of its input, for the inputs that are not in a folder
+        for number, item in enumerate(self.inputs):
+            if not isinstance(self.inputs, Sequence):
+                try:
+                    self._check_input(number, item)
+                except InputError as error:
+                    yield Source(f'input {number}', Path(), problem=error)
+                    continue
+            folder = as_folder(item)
+            for relative, problem in self._names(number, item, folder):
+                result = result_name(relative, is_file=isinstance(item, str | Path))
+                owner = owners.get(result)
+                if folder is None and not isinstance(item, Tensor):
+                    owners.setdefault(result, str(item) if isinstance(item, str | Path) else relative)
+                if not self._is_mine(relative):
+                    continue
+                if owner is None and self._is_finished(result):
+                    self.num_finished += 1
+                    continue
+                source = self._source(item, folder, relative, result)
+                source.problem, source.earlier_folders = problem, earlier_folders
+                if source.target is None and source.is_video:
+                    text = f'{source.name}: the result of a video must be written to a file; set out_dir'
+                    source.problem = InputError(text)
+                elif source.target is not None and owner is not None:
+                    source.problem = collision(source, owner)
+                yield source
+            if folder is not None:
+                earlier_folders = (*earlier_folders, folder)
+
+    def count(self) -> int | None:
+        """Return the number of sources, or None if the inputs are an iterator, which can be read only once."""
+        if not isinstance(self.inputs, Sequence):
+            return None
+        number = 0
+        for position, item in enumerate(self.inputs):
+            is_file = isinstance(item, str | Path)
+            for name, _ in self._names(position, item, as_folder(item)):
+                number += self._is_mine(name) and not self._is_finished(result_name(name, is_file))
+        return number
+
+    def _is_mine(self, name: str) -> bool:
+        """Return whether an input belongs to the shard."""
+        return self.shard is None or self.shard.contains(name)
+
+    def _is_finished(self, result: str) -> bool:
+        """Return whether a log names a result as complete."""
+        return bool(self.finished) and self._prefix + result in self.finished
+
+    def _check_input(self, number: int, item: Input) -> None:
+        """Check an input before its sources are made, and protect it from being overwritten."""
+        if isinstance(item, np.ndarray | Tensor):
+            return
+        if not isinstance(item, str | Path):
+            raise InputError(f'input {number}: found {type(item).__name__}; expected a path, an array or a tensor')
+        folder = as_folder(item)
+        if folder is not None and next(self._walk(folder), None) is None:
+            raise InputError(f'{folder}: this folder contains no image or video')
+        if self.targets is not None and not path_problem(Path(item)):
+            self.targets.protect(Path(item), is_folder=folder is not None)
+
+    def _names(self, number: int, item: Input, folder: Path | None) -> Iterator[tuple[str, InputError | None]]:
+        """Yield the name of each source of an input, relative to its folder, and the problem of the source."""
+        if folder is not None:
+            yield from self._walk(folder)
+        elif isinstance(item, str | Path):
+            yield Path(item).name, path_problem(Path(item))
+        else:
+            yield f'input {number}', None
+
+    def _walk(self, folder: Path, prefix: str = '') -> Iterator[tuple[str, InputError | None]]:
+        """Yield the images and videos in a folder and its sub-folders, sorted, without hidden files and results.
+
+        Only the names in one folder and in the folders above it are in memory at the same time.
+        """
+        try:
+            with os.scandir(folder / prefix) as entries:
+                names = [
+                    f'{entry.name}/' if entry.is_dir(follow_symlinks=False) else entry.name
+                    for entry in entries
+                    if is_input_name(entry.name) or entry.is_dir(follow_symlinks=False)
+                ]
+        except OSError as error:
+            yield prefix, InputError(f'{folder / prefix}: the folder cannot be listed ({error.strerror})')
+            return
+        names.sort(key=lambda name: name.rstrip('/'))
+        for name in names:
+            if not name.endswith('/'):
+                yield prefix + name, None
+            elif self.targets is None or resolve(folder / prefix / name) != self.targets.resolved:
+                yield from self._walk(folder, prefix + name)
+
+    def _source(self, item: Input, folder: Path | None, relative: str, result: str) -> Source:
+        """Return a source with its target."""
+        if isinstance(item, np.ndarray | Tensor):
+            source = Source(relative, item)
+        else:
+            path = Path(item) if folder is None else folder / relative
+            source = Source(short(path) if folder is None and path_problem(path) else str(path), path, folder)
+        if self.targets is not None and not isinstance(item, Tensor):
+            source.target, source.check_target = self.targets.out_dir / result, self.targets.is_done
+        return source
+
+
+def as_folder(item: Input) -> Path | None:
+    """Return the path of an input that is a folder; None for all other inputs."""
+    if not isinstance(item, str | Path) or path_problem(Path(item)):
+        return None
+    return Path(item) if Path(item).is_dir() else None
+
+
+def path_problem(path: Path) -> InputError | None:
+    """Return why the system does not accept a path, for example because it is too long; None if it does."""
+    try:
+        path.is_dir()
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
+        return InputError(f'{short(path)!r}: cannot be used as a path ({reason})')
+    return None
+
+
+def short(path: Path) -> str:
+    """Return the first 80 characters of a path."""
+    return f'{str(path)[:80]}...' if len(str(path)) > 80 else str(path)

@@ -1,0 +1,96 @@
+"""One input of the inferencer: how it is named, loaded and written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from mmderain.errors import InputError
+from mmderain.io.image import DecodedImage, decode_image, write_image
+from mmderain.io.image_header import MAX_PIXELS
+from mmderain.io.video import VIDEO_SUFFIXES
+from mmderain.models.derainer import tensor_problem
+
+from .results import Prediction
+
+#: One input of :class:`~mmderain.apis.DerainInferencer`: the path of a file or folder, an array, or a tensor.
+Input = str | Path | np.ndarray | Tensor
+
+
+@dataclass
+class Source:
+    """One image, video, array or tensor that the inferencer derains.
+
+    Attributes:
+        name: name of the input in results and error messages.
+        content: path of the file, or the array or tensor.
+        folder: the input folder in which the file was found. None if the file itself is the input.
+        target: path of the result file. None if no result file is written.
+        problem: the reason why the input cannot be derained, if it is known before the input is loaded.
+        check_target: function of the source that looks at the target, see :meth:`is_done`. None checks nothing.
+        earlier_folders: input folders whose results are written to the same output folder before this one.
+    """
+
+    name: str
+    content: Path | np.ndarray | Tensor
+    folder: Path | None = None
+    target: Path | None = None
+    problem: InputError | None = None
+    check_target: 'Callable[[Source], bool] | None' = None
+    earlier_folders: tuple[Path, ...] = ()
+
+    @property
+    def is_video(self) -> bool:
+        """Return whether the input is a video file."""
+        return isinstance(self.content, Path) and self.content.suffix.lower() in VIDEO_SUFFIXES
+
+    def is_done(self) -> bool:
+        """Return whether the input is skipped, because its result file already exists.
+
+        Raises:
+            InputError: the input cannot be derained, or its result file must not be written.
+        """
+        if self.problem is not None:
+            raise self.problem
+        return self.target is not None and self.check_target is not None and self.check_target(self)
+
+    def load(self, max_pixels: int = MAX_PIXELS) -> DecodedImage | Tensor:
+        """Load the image, array or tensor. Videos are not loaded with this method.
+
+        Args:
+            max_pixels: largest number of pixels of an image file.
+
+        Returns:
+            The decoded image. For a tensor, the tensor with the shape (N, 3, H, W).
+
+        Raises:
+            FileNotFoundError: the file does not exist.
+            InputError: the file cannot be read, or the array or tensor is not as expected.
+        """
+        if isinstance(self.content, Path):
+            return decode_image(self.content, max_pixels)
+        if isinstance(self.content, np.ndarray):
+            return DecodedImage.from_array(self.content, self.name)
+        tensor = self.content
+        if problem := tensor_problem(tensor):
+            raise InputError(f'{self.name}: {problem}')
+        if tensor.dim() not in (3, 4) or tensor.shape[-3] != 3 or 0 in tensor.shape:
+            raise InputError(
+                f'{self.name}: found {tensor.dtype} of shape {tuple(tensor.shape)}; expected a floating-point RGB '
+                'tensor in [0, 1] with the shape (3, H, W) or (N, 3, H, W)'
+            )
+        low, high = (bound.item() for bound in tensor.aminmax())
+        # The accepted range is wider than [0, 1], because resizing can give values slightly outside [0, 1]. The
+        # comparison also refuses NaN.
+        if not (low > -1 and high < 2):
+            raise InputError(f'{self.name}: found values from {low:g} to {high:g}; expected RGB in [0, 1]')
+        return tensor if tensor.dim() == 4 else tensor[None]
+
+    def save(self, array: np.ndarray) -> Prediction:
+        """Write the derained image to the target, and return its path. Without a target, return the array."""
+        if self.target is None:
+            return array
+        write_image(array, self.target)
+        return self.target

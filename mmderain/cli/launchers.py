@@ -1,0 +1,66 @@
+"""Run a command in several processes that torchrun or Slurm has started."""
+
+import os
+import sys
+import time
+from datetime import timedelta
+
+import torch
+
+from mmderain.apis.shards import Placement, Shard, parse_shard
+from mmderain.errors import InputError
+
+
+def choose_shard(text: str | None, place: Placement | None) -> Shard | None:
+    """Return the part of the inputs of this process; None for all inputs.
+
+    Args:
+        text: value of ``--shard``.
+        place: the part that torchrun or Slurm gives to this process.
+
+    Raises:
+        InputError: ``--shard`` is wrong, or differs from the part that torchrun or Slurm gives.
+    """
+    shard = None if text is None else parse_shard(text)
+    if place is None:
+        if shard is None and os.environ.get('SLURM_NTASKS', '1') != '1' and 'RANK' not in os.environ:
+            tasks = os.environ['SLURM_NTASKS']
+            print(
+                f'note: the job has {tasks} tasks, but this process was not started by srun; it derains all inputs',
+                file=sys.stderr,
+            )
+        return shard
+    if shard is not None and shard != place.shard:
+        raise InputError(
+            f'--shard {shard}: the environment ({place.source}) gives part {place.shard} to this process; leave '
+            '--shard out, or start the process without torchrun and srun'
+        )
+    return place.shard
+
+
+def own_device(place: Placement | None) -> str | None:
+    """Return the GPU of this process if several processes share the machine; None for the default device."""
+    if place is None or place.local_rank is None or not torch.cuda.is_available():
+        return None
+    return f'cuda:{place.local_rank % torch.cuda.device_count()}'
+
+
+def wait_for_other_processes(is_error: bool) -> None:
+    """Report that this process has finished. After an error, wait until the other processes of torchrun have finished.
+
+    When one process ends with an error, torchrun stops all other processes. Without this function, one damaged image
+    would therefore stop them. The function does nothing if the process was not started by torchrun.
+
+    Args:
+        is_error: whether the exit status of this process will not be 0.
+    """
+    if os.environ.get('TORCHELASTIC_USE_AGENT_STORE') != 'True':
+        return
+    address, port = os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT'])
+    # torchrun itself runs the server of this store.
+    store = torch.distributed.TCPStore(address, port, is_master=False, timeout=timedelta(minutes=1))
+    key = f'mmderain/finished/{os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)}'
+    finished = store.add(key, 1)
+    while is_error and finished < int(os.environ['WORLD_SIZE']):
+        time.sleep(1)
+        finished = store.add(key, 0)
