@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from mmderain.errors import InputError
+from mmderain.io.remote import RemotePath
 
-#: A derained input: the path of the result file, an array, or a tensor.
-Prediction = np.ndarray | Tensor | Path
+#: A derained input: the path of the result file (a ``RemotePath`` if it is on a server), an array, or a tensor.
+Prediction = np.ndarray | Tensor | Path | RemotePath
 
 
 @dataclass
@@ -45,7 +46,7 @@ class InputResult:
         """Return ``'failed'`` if there was an error, else ``'ok'``."""
         return 'ok' if self.error is None else 'failed'
 
-    def skip(self, target: Path | None) -> None:
+    def skip(self, target: Path | RemotePath | None) -> None:
         """Store that the input was skipped, and the path of its existing result file."""
         self.prediction, self.skipped = target, True
 

@@ -28,7 +28,7 @@ from threading import Event
 from mmderain.apis import DerainInferencer
 from mmderain.apis.determinism import compute_deterministically
 from mmderain.apis.pipeline import WORKERS
-from mmderain.apis.plan import Plan
+from mmderain.apis.plans import make_plan
 from mmderain.apis.run_log import finished_outputs
 from mmderain.apis.shards import Shard, placement
 from mmderain.engine.cpu_memory import keep_cpu_memory
@@ -130,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
         set_deterministic(args)
     log = shard.log_path(args.log) if args.log and shard else args.log
     finished = finished_outputs(log) if log and args.existing == 'skip' else ()
-    plan = Plan(args.inputs, args.out, args.existing, shard, finished)
+    plan = make_plan(args.inputs, args.out, args.existing, shard, finished)
     counts = dict(done=0, skipped=0, failed=0)
     with keep_cpu_memory():
         inferencer = DerainInferencer(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 from urllib.parse import urlsplit
 
 from mmderain.errors import InputError, did_you_mean
@@ -27,7 +27,7 @@ HTTP_ATTEMPTS = 3
 _READ_OPTIONS: dict[str, dict[str, Any]] = {'s3': {'max_concurrency': 1}}
 
 
-def is_remote(text: object) -> bool:
+def is_remote(text: object) -> TypeGuard[str]:
     """Return whether an input is a URL, such as ``s3://bucket/photos``, and not a local path."""
     return isinstance(text, str) and re.match(r'[A-Za-z][A-Za-z0-9+.-]*://', text) is not None
 
