@@ -41,6 +41,13 @@ class InputResult:
     size: tuple[int, int] | None = None
     seconds: float = 0.0
 
+    @classmethod
+    def of_error(cls, name: str, error: Exception) -> 'InputResult':
+        """Return the result of an input that failed."""
+        result = cls(name)
+        result.fail(error)
+        return result
+
     @property
     def status(self) -> str:
         """Return ``'failed'`` if there was an error, else ``'ok'``."""

@@ -79,6 +79,28 @@ class TarPlan:
                 continue
             self.shards.append(TarShard(source, target))
 
+    def is_done(self, shard: TarShard) -> bool:
+        """Return whether a shard is skipped, because the derained shard already exists.
+
+        Raises:
+            InputError: the derained shard exists and must not be replaced, or the server cannot be asked.
+        """
+        if self.existing == 'replace' or not shard.target.exists():
+            return False
+        if self.existing == 'refuse':
+            raise already_exists(shard.target)
+        return True
+
+    def sources(self) -> Iterator[Source]:
+        """Yield each shard as a source, which can be checked but not loaded."""
+        for shard in self.shards:
+            yield Source(
+                str(shard.source),
+                shard.source,
+                target=shard.target,
+                check_target=lambda _, shard=shard: self.is_done(shard),  # type: ignore[misc]
+            )
+
     def count(self) -> None:
         """Return None, because the number of images in the shards is unknown."""
 
@@ -93,19 +115,27 @@ def derain_shards(pipeline: Pipeline, plan: TarPlan) -> Iterator[InputResult]:
         if pipeline.stop.is_set():
             return
         try:
-            if plan.existing != 'replace' and shard.target.exists():
-                if plan.existing == 'refuse':
-                    raise already_exists(shard.target)
-                yield InputResult(str(shard.source), shard.target, skipped=True)
-                continue
-            results = derain_shard(pipeline, shard)
-        except _StoppedShard:
-            return
-        except InputError as error:  # the shard cannot be opened or written
-            failed = InputResult(str(shard.source))
-            failed.fail(error)
-            results = [failed]
-        yield from results
+            is_done = plan.is_done(shard)
+        except InputError as error:
+            yield InputResult.of_error(str(shard.source), error)
+            continue
+        if is_done:
+            yield InputResult(str(shard.source), shard.target, skipped=True)
+            continue
+        yield from shard_results(pipeline, shard)
+
+
+def shard_results(pipeline: Pipeline, shard: TarShard) -> list[InputResult]:
+    """Derain one shard, and return the results of its images, or a result with the error of the shard.
+
+    If the pipeline is stopped, the list is empty.
+    """
+    try:
+        return derain_shard(pipeline, shard)
+    except _StoppedShard:
+        return []
+    except InputError as error:  # the shard cannot be opened or written
+        return [InputResult.of_error(str(shard.source), error)]
 
 
 class _StoppedShard(Exception):
