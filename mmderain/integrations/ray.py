@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mmderain import DEFAULT_DERAINER
-from mmderain.apis import InputResult
+from mmderain.apis import InputResult, trained_derainer
 from mmderain.apis.pipeline import WORKERS
 from mmderain.apis.plans import make_plan
 from mmderain.apis.remote_plan import parse_place
@@ -149,6 +149,8 @@ def derain_images(
         root=os.getcwd(),
         deterministic=deterministic,
     )
+    # A wrong model is found here, before Ray starts. Errors of actors are hard to read.
+    trained_derainer(model, weights, 'cpu', {'model.precision': precision, 'model.tile': tile})
     ray = connect()
     num_gpus, smallest, largest = choose_actors(ray.cluster_resources(), num_gpus, num_cpus, concurrency)
     inferencer_options['device'] = 'cuda:0' if num_gpus else 'cpu'
@@ -202,8 +204,8 @@ def _run(plan: Any, actor_options: dict[str, Any], pool: Any, resources: dict[st
             missing.discard(row['item'])
             yield _result(row)
     except ray.exceptions.RayError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(f'the actors of Ray cannot derain ({reason})') from error
+        reason = str(error).strip().splitlines()[-1].rpartition('.InputError: ')[2]
+        raise InputError(f'the actors of Ray cannot derain: {reason}') from error
     for name in sorted(missing):
         reason = f'{name}: its actor died {RETRIES + 1} times while it derained the block with this input'
         yield InputResult.of_error(name, InputError(reason))
