@@ -1,6 +1,7 @@
 """Results of the inferencer: predictions, and the errors of inputs that failed."""
 
 import contextlib
+import inspect
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,9 +62,10 @@ class InputResult:
         """Store the exception that was raised for this input, and the error message."""
         self.error = error
         # The stack frames in the traceback would keep the tensors of the network in memory. Therefore these frames are
-        # cleared. The frames of the pipeline itself are not cleared, because they are still in use.
+        # cleared. This would end a generator, for example the one that lists the inputs. Therefore the frames of
+        # generators are not cleared.
         for frame, _ in traceback.walk_tb(error.__traceback__):
-            if frame.f_globals.get('__name__') != 'mmderain.apis.pipeline':
+            if not frame.f_code.co_flags & inspect.CO_GENERATOR:
                 with contextlib.suppress(RuntimeError):  # the frame is running
                     frame.clear()
         self.reason = failure_reason(self.name, error)

@@ -1,0 +1,215 @@
+"""Measure how many images per second `DerainInferencer` derains, and compare this with two other loops.
+
+    python tools/analysis_tools/benchmark_inference.py
+    python tools/analysis_tools/benchmark_inference.py --models sian --sizes 320x480 --batch-sizes 1 --seconds 3
+    python tools/analysis_tools/benchmark_inference.py --memory 20000
+
+For each model, image size and file format, the tool measures:
+
+* network: the network alone, on a batch that is already in the memory. This is the limit;
+* sequential: read, derain and write one batch after the other in one thread;
+* pipeline N: `DerainInferencer.stream` with N worker threads;
+* processes 1 and processes 2: one or two processes with one CPU thread each, which divide the inputs.
+
+The measurements alternate: each round measures all of them one after another. The tool prints the median number of
+images per second, and the median of the ratios of the rounds, so that a slow round of the machine does not change the
+ratios. --batch-sizes belongs to --sizes: the first batch size is used for the first image size, and so on.
+
+With --memory N, the tool derains N small images instead, and prints the resident memory of the process.
+
+The tool writes the results to --out. Before the measurement, stop all other programs that use the processor.
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from inference_loops import ROOT, make_images, resident_mb, run_network, run_pipeline, run_sequential
+
+from mmderain.apis import DerainInferencer
+from mmderain.apis.shards import parse_shard
+from mmderain.cli.command import CommandParser, command
+from mmderain.cli.options import positive_int
+from mmderain.engine.machine import device_name, processor_name
+from mmderain.engine.profiling import parse_size
+from mmderain.errors import InputError
+from mmderain.io import atomic_write
+
+COMMAND = 'tools/analysis_tools/benchmark_inference.py'
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = CommandParser(__doc__)
+    add = parser.add_argument
+    add(
+        '--models',
+        nargs='+',
+        default=['sian', 'nafnet'],
+        metavar='MODEL',
+        help='names of models (default: sian nafnet)',
+    )
+    text = 'image sizes: height and width in pixels (default: 128x128 320x480)'
+    add('--sizes', nargs='+', type=parse_size, default=[(128, 128), (320, 480)], metavar='HxW', help=text)
+    text = 'batch size for each of the --sizes (default: 16 1)'
+    add('--batch-sizes', nargs='+', type=positive_int, default=[16, 1], metavar='N', help=text)
+    add('--formats', nargs='+', choices=['png', 'jpg'], default=['png', 'jpg'], help='file formats (default: png jpg)')
+    text = 'numbers of worker threads of the pipeline (default: 1 4)'
+    add('--workers', nargs='+', type=positive_int, default=[1, 4], metavar='N', help=text)
+    text = 'approximate duration of one measurement in seconds (default: 10)'
+    add('--seconds', type=positive_int, default=10, metavar='N', help=text)
+    add('--rounds', type=positive_int, default=5, metavar='N', help='number of rounds (default: 5)')
+    add('--device', default='cpu', help='device of the networks, such as cpu or cuda:0 (default: cpu)')
+    add('--no-processes', dest='processes', action='store_false', help='do not measure one and two processes')
+    add('--memory', type=positive_int, metavar='N', help='measure the resident memory while N images are derained')
+    text = 'file for the results (default: inference_benchmark.json or inference_memory.json in docs/en/reports)'
+    add('--out', type=Path, metavar='FILE', help=text)
+    # The tool starts itself with these arguments to measure one part of the inputs in a process of its own.
+    add('--part', help=argparse.SUPPRESS)
+    add('--folder', type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    if len(args.batch_sizes) != len(args.sizes):
+        parser.error(f'--batch-sizes: found {len(args.batch_sizes)} numbers for {len(args.sizes)} --sizes')
+    return args
+
+
+def run_processes(processes: list[subprocess.Popen]) -> None:
+    """Let processes that wait for a line derain their part of the inputs, and wait until all have finished."""
+    for process in processes:
+        print(file=process.stdin, flush=True)
+    for process in processes:
+        if process.stdout is None or process.stdout.readline().strip() != 'done':
+            raise InputError('a process of the measurement ended with an error, see above')
+
+
+def serve_part(args: argparse.Namespace) -> None:
+    """Derain one part of the inputs for each line on standard input. This is the task of a process of the tool."""
+    torch.set_num_threads(1)
+    inferencer = DerainInferencer(args.models[0], device=args.device)
+    for _ in sys.stdin:
+        out = args.folder.with_name('out')
+        run_pipeline(inferencer, args.folder, out, args.batch_sizes[0], args.workers[0], parse_shard(args.part))
+        print('done', flush=True)
+
+
+def start_part(args: argparse.Namespace, model: str, folder: Path, batch_size: int, part: str) -> subprocess.Popen:
+    """Start a process that derains one part of the inputs."""
+    words = [sys.executable, __file__, '--models', model, '--folder', folder, '--part', part, '--device', args.device]
+    words += ['--sizes', '1x1', '--batch-sizes', batch_size, '--workers', args.workers[-1]]
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    return subprocess.Popen([str(word) for word in words], text=True, **pipes)
+
+
+def seconds_of(function: Callable[[], None]) -> float:
+    """Return the run time of a function in seconds."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def measure_case(
+    args: argparse.Namespace,
+    inferencer: DerainInferencer,
+    model: str,
+    size: tuple[int, int],
+    batch_size: int,
+    suffix: str,
+) -> dict:
+    """Measure one model with one image size and one file format.
+
+    Returns:
+        The settings, the median rate of each measurement in images per second, and the median ratios of the rates.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, out = Path(temporary, 'in'), Path(temporary, 'out')
+        batch = torch.rand(batch_size, 3, *size, device=args.device)
+        run_network(inferencer, batch, batch_size)
+        seconds = seconds_of(lambda: run_network(inferencer, batch, batch_size)) / batch_size
+        count = max(4, round(args.seconds / seconds / batch_size)) * batch_size
+        make_images(folder, count, size, suffix)
+        runs = {
+            'network': lambda: run_network(inferencer, batch, count),
+            'sequential': lambda: run_sequential(inferencer, folder, out, batch_size),
+        }
+        for workers in args.workers:
+            runs[f'pipeline {workers}'] = lambda n=workers: run_pipeline(inferencer, folder, out, batch_size, n)
+        processes = []
+        if args.processes:
+            processes = [start_part(args, model, folder, batch_size, part) for part in ('1/1', '1/2', '2/2')]
+            runs['processes 1'] = lambda: run_processes(processes[:1])
+            runs['processes 2'] = lambda: run_processes(processes[1:])
+        try:
+            for name in ('processes 1', 'processes 2'):
+                runs.get(name, int)()  # the first call of a process is slower
+            rounds = [{name: count / seconds_of(run) for name, run in runs.items()} for _ in range(args.rounds)]
+        finally:
+            for process in processes:
+                process.communicate()
+    rates = {name: statistics.median(row[name] for row in rounds) for name in runs}
+    pairs = [(f'pipeline {n}', other) for n in args.workers for other in ('network', 'sequential')]
+    pairs += [('processes 2', 'processes 1')] if args.processes else []
+    ratios = {f'{a} / {b}': statistics.median(row[a] / row[b] for row in rounds) for a, b in pairs}
+    # Share of the sequential loop that is not the network: reading, conversion and writing.
+    ratios['files / sequential'] = statistics.median(1 - row['sequential'] / row['network'] for row in rounds)
+    case = dict(model=model, size='{}x{}'.format(*size), batch_size=batch_size, format=suffix, images=count)
+    return dict(**case, rates=rates, ratios=ratios, rounds=rounds)
+
+
+def measure_memory(args: argparse.Namespace) -> dict:
+    """Derain ``args.memory`` images, and measure the resident memory of the process twenty times."""
+    inferencer = DerainInferencer(args.models[0], device=args.device)
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, 'in')
+        make_images(folder, args.memory, args.sizes[0], args.formats[0])
+        results = inferencer.stream([folder], args.batch_sizes[0], Path(temporary, 'out'), workers=args.workers[-1])
+        for number, result in enumerate(results, 1):
+            if result.error is not None:
+                raise result.error
+            if number % max(1, args.memory // 20) == 0:
+                rows.append(dict(images=number, mb=resident_mb()))
+                print(f'{number:8} images  {rows[-1]["mb"]:8.1f} MB', flush=True)
+    growth = rows[-1]['mb'] - rows[len(rows) // 10]['mb']
+    print(f'the resident memory grew by {growth:.1f} MB from {rows[len(rows) // 10]["images"]} to {args.memory} images')
+    return dict(model=args.models[0], size='{}x{}'.format(*args.sizes[0]), rows=rows, growth_mb=growth)
+
+
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Measure all cases, print them, and write the report."""
+    if args.part:
+        serve_part(args)
+        return
+    report = dict(machine=processor_name(), device=device_name(args.device), threads=torch.get_num_threads())
+    report |= dict(
+        torch=torch.__version__, command=f'python tools/analysis_tools/{Path(__file__).name} ' + ' '.join(sys.argv[1:])
+    )
+    if args.memory:
+        out = args.out or ROOT / 'docs/en/reports/inference_memory.json'
+        report |= measure_memory(args)
+    else:
+        out = args.out or ROOT / 'docs/en/reports/inference_benchmark.json'
+        report['cases'] = []
+        for model in args.models:
+            inferencer = DerainInferencer(model, device=args.device)
+            for (size, batch_size), suffix in itertools.product(zip(args.sizes, args.batch_sizes), args.formats):
+                case = measure_case(args, inferencer, model, size, batch_size, suffix)
+                report['cases'].append(case)
+                print(f'{model} {case["size"]} batch {batch_size} {suffix}, {case["images"]} images')
+                print(*(f'  {name:16} {rate:8.2f} images/s' for name, rate in case['rates'].items()), sep='\n')
+                print(*(f'  {name:28} {ratio:6.3f}' for name, ratio in case['ratios'].items()), sep='\n', flush=True)
+    with atomic_write(out) as part:
+        part.write_text(json.dumps(report, indent=1) + '\n')
+    print(out)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""The loops that benchmark_inference.py compares, and the images that they derain."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from mmderain.apis import DerainInferencer
+from mmderain.apis.plan import Plan
+from mmderain.apis.shards import Shard
+from mmderain.io import decode_image, read_image, write_image
+from mmderain.io.files import link_or_copy
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make_images(folder: Path, count: int, size: tuple[int, int], suffix: str, distinct: int = 40) -> None:
+    """Write test images: parts of the bundled photographs, enlarged if necessary. Most of them are links.
+
+    Args:
+        folder: a new folder.
+        count: number of files.
+        size: height and width in pixels.
+        suffix: suffix of the files.
+        distinct: number of different images.
+    """
+    height, width = size
+    photographs = [read_image(path) for path in sorted((ROOT / 'demo/sample/test').glob('*.jpg'))]
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        path = folder / f'{number // 1000:04}/{number:06}.{suffix}'
+        if number >= distinct:
+            link_or_copy(folder / f'0000/{number % distinct:06}.{suffix}', path)
+            continue
+        image = photographs[number % len(photographs)]
+        scale = max(1, height / image.shape[0], width / image.shape[1])
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) if scale > 1 else image
+        top, left = (int(rng.integers(0, image.shape[axis] - size[axis] + 1)) for axis in (0, 1))
+        write_image(np.ascontiguousarray(image[top : top + height, left : left + width]), path)
+
+
+def run_network(inferencer: DerainInferencer, batch: torch.Tensor, count: int) -> None:
+    """Run the network on the same batch until ``count`` images are derained."""
+    with torch.inference_mode():
+        for _ in range(max(1, count // len(batch))):
+            inferencer.model.restore(batch)
+    if batch.is_cuda:
+        torch.cuda.synchronize()
+
+
+def run_sequential(inferencer: DerainInferencer, folder: Path, out: Path, batch_size: int) -> None:
+    """Read, derain and write one batch after the other in this thread."""
+    paths = sorted(path for path in folder.rglob('*') if path.is_file())
+    for start in range(0, len(paths), batch_size):
+        part = paths[start : start + batch_size]
+        images = [decode_image(path) for path in part]
+        with torch.inference_mode():
+            restored = inferencer.model.restore(torch.stack([image.to_tensor() for image in images]))
+        for path, image, values in zip(part, images, restored, strict=True):
+            write_image(image.with_color(values), out / path.relative_to(folder))
+
+
+def run_pipeline(
+    inferencer: DerainInferencer, folder: Path, out: Path, batch_size: int, workers: int, shard: Shard | None = None
+) -> None:
+    """Derain a folder with the pipeline."""
+    plan = Plan([folder], out, 'replace', shard)
+    for result in inferencer.run(plan, batch_size, workers=workers):
+        if result.error is not None:
+            raise result.error
+
+
+def resident_mb() -> float:
+    """Return the resident memory of this process in MB."""
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith('VmRSS:'))) / 1000
