@@ -1,6 +1,6 @@
 """Choose how the inputs of a call are listed: local files, files on servers, or shards."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mmderain.errors import InputError
@@ -11,7 +11,7 @@ from .plan import Plan
 from .remote_plan import RemotePlan
 from .shards import Shard
 from .sources import Input
-from .tar_shards import TarPlan
+from .tar_shards import TarPlan, shard_input_names
 
 
 def make_plan(
@@ -50,6 +50,24 @@ def make_plan(
             raise InputError(f'{out_dir}: is a URL; expected a list of inputs, found {type(inputs).__name__}')
         return RemotePlan(items, out_dir, existing, shard, finished)
     return Plan(inputs, out_dir, existing, shard, finished)
+
+
+def input_names(inputs: Sequence[str | Path]) -> Iterator[tuple[str, str]]:
+    """Yield the name of each input, as it is in the results and in the log, and the name of its shard or ''.
+
+    Args:
+        inputs: paths or URLs of files, folders or shards.
+
+    Raises:
+        FileNotFoundError, InputError: as in :func:`make_plan`; or a shard cannot be read.
+    """
+    if any(is_shard(str(item)) and not Path(item).is_dir() for item in inputs):
+        yield from shard_input_names(inputs)
+        return
+    plan = make_plan(inputs)
+    assert not isinstance(plan, TarPlan)
+    for source in plan:
+        yield source.name, ''
 
 
 def _require_one_kind(items: Sequence[Input], found: Sequence[Input], kind: str) -> None:

@@ -105,6 +105,27 @@ class TarPlan:
         """Return None, because the number of images in the shards is unknown."""
 
 
+def shard_input_names(inputs: Sequence[str | Path]) -> Iterator[tuple[str, str]]:
+    """Yield the names of the results of :func:`derain_shards`, each with the name of its shard.
+
+    These are the names of the images in the shards, and the names of damaged shards.
+
+    Args:
+        inputs: paths, URLs or patterns of shards, as in :class:`TarPlan`.
+
+    Raises:
+        InputError: a shard does not exist or cannot be read, or a pattern is malformed.
+    """
+    for text in (text for item in inputs for text in expand_shards(str(item))):
+        source = RemotePath.parse(text) if is_remote(text) else Path(text)
+        with open_shard(source) as file:
+            for member in read_members(file, text, with_content=False):
+                if member.problem is not None:
+                    yield str(source), str(source)
+                elif member.is_image:
+                    yield f'{source}/{member.name}', str(source)
+
+
 def derain_shards(pipeline: Pipeline, plan: TarPlan) -> Iterator[InputResult]:
     """Derain shards, and yield the results of their images.
 

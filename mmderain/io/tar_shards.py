@@ -97,7 +97,7 @@ def expand_shards(pattern: str) -> list[str]:
         raise InputError(f'{pattern}: a brace is not closed; expected a pattern such as {{000..099}}.tar') from None
 
 
-def read_members(file: BinaryIO, name: str) -> Iterator[Member]:
+def read_members(file: BinaryIO, name: str, with_content: bool = True) -> Iterator[Member]:
     """Yield the files in a shard, in their order.
 
     Folders, links and devices are left out. If the shard is damaged or cut off, the members before this place are
@@ -106,6 +106,7 @@ def read_members(file: BinaryIO, name: str) -> Iterator[Member]:
     Args:
         file: the shard, open for reading in binary mode. It must support ``seek``.
         name: name of the shard in error messages.
+        with_content: False leaves the content of the members empty, and does not read it.
     """
     last = ''
     try:
@@ -113,7 +114,7 @@ def read_members(file: BinaryIO, name: str) -> Iterator[Member]:
             for info in archive:
                 # A sparse file of a few bytes can stand for any number of zeros.
                 if info.isreg() and not info.issparse():
-                    yield _read_member(archive, info, name)
+                    yield _read_member(archive, info, name) if with_content else Member(info.name)
                 last = info.name
         # An archive ends with blocks of zeros. tarfile does not report it if the file ends before them, or if another
         # header follows that cannot be read.

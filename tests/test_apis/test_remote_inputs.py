@@ -132,6 +132,7 @@ def test_existing_results_are_refused_kept_or_replaced(inferencer, memory, tmp_p
     assert [r.skipped for r in inferencer.stream(**call, existing='skip', log=log)] == [True, True]
     assert finished_outputs(log) == {f'{memory}/out/a.png', f'{memory}/out/b/c.png'}
     assert list(inferencer.stream(**call, existing='skip', log=log)) == []
+    assert main(['merge-logs', str(log), '--inputs', f'{memory}/in']) == 0
     assert (memory / 'out/a.png').read_bytes() == IMAGES['a.png']
     inferencer(**call, existing='replace')
     assert (memory / 'out/a.png').read_bytes() != IMAGES['a.png']

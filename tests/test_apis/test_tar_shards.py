@@ -194,3 +194,20 @@ def test_the_command_derains_shards(shards, tmp_path, capsys):
     assert main(['derain', str(shards / '000.tar'), '--out', str(tmp_path / 'out'), '--model', 'nafnet']) == 0
     assert capsys.readouterr().out == f'3 of 3 inputs derained; the results are in {tmp_path}/out\n'
     assert len(read(tmp_path / 'out' / '000.tar')) == 10
+
+
+def test_merge_logs_lists_what_is_missing_in_shards(inferencer, shards, tmp_path, capsys):
+    content = (shards / '001.tar').read_bytes()
+    (shards / '001.tar').write_bytes(content[: content.index(b'000005.png') + 600])
+    log, names = tmp_path / 'log.jsonl', [str(shards / '000.tar'), str(shards / '001.tar')]
+    list(inferencer.stream([names[1]], out_dir=tmp_path / 'out', log=log))
+    assert main(['merge-logs', str(log), '--inputs', *names]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    missing = [f'{names[0]}/{number:06}.png' for number in range(3)] + [f'{names[1]}/000005.png']
+    assert lines[:4] == [f'missing: {name}' for name in missing]
+    assert lines[4].startswith(f"failed: {names[1]}: is cut off or damaged after the member '000005.json'")
+    assert lines[5:] == ['2 of 7 inputs are complete, 1 failed, 4 are missing']
+    (tmp_path / 'out' / '000.tar').write_bytes(b'complete')
+    list(inferencer.stream([names[0]], out_dir=tmp_path / 'out', log=log, existing='skip'))
+    assert main(['merge-logs', str(log), '--inputs', names[0]]) == 0
+    assert capsys.readouterr().out == '3 of 3 inputs are complete, 0 failed, 0 are missing\n'
