@@ -94,6 +94,7 @@ def check(words: list[str]) -> None:
     if command in ALLOWED:
         return
     checks = dict(python=check_python, bash=check_bash, mmderain=check_mmderain, make=check_make, pip=check_pip)
+    checks |= dict(torchrun=check_launched, srun=check_launched)
     if command not in checks:
         raise WrongCommand(f'{command}: unknown command')
     try:
@@ -120,6 +121,14 @@ def check_bash(script: str, *arguments: str) -> None:
 
 def check_mmderain(*arguments: str) -> None:
     cli.parse_args(list(arguments))
+
+
+def check_launched(*arguments: str) -> None:
+    """Check `torchrun OPTIONS -m mmderain.cli ...` and `srun OPTIONS mmderain ...`. OPTIONS are not checked."""
+    names = [word for word in arguments if word in ('mmderain', 'mmderain.cli')]
+    if not names:
+        raise WrongCommand(f'{shlex.join(arguments)}: expected mmderain or -m mmderain.cli')
+    check_mmderain(*arguments[arguments.index(names[0]) + 1 :])
 
 
 def check_make(*arguments: str) -> None:

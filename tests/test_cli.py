@@ -18,7 +18,7 @@ from mmderain.errors import InputError
 SCRIPTS = [path for path in sorted((ROOT / 'tools').rglob('*.py')) if path.name != 'time_in_tree.py']
 SCRIPTS = [path for path in SCRIPTS if path.parent.name != 'campaigns']  # modules of tools/dev/reliability.py
 SCRIPTS += sorted((ROOT / 'demo').glob('*.py'))
-MODULES_OF_SCRIPTS = ('mim_files.py', 'training_recipes.py')
+MODULES_OF_SCRIPTS = ('inference_loops.py', 'mim_files.py', 'training_recipes.py')
 
 
 def make_main(action, status=None):

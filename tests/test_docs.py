@@ -112,6 +112,7 @@ def test_documented_commands_are_valid(page):
         'mmderain derain rainy.jpg',
         'mmderain rain images rainy --strength 3',
         'mmderain snow images',
+        'torchrun --nproc-per-node 2 -m mmderain.cli derain in --shards 2',
         'make demmo',
         'make demo PYTON=python3.12',
         "pip install '.[onnx]'",
@@ -133,6 +134,7 @@ def test_valid_commands_are_accepted():
             --work-dir "$work/my run" --amp
         bash tools/dist_test.sh ${model}_rain100l.py CHECKPOINT 2 --out OUT
         mmderain models
+        srun --ntasks 4 mmderain derain in --out OUT
         make demo PYTHON=python3.12
         pip install '.[export,docs]'
     """
@@ -140,7 +142,7 @@ def test_valid_commands_are_accepted():
     assert train[1:] == ['tools/train.py', 'configs/derain/sian_rain100l.py', '--work-dir', 'work_dirs/my run', '--amp']
     for words in (train, launched, *others):
         check(words)
-    assert len(others) == 3
+    assert len(others) == 4
 
 
 @pytest.mark.parametrize('page', PAGES, ids=name_of)

@@ -170,13 +170,12 @@ def show_scenes(
         existing: see :class:`~mmderain.apis.DerainInferencer`.
 
     Returns:
-        A dict that maps the name of each image to its views. If an image cannot be read or derained, the dict maps its
-        name to an exception. Skipped images are not in the dict.
+        A dict that maps the name of each image to its views. If an image cannot be read or derained, or its figure must
+        not be written, the dict maps its name to an exception. Skipped images are not in the dict.
 
     Raises:
         FileNotFoundError: the only input does not exist. In this case, no file has been written.
-        InputError: a folder contains no image, or a figure would overwrite an input. With ``existing='refuse'``, also
-            if a figure already exists. In these cases, no file has been written.
+        InputError: a folder contains no image. In this case, no file has been written.
     """
     results: dict[str, list[View] | Exception] = {}
     for number, source in enumerate(Plan(inputs, out_dir, existing)):

@@ -15,7 +15,11 @@ The measurements alternate: each round measures all of them one after another. T
 images per second, and the median of the ratios of the rounds, so that a slow round of the machine does not change the
 ratios. --batch-sizes belongs to --sizes: the first batch size is used for the first image size, and so on.
 
-With --memory N, the tool derains N small images instead, and prints the resident memory of the process.
+Two options make another measurement instead, with the first of the --sizes:
+
+* --memory N derains N images, and prints the resident memory of the process;
+* --differences N derains N images in batches with all threads, and again one by one with one thread. The tool prints
+  the share of the values (R, G and B of all pixels) that differ, and the largest difference.
 
 The tool writes the results to --out. Before the measurement, stop all other programs that use the processor.
 """
@@ -32,7 +36,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from inference_loops import ROOT, make_images, resident_mb, run_network, run_pipeline, run_sequential
+from inference_loops import ROOT, compare_levels, make_images, resident_mb, run_network, run_pipeline, run_sequential
 
 from mmderain.apis import DerainInferencer
 from mmderain.apis.shards import parse_shard
@@ -68,9 +72,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--seconds', type=positive_int, default=10, metavar='N', help=text)
     add('--rounds', type=positive_int, default=5, metavar='N', help='number of rounds (default: 5)')
     add('--device', default='cpu', help='device of the networks, such as cpu or cuda:0 (default: cpu)')
+    text = 'number format of the networks (default: fp32)'
+    add('--precision', choices=['fp32', 'bf16', 'fp16'], default='fp32', help=text)
     add('--no-processes', dest='processes', action='store_false', help='do not measure one and two processes')
     add('--memory', type=positive_int, metavar='N', help='measure the resident memory while N images are derained')
-    text = 'file for the results (default: inference_benchmark.json or inference_memory.json in docs/en/reports)'
+    add('--differences', type=positive_int, metavar='N', help='compare N images with those of --deterministic')
+    text = 'file for the results (default: inference_benchmark.json, inference_memory.json or '
+    text += 'inference_differences.json in docs/en/reports)'
     add('--out', type=Path, metavar='FILE', help=text)
     # The tool starts itself with these arguments to measure one part of the inputs in a process of its own.
     add('--part', help=argparse.SUPPRESS)
@@ -93,7 +101,7 @@ def run_processes(processes: list[subprocess.Popen]) -> None:
 def serve_part(args: argparse.Namespace) -> None:
     """Derain one part of the inputs for each line on standard input. This is the task of a process of the tool."""
     torch.set_num_threads(1)
-    inferencer = DerainInferencer(args.models[0], device=args.device)
+    inferencer = DerainInferencer(args.models[0], device=args.device, precision=args.precision)
     for _ in sys.stdin:
         out = args.folder.with_name('out')
         run_pipeline(inferencer, args.folder, out, args.batch_sizes[0], args.workers[0], parse_shard(args.part))
@@ -103,6 +111,7 @@ def serve_part(args: argparse.Namespace) -> None:
 def start_part(args: argparse.Namespace, model: str, folder: Path, batch_size: int, part: str) -> subprocess.Popen:
     """Start a process that derains one part of the inputs."""
     words = [sys.executable, __file__, '--models', model, '--folder', folder, '--part', part, '--device', args.device]
+    words += ['--precision', args.precision]
     words += ['--sizes', '1x1', '--batch-sizes', batch_size, '--workers', args.workers[-1]]
     pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     return subprocess.Popen([str(word) for word in words], text=True, **pipes)
@@ -165,7 +174,7 @@ def measure_case(
 
 def measure_memory(args: argparse.Namespace) -> dict:
     """Derain ``args.memory`` images, and measure the resident memory of the process twenty times."""
-    inferencer = DerainInferencer(args.models[0], device=args.device)
+    inferencer = DerainInferencer(args.models[0], device=args.device, precision=args.precision)
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, 'in')
@@ -182,6 +191,21 @@ def measure_memory(args: argparse.Namespace) -> dict:
     return dict(model=args.models[0], size='{}x{}'.format(*args.sizes[0]), rows=rows, growth_mb=growth)
 
 
+def measure_differences(args: argparse.Namespace) -> dict:
+    """Compare the results of batches and several threads with those of single images and one thread."""
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, 'in')
+        make_images(folder, args.differences, args.sizes[0], args.formats[0], distinct=args.differences)
+        for model in args.models:
+            share, largest = compare_levels(
+                DerainInferencer(model, device=args.device, precision=args.precision), folder, args.batch_sizes[0]
+            )
+            rows.append(dict(model=model, share=share, largest=largest))
+            print(f'{model:10} {100 * share:.4f}% of the values differ, by at most {largest} level(s)', flush=True)
+    return dict(size='{}x{}'.format(*args.sizes[0]), batch_size=args.batch_sizes[0], images=args.differences, rows=rows)
+
+
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
     """Measure all cases, print them, and write the report."""
@@ -192,14 +216,18 @@ def main(args: argparse.Namespace) -> None:
     report |= dict(
         torch=torch.__version__, command=f'python tools/analysis_tools/{Path(__file__).name} ' + ' '.join(sys.argv[1:])
     )
+    reports = ROOT / 'docs/en/reports'
     if args.memory:
-        out = args.out or ROOT / 'docs/en/reports/inference_memory.json'
+        out = args.out or reports / 'inference_memory.json'
         report |= measure_memory(args)
+    elif args.differences:
+        out = args.out or reports / 'inference_differences.json'
+        report |= measure_differences(args)
     else:
-        out = args.out or ROOT / 'docs/en/reports/inference_benchmark.json'
+        out = args.out or reports / 'inference_benchmark.json'
         report['cases'] = []
         for model in args.models:
-            inferencer = DerainInferencer(model, device=args.device)
+            inferencer = DerainInferencer(model, device=args.device, precision=args.precision)
             for (size, batch_size), suffix in itertools.product(zip(args.sizes, args.batch_sizes), args.formats):
                 case = measure_case(args, inferencer, model, size, batch_size, suffix)
                 report['cases'].append(case)

@@ -71,6 +71,21 @@ def run_pipeline(
             raise result.error
 
 
+def compare_levels(inferencer: DerainInferencer, folder: Path, batch_size: int) -> tuple[float, int]:
+    """Derain a folder in batches with all threads, and again one by one with one thread.
+
+    Returns:
+        The share of the values that differ, and the largest difference in levels.
+    """
+    batches = inferencer([folder], batch_size=batch_size).predictions
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    singles = inferencer([folder]).predictions
+    torch.set_num_threads(threads)
+    differences = np.stack([cv2.absdiff(*pair) for pair in zip(batches, singles, strict=True)])
+    return float(np.mean(differences > 0)), int(differences.max())
+
+
 def resident_mb() -> float:
     """Return the resident memory of this process in MB."""
     lines = Path('/proc/self/status').read_text().splitlines()
