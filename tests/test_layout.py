@@ -32,7 +32,7 @@ EXCEPTIONS = {'mmderain/models/derainer.py': {'apis'}}
 FILES = subprocess.run(['git', 'ls-files', '*.py'], cwd=ROOT, capture_output=True, text=True).stdout.split()
 #: Packages of mmderain. A package imports only from packages that come before it in this list.
 LAYERS = ['errors', 'version', 'compat', 'registry', 'structures', 'io', 'evaluation', 'visualization', 'rain']
-LAYERS += ['datasets', 'models', 'hub', 'apis', 'engine', 'perception', 'web', 'cli']
+LAYERS += ['datasets', 'models', 'hub', 'apis', 'engine', 'perception', 'integrations', 'web', 'cli']
 #: Finds calls that read, write or replace files. Only mmderain/io may use them.
 FILE_ACCESS = re.compile(r'cv2\.(imread|imwrite|imdecode|imencode)|mmcv\.(imread|imwrite)|os\.replace|VideoWriter\(')
 

@@ -15,11 +15,14 @@ from mmderain.io.image_header import MAX_PIXELS
 from .model import default_device, require_compiler, trained_derainer
 from .pipeline import WORKERS, Pipeline
 from .plan import Plan
+from .plans import make_plan
 from .progress import show_progress
+from .remote_plan import RemotePlan
 from .results import Inference, InputResult, is_out_of_memory
 from .run_log import finished_outputs, logged
 from .shards import Shard
 from .sources import Input
+from .tar_shards import TarPlan, derain_shards
 
 
 class DerainInferencer:
@@ -171,12 +174,12 @@ class DerainInferencer:
         """
         finished = finished_outputs(log) if log is not None and existing == 'skip' else ()
         items = [inputs] if isinstance(inputs, str | Path | np.ndarray | Tensor) else inputs
-        plan = Plan(items, out_dir, existing, shard, finished)
+        plan = make_plan(items, out_dir, existing, shard, finished)
         return self.run(plan, batch_size, progress, workers, log, stop)
 
     def run(
         self,
-        plan: Plan,
+        plan: Plan | RemotePlan | TarPlan,
         batch_size: int = 1,
         progress: bool = False,
         workers: int = WORKERS,
@@ -186,7 +189,7 @@ class DerainInferencer:
         """Derain the sources of a plan, and return an iterator over their results.
 
         Args:
-            plan: the sources. Another iterable of sources with a method ``count`` can take its place.
+            plan: the sources, or the shards. Another iterable of sources with a method ``count`` can take its place.
             batch_size: as in :meth:`__call__`.
             progress: as in :meth:`__call__`.
             workers: as in :meth:`__call__`.
@@ -199,7 +202,7 @@ class DerainInferencer:
         require_whole_number('batch_size', batch_size, 1)
         require_whole_number('workers', workers, 1)
         pipeline = Pipeline(self.model, batch_size, workers, self.max_pixels, stop)
-        results = pipeline.run(plan)
+        results = derain_shards(pipeline, plan) if isinstance(plan, TarPlan) else pipeline.run(plan)
         if log is not None:
             results = logged(results, log)
         return show_progress(results, plan.count) if progress else results

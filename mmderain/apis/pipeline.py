@@ -175,7 +175,7 @@ class Pipeline:
     def _derain_video(self, job: Job) -> None:
         start, content, target = time.perf_counter(), job.source.content, job.source.target
         try:
-            assert isinstance(content, Path) and target is not None
+            assert isinstance(content, Path) and isinstance(target, Path)
             report = derain_video(self.model, content, target, self.batch_size, max_pixels=self.max_pixels)
             job.result.prediction = report.path
         except Exception as error:  # decoders and networks can raise any exception

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from mmderain.errors import InputError
+from mmderain.io.remote import RemotePath
 
-#: A derained input: the path of the result file, an array, or a tensor.
-Prediction = np.ndarray | Tensor | Path
+#: A derained input: the path of the result file (a ``RemotePath`` if it is on a server), an array, or a tensor.
+Prediction = np.ndarray | Tensor | Path | RemotePath
 
 
 @dataclass
@@ -41,12 +42,19 @@ class InputResult:
     size: tuple[int, int] | None = None
     seconds: float = 0.0
 
+    @classmethod
+    def of_error(cls, name: str, error: Exception) -> 'InputResult':
+        """Return the result of an input that failed."""
+        result = cls(name)
+        result.fail(error)
+        return result
+
     @property
     def status(self) -> str:
         """Return ``'failed'`` if there was an error, else ``'ok'``."""
         return 'ok' if self.error is None else 'failed'
 
-    def skip(self, target: Path | None) -> None:
+    def skip(self, target: Path | RemotePath | None) -> None:
         """Store that the input was skipped, and the path of its existing result file."""
         self.prediction, self.skipped = target, True
 

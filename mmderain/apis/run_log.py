@@ -3,7 +3,7 @@
 A line has the following keys:
 
 * ``status``: ``'ok'``, ``'skipped'`` (the result file existed before) or ``'failed'``;
-* ``output``: path of the result file; null if there is none;
+* ``output``: path or URL of the result file; null if there is none;
 * ``input``: name of the input;
 * ``size``: height and width in pixels; null if the image was not read;
 * ``seconds``: time for reading, for the network and for writing, see :class:`~mmderain.apis.InputResult`;
@@ -16,6 +16,8 @@ from json.decoder import scanstring  # type: ignore[attr-defined]  # the part of
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from mmderain.io.remote import RemotePath
 
 from .results import InputResult
 
@@ -62,7 +64,7 @@ def entry(result: InputResult) -> dict[str, Any]:
     """Return the values of the line of a result."""
     return dict(
         status='skipped' if result.skipped else result.status,
-        output=str(result.prediction) if isinstance(result.prediction, Path) else None,
+        output=str(result.prediction) if isinstance(result.prediction, Path | RemotePath) else None,
         input=result.name,
         size=result.size,
         seconds=round(result.seconds, 4),

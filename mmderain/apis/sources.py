@@ -8,14 +8,16 @@ import numpy as np
 from torch import Tensor
 
 from mmderain.errors import InputError
-from mmderain.io.image import DecodedImage, decode_image, write_image
+from mmderain.io.image import DecodedImage, decode_image, decode_image_bytes, encode_image, write_image
 from mmderain.io.image_header import MAX_PIXELS
+from mmderain.io.remote import RemotePath
+from mmderain.io.tar_shards import Member
 from mmderain.io.video import VIDEO_SUFFIXES
 from mmderain.models.derainer import tensor_problem
 
 from .results import Prediction
 
-#: One input of :class:`~mmderain.apis.DerainInferencer`: the path of a file or folder, an array, or a tensor.
+#: One input of :class:`~mmderain.apis.DerainInferencer`: the path or URL of a file or folder, an array, or a tensor.
 Input = str | Path | np.ndarray | Tensor
 
 
@@ -25,18 +27,18 @@ class Source:
 
     Attributes:
         name: name of the input in results and error messages.
-        content: path of the file, or the array or tensor.
+        content: path of the file, member of a shard, or the array or tensor.
         folder: the input folder in which the file was found. None if the file itself is the input.
-        target: path of the result file. None if no result file is written.
+        target: path of the result file, or of the derained shard. None if no result file is written.
         problem: the reason why the input cannot be derained, if it is known before the input is loaded.
         check_target: function of the source that looks at the target, see :meth:`is_done`. None checks nothing.
         earlier_folders: input folders whose results are written to the same output folder before this one.
     """
 
     name: str
-    content: Path | np.ndarray | Tensor
+    content: Path | RemotePath | Member | np.ndarray | Tensor
     folder: Path | None = None
-    target: Path | None = None
+    target: Path | RemotePath | None = None
     problem: InputError | None = None
     check_target: 'Callable[[Source], bool] | None' = None
     earlier_folders: tuple[Path, ...] = ()
@@ -71,6 +73,10 @@ class Source:
         """
         if isinstance(self.content, Path):
             return decode_image(self.content, max_pixels)
+        if isinstance(self.content, RemotePath):
+            return decode_image_bytes(self.content.read_bytes(), self.name, max_pixels)
+        if isinstance(self.content, Member):
+            return decode_image_bytes(self.content.content, self.name, max_pixels)
         if isinstance(self.content, np.ndarray):
             return DecodedImage.from_array(self.content, self.name)
         tensor = self.content
@@ -89,8 +95,16 @@ class Source:
         return tensor if tensor.dim() == 4 else tensor[None]
 
     def save(self, array: np.ndarray) -> Prediction:
-        """Write the derained image to the target, and return its path. Without a target, return the array."""
+        """Write the derained image to the target, and return its path. Without a target, return the array.
+
+        The derained image of a shard replaces the content of its member.
+        """
         if self.target is None:
             return array
-        write_image(array, self.target)
+        if isinstance(self.content, Member):
+            self.content.content = encode_image(array, self.content.suffix)
+        elif isinstance(self.target, RemotePath):
+            self.target.write_bytes(encode_image(array, Path(self.target.name).suffix))
+        else:
+            write_image(array, self.target)
         return self.target

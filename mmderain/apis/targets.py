@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmderain.errors import InputError
 from mmderain.io.image import IMAGE_SUFFIXES
+from mmderain.io.remote import RemotePath
 from mmderain.io.video import VIDEO_SUFFIXES
 
 from .sources import Source
@@ -59,7 +60,7 @@ class Targets:
             InputError: the target belongs to another input, is an input, or exists and must not be replaced.
         """
         target = source.target
-        assert target is not None
+        assert isinstance(target, Path)
         if (owner := self._owner(source, target)) is not None:
             raise collision(source, str(owner))
         if not target.exists():
@@ -68,10 +69,7 @@ class Targets:
         if self._is_input(path):
             raise InputError(f'{source.name}: its result would overwrite the input {path}; name another output folder')
         if self.existing == 'refuse':
-            raise InputError(
-                f"{target}: already exists; use existing='replace' or 'skip' (--existing), or name another output "
-                'folder'
-            )
+            raise already_exists(target)
         return self.existing == 'skip'
 
     def _owner(self, source: Source, target: Path) -> Path | None:
@@ -105,6 +103,13 @@ def collision(source: Source, owner: str) -> InputError:
     return InputError(
         f'{source.name} and {owner}: both would be written to {source.target}; derain them in two calls with different '
         'output folders'
+    )
+
+
+def already_exists(target: Path | RemotePath) -> InputError:
+    """Return the error for a result file that exists and must not be replaced."""
+    return InputError(
+        f"{target}: already exists; use existing='replace' or 'skip' (--existing), or name another output folder"
     )
 
 

@@ -14,7 +14,11 @@ After Ctrl+C, the command writes the results that the network has finished, and 
 ends it at once. A result file is always complete. To continue, run the same command with --existing skip.
 
 Several processes can divide the inputs (docs/en/scale.md). Processes that were started by torchrun or by srun, and the
-tasks of a Slurm array, do this by themselves. Each process uses its own GPU and its own log.
+tasks of a Slurm array, do this by themselves. Each process uses its own GPU and its own log. With --engine ray, the
+machines of a Ray cluster divide the inputs.
+
+Inputs and --out can be URLs: s3:// and gs://, and for single images also http:// and https://. Inputs can also be
+WebDataset shards: shards/{000..099}.tar. URLs and patterns need `pip install "mmderain[remote]"`.
 """
 
 import argparse
@@ -28,7 +32,7 @@ from threading import Event
 from mmderain.apis import DerainInferencer
 from mmderain.apis.determinism import compute_deterministically
 from mmderain.apis.pipeline import WORKERS
-from mmderain.apis.plan import Plan
+from mmderain.apis.plans import make_plan
 from mmderain.apis.run_log import finished_outputs
 from mmderain.apis.shards import Shard, placement
 from mmderain.engine.cpu_memory import keep_cpu_memory
@@ -45,6 +49,7 @@ from .options import (
     non_negative_int,
     positive_int,
 )
+from .ray_engine import add_ray_options, check_engine, derain_on_ray
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -119,18 +124,24 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         'batches of one image, fp32 instead of --precision auto, and no tiles without --tile (default: results can '
         'differ by one level between batches and between machines)',
     )
+    add_ray_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Derain the inputs, and print the number of derained inputs and of skipped inputs."""
     place = placement()
+    check_engine(args, has_other_processes=place is not None)
+    if args.engine == 'ray':
+        counts, is_stopped = derain_on_ray(args)
+        print_counts(counts, args.out, None)
+        return 130 if is_stopped else 1 if counts['failed'] else 0
     shard = choose_shard(args.shard, place)
     if args.deterministic:
         set_deterministic(args)
     log = shard.log_path(args.log) if args.log and shard else args.log
     finished = finished_outputs(log) if log and args.existing == 'skip' else ()
-    plan = Plan(args.inputs, args.out, args.existing, shard, finished)
+    plan = make_plan(args.inputs, args.out, args.existing, shard, finished)
     counts = dict(done=0, skipped=0, failed=0)
     with keep_cpu_memory():
         inferencer = DerainInferencer(

@@ -17,7 +17,7 @@ import json
 from pathlib import Path
 from typing import TextIO
 
-from mmderain.apis.plan import Plan
+from mmderain.apis.plans import input_names
 from mmderain.apis.run_log import read_log
 from mmderain.io import atomic_write
 
@@ -51,18 +51,18 @@ def run(args: argparse.Namespace) -> int:
         if args.out is not None:
             out = stack.enter_context(open(stack.enter_context(atomic_write(args.out)), 'w', encoding='ascii'))
             copy_lines(args.logs, lines, out)
-        for source in Plan(args.inputs):
+        for name, shard in input_names(args.inputs):
             num_inputs += 1
-            if source.name in failed:
+            if name in failed:
                 num_failed += 1
                 if num_failed <= SHOWN:
-                    print(f'failed: {failed[source.name]}')
-            elif source.name not in lines:
+                    print(f'failed: {failed[name]}')
+            elif name not in lines and (shard not in lines or shard in failed):
                 num_missing += 1
                 if num_missing <= SHOWN:
-                    print(f'missing: {source.name}')
+                    print(f'missing: {name}')
                 if out is not None:
-                    out.write(json.dumps(dict(status='missing', input=source.name)) + '\n')
+                    out.write(json.dumps(dict(status='missing', input=name)) + '\n')
     hidden = max(0, num_failed - SHOWN) + max(0, num_missing - SHOWN)
     if hidden:
         print(f'... and {hidden} more; --out FILE lists all of them')

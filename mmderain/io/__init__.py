@@ -5,6 +5,8 @@ from .files import atomic_folder, atomic_write, file_sha256, read_text, safe_nam
 from .image import (
     DecodedImage,
     decode_image,
+    decode_image_bytes,
+    encode_image,
     image_size,
     list_images,
     read_image,
@@ -19,6 +21,8 @@ __all__ = [
     'atomic_folder',
     'atomic_write',
     'decode_image',
+    'decode_image_bytes',
+    'encode_image',
     'file_sha256',
     'image_size',
     'list_images',

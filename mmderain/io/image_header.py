@@ -45,11 +45,12 @@ class ImageHeader:
         return (self.width, self.height) if self.orientation >= 5 else (self.height, self.width)
 
 
-def read_header(path: str | Path, max_pixels: int = MAX_PIXELS, decode: bool = False) -> ImageHeader:
+def read_header(file: BinaryIO, name: str | Path, max_pixels: int = MAX_PIXELS, decode: bool = False) -> ImageHeader:
     """Read the header of an image file.
 
     Args:
-        path: image file.
+        file: the image file, opened for reading in binary mode. Its position must be 0.
+        name: path or name of the file for error messages.
         max_pixels: largest number of pixels that is accepted.
         decode: True also decodes the pixels to check that they are not damaged. If Pillow cannot open a TIFF file, for
             example with 16-bit RGB, the pixels are not decoded. Default: False.
@@ -57,22 +58,21 @@ def read_header(path: str | Path, max_pixels: int = MAX_PIXELS, decode: bool = F
     Raises:
         InputError: the file is not an image of one of :data:`FORMATS`, is damaged, or has too many pixels.
     """
-    with open(path, 'rb') as file:
+    try:
+        image = _open(file)
+        if image is not None:
+            require_pixels(name, *image.size, max_pixels)  # before the frames of the file are counted
+        header = _tiff_header(file) if image is None else _header(image)
+    except InputError:
+        raise
+    except Exception as error:  # a decoder can raise any exception for a damaged file
+        raise _unreadable(name, error) from error
+    require_pixels(name, header.width, header.height, max_pixels)
+    if decode and image is not None:
         try:
-            image = _open(file)
-            if image is not None:
-                require_pixels(path, *image.size, max_pixels)  # before the frames of the file are counted
-            header = _tiff_header(file) if image is None else _header(image)
-        except InputError:
-            raise
-        except Exception as error:  # a decoder can raise any exception for a damaged file
-            raise _unreadable(path, error) from error
-        require_pixels(path, header.width, header.height, max_pixels)
-        if decode and image is not None:
-            try:
-                image.load()
-            except Exception as error:
-                raise _unreadable(path, error) from error
+            image.load()
+        except Exception as error:
+            raise _unreadable(name, error) from error
     return header
 
 

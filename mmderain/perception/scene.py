@@ -183,7 +183,7 @@ def show_scenes(
         try:
             if source.is_done():
                 continue
-            if source.is_video or not isinstance(source.content, Path) or target is None:
+            if source.is_video or not isinstance(source.content, Path) or not isinstance(target, Path):
                 raise InputError(f'{source.name}: is a video; expected an image')
             image = read_image(source.content)
             views = view_scene(image, derainer, task, rain, [seed, number])

@@ -1,0 +1,75 @@
+"""Choose how the inputs of a call are listed: local files, files on servers, or shards."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from mmderain.errors import InputError
+from mmderain.io.remote import is_remote
+from mmderain.io.tar_shards import is_shard
+
+from .plan import Plan
+from .remote_plan import RemotePlan
+from .shards import Shard
+from .sources import Input
+from .tar_shards import TarPlan, shard_input_names
+
+
+def make_plan(
+    inputs: Iterable[Input],
+    out_dir: str | Path | None = None,
+    existing: str = 'refuse',
+    shard: Shard | None = None,
+    finished: Collection[str] = (),
+) -> Plan | RemotePlan | TarPlan:
+    """Return the plan for the inputs of a call.
+
+    Args:
+        inputs: the inputs. URLs and shards must be in a list or tuple, and cannot be mixed with other kinds of inputs.
+        out_dir: as in :class:`~mmderain.apis.plan.Plan`, or a URL.
+        existing: as in :class:`~mmderain.apis.plan.Plan`.
+        shard: as in :class:`~mmderain.apis.plan.Plan`.
+        finished: as in :class:`~mmderain.apis.plan.Plan`.
+
+    Raises:
+        FileNotFoundError, InputError: see the classes of the plans.
+        InputError: there are inputs of several kinds.
+    """
+    if existing not in ('refuse', 'skip', 'replace'):
+        raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
+    items = list(inputs) if isinstance(inputs, Sequence) else []
+    paths = [item for item in items if isinstance(item, str | Path)]
+    shards = [path for path in paths if is_shard(str(path)) and not Path(path).is_dir()]
+    if shards:
+        _require_one_kind(items, shards, 'is a shard')
+        return TarPlan(shards, out_dir, existing, shard, finished)
+    urls = [path for path in paths if is_remote(path)]
+    if urls:
+        _require_one_kind(items, urls, 'is a URL')
+    if urls or is_remote(out_dir):
+        if not isinstance(inputs, Sequence):
+            raise InputError(f'{out_dir}: is a URL; expected a list of inputs, found {type(inputs).__name__}')
+        return RemotePlan(items, out_dir, existing, shard, finished)
+    return Plan(inputs, out_dir, existing, shard, finished)
+
+
+def input_names(inputs: Sequence[str | Path]) -> Iterator[tuple[str, str]]:
+    """Yield the name of each input, as it is in the results and in the log, and the name of its shard or ''.
+
+    Args:
+        inputs: paths or URLs of files, folders or shards.
+
+    Raises:
+        FileNotFoundError, InputError: as in :func:`make_plan`; or a shard cannot be read.
+    """
+    if any(is_shard(str(item)) and not Path(item).is_dir() for item in inputs):
+        yield from shard_input_names(inputs)
+        return
+    plan = make_plan(inputs)
+    assert not isinstance(plan, TarPlan)
+    for source in plan:
+        yield source.name, ''
+
+
+def _require_one_kind(items: Sequence[Input], found: Sequence[Input], kind: str) -> None:
+    if len(found) < len(items):
+        raise InputError(f'{found[0]}: {kind}, but other inputs are not; derain them in two calls')

@@ -1,0 +1,158 @@
+"""List inputs on servers one by one, and choose the places of their result files there or in a local folder."""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from mmderain.errors import InputError
+from mmderain.io.image import IMAGE_SUFFIXES
+from mmderain.io.remote import RemotePath, is_remote, is_safe_name
+
+from .plan import Plan, as_folder
+from .shards import Shard
+from .sources import Input, Source
+from .targets import INPUT_SUFFIXES, already_exists, collision, is_input_name, result_name
+
+
+class RemotePlan:
+    """The sources of a call whose inputs or results are on a server.
+
+    The URL of an image ends with the suffix of an image format. Any other URL is a folder. Videos cannot be read from a
+    server or written to it.
+
+    Args:
+        inputs: URLs of images, or the URL of one folder. If ``out_dir`` is a URL, the inputs can also be local images,
+            arrays and tensors, or one local folder.
+        out_dir: URL or local folder for the result files. None writes no files.
+        existing: as in :class:`~mmderain.apis.plan.Plan`.
+        shard: as in :class:`~mmderain.apis.plan.Plan`.
+        finished: as in :class:`~mmderain.apis.plan.Plan`.
+
+    Attributes:
+        num_finished: number of sources that were left out because of ``finished``, up to now.
+
+    Raises:
+        InputError: there are several folders, a folder contains no image, ``out_dir`` is read only or overlaps with an
+            input folder, or a URL cannot be used.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Input],
+        out_dir: str | Path | None = None,
+        existing: str = 'refuse',
+        shard: Shard | None = None,
+        finished: Collection[str] = (),
+    ) -> None:
+        self.existing, self.shard = existing, shard
+        self.finished = finished if existing == 'skip' else ()
+        self.num_finished = 0
+        self.out = parse_place(out_dir)
+        if isinstance(self.out, RemotePath):
+            self.out.require_writable()
+        self.inputs = [RemotePath.parse(item) if is_remote(item) else item for item in inputs]
+        folders = [item for item in self.inputs if is_folder(item)]
+        if folders and len(self.inputs) > 1:
+            raise InputError(
+                f'{folders[0]}: if a folder is read from a server or written to it, it must be the only input; derain '
+                'the inputs in several calls'
+            )
+        for folder in folders:
+            self._check_folder(folder)
+
+    def __iter__(self) -> Iterator[Source]:
+        self.num_finished = 0
+        owners: dict[str, str] = {}  # name of a result -> name of its input, for the inputs that are not in a folder
+        for source, relative, result in self._sources():
+            owner = owners.get(result)
+            if not is_folder(self.inputs[0]):
+                owners.setdefault(result, source.name)
+            if self.shard is not None and not self.shard.contains(relative):
+                continue
+            if owner is None and self._is_finished(result):
+                self.num_finished += 1
+                continue
+            if self.out is not None and not isinstance(source.content, Tensor):
+                source.target, source.check_target = self.out / result, self._is_done
+            source.problem = source.problem or self._problem(source, relative, owner)
+            yield source
+
+    def count(self) -> int:
+        """Return the number of sources, without those that a log names as complete."""
+        return sum(
+            (self.shard is None or self.shard.contains(relative)) and not self._is_finished(result)
+            for _, relative, result in self._sources()
+        )
+
+    def _is_finished(self, result: str) -> bool:
+        """Return whether a log names a result as complete."""
+        return self.out is not None and bool(self.finished) and str(self.out / result) in self.finished
+
+    def _check_folder(self, folder: Input | RemotePath) -> None:
+        """Check that a folder contains an image, and that the results are not written into it."""
+        if isinstance(folder, RemotePath):
+            if next(folder.walk(is_input_name), None) is None:
+                raise InputError(f'{folder}: this folder contains no image')
+            if self.out is not None and overlap(str(folder), str(self.out)):
+                raise InputError(f'{self.out}: overlaps with the input folder {folder}; name another output folder')
+
+    def _sources(self) -> Iterator[tuple[Source, str, str]]:
+        """Yield the sources without targets, their names relative to their folder, and the names of their results."""
+        for item in self.inputs:
+            if not isinstance(item, RemotePath):
+                for source in Plan([item]):
+                    relative = source.name
+                    if isinstance(source.content, Path):
+                        relative = source.content.relative_to(source.folder or source.content.parent).as_posix()
+                    yield source, relative, result_name(relative, is_file=isinstance(source.content, Path))
+            elif is_folder(item):
+                try:
+                    for relative in item.walk(is_input_name):
+                        yield Source(f'{item}/{relative}', item / relative), relative, relative
+                except InputError as error:
+                    yield Source(str(item), item, problem=error), '', ''
+            else:
+                yield Source(str(item), item), item.name, item.name
+
+    def _problem(self, source: Source, relative: str, owner: str | None) -> InputError | None:
+        """Return why a source cannot be derained, or None."""
+        if isinstance(source.content, Path | RemotePath) and not relative.lower().endswith(IMAGE_SUFFIXES):
+            return InputError(
+                f'{source.name}: only images ({", ".join(IMAGE_SUFFIXES)}) are read from servers and written to them; '
+                'copy other files to this machine'
+            )
+        if isinstance(source.content, RemotePath) and not is_safe_name(relative):
+            return InputError(f'{source.name}: its name has an empty part, "..", "\\" or a zero byte; rename the file')
+        if source.target is not None and str(source.target) == str(source.content):
+            return InputError(f'{source.name}: its result would overwrite the input; name another output folder')
+        return None if owner is None else collision(source, owner)
+
+    def _is_done(self, source: Source) -> bool:
+        """Look at the target of a source, and return whether the source is skipped. Worker threads call this method."""
+        assert source.target is not None
+        if self.existing == 'replace' or not source.target.exists():
+            return False
+        if self.existing == 'refuse':
+            raise already_exists(source.target)
+        return True
+
+
+def parse_place(out_dir: str | Path | None) -> Path | RemotePath | None:
+    """Return the folder for the results as a local path or as the path of a URL."""
+    if out_dir is None:
+        return None
+    return RemotePath.parse(str(out_dir)) if is_remote(out_dir) else Path(out_dir)
+
+
+def is_folder(item: Input | RemotePath) -> bool:
+    """Return whether an input is a folder. No server is asked: the name of a file ends with a known suffix."""
+    if isinstance(item, RemotePath):
+        return not item.is_read_only and not item.name.lower().endswith(INPUT_SUFFIXES)
+    return as_folder(item) is not None
+
+
+def overlap(first: str, second: str) -> bool:
+    """Return whether one of two folders is the other one, or lies in it."""
+    first, second = first + '/', second + '/'
+    return first.startswith(second) or second.startswith(first)

@@ -1,0 +1,113 @@
+"""`mmderain derain --engine ray`: derain on the machines of a Ray cluster."""
+
+import argparse
+import os
+import re
+import sys
+
+from mmderain.apis import InputResult
+from mmderain.errors import InputError
+
+from .command import print_failure
+
+#: Options of `mmderain derain` that have no meaning on a cluster, and their values if they are not given.
+LOCAL_OPTIONS = dict(device=None, shard=None, compile=False)
+
+
+def add_ray_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose Ray and its actors."""
+    group = parser.add_argument_group('Ray')
+    group.add_argument(
+        '--engine',
+        choices=('local', 'ray'),
+        default='local',
+        help='local: derain in this process. ray: derain on the cluster at the environment variable RAY_ADDRESS; '
+        'without this variable, start Ray on this machine. Needs `pip install "mmderain[ray]"` (default: local)',
+    )
+    group.add_argument(
+        '--actors',
+        type=actors,
+        metavar='N',
+        help='number of processes that derain, or the smallest and the largest number, such as 2:16, between which Ray '
+        'chooses (default: at least 1, and as many as the cluster has room for)',
+    )
+    group.add_argument(
+        '--gpus-per-actor',
+        type=float,
+        metavar='N',
+        help='number of GPUs of each process; with 0.5, two processes share a GPU (default: 1, or 0 if the cluster has '
+        'no GPU)',
+    )
+
+
+def actors(text: str) -> int | tuple[int, int]:
+    """Convert ``'4'`` or ``'2:16'`` to one or two numbers."""
+    if not re.fullmatch(r'\d+(:\d+)?', text, re.ASCII):
+        raise argparse.ArgumentTypeError(f'expected a number, or two numbers such as 2:16, found {text!r}')
+    smallest, _, largest = text.partition(':')
+    return (int(smallest), int(largest)) if largest else int(smallest)
+
+
+def check_engine(args: argparse.Namespace, has_other_processes: bool) -> None:
+    """Check that the options fit the engine.
+
+    Args:
+        args: parsed arguments of `mmderain derain`.
+        has_other_processes: whether torchrun or Slurm started several processes.
+
+    Raises:
+        InputError: they do not.
+    """
+    if args.engine == 'local':
+        for name in ('actors', 'gpus_per_actor'):
+            if getattr(args, name) is not None:
+                raise InputError(f'--{name.replace("_", "-")}: needs --engine ray')
+        return
+    for name, unused in LOCAL_OPTIONS.items():
+        if getattr(args, name) != unused:
+            raise InputError(f'--{name}: has no effect with --engine ray; leave it out')
+    if has_other_processes:
+        raise InputError('--engine ray: divides the inputs itself; start it once, without torchrun and srun')
+
+
+def derain_on_ray(args: argparse.Namespace) -> tuple[dict[str, int], bool]:
+    """Derain the inputs on a cluster, and print the failures.
+
+    Returns:
+        The numbers of inputs that are done, skipped and failed, and whether Ctrl+C ended the run.
+    """
+    # Only this command sets these variables, and only if the user has not. Ray would send statistics of its use to its
+    # makers, and would upload the working directory if the command is started by `uv run`.
+    os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
+    os.environ.setdefault('RAY_ENABLE_UV_RUN_RUNTIME_ENV', '0')
+    from mmderain.integrations.ray import Summary, derain_images
+
+    seen = Summary()
+
+    def show(result: InputResult) -> None:
+        seen.add(result)
+        if result.error is not None:
+            print_failure(args, result.error, result.reason)
+
+    try:
+        summary = derain_images(
+            args.inputs,
+            args.out,
+            args.model,
+            args.weights,
+            args.batch_size,
+            num_gpus=args.gpus_per_actor,
+            concurrency=args.actors,
+            existing=args.existing,
+            log=args.log,
+            precision=args.precision,
+            tile=args.tile,
+            max_pixels=args.max_pixels,
+            workers=args.workers,
+            deterministic=args.deterministic,
+            on_result=show,
+        )
+    except KeyboardInterrupt:
+        print('stopped by SIGINT; to continue, run the same command with --existing skip', file=sys.stderr)
+        return vars(seen), True
+    return vars(summary), False

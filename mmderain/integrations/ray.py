@@ -1,0 +1,246 @@
+"""Derain images on the machines of a Ray cluster. This module needs the extra ``mmderain[ray]``.
+
+The driver lists the inputs and sends their names to actors in blocks. Each actor has its own model, and reads and
+writes the files itself, so that no image passes through the object store of Ray. ``ray.data.read_images`` and
+``read_binary_files`` are not used for this: they stop the whole run at the first file that they cannot read, and images
+that they decode can differ from those that mmderain decodes. For data sets of these functions, there is
+:class:`DerainBatch`.
+"""
+
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmderain import DEFAULT_DERAINER
+from mmderain.apis import InputResult, trained_derainer
+from mmderain.apis.pipeline import WORKERS
+from mmderain.apis.plans import make_plan
+from mmderain.apis.remote_plan import parse_place
+from mmderain.apis.run_log import finished_outputs, logged
+from mmderain.apis.sources import Source
+from mmderain.apis.tar_shards import TarPlan
+from mmderain.errors import InputError, require_whole_number
+from mmderain.io.image_header import MAX_PIXELS
+
+from .ray_actors import DerainBatch, DerainFiles
+from .ray_cluster import choose_actors, connect, retry_options
+
+__all__ = ['DerainBatch', 'DerainFiles', 'Summary', 'derain_images']
+
+#: Largest number of inputs that an actor gets at a time.
+BLOCK_ROWS = 256
+#: Number of threads that look for existing result files.
+CHECK_THREADS = 32
+#: Number of times that a block is given to an actor again after its actor died.
+RETRIES = 3
+
+
+@dataclass
+class Summary:
+    """Numbers of inputs of a call.
+
+    Attributes:
+        done: number of inputs that were derained.
+        skipped: number of inputs whose result file existed before, or that the log names as complete.
+        failed: number of inputs that were not derained because of an error.
+    """
+
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+    def add(self, result: InputResult) -> None:
+        """Count a result."""
+        if result.error is not None:
+            self.failed += 1
+        elif result.skipped:
+            self.skipped += 1
+        else:
+            self.done += 1
+
+
+def derain_images(
+    source: str | Path | Sequence[str | Path],
+    destination: str | Path,
+    model: str | Path | dict = DEFAULT_DERAINER,
+    weights: str | Path | None = None,
+    batch_size: int = 1,
+    num_gpus: float | None = None,
+    num_cpus: float = 1,
+    concurrency: int | tuple[int, int] | None = None,
+    existing: str = 'refuse',
+    log: str | Path | None = None,
+    precision: str | None = None,
+    tile: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    workers: int = WORKERS,
+    deterministic: bool = False,
+    on_result: Callable[[InputResult], None] | None = None,
+) -> Summary:
+    """Derain images on a Ray cluster.
+
+    The function uses the cluster to which the program is connected. Otherwise it calls ``ray.init``, which uses the
+    cluster at ``RAY_ADDRESS`` or starts Ray on this machine, without its dashboard.
+
+    mmderain must be installed on all machines. Paths of files must be the same on all machines, as on a shared disk;
+    URLs need no shared disk. The driver keeps the names of all inputs in memory.
+
+    If an actor dies, Ray starts it again, and derains its block of inputs again. After :data:`RETRIES` retries, the
+    inputs of the block fail, and the other blocks are derained.
+
+    Args:
+        source: path or URL of an image or a folder, shards, or a list of them, as in
+            :class:`~mmderain.apis.DerainInferencer`.
+        destination: folder or URL for the result files.
+        model: as in :class:`~mmderain.apis.DerainInferencer`.
+        weights: as in :class:`~mmderain.apis.DerainInferencer`.
+        batch_size: number of images of the same size that are derained together.
+        num_gpus: number of GPUs of each actor. With 0.5, two actors share a GPU. None uses 1 if the cluster has GPUs,
+            else 0.
+        num_cpus: number of CPUs of each actor.
+        concurrency: number of actors, or the smallest and the largest number, between which Ray chooses. None uses at
+            least one and as many as the cluster has room for.
+        existing: what to do if a result file already exists, as in :class:`~mmderain.apis.DerainInferencer`. The driver
+            looks for these files before the run starts.
+        log: path of a JSONL file, see :mod:`mmderain.apis.run_log`. The driver writes it.
+        precision: as in :class:`~mmderain.apis.DerainInferencer`.
+        tile: as in :class:`~mmderain.apis.DerainInferencer`.
+        max_pixels: as in :class:`~mmderain.apis.DerainInferencer`.
+        workers: number of threads of each actor that read and write files.
+        deterministic: True computes exactly the same results as ``mmderain derain --deterministic``. It needs
+            ``batch_size=1``.
+        on_result: function that is called with each result when it is complete.
+
+    Returns:
+        The numbers of derained, skipped and failed inputs.
+
+    Raises:
+        InputError: Ray is not installed, an argument is not as expected, a folder contains no image, or the actors
+            cannot load the model.
+
+    Example::
+
+        derain_images('s3://bucket/rainy', 's3://bucket/derained', model='nafnet', num_gpus=0.5, concurrency=(2, 16))
+    """
+    require_whole_number('batch_size', batch_size, 1)
+    if deterministic and batch_size != 1:
+        raise InputError(f'batch_size={batch_size}: deterministic=True needs batch_size=1')
+    inputs = [source] if isinstance(source, str | Path) else list(source)
+    if not all(isinstance(item, str | Path) for item in inputs):
+        raise InputError('source: found an array or a tensor; expected paths or URLs')
+    finished = finished_outputs(log) if log is not None and existing == 'skip' else ()
+    plan = make_plan(inputs, destination, existing, None, finished)
+    inferencer_options = dict(
+        model=absolute_file(model),
+        weights=absolute_file(weights),
+        precision='fp32' if deterministic and precision == 'auto' else precision,
+        tile=0 if deterministic and tile is None else tile,
+        max_pixels=max_pixels,
+    )
+    actor_options = dict(
+        inferencer=inferencer_options,
+        batch_size=batch_size,
+        workers=workers,
+        root=os.getcwd(),
+        deterministic=deterministic,
+    )
+    # A wrong model is found here, before Ray starts. Errors of actors are hard to read.
+    trained_derainer(model, weights, 'cpu', {'model.precision': precision, 'model.tile': tile})
+    ray = connect()
+    num_gpus, smallest, largest = choose_actors(ray.cluster_resources(), num_gpus, num_cpus, concurrency)
+    inferencer_options['device'] = 'cuda:0' if num_gpus else 'cpu'
+    pool = ray.data.ActorPoolStrategy(min_size=smallest, max_size=largest)
+    results = _run(plan, actor_options, pool, dict(num_gpus=num_gpus, num_cpus=num_cpus))
+    summary = Summary()
+    for result in results if log is None else logged(results, log):
+        summary.add(result)
+        if on_result is not None:
+            on_result(result)
+    summary.skipped += plan.num_finished
+    return summary
+
+
+def absolute_file(path: Any) -> Any:
+    """Return the absolute path of an existing file, because actors run in other folders; any other value unchanged."""
+    return str(Path(path).absolute()) if isinstance(path, str | Path) and Path(path).is_file() else path
+
+
+def _run(plan: Any, actor_options: dict[str, Any], pool: Any, resources: dict[str, float]) -> Iterator[InputResult]:
+    """Yield the results of the inputs that need no actor, and then those of the actors."""
+    import ray
+
+    rows: list[dict[str, str]] = []
+    for source, result in _checked(plan):
+        if result is not None:
+            yield result
+        else:
+            rows.append(dict(name=source.name, input=str(source.content), output=str(source.target)))
+    if not rows:
+        return
+    # Several blocks for each actor balance their work.
+    length = 1 if isinstance(plan, TarPlan) else min(BLOCK_ROWS, math.ceil(len(rows) / (4 * pool.max_size)))
+    missing = {row['name'] for row in rows}
+    names: Any = ray.data.from_items(rows, override_num_blocks=math.ceil(len(rows) / length))
+    del rows
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # Ray 2.60 warns of the arguments in retry_options
+        data = names.map_batches(
+            DerainFiles,
+            fn_constructor_kwargs=actor_options,
+            batch_size=None,
+            batch_format='pyarrow',
+            compute=pool,
+            **resources,
+            **retry_options(names.map_batches, RETRIES),
+        )
+    data.context.max_errored_blocks = -1  # only the death of an actor is an error of a block
+    try:
+        for row in data.iter_rows():
+            missing.discard(row['item'])
+            yield _result(row)
+    except ray.exceptions.RayError as error:
+        reason = str(error).strip().splitlines()[-1].rpartition('.InputError: ')[2]
+        raise InputError(f'the actors of Ray cannot derain: {reason}') from error
+    for name in sorted(missing):
+        reason = f'{name}: its actor died {RETRIES + 1} times while it derained the block with this input'
+        yield InputResult.of_error(name, InputError(reason))
+
+
+def _checked(plan: Any) -> Iterator[tuple[Source, InputResult | None]]:
+    """Yield each source, and its result if it is skipped or fails before it is read.
+
+    Existing result files are looked for here and not in the actors. An actor that derains a block again after an actor
+    died would find the results of the first attempt.
+    """
+
+    def check(source: Source) -> tuple[Source, InputResult | None]:
+        result = InputResult(source.name)
+        try:
+            if not source.is_done():
+                return source, None
+            result.skip(source.target)
+        except Exception as error:  # the same errors as in the pipeline
+            result.fail(error)
+        return source, result
+
+    with ThreadPoolExecutor(CHECK_THREADS) as threads:
+        sources = iter(plan.sources() if isinstance(plan, TarPlan) else plan)
+        while group := [source for _, source in zip(range(1000), sources)]:
+            yield from threads.map(check, group)
+
+
+def _result(row: dict[str, Any]) -> InputResult:
+    """Return the result of a row."""
+    result = InputResult(row['path'], seconds=row['seconds'])
+    if row['height'] is not None:
+        result.size = row['height'], row['width']
+    if row['status'] == 'ok':
+        result.prediction = parse_place(row['output'])
+    else:
+        result.error, result.reason = InputError(row['error']), row['error']
+    return result

@@ -1,0 +1,126 @@
+"""Actors of Ray that derain: blocks of file names, or batches of decoded images."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmderain.apis import DerainInferencer, InputResult
+from mmderain.apis.determinism import compute_deterministically
+from mmderain.apis.pipeline import Pipeline
+from mmderain.apis.remote_plan import parse_place
+from mmderain.apis.sources import Source
+from mmderain.apis.tar_shards import TarShard, shard_results
+from mmderain.io.remote import is_remote
+from mmderain.io.tar_shards import is_shard
+
+
+class DerainFiles:
+    """Actor that reads, derains and writes files.
+
+    Args:
+        inferencer: arguments of :class:`~mmderain.apis.DerainInferencer`.
+        batch_size: number of images of the same size that are derained together.
+        workers: number of threads that read and write.
+        root: folder to which relative paths belong.
+        deterministic: whether to compute as :func:`~mmderain.apis.determinism.compute_deterministically` describes.
+    """
+
+    def __init__(
+        self, inferencer: dict[str, Any], batch_size: int, workers: int, root: str, deterministic: bool
+    ) -> None:
+        if deterministic:
+            compute_deterministically()
+        loaded = DerainInferencer(**inferencer)
+        self.pipeline = Pipeline(loaded.model, batch_size, workers, loaded.max_pixels)
+        self.root = Path(root)
+
+    def __call__(self, block: Any) -> Any:
+        """Derain a block of inputs.
+
+        Args:
+            block: ``pyarrow.Table`` with the columns ``name``, ``input`` and ``output``: the name of an input, and the
+                paths or URLs of the input and of its result. Existing results are replaced.
+
+        Returns:
+            A ``pyarrow.Table`` with a row for each result, see :func:`result_schema`.
+        """
+        import pyarrow
+
+        rows = [row_of(item, result) for item, result in self._results(block.to_pylist())]
+        return pyarrow.Table.from_pylist(rows, schema=result_schema())
+
+    def _results(self, items: list[dict[str, str]]) -> Iterator[tuple[dict[str, str], InputResult]]:
+        """Yield each item with its results. The items are images and videos, or they are shards."""
+        if items and is_shard(items[0]['input']):
+            for item in items:
+                shard = TarShard(self._place(item['input']), self._place(item['output']))
+                for result in shard_results(self.pipeline, shard):
+                    yield item, result
+            return
+        sources = [Source(i['name'], self._place(i['input']), target=self._place(i['output'])) for i in items]
+        yield from zip(items, self.pipeline.run(sources), strict=True)
+
+    def _place(self, path: str) -> Any:
+        return parse_place(path) if is_remote(path) else self.root / path
+
+
+def result_schema() -> Any:
+    """Return the columns of a result.
+
+    ``item``: name of the item of the block; ``path``: name of the input; ``output``: path or URL of the result;
+    ``status``: ``'ok'`` or ``'failed'``; ``error``: the error message, or null; ``height`` and ``width`` in pixels, or
+    null; ``seconds``: see :class:`~mmderain.apis.InputResult`.
+    """
+    import pyarrow
+
+    texts = [(name, pyarrow.string()) for name in ('item', 'path', 'output', 'status', 'error')]
+    numbers = [(name, pyarrow.int64()) for name in ('height', 'width')]
+    return pyarrow.schema([*texts, *numbers, ('seconds', pyarrow.float64())])
+
+
+def row_of(item: dict[str, str], result: InputResult) -> dict[str, Any]:
+    """Return the row of a result."""
+    height, width = result.size or (None, None)
+    return dict(
+        item=item['name'],
+        path=result.name,
+        output=item['output'],
+        status=result.status,
+        error=result.reason or None,
+        height=height,
+        width=width,
+        seconds=result.seconds,
+    )
+
+
+class DerainBatch:
+    """Actor that derains the images of a data set of Ray.
+
+    Args:
+        column: name of the column with the images, RGB uint8 (H, W, 3). The derained images replace them.
+        batch_size: number of images of the same size that are derained together.
+        options: arguments of :class:`~mmderain.apis.DerainInferencer`.
+
+    Example::
+
+        ray.data.read_images('rainy/', mode='RGB').map_batches(
+            DerainBatch, fn_constructor_kwargs=dict(model='nafnet'), batch_size=16, num_gpus=0.5, concurrency=(2, 16)
+        )
+    """
+
+    def __init__(self, column: str = 'image', batch_size: int = 1, **options: Any) -> None:
+        self.column, self.batch_size = column, batch_size
+        self.inferencer = DerainInferencer(**options)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Derain a batch of images, which can have different sizes."""
+        images = [np.ascontiguousarray(image[..., ::-1]) for image in batch[self.column]]
+        derained = []
+        for result in self.inferencer.stream(images, self.batch_size):
+            if result.error is not None:
+                raise result.error
+            assert isinstance(result.prediction, np.ndarray)
+            derained.append(np.ascontiguousarray(result.prediction[..., ::-1]))
+        return {**batch, self.column: derained}

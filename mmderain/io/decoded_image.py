@@ -1,0 +1,86 @@
+"""DecodedImage, the pixels of an image file with its bit depth, its number of channels and its alpha channel."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmderain.errors import InputError
+
+#: Luma weights of R, G and B (ITU-R BT.601), as in JPEG and OpenCV.
+_GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+@dataclass
+class DecodedImage:
+    """Pixels of an image, separated into color and alpha.
+
+    :meth:`with_color` converts the derained colors to an array in the format of this image.
+
+    Attributes:
+        bgr: color, (H, W, 3) BGR, uint8 or uint16.
+        alpha: alpha channel, (H, W), with the dtype of ``bgr``. None if the image has no alpha channel.
+        is_gray: True if the image has only one color channel. In this case, ``bgr`` contains this channel three times.
+    """
+
+    bgr: np.ndarray
+    alpha: np.ndarray | None = None
+    is_gray: bool = False
+
+    @classmethod
+    def from_array(cls, array: np.ndarray, name: str = 'the array') -> 'DecodedImage':
+        """Split an array into color and alpha.
+
+        Args:
+            array: uint8 or uint16; (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA.
+            name: name of the array in error messages.
+
+        Raises:
+            InputError: the array has another dtype or shape, is empty, or is a NumPy matrix or masked array.
+        """
+        if isinstance(array, np.matrix | np.ma.MaskedArray):
+            raise InputError(
+                f'{name}: found a {type(array).__name__}; expected a plain array. Convert it with numpy.asarray().'
+            )
+        channels = 1 if array.ndim == 2 else array.shape[-1]
+        if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3) or channels not in (1, 3, 4):
+            raise InputError(
+                f'{name}: found {array.dtype} of shape {array.shape}; expected uint8 or uint16, (H, W), (H, W, 3) BGR '
+                'or (H, W, 4) BGRA'
+            )
+        if 0 in array.shape:
+            raise InputError(f'{name}: shape {array.shape} has no pixels')
+        if channels == 1:
+            return cls(np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2), is_gray=True)
+        return cls(array[..., :3], array[..., 3] if channels == 4 else None)
+
+    def to_tensor(self) -> Tensor:
+        """Return the color as RGB float32 (3, H, W) in [0, 1]; 16-bit values are not reduced to 8 bits."""
+        planes = np.ascontiguousarray(self.bgr[..., ::-1].transpose(2, 0, 1)).astype(np.float32)
+        return torch.from_numpy(planes).div_(np.iinfo(self.bgr.dtype).max)
+
+    def to_uint8(self) -> np.ndarray:
+        """Return the color as BGR uint8 (H, W, 3); 16-bit values are rounded to 8 bits."""
+        bgr = self.bgr if self.bgr.dtype == np.uint8 else (self.bgr / 257 + 0.5).astype(np.uint8)
+        return np.ascontiguousarray(bgr)
+
+    def with_color(self, color: Tensor) -> np.ndarray:
+        """Convert new colors to an array with the dtype, the number of channels and the alpha channel of this image.
+
+        Args:
+            color: the new colors, for example those of the derained image; RGB float (3, H, W) in [0, 1].
+
+        Returns:
+            An array of uint8 or uint16. The shape is (H, W) for a gray image, (H, W, 3) BGR for a color image, and
+            (H, W, 4) BGRA for an image with an alpha channel. If this image is gray, ``color`` is converted to luma.
+        """
+        top = np.iinfo(self.bgr.dtype).max
+        levels = color.detach().float().clamp(0, 1).mul_(top).round_().cpu().numpy()
+        if self.is_gray:
+            levels = np.rint(np.einsum('chw,c->hw', levels, _GRAY_WEIGHTS))[None]
+        array = levels.astype(self.bgr.dtype)[::-1].transpose(1, 2, 0)
+        if self.alpha is not None:
+            bgr = np.repeat(array, 3, axis=2) if self.is_gray else array
+            array = np.concatenate([bgr, self.alpha[..., None]], axis=2)
+        return np.ascontiguousarray(array[..., 0] if array.shape[2] == 1 else array)
