@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-#: Suffixes of the formats that :func:`list_images` finds and :func:`~mmderain.io.image.write_image` writes.
-IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+from .image_formats import IMAGE_SUFFIXES
 
 
 def list_images(folder: Path, also: tuple[str, ...] = ()) -> list[Path]:
