@@ -3,8 +3,8 @@
     python tools/evaluate_folder.py results/ data/rain100l/test/norain --pairing prefix rain- norain-
 
 Any program can have written the derained images. The tool compares each derained image with its clean image. It prints
-the scores of each image, and the means over all images. The scores are the same as those of tools/test.py.
-docs/en/metrics.md defines them.
+the scores of each image, and the means over all images. Images with 16 bits are compared without rounding to 8 bits.
+The scores are the same as those of tools/test.py. docs/en/metrics.md defines them.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
 from mmderain.evaluation import PROTOCOLS, UNROUNDED, measure
 from mmderain.evaluation.metrics import write_scores
-from mmderain.io.image import list_images, read_image
+from mmderain.io.image import decode_image, list_images
 
 #: Protocols that work on image files. The other protocols need the values of the network before they are rounded.
 FILE_PROTOCOLS = [protocol for protocol in PROTOCOLS if protocol not in UNROUNDED]
@@ -63,7 +63,7 @@ def main(args: argparse.Namespace) -> None:
     with keep_cpu_memory():
         for pred_path, gt_path in pairs:
             path, name = args.pred / pred_path, pred_path.as_posix()
-            pred, gt = read_image(path), read_image(args.gt / gt_path)
+            pred, gt = decode_image(path).to_levels(), decode_image(args.gt / gt_path).to_levels()
             scores = {p + label: measure(pred, gt, p, args.crop_border, str(path)) for p in args.protocols}
             results.append((name, scores))
             print(name, *(f'{key} {value:.4f}' for key, value in scores.items()), sep='  ')

@@ -9,6 +9,7 @@ import select
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from typing import Any
 
 from mmderain.errors import InputError, Stopped
@@ -88,6 +89,7 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
         @functools.wraps(run)
         def main(argv: Sequence[str] | None = None) -> int:
             show_traceback = False
+            original = make_output_robust()
             try:
                 args = parse_args(argv)
                 show_traceback = getattr(args, 'traceback', False)
@@ -109,6 +111,7 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
                 return 1
             finally:
                 flush_output()
+                restore_output(original)
 
         return main
 
@@ -138,6 +141,28 @@ def message(error: Exception) -> str:
     if text.startswith('Caught '):
         text = text.rstrip('\n').rsplit(f'{type(error).__name__}: ', 1)[-1]
     return text
+
+
+def make_output_robust() -> dict[TextIOWrapper, str]:
+    """Print characters that the console cannot show as escape sequences, instead of ending the program.
+
+    The name of a file can contain any bytes, and many consoles cannot show all characters.
+
+    Returns:
+        The output streams with their original handling of errors, for :func:`restore_output`.
+    """
+    original = {}
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors in ('strict', 'surrogateescape'):
+            original[stream] = stream.errors
+            stream.reconfigure(errors='backslashreplace')
+    return original
+
+
+def restore_output(original: dict[TextIOWrapper, str]) -> None:
+    """Undo :func:`make_output_robust`."""
+    for stream, errors in original.items():
+        stream.reconfigure(errors=errors)
 
 
 def output_is_open() -> bool:

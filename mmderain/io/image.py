@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mmderain.errors import InputError, UnreadableImageError
 
-from .decoded_image import DecodedImage
+from .decoded_image import DecodedImage, to_levels
 from .decoding import decode_pixels, image_from_pillow
 from .encoding import encode_image
 from .files import atomic_write
@@ -32,6 +32,8 @@ __all__ = [
     'image_size',
     'list_images',
     'read_image',
+    'to_bgr',
+    'to_bgr_levels',
     'to_bgr_uint8',
     'to_rgb_tensor',
     'write_image',
@@ -157,6 +159,28 @@ def to_bgr_uint8(img: Tensor) -> np.ndarray:
 
     The function does not detect NaN. The caller must check for NaN.
     """
+    return to_bgr(img, 8)
+
+
+def to_bgr(img: Tensor, bits: int) -> np.ndarray:
+    """Convert RGB float (3, H, W) in [0, 1] to BGR (H, W, 3), uint8 for 8 bits and uint16 for 16 bits.
+
+    The values are clipped, scaled and rounded as in :func:`to_bgr_uint8`.
+    """
+    dtype = np.uint8 if bits == 8 else np.uint16
     # clamp() makes the only float32 copy of the image. The next steps work in place, because images may be large.
-    levels = img.detach().float().clamp(0, 1).mul_(255).round_().byte().cpu().numpy()
+    levels = img.detach().float().clamp(0, 1).mul_(2**bits - 1).round_().cpu().numpy().astype(dtype)
     return np.ascontiguousarray(levels.transpose(1, 2, 0)[..., ::-1])
+
+
+def to_bgr_levels(img: Tensor, bits: int) -> np.ndarray:
+    """Convert RGB float (3, H, W) in [0, 1] to BGR (H, W, 3) in 0..255.
+
+    The values are those of an image that was written to a file and read again.
+
+    Args:
+        img: the image.
+        bits: number of bits of each channel of the file. With 8, the result is uint8. With 16, it is float32, and its
+            values are multiples of 255 / 65535.
+    """
+    return to_levels(to_bgr(img, bits))

@@ -4,7 +4,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmderain.errors import InputError
-from mmderain.io.image import read_image
+from mmderain.io.image import decode_image
 from mmderain.registry import TRANSFORMS
 
 
@@ -15,8 +15,9 @@ class LoadPairedImages(BaseTransform):
     Required key: ``img_path``. A pair of two files also requires ``gt_path``, the path of the clean file. If one file
     contains both images, ``clean_half`` is required instead, with the value ``'left'`` or ``'right'``.
 
-    Added keys: ``img``, BGR uint8 (H, W, 3); ``ori_shape`` and ``img_shape``, both (H, W); for a pair also ``gt_img``,
-    BGR uint8 (H, W, 3).
+    Added keys: ``img``, BGR (H, W, 3) in 0..255; ``ori_shape`` and ``img_shape``, both (H, W); ``img_bits``, the number
+    of bits of each channel of the file, 8 or 16; for a pair also ``gt_img``, like ``img``, and ``gt_bits``. Images have
+    the dtype uint8. Images with 16 bits have the dtype float32, and are not rounded to 8 bits.
 
     Raises:
         FileNotFoundError: a file does not exist.
@@ -26,9 +27,9 @@ class LoadPairedImages(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Return the results with the loaded images."""
-        img = read_image(results['img_path'])
+        img, results['img_bits'] = _load(results['img_path'])
         if 'gt_path' in results:
-            gt_img = read_image(results['gt_path'])
+            gt_img, results['gt_bits'] = _load(results['gt_path'])
             if img.shape != gt_img.shape:
                 raise InputError(
                     f'{results["img_path"]} is {img.shape[0]}x{img.shape[1]}, but its clean partner '
@@ -44,6 +45,13 @@ class LoadPairedImages(BaseTransform):
             left, right = np.split(img, 2, axis=1)
             img, gt_img = (right, left) if results['clean_half'] == 'left' else (left, right)
             img, results['gt_img'] = np.ascontiguousarray(img), np.ascontiguousarray(gt_img)
+            results['gt_bits'] = results['img_bits']
         results['img'] = img
         results['ori_shape'] = results['img_shape'] = img.shape[:2]
         return results
+
+
+def _load(path: str) -> tuple[np.ndarray, int]:
+    """Read an image, BGR (H, W, 3) in 0..255, and return it with the number of bits of each channel."""
+    decoded = decode_image(path)
+    return decoded.to_levels(), 8 * decoded.bgr.dtype.itemsize
