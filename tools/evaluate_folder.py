@@ -31,7 +31,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = CommandParser(__doc__)
     parser.add_argument('pred', type=Path, metavar='DERAINED', help='folder of derained images')
     parser.add_argument('gt', type=Path, metavar='CLEAN', help='folder of clean images')
-    parser.add_argument('--pairing', nargs='+', default=['same_name'], metavar='RULE', help=PAIRING_HELP)
+    parser.add_argument('--pairing', nargs='+', type=str, default=['same_name'], metavar='RULE', help=PAIRING_HELP)
     parser.add_argument(
         '--protocols',
         nargs='+',

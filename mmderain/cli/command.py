@@ -10,10 +10,11 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any
 
 from mmderain.errors import InputError, Stopped
-from mmderain.io import use_safe_loading
+from mmderain.io import expand_pattern, use_safe_loading
 from mmderain.io.cache import trusting_unhashed
 
 #: Exit statuses after Ctrl+C and after a closed pipe: 128 + the number of the signal, as in a shell.
@@ -46,6 +47,16 @@ class CommandParser(argparse.ArgumentParser):
             help='show the whole traceback of an error, not only its message',
         )
         self._is_intermixed = False
+        # These functions convert the values of arguments without a type, and of those with the type Path. An argument
+        # that accepts an empty text has the type str.
+        self.register('type', None, text_argument)
+        self.register('type', Path, path_argument)
+
+    def add_subparsers(self, **options: Any) -> argparse._SubParsersAction:
+        """Add sub-commands. Only the parser of the sub-command checks its arguments."""
+        action = super().add_subparsers(**options)
+        action.type = str
+        return action
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse arguments as argparse does, and also find an optional positional argument after an option.
@@ -60,6 +71,37 @@ class CommandParser(argparse.ArgumentParser):
             return self.parse_known_intermixed_args(args, namespace)
         finally:
             self._is_intermixed = False
+
+
+def text_argument(text: str) -> str:
+    """Return a command line argument unchanged, after checking that it is not empty.
+
+    An empty path would mean the current folder. A typical cause is a shell variable that is not set, as in
+    ``mmderain derain "$PHOTOS" --out derained``.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError('found an empty text; check that all shell variables in the command are set')
+    return text
+
+
+def path_argument(text: str) -> Path:
+    """Return a command line argument as a path, after checking that it is not empty."""
+    return Path(text_argument(text))
+
+
+class ExpandPatterns(argparse.Action):
+    """Replace patterns such as ``*.jpg`` by the names of the matching files, as most shells do."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Store the names in the namespace, with the type of the argument."""
+        found = [type(value)(path) for value in values or () for path in expand_pattern(str(value))]
+        setattr(namespace, self.dest, found)
 
 
 def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) -> Callable:

@@ -18,7 +18,7 @@ from mmderain.apis import DerainInferencer
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.io.image_header import MAX_PIXELS
 
-from .command import print_failure
+from .command import ExpandPatterns, print_failure
 from .options import (
     add_device_option,
     add_existing_option,
@@ -35,6 +35,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         'inputs',
         nargs='+',
+        action=ExpandPatterns,
         metavar='INPUT',
         help='image file, video file, or folder. All images and videos in a folder and in its sub-folders are derained',
     )
