@@ -121,7 +121,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
     text = 'small images from your own rain-free photographs'
     src = 'image files and folders of image files'
-    own = add('photographs', photographs.__doc__, text, prepare_photographs, src, **several)
+    own = add('photographs', photographs.__doc__, text, prepare_photographs, src, nargs='+', action=ExpandPatterns)
     text = 'largest length of the shorter side of the written images (default: 400 px)'
     own.add_argument('--side', type=int, default=400, metavar='PX', help=text)
     text = 'leave out the photographs with these file names (without suffix)'
