@@ -1,10 +1,14 @@
-"""The transform that loads images."""
+"""The transforms that load images."""
 
+from typing import Any
+
+import mmcv.transforms
 import numpy as np
 from mmcv.transforms import BaseTransform
+from mmengine import fileio
 
 from mmderain.errors import InputError
-from mmderain.io.image import decode_image
+from mmderain.io.image import decode_image, decode_image_bytes
 from mmderain.registry import TRANSFORMS
 
 
@@ -55,3 +59,39 @@ def _load(path: str) -> tuple[np.ndarray, int]:
     """Read an image, BGR (H, W, 3) in 0..255, and return it with the number of bits of each channel."""
     decoded = decode_image(path)
     return decoded.to_levels(), 8 * decoded.bgr.dtype.itemsize
+
+
+@TRANSFORMS.register_module()
+class LoadImageFromFile(mmcv.transforms.LoadImageFromFile):
+    """Load an image like mmcv's transform of this name, but with the readers of mmderain.
+
+    It is for pipelines of mmdet and mmseg. The image has the same pixels as in all other parts of mmderain. The
+    transform of mmcv ignores the orientation of some formats and rounds 16 bits down. It also reads damaged files
+    without an error.
+
+    Args:
+        options: arguments of mmcv's transform. ``color_type`` must be ``'color'``, and ``imdecode_backend`` has no
+            effect.
+
+    Raises:
+        InputError: ``color_type`` has another value. The transform raises it if an image cannot be read.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if self.color_type != 'color':
+            raise InputError(f"mmderain.LoadImageFromFile: color_type must be 'color', found {self.color_type!r}")
+
+    def transform(self, results: dict) -> dict | None:
+        """Return the results with ``img``, BGR uint8 (H, W, 3), ``img_shape`` and ``ori_shape``."""
+        path = results['img_path']
+        try:
+            content = fileio.get(path, backend_args=self.backend_args)
+            img = decode_image_bytes(content, str(path)).to_uint8()
+        except (OSError, InputError):
+            if self.ignore_empty:
+                return None
+            raise
+        results['img'] = img.astype(np.float32) if self.to_float32 else img
+        results['img_shape'] = results['ori_shape'] = img.shape[:2]
+        return results
