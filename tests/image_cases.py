@@ -40,7 +40,7 @@ class Case:
 
 
 SUFFIXES = {'PNG': '.png', 'JPEG': '.jpg', 'TIFF': '.tif', 'BMP': '.bmp', 'WebP': '.webp', 'GIF': '.gif'}
-SUFFIXES |= {'PPM, PGM, PBM': '.ppm', 'JPEG 2000': '.jp2', 'AVIF': '.avif'}
+SUFFIXES |= {'PPM, PGM, PBM': '.ppm', 'JPEG 2000': '.jp2', 'AVIF': '.avif', 'Sun raster': '.ras', 'DIB': '.dib'}
 _JP2 = (cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000)
 #: A smooth image for the formats with loss.
 SMOOTH = cv2.GaussianBlur(RGB8, (0, 0), 4)
@@ -202,6 +202,10 @@ CASES = [
     ),
     Case('BMP', '1 bit', lambda: saved(Image.fromarray(_BITS > 0), 'BMP'), _BITS * 255),
     Case('BMP', 'palette', lambda: saved(_QUANTIZED, 'BMP'), _PALETTE[_INDICES], tolerance=2),
+    Case('DIB', 'RGB 8', lambda: saved(RGB8, 'DIB'), RGB8),
+    Case('DIB', 'RGBA 8', lambda: saved(PIXELS['RGBA 8'], 'DIB'), PIXELS['RGBA 8']),
+    Case('Sun raster', 'gray 8', lambda: encoded(RGB8[..., 1], '.ras'), RGB8[..., 1]),
+    Case('Sun raster', 'RGB 8', lambda: encoded(RGB8, '.ras'), RGB8),
     Case('WebP', 'RGB 8', lambda: saved(RGB8, 'WEBP', lossless=True), RGB8),
     Case('WebP', 'RGBA 8', lambda: saved(PIXELS['RGBA 8'], 'WEBP', lossless=True, exact=True), PIXELS['RGBA 8']),
     Case('GIF', 'palette', lambda: saved(_QUANTIZED, 'GIF'), _PALETTE[_INDICES], tolerance=2),
@@ -266,3 +270,33 @@ CASES = [
         tolerance=130,
     ),
 ]
+
+
+#: Columns of the table in docs/en/formats.md.
+COLUMNS = [*PIXELS, 'palette', 'palette+alpha', '1 bit']
+
+
+def table() -> str:
+    """Return the table of the formats, and the list of the other kinds."""
+    cells = {(case.format, case.kind): case for case in CASES}
+
+    def cell(row: str, column: str) -> str:
+        case = cells.get((row, column))
+        if case is None or case.pixels is None:
+            return '–' if case is None else 'refused'
+        return {'palette': 'RGB', 'palette+alpha': 'RGBA', '1 bit': 'gray 8'}.get(column, 'kept')
+
+    lines = ['| | ' + ' | '.join(COLUMNS) + ' |', '|---' * (len(COLUMNS) + 1) + '|']
+    lines += [f'| {row} | ' + ' | '.join(cell(row, column) for column in COLUMNS) + ' |' for row in SUFFIXES]
+    lines += ['', '| format | other kinds | result |', '|---|---|---|']
+    for case in CASES:
+        if case.kind not in COLUMNS:
+            pixels = case.pixels
+            if pixels is None:
+                result = f'refused: "{case.refusal}"'
+            else:
+                channels = {2: 'gray', 3: 'RGB'}[pixels.ndim] if pixels.ndim == 2 or pixels.shape[2] == 3 else ''
+                channels = channels or {2: 'gray+alpha', 4: 'RGBA'}[pixels.shape[2]]
+                result = f'{channels} {8 * pixels.dtype.itemsize}'
+            lines.append(f'| {case.format} | {case.kind} | {result} |')
+    return '\n'.join(lines)

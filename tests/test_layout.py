@@ -35,7 +35,9 @@ FILES = subprocess.run(['git', 'ls-files', '*.py'], cwd=ROOT, capture_output=Tru
 LAYERS = ['errors', 'version', 'compat', 'registry', 'structures', 'io', 'evaluation', 'visualization', 'rain']
 LAYERS += ['datasets', 'models', 'hub', 'apis', 'engine', 'perception', 'web', 'cli']
 #: Finds calls that read, write or replace files. Only mmderain/io may use them.
-FILE_ACCESS = re.compile(r'cv2\.(imread|imwrite|imdecode|imencode)|mmcv\.(imread|imwrite)|os\.replace|VideoWriter\(')
+FILE_ACCESS = re.compile(
+    r'cv2\.(imread|imwrite|imdecode|imencode)|mmcv\.(imread|imwrite)|Image\.open\(|os\.replace|VideoWriter\('
+)
 
 pytestmark = pytest.mark.skipif(not FILES, reason='needs a git checkout')
 

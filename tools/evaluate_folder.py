@@ -9,6 +9,7 @@ The scores are the same as those of tools/test.py. docs/en/metrics.md defines th
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
 from mmderain.evaluation import PROTOCOLS, UNROUNDED, measure
 from mmderain.evaluation.metrics import write_scores
-from mmderain.io.image import decode_image, list_images
+from mmderain.io.folders import iter_images, skipped_by_suffix
+from mmderain.io.image import decode_image
 
 #: Protocols that work on image files. The other protocols need the values of the network before they are rounded.
 FILE_PROTOCOLS = [protocol for protocol in PROTOCOLS if protocol not in UNROUNDED]
@@ -84,8 +86,8 @@ def find_pairs(args: argparse.Namespace) -> list[tuple[Path, Path]]:
     for folder in (args.pred, args.gt):
         if not folder.is_dir():
             raise FileNotFoundError(f'{folder}: no such folder')
-    clean = list_images(args.gt)
-    pairs, foreign, alone = pair_by_name(list_images(args.pred), clean, pairing)
+    clean, derained = find_images(args.gt), find_images(args.pred)
+    pairs, foreign, alone = pair_by_name(derained, clean, pairing)
     if alone or not pairs:
         examples = [path.as_posix() for path in (alone or foreign)[:3]]
         raise InputError(
@@ -101,6 +103,15 @@ def find_pairs(args: argparse.Namespace) -> list[tuple[Path, Path]]:
             'them'
         )
     return pairs
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Return the images in a folder, and print how many other files it contains."""
+    skipped: Counter[str] = Counter()
+    images = list(iter_images(folder, skipped=skipped))
+    if text := skipped_by_suffix(skipped):
+        print(f'{folder}: {text}')
+    return images
 
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import random
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmderain.errors import InputError, UnreadableImageError
-from mmderain.io.image import list_images
+from mmderain.io.folders import iter_images, skipped_by_suffix
 
 from .samplers import SeededIndex
 
@@ -143,9 +144,12 @@ class DerainDataset(BaseDataset):
                 and the texts in ``source``.
         """
         folder = self.folder(key)
-        files = list_images(folder) if folder.is_dir() else []
+        skipped: Counter[str] = Counter()
+        files = list(iter_images(folder, skipped=skipped)) if folder.is_dir() else []
         if not files:
             raise FileNotFoundError(self._missing_message(folder))
+        if text := skipped_by_suffix(skipped):
+            print_log(f'{folder}: {text}', 'current')
         return files
 
     def _missing_message(self, folder: Path) -> str:

@@ -75,3 +75,12 @@ def test_a_pair_of_8_and_16_bits(folders):
     mixed = [torch.zeros(3, 4, 4, dtype=torch.uint8), torch.full((3, 4, 4), 127.5)]
     batch = DerainDataPreprocessor()(dict(inputs=mixed))['inputs']
     assert batch.dtype == torch.float32 and batch[1].unique().tolist() == [0.5]
+
+
+def test_evaluate_folder_prints_what_it_passes_over(folders, capsys):
+    for name in ('b.xyz', 'c.xyz', 'note.txt', '.ipynb_checkpoints/a.png'):
+        (folders / 'pred' / name).parent.mkdir(exist_ok=True)
+        (folders / 'pred' / name).touch()
+    assert load_tool('evaluate_folder').main([str(folders / 'pred'), str(folders / 'gt')]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f'{folders / "pred"}: skipped 3 files: 2 .xyz, 1 .txt' and lines[-1].startswith('mean of 1  ')
