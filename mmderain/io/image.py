@@ -20,7 +20,7 @@ from .encoding import encode_image
 from .files import atomic_write
 from .folders import list_images
 from .image_formats import IMAGE_SUFFIXES
-from .image_header import MAX_PIXELS, is_cut_jpeg, read_header
+from .image_header import MAX_PIXELS, ImageHeader, is_cut_jpeg, read_header
 
 __all__ = [
     'IMAGE_SUFFIXES',
@@ -71,9 +71,9 @@ def decode_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> DecodedImage
             or a bit depth that is not supported. docs/en/formats.md lists what is supported.
     """
     with _open_image(path) as file:
-        read_header(file, path, max_pixels)  # refuses too large images before the whole file is read
+        header = read_header(file, path, max_pixels)  # refuses too large images before the whole file is read
         file.seek(0)
-        return decode_image_bytes(file.read(), str(path), max_pixels)
+        return _decode(file.read(), header, str(path))
 
 
 def decode_image_bytes(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> DecodedImage:
@@ -87,7 +87,10 @@ def decode_image_bytes(content: bytes, name: str, max_pixels: int = MAX_PIXELS) 
     Raises:
         InputError: see :func:`decode_image`.
     """
-    header = read_header(io.BytesIO(content), name, max_pixels)
+    return _decode(content, read_header(io.BytesIO(content), name, max_pixels), name)
+
+
+def _decode(content: bytes, header: ImageHeader, name: str) -> DecodedImage:
     if is_cut_jpeg(content):
         raise UnreadableImageError(f'{name}: the end of the file is missing. Replace or remove the file.')
     return decode_pixels(content, header, name)

@@ -161,9 +161,12 @@ def tiff_problem(tags: TiffTags) -> str | None:
 def needs_opencv(tags: TiffTags) -> bool:
     """Return whether only OpenCV decodes the pixels correctly.
 
-    Pillow reduces 16-bit colors to 8 bits, and removes a fourth channel that is not marked as alpha.
+    Pillow reduces 16-bit colors to 8 bits, does not invert min-is-white images with 16 bits, and removes a fourth
+    channel that is not marked as alpha. It decodes more compressions than OpenCV.
     """
-    return max(tags.bits) == 16 or bool(tags.extra_channels and tags.extra in (UNSPECIFIED, PREMULTIPLIED))
+    if max(tags.bits) == 16:
+        return tags.photometric != BLACK_IS_ZERO
+    return bool(tags.extra_channels and tags.extra in (UNSPECIFIED, PREMULTIPLIED))
 
 
 def without_rendering(content: bytes, tags: TiffTags) -> bytes:
