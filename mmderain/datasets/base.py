@@ -39,6 +39,11 @@ def seeded(index: SeededIndex) -> Iterator[None]:
         np.random.set_state(states[1])
 
 
+def log(text: str, level: int = logging.INFO) -> None:
+    """Write a text to the log. Bytes of file names that are no text are written as escape sequences."""
+    print_log(text.encode('utf-8', 'backslashreplace').decode(), 'current', level)
+
+
 class DerainDataset(BaseDataset):
     """Base class of data sets whose items are image files in folders.
 
@@ -90,7 +95,7 @@ class DerainDataset(BaseDataset):
             try:
                 return self._run_pipeline(idx, offset)
             except (OSError, UnreadableImageError) as error:
-                print_log(f'{error}; training continues with the next item', 'current', logging.WARNING)
+                log(f'{error}; training continues with the next item', logging.WARNING)
                 last = error
         raise InputError(f'{self.folder("img")}: none of the {len(self)} items can be read; the last error: {last}')
 
@@ -149,7 +154,7 @@ class DerainDataset(BaseDataset):
         if not files:
             raise FileNotFoundError(self._missing_message(folder))
         if text := skipped_by_suffix(skipped):
-            print_log(f'{folder}: {text}', 'current')
+            log(f'{folder}: {text}')
         return files
 
     def _missing_message(self, folder: Path) -> str:

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.logging import print_log
-
 from mmderain.errors import InputError
 from mmderain.io.files import read_lines
 from mmderain.io.image import image_size
 from mmderain.registry import DATASETS
 
-from .base import DerainDataset
+from .base import DerainDataset, log
 from .pairing import pair_by_name
 
 
@@ -138,10 +136,9 @@ class PairedImageDataset(DerainDataset):
                 f'{[p.as_posix() for p in foreign[:3]]}; set `pairing` to the rule of this data set'
             )
         if foreign:
-            print_log(
+            log(
                 f'{img_folder}: skipped {len(foreign)} files whose names do not match the pairing rule '
-                f'{self.pairing!r}, for example {foreign[0].as_posix()}',
-                'current',
+                f'{self.pairing!r}, for example {foreign[0].as_posix()}'
             )
         return [
             dict(img_path=str(img_folder / img), gt_path=str(gt_folder / gt), name=img.as_posix()) for img, gt in pairs
