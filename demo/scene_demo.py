@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmderain.apis import trained_derainer
-from mmderain.cli.command import CommandParser, command
+from mmderain.cli.command import CommandParser, ExpandPatterns, command
 from mmderain.cli.libraries import quiet_libraries
 from mmderain.cli.options import add_model_options, add_rain_options, checkpoint_file, rain_or_none
 from mmderain.cli.scene import print_scenes
@@ -34,6 +34,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         'images',
         nargs='*',
+        action=ExpandPatterns,
         type=Path,
         default=frames,
         help='clean images or, with --rain none, rainy images (default: the four frames in demo/street)',

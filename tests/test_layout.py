@@ -16,6 +16,7 @@ LONG_FILES = {
     'tools/prepare_dataset.py': 'one program: a short function and the options of each data set',
     'tools/dev/gpu_queue.py': 'one program: its steps, and the code that limits each step to nine minutes',
     'tools/dev/training_queue.py': 'one program: the queue and its seven commands',
+    'tests/image_cases.py': 'one table: the kinds of image files, with their pixels',
     'tests/test_apis/test_inferencer.py': 'tests of one class',
     'tests/test_cli.py': 'tests of the parts that all commands share',
     'tests/test_configs.py': 'tests of all configs, with the lists of their names',
@@ -34,7 +35,9 @@ FILES = subprocess.run(['git', 'ls-files', '*.py'], cwd=ROOT, capture_output=Tru
 LAYERS = ['errors', 'version', 'compat', 'registry', 'structures', 'io', 'evaluation', 'visualization', 'rain']
 LAYERS += ['datasets', 'models', 'hub', 'apis', 'engine', 'perception', 'integrations', 'web', 'cli']
 #: Finds calls that read, write or replace files. Only mmderain/io may use them.
-FILE_ACCESS = re.compile(r'cv2\.(imread|imwrite|imdecode|imencode)|mmcv\.(imread|imwrite)|os\.replace|VideoWriter\(')
+FILE_ACCESS = re.compile(
+    r'cv2\.(imread|imwrite|imdecode|imencode)|mmcv\.(imread|imwrite)|Image\.open\(|os\.replace|VideoWriter\('
+)
 
 pytestmark = pytest.mark.skipif(not FILES, reason='needs a git checkout')
 

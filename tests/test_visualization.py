@@ -56,3 +56,12 @@ def test_panel_is_written_to_tensorboard(tmp_path):
     assert image.step == 5
     shown = mmcv.imfrombytes(image.encoded_image_string)[..., ::-1]
     assert (shown == drawn).all() and torch.is_tensor(sample().pred_img)
+
+
+def test_panels_of_images_with_any_name_are_written(tmp_path):
+    visualizer = build(tmp_path, 'LocalVisBackend')
+    for name in ('bytes\udcff', 'two words', 'ä' * 120, '雨/' + 'x' * 250):
+        visualizer.add_datasample(f'val_{name}', smooth_image(30, 40), sample(), step=3)
+    written = sorted(path.name for path in tmp_path.rglob('*.png'))
+    expected = ['val_bytes__3.png', 'val_two_words_3.png', f'{"ä" * 100}_3.png', f'{"x" * 200}_3.png']
+    assert written == sorted(expected)

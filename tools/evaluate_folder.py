@@ -3,12 +3,13 @@
     python tools/evaluate_folder.py results/ data/rain100l/test/norain --pairing prefix rain- norain-
 
 Any program can have written the derained images. The tool compares each derained image with its clean image. It prints
-the scores of each image, and the means over all images. The scores are the same as those of tools/test.py.
-docs/en/metrics.md defines them.
+the scores of each image, and the means over all images. Images with 16 bits are compared without rounding to 8 bits.
+The scores are the same as those of tools/test.py. docs/en/metrics.md defines them.
 """
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
 from mmderain.evaluation import PROTOCOLS, UNROUNDED, measure
 from mmderain.evaluation.metrics import write_scores
-from mmderain.io.image import list_images, read_image
+from mmderain.io.folders import iter_images, skipped_by_suffix
+from mmderain.io.image import decode_image
 
 #: Protocols that work on image files. The other protocols need the values of the network before they are rounded.
 FILE_PROTOCOLS = [protocol for protocol in PROTOCOLS if protocol not in UNROUNDED]
@@ -31,7 +33,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = CommandParser(__doc__)
     parser.add_argument('pred', type=Path, metavar='DERAINED', help='folder of derained images')
     parser.add_argument('gt', type=Path, metavar='CLEAN', help='folder of clean images')
-    parser.add_argument('--pairing', nargs='+', default=['same_name'], metavar='RULE', help=PAIRING_HELP)
+    parser.add_argument('--pairing', nargs='+', type=str, default=['same_name'], metavar='RULE', help=PAIRING_HELP)
     parser.add_argument(
         '--protocols',
         nargs='+',
@@ -63,7 +65,7 @@ def main(args: argparse.Namespace) -> None:
     with keep_cpu_memory():
         for pred_path, gt_path in pairs:
             path, name = args.pred / pred_path, pred_path.as_posix()
-            pred, gt = read_image(path), read_image(args.gt / gt_path)
+            pred, gt = decode_image(path).to_levels(), decode_image(args.gt / gt_path).to_levels()
             scores = {p + label: measure(pred, gt, p, args.crop_border, str(path)) for p in args.protocols}
             results.append((name, scores))
             print(name, *(f'{key} {value:.4f}' for key, value in scores.items()), sep='  ')
@@ -84,8 +86,8 @@ def find_pairs(args: argparse.Namespace) -> list[tuple[Path, Path]]:
     for folder in (args.pred, args.gt):
         if not folder.is_dir():
             raise FileNotFoundError(f'{folder}: no such folder')
-    clean = list_images(args.gt)
-    pairs, foreign, alone = pair_by_name(list_images(args.pred), clean, pairing)
+    clean, derained = find_images(args.gt), find_images(args.pred)
+    pairs, foreign, alone = pair_by_name(derained, clean, pairing)
     if alone or not pairs:
         examples = [path.as_posix() for path in (alone or foreign)[:3]]
         raise InputError(
@@ -101,6 +103,15 @@ def find_pairs(args: argparse.Namespace) -> list[tuple[Path, Path]]:
             'them'
         )
     return pairs
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Return the images in a folder, and print how many other files it contains."""
+    skipped: Counter[str] = Counter()
+    images = list(iter_images(folder, skipped=skipped))
+    if text := skipped_by_suffix(skipped):
+        print(f'{folder}: {text}')
+    return images
 
 
 if __name__ == '__main__':

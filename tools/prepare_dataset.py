@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from mmderain.cli.command import CommandParser, command
+from mmderain.cli.command import CommandParser, ExpandPatterns, command
 from mmderain.cli.options import positive_int
 from mmderain.datasets.converters import bdd100k, camvid, photographs, real_rain, street_video, voc
 from mmderain.datasets.preparation import (
@@ -109,11 +109,19 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         add(name, voc.__doc__, text, prepare_voc, source)
 
     text = 'real rainy images, which have no clean images'
-    add('real_rain', real_rain.__doc__, text, prepare_real_rain, 'folders with rainy images', nargs='+')
+    add(
+        'real_rain',
+        real_rain.__doc__,
+        text,
+        prepare_real_rain,
+        'folders with rainy images',
+        nargs='+',
+        action=ExpandPatterns,
+    )
 
     text = 'small images from your own rain-free photographs'
     src = 'image files and folders of image files'
-    own = add('photographs', photographs.__doc__, text, prepare_photographs, src, nargs='+')
+    own = add('photographs', photographs.__doc__, text, prepare_photographs, src, nargs='+', action=ExpandPatterns)
     text = 'largest length of the shorter side of the written images (default: 400 px)'
     own.add_argument('--side', type=int, default=400, metavar='PX', help=text)
     text = 'leave out the photographs with these file names (without suffix)'

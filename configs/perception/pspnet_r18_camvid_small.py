@@ -6,7 +6,7 @@ model = dict(
     auxiliary_head=dict(num_classes=11, ignore_index=11),
 )
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='mmderain.LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     dict(type='Resize', scale=(240, 180), keep_ratio=False),
     dict(type='RandomFlip', prob=0.5),
@@ -14,7 +14,7 @@ train_pipeline = [
     dict(type='PackSegInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='mmderain.LoadImageFromFile'),
     dict(type='Resize', scale=(240, 180), keep_ratio=False),
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs'),

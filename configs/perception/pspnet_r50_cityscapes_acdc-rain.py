@@ -4,7 +4,7 @@
 # and https://github.com/lhoyer/HRDA/blob/master/mmseg/datasets/acdc.py
 _base_ = 'mmseg::pspnet/pspnet_r50-d8_4xb2-80k_cityscapes-512x1024.py'
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='mmderain.LoadImageFromFile'),
     dict(type='Resize', scale=(1920, 1080), keep_ratio=True),
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs'),

@@ -24,7 +24,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         'pattern',
         nargs='?',
-        default='',
         metavar='TEXT',
         help='only files whose name contains this text (default: all files)',
     )
@@ -33,6 +32,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """List or delete the files."""
+    args.pattern = args.pattern or ''
     if args.action == 'clear':
         _print_deleted(clear_cache(args.pattern))
     elif args.action == 'forget':

@@ -9,10 +9,12 @@ import select
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Any
 
 from mmderain.errors import InputError, Stopped
-from mmderain.io import use_safe_loading
+from mmderain.io import expand_pattern, use_safe_loading
 from mmderain.io.cache import trusting_unhashed
 
 #: Exit statuses after Ctrl+C and after a closed pipe: 128 + the number of the signal, as in a shell.
@@ -45,6 +47,16 @@ class CommandParser(argparse.ArgumentParser):
             help='show the whole traceback of an error, not only its message',
         )
         self._is_intermixed = False
+        # These functions convert the values of arguments without a type, and of those with the type Path. An argument
+        # that accepts an empty text has the type str.
+        self.register('type', None, text_argument)
+        self.register('type', Path, path_argument)
+
+    def add_subparsers(self, **options: Any) -> argparse._SubParsersAction:
+        """Add sub-commands. Only the parser of the sub-command checks its arguments."""
+        action = super().add_subparsers(**options)
+        action.type = str
+        return action
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse arguments as argparse does, and also find an optional positional argument after an option.
@@ -59,6 +71,37 @@ class CommandParser(argparse.ArgumentParser):
             return self.parse_known_intermixed_args(args, namespace)
         finally:
             self._is_intermixed = False
+
+
+def text_argument(text: str) -> str:
+    """Return a command line argument unchanged, after checking that it is not empty.
+
+    An empty path would mean the current folder. A typical cause is a shell variable that is not set, as in
+    ``mmderain derain "$PHOTOS" --out derained``.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError('found an empty text; check that all shell variables in the command are set')
+    return text
+
+
+def path_argument(text: str) -> Path:
+    """Return a command line argument as a path, after checking that it is not empty."""
+    return Path(text_argument(text))
+
+
+class ExpandPatterns(argparse.Action):
+    """Replace patterns such as ``*.jpg`` by the names of the matching files, as most shells do."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Store the names in the namespace, with the type of the argument."""
+        found = [type(value)(path) for value in values or () for path in expand_pattern(str(value))]
+        setattr(namespace, self.dest, found)
 
 
 def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) -> Callable:
@@ -88,6 +131,7 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
         @functools.wraps(run)
         def main(argv: Sequence[str] | None = None) -> int:
             show_traceback = False
+            original = make_output_robust()
             try:
                 args = parse_args(argv)
                 show_traceback = getattr(args, 'traceback', False)
@@ -109,6 +153,7 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
                 return 1
             finally:
                 flush_output()
+                restore_output(original)
 
         return main
 
@@ -138,6 +183,28 @@ def message(error: Exception) -> str:
     if text.startswith('Caught '):
         text = text.rstrip('\n').rsplit(f'{type(error).__name__}: ', 1)[-1]
     return text
+
+
+def make_output_robust() -> dict[TextIOWrapper, str]:
+    """Print characters that the console cannot show as escape sequences, instead of ending the program.
+
+    The name of a file can contain any bytes, and many consoles cannot show all characters.
+
+    Returns:
+        The output streams with their original handling of errors, for :func:`restore_output`.
+    """
+    original = {}
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors in ('strict', 'surrogateescape'):
+            original[stream] = stream.errors
+            stream.reconfigure(errors='backslashreplace')
+    return original
+
+
+def restore_output(original: dict[TextIOWrapper, str]) -> None:
+    """Undo :func:`make_output_robust`."""
+    for stream, errors in original.items():
+        stream.reconfigure(errors=errors)
 
 
 def output_is_open() -> bool:

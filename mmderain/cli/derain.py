@@ -39,7 +39,7 @@ from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
 from mmderain.io.image_header import MAX_PIXELS
 
-from .command import print_failure
+from .command import ExpandPatterns, print_failure
 from .launchers import choose_shard, own_device, wait_for_other_processes
 from .options import (
     add_device_option,
@@ -58,6 +58,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         'inputs',
         nargs='+',
+        action=ExpandPatterns,
         metavar='INPUT',
         help='image file, video file, or folder. All images and videos in a folder and in its sub-folders are derained',
     )

@@ -10,7 +10,7 @@ from mmderain.perception.scene import show_scenes
 from mmderain.perception.task import load_task_model
 from mmderain.rain import parse_rain
 
-from .command import print_failure
+from .command import ExpandPatterns, print_failure
 from .libraries import quiet_libraries
 from .options import (
     add_device_option,
@@ -44,7 +44,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
             doc=DOC.format(kind=kind, command=command),
             help=f'show the predictions of a {kind} for the clean, the rainy and the derained version of an image',
         )
-        parser.add_argument('inputs', nargs='+', metavar='INPUT', help='image file, or folder of image files')
+        parser.add_argument(
+            'inputs',
+            nargs='+',
+            action=ExpandPatterns,
+            metavar='INPUT',
+            help='image file, or folder of image files',
+        )
         parser.add_argument('--out', required=True, metavar='FOLDER', help='folder for the figures (required)')
         add_existing_option(parser)
         add_rain_options(parser, 'heavy:2')

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import random
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmderain.errors import InputError, UnreadableImageError
-from mmderain.io.image import list_images
+from mmderain.io.folders import iter_images, skipped_by_suffix
 
 from .samplers import SeededIndex
 
@@ -36,6 +37,11 @@ def seeded(index: SeededIndex) -> Iterator[None]:
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
+
+
+def log(text: str, level: int = logging.INFO) -> None:
+    """Write a text to the log. Bytes of file names that are no text are written as escape sequences."""
+    print_log(text.encode('utf-8', 'backslashreplace').decode(), 'current', level)
 
 
 class DerainDataset(BaseDataset):
@@ -89,7 +95,7 @@ class DerainDataset(BaseDataset):
             try:
                 return self._run_pipeline(idx, offset)
             except (OSError, UnreadableImageError) as error:
-                print_log(f'{error}; training continues with the next item', 'current', logging.WARNING)
+                log(f'{error}; training continues with the next item', logging.WARNING)
                 last = error
         raise InputError(f'{self.folder("img")}: none of the {len(self)} items can be read; the last error: {last}')
 
@@ -143,9 +149,12 @@ class DerainDataset(BaseDataset):
                 and the texts in ``source``.
         """
         folder = self.folder(key)
-        files = list_images(folder) if folder.is_dir() else []
+        skipped: Counter[str] = Counter()
+        files = list(iter_images(folder, skipped=skipped)) if folder.is_dir() else []
         if not files:
             raise FileNotFoundError(self._missing_message(folder))
+        if text := skipped_by_suffix(skipped):
+            log(f'{folder}: {text}')
         return files
 
     def _missing_message(self, folder: Path) -> str:

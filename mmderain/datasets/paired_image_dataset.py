@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.logging import print_log
-
 from mmderain.errors import InputError
-from mmderain.io.files import read_text
+from mmderain.io.files import read_lines
 from mmderain.io.image import image_size
 from mmderain.registry import DATASETS
 
-from .base import DerainDataset
+from .base import DerainDataset, log
 from .pairing import pair_by_name
 
 
@@ -32,7 +30,7 @@ class PairedImageDataset(DerainDataset):
             * ``dict(type='side_by_side', clean='left')``: each file contains both images. ``clean`` is the side of the
               clean image, ``'left'`` or ``'right'``.
         ann_file: text file that lists the rainy images to use, relative to the root. Each line is a path relative to
-            the ``img`` folder. An empty string uses all images.
+            the ``img`` folder. Empty lines are ignored. An empty string uses all images.
         patches: None uses whole images. ``dict(size=120, stride=40, hflip=False)`` divides each image into a grid of
             patches of 120x120 pixels, one every 40 pixels. Each patch becomes an item of the data set. The pipeline
             must contain :class:`~mmderain.datasets.transforms.CropPatch`, which crops the patch. ``hflip=True`` adds a
@@ -104,10 +102,13 @@ class PairedImageDataset(DerainDataset):
                 f'{list_file} does not exist; `ann_file` of the data set names it as the list of rainy images.\n'
                 + self.source.get('ann_file', 'Create this file, or set ann_file="" to use all images.')
             )
-        wanted = read_text(list_file).splitlines()
+        wanted = read_lines(list_file)
         if not wanted:
             raise InputError(f'{list_file} lists no image; add paths of images, or set ann_file="" to use all images')
-        missing = sorted(set(wanted) - {p.as_posix() for p in img_files})
+        known = {p.as_posix() for p in img_files}
+        # A list that was written on Windows can separate folders by backslashes.
+        wanted = [name if name in known else name.replace('\\', '/') for name in wanted]
+        missing = sorted(set(wanted) - known)
         if missing:
             raise FileNotFoundError(
                 f'{list_file} lists {len(missing)} images that are not in {self.folder("img")}, for example '
@@ -135,10 +136,9 @@ class PairedImageDataset(DerainDataset):
                 f'{[p.as_posix() for p in foreign[:3]]}; set `pairing` to the rule of this data set'
             )
         if foreign:
-            print_log(
+            log(
                 f'{img_folder}: skipped {len(foreign)} files whose names do not match the pairing rule '
-                f'{self.pairing!r}, for example {foreign[0].as_posix()}',
-                'current',
+                f'{self.pairing!r}, for example {foreign[0].as_posix()}'
             )
         return [
             dict(img_path=str(img_folder / img), gt_path=str(gt_folder / gt), name=img.as_posix()) for img, gt in pairs

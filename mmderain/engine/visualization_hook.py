@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from mmderain.io.image import to_bgr_uint8, write_image
+from mmderain.io.image import to_bgr, write_image
 from mmderain.registry import HOOKS
 from mmderain.structures import DerainDataSample
 
@@ -56,7 +56,7 @@ class DerainVisualizationHook(Hook):
         for rainy, sample in zip(data_batch['inputs'], outputs, strict=True):
             name = self._file_name(sample.get('name', f'{batch_idx}'))
             drawn = runner.visualizer.draw_panel(_to_rgb(rainy), sample)
-            write_image(to_bgr_uint8(sample.pred_img), Path(self.show_dir) / 'derained' / name)
+            write_image(to_bgr(sample.pred_img, sample.get('img_bits', 8)), Path(self.show_dir) / 'derained' / name)
             write_image(drawn[..., ::-1], Path(self.show_dir) / 'panels' / name)
 
     def _file_name(self, name: str) -> str:
@@ -69,5 +69,5 @@ class DerainVisualizationHook(Hook):
 
 
 def _to_rgb(rainy: Tensor) -> np.ndarray:
-    """Convert BGR (3, H, W) to RGB (H, W, 3)."""
-    return np.ascontiguousarray(rainy.permute(1, 2, 0).cpu().numpy()[..., ::-1])
+    """Convert BGR (3, H, W) in 0..255 to RGB uint8 (H, W, 3)."""
+    return np.ascontiguousarray(rainy.round().byte().permute(1, 2, 0).cpu().numpy()[..., ::-1])

@@ -1,6 +1,5 @@
 """ImageQuality, an mmengine metric that measures derained images."""
 
-import csv
 import json
 import math
 from collections.abc import Sequence
@@ -11,8 +10,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from mmderain.errors import InputError
-from mmderain.io.files import atomic_write
-from mmderain.io.image import to_bgr_uint8
+from mmderain.io.files import atomic_write, write_csv
+from mmderain.io.image import to_bgr_levels
 from mmderain.registry import METRICS
 
 from .functional import PROTOCOLS, UNROUNDED, measure
@@ -22,8 +21,9 @@ from .functional import PROTOCOLS, UNROUNDED, measure
 class ImageQuality(BaseMetric):
     """Measure PSNR and SSIM of derained images under named protocols, and average them over the images.
 
-    A derained image is rounded to uint8 before it is measured, as if it had been written to a file and read again. The
-    protocols with "float" in their names measure the image without rounding.
+    A derained image is rounded before it is measured, as if it had been written to a file and read again: to 8 bits, or
+    to 16 bits if the rainy image has 16 bits. A clean image with 16 bits is not rounded to 8 bits. The protocols with
+    "float" in their names measure the derained image without rounding.
 
     Args:
         protocols: keys of :data:`mmderain.evaluation.PROTOCOLS`. They are also the names of the scores.
@@ -64,7 +64,7 @@ class ImageQuality(BaseMetric):
         return f'{protocol}[border {self.crop_border}]' if self.crop_border else protocol
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Measure the derained images of a batch; ``data_batch['inputs']`` has the rainy images (BGR uint8 tensors)."""
+        """Measure the derained images of a batch; ``data_batch['inputs']`` has the rainy images (BGR, 0..255)."""
         for rainy, sample in zip(data_batch['inputs'], data_samples, strict=True):
             name = sample.get('name', '?')
             if 'gt_img' not in sample:
@@ -74,8 +74,8 @@ class ImageQuality(BaseMetric):
                     f'{name}: the network returned NaN or infinite values; '
                     'check the checkpoint and the precision of the run'
                 )
-            rounded = to_bgr_uint8(sample['pred_img'])
-            gt = to_bgr_uint8(sample['gt_img'])
+            rounded = to_bgr_levels(sample['pred_img'], sample.get('img_bits', 8))
+            gt = to_bgr_levels(sample['gt_img'], sample.get('gt_bits', 8))
             scores = {}
             for protocol in self.protocols:
                 image = rounded
@@ -115,10 +115,9 @@ def write_scores(out_dir: str | Path, results: Sequence[tuple[str, dict]], means
         return {key: value if math.isfinite(value) else str(value) for key, value in scores.items()}
 
     keys = list(means)
-    with atomic_write(out_dir / 'per_image.csv') as part, part.open('w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
-        writer.writerow(['image', *keys])
-        writer.writerows([name, *(f'{scores[key]:.8f}' for key in keys)] for name, scores in results)
+    with atomic_write(out_dir / 'per_image.csv') as part:
+        rows = [[name, *(f'{scores[key]:.8f}' for key in keys)] for name, scores in results]
+        write_csv(part, ['image', *keys], rows)
 
     content = dict(images=len(results), mean=plain(means), per_image={name: plain(scores) for name, scores in results})
     with atomic_write(out_dir / 'metrics.json') as part:

@@ -1,10 +1,13 @@
 """Write files and folders completely or not at all, hash files, read text files, and make safe file names."""
 
+import codecs
+import contextlib
+import csv
 import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,8 +25,8 @@ def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
     changed. If the process is killed, the temporary file can remain. The next write to the same final path then
     replaces the temporary file.
 
-    The name of the temporary file is ``.<stem>.part<suffix>``. If the final name has more than 240 bytes, the temporary
-    name contains a hash of the stem instead of the stem.
+    The name of the temporary file is ``.<stem>.part<suffix>``. If this name is too long for some file systems, it
+    contains a hash instead of the stem.
 
     Args:
         path: the final path. The folder is created if it does not exist.
@@ -35,18 +38,29 @@ def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Most file systems accept names of up to 255 bytes. The temporary name is longer than the final name.
-    is_long = len(os.fsencode(path.name)) > 240
-    stem = hashlib.sha256(os.fsencode(path.stem)).hexdigest() if is_long else path.stem
-    part = path.with_name(f'.{stem}.part{path.suffix}')
+    part = path.with_name(_temporary_name(path.stem, f'.part{path.suffix}'))
     try:
         yield part
         if durable:
             with open(part, 'rb+') as file:
                 os.fsync(file.fileno())
         os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    except BaseException:
+        with contextlib.suppress(OSError):  # the error of the block is the one to report
+            part.unlink(missing_ok=True)
+        raise
+
+
+def _temporary_name(stem: str, ending: str) -> str:
+    """Return ``.<stem><ending>``, or the same with a hash instead of the stem if this name has more than 143 bytes.
+
+    Most file systems accept names of up to 255 bytes, but encrypted folders of eCryptfs accept only 143 bytes.
+    """
+    name = f'.{stem}{ending}'
+    if len(os.fsencode(name)) <= 143:
+        return name
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+    return f'.{digest}{ending if len(os.fsencode(ending)) <= 40 else ".part"}'
 
 
 @contextmanager
@@ -73,7 +87,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         The temporary folder, which is empty.
     """
     path = Path(path)
-    part, old = (path.with_name(f'.{path.name}.mmderain-{state}') for state in ('part', 'old'))
+    part, old = (path.with_name(_temporary_name(path.name, f'.mmderain-{state}')) for state in ('part', 'old'))
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
@@ -126,18 +140,46 @@ def link_or_copy(source: str | Path, target: str | Path, copy: bool = False) -> 
 
 
 def read_text(path: str | Path) -> str:
-    """Read a text file in UTF-8.
+    """Read a text file in UTF-8, or in UTF-16 with a byte order mark. The mark is removed.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: the file is not text in UTF-8.
+        InputError: the file has another encoding.
     """
+    content = Path(path).read_bytes()
+    is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as PowerShell writes it
     try:
-        return Path(path).read_text(encoding='utf-8')
+        return content.decode('utf-16' if is_utf_16 else 'utf-8-sig').replace('\r\n', '\n')
     except UnicodeDecodeError as error:
         raise InputError(
             f'{path}: is not text in UTF-8 ({error.reason} at byte {error.start}); save it again as UTF-8'
         ) from None
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Read a text file with one entry in each line, such as a list of images.
+
+    Empty lines, and white space at both ends of a line, are removed. The encodings are those of :func:`read_text`.
+
+    Raises:
+        FileNotFoundError, InputError: see :func:`read_text`.
+    """
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+
+
+def write_csv(path: str | Path, head: Sequence[str], rows: Iterable[Sequence]) -> None:
+    r"""Write a table in UTF-8.
+
+    File names of Linux can contain bytes that are no text. Such a byte is written as an escape sequence, for example
+    ``\udcff`` for the byte 255.
+
+    Args:
+        path: the file to write.
+        head: names of the columns.
+        rows: the other rows.
+    """
+    with open(path, 'w', newline='', encoding='utf-8', errors='backslashreplace') as file:
+        csv.writer(file).writerows([head, *rows])
 
 
 def file_sha256(path: str | Path) -> str:

@@ -1,13 +1,91 @@
-"""Find the image files in folders."""
+"""Find the image files in folders, and describe the files that are passed over."""
 
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-#: Suffixes of the formats that :func:`list_images` finds and :func:`~mmderain.io.image.write_image` writes.
-IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+from .image_formats import FORMATS, readable_suffixes
+
+#: Folders that programs create next to images, with thumbnails or metadata. Hidden folders are passed over too.
+_PROGRAM_FOLDERS = ('__MACOSX', '@eaDir', '$RECYCLE.BIN', 'System Volume Information')
+#: Keys of the counter of :func:`iter_images` for folders that cannot be searched.
+_LOOP, _CLOSED = 'linked folders that form a loop', 'folders that cannot be opened'
+_RAW_SUFFIXES = ('.arw', '.cr2', '.cr3', '.dng', '.nef', '.orf', '.raf', '.rw2')
+
+
+def iter_images(
+    folder: str | Path, suffixes: Iterable[str] | None = None, skipped: Counter[str] | None = None
+) -> Iterator[Path]:
+    """Find the image files in a folder and its sub-folders, one after another.
+
+    These are passed over:
+
+    * hidden files and folders, whose names begin with a dot, such as ``.ipynb_checkpoints`` and ``._1.jpg``;
+    * folders that other programs create, such as ``__MACOSX`` and ``@eaDir``;
+    * files with other suffixes.
+
+    Linked folders are searched like other folders, but a link to a folder that contains the link is not followed. A
+    folder is never an image, whatever its name is. A link to a missing file is found, so that its name appears in the
+    error message of the reader.
+
+    Args:
+        folder: folder to search.
+        suffixes: suffixes of the files to find, in lower case. None finds all image files that can be read.
+        skipped: if it is given, the number of passed-over files is added to it for each suffix. Hidden files are not
+            counted. :func:`skipped_by_suffix` describes it.
+
+    Yields:
+        Paths relative to the folder. In each folder, the names are sorted.
+
+    Raises:
+        OSError: the folder does not exist or cannot be opened. Sub-folders that cannot be opened are passed over.
+    """
+    wanted = frozenset(readable_suffixes() if suffixes is None else suffixes)
+    counter: Counter[str] = Counter() if skipped is None else skipped
+    yield from _search(os.fspath(folder), Path(), wanted, counter, ())
+
+
+def _search(
+    folder: str, relative: Path, wanted: frozenset[str], skipped: Counter[str], parents: tuple[tuple[int, int], ...]
+) -> Iterator[Path]:
+    """Yield the files of one folder and its sub-folders; ``parents`` identifies the folders that contain it."""
+    status = os.stat(folder)
+    identity = (status.st_dev, status.st_ino)
+    if identity in parents:
+        skipped[_LOOP] += 1
+        return
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        if not parents:
+            raise
+        skipped[_CLOSED] += 1
+        return
+    for entry in entries:
+        if entry.name.startswith('.'):
+            continue
+        path = relative / entry.name
+        if _is_folder(entry):
+            if entry.name not in _PROGRAM_FOLDERS:
+                yield from _search(entry.path, path, wanted, skipped, (*parents, identity))
+        elif path.suffix.lower() in wanted:
+            yield path
+        else:
+            skipped[path.suffix.lower()] += 1
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # for example a link to itself
+        return False
 
 
 def list_images(folder: Path, also: tuple[str, ...] = ()) -> list[Path]:
-    """Return the image files in a folder and its sub-folders, without hidden files.
+    """Return the image files in a folder and its sub-folders, as :func:`iter_images` finds them.
 
     Args:
         folder: folder to search.
@@ -16,8 +94,50 @@ def list_images(folder: Path, also: tuple[str, ...] = ()) -> list[Path]:
     Returns:
         Paths relative to the folder, sorted.
     """
-    return sorted(
-        path.relative_to(folder)
-        for path in folder.rglob('*')
-        if path.suffix.lower() in (*IMAGE_SUFFIXES, *also) and not path.name.startswith('.')
-    )
+    return list(iter_images(folder, (*readable_suffixes(), *also)))
+
+
+def skipped_by_suffix(skipped: Mapping[str, int]) -> str:
+    """Describe the files that :func:`iter_images` has passed over, for example for a log.
+
+    Args:
+        skipped: maps each suffix to the number of files. '' is the key of files without suffix.
+
+    Returns:
+        A text such as ``'skipped 5 files: 3 .heic (to read them: pip install pillow-heif), 2 .txt'``. An empty text if
+        no file was passed over.
+    """
+    counts = sorted(skipped.items(), key=lambda item: (-item[1], item[0]))
+    counts = [(suffix, number) for suffix, number in counts if number]
+    if not counts:
+        return ''
+    total = sum(number for _, number in counts)
+    names = [f'{suffix or "without suffix"}{_hint(suffix)}' for suffix, _ in counts]
+    if len(counts) > 1:
+        names = [f'{number} {name}' for name, (_, number) in zip(names, counts, strict=True)]
+    return f'skipped {total} {"file" if total == 1 else "files"}: {", ".join(names)}'
+
+
+def _hint(suffix: str) -> str:
+    """Return what a user can do to have files with this suffix read, in brackets, or an empty text."""
+    if suffix in FORMATS['HEIF']:
+        return ' (to read them: pip install pillow-heif)'
+    if suffix in FORMATS['AVIF']:
+        return ' (to read them: pip install --upgrade pillow)'
+    return ' (convert raw files to TIFF or JPEG first)' if suffix in _RAW_SUFFIXES else ''
+
+
+def expand_pattern(text: str) -> list[str]:
+    """Return the paths that match a pattern such as ``images/*.jpg``.
+
+    Shells usually expand patterns. The Windows command prompt does not, and no shell expands a quoted pattern.
+
+    Args:
+        text: a path or a pattern. ``**`` matches any number of folders.
+
+    Returns:
+        The matching paths, sorted. The text itself if it is the name of an existing file, or if nothing matches it.
+    """
+    if not glob.has_magic(text) or os.path.lexists(text):
+        return [text]
+    return sorted(glob.glob(text, recursive=True)) or [text]

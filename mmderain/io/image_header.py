@@ -1,20 +1,23 @@
-"""Read the header of an image file without its pixels, and refuse too large images before they are decoded."""
+"""Read the header of an image file without its pixels, and refuse images that are too large or not supported."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import ExifTags, Image, TiffImagePlugin
-
 from mmderain.errors import InputError, UnreadableImageError
+
+from .image_formats import image_format, open_with_pillow, pillow_orientation
+from .stored_values import has_late_metadata, largest_value, png_mode
+from .tiff import TiffTags, read_tiff_tags, tiff_problem
 
 #: Largest number of pixels that is accepted in an image or video frame, unless the caller sets another limit.
 MAX_PIXELS = 500_000_000
 #: Limits of OpenCV: the largest side of an image in pixels, and the largest number of pixels.
 OPENCV_MAX_SIDE, OPENCV_MAX_PIXELS = 2**20, 2**30
-#: Accepted formats, by their names in Pillow. OpenCV can decode more formats, such as Radiance HDR. These formats are
-#: refused, because this module cannot read the size of such an image before OpenCV decodes it.
-FORMATS = ('PNG', 'JPEG', 'BMP', 'DIB', 'TIFF', 'WEBP', 'GIF', 'PPM', 'JPEG2000', 'SUN', 'AVIF')
+#: Color modes of Pillow that can be decoded.
+_MODES = ('1', 'L', 'LA', 'La', 'P', 'PA', 'RGB', 'RGBA', 'RGBa', 'RGBX', 'I;16', 'I;16B', 'I;16L', 'I')
+#: Keys of the metadata of a PNG file that can contain an orientation.
+_PNG_EXIF = {'exif', 'Raw profile type exif', 'XML:com.adobe.xmp'}
 
 
 @dataclass(frozen=True)
@@ -22,21 +25,28 @@ class ImageHeader:
     """Properties of an image file that are known before its pixels are decoded.
 
     Attributes:
+        format: name of the format in Pillow, such as ``'PNG'``.
         width: width of the stored image in pixels, before the EXIF orientation is applied.
         height: height of the stored image in pixels, before the EXIF orientation is applied.
-        mode: color mode, by its name in Pillow, such as ``'RGB'``. If Pillow cannot open a TIFF file, the mode is
-            always ``'RGB'``.
+        mode: color mode, by its name in Pillow, such as ``'RGB'``. It is always ``'RGB'`` for TIFF files.
+        largest_value: largest value that a channel can have in the file, for example 65535 for 16 bits.
         orientation: EXIF orientation from 1 to 8. 1 means that the image is neither rotated nor mirrored.
         frames: number of images in the file. Some cameras write JPEG files with several images (MPO). For these files,
-            the number is 1, because only the first image is used. If Pillow cannot open a TIFF file, 2 means two or
-            more images.
+            the number is 1, because only the first image is used. Thumbnails in TIFF files are not counted.
+        transparent_gray: gray level of a PNG file that means "transparent", on the scale of the file. None if there is
+            no such level.
+        tiff: the tags of a TIFF file. None for other formats.
     """
 
+    format: str
     width: int
     height: int
     mode: str = 'RGB'
+    largest_value: int = 255
     orientation: int = 1
     frames: int = 1
+    transparent_gray: int | None = None
+    tiff: TiffTags | None = None
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -44,36 +54,68 @@ class ImageHeader:
         # The orientations 5 to 8 exchange the height and the width.
         return (self.width, self.height) if self.orientation >= 5 else (self.height, self.width)
 
+    @property
+    def problem(self) -> str | None:
+        """Return the reason why the image is not supported, or None."""
+        if self.frames > 1:
+            return f'has {self.frames} frames; expected a single image. Split it, or convert it to a video.'
+        if self.tiff is not None:
+            reason = tiff_problem(self.tiff)
+            return reason and f'{reason}. Convert it first.'
+        if self.mode not in _MODES:
+            return f'its color mode is {self.mode}; expected RGB or gray. Convert it first.'
+        return None
 
-def read_header(file: BinaryIO, name: str | Path, max_pixels: int = MAX_PIXELS, decode: bool = False) -> ImageHeader:
+
+def read_header(file: BinaryIO, name: str | Path, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     """Read the header of an image file.
 
     Args:
-        file: the image file, opened for reading in binary mode. Its position must be 0.
+        file: the image file, opened for reading in binary mode.
         name: path or name of the file for error messages.
         max_pixels: largest number of pixels that is accepted.
-        decode: True also decodes the pixels to check that they are not damaged. If Pillow cannot open a TIFF file, for
-            example with 16-bit RGB, the pixels are not decoded. Default: False.
 
     Raises:
-        InputError: the file is not an image of one of :data:`FORMATS`, is damaged, or has too many pixels.
+        InputError: the file is not an image of a supported format, is damaged, has too many pixels, has several frames,
+            or has a color mode or a bit depth that is not supported.
     """
     try:
-        image = _open(file)
-        if image is not None:
-            require_pixels(name, *image.size, max_pixels)  # before the frames of the file are counted
-        header = _tiff_header(file) if image is None else _header(image)
+        kind = image_format(file)
+        header = _tiff_header(file, name, max_pixels) if kind == 'TIFF' else _header(file, kind, name, max_pixels)
     except InputError:
         raise
     except Exception as error:  # a decoder can raise any exception for a damaged file
-        raise _unreadable(name, error) from error
-    require_pixels(name, header.width, header.height, max_pixels)
-    if decode and image is not None:
-        try:
-            image.load()
-        except Exception as error:
-            raise _unreadable(name, error) from error
+        raise unreadable(name, error) from error
+    if header.problem:
+        raise UnreadableImageError(f'{name}: {header.problem}')
     return header
+
+
+def _tiff_header(file: BinaryIO, name: str | Path, max_pixels: int) -> ImageHeader:
+    tags = read_tiff_tags(file)
+    require_pixels(name, tags.width, tags.height, max_pixels)
+    largest = 2 ** max(tags.bits) - 1
+    orientation = tags.orientation if tags.orientation in range(1, 9) else 1
+    return ImageHeader('TIFF', tags.width, tags.height, 'RGB', largest, orientation, tags.pages, tiff=tags)
+
+
+def _header(file: BinaryIO, kind: str, name: str | Path, max_pixels: int) -> ImageHeader:
+    image = open_with_pillow(file, kind)
+    require_pixels(name, *image.size, max_pixels)  # before the frames of the file are counted
+    largest = largest_value(file, kind, image)
+    frames = 1 if kind == 'JPEG' else getattr(image, 'n_frames', 1)
+    mode, transparent = image.mode, None
+    if kind == 'PNG':
+        mode, transparent = png_mode(file, mode), image.info.get('transparency')
+        if mode not in ('1', 'L', 'I;16'):
+            transparent = None
+        elif mode == '1' and transparent is not None:
+            transparent = min(transparent, 1)  # some versions of Pillow return 255 instead of 1
+    orientation = 1
+    # Without this condition, Pillow would decode each PNG file to look for EXIF data after the pixels.
+    if kind != 'PNG' or set(image.info) & _PNG_EXIF or has_late_metadata(file):
+        orientation = pillow_orientation(open_with_pillow(file, kind))  # `image` expects another file position
+    return ImageHeader(kind, *image.size, mode, largest, orientation, frames, transparent)
 
 
 def require_pixels(path: str | Path, width: int, height: int, max_pixels: int) -> None:
@@ -90,58 +132,10 @@ def require_pixels(path: str | Path, width: int, height: int, max_pixels: int) -
         )
 
 
-def _unreadable(path: str | Path, error: Exception) -> UnreadableImageError:
-    reason = str(error) or type(error).__name__
-    return UnreadableImageError(f'{path}: cannot be read as an image ({reason}). Replace or remove the file.')
-
-
-def _open(file: BinaryIO) -> Image.Image | None:
-    """Open an image with Pillow; return None for a TIFF file that Pillow cannot open, such as 16-bit RGB.
-
-    ``Image.open`` refuses images of more than 179 million pixels. Pillow stores this limit in a global variable, and
-    other parts of the program may rely on the limit. Therefore this function does not change the limit. Instead, it
-    does not use ``Image.open``, but calls Pillow's reader of each format directly.
-    """
-    Image.init()
-    prefix = file.read(16)
-    if len(prefix) < 16:
-        raise ValueError('it is empty or too short')
-    for name in FORMATS:
-        if name not in Image.OPEN:  # this build of Pillow does not support the format
-            continue
-        factory, accept = Image.OPEN[name]
-        if accept is None or accept(prefix) is not True:
-            continue
-        file.seek(0)
-        try:
-            return factory(file, '')
-        except SyntaxError:
-            if name != 'TIFF':
-                raise
-            return None
-    raise ValueError('it is damaged or of an unknown format')
-
-
-def _header(image: Image.Image) -> ImageHeader:
-    # Many cameras write JPEG files with several images (MPO). Image viewers show only the first image.
-    frames = 1 if image.format == 'MPO' else getattr(image, 'n_frames', 1)
-    if image.format == 'PNG' and 'exif' not in image.info:
-        orientation = 1  # getexif() would decode the whole image to look for EXIF data after the pixels
-    else:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    return ImageHeader(*image.size, image.mode, orientation, frames)
-
-
-def _tiff_header(file: BinaryIO) -> ImageHeader:
-    file.seek(0)
-    start = file.read(8)
-    directory = TiffImagePlugin.ImageFileDirectory_v2(start + (file.read(8) if start[2] == 43 else b''))  # 43: BigTIFF
-    file.seek(directory.next)
-    directory.load(file)
-    base = ExifTags.Base
-    orientation = directory.get(base.Orientation, 1)
-    frames = 2 if directory.next else 1
-    return ImageHeader(directory[base.ImageWidth], directory[base.ImageLength], orientation=orientation, frames=frames)
+def unreadable(name: str | Path, error: Exception) -> UnreadableImageError:
+    """Return the error for an image file whose decoder raised an exception."""
+    reason = ' '.join(str(error).split()) or type(error).__name__
+    return UnreadableImageError(f'{name}: cannot be read as an image ({reason}). Replace or remove the file.')
 
 
 def is_cut_jpeg(content: bytes) -> bool:

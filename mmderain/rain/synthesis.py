@@ -61,7 +61,8 @@ def rain_seed(seed: int, name: str) -> list[int]:
         seed: seed for the whole data set.
         name: path of the image relative to its data root, with forward slashes.
     """
-    return [seed, zlib.crc32(name.encode())]
+    # A name can contain bytes that are no text. Python stores them as surrogates, which UTF-8 cannot encode.
+    return [seed, zlib.crc32(name.encode('utf-8', 'surrogateescape'))]
 
 
 class DrawnRain(NamedTuple):

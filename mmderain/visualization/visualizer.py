@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from mmengine.visualization import Visualizer
 
+from mmderain.io.files import safe_name
 from mmderain.io.image import to_bgr_uint8
 from mmderain.registry import VISUALIZERS
 from mmderain.structures import DerainDataSample
@@ -93,7 +94,8 @@ class DerainVisualizer(Visualizer):
         """Draw a panel and pass it to the back ends.
 
         Args:
-            name: name of the panel. Each slash in the name is replaced by an underscore.
+            name: name of the panel. The back ends use it as a file name. Therefore characters that file names should
+                not contain, such as slashes, are replaced by underscores, and a long name is shortened to its end.
             image: see :meth:`draw_panel`.
             data_sample: see :meth:`draw_panel`.
             draw_gt: see :meth:`draw_panel`.
@@ -104,5 +106,7 @@ class DerainVisualizer(Visualizer):
         """
         drawn = self.draw_panel(image, data_sample, draw_gt)
         self.set_image(drawn)
-        self.add_image(name.replace('/', '_'), drawn, step)
+        # A file name has at most 255 bytes. The back ends add the step and a suffix to the name.
+        short = safe_name(name).encode()[-200:].decode(errors='ignore')
+        self.add_image(short, drawn, step)
         return drawn

@@ -127,6 +127,8 @@ def read_users(path: str | Path) -> list[tuple[str, str]]:
         raise InputError(f'{path}: other users of this machine can read it; run `chmod 600 {path}`')
     users = []
     for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if not line.strip():
+            continue
         name, colon, password = line.partition(':')
         if not name or not colon or not password:
             raise InputError(f'{path}, line {number}: expected user:password')

@@ -46,7 +46,6 @@ def read_upload(path: str | Path, upload_dir: str | Path) -> np.ndarray:
                 f'{path}: has {width}x{height} pixels; this page accepts up to {MAX_PIXELS / 1e6:g} million. Make '
                 'the image smaller, or use `mmderain derain`.'
             )
-        image_size(path, decode=True)  # refuses incomplete files; OpenCV would fill the missing part with gray
         return read_image(path)
     except InputError as error:
         raise InputError(str(error).replace(str(path), Path(path).name)) from None

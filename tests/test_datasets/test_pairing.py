@@ -6,6 +6,7 @@ from conftest import smooth_image, write_pairs
 
 from mmderain.datasets import PairedImageDataset
 from mmderain.datasets.pairing import NameTemplate, pair_by_name
+from mmderain.errors import InputError
 
 RAIN100 = dict(type='prefix', img='rain-', gt='norain-')
 
@@ -135,6 +136,40 @@ def test_ann_file_selects_images(tmp_path):
         PairedImageDataset(str(tmp_path), pairing=RAIN100, ann_file='list.txt')
     with pytest.raises(FileNotFoundError, match='run this tool'):
         PairedImageDataset(str(tmp_path), pairing=RAIN100, ann_file='no.txt', source=dict(ann_file='run this tool'))
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        b'\nsub/rain-3.png\r\n\r\n  rain-1.png\n\n',
+        b'\xef\xbb\xbfsub/rain-3.png\nrain-1.png',
+        'sub/rain-3.png\nrain-1.png\n'.encode('utf-16'),
+        b'sub\\rain-3.png\nrain-1.png\n',
+    ],
+    ids=['empty lines', 'byte order mark', 'UTF-16', 'backslash'],
+)
+def test_ann_file_may_come_from_other_programs(tmp_path, content):
+    write_pairs(tmp_path, [1])
+    write_pairs(tmp_path / 'other', [3])
+    for folder in ('rain', 'norain'):
+        (tmp_path / 'other' / folder).rename(tmp_path / folder / 'sub')
+    (tmp_path / 'list.txt').write_bytes(content)
+    data = PairedImageDataset(str(tmp_path), pairing=RAIN100, ann_file='list.txt')
+    assert [data.get_data_info(i)['name'] for i in range(len(data))] == ['sub/rain-3.png', 'rain-1.png']
+
+
+def test_ann_file_of_another_encoding_is_refused(tmp_path):
+    write_pairs(tmp_path, [1])
+    (tmp_path / 'list.txt').write_bytes('rain-ä.png\n'.encode('cp1252'))
+    with pytest.raises(InputError, match='list.txt: is not text in UTF-8 .*; save it again as UTF-8'):
+        PairedImageDataset(str(tmp_path), pairing=RAIN100, ann_file='list.txt')
+
+
+def test_files_that_are_passed_over_are_logged(tmp_path, capsys):
+    write_pairs(tmp_path, [1])
+    (tmp_path / 'rain/rain-2.xyz').touch()
+    PairedImageDataset(str(tmp_path), pairing=RAIN100)
+    assert f'{tmp_path / "rain"}: skipped 1 file: .xyz' in capsys.readouterr().out
 
 
 def test_errors_for_unequal_sizes_and_unreadable_files_name_the_file(tmp_path):

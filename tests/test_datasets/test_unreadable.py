@@ -1,8 +1,10 @@
 """check_data.py names unreadable images before a training. During the training, they are skipped or give an error."""
 
+import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from conftest import ROOT, load_tool, write_pairs
 from mmderain.datasets import PairedImageDataset
 from mmderain.datasets.samplers import SeededIndex
 from mmderain.errors import InputError
+from mmderain.io.image import write_image
 
 PAIRING = dict(type='prefix', img='rain-', gt='norain-')
 PIPELINE = [dict(type='LoadPairedImages')]
@@ -145,3 +148,14 @@ def test_check_data_needs_no_default_scope(tmp_path):
         (tmp_path / f'img/a{suffix}').touch()
     done = subprocess.run([sys.executable, '-c', textwrap.dedent(program)], capture_output=True, text=True)
     assert done.returncode == 0 and 'images that cannot be read: ' in done.stdout, done.stdout + done.stderr[-1500:]
+
+
+def test_an_unreadable_image_with_bytes_in_its_name_is_logged(tmp_path, capsys):
+    name = os.fsdecode(b'\xff.png')
+    for folder in ('rain', 'norain'):
+        write_image(np.zeros((8, 8, 3), np.uint8), tmp_path / folder / 'good.png')
+        (tmp_path / folder / name).write_bytes(b'not an image, but long enough')
+    data = PairedImageDataset(str(tmp_path), pipeline=[dict(type='mmderain.LoadPairedImages')], unreadable='skip')
+    assert [Path(data[index]['img_path']).name for index in range(2)] == ['good.png', 'good.png']
+    printed = capsys.readouterr()
+    assert '\\udcff.png: cannot be read as an image' in printed.out and 'Logging error' not in printed.err

@@ -1,11 +1,21 @@
 """Files and folders are written completely or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from mmderain.errors import InputError
-from mmderain.io.files import atomic_folder, atomic_write, file_sha256, link_or_copy, read_text, safe_name
+from mmderain.io.files import (
+    atomic_folder,
+    atomic_write,
+    file_sha256,
+    link_or_copy,
+    read_lines,
+    read_text,
+    safe_name,
+    write_csv,
+)
 
 
 def test_a_file_is_replaced_when_the_block_ends(tmp_path):
@@ -115,3 +125,67 @@ def test_text_that_is_not_utf_8_is_an_error_that_names_the_file(tmp_path):
     (tmp_path / 'a.txt').write_bytes(b'ab\xff')
     with pytest.raises(InputError, match=r'a.txt: is not text in UTF-8 \(invalid start byte at byte 2\)'):
         read_text(tmp_path / 'a.txt')
+
+
+@pytest.mark.parametrize('length', [100, 143, 200, 240, 255])
+@pytest.mark.parametrize('letter', ['a', 'ä', '雨'])
+@pytest.mark.parametrize('suffix', ['.png', '', '.' + 180 * 's'])
+def test_names_of_any_length_are_written(tmp_path, letter, length, suffix):
+    room = length - len(suffix)
+    name = letter * (room // len(letter.encode())) + suffix
+    if room < 1 or not name.removesuffix(suffix):
+        return
+    with atomic_write(tmp_path / name) as part:
+        # The temporary name must fit into the names of encrypted folders if it is not much longer than the suffix.
+        assert len(part.name.encode()) <= 143 and part.name.startswith('.')
+        part.write_text('content')
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, 'content')]
+
+
+def test_folders_with_long_names_are_written(tmp_path):
+    with atomic_folder(tmp_path / ('雨' * 85)) as part:
+        (part / 'a.txt').touch()
+    assert [path.name for path in tmp_path.iterdir()] == ['雨' * 85]
+
+
+def test_the_temporary_names_of_two_files_differ(tmp_path):
+    with atomic_write(tmp_path / f'{"a" * 200}.png') as first, atomic_write(tmp_path / f'{"a" * 200}b.png') as second:
+        assert first != second
+        first.touch(), second.touch()
+
+
+def test_an_error_of_the_clean_up_does_not_hide_the_first_error(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise PermissionError('in use')
+
+    monkeypatch.setattr(Path, 'unlink', fail)  # as on Windows while another process reads the file
+    with pytest.raises(ValueError, match='the first error'), atomic_write(tmp_path / 'a.txt'):
+        raise ValueError('the first error')
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        'a.png\nsub/ä.png\n',
+        '\n  a.png \r\n\r\nsub/ä.png\r\n\n',
+        '\ufeffa.png\nsub/ä.png',
+    ],
+    ids=['plain', 'empty lines', 'byte order mark'],
+)
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-16'])
+def test_lists_are_read(tmp_path, content, encoding):
+    if encoding == 'utf-16':
+        content = content.removeprefix('\ufeff')  # Python writes the mark
+    (tmp_path / 'list.txt').write_bytes(content.encode(encoding))
+    assert read_lines(tmp_path / 'list.txt') == ['a.png', 'sub/ä.png']
+
+
+def test_a_list_of_another_encoding_is_an_error_that_names_the_file(tmp_path):
+    (tmp_path / 'list.txt').write_bytes('ä.png\n'.encode('cp1252'))
+    with pytest.raises(InputError, match='list.txt: is not text in UTF-8'):
+        read_lines(tmp_path / 'list.txt')
+
+
+def test_tables_have_names_of_any_bytes(tmp_path):
+    write_csv(tmp_path / 'a.csv', ['image', 'score'], [[os.fsdecode(b'\xff.png'), 1], ['雨,.png', 2]])
+    assert (tmp_path / 'a.csv').read_bytes() == 'image,score\r\n\\udcff.png,1\r\n"雨,.png",2\r\n'.encode()

@@ -32,7 +32,7 @@ def test_rainy_configs_differ_from_their_base_only_in_the_rain(name, tmp_path):
     base, rainy = (Config.fromfile(p) for p in (tmp_path / 'base.py', ROOT / f'configs/perception/{name}.py'))
     # mmengine adds `_scope_` to entries that a config inherits from another package.
     load, rain, *rest = ({k: v for k, v in t.items() if k != '_scope_'} for t in rainy.test_dataloader.dataset.pipeline)
-    assert [load, *rest] == base.test_dataloader.dataset.pipeline and load['type'] == 'LoadImageFromFile'
+    assert [load, *rest] == base.test_dataloader.dataset.pipeline and load['type'].split('.')[-1] == 'LoadImageFromFile'
     assert rain == dict(type='mmderain.SynthesizeRain', preset='heavy', seed=0, data_root=root)
     for cfg in (base, rainy):
         cfg.test_dataloader.dataset.pipeline = cfg.test_pipeline = None
@@ -111,7 +111,7 @@ def test_derained_configs_use_the_named_derainer(name, network, monkeypatch):
     monkeypatch.setenv('DERAINER', network)
     cfg = Config.fromfile(ROOT / f'configs/perception/{name}.py')
     load, derain, *rest = cfg.test_dataloader.dataset.pipeline
-    assert load['type'] == 'LoadImageFromFile' and rest[0]['type'] == 'Resize'
+    assert load['type'].split('.')[-1] == 'LoadImageFromFile' and rest[0]['type'] == 'Resize'
     assert derain['type'] == 'mmderain.Derain' and cfg.test_pipeline[1] == derain
     path = ROOT / 'configs' / derain['derainer']['config'].removeprefix('mmderain::')
     loop = Config.fromfile(path).train_cfg

@@ -41,7 +41,7 @@ def test_uploads_that_are_refused_are_named_without_their_folder(tmp_path, monke
     monkeypatch.setattr(uploads, 'MAX_PIXELS', 1200)
     for name, error_text in {
         'notes.png': 'cannot be read as an image',
-        'cut.jpg': 'truncated',
+        'cut.jpg': 'the end of the file is missing',
         'moving.gif': 'has 3 frames',
         'large.png': 'has 41x30 pixels; this page accepts up to 0.0012 million',
     }.items():

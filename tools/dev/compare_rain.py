@@ -68,7 +68,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandParser(__doc__)
     parser.add_argument('rainy', type=Path, metavar='RAINY', help='folder of the rainy images of the benchmark')
     parser.add_argument('clean', type=Path, metavar='CLEAN', help='folder of the clean images of the benchmark')
-    parser.add_argument('--pairing', nargs='+', default=['same_name'], metavar='RULE', help=PAIRING_HELP)
+    parser.add_argument('--pairing', nargs='+', type=str, default=['same_name'], metavar='RULE', help=PAIRING_HELP)
     parser.add_argument('--rain', default='heavy', help=f'{rain_help(allow_none=False)} (default: heavy)')
     parser.add_argument(
         '--seeds',

@@ -12,14 +12,14 @@ palette = [
 unlabelled = 11
 crop_size = (240, 320)
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='mmderain.LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75, ignore_index=unlabelled),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='mmderain.LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs'),
 ]

@@ -3,7 +3,7 @@ dataset_type = 'CocoDataset'
 data_root = 'data/street/'
 metainfo = dict(classes=('person',), palette=[(64, 220, 64)])
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='mmderain.LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='RandomResize', scale=(768, 576), ratio_range=(0.7, 1.3), keep_ratio=True),
     dict(type='RandomCrop', crop_size=(384, 384)),
@@ -12,7 +12,7 @@ train_pipeline = [
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='mmderain.LoadImageFromFile'),
     dict(type='Resize', scale=(768, 576), keep_ratio=True),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),

@@ -2,7 +2,7 @@
 dataset_type = 'BaseSegDataset'
 data_root = 'data/street'
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='mmderain.LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     dict(type='RandomResize', scale=(768, 576), ratio_range=(0.7, 1.3), keep_ratio=True),
     dict(type='RandomCrop', crop_size=(256, 384)),
@@ -11,7 +11,7 @@ train_pipeline = [
     dict(type='PackSegInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='mmderain.LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs'),
 ]

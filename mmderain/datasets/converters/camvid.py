@@ -17,6 +17,7 @@ import numpy as np
 
 from mmderain.errors import InputError
 from mmderain.io.files import atomic_write
+from mmderain.io.folders import iter_images
 from mmderain.io.image import decode_image, image_size
 
 from .coco import coco_content
@@ -62,7 +63,8 @@ def write_camvid_boxes(src: Path, dst: Path, min_area: int = 100) -> list[str]:
 def _annotate(src: Path, split: str, min_area: int) -> dict:
     """Return a split as COCO annotations, with file names relative to ``images/<split>``."""
     folder = src / 'images' / split
-    paths = sorted(path for path in folder.glob('*') if path.suffix.lower() in ('.jpg', '.png'))
+    names = iter_images(folder, ('.jpg', '.png')) if folder.is_dir() else ()
+    paths = [folder / name for name in names if name.parent == Path()]
     if not paths:
         raise FileNotFoundError(f'{folder}: no images; SRC must contain images/{split} and annotations/{split}')
     images = []

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from mmderain.errors import InputError
-from mmderain.io.image import list_images
+from mmderain.io.folders import iter_images, list_images
 
 from .coco import Box, write_test_set
 
@@ -35,7 +35,7 @@ def write_voc_test_set(src: Path, dst: Path) -> list[str]:
     if not src.is_dir():
         raise FileNotFoundError(f'{src}: no such folder; give the folder with the images and the XML files')
     annotations: dict[str, Path] = {}
-    for path in sorted(src.rglob('*.xml')):
+    for path in (src / name for name in iter_images(src, ('.xml',))):
         if annotations.setdefault(path.stem, path) != path:
             raise InputError(
                 f'{path} and {annotations[path.stem]}: two XML files have the same name; give a folder SRC that '

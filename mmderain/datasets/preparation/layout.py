@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from mmderain.errors import InputError
-from mmderain.io.files import atomic_folder, link_or_copy, read_text
+from mmderain.io.files import atomic_folder, link_or_copy, read_text, write_csv
 
 from ..releases import RELEASES, Split
 from .finding import Found, FoundPair
@@ -110,12 +110,12 @@ def write_layout(
         for split, pairs in found.pairs.items():
             base = Path(split) if len(release.splits) > 1 else Path()
             rows += [[name, split, *row] for row in _place_pairs(pairs, release.splits[split], part, base, copy)]
-        _write_csv(part / INDEX, _INDEX_HEAD, rows)
-        _write_csv(part / LEFT_OUT, ['file', 'reason'], found.left_out + found.flawed)
+        write_csv(part / INDEX, _INDEX_HEAD, rows)
+        write_csv(part / LEFT_OUT, ['file', 'reason'], found.left_out + found.flawed)
         if kept is not None:
             names = [Path(img).relative_to('train/rain').as_posix() for _, split, img, *_ in rows if split == 'train']
             text = ''.join(f'{name}\n' for name, keep in zip(names, kept, strict=True) if keep)
-            (part / 'train' / LEAK_FREE).write_text(text, encoding='utf-8')
+            (part / 'train' / LEAK_FREE).write_text(text, encoding='utf-8', errors='surrogateescape')
 
 
 def _place_pairs(pairs: list[FoundPair], split: Split, root: Path, base: Path, copy: bool) -> list[list[str]]:
@@ -148,8 +148,3 @@ def _place_pairs(pairs: list[FoundPair], split: Split, root: Path, base: Path, c
             row.append(target.as_posix())
         rows.append([*row, *(str(file.resolve()) if file else '' for file in files)])
     return rows
-
-
-def _write_csv(path: Path, head: list[str], rows: list) -> None:
-    with open(path, 'w', newline='', encoding='utf-8') as stream:
-        csv.writer(stream).writerows([head, *rows])

@@ -9,7 +9,7 @@ from mmderain.structures import DerainDataSample
 
 
 def to_tensor(img: np.ndarray) -> torch.Tensor:
-    """Convert (H, W, 3) uint8 to (3, H, W) uint8; the order of the channels stays BGR."""
+    """Convert (H, W, 3) to (3, H, W). The dtype and the order of the channels, BGR, do not change."""
     return torch.from_numpy(np.ascontiguousarray(img.transpose(2, 0, 1)))
 
 
@@ -17,14 +17,17 @@ def to_tensor(img: np.ndarray) -> torch.Tensor:
 class PackDerainInputs(BaseTransform):
     """Convert the results of the other transforms to the input of a model.
 
-    The output has two keys: ``inputs`` is the rainy image, (3, H, W) BGR uint8. ``data_samples`` is a
+    The output has two keys: ``inputs`` is the rainy image, (3, H, W) BGR in 0..255, uint8
+    or, for 16-bit files, float32. ``data_samples`` is a
     :class:`DerainDataSample` with the clean image and the meta information.
 
     Args:
         meta_keys: keys of the results that are stored as meta information. Missing keys are ignored.
     """
 
-    def __init__(self, meta_keys: tuple[str, ...] = ('img_path', 'gt_path', 'name', 'ori_shape', 'sample_idx')) -> None:
+    META_KEYS = ('img_path', 'gt_path', 'name', 'ori_shape', 'sample_idx', 'img_bits', 'gt_bits')
+
+    def __init__(self, meta_keys: tuple[str, ...] = META_KEYS) -> None:
         self.meta_keys = tuple(meta_keys)
 
     def transform(self, results: dict) -> dict:

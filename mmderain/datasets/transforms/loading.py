@@ -1,10 +1,14 @@
-"""The transform that loads images."""
+"""The transforms that load images."""
 
+from typing import Any
+
+import mmcv.transforms
 import numpy as np
 from mmcv.transforms import BaseTransform
+from mmengine import fileio
 
 from mmderain.errors import InputError
-from mmderain.io.image import read_image
+from mmderain.io.image import decode_image, decode_image_bytes
 from mmderain.registry import TRANSFORMS
 
 
@@ -15,8 +19,9 @@ class LoadPairedImages(BaseTransform):
     Required key: ``img_path``. A pair of two files also requires ``gt_path``, the path of the clean file. If one file
     contains both images, ``clean_half`` is required instead, with the value ``'left'`` or ``'right'``.
 
-    Added keys: ``img``, BGR uint8 (H, W, 3); ``ori_shape`` and ``img_shape``, both (H, W); for a pair also ``gt_img``,
-    BGR uint8 (H, W, 3).
+    Added keys: ``img``, BGR (H, W, 3) in 0..255; ``ori_shape`` and ``img_shape``, both (H, W); ``img_bits``, the number
+    of bits of each channel of the file, 8 or 16; for a pair also ``gt_img``, like ``img``, and ``gt_bits``. Images have
+    the dtype uint8. Images with 16 bits have the dtype float32, and are not rounded to 8 bits.
 
     Raises:
         FileNotFoundError: a file does not exist.
@@ -26,9 +31,9 @@ class LoadPairedImages(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Return the results with the loaded images."""
-        img = read_image(results['img_path'])
+        img, results['img_bits'] = _load(results['img_path'])
         if 'gt_path' in results:
-            gt_img = read_image(results['gt_path'])
+            gt_img, results['gt_bits'] = _load(results['gt_path'])
             if img.shape != gt_img.shape:
                 raise InputError(
                     f'{results["img_path"]} is {img.shape[0]}x{img.shape[1]}, but its clean partner '
@@ -44,6 +49,49 @@ class LoadPairedImages(BaseTransform):
             left, right = np.split(img, 2, axis=1)
             img, gt_img = (right, left) if results['clean_half'] == 'left' else (left, right)
             img, results['gt_img'] = np.ascontiguousarray(img), np.ascontiguousarray(gt_img)
+            results['gt_bits'] = results['img_bits']
         results['img'] = img
         results['ori_shape'] = results['img_shape'] = img.shape[:2]
+        return results
+
+
+def _load(path: str) -> tuple[np.ndarray, int]:
+    """Read an image, BGR (H, W, 3) in 0..255, and return it with the number of bits of each channel."""
+    decoded = decode_image(path)
+    return decoded.to_levels(), 8 * decoded.bgr.dtype.itemsize
+
+
+@TRANSFORMS.register_module()
+class LoadImageFromFile(mmcv.transforms.LoadImageFromFile):
+    """Load an image like mmcv's transform of this name, but with the readers of mmderain.
+
+    It is for pipelines of mmdet and mmseg. The image has the same pixels as in all other parts of mmderain. The
+    transform of mmcv ignores the orientation of some formats and rounds 16 bits down. It also reads damaged files
+    without an error.
+
+    Args:
+        options: arguments of mmcv's transform. ``color_type`` must be ``'color'``, and ``imdecode_backend`` has no
+            effect.
+
+    Raises:
+        InputError: ``color_type`` has another value. The transform raises it if an image cannot be read.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if self.color_type != 'color':
+            raise InputError(f"mmderain.LoadImageFromFile: color_type must be 'color', found {self.color_type!r}")
+
+    def transform(self, results: dict) -> dict | None:
+        """Return the results with ``img``, BGR uint8 (H, W, 3), ``img_shape`` and ``ori_shape``."""
+        path = results['img_path']
+        try:
+            content = fileio.get(path, backend_args=self.backend_args)
+            img = decode_image_bytes(content, str(path)).to_uint8()
+        except (OSError, InputError):
+            if self.ignore_empty:
+                return None
+            raise
+        results['img'] = img.astype(np.float32) if self.to_float32 else img
+        results['img_shape'] = results['ori_shape'] = img.shape[:2]
         return results

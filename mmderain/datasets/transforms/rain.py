@@ -67,6 +67,8 @@ class SynthesizeRain(BaseTransform):
             seed = rain_seed(self.seed, self.name_of(results))
             choice = seed[1] % len(self.choices)
         results['gt_img'] = results['img']
+        if 'img_bits' in results:
+            results['gt_bits'] = results['img_bits']
         presets = self.choices[choice]
         if presets is None:
             return results

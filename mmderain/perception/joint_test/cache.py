@@ -85,7 +85,7 @@ def cache_key(condition: Condition, limit: int | None, cfg_options: dict | None)
         if step['type'] == 'mmderain.ReplaceFromFolder':
             files = (path for path in sorted(Path(step['folder']).rglob('*')) if path.is_file())
             parts += [f'{path} {path.stat().st_size} {path.stat().st_mtime_ns}' for path in files]
-    return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:16]
+    return hashlib.sha256('\n'.join(parts).encode('utf-8', 'surrogateescape')).hexdigest()[:16]
 
 
 @functools.cache

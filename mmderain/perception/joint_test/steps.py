@@ -1,5 +1,6 @@
 """Transforms that a joint test inserts into the pipeline of a task model, directly after the image is loaded."""
 
+import glob
 import time
 from pathlib import Path
 
@@ -54,7 +55,7 @@ class ReplaceFromFolder(BaseTransform):
         """
         relative = Path(results['img_path']).absolute().relative_to(self.data_root.absolute())
         for parts in (relative.parts, relative.parts[-1:]):  # first with sub-folders, then without
-            paths = sorted(self.folder.joinpath(*parts).parent.glob(f'{relative.stem}.*'))
+            paths = sorted(self.folder.joinpath(*parts).parent.glob(f'{glob.escape(relative.stem)}.*'))
             if paths:
                 break
         else:

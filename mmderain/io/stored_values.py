@@ -1,0 +1,81 @@
+"""Find details in the header of an image file that Pillow does not report: the range of the values, late metadata.
+
+Pillow opens most images with more than 8 bits as 8-bit images. Therefore its color mode does not tell the range.
+"""
+
+import os
+from typing import BinaryIO
+
+from PIL import ImageFile
+from PIL.Image import Image
+
+
+def largest_value(file: BinaryIO, kind: str, image: Image) -> int:
+    """Return the largest value that a channel can have in the file, for example 255 for 8 bits.
+
+    Args:
+        file: an image file, but not a TIFF file.
+        kind: name of its format in Pillow, such as ``'PNG'``.
+        image: the file, opened with Pillow. Its pixels are not loaded yet.
+
+    Raises:
+        ValueError, IndexError, KeyError: the header is damaged, or no decoder supports the range.
+    """
+    if kind == 'PPM':
+        return _ppm(image)
+    find = {'PNG': _png, 'JPEG2000': _jpeg2000, 'AVIF': _avif}.get(kind)
+    if find is None:
+        return 255
+    file.seek(0)
+    return find(file.read(2**16))
+
+
+def _ppm(image: Image) -> int:
+    # Pillow's decoder gets the largest value as its last argument, unless it is 255 or 65535.
+    assert isinstance(image, ImageFile.ImageFile)
+    decoder, _, _, arguments = image.tile[0]
+    if not isinstance(arguments, tuple) or not isinstance(arguments[-1], int):
+        return 65535 if image.mode == 'I' else 255
+    if decoder == 'ppm_plain' and image.mode == 'RGB' and arguments[-1] > 255:
+        raise ValueError('it stores colors with more than 8 bits as text')
+    return arguments[-1]
+
+
+def _png(start: bytes) -> int:
+    return 2 ** start[24] - 1  # the ninth byte of the first chunk is the number of bits
+
+
+def _jpeg2000(start: bytes) -> int:
+    at = start.index(b'\xff\x4f\xff\x51')  # start of the code stream, and the marker of the sizes
+    channels = int.from_bytes(start[at + 40 : at + 42], 'big')
+    bits = {start[at + 42 + 3 * channel] + 1 for channel in range(channels)}
+    if len(bits) != 1 or not 8 <= min(bits) <= 16:  # above 128: signed values
+        raise ValueError(f'its channels have {sorted(bits)} bits; expected 8 to 16 bits, the same for all channels')
+    return 2 ** bits.pop() - 1
+
+
+def _avif(start: bytes) -> int:
+    flags = start[start.index(b'av1C') + 6]  # the third byte of the box with the settings of the decoder
+    return {0x00: 255, 0x40: 1023, 0x60: 4095}[flags & 0x60]
+
+
+def png_mode(file: BinaryIO, mode: str) -> str:
+    """Return the color mode of a PNG file. Pillow opens gray with alpha and 16 bits in the mode RGBA."""
+    file.seek(25)
+    return 'LA' if file.read(1) == b'\4' else mode
+
+
+def has_late_metadata(file: BinaryIO) -> bool:
+    """Return whether a PNG file has metadata after its pixels that can contain an orientation."""
+    file.seek(8)
+    has_pixels = False
+    while len(head := file.read(8)) == 8:
+        length, kind = int.from_bytes(head[:4], 'big'), head[4:]
+        has_pixels = has_pixels or kind == b'IDAT'
+        if has_pixels and kind in (b'eXIf', b'zTXt', b'iTXt', b'tEXt'):
+            keyword = file.read(min(length, 32))
+            if kind == b'eXIf' or keyword.startswith((b'Raw profile type exif', b'XML:com.adobe.xmp')):
+                return True
+            length -= len(keyword)
+        file.seek(length + 4, os.SEEK_CUR)
+    return False

@@ -1,0 +1,136 @@
+"""Damaged image files give one error that names the file, in every reader. Other exceptions do not leak."""
+
+import struct
+import warnings
+
+import numpy as np
+import pytest
+from image_cases import CASES, SUFFIXES
+from image_files import RGB8, png, saved, tiff
+
+from mmderain.errors import InputError, UnreadableImageError
+from mmderain.io.image import decode_image, decode_image_bytes, image_size, read_image
+
+GOOD = [case for case in CASES if case.pixels is not None]
+
+
+def outcome(content: bytes) -> str:
+    """Decode a damaged file, and return 'read' or 'refused'. Any other exception fails the test."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # Pillow warns about damaged metadata
+        try:
+            decode_image_bytes(content, 'a.img', max_pixels=4_000_000)
+        except InputError as error:
+            assert str(error).startswith('a.img: ') and '\n' not in str(error)
+            return 'refused'
+    return 'read'
+
+
+@pytest.mark.parametrize('case', GOOD, ids=str)
+def test_changed_bytes_give_an_image_or_the_error(case):
+    content, rng = case.make(), np.random.default_rng(0)
+    for number in range(25):
+        changed = bytearray(content)
+        # Half of the changes are in the header, where they are most harmful.
+        limit = min(len(changed), 120) if number % 2 else len(changed)
+        for position in rng.integers(limit, size=3):
+            changed[position] = rng.integers(256)
+        outcome(bytes(changed))
+
+
+@pytest.mark.parametrize('case', GOOD, ids=str)
+def test_cut_files_are_refused(case):
+    content = case.make()
+    for length in (0, 1, 15, 16, 40, len(content) // 3, len(content) // 2):
+        assert outcome(content[:length]) == 'refused', length
+
+
+def with_tag(number, kind, count, value):
+    """Return a TIFF file in which one tag has another type, count and value."""
+    content = bytearray(tiff(RGB8))
+    for at in range(10, 10 + 12 * content[8], 12):
+        if content[at] + 256 * content[at + 1] == number:
+            content[at : at + 12] = struct.pack('<HHII', number, kind, count, value)
+    return bytes(content)
+
+
+def mpo(table: bytes) -> bytes:
+    """Return a JPEG file with a damaged table of further images."""
+    jpeg = saved(RGB8, 'JPEG')
+    segment = b'MPF\0' + table
+    return jpeg[:2] + b'\xff\xe2' + struct.pack('>H', len(segment) + 2) + segment + jpeg[2:]
+
+
+READ = {  # damaged, but not the pixels
+    'mpo without table': mpo(b''),
+    'mpo with half a table': mpo(b'II*\0\x08\0\0\0\x03\0\0\xb0\x07'),
+    'mpo with a wrong count': mpo(b'II*\0\x08\0\0\0\x01\0\x01\xb0\x04\0\x01\0\0\0\xff\xff\0\0\0\0\0\0'),
+    'mpo with text as count': mpo(b'II*\0\x08\0\0\0\x01\0\x01\xb0\x02\0\x04\0\0\0abc\0\0\0\0\0'),
+}
+REFUSED = {
+    'tiff with text as width': with_tag(256, 2, 4, 0),
+    'tiff without width': with_tag(256, 5, 1, 10**9),
+    'tiff with width 0': with_tag(256, 4, 1, 0),
+    'tiff with height 0': with_tag(257, 4, 1, 0),
+    'tiff with a huge count': with_tag(258, 3, 2**31, 8),
+    'tiff with offsets outside': with_tag(273, 4, 1, 2**31),
+    'tiff with unknown compression': with_tag(259, 3, 1, 40_000),
+    'tiff whose directory is far away': b'II*\0\xff\xff\xff\x7f' + bytes(40),
+    'tiff whose directory is empty': b'II*\0\x08\0\0\0\0\0' + bytes(40),
+    'bmp with a wrong header size': b'BM' + struct.pack('<IHHII', 100, 0, 0, 54, 13) + bytes(60),
+    'bmp with negative width': b'BM' + struct.pack('<IHHIIiiHHI', 100, 0, 0, 54, 40, -5, 5, 1, 24, 0) + bytes(80),
+    'bmp with a wrong depth': b'BM' + struct.pack('<IHHIIiiHHI', 100, 0, 0, 54, 40, 5, 5, 1, 77, 0) + bytes(80),
+    'png with a short header': b'\x89PNG\r\n\x1a\n\0\0\0\x04IHDR' + bytes(40),
+    'png with width 0': png(RGB8[:, :0], 2),
+    'png without pixels': png(RGB8, 2)[:33],
+    'gif without pixels': b'GIF89a\x05\0\x05\0\0\0\0;' + bytes(20),
+    'ppm with text': b'P6 five 5 255\n' + bytes(75),
+    'jp2 without code stream': saved(RGB8, 'JPEG2000')[:60] + bytes(200),
+    'webp with a wrong size': b'RIFF\xff\xff\xff\xffWEBPVP8 ' + bytes(40),
+    'avif with nothing': b'\0\0\0\x1cftypavif' + bytes(60),
+    'heic': b'\0\0\0\x18ftypheic\0\0\0\0mif1heic' + bytes(60),
+    'random bytes': np.random.default_rng(0).bytes(500),
+    'text': b'This is not an image, but a text of some length.',
+}
+
+
+@pytest.mark.parametrize('name', READ)
+def test_damaged_metadata_do_not_matter(name):
+    assert outcome(READ[name]) == 'read'
+
+
+@pytest.mark.parametrize('name', REFUSED)
+def test_every_reader_refuses_the_file_and_names_it(tmp_path, name):
+    path = tmp_path / 'my file.png'
+    path.write_bytes(REFUSED[name])
+    for read in (decode_image, read_image, lambda p: image_size(p, decode=True)):
+        with pytest.raises(InputError) as caught:
+            read(path)
+        assert str(caught.value).startswith(f'{path}: ') and '\n' not in str(caught.value)
+
+
+def test_a_folder_with_the_name_of_an_image_is_named(tmp_path):
+    (tmp_path / 'scene.jpg').mkdir()
+    for read in (decode_image, read_image, image_size):
+        with pytest.raises(UnreadableImageError, match=r'scene.jpg: is a folder; expected an image file'):
+            read(tmp_path / 'scene.jpg')
+
+
+def test_images_above_the_limit_of_pillow_are_read():
+    """Pillow warns above 89 and refuses above 179 million pixels. Neither a warning nor an error may occur."""
+    from PIL import Image
+
+    content = b'P4 13400 13400\n' + bytes(1675 * 13400)
+    before = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert decode_image_bytes(content, 'a').bgr.shape == (13_400, 13_400, 3)
+    assert Image.MAX_IMAGE_PIXELS == before
+    with pytest.raises(InputError, match='a: has 13400x13400 pixels, more than the limit of 1000'):
+        decode_image_bytes(content, 'a', max_pixels=1000)
+
+
+def test_suffixes_do_not_decide_the_format(tmp_path):
+    for suffix in set(SUFFIXES.values()):
+        (tmp_path / f'a{suffix}').write_bytes(png(RGB8, 2))
+        assert np.array_equal(read_image(tmp_path / f'a{suffix}')[..., ::-1], RGB8)
