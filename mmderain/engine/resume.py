@@ -68,7 +68,11 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
     recorded = folder / name
     if name and recorded.is_file():
         candidates = [recorded, *(path for path in candidates if path != recorded)]
-    problems = [] if name and recorded.is_file() else [f'{record} names no checkpoint of this folder']
+    problems = []
+    if not record.is_file():
+        problems = [f'{record} does not exist']
+    elif not name or not recorded.is_file():
+        problems = [f'{record} names no checkpoint of this folder']
     for path in candidates:
         try:
             read_checkpoint(path)

@@ -227,9 +227,9 @@ class Derainer(BaseModel):
             the dtype and the device of ``batch``. The network computes in the dtype of its parameters, unless autocast
             is on.
 
-        SIAN and NASNet give the same result with tiles as without tiles, except for float rounding. For JDNet, MAFNet
-        and NAFNet, the results with and without tiles differ slightly, because a pixel of the result can depend on the
-        whole image (docs/en/inference.md, "Large images").
+        SIAN and NASNet give the same result with tiles as without tiles, except for float rounding. For JDNet, MAFNet,
+        NAFNet, and NASNet with ``attention='se'``, the results differ slightly, because a pixel of the result can
+        depend on the whole image (docs/en/inference.md, "Large images").
 
         Raises:
             TypeError, ValueError: ``batch`` or ``tile`` is not as described above.
