@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 from torch import nn
 
@@ -13,6 +14,40 @@ from mmderain.models.weights import misfits, rename_old_keys
 
 #: File names of the checkpoints that mmengine writes. The group is the step or epoch.
 CHECKPOINT_NAME = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
+
+
+def require_training_state(checkpoint: object, path: str | Path) -> dict:
+    """Return the content of a checkpoint, after checking that a training can continue from it.
+
+    Args:
+        checkpoint: content of the checkpoint file.
+        path: path of the file for the error message.
+
+    Raises:
+        InputError: the file does not contain the number of steps of a training.
+    """
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    if not isinstance(checkpoint, dict) or not isinstance(meta, dict) or not {'iter', 'epoch'} <= meta.keys():
+        raise InputError(
+            f'{path}: found no entries meta.iter and meta.epoch; expected a checkpoint of a training. To start a new '
+            'training from weights, use --cfg-options load_from=FILE without --resume.'
+        )
+    return checkpoint
+
+
+def completed(cfg: Config, checkpoint: dict) -> str | None:
+    """Return in words that a checkpoint has reached the end of a training, or None if steps are left.
+
+    Args:
+        cfg: config of the training.
+        checkpoint: content of the checkpoint.
+    """
+    for key, unit in (('max_epochs', 'epoch'), ('max_iters', 'iter')):
+        last = cfg.get('train_cfg', {}).get(key)
+        if last is not None and checkpoint['meta'][unit] >= last:
+            name = 'epoch' if unit == 'epoch' else 'step'
+            return f'was saved after {name} {checkpoint["meta"][unit]} of {last}'
+    return None
 
 
 def require_same_model(model: nn.Module, checkpoint: dict, path: str | Path) -> None:

@@ -150,8 +150,8 @@ class NASNet(BaseModule):
         # one pixel as a reserve.
         halo = num_stages * (num_blocks * convolutions_of_block + 1) + 6
         self.spec = NetworkSpec(
-            # Squeeze and excitation uses means over the whole image. No halo is wide enough for them, so the halo is only
-            # that of MAFNet and NAFNet, which use such means too.
+            # Squeeze and excitation uses means over the whole image. No halo is wide enough for them. MAFNet and NAFNet
+            # use such means too, and have the same halo.
             halo=64 if attention == 'se' else halo,
             bytes_per_pixel=40 * channels,
             renamed_keys={'enter': 'conv_in', 'leave1': 'conv_out1', 'leave2': 'conv_out2'},
