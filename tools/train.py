@@ -39,6 +39,7 @@ from mmderain.engine.stopping import StopHook, stop_on_signals
 from mmderain.engine.work_dir_lock import is_first_process, work_dir_lock
 from mmderain.errors import InputError
 from mmderain.io import read_checkpoint
+from mmderain.io.checkpoint import require_weights
 from mmderain.io.config import config_errors
 
 
@@ -126,10 +127,11 @@ def main(args: argparse.Namespace) -> None:
             cfg.resume, cfg.load_from = True, str(resumed)
         # When mmengine loads a checkpoint, it runs code in this file. Therefore the tool reads the checkpoint first:
         # read_checkpoint refuses a file that contains code.
-        checkpoint = None if cfg.get('load_from') is None else read_checkpoint(cfg.load_from)
-        state = (
-            require_training_state(checkpoint, cfg.load_from) if cfg.get('resume') and checkpoint is not None else None
-        )
+        state = None
+        if cfg.get('load_from') is not None:
+            checkpoint = read_checkpoint(cfg.load_from)
+            require_weights(checkpoint, cfg.load_from)
+            state = require_training_state(checkpoint, cfg.load_from) if cfg.get('resume') else None
         with config_errors(args.config):
             require_data(cfg, 'train_dataloader', 'val_dataloader')
             if args.check_data:

@@ -9,6 +9,7 @@ from torch import nn
 
 from mmderain.errors import InputError
 from mmderain.io import read_checkpoint
+from mmderain.io.checkpoint import require_weights
 from mmderain.models import Derainer
 from mmderain.models.weights import misfits, rename_old_keys
 
@@ -65,8 +66,7 @@ def require_same_model(model: nn.Module, checkpoint: dict, path: str | Path) -> 
             contains a weight of another shape.
     """
     inner: nn.Module = model.module if is_model_wrapper(model) else model  # type: ignore[assignment]  # never a tensor
-    weights = checkpoint.get('state_dict', checkpoint)
-    weights = rename_old_keys(inner, {key.removeprefix('module.'): value for key, value in weights.items()})
+    weights = rename_old_keys(inner, require_weights(checkpoint, path))
     if problems := misfits(inner, weights):
         network = inner.network if isinstance(inner, Derainer) else inner
         raise InputError(
