@@ -19,7 +19,6 @@ from mmderain.apis import DerainInferencer, derain_video, export_derainer
 from mmderain.errors import InputError, NonFiniteError
 from mmderain.io import save_weights, write_frames
 from mmderain.models import Derainer, NetworkSpec
-from mmderain.models.finite import finite_images
 from mmderain.perception.scene import show_scenes, view_scene
 from mmderain.registry import MODELS
 
@@ -47,11 +46,6 @@ REASON = (
     'error remains, use another checkpoint: the weights of this one are finite, but too large for this image.'
 )
 GOOD, BAD = smooth_image(24, 32), np.full((24, 32, 3), 255, np.uint8)
-
-
-@pytest.fixture
-def model():
-    return Derainer(dict(type='Overflows')).eval()
 
 
 @pytest.fixture
@@ -182,6 +176,16 @@ CALLERS = {
     'tools/dev/time_in_tree.py': 'measures the run time',
     'tools/paper_figures.py': 'reads the attention maps of a network, not its result',
 }
+#: Maps each case to the text of its row in docs/en/troubleshooting.md.
+ROWS = {
+    inferencer: '`DerainInferencer`',
+    derain_command: '`mmderain derain`',
+    video: '`derain_video`',
+    tool_test: '`tools/test.py`, and the validation of a training',
+    scenes: '`mmderain detect`, `mmderain segment`, the web page',
+    transform: '`mmderain.Derain`',
+    preprocessor: '`mmderain.DerainBeforeTask`',
+}
 CASES = dict.fromkeys(case for cases in CALLERS.values() if not isinstance(cases, str) for case in cases)
 
 
@@ -195,46 +199,25 @@ def test_every_caller_is_in_the_table():
     assert {path.relative_to(ROOT).as_posix() for path in files if calls_restore(path)} == set(CALLERS)
 
 
+def test_docs_page_has_a_row_for_each_case():
+    assert set(ROWS) == set(CASES)
+    text = (ROOT / 'docs/en/troubleshooting.md').read_text(encoding='utf-8').split('## Results that are not finite')[1]
+    assert [
+        row.split(' | ')[0].removeprefix('| ') for row in text.split('\n## ')[0].splitlines() if row[:2] == '| '
+    ] == [
+        'caller',
+        *ROWS.values(),
+        '`tools/export.py`',
+    ]
+
+
 def calls_restore(path: Path) -> bool:
     calls = [node for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))) if isinstance(node, ast.Call)]
     return any(isinstance(call.func, ast.Attribute) and call.func.attr == 'restore' for call in calls)
 
 
-@pytest.mark.parametrize('value', ['nan', 'inf', '-inf'])
-@pytest.mark.parametrize('clamp', [True, False])
-@pytest.mark.parametrize('tile', [0, 16])
-def test_restore_names_the_images_of_the_batch(value, clamp, tile):
-    model = Derainer(dict(type='Overflows', value=value)).eval()
-    batch = torch.rand(4, 3, 40, 24) / 2
-    assert model.restore(batch, tile, clamp).isfinite().all()
-    batch[1], batch[3, :, :16] = 1, 1  # the first tile of image 3 is white
-    with pytest.raises(NonFiniteError) as error:
-        model.restore(batch, tile, clamp)
-    images = (1, 3) if tile else (1,)
-    assert error.value.images == images and error.value.reason == REASON
-    names = ', '.join(f'image {number} of the batch (the first is 0)' for number in images)
-    assert str(error.value) == f'{names}: {REASON}'
-
-
-def test_the_error_says_if_a_weight_or_the_image_is_not_finite(model):
-    image = torch.rand(1, 3, 8, 8) / 2
-    image[0, 0, 0, 0] = torch.nan
-    with pytest.raises(NonFiniteError, match='^the result of .*, because the rainy image does. Check the step that'):
-        model.restore(image)
-    model.network.weight.data.fill_(torch.inf)
-    with pytest.raises(NonFiniteError, match='values, because its weight weight does. Use another checkpoint.$'):
-        model.restore(image)
-
-
-def test_finite_images_accepts_the_largest_values_of_each_type():
-    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
-        batch = torch.full((3, 3, 4, 4), torch.finfo(dtype).max, dtype=dtype)
-        batch[1, 2, 3, 3] = torch.nan
-        batch[2, 0, 0, 1] = -torch.inf
-        assert finite_images(batch).tolist() == [True, False, False]
-
-
-def test_no_file_is_exported_if_the_result_is_not_finite(model, tmp_path):
+def test_no_file_is_exported_if_the_result_is_not_finite(tmp_path):
+    model = Derainer(dict(type='Overflows')).eval()
     model.network.weight.data.fill_(torch.nan)
     with pytest.raises(InputError, match='a.pt2: not written: the result of Overflows contains NaN or infinite values'):
         export_derainer(model, tmp_path / 'a.pt2', (32, 32))
