@@ -1,7 +1,7 @@
 """The exceptions of mmderain, and helpers for their messages."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -16,11 +16,42 @@ class InputError(ValueError):
     def __str__(self) -> str:
         # If a worker process raises this error, the DataLoader raises it again in the main process. The message of the
         # second error is the whole traceback. The original message is at the end of this traceback.
-        return super().__str__().rsplit(f'{__name__}.InputError: ', 1)[-1].rstrip('\n')
+        name = f'{type(self).__module__}.{type(self).__qualname__}: '
+        return super().__str__().rsplit(name, 1)[-1].rstrip('\n')
 
 
 class UnreadableImageError(InputError):
     """An image file cannot be read."""
+
+
+class NonFiniteError(InputError):
+    """The result of a network contains NaN or infinite values.
+
+    It is an InputError, because the reason is an input: the weights, the precision or the image. Therefore programs
+    print the message, and the inferencer reports only this image as failed.
+
+    Args:
+        reason: the message without the names of the images.
+        images: positions of these images in the batch. The first image has the position 0.
+        names: names of these images. Empty if they are not known.
+
+    Attributes:
+        reason: the message without the names of the images.
+        images: positions of these images in the batch.
+    """
+
+    def __init__(self, reason: str, images: Sequence[int] = (), names: Sequence[str] = ()) -> None:
+        super().__init__(f'{", ".join(names)}: {reason}' if names else reason)
+        self.reason = reason
+        self.images = tuple(images)
+
+    def with_names(self, names: Sequence[str]) -> 'NonFiniteError':
+        """Return the same error with the names of the images in its message.
+
+        Args:
+            names: name of each image of the batch.
+        """
+        return NonFiniteError(self.reason, self.images, [names[number] for number in self.images])
 
 
 class Stopped(Exception):

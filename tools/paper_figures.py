@@ -36,6 +36,7 @@ from mmderain.evaluation import measure
 from mmderain.io import read_image, write_image
 from mmderain.io.image import to_bgr_uint8, to_rgb_tensor
 from mmderain.models import Derainer
+from mmderain.models.finite import finite_images, require_finite_results
 from mmderain.models.networks.mafnet import ChannelAttention, SpatialAttention
 from mmderain.models.networks.nasnet import NeuronAttention
 from mmderain.models.tiling import pad_image
@@ -102,7 +103,9 @@ def stage_results(model: Derainer, rainy: np.ndarray, clean: np.ndarray | None) 
         InputError: the network has one stage only, or ``rainy`` and ``clean`` have different sizes.
     """
     height, width = rainy.shape[:2]
-    results = model.stages(pad_image(to_rgb_tensor(rainy)[None], model.spec))
+    batch = to_rgb_tensor(rainy)[None]
+    results = model.stages(pad_image(batch, model.spec))
+    require_finite_results([finite_images(result) for result in results], model.network, batch)
     if len(results) == 1:
         name = type(model.network).__name__
         raise InputError(f'stages: {name} returns one result; expected a network of several stages, such as SIAN')

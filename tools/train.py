@@ -26,12 +26,20 @@ from mmderain.compat import end_distributed
 from mmderain.datasets.check import check_data
 from mmderain.engine.config import decide_amp, prepare_config, require_data, use_amp
 from mmderain.engine.cpu_memory import keep_cpu_memory
-from mmderain.engine.resume import latest_checkpoint, require_same_model
+from mmderain.engine.resume import completed, latest_checkpoint, require_same_model, require_training_state
+from mmderain.engine.resume_config import (
+    PRECISION,
+    FollowConfigHook,
+    config_differences,
+    difference_lines,
+    require_same_config,
+)
 from mmderain.engine.safety import protect_training
 from mmderain.engine.stopping import StopHook, stop_on_signals
-from mmderain.engine.work_dir_lock import work_dir_lock
+from mmderain.engine.work_dir_lock import is_first_process, work_dir_lock
 from mmderain.errors import InputError
 from mmderain.io import read_checkpoint
+from mmderain.io.checkpoint import require_weights
 from mmderain.io.config import config_errors
 
 
@@ -54,6 +62,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='CHECKPOINT',
         help='continue a training from CHECKPOINT. Without CHECKPOINT, continue from the latest checkpoint in the work '
         'directory (default: start a new training)',
+    )
+    parser.add_argument(
+        '--resume-with-config',
+        action='store_true',
+        help='continue with the learning rate, the schedule, the seed and the other settings of CONFIG, even if they '
+        'differ from those of the checkpoint. Implies --resume (default: report an error that lists the differences)',
     )
     parser.add_argument(
         '--check-data',
@@ -98,34 +112,71 @@ def main(args: argparse.Namespace) -> None:
     cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher, auto_scale_lr=args.auto_scale_lr)
     protect_training(cfg)
     with nullcontext() if args.share_work_dir else work_dir_lock(cfg.work_dir, args.launcher):
-        resumed = args.resume
+        resumed = args.resume or ('auto' if args.resume_with_config else None)
         if resumed == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
             resumed = latest_checkpoint(cfg.work_dir)
+            if resumed is None and is_first_process(args.launcher):
+                print(f'--resume: {cfg.work_dir} contains no checkpoint; a new training starts.', flush=True)
         if resumed is not None:
             cfg.resume, cfg.load_from = True, str(resumed)
         # When mmengine loads a checkpoint, it runs code in this file. Therefore the tool reads the checkpoint first:
         # read_checkpoint refuses a file that contains code.
-        checkpoint = None if cfg.get('load_from') is None else read_checkpoint(cfg.load_from)
+        state = None
+        if cfg.get('load_from') is not None:
+            checkpoint = read_checkpoint(cfg.load_from)
+            require_weights(checkpoint, cfg.load_from)
+            state = require_training_state(checkpoint, cfg.load_from) if cfg.get('resume') else None
         with config_errors(args.config):
             require_data(cfg, 'train_dataloader', 'val_dataloader')
             if args.check_data:
                 check_data(cfg, 'train_dataloader', 'val_dataloader')
-            if decide_amp(cfg, args.amp, checkpoint if cfg.get('resume') else None):
+            if decide_amp(cfg, args.amp, state):
                 use_amp(cfg)
-            train(cfg, checkpoint if cfg.get('resume') else None)
+            hook = None if state is None else compare_configs(cfg, state, args)
+            reason = None if state is None else completed(cfg, state)
+            if reason is None:
+                train(cfg, state, hook)
+            elif is_first_process(args.launcher):
+                print(f'{cfg.load_from}: {reason}; the training is complete, and nothing is done.', flush=True)
     end_distributed()
 
 
-def train(cfg: Config, resumed: dict | None) -> None:
+def compare_configs(cfg: Config, checkpoint: dict, args: argparse.Namespace) -> FollowConfigHook | None:
+    """Compare the config of a resumed training with the config in its checkpoint.
+
+    Args:
+        cfg: config of the run.
+        checkpoint: content of the checkpoint ``cfg.load_from``.
+        args: parsed arguments.
+
+    Returns:
+        With ``--resume-with-config``, the hook that makes the training follow the config. Otherwise None.
+
+    Raises:
+        InputError: the configs differ, and ``--resume-with-config`` is not set.
+    """
+    differences = config_differences(cfg, checkpoint, PRECISION if args.amp == 'auto' else frozenset())
+    if not args.resume_with_config:
+        require_same_config(differences, cfg.load_from)
+        return None
+    if differences and is_first_process(args.launcher):
+        print(f'--resume-with-config: settings that change (old value -> new value):\n{difference_lines(differences)}')
+    return FollowConfigHook(reset_moments='optim_wrapper.optimizer.type' in differences)
+
+
+def train(cfg: Config, resumed: dict | None, hook: FollowConfigHook | None = None) -> None:
     """Build mmengine's Runner and train.
 
     Args:
         cfg: config of the run.
         resumed: content of the checkpoint ``cfg.load_from`` if the run continues from it, else None.
+        hook: hook that makes a resumed training follow the config. None follows the schedule of the checkpoint.
     """
     runner = Runner.from_cfg(cfg)
     if resumed is not None:
         require_same_model(runner.model, resumed, cfg.load_from)
+    if hook is not None:
+        runner.register_hook(hook)
     with keep_cpu_memory(), stop_on_signals() as request:
         runner.register_hook(StopHook(request))
         runner.train()

@@ -11,9 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mmderain.errors import InputError
+from mmderain.errors import InputError, NonFiniteError
 from mmderain.io.files import atomic_write
 from mmderain.models import Derainer
+from mmderain.models.finite import finite_images, require_finite_results
 
 #: Version of the ONNX operator set.
 OPSET = 20
@@ -106,7 +107,12 @@ def export_derainer(
         exported = load_exported(part)
         for height, width in sizes:
             rainy = torch.rand(1, 3, height, width)
-            difference = (exported(rainy) - model(rainy)).abs().max().item()
+            derained = model(rainy)
+            try:
+                require_finite_results([finite_images(derained)], derainer.network, rainy)
+            except NonFiniteError as error:
+                raise error.with_names([f'{path}: not written']) from None
+            difference = (exported(rainy) - derained).abs().max().item()
             if not difference < TOLERANCE:  # also refuses NaN
                 raise InputError(
                     f'{path}: not written. At {height}x{width}, the results of the exported model and of the PyTorch '

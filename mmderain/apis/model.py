@@ -1,5 +1,6 @@
 """Functions that build derainers from configs or from the names of models."""
 
+import copy
 from pathlib import Path
 
 import torch
@@ -63,13 +64,13 @@ def init_model(
     """Build a derainer from a config, ready for ``model.restore(batch)``.
 
     Args:
-        config: path of a config file, or a loaded config. Its entry ``model`` is built.
+        config: path of a config file, or a loaded config. Its entry ``model`` is built. A loaded config is not changed.
         checkpoint: path of the checkpoint with the weights to load. None keeps the initial weights.
         device: device of the model, such as ``'cpu'`` or ``'cuda:0'``. Default: ``'cpu'``.
         cfg_options: maps keys of the config, such as ``'model.tile'``, to new values.
 
     Returns:
-        The model in ``eval()`` mode. Its attribute ``cfg`` is the config.
+        The model in ``eval()`` mode. Its attribute ``cfg`` is the config, with the options.
 
     Raises:
         FileNotFoundError: the config file or the checkpoint does not exist.
@@ -77,12 +78,13 @@ def init_model(
             no such device.
     """
     require_device(device)
-    if not isinstance(config, Config):
-        config = read_config(config)
+    # A loaded config is copied, because the constructors and the caller may change entries of it. The options are
+    # copied, because mmengine removes the key `_delete_` from them.
+    config = copy.deepcopy(config) if isinstance(config, Config) else read_config(config)
     name = config.filename or 'config'
     if cfg_options:
         with config_errors(name):
-            config.merge_from_dict(cfg_options)
+            config.merge_from_dict(copy.deepcopy(cfg_options))
     if 'model' not in config:
         raise InputError(f'{name}: found no `model` in the config')
     # The caller may be a program of mmdet or mmseg. Therefore the default scope is changed only while the model is

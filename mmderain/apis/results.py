@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmderain.errors import InputError
+from mmderain.errors import InputError, NonFiniteError
 from mmderain.io.remote import RemotePath
 
 #: A derained input: the path of the result file (a ``RemotePath`` if it is on a server), an array, or a tensor.
@@ -101,6 +101,8 @@ def failure_reason(name: str, error: Exception) -> str:
     """
     if is_out_of_memory(error):
         return f'{name}: the memory of the device is too small; set a smaller batch_size, or tile=512'
+    if isinstance(error, NonFiniteError):
+        return f'{name}: {error.reason}'
     if isinstance(error, OSError | InputError):
         return str(error)
     return f'{name}: {type(error).__name__}: {error}'

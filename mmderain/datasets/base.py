@@ -74,8 +74,8 @@ class DerainDataset(BaseDataset):
             raise InputError(f"{type(self).__name__}: unreadable must be 'error' or 'skip', found {unreadable!r}")
         self.source = source or {}
         self.unreadable = unreadable
-        # By default, mmengine uses another item without a message if a pipeline returns None. max_refetch=0 switches
-        # this off.
+        # By default, mmengine uses other items without a message if a pipeline returns None. With max_refetch=0, it
+        # raises an error.
         super().__init__(max_refetch=0, **kwargs)
 
     def prepare_data(self, idx: int | SeededIndex) -> dict:
@@ -110,11 +110,6 @@ class DerainDataset(BaseDataset):
             return self.pipeline(self.get_data_info(index))
         with seeded(idx):
             return self.pipeline(self.get_data_info(index))
-
-    def __getitem__(self, idx: int | SeededIndex) -> dict:
-        if not self._fully_initialized:
-            self.full_init()
-        return self.prepare_data(idx)
 
     def _join_prefix(self) -> None:
         """Do not join the prefixes with the data root, as mmengine does. :meth:`folder` joins them."""

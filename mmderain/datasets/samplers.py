@@ -3,7 +3,7 @@
 The order of the items and their augmentation depend only on the seed, the epoch and the index of the item.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -13,6 +13,9 @@ from torch.utils.data import Sampler
 
 from mmderain.errors import InputError
 from mmderain.registry import DATA_SAMPLERS
+
+#: Number of indices that :class:`SeededSampler` converts to Python objects at a time.
+CHUNK = 2**16
 
 
 class SeededIndex(NamedTuple):
@@ -80,34 +83,41 @@ class SeededSampler(Sampler):
         self.epoch = 0
         self._skip = 0
 
-    def _order(self, epoch: int) -> list[SeededIndex]:
-        """Return all indices of an epoch in the order of their use. All ranks together use these indices.
+    def _indices(self, epoch: int, positions: range) -> Iterator[SeededIndex]:
+        """Yield the indices at some positions of an epoch.
 
-        The order is random if ``shuffle`` is True. Every rank computes the same order.
+        The order of the epoch is one tensor, with 8 bytes for each index. Only :data:`CHUNK` of the indices exist as
+        Python objects at the same time, because these objects take about 150 bytes for each index.
+
+        Args:
+            epoch: number of the epoch. Every rank computes the same order of an epoch. The order is random if
+                ``shuffle`` is True.
+            positions: positions in this order. After its last position, the order starts again at its first position.
         """
         total = self.length * self.repeat
-        order: Sequence[int] = range(total)
+        order = None
         if self.shuffle:
-            generator = torch.Generator().manual_seed(self.seed + epoch)
-            order = torch.randperm(total, generator=generator).tolist()
-        return [SeededIndex(i % self.length, epoch * self.repeat + i // self.length, self.seed) for i in order]
+            order = torch.randperm(total, generator=torch.Generator().manual_seed(self.seed + epoch))
+        for first in range(0, len(positions), CHUNK):
+            part = positions[first : first + CHUNK]
+            items = torch.arange(part.start, part.stop, part.step) % total
+            for i in (items if order is None else order[items]).tolist():
+                yield SeededIndex(i % self.length, epoch * self.repeat + i // self.length, self.seed)
 
     def __iter__(self) -> Iterator[SeededIndex]:
         if self.infinite:
             total = self.length * self.repeat
             epoch, start = divmod(self._skip * self.world_size + self.rank, total)
             while True:
-                yield from self._order(epoch)[start :: self.world_size]
+                yield from self._indices(epoch, range(start, total, self.world_size))
                 # The ranks take the indices in turn. The next epoch starts with the rank whose turn it is.
                 start += -(-(total - start) // self.world_size) * self.world_size - total
                 epoch += 1
                 while start >= total:
                     epoch, start = epoch + 1, start - total
-        indices = self._order(self.epoch)
         # Every rank needs the same number of indices. If they cannot be divided equally, the first indices of the epoch
         # are used again at its end.
-        padded = len(self) * self.world_size
-        yield from (indices * -(-padded // len(indices)))[:padded][self.rank :: self.world_size]
+        yield from self._indices(self.epoch, range(self.rank, len(self) * self.world_size, self.world_size))
 
     def __len__(self) -> int:
         return -(-self.length * self.repeat // self.world_size)

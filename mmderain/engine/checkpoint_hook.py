@@ -6,6 +6,8 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
+from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 
 from mmderain.io import atomic_write
@@ -22,16 +24,54 @@ class SafeCheckpointHook(CheckpointHook):
     ``max_keep_ckpts``, the hook deletes the oldest ones. With ``save_best``, it deletes the previous best checkpoint
     after it has written the new best checkpoint.
 
+    If the optimizer wrapper accumulates gradients over several steps (``accumulative_counts``), a checkpoint is saved
+    only after a step that has updated the weights. Otherwise the accumulated gradients would be lost, because a
+    checkpoint does not contain them. A checkpoint that is due in another step is saved later: after the next update, or
+    with ``by_epoch=True`` after the next epoch that ends with an update. The last step of a training always updates the
+    weights.
+
     The arguments are those of ``CheckpointHook``. For storage other than local files, this hook saves checkpoints as
     ``CheckpointHook`` does.
     """
 
+    #: Whether a checkpoint is due, but the gradients of its step have not been used yet.
+    is_postponed = False
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
+        """Save a checkpoint if it is due after this step, or if it was postponed to this step."""
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        if self.is_postponed and not self.by_epoch:
+            self._save_postponed(runner)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Save a checkpoint if it is due after this epoch, or if it was postponed to this epoch."""
+        super().after_train_epoch(runner)
+        if self.is_postponed and self.by_epoch:
+            self._save_postponed(runner)
+
     def save_now(self, runner: Runner) -> None:
-        """Save a checkpoint of the current step, unless this step has been saved already."""
+        """Save a checkpoint of the current step, unless this step has been saved already.
+
+        The step must have updated the weights, see :func:`weights_are_updated`.
+        """
         if self.last_ckpt != str(Path(self.out_dir) / self.filename_tmpl.format(runner.iter + 1)):
             self._save_checkpoint(runner)
 
+    def _save_postponed(self, runner: Runner) -> None:
+        """Save the postponed checkpoint if this step has updated the weights."""
+        if weights_are_updated(runner):
+            self._save_checkpoint(runner)
+
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        was_postponed, self.is_postponed = self.is_postponed, not weights_are_updated(runner)
+        if self.is_postponed:
+            if not was_postponed:
+                wait = 'the end of an epoch' if self.by_epoch else 'the next step'
+                text = f'the checkpoint is postponed to {wait} with an update, because gradients are accumulated'
+                print_log(text, 'current')
+            return
         if not isinstance(self.file_backend, LocalBackend):
             super()._save_checkpoint_with_step(runner, step, meta)
             return
@@ -98,6 +138,16 @@ class SafeCheckpointHook(CheckpointHook):
             backend_args=self.backend_args,
             **self.args,
         )
+
+
+def weights_are_updated(runner: Runner) -> bool:
+    """Return whether the last step has updated the weights.
+
+    The result is False only if gradients are accumulated over several steps and the last step was not the last of them.
+    """
+    wrapper = runner.optim_wrapper
+    wrappers = list(wrapper.values()) if isinstance(wrapper, OptimWrapperDict) else [wrapper]
+    return all(one.should_update() for one in wrappers if isinstance(one, OptimWrapper))
 
 
 def verify_checkpoint(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Prepare configs for mmengine's Runner: options, data, worker processes, mixed precision."""
 
+import copy
 import inspect
 import os
 from pathlib import Path
@@ -111,7 +112,7 @@ def prepare_config(
     if cfg_options:
         refuse_unknown_options(cfg, cfg_options)
         with config_errors(config):
-            cfg.merge_from_dict(cfg_options)
+            cfg.merge_from_dict(copy.deepcopy(cfg_options))  # mmengine removes `_delete_` from its argument
     limit_workers(cfg)
     if work_dir is not None:
         cfg.work_dir = str(work_dir)

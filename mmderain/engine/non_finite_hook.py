@@ -16,7 +16,8 @@ from mmderain.registry import HOOKS
 class StopIfNotFiniteHook(Hook):
     """Stop a training if a loss or a weight is not finite.
 
-    The losses are checked after each step. The weights are checked before each checkpoint and at the end of each epoch.
+    The losses are checked after each step. The weights are checked before each checkpoint, at the end of each epoch and
+    after each validation.
     mmengine alone would continue the training, and replace good checkpoints with useless ones.
 
     Args:
@@ -57,12 +58,20 @@ class StopIfNotFiniteHook(Hook):
         """Check the weights, because another hook may save a checkpoint after the epoch."""
         self.check_weights(runner)
 
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Check the weights, because another hook may save the best checkpoint after the validation."""
+        self.check_weights(runner)
+
     @staticmethod
     def _checkpoint_follows(runner: Runner) -> bool:
-        """Return whether a checkpoint may be saved after this step: by an interval in steps, or at the last step."""
-        intervals = [hook.interval for hook in runner.hooks if hasattr(hook, 'save_last') and not hook.by_epoch]
+        """Return whether a checkpoint may be saved after this step.
+
+        It may be due by an interval in steps, at the last step, or because it was postponed in an earlier step.
+        """
+        hooks = [hook for hook in runner.hooks if hasattr(hook, 'save_last') and not hook.by_epoch]
         step = runner.iter + 1
-        return any(interval > 0 and step % interval == 0 for interval in intervals) or step == runner.max_iters
+        due = any(hook.interval > 0 and step % hook.interval == 0 for hook in hooks)
+        return due or step == runner.max_iters or any(getattr(hook, 'is_postponed', False) for hook in hooks)
 
     @staticmethod
     def check_weights(runner: Runner) -> None:

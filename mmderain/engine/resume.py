@@ -3,16 +3,52 @@
 import re
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 from torch import nn
 
 from mmderain.errors import InputError
 from mmderain.io import read_checkpoint
+from mmderain.io.checkpoint import require_weights
 from mmderain.models import Derainer
 from mmderain.models.weights import misfits, rename_old_keys
 
 #: File names of the checkpoints that mmengine writes. The group is the step or epoch.
 CHECKPOINT_NAME = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
+
+
+def require_training_state(checkpoint: object, path: str | Path) -> dict:
+    """Return the content of a checkpoint, after checking that a training can continue from it.
+
+    Args:
+        checkpoint: content of the checkpoint file.
+        path: path of the file for the error message.
+
+    Raises:
+        InputError: the file does not contain the number of steps of a training.
+    """
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    if not isinstance(checkpoint, dict) or not isinstance(meta, dict) or not {'iter', 'epoch'} <= meta.keys():
+        raise InputError(
+            f'{path}: found no entries meta.iter and meta.epoch; expected a checkpoint of a training. To start a new '
+            'training from weights, use --cfg-options load_from=FILE without --resume.'
+        )
+    return checkpoint
+
+
+def completed(cfg: Config, checkpoint: dict) -> str | None:
+    """Return in words that a checkpoint has reached the end of a training, or None if steps are left.
+
+    Args:
+        cfg: config of the training.
+        checkpoint: content of the checkpoint.
+    """
+    for key, unit in (('max_epochs', 'epoch'), ('max_iters', 'iter')):
+        last = cfg.get('train_cfg', {}).get(key)
+        if last is not None and checkpoint['meta'][unit] >= last:
+            name = 'epoch' if unit == 'epoch' else 'step'
+            return f'was saved after {name} {checkpoint["meta"][unit]} of {last}'
+    return None
 
 
 def require_same_model(model: nn.Module, checkpoint: dict, path: str | Path) -> None:
@@ -30,8 +66,7 @@ def require_same_model(model: nn.Module, checkpoint: dict, path: str | Path) -> 
             contains a weight of another shape.
     """
     inner: nn.Module = model.module if is_model_wrapper(model) else model  # type: ignore[assignment]  # never a tensor
-    weights = checkpoint.get('state_dict', checkpoint)
-    weights = rename_old_keys(inner, {key.removeprefix('module.'): value for key, value in weights.items()})
+    weights = rename_old_keys(inner, require_weights(checkpoint, path))
     if problems := misfits(inner, weights):
         network = inner.network if isinstance(inner, Derainer) else inner
         raise InputError(
@@ -68,7 +103,11 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
     recorded = folder / name
     if name and recorded.is_file():
         candidates = [recorded, *(path for path in candidates if path != recorded)]
-    problems = [] if name and recorded.is_file() else [f'{record} names no checkpoint of this folder']
+    problems = []
+    if not record.is_file():
+        problems = [f'{record} does not exist']
+    elif not name or not recorded.is_file():
+        problems = [f'{record} names no checkpoint of this folder']
     for path in candidates:
         try:
             read_checkpoint(path)

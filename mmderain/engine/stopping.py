@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 
 from mmderain.errors import Stopped
 
-from .checkpoint_hook import SafeCheckpointHook
+from .checkpoint_hook import SafeCheckpointHook, weights_are_updated
 from .non_finite_hook import StopIfNotFiniteHook
 
 #: Schedulers send SIGTERM before they kill a process; Ctrl+C sends SIGINT.
@@ -90,7 +90,8 @@ class StopHook(Hook):
     A training by epochs can continue only from the end of an epoch. Therefore, in the middle of an epoch, it stops
     without saving a checkpoint, and continues later from the last checkpoint. If the signal arrives in the last step of
     an epoch, the training stops after the end of this epoch. If the signal arrives during a validation, the training
-    completes the validation and one more step.
+    completes the validation and one more step. If gradients are accumulated over several steps, the training first
+    completes these steps.
 
     Args:
         request: the request of :func:`stop_on_signals`.
@@ -110,7 +111,12 @@ class StopHook(Hook):
         """Stop if one of the processes has received a signal."""
         number = torch.tensor(self.request.number)
         all_reduce(number, 'max')  # all processes stop after the same step
-        if not number or (self._by_epoch(runner) and batch_idx + 1 == len(runner.train_dataloader)):
+        if not number:
+            return
+        if self._by_epoch(runner):
+            if batch_idx + 1 == len(runner.train_dataloader):
+                return
+        elif not weights_are_updated(runner):
             return
         self._stop(runner, int(number), runner.iter + 1)
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mmderain.errors import InputError
+from mmderain.io.checkpoint import plain_weights
 from mmderain.models import SIAN, JDNet, NASNet
 from mmderain.models.networks.nasnet import Stage
 
@@ -127,7 +128,7 @@ NETWORKS: dict[str, tuple[Callable, type[nn.Module], str | None]] = {
 def bare_weights(name: str, source: object) -> dict[str, Tensor]:
     """Return the state dict in a checkpoint of the authors.
 
-    The prefix ``module.``, which DataParallel adds to the keys, is removed.
+    Parts of the keys that wrappers of a model add are removed, see :data:`~mmderain.io.checkpoint.WRAPPERS`.
 
     Args:
         name: a key of ``NETWORKS``.
@@ -144,7 +145,7 @@ def bare_weights(name: str, source: object) -> dict[str, Tensor]:
         if isinstance(source, dict) and 'state_dict' in source:
             found = 'a checkpoint of mmengine or mmderain, which need not be converted'
         raise ConversionError(f'expected a dict of tensors, found {found}')
-    return {key.removeprefix('module.'): value for key, value in source.items()}
+    return plain_weights(source)
 
 
 def source_keys(rules: Rules) -> set[str]:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmengine.runner.checkpoint import (
     CheckpointLoader,
@@ -24,6 +25,10 @@ NAMED = ('torchvision://', 'modelzoo://', 'open-mmlab://', 'openmmlab://', 'mmcl
 #: All prefixes for which mmengine has a loader, as regular expressions. '' is the prefix of local files.
 PREFIXES = ('', 'http://', 'https://', *NAMED, 'pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://')
 
+#: Parts of a key that wrappers of a model add. DataParallel and DistributedDataParallel add ``module.`` at the start,
+#: possibly several times. torch.compile adds ``_orig_mod.`` at any place.
+WRAPPERS = re.compile(r'^(?:module\.|_orig_mod\.)+|(?<=\.)(?:_orig_mod\.)+')
+
 
 def read_checkpoint(source: str | Path) -> object:
     """Read a checkpoint into CPU memory. Code in the file is never run.
@@ -34,8 +39,9 @@ def read_checkpoint(source: str | Path) -> object:
             ``'open-mmlab://resnet50_v1c'``. Downloaded files are kept in the cache folder.
 
     Returns:
-        The content of the file. The content of a ``.safetensors`` file is returned as ``dict(state_dict=...)``. For a
-        name that begins with ``mmcls://``, the result is ``dict(state_dict=...)`` with only the backbone weights.
+        The content of the file. The entry ``state_dict`` is converted by :func:`plain_weights`. The content of a
+        ``.safetensors`` file is returned as ``dict(state_dict=...)``. For a name that begins with ``mmcls://``, the
+        result is ``dict(state_dict=...)`` with only the backbone weights.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -47,6 +53,47 @@ def read_checkpoint(source: str | Path) -> object:
     if name.startswith(NAMED):
         return _read_named(name)
     return _read_file(local_file(source))
+
+
+def plain_weights(weights: dict) -> dict:
+    """Return a state dict whose keys are those of the model itself, and in which tensors replace numpy arrays.
+
+    Args:
+        weights: a state dict. Wrappers such as DataParallel may have added parts to its keys, see :data:`WRAPPERS`. It
+            is not changed.
+    """
+    return {
+        WRAPPERS.sub('', key) if isinstance(key, str) else key: (
+            torch.as_tensor(value) if isinstance(value, np.ndarray | np.generic) else value
+        )
+        for key, value in weights.items()
+    }
+
+
+def require_weights(content: object, source: str | Path) -> dict[str, Tensor]:
+    """Return the state dict in the content of a checkpoint.
+
+    Args:
+        content: result of :func:`read_checkpoint`: a dict with the entry ``state_dict``, or the state dict itself.
+        source: name of the checkpoint for the error message.
+
+    Raises:
+        InputError: the content is not a dict, or an entry of the state dict is not a tensor.
+    """
+    weights = content.get('state_dict', content) if isinstance(content, dict) else content
+    if not isinstance(weights, dict):
+        raise InputError(
+            f'{source}: found a {type(weights).__name__}; expected a checkpoint, which is a dict with the entry '
+            '`state_dict`, or a dict of tensors'
+        )
+    weights = plain_weights(weights)
+    for key, value in weights.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise InputError(
+                f'{source}: the entry {key!r} of the state dict is a {type(value).__name__}; expected a tensor with a '
+                'text as its key'
+            )
+    return weights
 
 
 def use_safe_loading() -> None:
@@ -70,12 +117,12 @@ def _read_file(path: Path) -> object:
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such checkpoint file')
     if path.suffix == '.safetensors':
-        return dict(state_dict=_read_safetensors(path))
+        return dict(state_dict=plain_weights(_read_safetensors(path)))
     # This call adds the types in a checkpoint of mmengine's runner to the list of types that torch.load may read.
     # Importing mmderain has already added them. But the checkpoint loader of onedl-mmengine removes some of them again.
     allow_resuming()
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
+        content = torch.load(path, map_location='cpu', weights_only=True)
     # If the file is not a checkpoint, torch can raise any type of exception, depending on the first bytes of the file.
     except Exception as error:
         refused = re.search(r'GLOBAL ([\w.]+)', str(error))
@@ -85,6 +132,9 @@ def _read_file(path: Path) -> object:
             'contains only tensors and plain values. This file is damaged, is not a checkpoint, or contains pickled '
             'objects, which mmderain refuses to load.'
         ) from error
+    if isinstance(content, dict) and isinstance(content.get('state_dict'), dict):
+        content['state_dict'] = plain_weights(content['state_dict'])
+    return content
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -10,12 +10,14 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmderain.errors import NonFiniteError
 from mmderain.registry import MODELS
 from mmderain.structures import DerainDataSample
 
+from .finite import finite_images, require_finite_results
 from .precision import choose_precision, inference_speedup, warn_of_slow_bf16
 from .spec import NetworkSpec
-from .tiling import Tile, available_memory, max_tile_size, pad_image, run_on_tiles, tile_grid
+from .tiling import Tile, available_memory, crop_core, max_tile_size, pad_image, run_on_tiles, tile_grid
 
 #: Values of ``precision`` that name a number format.
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -191,10 +193,18 @@ class Derainer(BaseModel):
         return losses
 
     def predict(self, inputs: Tensor, data_samples: list[DerainDataSample] | None = None) -> list[DerainDataSample]:
-        """Derain a batch, and store each derained image as ``pred_img`` in its data sample, without clamping."""
+        """Derain a batch, and store each derained image as ``pred_img`` in its data sample, without clamping.
+
+        Raises:
+            NonFiniteError: a result is not finite. The message contains the ``img_path`` of its data sample.
+        """
         if data_samples is None:
             data_samples = [DerainDataSample() for _ in inputs]
-        for sample, restored in zip(data_samples, self.restore(inputs, clamp=False), strict=True):
+        try:
+            results = self.restore(inputs, clamp=False)
+        except NonFiniteError as error:
+            raise error.with_names([str(sample.get('img_path', 'an image')) for sample in data_samples]) from None
+        for sample, restored in zip(data_samples, results, strict=True):
             sample.pred_img = restored
         return data_samples
 
@@ -217,12 +227,13 @@ class Derainer(BaseModel):
             the dtype and the device of ``batch``. The network computes in the dtype of its parameters, unless autocast
             is on.
 
-        SIAN and NASNet give the same result with tiles as without tiles, except for float rounding. For JDNet, MAFNet
-        and NAFNet, the results with and without tiles differ slightly, because a pixel of the result can depend on the
-        whole image (docs/en/inference.md, "Large images").
+        SIAN and NASNet give the same result with tiles as without tiles, except for float rounding. For JDNet, MAFNet,
+        NAFNet, and NASNet with ``attention='se'``, the results differ slightly, because a pixel of the result can
+        depend on the whole image (docs/en/inference.md, "Large images").
 
         Raises:
             TypeError, ValueError: ``batch`` or ``tile`` is not as described above.
+            NonFiniteError: the network returns NaN or infinite values. The error names the images of the batch.
         """
         if not isinstance(batch, Tensor):
             raise TypeError(f'restore takes a floating-point tensor in [0, 1], found {type(batch).__name__}')
@@ -236,9 +247,12 @@ class Derainer(BaseModel):
         _require_tile_size('restore', tile)
         device = next(self.network.parameters(), batch).device
         size = self._tile_size(batch, device) if tile is None else tile
-        restore_part = partial(self._restore_part, device=device, clamp=clamp)
+        finite: list[Tensor] = []
+        restore_part = partial(self._restore_part, device=device, clamp=clamp, finite=finite)
         with self._autocast(device):
-            return run_on_tiles(restore_part, batch, size, self.spec) if size else restore_part(batch)
+            restored = run_on_tiles(restore_part, batch, size, self.spec) if size else restore_part(batch)
+        require_finite_results(finite, self.network, batch)
+        return restored
 
     @classmethod
     def from_pretrained(cls, model: str | Path, **options: Any) -> 'Derainer':
@@ -274,12 +288,19 @@ class Derainer(BaseModel):
 
         return {renamed(key): value for key, value in state_dict.items()}
 
-    def _restore_part(self, batch: Tensor, tile: Tile | None = None, *, device: torch.device, clamp: bool) -> Tensor:
-        """Derain whole images, or one tile of the images, in one forward pass of the network."""
+    def _restore_part(
+        self, batch: Tensor, tile: Tile | None = None, *, device: torch.device, clamp: bool, finite: list[Tensor]
+    ) -> Tensor:
+        """Derain whole images, or one tile of the images, in one forward pass of the network.
+
+        Append to ``finite`` whether the result of each image is finite. This is done before the result is clamped,
+        because clamping would hide infinite values.
+        """
         height, width = batch.shape[-2:]
         dtype = next(self.network.parameters(), batch).dtype
         padded = pad_image(batch.to(device, dtype), self.spec)
         restored = self.stages(padded, tile)[-1][..., :height, :width]
+        finite.append(finite_images(restored if tile is None else crop_core(restored, tile)))
         return (restored.clamp(0, 1) if clamp else restored).to(batch)
 
     def _autocast(self, device: torch.device) -> AbstractContextManager:

@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from mmderain.errors import InputError
-from mmderain.io.checkpoint import read_checkpoint
+from mmderain.io.checkpoint import read_checkpoint, require_weights
 
 from .derainer import Derainer
 
@@ -19,8 +19,8 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     Args:
         model: derainer, detector or segmentor that gets the weights. If the checkpoint does not fit, the model is not
             changed.
-        path: path of the checkpoint. Its keys may begin with ``module.``, which distributed training adds. Key names of
-            older versions are replaced by the current names, see
+        path: path of the checkpoint. Its keys may contain ``module.`` and ``_orig_mod.``, which wrappers of a model
+            add. Key names of older versions are replaced by the current names, see
             :attr:`~mmderain.models.spec.NetworkSpec.renamed_keys`.
 
     Raises:
@@ -29,13 +29,12 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
             fit the model. If it does not fit, the message lists keys that differ.
     """
     checkpoint = read_checkpoint(path)
-    state_dict = checkpoint.get('state_dict') if isinstance(checkpoint, dict) else None
-    if not isinstance(state_dict, dict):
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get('state_dict'), dict):
         raise InputError(
             f'{path}: found no `state_dict`; expected a checkpoint of mmderain. Convert the checkpoint '
             'of an original implementation with `mmderain convert` first.'
         )
-    state_dict = rename_old_keys(model, {key.removeprefix('module.'): value for key, value in state_dict.items()})
+    state_dict = rename_old_keys(model, require_weights(checkpoint, path))
     problems = misfits(model, state_dict)
     if problems:
         network = model.network if isinstance(model, Derainer) else model

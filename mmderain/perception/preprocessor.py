@@ -11,7 +11,7 @@ from torch import Tensor
 from mmderain.models import Derainer
 from mmderain.registry import MODELS
 
-from .derain import build_derainer, derain_levels
+from .derain import build_derainer, derain_levels, kept_images
 
 
 @MODELS.register_module()
@@ -39,6 +39,7 @@ class DerainBeforeTask(BaseDataPreprocessor):
         min_change: see :class:`~mmderain.perception.Derain`.
         precision: see :class:`~mmderain.perception.Derain`. If neither this argument nor the config of the derainer
             sets a precision, a frozen derainer uses float32, even if the task model runs under autocast.
+        on_nonfinite: see :class:`~mmderain.perception.Derain`.
 
     Attributes:
         derained: derained images of the last batch, a list of tensors (3, H, W), BGR, 0 to 255. A loss of these tensors
@@ -46,8 +47,8 @@ class DerainBeforeTask(BaseDataPreprocessor):
 
     Raises:
         FileNotFoundError: the config file or the checkpoint does not exist.
-        InputError: no model has this name, the checkpoint does not fit the config, or the network has parameters but no
-            checkpoint.
+        InputError: an argument is not as expected, no model has this name, the checkpoint does not fit the config, or
+            the network has parameters but no checkpoint.
     """
 
     def __init__(
@@ -57,8 +58,10 @@ class DerainBeforeTask(BaseDataPreprocessor):
         freeze: bool = True,
         min_change: float | None = None,
         precision: str | None = None,
+        on_nonfinite: str = 'error',
     ) -> None:
         super().__init__()
+        self.kept = kept_images('mmderain.DerainBeforeTask', on_nonfinite)
         model = build_derainer(derainer, precision=precision)
         self.freeze = freeze
         self.min_change = min_change
@@ -96,10 +99,15 @@ class DerainBeforeTask(BaseDataPreprocessor):
 
         Returns:
             The result of the wrapped preprocessor for the derained images.
+
+        Raises:
+            NonFiniteError: a derained image is not finite, and ``on_nonfinite`` is ``'error'``. The message contains
+                the ``img_path`` of its data sample.
         """
         data = self.cast_data(data)
         model = self.model()
         images: list[Tensor] = list(data['inputs'])
+        names = _names(data.get('data_samples'), len(images))
         trains_derainer = training and not self.freeze
         with torch.set_grad_enabled(trains_derainer and torch.is_grad_enabled()):
             derained = list(images)
@@ -107,8 +115,21 @@ class DerainBeforeTask(BaseDataPreprocessor):
             for shape in dict.fromkeys(tuple(img.shape) for img in images):
                 indices = [i for i, img in enumerate(images) if tuple(img.shape) == shape]
                 batch = torch.stack([images[i] for i in indices]).float()
-                for i, img in zip(indices, derain_levels(model, batch, self.min_change), strict=True):
+                levels = derain_levels(model, batch, self.min_change, [names[i] for i in indices], self.kept)
+                for i, img in zip(indices, levels, strict=True):
                     derained[i] = img
         self.derained = derained if trains_derainer else None
         inputs = torch.stack(derained) if isinstance(data['inputs'], Tensor) else derained
         return self.wrapped({**data, 'inputs': inputs}, training)
+
+
+def _names(data_samples: Any, count: int) -> list[str]:
+    """Return the paths of the images of a batch, or their positions in the batch if the paths are not known.
+
+    Args:
+        data_samples: the data samples of the batch, or None.
+        count: number of images of the batch.
+    """
+    samples = data_samples if isinstance(data_samples, list) and len(data_samples) == count else [None] * count
+    paths = [getattr(sample, 'metainfo', {}).get('img_path') for sample in samples]
+    return [str(path or f'image {number} of the batch') for number, path in enumerate(paths)]

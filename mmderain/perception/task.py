@@ -14,6 +14,7 @@ from mmderain.apis.model import require_device
 from mmderain.errors import InputError
 from mmderain.hub import find_task_model
 from mmderain.io import read_checkpoint
+from mmderain.io.checkpoint import require_weights
 from mmderain.io.config import config_errors
 from mmderain.models.weights import rename_old_keys
 
@@ -181,11 +182,9 @@ def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: st
         config: name of the model's config for the error message.
 
     Raises:
-        InputError: a parameter is missing or has another shape.
+        InputError: a parameter is missing or has another shape, or the file contains no weights.
     """
-    content = read_checkpoint(checkpoint)
-    weights = content.get('state_dict', content) if isinstance(content, dict) else {}
-    weights = rename_old_keys(model, {name.removeprefix('module.'): value for name, value in weights.items()})
+    weights = rename_old_keys(model, require_weights(read_checkpoint(checkpoint), checkpoint))
     shapes = {name: tuple(value.shape) for name, value in weights.items()}
     missing = [name for name, value in model.named_parameters() if shapes.get(name) != tuple(value.shape)]
     if missing:

@@ -11,7 +11,7 @@ from mmderain.errors import InputError
 from mmderain.models import Derainer
 from mmderain.registry import TRANSFORMS
 
-from .derain import build_derainer, derain_levels
+from .derain import build_derainer, derain_levels, kept_images
 
 
 @TRANSFORMS.register_module()
@@ -31,11 +31,14 @@ class Derain(BaseTransform):
             from 0 to 255. If the difference is smaller, the image is kept unchanged. None derains all images.
         precision: ``'fp32'``, ``'bf16'``, ``'fp16'`` or ``'auto'``, see :class:`~mmderain.models.Derainer`. None uses
             the value of the config.
+        on_nonfinite: what to do if the derained image contains NaN or infinite values. ``'error'`` raises an error.
+            ``'keep'`` keeps the image unchanged, and writes a warning to the log. The warning contains the number of
+            these images so far in this process. Default: ``'error'``.
 
     Raises:
         FileNotFoundError: the config file or the checkpoint does not exist.
-        InputError: no model has this name, the checkpoint does not fit the config, or the network has parameters but no
-            checkpoint.
+        InputError: an argument is not as expected, no model has this name, the checkpoint does not fit the config, or
+            the network has parameters but no checkpoint.
     """
 
     def __init__(
@@ -44,11 +47,13 @@ class Derain(BaseTransform):
         device: str = 'cpu',
         min_change: float | None = None,
         precision: str | None = None,
+        on_nonfinite: str = 'error',
     ) -> None:
         self.derainer = derainer
         self.device = device
         self.min_change = min_change
         self.precision = precision
+        self.kept = kept_images('mmderain.Derain', on_nonfinite)
         # The model is built on the CPU even if `device` is a GPU, because a process that has used CUDA cannot fork its
         # loader processes. The first call moves the model to `device`.
         self._model: Derainer | None = build_derainer(derainer, precision=precision)
@@ -82,6 +87,7 @@ class Derain(BaseTransform):
         Raises:
             InputError: ``results`` contains no image, the image has another shape or other values, or ``device`` is a
                 GPU and the transform runs in a loader process.
+            NonFiniteError: the derained image is not finite, and ``on_nonfinite`` is ``'error'``.
         """
         if 'img' not in results:
             raise InputError(
@@ -98,7 +104,8 @@ class Derain(BaseTransform):
         model = self._load_model()
         batch = torch.from_numpy(np.ascontiguousarray(levels.transpose(2, 0, 1)))[None].to(self.device).float()
         with torch.inference_mode():
-            derained = derain_levels(model, batch, self.min_change)[0]
+            name = str(results.get('img_path', 'the image'))
+            derained = derain_levels(model, batch, self.min_change, [name], self.kept)[0]
         # Some pipelines load images as float32, and their later transforms expect this dtype.
         results['img'] = np.ascontiguousarray(derained.cpu().numpy().transpose(1, 2, 0)).astype(img.dtype)
         return results
@@ -106,5 +113,6 @@ class Derain(BaseTransform):
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(derainer={self.derainer!r}, device={self.device!r}, '
-            f'min_change={self.min_change}, precision={self.precision!r})'
+            f'min_change={self.min_change}, precision={self.precision!r}, '
+            f'on_nonfinite={"keep" if self.kept else "error"!r})'
         )

@@ -1,12 +1,15 @@
 import random
+import tracemalloc
 from itertools import islice
 
 import numpy as np
 import pytest
+import torch
 from conftest import ROOT
 
 from mmderain.datasets import ImageFolderDataset, SeededIndex, SeededSampler
 from mmderain.datasets.base import seeded
+from mmderain.datasets.samplers import CHUNK
 
 
 class Items(list):
@@ -32,6 +35,29 @@ def test_an_epoch_visits_each_item_and_epochs_differ():
     assert sorted(d.index for d in first) == sorted(d.index for d in second) == list(range(10))
     assert [d.index for d in first] != [d.index for d in second]
     assert {d.visit for d in first} == {0} and {d.visit for d in second} == {1} and first[0].seed == 3
+
+
+def test_the_order_is_the_order_of_earlier_versions():
+    """A training that was started with an earlier version must continue with the same images."""
+    assert [d.index for d in sampler()] == [6, 0, 3, 7, 8, 5, 1, 9, 2, 4]
+    length = 2 * CHUNK + 3  # the indices are converted in three parts
+    order = torch.randperm(length, generator=torch.Generator().manual_seed(3)).tolist()
+    assert [d.index for d in sampler(length)] == order
+    assert [d.index for d in sampler(length, 1, 2)] == [*order[1::2], order[0]]
+    assert [d.index for d in islice(iter(sampler(length, 1, 2, infinite=True)), CHUNK + 1)] == order[1::2]
+    assert [d.index for d in sampler(length, shuffle=False)] == list(range(length))
+
+
+def test_the_first_index_of_a_large_data_set_does_not_need_all_indices():
+    large = sampler(20 * CHUNK)
+    tracemalloc.start()
+    try:
+        next(iter(large))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # The Python objects of all indices would take about 200 MB. tracemalloc does not count the memory of tensors.
+    assert peak < 10e6
 
 
 def test_repeated_visits_have_different_seeds():

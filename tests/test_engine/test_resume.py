@@ -41,7 +41,9 @@ def test_the_newest_checkpoint_is_used_without_a_record(work_dir, content, capsy
     if content is not None:
         (work_dir / 'last_checkpoint').write_bytes(content if isinstance(content, bytes) else content.encode())
     assert latest_checkpoint(work_dir) == work_dir / 'iter_10.pth'
-    assert 'iter_10.pth' in capsys.readouterr().out
+    state = 'does not exist' if content is None else 'names no checkpoint of this folder'
+    expected = f'{work_dir}/last_checkpoint {state}. The training continues from {work_dir}/iter_10.pth.\n'
+    assert capsys.readouterr().out == expected
 
 
 @pytest.mark.parametrize('size', [0, 100, None])

@@ -144,8 +144,8 @@ def test_a_checkpoint_of_another_network_is_refused_in_one_line(tmp_path, capsys
     train = load_tool('train').main
     assert train([*arguments, *options, 'model.network.channels=4', f'experiment_name={tmp_path.name}_1']) == 0
     capsys.readouterr()
-    changed = [*options, 'model.network.channels=8', f'experiment_name={tmp_path.name}_2']
-    assert train([*arguments, *changed, '--resume']) == 1
+    changed = [*options, 'model.network.channels=8', 'train_cfg.max_iters=2', f'experiment_name={tmp_path.name}_2']
+    assert train([*arguments, *changed, '--resume-with-config']) == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error:')]
     assert f'{tmp_path}/run/iter_1.pth: the weights do not fit the SIAN of the config' in line
     assert ': found shape (4, 4, 3, 3), expected (8, 8, 3, 3); ' in line and '39 in total' in line

@@ -112,3 +112,9 @@ def test_input_is_normalized_and_result_is_in_unit_range():
     wanted = (x - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
     assert torch.allclose(model.stages(x)[-1], wanted, atol=1e-6)
     assert torch.allclose(model.restore(x), wanted.clamp(0, 1), atol=1e-6)
+
+
+def test_squeeze_and_excitation_needs_the_whole_image():
+    """No halo is wide enough for its means, so the halo is not computed from the convolutions."""
+    specs = [NASNet(channels=16, num_stages=1, num_blocks=2, attention=kind).spec for kind in ('neuron', None, 'se')]
+    assert [spec.halo for spec in specs] == [13, 11, 64]

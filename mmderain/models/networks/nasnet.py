@@ -154,8 +154,11 @@ class NASNet(BaseModule):
         convolutions_of_block = 3 if attention == 'neuron' else 2
         # The last term of the halo is 6: one pixel for each of conv_in, fuse1, attention, conv_out1 and conv_out2, and
         # one pixel as a reserve.
+        halo = num_stages * (num_blocks * convolutions_of_block + 1) + 6
         self.spec = NetworkSpec(
-            halo=num_stages * (num_blocks * convolutions_of_block + 1) + 6,
+            # Squeeze and excitation uses means over the whole image. No halo is wide enough for them. MAFNet and NAFNet
+            # use such means too, and have the same halo.
+            halo=64 if attention == 'se' else halo,
             bytes_per_pixel=40 * channels,
             renamed_keys={'enter': 'conv_in', 'leave1': 'conv_out1', 'leave2': 'conv_out2'},
         )

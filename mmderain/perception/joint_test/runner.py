@@ -1,5 +1,6 @@
 """Run one condition of a joint test: one test loop of mmengine with a task model and a metric of mmdet or mmseg."""
 
+import copy
 import inspect
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def task_config(condition: Condition, limit: int | None, cfg_options: dict | Non
     name = condition.model.config
     cfg = read_config(name)
     refuse_unknown_options(cfg, cfg_options or {})
-    cfg.merge_from_dict(cfg_options or {})
+    cfg.merge_from_dict(copy.deepcopy(cfg_options or {}))  # mmengine removes `_delete_` from its argument
     cfg.work_dir = cfg.get('work_dir') or 'work_dirs/joint_test'
     cfg.log_level, cfg.load_from, cfg.resume = 'ERROR', None, False
     if cfg.get('visualizer'):

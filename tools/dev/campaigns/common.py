@@ -149,9 +149,9 @@ def wait_for(process: int, seconds: float) -> int | None:
 
 
 def resident_mb(process: int | str = 'self') -> float:
-    """Return the resident memory of a process in MB."""
+    """Return the resident memory of a process in MB (10**6 bytes)."""
     text = Path(f'/proc/{process}/status').read_text()
-    return int(text.split('VmRSS:')[1].split()[0]) / 1024
+    return int(text.split('VmRSS:')[1].split()[0]) * 1024 / 1e6  # the file gives KiB
 
 
 def open_files(process: int | str = 'self') -> int:

@@ -198,7 +198,7 @@ def try_files(numbers: range, files: list[Path], report: Path) -> int:
                     outcome = 'refused'
                 except Exception as error:
                     outcome = f'{type(error).__name__} of {original.suffix} number {number}: {str(error)[-300:]}'
-                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 // 10**6
                 line = dict(reader=reader, suffix=original.suffix, outcome=outcome, seconds=time.monotonic() - start)
                 with open(report, 'a') as file:
                     file.write(json.dumps(line | dict(number=number, peak_mb=peak)) + '\n')
