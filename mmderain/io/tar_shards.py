@@ -20,7 +20,7 @@ from typing import BinaryIO
 from mmderain.errors import InputError
 
 from .files import atomic_write
-from .folders import IMAGE_SUFFIXES
+from .image_formats import IMAGE_SUFFIXES
 from .remote import RemotePath
 
 #: Largest size of a member. A member is in memory as a whole, and its header can name any size.
