@@ -4,13 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.hub import get_config
 
 from mmderain.errors import InputError, did_you_mean
 from mmderain.io.config import CONFIG_SUFFIXES, read_config
 from mmderain.io.download import local_file
 
-from .index import FOLDER_CONFIG, FOLDER_WEIGHTS, config_names, find_config, named_models
+from .index import FOLDER_CONFIG, FOLDER_WEIGHTS, config_names, find_config, named_models, packaged_config
 from .metafiles import task_models
 from .published import converted_weights
 
@@ -79,7 +78,7 @@ def _find_derainer(model: str | Path | dict) -> tuple[Config, FindWeights]:
     name = str(model)
     _refuse_address(name, '--weights')
     if '::' in name:
-        return get_config(name), _no_weights
+        return packaged_config(name), _no_weights
     if Path(model).suffix or len(Path(model).parts) > 1:
         return _read_path(Path(model))
     models = named_models()
@@ -117,7 +116,7 @@ def _find_task_model(model: str | Path) -> tuple[Config, FindWeights]:
     if name in models and models[name].kind != 'derainer':
         return models[name].load_config(), models[name].weights
     if '::' in name:
-        return get_config(name), _no_weights
+        return packaged_config(name), _no_weights
     if Path(model).suffix in CONFIG_SUFFIXES or len(Path(model).parts) > 1:
         if not Path(model).is_file():
             raise FileNotFoundError(f'{model}: no such config file (looked for in {Path.cwd()})')

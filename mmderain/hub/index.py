@@ -8,13 +8,14 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 
 from mmderain.errors import InputError
+from mmderain.io.config import read_config
 from mmderain.io.files import file_sha256
 
 from .published import converted_weights, published_checkpoint, published_weights
 
 PACKAGE = Path(__file__).resolve().parents[1]
 WEIGHTS = PACKAGE / 'weights'
-CONFIGS = PACKAGE / '.mim' / 'configs' / 'derain'
+CONFIGS = PACKAGE / '.mim' / 'configs'
 #: Files in the folder of a model that ``Derainer.save_pretrained`` has written.
 FOLDER_CONFIG, FOLDER_WEIGHTS = 'config.py', 'model.safetensors'
 
@@ -71,7 +72,7 @@ class NamedModel:
             InputError: the checkpoint cannot be downloaded, or has another SHA-256.
         """
         if self.config is not None:
-            return get_config(f'mmderain::{self.config}')
+            return read_config(CONFIGS / self.config)
         checkpoint = published_checkpoint(str(self.url), self.sha256, self.terms)
         network = dict(type='SpandrelNetwork', checkpoint=str(checkpoint))
         return Config(dict(model=dict(type='Derainer', network=network)))
@@ -117,9 +118,19 @@ def bundled_models() -> dict[str, NamedModel]:
 
 def config_names() -> list[str]:
     """Return the names of the bundled derainer configs, sorted."""
-    return sorted(path.stem for path in CONFIGS.glob('*.py'))
+    return sorted(path.stem for path in (CONFIGS / 'derain').glob('*.py'))
 
 
 def find_config(name: str) -> Config:
     """Return the config of a name of :func:`config_names`."""
-    return get_config(f'mmderain::derain/{name}.py')
+    return read_config(CONFIGS / 'derain' / f'{name}.py')
+
+
+def packaged_config(name: str) -> Config:
+    """Return a config of a package by its name, such as ``'mmderain::derain/sian_rain100h.py'``.
+
+    The original mmengine does not find the configs of a package that is installed with ``pip install -e``. Therefore
+    the configs of mmderain are read by their path.
+    """
+    package, _, path = name.partition('::')
+    return read_config(CONFIGS / path) if package == 'mmderain' else get_config(name)

@@ -171,9 +171,9 @@ def setup_commands(cell: Cell, checkout: Path) -> list[list[str]]:
     if cell.stack == 'onedl':
         return [base, [*pip, '-e', '.[test]']]
     # Both families of OpenMMLab packages install the same folders. Therefore one is removed before the other one is
-    # installed.
+    # installed. The original mmengine does not find the configs of an editable installation.
     remove = ['.venv/bin/python', '-m', 'pip', 'uninstall', '--quiet', '--yes', 'onedl-mmengine', 'onedl-mmcv']
-    return [base, remove, [*pip, 'ninja'], [*pip, '--no-build-isolation', '-e', '.[openmmlab,test]']]
+    return [base, remove, [*pip, 'ninja'], [*pip, '--no-build-isolation', '.[openmmlab,test]']]
 
 
 def with_torch(lock: str, cell: Cell) -> str:
