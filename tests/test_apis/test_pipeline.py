@@ -93,7 +93,7 @@ def test_an_endless_iterator_is_read_only_as_far_as_needed(inferencer):
         assert result.name == f'input {number}'
         assert np.array_equal(result.prediction, inferencer(smooth_image(8, 9, number)).predictions[0])
         ahead.append(len(taken) - number)
-    assert max(ahead) == 16 + 4 + 4  # read ahead, in the network, and being written by two threads
+    assert 16 <= max(ahead) <= 16 + 4 + 4  # read ahead, in the network, and being written by two threads
     stream.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith('mmderain_')]
 
