@@ -154,6 +154,11 @@ def test_no_other_tiles_are_used_if_the_model_sets_them(monkeypatch):
     assert shapes == [(1, 600, 300, None)]
 
 
+def test_the_progress_shows_the_number_of_inputs(inferencer, capsys):
+    inferencer([smooth_image(8, 9)] * 3, progress=True)
+    assert '3/3' in capsys.readouterr().err
+
+
 def test_results_contain_size_and_seconds(inferencer, tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), smooth_image(8, 9))
     (tmp_path / 'b.png').touch()
