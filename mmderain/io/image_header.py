@@ -82,7 +82,7 @@ def read_header(file: BinaryIO, name: str | Path, max_pixels: int = MAX_PIXELS) 
     try:
         kind = image_format(file)
         header = _tiff_header(file, name, max_pixels) if kind == 'TIFF' else _header(file, kind, name, max_pixels)
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:  # a decoder can raise any exception for a damaged file
         raise unreadable(name, error) from error
@@ -134,7 +134,10 @@ def require_pixels(path: str | Path, width: int, height: int, max_pixels: int) -
 
 def unreadable(name: str | Path, error: Exception) -> UnreadableImageError:
     """Return the error for an image file whose decoder raised an exception."""
-    reason = ' '.join(str(error).split()) or type(error).__name__
+    reason = ' '.join(str(error).split())
+    # The texts of other exceptions, such as KeyError, describe the code of the decoder and not the file.
+    if not isinstance(error, ValueError | OSError | SyntaxError) or not reason:
+        reason = 'it is damaged'
     return UnreadableImageError(f'{name}: cannot be read as an image ({reason}). Replace or remove the file.')
 
 
