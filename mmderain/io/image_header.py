@@ -104,16 +104,17 @@ def _header(file: BinaryIO, kind: str, name: str | Path, max_pixels: int) -> Ima
     require_pixels(name, *image.size, max_pixels)  # before the frames of the file are counted
     largest = largest_value(file, kind, image)
     frames = 1 if kind == 'JPEG' else getattr(image, 'n_frames', 1)
-    mode, transparent = image.mode, None
+    mode, transparent, has_exif = image.mode, None, False
     if kind == 'PNG':
         mode, transparent = png_mode(file, mode), image.info.get('transparency')
         if mode not in ('1', 'L', 'I;16'):
             transparent = None
         elif mode == '1' and transparent is not None:
             transparent = min(transparent, 1)  # some versions of Pillow return 255 instead of 1
+        has_exif = has_late_metadata(file) or bool(set(image.info) & _PNG_EXIF)
     orientation = 1
     # Without this condition, Pillow would decode each PNG file to look for EXIF data after the pixels.
-    if kind != 'PNG' or set(image.info) & _PNG_EXIF or has_late_metadata(file):
+    if kind != 'PNG' or has_exif:
         orientation = pillow_orientation(open_with_pillow(file, kind))  # `image` expects another file position
     return ImageHeader(kind, *image.size, mode, largest, orientation, frames, transparent)
 

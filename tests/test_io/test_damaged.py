@@ -156,3 +156,14 @@ def test_too_little_memory_is_not_called_damage(monkeypatch):
     monkeypatch.setattr('mmderain.io.decoding._decode_with_opencv', fail)
     with pytest.raises(MemoryError):
         decode_image_bytes(png(RGB8, 2), 'a.png')
+
+
+def test_a_png_chunk_that_is_longer_than_the_file_is_refused_before_memory_is_allocated():
+    resource = pytest.importorskip('resource', reason='Windows has no module resource')
+    content = bytearray(png(RGB8, 2))
+    at = content.index(b'IDAT')
+    content[at - 4 : at] = struct.pack('>I', 2**31 - 1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UnreadableImageError, match='a: cannot be read as an image .the end of the file is missing'):
+        decode_image_bytes(bytes(content), 'a')
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # KiB
