@@ -1,8 +1,8 @@
 """Decode the pixels of image files with OpenCV or Pillow.
 
-Each library decodes only some kinds of images correctly. OpenCV decodes the common formats faster, and it is the only
-one of the two that keeps 16-bit colors. Pillow decodes the other formats, and transparency in palettes and in gray
-images. docs/en/formats.md lists the result for each kind of image, and a test compares it with known pixels.
+Each library decodes only some kinds of images correctly. OpenCV decodes JPEG, PNG and WebP faster, and it is the only
+one of the two that keeps 16-bit colors. Pillow decodes the other images. docs/en/formats.md lists the result for each
+kind of image, and a test compares it with known pixels.
 """
 
 import io
@@ -33,14 +33,17 @@ def decode_pixels(content: bytes, header: ImageHeader, name: str) -> DecodedImag
 
     Raises:
         UnreadableImageError: the file is damaged.
+        MemoryError: the memory is too small for the image.
     """
     try:
         if not _uses_opencv(header):
             return _decode_with_pillow(content, header, name)
         array = _decode_with_opencv(content, header)
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:  # a decoder can raise any exception for a damaged file
+        if isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem:
+            raise MemoryError(f'{name}: the memory is too small for the image') from error
         raise unreadable(name, error) from error
     if array is None:
         raise UnreadableImageError(

@@ -82,7 +82,7 @@ def read_header(file: BinaryIO, name: str | Path, max_pixels: int = MAX_PIXELS) 
     try:
         kind = image_format(file)
         header = _tiff_header(file, name, max_pixels) if kind == 'TIFF' else _header(file, kind, name, max_pixels)
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:  # a decoder can raise any exception for a damaged file
         raise unreadable(name, error) from error
@@ -104,16 +104,17 @@ def _header(file: BinaryIO, kind: str, name: str | Path, max_pixels: int) -> Ima
     require_pixels(name, *image.size, max_pixels)  # before the frames of the file are counted
     largest = largest_value(file, kind, image)
     frames = 1 if kind == 'JPEG' else getattr(image, 'n_frames', 1)
-    mode, transparent = image.mode, None
+    mode, transparent, has_exif = image.mode, None, False
     if kind == 'PNG':
         mode, transparent = png_mode(file, mode), image.info.get('transparency')
         if mode not in ('1', 'L', 'I;16'):
             transparent = None
         elif mode == '1' and transparent is not None:
             transparent = min(transparent, 1)  # some versions of Pillow return 255 instead of 1
+        has_exif = has_late_metadata(file) or bool(set(image.info) & _PNG_EXIF)
     orientation = 1
     # Without this condition, Pillow would decode each PNG file to look for EXIF data after the pixels.
-    if kind != 'PNG' or set(image.info) & _PNG_EXIF or has_late_metadata(file):
+    if kind != 'PNG' or has_exif:
         orientation = pillow_orientation(open_with_pillow(file, kind))  # `image` expects another file position
     return ImageHeader(kind, *image.size, mode, largest, orientation, frames, transparent)
 
@@ -134,7 +135,10 @@ def require_pixels(path: str | Path, width: int, height: int, max_pixels: int) -
 
 def unreadable(name: str | Path, error: Exception) -> UnreadableImageError:
     """Return the error for an image file whose decoder raised an exception."""
-    reason = ' '.join(str(error).split()) or type(error).__name__
+    reason = ' '.join(str(error).split())
+    # The texts of other exceptions, such as KeyError, describe the code of the decoder and not the file.
+    if not isinstance(error, ValueError | OSError | SyntaxError) or not reason:
+        reason = 'it is damaged'
     return UnreadableImageError(f'{name}: cannot be read as an image ({reason}). Replace or remove the file.')
 
 

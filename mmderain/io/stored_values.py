@@ -66,11 +66,18 @@ def png_mode(file: BinaryIO, mode: str) -> str:
 
 
 def has_late_metadata(file: BinaryIO) -> bool:
-    """Return whether a PNG file has metadata after its pixels that can contain an orientation."""
+    """Return whether a PNG file has metadata after its pixels that can contain an orientation.
+
+    Raises:
+        ValueError: the file ends within a chunk. OpenCV would first allocate memory for the whole chunk, up to 4 GiB.
+    """
+    size = file.seek(0, os.SEEK_END)
     file.seek(8)
     has_pixels = False
     while len(head := file.read(8)) == 8:
         length, kind = int.from_bytes(head[:4], 'big'), head[4:]
+        if file.tell() + length > size:
+            raise ValueError('the end of the file is missing')
         has_pixels = has_pixels or kind == b'IDAT'
         if has_pixels and kind in (b'eXIf', b'zTXt', b'iTXt', b'tEXt'):
             keyword = file.read(min(length, 32))

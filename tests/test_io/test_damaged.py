@@ -134,3 +134,36 @@ def test_suffixes_do_not_decide_the_format(tmp_path):
     for suffix in set(SUFFIXES.values()):
         (tmp_path / f'a{suffix}').write_bytes(png(RGB8, 2))
         assert np.array_equal(read_image(tmp_path / f'a{suffix}')[..., ::-1], RGB8)
+
+
+def test_the_message_describes_the_file_and_not_the_code():
+    message = 'a.tif: cannot be read as an image (it is damaged). Replace or remove the file.'
+    for content in (REFUSED['tiff whose directory is empty'], REFUSED['tiff whose directory is far away']):
+        with pytest.raises(UnreadableImageError) as caught:
+            decode_image_bytes(content, 'a.tif')
+        assert str(caught.value) == message
+
+
+def test_too_little_memory_is_not_called_damage(monkeypatch):
+    """The error for a damaged file asks the user to remove the file."""
+
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr('mmderain.io.decoding.DecodedImage.from_array', fail)
+    with pytest.raises(MemoryError):
+        decode_image_bytes(png(RGB8, 2), 'a.png')
+    monkeypatch.setattr('mmderain.io.decoding._decode_with_opencv', fail)
+    with pytest.raises(MemoryError):
+        decode_image_bytes(png(RGB8, 2), 'a.png')
+
+
+def test_a_png_chunk_that_is_longer_than_the_file_is_refused_before_memory_is_allocated():
+    resource = pytest.importorskip('resource', reason='Windows has no module resource')
+    content = bytearray(png(RGB8, 2))
+    at = content.index(b'IDAT')
+    content[at - 4 : at] = struct.pack('>I', 2**31 - 1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UnreadableImageError, match='a: cannot be read as an image .the end of the file is missing'):
+        decode_image_bytes(bytes(content), 'a')
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # KiB
