@@ -205,7 +205,18 @@ def test_the_command_reads_and_writes_urls(store, capsys, tmp_path):
     for name in ('a.png', 'b/c.png'):
         RemotePath.parse(f's3://rain/small/{name}').write_bytes(SMALL)
     log = tmp_path / 'log.jsonl'
-    arguments = ['derain', 's3://rain/small', '--out', 's3://rain/command', '--model', 'nafnet', '--log', str(log)]
+    arguments = [
+        'derain',
+        's3://rain/small',
+        '--out',
+        's3://rain/command',
+        '--model',
+        'nafnet',
+        '--precision',
+        'fp32',
+        '--log',
+        str(log),
+    ]
     assert main(arguments) == 0
     assert capsys.readouterr().out == '2 of 2 inputs derained; the results are in s3://rain/command\n'
     lines = [json.loads(line) for line in log.read_text().splitlines()]
@@ -217,7 +228,7 @@ def test_local_inputs_import_neither_fsspec_nor_its_plug_ins(tmp_path):
     (tmp_path / 'a.png').write_bytes(SMALL)
     code = (
         'import sys; from mmderain.cli import main\n'
-        "assert main(['derain', 'a.png', '--out', 'out', '--model', 'nafnet']) == 0\n"
+        "assert main(['derain', 'a.png', '--out', 'out', '--model', 'nafnet', '--precision', 'fp32']) == 0\n"
         "print([name for name in ('s3fs', 'aiohttp', 'webdataset', 'ray') if name in sys.modules])\n"
         "print([name for name in sys.modules if name.startswith('fsspec')])\n"
     )
