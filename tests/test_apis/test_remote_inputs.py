@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from file_server import running_server
 from object_store import running_store
 
 from mmderain.apis import DerainInferencer, Shard
+from mmderain.apis.plan import Plan
 from mmderain.apis.run_log import finished_outputs
 from mmderain.cli import main
 from mmderain.errors import InputError
@@ -186,6 +188,13 @@ def test_wrong_urls_are_refused_before_anything_is_derained(inferencer, memory, 
     with pytest.raises(InputError) as caught:
         inferencer.stream(inputs, out_dir=out_dir)
     assert str(caught.value).startswith(message)
+
+
+def test_urls_in_an_iterator_and_of_other_commands_are_refused(inferencer):
+    reason = 'memory://inputs/a.png: URLs are accepted only by `mmderain derain` and, in a list, by DerainInferencer'
+    assert [result.reason for result in inferencer.stream(iter(['memory://inputs/a.png']))] == [reason]
+    with pytest.raises(InputError, match=f'^{re.escape(reason)}$'):
+        Plan(['memory://inputs/a.png'])
 
 
 def test_videos_and_repeated_names_fail_with_their_names(inferencer, memory):
