@@ -20,6 +20,7 @@ from mmderain.cli import main
 from mmderain.errors import InputError
 from mmderain.io import encode_image, read_image
 from mmderain.io.remote import RemotePath
+from mmderain.io.tar_shards import Member, open_shard, read_members, write_shard
 from mmderain.models import NetworkSpec
 from mmderain.registry import MODELS
 
@@ -112,6 +113,21 @@ def test_an_input_whose_connection_is_always_lost_fails_and_the_others_are_derai
     assert failures[urls[1]].startswith(f'{urls[1]}: cannot be read (ClientPayloadError: ')
     assert failures[urls[2]] == f'{urls[2]}: no such file'
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [('a.png', local[1]['a.png'])]
+
+
+def test_a_shard_whose_connection_is_lost_is_not_written(inferencer, store):
+    with write_shard(RemotePath.parse('s3://rain/shards/0.tar')) as writer:
+        for name, content in IMAGES.items():
+            writer.add(Member(f'{name[:-4]}.png', content))
+    with store.losing_connections(limit=60_000, losses=1000):
+        (result,) = inferencer.stream(['s3://rain/shards/0.tar'], out_dir='s3://rain/derained_shards')
+    assert result.name == 's3://rain/shards/0.tar'
+    assert result.reason.startswith('s3://rain/shards/0.tar: cannot be derained (')
+    assert not RemotePath.parse('s3://rain/derained_shards/0.tar').exists()
+    results = list(inferencer.stream(['s3://rain/shards/0.tar'], out_dir='s3://rain/derained_shards'))
+    assert [result.status for result in results] == ['ok'] * 3
+    with open_shard(RemotePath.parse('s3://rain/derained_shards/0.tar')) as file:
+        assert len(list(read_members(file, ''))) == 3
 
 
 def test_arrays_and_single_images_are_read_and_written(inferencer, memory):
