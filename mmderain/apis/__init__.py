@@ -3,6 +3,7 @@
 from .export import Export, export_derainer, load_exported
 from .inferencer import DerainInferencer
 from .model import default_device, init_model, require_device, trained_derainer
+from .plan import Plan
 from .results import Inference, InputResult
 from .shards import Shard
 from .video import VideoReport, derain_video
@@ -12,6 +13,7 @@ __all__ = [
     'Export',
     'Inference',
     'InputResult',
+    'Plan',
     'Shard',
     'VideoReport',
     'default_device',

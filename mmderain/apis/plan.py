@@ -79,22 +79,28 @@ class Plan:
                     continue
             folder = as_folder(item)
             for relative, problem in self._names(number, item, folder):
+                if problem is not None:
+                    if self._is_mine(relative):
+                        yield self._source(item, folder, relative, problem)
+                    continue
                 result = result_name(relative, is_file=isinstance(item, str | Path))
                 owner = owners.get(result)
-                if folder is None and not isinstance(item, Tensor):
+                if folder is None and self._is_recorded(item):
                     owners.setdefault(result, str(item) if isinstance(item, str | Path) else relative)
                 if not self._is_mine(relative):
                     continue
                 if owner is None and self._is_finished(result):
                     self.num_finished += 1
                     continue
-                source = self._source(item, folder, relative, result)
-                source.problem, source.earlier_folders = problem, earlier_folders
-                if source.target is None and source.is_video:
-                    text = f'{source.name}: the result of a video must be written to a file; set out_dir'
-                    source.problem = InputError(text)
-                elif source.target is not None and owner is not None:
-                    source.problem = collision(source, owner)
+                source = self._source(item, folder, relative)
+                source.earlier_folders = earlier_folders
+                if self.targets is None:
+                    if source.is_video:
+                        text = f'{source.name}: the result of a video must be written to a file; set out_dir'
+                        source.problem = InputError(text)
+                elif not isinstance(item, Tensor):
+                    source.target, source.check_target = self.targets.out_dir / result, self.targets.is_done
+                    source.problem = None if owner is None else collision(source, owner)
                 yield source
             if folder is not None:
                 earlier_folders = (*earlier_folders, folder)
@@ -163,16 +169,23 @@ class Plan:
             elif self.targets is None or resolve(folder / prefix / name) != self.targets.resolved:
                 yield from self._walk(folder, prefix + name)
 
-    def _source(self, item: Input, folder: Path | None, relative: str, result: str) -> Source:
-        """Return a source with its target."""
+    def _is_recorded(self, item: Input) -> bool:
+        """Return whether the result name of an input that is not in a folder is recorded to find collisions.
+
+        The arrays of an iterator are not recorded, because the iterator may never end.
+        """
+        if self.targets is None or isinstance(item, Tensor):
+            return False
+        return isinstance(item, str | Path) or isinstance(self.inputs, Sequence)
+
+    def _source(self, item: Input, folder: Path | None, relative: str, problem: InputError | None = None) -> Source:
+        """Return a source without a target."""
         if isinstance(item, np.ndarray | Tensor):
-            source = Source(relative, item)
-        else:
-            path = Path(item) if folder is None else folder / relative
-            source = Source(short(path) if folder is None and path_problem(path) else str(path), path, folder)
-        if self.targets is not None and not isinstance(item, Tensor):
-            source.target, source.check_target = self.targets.out_dir / result, self.targets.is_done
-        return source
+            return Source(relative, item)
+        path = Path(item) if folder is None else folder / relative
+        return Source(
+            short(path) if problem is not None and folder is None else str(path), path, folder, problem=problem
+        )
 
 
 def as_folder(item: Input) -> Path | None:

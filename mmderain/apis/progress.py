@@ -37,3 +37,5 @@ def show_progress(items: Iterable[Item], count: Callable[[], int | None]) -> Ite
                 thread.start()
             yield item
             progress.advance(task)
+        if thread.ident is not None:
+            thread.join(timeout=1)  # so that the total of a short call is shown

@@ -67,7 +67,7 @@ def add_existing_option(parser: argparse.ArgumentParser) -> None:
         '--existing',
         choices=['refuse', 'skip', 'replace'],
         default='refuse',
-        help='what to do if a result file already exists. refuse: report an error and write nothing; skip: do not '
+        help='what to do if a result file already exists. refuse: report an error, and keep the file; skip: do not '
         'process the input, and keep the existing result file; replace: process the input, and replace the existing '
         'result file (default: refuse)',
     )

@@ -142,6 +142,11 @@ def test_an_unreadable_folder_is_reported(tmp_path, monkeypatch):
         f'{tmp_path / "locked"}: the folder cannot be listed (Permission denied)',
         str(tmp_path / 'out/z.png'),
     ]
+    only = tmp_path / 'locked'
+    assert outcome(Plan([only, 'x' * 300], tmp_path / 'out')) == {
+        str(only): f'{only}: the folder cannot be listed (Permission denied)',
+        'x' * 80 + '...': f"'{'x' * 80}...': cannot be used as a path (File name too long)",
+    }
 
 
 @pytest.mark.parametrize(

@@ -71,3 +71,9 @@ def test_the_tool_reports_the_memory(tmp_path, capsys):
     with pytest.raises(SystemExit):
         TOOL.main(['--sizes', '24x24', '32x32', '--batch-sizes', '4'])
     assert '--batch-sizes: found 1 numbers for 2 --sizes' in capsys.readouterr().err
+
+
+def test_the_tool_reports_the_time_to_continue(tmp_path, capsys):
+    assert TOOL.main(['--resume', '1200', '--out', str(tmp_path / 'r')]) == 0
+    report = json.loads((tmp_path / 'r').read_text())
+    assert (report['finished'], report['remaining']) == (1200, 0) and report['seconds']['total'] > 0

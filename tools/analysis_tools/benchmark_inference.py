@@ -11,15 +11,16 @@ For each model, image size and file format, the tool measures:
 * pipeline N: `DerainInferencer.stream` with N worker threads;
 * processes 1 and processes 2: one or two processes with one CPU thread each, which divide the inputs.
 
-The measurements alternate: each round measures all of them one after another. The tool prints the median number of
-images per second, and the median of the ratios of the rounds, so that a slow round of the machine does not change the
-ratios. --batch-sizes belongs to --sizes: the first batch size is used for the first image size, and so on.
+The measurements alternate: each round measures all of them. The tool prints the median rate in images per second, the
+median CPU time of this process, and the median of the ratios of the rounds, so that a slow round of the machine changes
+no ratio. --batch-sizes belongs to --sizes: the first batch size is used for the first image size, and so on.
 
-Two options make another measurement instead, with the first of the --sizes:
+Three options make another measurement instead, the first two with the first of the --sizes:
 
 * --memory N derains N images, and prints the resident memory of the process;
 * --differences N derains N images in batches with all threads, and again one by one with one thread. The tool prints
-  the share of the values (R, G and B of all pixels) that differ, and the largest difference.
+  the share of the values (R, G and B of all pixels) that differ, and the largest difference;
+* --resume N writes a log of N finished images, and measures the time until a run that continues from it can start.
 
 The tool writes the results to --out. Before the measurement, stop all other programs that use the processor.
 """
@@ -36,12 +37,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from inference_loops import ROOT, compare_levels, make_images, resident_mb, run_network, run_pipeline, run_sequential
+from inference_loops import (
+    ROOT,
+    make_images,
+    measure_differences,
+    measure_memory,
+    measure_resume,
+    run_network,
+    run_pipeline,
+    run_sequential,
+)
 
 from mmderain.apis import DerainInferencer
 from mmderain.apis.shards import parse_shard
 from mmderain.cli.command import CommandParser, command
 from mmderain.cli.options import positive_int
+from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.engine.machine import device_name, processor_name
 from mmderain.engine.profiling import parse_size
 from mmderain.errors import InputError
@@ -77,8 +88,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--no-processes', dest='processes', action='store_false', help='do not measure one and two processes')
     add('--memory', type=positive_int, metavar='N', help='measure the resident memory while N images are derained')
     add('--differences', type=positive_int, metavar='N', help='compare N images with those of --deterministic')
-    text = 'file for the results (default: inference_benchmark.json, inference_memory.json or '
-    text += 'inference_differences.json in docs/en/reports)'
+    add('--resume', type=positive_int, metavar='N', help='measure the time to continue after N images')
+    text = 'file for the results (default: inference_NAME.json in docs/en/reports; NAME depends on the measurement)'
     add('--out', type=Path, metavar='FILE', help=text)
     # The tool starts itself with these arguments to measure one part of the inputs in a process of its own.
     add('--part', help=argparse.SUPPRESS)
@@ -117,11 +128,11 @@ def start_part(args: argparse.Namespace, model: str, folder: Path, batch_size: i
     return subprocess.Popen([str(word) for word in words], text=True, **pipes)
 
 
-def seconds_of(function: Callable[[], None]) -> float:
-    """Return the run time of a function in seconds."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
+def time_run(run: Callable[[], None], count: int) -> tuple[float, float]:
+    """Return the rate in images per second, and the CPU time of this process per image in seconds."""
+    start, cpu_start = time.perf_counter(), time.process_time()
+    run()
+    return count / (time.perf_counter() - start), (time.process_time() - cpu_start) / count
 
 
 def measure_case(
@@ -135,14 +146,15 @@ def measure_case(
     """Measure one model with one image size and one file format.
 
     Returns:
-        The settings, the median rate of each measurement in images per second, and the median ratios of the rates.
+        The settings, and medians over the rounds: rates in images per second, seconds of CPU time per image, and ratios
+        of the rates.
     """
     with tempfile.TemporaryDirectory() as temporary:
         folder, out = Path(temporary, 'in'), Path(temporary, 'out')
         batch = torch.rand(batch_size, 3, *size, device=args.device)
         run_network(inferencer, batch, batch_size)
-        seconds = seconds_of(lambda: run_network(inferencer, batch, batch_size)) / batch_size
-        count = max(4, round(args.seconds / seconds / batch_size)) * batch_size
+        rate, _ = time_run(lambda: run_network(inferencer, batch, batch_size), batch_size)
+        count = max(4, round(args.seconds * rate / batch_size)) * batch_size
         make_images(folder, count, size, suffix)
         runs = {
             'network': lambda: run_network(inferencer, batch, count),
@@ -158,10 +170,12 @@ def measure_case(
         try:
             for name in ('processes 1', 'processes 2'):
                 runs.get(name, int)()  # the first call of a process is slower
-            rounds = [{name: count / seconds_of(run) for name, run in runs.items()} for _ in range(args.rounds)]
+            measured = [{name: time_run(run, count) for name, run in runs.items()} for _ in range(args.rounds)]
         finally:
             for process in processes:
                 process.communicate()
+    rounds = [{name: rate for name, (rate, _) in row.items()} for row in measured]
+    cpu = {name: statistics.median(row[name][1] for row in measured) for name in runs if 'processes' not in name}
     rates = {name: statistics.median(row[name] for row in rounds) for name in runs}
     pairs = [(f'pipeline {n}', other) for n in args.workers for other in ('network', 'sequential')]
     pairs += [('processes 2', 'processes 1')] if args.processes else []
@@ -169,44 +183,11 @@ def measure_case(
     # Share of the sequential loop that is not the network: reading, conversion and writing.
     ratios['files / sequential'] = statistics.median(1 - row['sequential'] / row['network'] for row in rounds)
     case = dict(model=model, size='{}x{}'.format(*size), batch_size=batch_size, format=suffix, images=count)
-    return dict(**case, rates=rates, ratios=ratios, rounds=rounds)
-
-
-def measure_memory(args: argparse.Namespace) -> dict:
-    """Derain ``args.memory`` images, and measure the resident memory of the process twenty times."""
-    inferencer = DerainInferencer(args.models[0], device=args.device, precision=args.precision)
-    rows = []
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary, 'in')
-        make_images(folder, args.memory, args.sizes[0], args.formats[0])
-        results = inferencer.stream([folder], args.batch_sizes[0], Path(temporary, 'out'), workers=args.workers[-1])
-        for number, result in enumerate(results, 1):
-            if result.error is not None:
-                raise result.error
-            if number % max(1, args.memory // 20) == 0:
-                rows.append(dict(images=number, mb=resident_mb()))
-                print(f'{number:8} images  {rows[-1]["mb"]:8.1f} MB', flush=True)
-    growth = rows[-1]['mb'] - rows[len(rows) // 10]['mb']
-    print(f'the resident memory grew by {growth:.1f} MB from {rows[len(rows) // 10]["images"]} to {args.memory} images')
-    return dict(model=args.models[0], size='{}x{}'.format(*args.sizes[0]), rows=rows, growth_mb=growth)
-
-
-def measure_differences(args: argparse.Namespace) -> dict:
-    """Compare the results of batches and several threads with those of single images and one thread."""
-    rows = []
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary, 'in')
-        make_images(folder, args.differences, args.sizes[0], args.formats[0], distinct=args.differences)
-        for model in args.models:
-            share, largest = compare_levels(
-                DerainInferencer(model, device=args.device, precision=args.precision), folder, args.batch_sizes[0]
-            )
-            rows.append(dict(model=model, share=share, largest=largest))
-            print(f'{model:10} {100 * share:.4f}% of the values differ, by at most {largest} level(s)', flush=True)
-    return dict(size='{}x{}'.format(*args.sizes[0]), batch_size=args.batch_sizes[0], images=args.differences, rows=rows)
+    return dict(**case, rates=rates, cpu_seconds=cpu, ratios=ratios, rounds=rounds)
 
 
 @command(parse_args)
+@keep_cpu_memory()  # as `mmderain derain` does
 def main(args: argparse.Namespace) -> None:
     """Measure all cases, print them, and write the report."""
     if args.part:
@@ -216,15 +197,15 @@ def main(args: argparse.Namespace) -> None:
     report |= dict(
         torch=torch.__version__, command=f'python tools/analysis_tools/{Path(__file__).name} ' + ' '.join(sys.argv[1:])
     )
-    reports = ROOT / 'docs/en/reports'
+    names = [name for name in ('memory', 'differences', 'resume') if getattr(args, name)] or ['benchmark']
+    out = args.out or ROOT / f'docs/en/reports/inference_{names[0]}.json'
     if args.memory:
-        out = args.out or reports / 'inference_memory.json'
         report |= measure_memory(args)
     elif args.differences:
-        out = args.out or reports / 'inference_differences.json'
         report |= measure_differences(args)
+    elif args.resume:
+        report |= measure_resume(args.resume)
     else:
-        out = args.out or reports / 'inference_benchmark.json'
         report['cases'] = []
         for model in args.models:
             inferencer = DerainInferencer(model, device=args.device, precision=args.precision)
@@ -232,7 +213,9 @@ def main(args: argparse.Namespace) -> None:
                 case = measure_case(args, inferencer, model, size, batch_size, suffix)
                 report['cases'].append(case)
                 print(f'{model} {case["size"]} batch {batch_size} {suffix}, {case["images"]} images')
-                print(*(f'  {name:16} {rate:8.2f} images/s' for name, rate in case['rates'].items()), sep='\n')
+                for name, rate in case['rates'].items():
+                    cpu = case['cpu_seconds'].get(name)
+                    print(f'  {name:16} {rate:8.2f} images/s' + (f'  {1000 * cpu:8.2f} ms CPU time' if cpu else ''))
                 print(*(f'  {name:28} {ratio:6.3f}' for name, ratio in case['ratios'].items()), sep='\n', flush=True)
     with atomic_write(out) as part:
         part.write_text(json.dumps(report, indent=1) + '\n')

@@ -1,13 +1,18 @@
 """The loops that benchmark_inference.py compares, and the images that they derain."""
 
+import argparse
+import json
+import tempfile
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
-from mmderain.apis import DerainInferencer
+from mmderain.apis import DerainInferencer, InputResult
 from mmderain.apis.plan import Plan
+from mmderain.apis.run_log import entry, finished_outputs
 from mmderain.apis.shards import Shard
 from mmderain.io import decode_image, read_image, write_image
 from mmderain.io.files import link_or_copy
@@ -84,6 +89,65 @@ def compare_levels(inferencer: DerainInferencer, folder: Path, batch_size: int) 
     torch.set_num_threads(threads)
     differences = np.stack([cv2.absdiff(*pair) for pair in zip(batches, singles, strict=True)])
     return float(np.mean(differences > 0)), int(differences.max())
+
+
+def measure_memory(args: argparse.Namespace) -> dict:
+    """Derain ``args.memory`` images, and measure the resident memory of the process twenty times."""
+    inferencer = DerainInferencer(args.models[0], device=args.device, precision=args.precision)
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, 'in')
+        make_images(folder, args.memory, args.sizes[0], args.formats[0])
+        results = inferencer.stream([folder], args.batch_sizes[0], Path(temporary, 'out'), workers=args.workers[-1])
+        for number, result in enumerate(results, 1):
+            if result.error is not None:
+                raise result.error
+            if number % max(1, args.memory // 20) == 0:
+                rows.append(dict(images=number, mb=resident_mb()))
+                print(f'{number:8} images  {rows[-1]["mb"]:8.1f} MB', flush=True)
+    growth = rows[-1]['mb'] - rows[len(rows) // 10]['mb']
+    print(f'the resident memory grew by {growth:.1f} MB from {rows[len(rows) // 10]["images"]} to {args.memory} images')
+    return dict(model=args.models[0], size='{}x{}'.format(*args.sizes[0]), rows=rows, growth_mb=growth)
+
+
+def measure_differences(args: argparse.Namespace) -> dict:
+    """Compare the results of batches and several threads with those of single images and one thread."""
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, 'in')
+        make_images(folder, args.differences, args.sizes[0], args.formats[0], distinct=args.differences)
+        for model in args.models:
+            share, largest = compare_levels(
+                DerainInferencer(model, device=args.device, precision=args.precision), folder, args.batch_sizes[0]
+            )
+            rows.append(dict(model=model, share=share, largest=largest))
+            print(f'{model:10} {100 * share:.4f}% of the values differ, by at most {largest} level(s)', flush=True)
+    return dict(size='{}x{}'.format(*args.sizes[0]), batch_size=args.batch_sizes[0], images=args.differences, rows=rows)
+
+
+def measure_resume(count: int) -> dict:
+    """Measure how long a run needs to find out that all of its ``count`` inputs are finished."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, out, log = Path(temporary, 'in'), Path(temporary, 'out'), Path(temporary, 'run.jsonl')
+        names = [f'{number // 1000:04}/{number:07}.jpg' for number in range(count)]
+        for number, name in enumerate(names):
+            if number % 1000 == 0:
+                (folder / name).parent.mkdir(parents=True)
+            (folder / name).touch()
+        with open(log, 'w', encoding='ascii') as file:
+            for name in names:
+                result = InputResult(str(folder / name), out / name, size=(480, 640), seconds=0.0123)
+                file.write(json.dumps(entry(result)) + '\n')
+        start, cpu_start = time.perf_counter(), time.process_time()
+        finished = finished_outputs(log)
+        read, cpu_read = time.perf_counter() - start, time.process_time() - cpu_start
+        plan = Plan([folder], out, 'skip', finished=finished)
+        remaining = len(list(plan))
+        total, cpu_total = time.perf_counter() - start, time.process_time() - cpu_start
+    print(f'reading the log: {read:.2f} s, {cpu_read:.2f} s CPU time')
+    print(f'reading the log and listing the inputs: {total:.2f} s, {cpu_total:.2f} s CPU time')
+    times = dict(read=read, read_cpu=cpu_read, total=total, total_cpu=cpu_total)
+    return dict(images=count, finished=plan.num_finished, remaining=remaining, seconds=times)
 
 
 def resident_mb() -> float:
