@@ -133,9 +133,11 @@ def test_a_shard_whose_connection_is_lost_is_not_written(inferencer, store):
 def test_arrays_and_single_images_are_read_and_written(inferencer, memory):
     (memory / 'a.png').write_bytes(IMAGES['a.png'])
     (array,) = inferencer(f'{memory}/a.png').predictions
-    (path,) = inferencer([array], out_dir=f'{memory}/out').predictions
-    assert path == memory / 'out/input_0.png'
-    assert path.read_bytes() == encode_image(array - np.minimum(array, 20), '.png')
+    paths = inferencer([array, array, 'missing.png'], out_dir=f'{memory}/out').predictions
+    assert paths == [memory / 'out/input_0.png', memory / 'out/input_1.png', None]
+    assert paths[1].read_bytes() == encode_image(array - np.minimum(array, 20), '.png')
+    with pytest.raises(FileNotFoundError, match='^missing.png: no such image, video or folder$'):
+        inferencer('missing.png', out_dir=f'{memory}/out')
 
 
 def test_existing_results_are_refused_kept_or_replaced(inferencer, memory, tmp_path):
