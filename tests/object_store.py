@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -91,7 +92,10 @@ def running_store() -> Iterator[ObjectStore]:
     server.start()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv('AWS_ENDPOINT_URL', f'http://127.0.0.1:{server.get_host_and_port()[1]}')
+            url = f'http://127.0.0.1:{server.get_host_and_port()[1]}'
+            # The objects of an earlier server of this process are still there.
+            urllib.request.urlopen(urllib.request.Request(f'{url}/moto-api/reset', method='POST')).close()
+            patch.setenv('AWS_ENDPOINT_URL', url)
             patch.setenv('AWS_ACCESS_KEY_ID', 'test')
             patch.setenv('AWS_SECRET_ACCESS_KEY', 'test')
             patch.setenv('AWS_DEFAULT_REGION', 'us-east-1')

@@ -94,15 +94,19 @@ class DerainInferencer:
 
                 * the path of an image file or a video file;
                 * the path of a folder, whose images and videos are derained, including those in its sub-folders;
+                * the URL of an image or a folder, such as ``'s3://bucket/photos'``, see
+                  :class:`~mmderain.apis.remote_plan.RemotePlan`;
+                * WebDataset shards, such as ``'shards/{000..099}.tar'``, see
+                  :func:`~mmderain.apis.tar_shards.derain_shard`;
                 * an array, uint8 or uint16, with the shape (H, W), (H, W, 3) BGR or (H, W, 4) BGRA;
                 * a tensor, RGB in [0, 1], with the shape (3, H, W) or (N, 3, H, W).
             batch_size: number of images of the same size that are derained together. Images of other sizes can be
                 between them. Default: 1.
-            out_dir: folder for the result files. A result file has the name of its input file. The suffix changes to
-                .mp4 for a video, and to .png if the image format cannot be written. The results of a folder are written
-                to the same sub-folders as in the input folder. The result of an array at position 3 of the list is
-                ``input_3.png``; positions start at 0. Results of tensors are always returned as tensors, and never
-                written. None returns the results as arrays. Videos require a folder.
+            out_dir: folder or URL for the result files. A result file has the name of its input file. The suffix
+                changes to .mp4 for a video, and to .png if the image format cannot be written. The results of a folder
+                are written to the same sub-folders as in the input folder. The result of an array at position 3 of the
+                list is ``input_3.png``; positions start at 0. Results of tensors are always returned as tensors, and
+                never written. None returns the results as arrays. Videos and shards require a folder.
             existing: what to do if a result file already exists. With ``'refuse'``, the input fails. ``'skip'`` keeps
                 the file and does not derain the input. ``'replace'`` replaces the file. Default: ``'refuse'``.
             progress: True shows a progress bar. Default: False.

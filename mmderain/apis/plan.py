@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from mmderain.errors import InputError
+from mmderain.io.remote import is_remote
 
 from .shards import Shard
 from .sources import Input, Source
@@ -129,6 +130,8 @@ class Plan:
             return
         if not isinstance(item, str | Path):
             raise InputError(f'input {number}: found {type(item).__name__}; expected a path, an array or a tensor')
+        if is_remote(item):
+            raise InputError(f'{item}: URLs are accepted only by `mmderain derain` and, in a list, by DerainInferencer')
         folder = as_folder(item)
         if folder is not None and next(self._walk(folder), None) is None:
             raise InputError(f'{folder}: this folder contains no image or video')

@@ -22,8 +22,8 @@ class RemotePlan:
     server or written to it.
 
     Args:
-        inputs: URLs of images, or the URL of one folder. If ``out_dir`` is a URL, the inputs can also be local images,
-            arrays and tensors, or one local folder.
+        inputs: URLs of images, or the URL of one folder. Or, if ``out_dir`` is a URL, local images, arrays and
+            tensors, or one local folder.
         out_dir: URL or local folder for the result files. None writes no files.
         existing: as in :class:`~mmderain.apis.plan.Plan`.
         shard: as in :class:`~mmderain.apis.plan.Plan`.
@@ -51,22 +51,24 @@ class RemotePlan:
         self.out = parse_place(out_dir)
         if isinstance(self.out, RemotePath):
             self.out.require_writable()
-        self.inputs = [RemotePath.parse(item) if is_remote(item) else item for item in inputs]
-        folders = [item for item in self.inputs if is_folder(item)]
-        if folders and len(self.inputs) > 1:
+        self.urls = [RemotePath.parse(item) for item in inputs if is_remote(item)]
+        self.local = None if self.urls else Plan(inputs)
+        folders = [item for item in self.urls or inputs if is_folder(item)]
+        self.is_folder = bool(folders)
+        if folders and len(inputs) > 1:
             raise InputError(
                 f'{folders[0]}: if a folder is read from a server or written to it, it must be the only input; derain '
                 'the inputs in several calls'
             )
-        for folder in folders:
-            self._check_folder(folder)
+        if self.is_folder and self.urls:
+            self._check_folder(self.urls[0])
 
     def __iter__(self) -> Iterator[Source]:
         self.num_finished = 0
         owners: dict[str, str] = {}  # name of a result -> name of its input, for the inputs that are not in a folder
         for source, relative, result in self._sources():
             owner = owners.get(result)
-            if not is_folder(self.inputs[0]):
+            if not self.is_folder:
                 owners.setdefault(result, source.name)
             if self.shard is not None and not self.shard.contains(relative):
                 continue
@@ -89,31 +91,29 @@ class RemotePlan:
         """Return whether a log names a result as complete."""
         return self.out is not None and bool(self.finished) and str(self.out / result) in self.finished
 
-    def _check_folder(self, folder: Input | RemotePath) -> None:
+    def _check_folder(self, folder: RemotePath) -> None:
         """Check that a folder contains an image, and that the results are not written into it."""
-        if isinstance(folder, RemotePath):
-            if next(folder.walk(is_input_name), None) is None:
-                raise InputError(f'{folder}: this folder contains no image')
-            if self.out is not None and overlap(str(folder), str(self.out)):
-                raise InputError(f'{self.out}: overlaps with the input folder {folder}; name another output folder')
+        if next(folder.walk(is_input_name), None) is None:
+            raise InputError(f'{folder}: this folder contains no image')
+        if self.out is not None and overlap(str(folder), str(self.out)):
+            raise InputError(f'{self.out}: overlaps with the input folder {folder}; name another output folder')
 
     def _sources(self) -> Iterator[tuple[Source, str, str]]:
         """Yield the sources without targets, their names relative to their folder, and the names of their results."""
-        for item in self.inputs:
-            if not isinstance(item, RemotePath):
-                for source in Plan([item]):
-                    relative = source.name
-                    if isinstance(source.content, Path):
-                        relative = source.content.relative_to(source.folder or source.content.parent).as_posix()
-                    yield source, relative, result_name(relative, is_file=isinstance(source.content, Path))
-            elif is_folder(item):
-                try:
-                    for relative in item.walk(is_input_name):
-                        yield Source(f'{item}/{relative}', item / relative), relative, relative
-                except InputError as error:
-                    yield Source(str(item), item, problem=error), '', ''
-            else:
-                yield Source(str(item), item), item.name, item.name
+        for source in self.local or ():
+            relative, path = source.name, source.content
+            if isinstance(path, Path):
+                relative = path.relative_to(source.folder or path.parent).as_posix()
+            yield source, relative, result_name(relative, is_file=isinstance(path, Path))
+        for url in self.urls:
+            if not self.is_folder:
+                yield Source(str(url), url), url.name, url.name
+                continue
+            try:
+                for relative in url.walk(is_input_name):
+                    yield Source(f'{url}/{relative}', url / relative), relative, relative
+            except InputError as error:
+                yield Source(str(url), url, problem=error), '', ''
 
     def _problem(self, source: Source, relative: str, owner: str | None) -> InputError | None:
         """Return why a source cannot be derained, or None."""

@@ -155,8 +155,13 @@ def shard_results(pipeline: Pipeline, shard: TarShard) -> list[InputResult]:
         return derain_shard(pipeline, shard)
     except _StoppedShard:
         return []
-    except InputError as error:  # the shard cannot be opened or written
+    except InputError as error:
         return [InputResult.of_error(str(shard.source), error)]
+    except Exception as error:  # the libraries of servers raise any exception
+        text = f'{shard.source}: cannot be derained ({type(error).__name__}: {error})'
+        failure = InputError(text.partition('\n')[0])
+        failure.__cause__ = error  # for --traceback
+        return [InputResult.of_error(str(shard.source), failure)]
 
 
 class _StoppedShard(Exception):
@@ -172,6 +177,7 @@ def derain_shard(pipeline: Pipeline, shard: TarShard) -> list[InputResult]:
 
     Raises:
         InputError: the shard cannot be read at all, contains no image, or cannot be written.
+        Exception: the connection to a server is lost. Then no derained shard is written.
     """
     results: list[InputResult] = []
     with open_shard(shard.source) as file, write_shard(shard.target) as writer:

@@ -213,7 +213,11 @@ def _errors(url: str, problem: str, missing: str = 'no such file') -> Iterator[N
         yield
     except InputError:
         raise
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        cause = error.__cause__
+        if url.startswith('http') and cause is not None and not isinstance(cause, FileNotFoundError):
+            # When fsspec opens a file of a web server, it raises this error for any answer, such as 403.
+            raise InputError(f'{url}: {problem} ({type(cause).__name__}: {_first_line(cause)})') from error
         raise InputError(f'{url}: {missing}') from None
     except PermissionError as error:
         raise InputError(f'{url}: {problem}, access denied ({_first_line(error)}); check the credentials') from error
@@ -221,5 +225,5 @@ def _errors(url: str, problem: str, missing: str = 'no such file') -> Iterator[N
         raise InputError(f'{url}: {problem} ({type(error).__name__}: {_first_line(error)})') from error
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).strip().partition('\n')[0]

@@ -107,6 +107,9 @@ def read_members(file: BinaryIO, name: str, with_content: bool = True) -> Iterat
         file: the shard, open for reading in binary mode. It must support ``seek``.
         name: name of the shard in error messages.
         with_content: False leaves the content of the members empty, and does not read it.
+
+    Raises:
+        Exception: the file cannot be read further, for example because the connection to its server is lost.
     """
     last = ''
     try:
@@ -122,7 +125,7 @@ def read_members(file: BinaryIO, name: str, with_content: bool = True) -> Iterat
         if file.read(512) == bytes(512):
             return
         reason = 'the end of the archive is missing, or the header of the next member is damaged'
-    except (tarfile.TarError, OSError, InputError) as error:
+    except tarfile.TarError as error:
         reason = str(error) or type(error).__name__
     place = f'after the member {last!r}' if last else 'at its beginning'
     yield Member('', problem=InputError(f'{name}: is cut off or damaged {place} ({reason}). Replace this shard'))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -13,11 +14,13 @@ from file_server import running_server
 from object_store import running_store
 
 from mmderain.apis import DerainInferencer, Shard
+from mmderain.apis.plan import Plan
 from mmderain.apis.run_log import finished_outputs
 from mmderain.cli import main
 from mmderain.errors import InputError
 from mmderain.io import encode_image, read_image
 from mmderain.io.remote import RemotePath
+from mmderain.io.tar_shards import Member, open_shard, read_members, write_shard
 from mmderain.models import NetworkSpec
 from mmderain.registry import MODELS
 
@@ -112,12 +115,29 @@ def test_an_input_whose_connection_is_always_lost_fails_and_the_others_are_derai
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [('a.png', local[1]['a.png'])]
 
 
+def test_a_shard_whose_connection_is_lost_is_not_written(inferencer, store):
+    with write_shard(RemotePath.parse('s3://rain/shards/0.tar')) as writer:
+        for name, content in IMAGES.items():
+            writer.add(Member(f'{name[:-4]}.png', content))
+    with store.losing_connections(limit=60_000, losses=1000):
+        (result,) = inferencer.stream(['s3://rain/shards/0.tar'], out_dir='s3://rain/derained_shards')
+    assert result.name == 's3://rain/shards/0.tar'
+    assert result.reason.startswith('s3://rain/shards/0.tar: cannot be derained (')
+    assert not RemotePath.parse('s3://rain/derained_shards/0.tar').exists()
+    results = list(inferencer.stream(['s3://rain/shards/0.tar'], out_dir='s3://rain/derained_shards'))
+    assert [result.status for result in results] == ['ok'] * 3
+    with open_shard(RemotePath.parse('s3://rain/derained_shards/0.tar')) as file:
+        assert len(list(read_members(file, ''))) == 3
+
+
 def test_arrays_and_single_images_are_read_and_written(inferencer, memory):
     (memory / 'a.png').write_bytes(IMAGES['a.png'])
     (array,) = inferencer(f'{memory}/a.png').predictions
-    (path,) = inferencer([array], out_dir=f'{memory}/out').predictions
-    assert path == memory / 'out/input_0.png'
-    assert path.read_bytes() == encode_image(array - np.minimum(array, 20), '.png')
+    paths = inferencer([array, array, 'missing.png'], out_dir=f'{memory}/out').predictions
+    assert paths == [memory / 'out/input_0.png', memory / 'out/input_1.png', None]
+    assert paths[1].read_bytes() == encode_image(array - np.minimum(array, 20), '.png')
+    with pytest.raises(FileNotFoundError, match='^missing.png: no such image, video or folder$'):
+        inferencer('missing.png', out_dir=f'{memory}/out')
 
 
 def test_existing_results_are_refused_kept_or_replaced(inferencer, memory, tmp_path):
@@ -188,6 +208,13 @@ def test_wrong_urls_are_refused_before_anything_is_derained(inferencer, memory, 
     assert str(caught.value).startswith(message)
 
 
+def test_urls_in_an_iterator_and_of_other_commands_are_refused(inferencer):
+    reason = 'memory://inputs/a.png: URLs are accepted only by `mmderain derain` and, in a list, by DerainInferencer'
+    assert [result.reason for result in inferencer.stream(iter(['memory://inputs/a.png']))] == [reason]
+    with pytest.raises(InputError, match=f'^{re.escape(reason)}$'):
+        Plan(['memory://inputs/a.png'])
+
+
 def test_videos_and_repeated_names_fail_with_their_names(inferencer, memory):
     for name in ('in/a.mp4', 'in/b.gif', '1/x.png', '2/x.png'):
         (memory / name).write_bytes(IMAGES['a.png'])
@@ -205,7 +232,18 @@ def test_the_command_reads_and_writes_urls(store, capsys, tmp_path):
     for name in ('a.png', 'b/c.png'):
         RemotePath.parse(f's3://rain/small/{name}').write_bytes(SMALL)
     log = tmp_path / 'log.jsonl'
-    arguments = ['derain', 's3://rain/small', '--out', 's3://rain/command', '--model', 'nafnet', '--log', str(log)]
+    arguments = [
+        'derain',
+        's3://rain/small',
+        '--out',
+        's3://rain/command',
+        '--model',
+        'nafnet',
+        '--precision',
+        'fp32',
+        '--log',
+        str(log),
+    ]
     assert main(arguments) == 0
     assert capsys.readouterr().out == '2 of 2 inputs derained; the results are in s3://rain/command\n'
     lines = [json.loads(line) for line in log.read_text().splitlines()]
@@ -217,7 +255,7 @@ def test_local_inputs_import_neither_fsspec_nor_its_plug_ins(tmp_path):
     (tmp_path / 'a.png').write_bytes(SMALL)
     code = (
         'import sys; from mmderain.cli import main\n'
-        "assert main(['derain', 'a.png', '--out', 'out', '--model', 'nafnet']) == 0\n"
+        "assert main(['derain', 'a.png', '--out', 'out', '--model', 'nafnet', '--precision', 'fp32']) == 0\n"
         "print([name for name in ('s3fs', 'aiohttp', 'webdataset', 'ray') if name in sys.modules])\n"
         "print([name for name in sys.modules if name.startswith('fsspec')])\n"
     )

@@ -156,6 +156,12 @@ def test_shards_are_read_and_written_in_a_store(store):
             writer.add(member)
     with open_shard(url) as file:
         assert list(read_members(file, url.url)) == members
+    web = RemotePath.parse(f'http://127.0.0.1:{store.port}/rain/shards/000.tar')
+    with pytest.raises(InputError, match=r'/000\.tar: cannot be read \(ClientResponseError: 403, '), open_shard(web):
+        pass
+    url.filesystem.chmod(url.url, 'public-read')
+    with open_shard(web) as file:
+        assert list(read_members(file, url.url)) == members
     with store.losing_connections(limit=100_000, losses=1) as proxy:
         with open_shard(RemotePath.parse(url.url)) as file:
             assert list(read_members(file, url.url)) == members

@@ -191,7 +191,21 @@ def test_wrong_calls_are_refused_before_anything_is_derained(
 
 
 def test_the_command_derains_shards(shards, tmp_path, capsys):
-    assert main(['derain', str(shards / '000.tar'), '--out', str(tmp_path / 'out'), '--model', 'nafnet']) == 0
+    assert (
+        main(
+            [
+                'derain',
+                str(shards / '000.tar'),
+                '--out',
+                str(tmp_path / 'out'),
+                '--model',
+                'nafnet',
+                '--precision',
+                'fp32',
+            ]
+        )
+        == 0
+    )
     assert capsys.readouterr().out == f'3 of 3 inputs derained; the results are in {tmp_path}/out\n'
     assert len(read(tmp_path / 'out' / '000.tar')) == 10
 
