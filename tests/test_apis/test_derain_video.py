@@ -210,6 +210,15 @@ def test_frames_become_the_same_tensors_as_images():
     assert np.array_equal(PendingImages(tensor[None], np.uint16).wait()[0], deep)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
+def test_a_gpu_gives_the_same_tensors_and_images_as_the_cpu(dtype):
+    image = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (40, 50, 3), dtype)
+    tensors = [images_to_tensor([image, image[::-1]], torch.device(device)) for device in ('cpu', 'cuda')]
+    assert torch.equal(tensors[0], tensors[1].cpu())
+    assert np.array_equal(PendingImages(tensors[1], dtype).wait()[0], image)
+
+
 def test_batches_and_limits_do_not_change_the_frames(unchanged, tmp_path):
     source = make_video(tmp_path / 'a.mp4', Recipe(frames=11))
     derain_video(unchanged, source, tmp_path / 'one.mp4')
