@@ -70,7 +70,7 @@ def plan_segments(info: VideoInfo, seconds: float, limit: int | None = None) -> 
         time = info.times[packet]
         if time is None or previous is None or (end is not None and time >= end):
             break
-        if (time - previous) * info.time_base >= seconds:
+        if float((time - previous) * info.time_base) >= seconds - 1e-6:
             starts.append((packet, time))
             previous = time
     stops = [time for _, time in starts[1:]] + [end]
