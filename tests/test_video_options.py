@@ -18,7 +18,7 @@ def parser():
 def test_the_options_become_one_object(parser):
     assert video_options(parser.parse_args([])) == VideoOptions()
     words = '--codec av1 --crf 40 --pix-fmt yuv420p10le --bit-depth 10 --odd crop --audio none --container mkv'
-    words += ' --temporal 2 --shard 1/4 --flicker'
+    words += ' --temporal 2 --temporal-method flow --shard 1/4 --flicker'
     assert video_options(parser.parse_args(words.split())) == VideoOptions(
         codec='av1',
         crf=40,
@@ -28,6 +28,7 @@ def test_the_options_become_one_object(parser):
         audio='none',
         container='mkv',
         temporal=2,
+        temporal_method='flow',
         shard=(1, 4),
         measure_flicker=True,
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -28,6 +29,7 @@ from mmderain.io.video.tensors import PendingImages, images_to_tensor
 from mmderain.models import Derainer
 from mmderain.version import __version__
 
+from .temporal import TemporalFilter
 from .video import VideoReport
 from .video_opencv import mean_change
 
@@ -95,15 +97,19 @@ def _derain_run(
     options: VideoOptions,
 ) -> None:
     """Derain successive segments."""
-    reader = FrameReader(info, run[0].packet)
+    reader = FrameReader(info, first_packet(info, run[0], options.temporal))
+    steady = TemporalFilter(options.temporal, options.temporal_method)
     damaged, previous = 0, None
     with (
-        closing(_frames_of(reader, run)) as frames,
+        closing(_frames_of(reader, run, options.temporal)) as frames,
         closing(prefetch(frames)) as decoded,
         SegmentSink(store, run, encoding) as sink,
         BackgroundCalls() as background,
     ):
         for pair in derained_pairs(model, decoded, batch_size):
+            pair = pair._replace(derained=steady(pair.derained))
+            if run[0].start is not None and pair.rainy.time < run[0].start:
+                continue  # the frame belongs to the segment before
             changes = None
             if options.measure_flicker and previous is not None:
                 before = mean_change(previous.rainy.image, pair.rainy.image)
@@ -114,14 +120,29 @@ def _derain_run(
         background.call(sink.finish, reader.damaged - damaged)
 
 
-def _frames_of(frames: FrameReader, run: list[Segment]) -> Generator[Frame]:
-    """Yield the frames that belong to successive segments."""
+def first_packet(info: VideoInfo, segment: Segment, before: int) -> int:
+    """Return the packet with which decoding starts, so that ``before`` frames before the segment are decoded, too."""
+    if segment.start is None or before == 0:
+        return segment.packet
+    times = sorted(time for time in info.times if time is not None)
+    needed = times[max(0, bisect_left(times, segment.start) - before)]
+    keys = [key for key in info.keys if (time := info.times[key]) is not None and time <= needed]
+    return max(keys, default=0)
+
+
+def _frames_of(frames: FrameReader, run: list[Segment], before: int = 0) -> Generator[Frame]:
+    """Yield the frames that belong to successive segments, and ``before`` frames before the first segment."""
     first, last = run[0], run[-1]
+    earlier: deque[Frame] = deque(maxlen=before)
     for frame in frames:
         if last.stop is not None and frame.time >= last.stop:
             return
         if first.start is None or frame.time >= first.start:
+            yield from earlier
+            earlier.clear()
             yield frame
+        else:
+            earlier.append(frame)
 
 
 def derained_pairs(model: Derainer, frames: Iterator[Frame], batch_size: int) -> Iterator[Pair]:

@@ -66,6 +66,12 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
         help='use also the N frames before a frame, so that the result flickers less (default: %(default)s)',
     )
     group.add_argument(
+        '--temporal-method',
+        choices=['flow', 'fixed'],
+        help='method for --temporal. fixed: for a camera that does not move; flow: for a moving camera; the frames '
+        'are aligned by optical flow (default: flow)',
+    )
+    group.add_argument(
         '--shard',
         type=shard,
         default=_DEFAULTS.shard,
@@ -103,6 +109,7 @@ def video_options(args: argparse.Namespace) -> VideoOptions:
         audio=args.audio,
         container=args.container,
         temporal=args.temporal,
+        temporal_method=args.temporal_method,
         shard=args.shard,
         measure_flicker=args.flicker,
     )

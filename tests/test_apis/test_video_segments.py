@@ -113,6 +113,26 @@ def test_a_stopped_run_is_continued(counted, tmp_path):
     assert (tmp_path / 'o.mp4').read_bytes() == (tmp_path / 'whole.mp4').read_bytes()
 
 
+@pytest.mark.parametrize('method', ['fixed', 'flow'])
+def test_a_continued_run_with_earlier_frames_equals_one_run(counted, tmp_path, method):
+    """The segments overlap: the network derains three frames before the first unfinished segment again."""
+    model, frames = counted
+    options = VideoOptions(segment_seconds=0.4, temporal=3, temporal_method=method)
+    source = make_source(tmp_path / 'a.mp4')
+    derain_video(model, source, tmp_path / 'whole.mp4', options=options)
+    derain_video(model, source, tmp_path / 'without.mp4', options=SHORT)
+    assert (tmp_path / 'whole.mp4').read_bytes() != (tmp_path / 'without.mp4').read_bytes()
+    frames.clear()
+    model.stop_at = 25
+    with pytest.raises(KeyboardInterrupt):
+        derain_video(model, source, tmp_path / 'o.mp4', options=options)
+    frames.clear()
+    model.stop_at = None
+    derain_video(model, source, tmp_path / 'o.mp4', options=options)
+    assert len(frames) == 23
+    assert (tmp_path / 'o.mp4').read_bytes() == (tmp_path / 'whole.mp4').read_bytes()
+
+
 def test_segments_of_other_options_models_and_sources_are_not_used(counted, tmp_path):
     model, frames = counted
     source = make_source(tmp_path / 'a.mp4')

@@ -63,7 +63,7 @@ class VideoOptions:
             ``'webm'``.
         temporal: number of earlier frames that are used to derain a frame, see :mod:`mmderain.apis.temporal`. 0 derains
             each frame on its own.
-        temporal_method: name of the method for ``temporal``. None uses the default.
+        temporal_method: ``'fixed'`` for a camera that does not move, or ``'flow'``. None uses ``'flow'``.
         segment_seconds: length of a segment in seconds. Finished segments are kept if the program is stopped.
         shard: number of this process and number of processes that derain segments of the same video. The numbers start
             at 0.
@@ -89,11 +89,14 @@ class VideoOptions:
             ('odd', ('repeat', 'crop')),
             ('audio', ('copy', 'transcode', 'none')),
             ('container', tuple(suffix[1:] for suffix in CONTAINERS)),
+            ('temporal_method', (None, 'flow', 'fixed')),
         ):
             value = getattr(self, name)
             if value not in known:
-                expected = ', '.join(known)
-                raise InputError(f'{name}: found {value!r}; expected {expected}{did_you_mean(str(value), known)}')
+                expected = ', '.join(str(word) for word in known)
+                raise InputError(
+                    f'{name}: found {value!r}; expected {expected}{did_you_mean(str(value), map(str, known))}'
+                )
         if self.bit_depth not in (None, 8, 10):
             raise InputError(f'bit_depth: found {self.bit_depth!r}; expected 8 or 10')
         limit = CODECS[self.codec].max_crf
