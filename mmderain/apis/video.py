@@ -6,6 +6,7 @@ from pathlib import Path
 from mmderain.errors import InputError, require_whole_number
 from mmderain.io.image_header import MAX_PIXELS
 from mmderain.io.video import VideoOptions, has_pyav, require_container
+from mmderain.io.video.sequence import is_pattern
 from mmderain.models import Derainer
 
 
@@ -55,9 +56,10 @@ def derain_video(
 
     Args:
         model: a derainer in ``eval()`` mode.
-        source: path of a video.
-        target: path of the result file. It must end in one of the suffixes of
-            :data:`~mmderain.io.video.CONTAINERS`. Its folder is created if it does not exist.
+        source: path of a video, or of a sequence of images: ``frames/%05d.png`` stands for all images whose names have
+            five digits in place of ``%05d``.
+        target: path of the result file, or of a sequence of images. The path of a video must end in one of the
+            suffixes of :data:`~mmderain.io.video.CONTAINERS`. Its folder is created if it does not exist.
         batch_size: number of frames that are derained together. Default: 1.
         limit: number of frames to derain, from the start of the video. None derains all frames.
         max_pixels: largest number of pixels of a frame.
@@ -77,6 +79,10 @@ def derain_video(
     if limit is not None:
         require_whole_number('limit', limit, 1)
     options = options or VideoOptions()
+    if is_pattern(source) or is_pattern(target):
+        from .video_sequence import derain_sequence
+
+        return derain_sequence(model, Path(source), Path(target), batch_size, limit, max_pixels, options)
     target = require_container(target, options.codec)
     if target.resolve() == Path(source).resolve():
         raise InputError(f'{source}: the result would overwrite the video itself; name another target')

@@ -7,38 +7,30 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
 import av
-import numpy as np
 import torch
 
 from mmderain.errors import InputError
 from mmderain.io.video import VideoOptions
 from mmderain.io.video.encoder import Encoding, choose_encoding
+from mmderain.io.video.frame import Frame
 from mmderain.io.video.info import VideoInfo, ffmpeg_reason, open_video
 from mmderain.io.video.join import join_segments
 from mmderain.io.video.overlap import BackgroundCalls, prefetch
-from mmderain.io.video.reader import Frame, FrameReader
+from mmderain.io.video.reader import FrameReader
 from mmderain.io.video.scan import scan_video
 from mmderain.io.video.segments import Segment, SegmentResult, SegmentSink, SegmentStore, plan_segments
 from mmderain.io.video.streams import StreamPlan, plan_streams
-from mmderain.io.video.tensors import PendingImages, images_to_tensor
 from mmderain.models import Derainer
 from mmderain.version import __version__
 
 from .temporal import TemporalFilter
 from .video import VideoReport
+from .video_frames import derained_pairs
 from .video_opencv import mean_change
-
-
-class Pair(NamedTuple):
-    """A frame before and after deraining."""
-
-    rainy: Frame
-    derained: np.ndarray
 
 
 def derain_in_segments(
@@ -143,33 +135,6 @@ def _frames_of(frames: FrameReader, run: list[Segment], before: int = 0) -> Gene
             yield frame
         else:
             earlier.append(frame)
-
-
-def derained_pairs(model: Derainer, frames: Iterator[Frame], batch_size: int) -> Iterator[Pair]:
-    """Derain frames in batches.
-
-    On a GPU, the network gets a batch before the result of the previous batch is copied, so that it does not wait.
-
-    Args:
-        model: a derainer in ``eval()`` mode.
-        frames: RGB frames of the same size.
-        batch_size: number of frames that are derained together.
-    """
-    device = next(model.parameters(), torch.empty(0)).device
-    waiting: deque[tuple[list[Frame], PendingImages]] = deque()
-    while batch := list(islice(frames, batch_size)):
-        with torch.inference_mode():
-            restored = model.restore(images_to_tensor([frame.image for frame in batch], device))
-            waiting.append((batch, PendingImages(restored, batch[0].image.dtype)))
-        if len(waiting) > 1:
-            yield from _finished(*waiting.popleft())
-    while waiting:
-        yield from _finished(*waiting.popleft())
-
-
-def _finished(batch: list[Frame], pending: PendingImages) -> Iterator[Pair]:
-    for frame, image in zip(batch, pending.wait(), strict=True):
-        yield Pair(frame, image)
 
 
 def _complete(

@@ -1,9 +1,13 @@
 """Options of commands that write videos."""
 
 import argparse
+import contextlib
 import os
+import signal
 
+from mmderain.apis.live import serve_live
 from mmderain.io.video import CODECS, CONTAINERS, VideoOptions
+from mmderain.models import Derainer
 
 from .options import non_negative_int
 
@@ -72,6 +76,13 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
         'are aligned by optical flow (default: flow)',
     )
     group.add_argument(
+        '--rate',
+        type=float,
+        default=_DEFAULTS.rate,
+        metavar='FPS',
+        help='frames per second of a video that is made of numbered images (default: %(default)g)',
+    )
+    group.add_argument(
         '--shard',
         type=shard,
         default=_DEFAULTS.shard,
@@ -82,6 +93,40 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--flicker', action='store_true', help='measure the flicker of the videos (default: do not measure it)'
     )
+    group.add_argument(
+        '--live',
+        action='store_true',
+        help='show the derained frames of a camera or stream in the browsers of this machine, and write no file. INPUT '
+        'is the number of a camera, or an address that begins with http://, https:// or rtsp://. Frames that come '
+        'while the network is running are dropped',
+    )
+    group.add_argument(
+        '--port', type=non_negative_int, default=8800, help='port of --live on 127.0.0.1 (default: %(default)s)'
+    )
+
+
+def run_live(args: argparse.Namespace, model: Derainer, source: str) -> int:
+    """Derain a live source until it ends, or until Ctrl+C or SIGTERM.
+
+    Args:
+        args: parsed arguments of a parser with :func:`add_video_options`.
+        model: a derainer in ``eval()`` mode.
+        source: number of a camera, or an address.
+
+    Returns:
+        The exit status 0.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops like Ctrl+C
+    with contextlib.suppress(KeyboardInterrupt):
+        serve_live(
+            model,
+            source,
+            args.port,
+            args.temporal,
+            args.temporal_method,
+            lambda url: print(f'{url}  (Ctrl+C ends the server)', flush=True),
+        )
+    return 0
 
 
 def shard(text: str) -> tuple[int, int]:
@@ -110,6 +155,7 @@ def video_options(args: argparse.Namespace) -> VideoOptions:
         container=args.container,
         temporal=args.temporal,
         temporal_method=args.temporal_method,
+        rate=args.rate,
         shard=args.shard,
         measure_flicker=args.flicker,
     )

@@ -9,9 +9,10 @@ import numpy as np
 
 from mmderain.errors import InputError
 
+from .frame import Frame
 from .info import VideoInfo
-from .options import CODECS, VideoOptions
-from .reader import Frame, to_video_frame
+from .options import CODECS, FORMATS, VideoOptions
+from .reader import to_video_frame
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,10 @@ def add_video_stream(container: av.container.OutputContainer, encoding: Encoding
 
 
 class SegmentWriter:
-    """Write frames to an MP4 file that contains only video.
+    """Write frames to a file that contains only video.
 
     Args:
-        path: path of the file.
+        path: path of the file. Its suffix chooses the file format.
         encoding: how the frames are encoded.
         faststart: whether the index comes first in the file. This is needed for videos in web pages.
 
@@ -142,10 +143,12 @@ class SegmentWriter:
     def __init__(self, path: Path, encoding: Encoding, faststart: bool = False) -> None:
         self.encoding = encoding
         self.times: list[int] = []
-        options = {'video_track_timescale': str(encoding.info.time_base.denominator)}
-        if faststart:
-            options['movflags'] = 'faststart'
-        self._container = av.open(str(path), 'w', format='mp4', options=options)
+        name, options = FORMATS[path.suffix.lower()], {}
+        if name in ('mp4', 'mov'):
+            options['video_track_timescale'] = str(encoding.info.time_base.denominator)
+            if faststart:
+                options['movflags'] = 'faststart'
+        self._container = av.open(str(path), 'w', format=name, options=options)
         self._stream = add_video_stream(self._container, encoding)
         self._start: int | None = None
 

@@ -12,9 +12,9 @@ from mmderain.errors import InputError
 
 from ..files import atomic_write
 from .info import VideoInfo, ffmpeg_reason, open_video
-from .options import CODECS
+from .options import CODECS, FORMATS
 from .segments import Segment, SegmentResult, SegmentStore
-from .streams import FORMATS, StreamCopier, StreamPlan, content_metadata
+from .streams import StreamCopier, StreamPlan, content_metadata
 
 
 def join_segments(

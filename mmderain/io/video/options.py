@@ -44,6 +44,9 @@ CONTAINERS = {
     '.webm': ('vp9', 'av1'),
 }
 
+#: Formats of FFmpeg by suffix. FFmpeg writes other kinds of MP4 files for the suffix .m4v.
+FORMATS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm'}
+
 
 @dataclass(frozen=True)
 class VideoOptions:
@@ -65,6 +68,7 @@ class VideoOptions:
             each frame on its own.
         temporal_method: ``'fixed'`` for a camera that does not move, or ``'flow'``. None uses ``'flow'``.
         segment_seconds: length of a segment in seconds. Finished segments are kept if the program is stopped.
+        rate: frames per second of a video that is made of numbered images.
         shard: number of this process and number of processes that derain segments of the same video. The numbers start
             at 0.
         measure_flicker: whether to measure the flicker of the video.
@@ -80,6 +84,7 @@ class VideoOptions:
     temporal: int = 0
     temporal_method: str | None = None
     segment_seconds: float = 10.0
+    rate: float = 25.0
     shard: tuple[int, int] = (0, 1)
     measure_flicker: bool = False
 
@@ -103,8 +108,9 @@ class VideoOptions:
         if self.crf is not None and not 0 <= self.crf <= limit:
             raise InputError(f'crf: found {self.crf}; expected a number from 0 to {limit} for {self.codec}')
         require_whole_number('temporal', self.temporal, 0)
-        if not self.segment_seconds > 0:
-            raise InputError(f'segment_seconds: found {self.segment_seconds}; expected a number above 0')
+        for name in ('segment_seconds', 'rate'):
+            if not getattr(self, name) > 0:
+                raise InputError(f'{name}: found {getattr(self, name)}; expected a number above 0')
         index, count = self.shard
         if not 0 <= index < count:
             raise InputError(f'shard: found {index} of {count}; expected a number from 0 to {count - 1}')

@@ -1,7 +1,6 @@
 """Decode the frames of a video, with the time of each frame."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import av
 import av.filter
@@ -9,6 +8,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import Interpolation
 
+from .frame import Frame
 from .info import FULL_RANGE, LIMITED_RANGE, VideoInfo, is_frame, open_video, until_damage
 
 #: Maps a number of counterclockwise rotations by 90 degrees to the constant of OpenCV.
@@ -19,20 +19,6 @@ TO_RGB = Interpolation.POINT | Interpolation.ACCURATE_RND | Interpolation.FULL_C
 FROM_RGB = Interpolation.AREA | Interpolation.ACCURATE_RND
 #: Matrices that swscale converts, by their numbers in AVColorSpace. Their numbers in swscale differ.
 SWS_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
-
-
-class Frame(NamedTuple):
-    """One frame of a video.
-
-    Attributes:
-        time: presentation time in units of the time base of the video.
-        image: the upright frame, (H, W, 3). The type is uint8 for 8-bit videos, and else uint16.
-        damaged: number of packets since the previous frame that could not be decoded.
-    """
-
-    time: int
-    image: np.ndarray
-    damaged: int = 0
 
 
 class FrameReader:

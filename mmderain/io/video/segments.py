@@ -11,8 +11,8 @@ from filelock import FileLock
 
 from ..files import atomic_write
 from .encoder import Encoding, SegmentWriter
+from .frame import Frame
 from .info import VideoInfo
-from .reader import Frame
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from mmderain.errors import InputError
 from ..files import atomic_write
 from ..image_header import MAX_PIXELS
 from . import opencv
+from .frame import Frame
 from .options import VideoOptions, require_container
 
 if TYPE_CHECKING:  # importing it needs PyAV
@@ -95,27 +96,47 @@ def write_frames(
     if not has_pyav():
         opencv.write_frames(frames, path, rate)
         return
+    converted = (Frame(number, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)) for number, image in enumerate(frames))
+    write_rgb_frames(converted, path, rate, options or VideoOptions())
+
+
+def write_rgb_frames(frames: Iterable[Frame], path: Path, rate: float, options: VideoOptions) -> tuple[str, ...]:
+    """Write a video with PyAV, completely or not at all.
+
+    Args:
+        frames: at least one frame, RGB uint8 or uint16. All frames must have the same size. Their times are ignored.
+        path: final path. Its suffix chooses the file format.
+        rate: frames per second.
+        options: codec, quality and pixel format.
+
+    Returns:
+        Sentences that tell the user what differs from the frames, see :class:`~mmderain.io.video.encoder.Encoding`.
+
+    Raises:
+        InputError: see :func:`write_frames`.
+    """
     import av
 
     from .encoder import SegmentWriter, choose_encoding
     from .info import ffmpeg_reason
-    from .reader import Frame
 
-    options = options or VideoOptions()
     require_container(path, options.codec)
     with atomic_write(path) as part:
         writer, number = None, 0
         try:
-            for image in frames:
+            for frame in frames:
+                height, width = frame.image.shape[:2]
                 if writer is None:
-                    info = plain_video(path, image.shape[1], image.shape[0], rate)
-                    writer = SegmentWriter(part, choose_encoding(info, options), faststart=True)
-                elif image.shape[:2] != (info.height, info.width):
+                    bits = 8 if frame.image.dtype == np.uint8 else 16
+                    info = plain_video(path, width, height, rate, bits)
+                    encoding = choose_encoding(info, options)
+                    writer = SegmentWriter(part, encoding, faststart=True)
+                elif (height, width) != (info.height, info.width):
                     raise InputError(
-                        f'{path}: frame {number} has {image.shape[1]}x{image.shape[0]} pixels; expected '
-                        f'{info.width}x{info.height} as in the first frame'
+                        f'{path}: frame {number} has {width}x{height} pixels; expected {info.width}x{info.height} as '
+                        'in the first frame'
                     )
-                writer.write(Frame(number, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
+                writer.write(frame._replace(time=number))
                 number += 1
             if writer is None:
                 raise InputError(f'{path}: no frames to write')
@@ -127,10 +148,11 @@ def write_frames(
             raise InputError(
                 f'{path}: only {written} of {number} frames could be written; is the disk full? The file was removed.'
             )
+    return encoding.notes
 
 
-def plain_video(path: Path, width: int, height: int, rate: float) -> 'VideoInfo':
-    """Return the properties of a new 8-bit video with a constant rate. The unit of its times is one frame."""
+def plain_video(path: Path, width: int, height: int, rate: float, bit_depth: int = 8) -> 'VideoInfo':
+    """Return the properties of a new video with a constant rate. The unit of its times is one frame."""
     from .info import BT709, LIMITED_RANGE, SMPTE170M, Colors, VideoInfo
 
     exact = Fraction(rate).limit_denominator(1001)
@@ -142,7 +164,7 @@ def plain_video(path: Path, width: int, height: int, rate: float) -> 'VideoInfo'
         height=height,
         rate=exact,
         time_base=1 / exact,
-        bit_depth=8,
+        bit_depth=bit_depth,
         colors=Colors(BT709 if height >= 720 else SMPTE170M, LIMITED_RANGE, primaries=2, transfer=2),
         sample_aspect_ratio=None,
         orientation=(0, False),

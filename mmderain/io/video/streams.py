@@ -11,12 +11,10 @@ import av
 from mmderain.errors import InputError
 
 from .info import VideoInfo, open_video, until_damage
-from .options import VideoOptions
+from .options import FORMATS, VideoOptions
 
 #: Audio codecs that players of MP4 and MOV files support. FFmpeg would also write others, which stay silent.
 MP4_AUDIO = ('aac', 'mp3', 'mp2', 'ac3', 'eac3', 'opus', 'flac', 'alac')
-#: Formats of FFmpeg by suffix. FFmpeg writes other kinds of MP4 files for the suffix .m4v.
-FORMATS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm'}
 #: Entries of the metadata that describe the source file, not its content.
 _FILE_METADATA = (
     *('major_brand', 'minor_version', 'compatible_brands', 'encoder', 'duration', 'vendor_id'),
