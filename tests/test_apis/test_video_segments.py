@@ -15,6 +15,7 @@ import torch
 from video_files import Recipe, Unchanged, decoded, make_video, packets_of, times_of, unchanged_derainer
 
 from mmderain.apis import derain_video
+from mmderain.io import list_images
 from mmderain.io.video import VideoOptions
 from mmderain.io.video.scan import scan_video
 from mmderain.io.video.segments import Segment, plan_segments
@@ -106,6 +107,7 @@ def test_a_stopped_run_is_continued(counted, tmp_path):
             derain_video(model, source, tmp_path / 'o.mp4', options=SHORT)
         assert not (tmp_path / 'o.mp4').exists() and hidden(tmp_path) == ['.o.mp4.segments'], stop_at
         assert not list(tmp_path.rglob('.*.part.*'))
+        assert [str(name) for name in list_images(tmp_path, also=('.mp4',))] == ['a.mp4', 'whole.mp4']
     frames.clear()
     model.stop_at = None
     report = derain_video(model, source, tmp_path / 'o.mp4', options=SHORT)
@@ -184,12 +186,12 @@ def test_a_killed_program_leaves_no_result_and_is_continued(tmp_path):
     process = subprocess.Popen([sys.executable, '-c', textwrap.dedent(program)])
     try:
         end = time.monotonic() + 120
-        while not list(tmp_path.rglob('00000.json')) and time.monotonic() < end and process.poll() is None:
+        while not list(tmp_path.rglob('.00000.json')) and time.monotonic() < end and process.poll() is None:
             time.sleep(0.02)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert list(tmp_path.rglob('00000.json')) and not (tmp_path / 'o.mp4').exists()
+    assert list(tmp_path.rglob('.00000.json')) and not (tmp_path / 'o.mp4').exists()
     report = derain_video(unchanged_derainer(), source, tmp_path / 'o.mp4', options=SHORT)
     assert report.frames == 40 and times_of(report.path) == times_of(source) and hidden(tmp_path) == []
     derain_video(unchanged_derainer(), source, tmp_path / 'whole.mp4', options=SHORT)

@@ -96,8 +96,8 @@ class SegmentStore:
         self.folder = self.root / key
 
     def path(self, number: int) -> Path:
-        """Return the path of the video of a segment."""
-        return self.folder / f'{number:05}.mp4'
+        """Return the path of the video of a segment. It is hidden, so that it is not found as an input."""
+        return self.folder / f'.{number:05}.mp4'
 
     def result(self, number: int) -> SegmentResult | None:
         """Return the facts about a finished segment, or None if it is not finished."""
