@@ -1,5 +1,6 @@
 """Deraining of videos: nothing of the source is lost."""
 
+import sys
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -228,3 +229,21 @@ def test_batches_and_limits_do_not_change_the_frames(unchanged, tmp_path):
     report = derain_video(unchanged, source, tmp_path / 'limit.mp4', limit=5)
     assert report.frames == 5 and times_of(report.path) == times_of(source)[:5]
     assert packets_of(report.path)[-1][0] == Fraction(4, 25)
+
+
+def test_without_pyav_opencv_writes_the_video(unchanged, tmp_path, monkeypatch):
+    source = make_video(tmp_path / 'a.mp4')
+    monkeypatch.setitem(sys.modules, 'av', None)
+    report = derain_video(unchanged, source, tmp_path / 'o.mp4', options=VideoOptions(measure_flicker=True))
+    assert report.frames == 8 and report.flicker[1] == pytest.approx(report.flicker[0], rel=0.01)
+    (note,) = report.notes
+    assert note.startswith(
+        f'{tmp_path / "o.mp4"}: written by OpenCV as MPEG-4 Part 2, which browsers may not play; run'
+    )
+    for options, target in ((VideoOptions(codec='vp9'), 'p.mp4'), (VideoOptions(temporal=2), 'p.mp4')):
+        with pytest.raises(InputError, match='these video options need PyAV; run pip install "mmderain.video."'):
+            derain_video(unchanged, source, tmp_path / target, options=options)
+    with pytest.raises(InputError, match='o.mkv: expected a name that ends in .mp4'):
+        derain_video(unchanged, source, tmp_path / 'o.mkv')
+    monkeypatch.undo()
+    assert opened(report.path)[0].codec.name == 'mpeg4'
