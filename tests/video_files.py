@@ -14,7 +14,7 @@ from mmderain.registry import MODELS
 
 
 @MODELS.register_module()
-class Unchanged(torch.nn.Module):
+class SameFrames(torch.nn.Module):
     """Network without weights that returns its input."""
 
     spec = NetworkSpec()
@@ -25,7 +25,7 @@ class Unchanged(torch.nn.Module):
 
 def unchanged_derainer() -> Derainer:
     """Return a derainer that returns its input."""
-    return Derainer(dict(type='Unchanged')).eval()
+    return Derainer(dict(type='SameFrames')).eval()
 
 
 @dataclass

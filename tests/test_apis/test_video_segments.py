@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from video_files import Recipe, Unchanged, decoded, make_video, packets_of, times_of, unchanged_derainer
+from video_files import Recipe, SameFrames, decoded, make_video, packets_of, times_of, unchanged_derainer
 
 from mmderain.apis import derain_video
 from mmderain.io import list_images
@@ -32,7 +32,7 @@ def make_source(path: Path, **changes) -> Path:
 def counted(monkeypatch):
     """Return a derainer and the list of the frames that it has derained. Frame ``stop_at`` raises an error."""
     frames, model = [], unchanged_derainer()
-    forward = Unchanged.forward
+    forward = SameFrames.forward
 
     def count(self, x):
         if len(frames) == model.stop_at:
@@ -40,7 +40,7 @@ def counted(monkeypatch):
         frames.append(x.clone())
         return forward(self, x)
 
-    monkeypatch.setattr(Unchanged, 'forward', count)
+    monkeypatch.setattr(SameFrames, 'forward', count)
     model.stop_at = None
     return model, frames
 
@@ -176,11 +176,11 @@ def test_a_killed_program_leaves_no_result_and_is_continued(tmp_path):
     program = f"""
         import sys, time
         sys.path.insert(0, {str(Path(__file__).parents[1])!r})
-        from video_files import Unchanged, unchanged_derainer
+        from video_files import SameFrames, unchanged_derainer
         from mmderain.apis import derain_video
         from mmderain.io.video import VideoOptions
-        forward = Unchanged.forward
-        Unchanged.forward = lambda self, x: time.sleep(0.1) or forward(self, x)
+        forward = SameFrames.forward
+        SameFrames.forward = lambda self, x: time.sleep(0.1) or forward(self, x)
         derain_video(unchanged_derainer(), {str(source)!r}, {str(tmp_path / 'o.mp4')!r}, options={SHORT!r})
     """
     process = subprocess.Popen([sys.executable, '-c', textwrap.dedent(program)])

@@ -150,3 +150,12 @@ def test_a_video_without_a_readable_frame_gives_no_result(unchanged, tmp_path):
     with pytest.raises(InputError, match='a.mkv: cannot be read as a video; it is damaged'):
         derain_video(unchanged, source, tmp_path / 'o.mp4')
     assert [path.name for path in tmp_path.iterdir()] == ['a.mkv']
+
+
+def test_properties_that_are_not_kept_are_mentioned(unchanged, tmp_path):
+    source = make_video(tmp_path / 'a.mkv', codec='ffv1', pix_fmt='bgra')
+    report = derain_video(unchanged, source, tmp_path / 'o.mp4')
+    assert report.notes == (f'{source}: its transparency is left out',)
+    source = make_video(tmp_path / 'a.mpg', codec='mpeg2video', options={'flags': '+ildct+ilme'})
+    report = derain_video(unchanged, source, tmp_path / 'o.mp4')
+    assert report.notes == (f'{source}: is interlaced; the result contains both fields of each frame as one image',)

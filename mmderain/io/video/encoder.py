@@ -82,6 +82,10 @@ def choose_encoding(info: VideoInfo, options: VideoOptions) -> Encoding:
         notes.append(f'{sizes}, because {options.codec} needs even sizes; the last row or column is {how}')
     if av.VideoFormat(pix_fmt).name.startswith(('yuv444', 'yuv422', 'gbr')):
         notes.append(f'{info.path}: the result is {pix_fmt}, which some players cannot play')
+    if info.has_alpha:
+        notes.append(f'{info.path}: its transparency is left out')
+    if info.is_interlaced:
+        notes.append(f'{info.path}: is interlaced; the result contains both fields of each frame as one image')
     crf = codec.crf if options.crf is None else options.crf
     return Encoding(info, options.codec, crf, pix_fmt, width, height, tuple(notes))
 

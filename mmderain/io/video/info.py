@@ -59,6 +59,8 @@ class VideoInfo:
             times of the packets announce, but that have no packet.
         start: time at which the first stream of the file starts, in seconds. The result starts at 0. For formats that
             start at 0, it is 0, so that the times of the result are the same.
+        has_alpha: whether the frames are partly transparent.
+        is_interlaced: whether a frame consists of two fields that were recorded one after the other.
     """
 
     path: Path
@@ -77,6 +79,8 @@ class VideoInfo:
     has_presentation_times: bool
     announced: int
     start: Fraction
+    has_alpha: bool = False
+    is_interlaced: bool = False
 
     def missing_frames(self, decoded: int, damaged: int) -> int:
         """Return the number of frames that are missing in a damaged or incomplete file.

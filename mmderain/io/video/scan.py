@@ -86,6 +86,8 @@ def scan_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> VideoInfo:
             has_presentation_times=known,
             announced=len(times) + missing,
             start=Fraction(0) if from_zero else start,
+            has_alpha=any(component.is_alpha for component in frame.format.components),
+            is_interlaced=frame.interlaced_frame,
         )
 
 
