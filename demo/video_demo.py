@@ -5,7 +5,7 @@
 
 Each frame gets its own rain, and is derained independently of the other frames. Therefore the remaining rain flickers.
 The flicker is the mean absolute change of the pixel values from one frame to the next. With --rain none, the derained
-video keeps the sound if ffmpeg is installed.
+video keeps the sound.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from mmderain.cli.command import CommandParser, command
 from mmderain.cli.options import add_model_options, add_rain_options, positive_int
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.io import read_frames, write_frames, write_image
+from mmderain.io.video import VideoOptions
 from mmderain.rain import draw_rain
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,7 +59,8 @@ def main(args: argparse.Namespace) -> None:
         rainy = args.out / 'rainy.mp4'
         write_frames((draw_rain(frame, args.rain, seed).rainy for seed, frame in taken), rainy, rate)
     with keep_cpu_memory():
-        report = derain_video(derainer, rainy, args.out / 'derained.mp4', limit=args.frames)
+        options = VideoOptions(measure_flicker=True)
+        report = derain_video(derainer, rainy, args.out / 'derained.mp4', limit=args.frames, options=options)
     first = [next(read_frames(path)[0]) for path in (rainy, report.path)]
     write_image(cv2.hconcat(first), args.out / 'first_frame.png')
     print(f'{report.frames} frames' + (', with sound' if report.audio else ''))

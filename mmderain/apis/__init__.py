@@ -2,6 +2,7 @@
 
 from .export import Export, export_derainer, load_exported
 from .inferencer import DerainInferencer
+from .live import serve_live, stream_video
 from .model import default_device, init_model, require_device, trained_derainer
 from .plan import Plan
 from .results import Inference, InputResult
@@ -22,5 +23,7 @@ __all__ = [
     'init_model',
     'load_exported',
     'require_device',
+    'serve_live',
+    'stream_video',
     'trained_derainer',
 ]

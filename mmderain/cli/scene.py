@@ -26,6 +26,7 @@ DOC = """Show the predictions of a {kind} for the clean, the rainy and the derai
 
     mmderain {command} demo/street/*.jpg --out work_dirs/scenes
     mmderain {command} rainy_street.jpg --rain none --out work_dirs/scenes
+    mmderain {command} demo/street/street.mp4 --out work_dirs/scenes
 
 The input images must be clean: the command draws rain over each image, and derains the rainy image. Use --rain none if
 the input images are already rainy. There is then no clean version.
@@ -33,6 +34,9 @@ the input images are already rainy. There is then no clean version.
 The command writes one figure for each input image. The figure shows the versions of the image side by side, with the
 predictions drawn on them. Below each version, a text describes the prediction. If there is a clean version, the text
 below the other versions also contains their PSNR and SSIM.
+
+For a video, the command writes a video with the versions of each frame side by side, and a JSON file with the
+predictions for each frame.
 """
 
 
@@ -49,7 +53,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
             nargs='+',
             action=ExpandPatterns,
             metavar='INPUT',
-            help='image file, or folder of image files',
+            help='image file, video file, or folder of such files',
         )
         parser.add_argument('--out', required=True, metavar='FOLDER', help='folder for the figures (required)')
         add_existing_option(parser)

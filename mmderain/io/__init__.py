@@ -15,10 +15,11 @@ from .image import (
     to_rgb_tensor,
     write_image,
 )
-from .video import read_frames, write_frames
+from .video import VideoOptions, read_frames, write_frames
 
 __all__ = [
     'DecodedImage',
+    'VideoOptions',
     'atomic_folder',
     'atomic_write',
     'decode_image',

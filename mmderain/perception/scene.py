@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.structures import BaseDataElement
 
 from mmderain.apis.plan import Plan
 from mmderain.apis.results import failure_reason
@@ -38,6 +39,7 @@ class View:
             task model.
         scores: maps each protocol to the score of ``image`` against the clean image. Empty for the clean view, and if
             the clean image is not known.
+        prediction: prediction of the task model. None without a task model.
     """
 
     title: str
@@ -46,6 +48,7 @@ class View:
     caption: str = ''
     agreement: str = ''
     scores: dict[str, float] = field(default_factory=dict)
+    prediction: BaseDataElement | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -102,6 +105,7 @@ def view_scene(
         if task is not None:
             prediction = task(image)
             view.drawn, view.caption = task.draw(image, prediction), task.caption(prediction)
+            view.prediction = prediction
             if title == 'clean':
                 clean_prediction = prediction
             elif clean is not None:
@@ -159,8 +163,10 @@ def show_scenes(
 ) -> dict[str, list[View] | Exception]:
     """Make the views of each image with :func:`view_scene`, and write a figure of the views with :func:`figure`.
 
+    For a video, :func:`~mmderain.perception.scene_video.show_scene_video` writes a video and a JSON file.
+
     Args:
-        inputs: image files and folders of image files.
+        inputs: image files, video files, and folders of such files.
         out_dir: folder for the figures. Each figure has the same file name as its image.
         derainer: see :func:`view_scene`.
         task: see :func:`view_scene`.
@@ -183,8 +189,13 @@ def show_scenes(
         try:
             if source.is_done():
                 continue
-            if source.is_video or not isinstance(source.content, Path) or not isinstance(target, Path):
-                raise InputError(f'{source.name}: is a video; expected an image')
+            if not isinstance(source.content, Path) or not isinstance(target, Path):
+                raise InputError(f'{source.name}: expected the path of an image or a video')
+            if source.is_video:
+                from .scene_video import show_scene_video  # scene_video.py imports this module
+
+                results[source.name] = show_scene_video(source.content, target, derainer, task, rain, seed)
+                continue
             image = read_image(source.content)
             views = view_scene(image, derainer, task, rain, [seed, number])
             write_image(figure(views), target)

@@ -129,7 +129,7 @@ def test_show_scenes_writes_the_images_of_a_folder_and_returns_errors(darken, tm
     results = show_scenes([tmp_path / 'in'], tmp_path / 'out', darken, Spot(), 'light')
     a, b, c = results.values()
     assert [view.title for view in a] == ['clean', 'rainy', 'derained']
-    assert 'b.png: cannot be read' in str(b) and 'c.mp4: is a video; expected an image' in str(c)
+    assert 'b.png: cannot be read' in str(b) and 'c.mp4: cannot be read as a video' in str(c)
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['a.png']
     for show_traceback in (False, True):
         assert print_scenes(results, 'out', argparse.Namespace(traceback=show_traceback)) == 1

@@ -1,4 +1,4 @@
-"""Read videos frame by frame, and write MP4 files."""
+"""Read and write videos with OpenCV. This is used if PyAV is not installed."""
 
 import mmap
 import shutil
@@ -11,10 +11,8 @@ import numpy as np
 
 from mmderain.errors import InputError
 
-from .files import atomic_write
-from .image_header import MAX_PIXELS, require_pixels
-
-VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v')
+from ..files import atomic_write
+from ..image_header import MAX_PIXELS, require_pixels
 
 
 def read_frames(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[Iterator[np.ndarray], float]:

@@ -1,0 +1,96 @@
+"""Derain a sequence of numbered images, or derain a video to such a sequence."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from mmderain.errors import InputError
+from mmderain.io.video import VideoOptions, has_pyav
+from mmderain.io.video.frame import Frame
+from mmderain.io.video.overlap import BackgroundCalls, prefetch
+from mmderain.io.video.sequence import SequenceReader, is_pattern, require_pattern, write_numbered
+from mmderain.io.video.simple import write_rgb_frames
+from mmderain.models import Derainer
+
+from .temporal import TemporalFilter
+from .video import VideoReport
+from .video_frames import derained_pairs
+
+
+def derain_sequence(
+    model: Derainer,
+    source: Path,
+    target: Path,
+    batch_size: int,
+    limit: int | None,
+    max_pixels: int,
+    options: VideoOptions,
+) -> VideoReport:
+    """Derain a sequence to a sequence or a video, or a video to a sequence.
+
+    Images of a sequence keep their numbers. The frames of a video are numbered from 0. If the program is stopped, the
+    images that are already written remain; of a video, nothing remains.
+
+    Args:
+        model: a derainer in ``eval()`` mode.
+        source: path of a video, or of a sequence such as ``frames/%05d.png``.
+        target: path of a video or of a sequence. At least one of the two paths is a sequence.
+        batch_size: see :func:`~mmderain.apis.derain_video`.
+        limit: see :func:`~mmderain.apis.derain_video`.
+        max_pixels: see :func:`~mmderain.apis.derain_video`.
+        options: see :func:`~mmderain.apis.derain_video`.
+
+    Raises:
+        InputError: see :func:`~mmderain.apis.derain_video`. Also if an image has another size than the first one.
+    """
+    if options.shard != (0, 1):
+        raise InputError('shard: sequences of images cannot be shared; derain a folder of images instead')
+    if is_pattern(target) and is_pattern(source) and target.resolve() == source.resolve():
+        raise InputError(f'{source}: the results would overwrite the images; name another target')
+    if not has_pyav() and not (is_pattern(source) and is_pattern(target)):
+        raise InputError(f'{source}: converting between images and a video needs PyAV; install mmderain[video]')
+    frames: Iterable[Frame] = (
+        SequenceReader(source, max_pixels) if is_pattern(source) else _video_frames(source, max_pixels)
+    )
+    count = 0
+
+    def derained() -> Iterator[Frame]:
+        nonlocal count
+        steady = TemporalFilter(options.temporal, options.temporal_method)
+        with closing(prefetch(islice(frames, limit))) as decoded:
+            for pair in derained_pairs(model, decoded, batch_size):
+                count += 1
+                yield pair.rainy._replace(image=steady(pair.derained))
+
+    notes: tuple[str, ...] = ()
+    if is_pattern(target):
+        _write_images(derained(), require_pattern(target), options, is_numbered=is_pattern(source))
+    else:
+        notes = write_rgb_frames(derained(), target, options.rate, options)
+    return VideoReport(target, count, None, False, notes=notes)
+
+
+def _video_frames(source: Path, max_pixels: int) -> Iterator[Frame]:
+    """Yield the frames of a video, and then raise an error if frames are missing."""
+    from mmderain.io.video.reader import FrameReader
+    from mmderain.io.video.scan import scan_video
+    from mmderain.io.video.simple import incomplete_message
+
+    info = scan_video(source, max_pixels)
+    reader, number = FrameReader(info), 0
+    for frame in reader:
+        yield frame
+        number += 1
+    if missing := info.missing_frames(number, reader.damaged):
+        raise InputError(incomplete_message(source, number, missing))
+
+
+def _write_images(frames: Iterator[Frame], pattern: Path, options: VideoOptions, is_numbered: bool) -> None:
+    with BackgroundCalls() as background:
+        for number, frame in enumerate(frames):
+            if options.bit_depth == 8 and frame.image.dtype == np.uint16:
+                frame = frame._replace(image=((frame.image.astype(np.uint32) + 128) // 257).astype(np.uint8))
+            background.call(write_numbered, frame, frame.time if is_numbered else number, pattern)

@@ -1,0 +1,161 @@
+"""Options of commands that write videos."""
+
+import argparse
+import contextlib
+import os
+import signal
+
+from mmderain.apis.live import serve_live
+from mmderain.io.video import CODECS, CONTAINERS, VideoOptions
+from mmderain.models import Derainer
+
+from .options import non_negative_int
+
+_DEFAULTS = VideoOptions()
+
+
+def add_video_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of videos, as a group of their own in the help text."""
+    group = parser.add_argument_group('videos', 'these options have no effect on images')
+    group.add_argument(
+        '--codec',
+        choices=list(CODECS),
+        default=_DEFAULTS.codec,
+        help='video codec. h264 is played by all browsers (default: %(default)s)',
+    )
+    defaults = ', '.join(f'{codec.crf} for {name}' for name, codec in CODECS.items())
+    group.add_argument(
+        '--crf',
+        type=non_negative_int,
+        metavar='N',
+        help=f'quality. A smaller number means a better quality and a larger file (default: {defaults})',
+    )
+    group.add_argument(
+        '--pix-fmt',
+        metavar='NAME',
+        help='pixel format by its name in FFmpeg. yuv444p keeps odd sizes and the full resolution of the colors, but '
+        'some players refuse it (default: yuv420p with the bit depth of the source)',
+    )
+    group.add_argument(
+        '--bit-depth',
+        type=int,
+        choices=[8, 10],
+        help='bits per value. 8 also reduces sources with more bits (default: those of the source, at most 10)',
+    )
+    group.add_argument(
+        '--odd',
+        choices=['repeat', 'crop'],
+        default=_DEFAULTS.odd,
+        help='what to do with an odd width or height that the codec cannot store. repeat: repeat the last row or '
+        'column; crop: remove it (default: %(default)s)',
+    )
+    group.add_argument(
+        '--audio',
+        choices=['copy', 'transcode', 'none'],
+        default=_DEFAULTS.audio,
+        help='copy: copy the sound unchanged, and refuse sound that the container cannot hold; transcode: encode such '
+        'sound again, as AAC or Opus; none: leave out the sound (default: %(default)s)',
+    )
+    group.add_argument(
+        '--container',
+        choices=[suffix[1:] for suffix in CONTAINERS],
+        default=_DEFAULTS.container,
+        help='file format of the results (default: %(default)s)',
+    )
+    group.add_argument(
+        '--temporal',
+        type=non_negative_int,
+        default=_DEFAULTS.temporal,
+        metavar='N',
+        help='use also the N frames before a frame, so that the result flickers less (default: %(default)s)',
+    )
+    group.add_argument(
+        '--temporal-method',
+        choices=['flow', 'fixed'],
+        help='method for --temporal. fixed: for a camera that does not move; flow: for a moving camera; the frames '
+        'are aligned by optical flow (default: flow)',
+    )
+    group.add_argument(
+        '--rate',
+        type=float,
+        default=_DEFAULTS.rate,
+        metavar='FPS',
+        help='frames per second of a video that is made of numbered images (default: %(default)g)',
+    )
+    group.add_argument(
+        '--shard',
+        type=shard,
+        default=_DEFAULTS.shard,
+        metavar='I/N',
+        help='derain only the segments of each video that belong to process I of N processes; I counts from 0. The '
+        'process that finishes last joins the segments (default: derain all segments)',
+    )
+    group.add_argument(
+        '--flicker', action='store_true', help='measure the flicker of the videos (default: do not measure it)'
+    )
+    group.add_argument(
+        '--live',
+        action='store_true',
+        help='show the derained frames of a camera or stream in the browsers of this machine, and write no file. INPUT '
+        'is the number of a camera, or an address that begins with http://, https:// or rtsp://. Frames that come '
+        'while the network is running are dropped',
+    )
+    group.add_argument(
+        '--port', type=non_negative_int, default=8800, help='port of --live on 127.0.0.1 (default: %(default)s)'
+    )
+
+
+def run_live(args: argparse.Namespace, model: Derainer, source: str) -> int:
+    """Derain a live source until it ends, or until Ctrl+C or SIGTERM.
+
+    Args:
+        args: parsed arguments of a parser with :func:`add_video_options`.
+        model: a derainer in ``eval()`` mode.
+        source: number of a camera, or an address.
+
+    Returns:
+        The exit status 0.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops like Ctrl+C
+    with contextlib.suppress(KeyboardInterrupt):
+        serve_live(
+            model,
+            source,
+            args.port,
+            args.temporal,
+            args.temporal_method,
+            lambda url: print(f'{url}  (Ctrl+C ends the server)', flush=True),
+        )
+    return 0
+
+
+def shard(text: str) -> tuple[int, int]:
+    """Convert a text such as ``'0/4'`` to the number of a process and the number of processes."""
+    index, slash, count = text.partition('/')
+    if not slash or not index.isdecimal() or not count.isdecimal() or not int(index) < int(count):
+        raise argparse.ArgumentTypeError(f'expected I/N with I from 0 to N-1, such as 0/4; found {text!r}')
+    return int(index), int(count)
+
+
+def video_options(args: argparse.Namespace) -> VideoOptions:
+    """Return the options that were parsed by a parser with :func:`add_video_options`.
+
+    Raises:
+        InputError: a value is not as expected, for example a quality that the codec does not have.
+    """
+    # The encoder of AV1 prints thirty lines for each file, unless this variable asks it for errors only.
+    os.environ.setdefault('SVT_LOG', '1')
+    return VideoOptions(
+        codec=args.codec,
+        crf=args.crf,
+        pix_fmt=args.pix_fmt,
+        bit_depth=args.bit_depth,
+        odd=args.odd,
+        audio=args.audio,
+        container=args.container,
+        temporal=args.temporal,
+        temporal_method=args.temporal_method,
+        rate=args.rate,
+        shard=args.shard,
+        measure_flicker=args.flicker,
+    )

@@ -1,0 +1,176 @@
+"""Encode frames as a video stream."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from mmderain.errors import InputError
+
+from .frame import Frame
+from .info import VideoInfo
+from .options import CODECS, FORMATS, VideoOptions
+from .reader import to_video_frame
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the frames of a video are encoded.
+
+    Attributes:
+        info: the video whose time base, rate and colors are used.
+        codec: name of the codec, see :data:`~mmderain.io.video.CODECS`.
+        crf: quality.
+        pix_fmt: pixel format by its name in FFmpeg.
+        width: width of the encoded frames.
+        height: height of the encoded frames.
+        notes: sentences that tell the user what differs from the source.
+    """
+
+    info: VideoInfo
+    codec: str
+    crf: int
+    pix_fmt: str
+    width: int
+    height: int
+    notes: tuple[str, ...] = ()
+
+    def fit(self, image: np.ndarray) -> np.ndarray:
+        """Repeat or remove the last row or column of an image, so that it has the size of the encoded frames."""
+        rows, columns = self.height - image.shape[0], self.width - image.shape[1]
+        if rows > 0 or columns > 0:
+            image = np.pad(image, ((0, max(rows, 0)), (0, max(columns, 0)), (0, 0)), 'edge')
+        if rows < 0 or columns < 0:
+            image = np.ascontiguousarray(image[: self.height, : self.width])
+        return image
+
+
+def choose_encoding(info: VideoInfo, options: VideoOptions) -> Encoding:
+    """Choose pixel format, quality and size of the encoded video.
+
+    Raises:
+        InputError: the encoder does not support the pixel format or the bit depth.
+    """
+    codec = CODECS[options.codec]
+    encoder = _require_encoder(options.codec)
+    formats = {fmt.name for fmt in encoder.video_formats or []}
+    depth = options.bit_depth or (8 if info.bit_depth <= 8 else 10)
+    pix_fmt = options.pix_fmt or ('yuv420p' if depth == 8 else 'yuv420p10le')
+    # x264 can encode 10 bits, but browsers and most television sets cannot decode them.
+    refused = options.codec == 'h264' and depth > 8 and options.pix_fmt is None and options.bit_depth is None
+    if options.pix_fmt is None and (refused or pix_fmt not in formats):
+        raise InputError(
+            f'{info.path}: has {info.bit_depth} bits per value. '
+            + ('Most players cannot play h264 with 10 bits' if refused else f'{codec.encoder} encodes 8 bits only')
+            + '; use --codec hevc or --codec av1 to keep 10 bits, or --bit-depth 8'
+        )
+    if pix_fmt not in formats:
+        raise InputError(f'pix_fmt: {codec.encoder} cannot encode {pix_fmt!r}; it encodes {", ".join(sorted(formats))}')
+    found = max(component.bits for component in av.VideoFormat(pix_fmt).components)
+    if options.pix_fmt and options.bit_depth is None and found < min(info.bit_depth, 10):
+        raise InputError(
+            f'{info.path}: has {info.bit_depth} bits per value, but {pix_fmt} has {found}; use another --pix-fmt, or '
+            f'--bit-depth {found} to reduce them'
+        )
+    width, height = _encoded_size(info, pix_fmt, options)
+    notes = []
+    if (width, height) != (info.width, info.height):
+        sizes = f'{info.path}: {info.width}x{info.height} becomes {width}x{height}'
+        how = 'repeated' if options.odd == 'repeat' else 'removed'
+        notes.append(f'{sizes}, because {options.codec} needs even sizes; the last row or column is {how}')
+    if av.VideoFormat(pix_fmt).name.startswith(('yuv444', 'yuv422', 'gbr')):
+        notes.append(f'{info.path}: the result is {pix_fmt}, which some players cannot play')
+    if info.has_alpha:
+        notes.append(f'{info.path}: its transparency is left out')
+    if info.is_interlaced:
+        notes.append(f'{info.path}: is interlaced; the result contains both fields of each frame as one image')
+    crf = codec.crf if options.crf is None else options.crf
+    return Encoding(info, options.codec, crf, pix_fmt, width, height, tuple(notes))
+
+
+def _require_encoder(name: str) -> av.Codec:
+    try:
+        return av.Codec(CODECS[name].encoder, 'w')
+    except av.codec.codec.UnknownCodecError:
+        raise InputError(
+            f'codec: the installed PyAV has no encoder {CODECS[name].encoder}; choose another --codec'
+        ) from None
+
+
+def _encoded_size(info: VideoInfo, pix_fmt: str, options: VideoOptions) -> tuple[int, int]:
+    """Return the width and height of the encoded frames."""
+    layout = av.VideoFormat(pix_fmt)
+    halved = layout.chroma_width(2) == 1, layout.chroma_height(2) == 1
+    if CODECS[options.codec].keeps_odd_sizes:
+        return info.width, info.height
+    change = 1 if options.odd == 'repeat' else -1
+    width, height = (
+        size + change * (size % 2 if half else 0) for size, half in zip((info.width, info.height), halved, strict=True)
+    )
+    if 0 in (width, height):
+        raise InputError(f'{info.path}: has {info.width}x{info.height} pixels; nothing is left after --odd crop')
+    return width, height
+
+
+def add_video_stream(container: av.container.OutputContainer, encoding: Encoding) -> av.VideoStream:
+    """Add a video stream to a file that is written."""
+    codec, info = CODECS[encoding.codec], encoding.info
+    options = {'crf': str(encoding.crf), **codec.settings}
+    stream = container.add_stream(codec.encoder, rate=info.rate, options=options)
+    context = stream.codec_context
+    context.width, context.height, context.pix_fmt = encoding.width, encoding.height, encoding.pix_fmt
+    context.time_base = stream.time_base = info.time_base
+    if info.sample_aspect_ratio:
+        context.sample_aspect_ratio = info.sample_aspect_ratio
+    if not av.VideoFormat(encoding.pix_fmt).is_rgb:
+        context.colorspace, context.color_range = info.colors.matrix, info.colors.value_range
+    context.color_primaries, context.color_trc = info.colors.primaries, info.colors.transfer
+    if codec.tag:
+        context.codec_tag = codec.tag
+    return stream
+
+
+class SegmentWriter:
+    """Write frames to a file that contains only video.
+
+    Args:
+        path: path of the file. Its suffix chooses the file format.
+        encoding: how the frames are encoded.
+        faststart: whether the index comes first in the file. This is needed for videos in web pages.
+
+    Attributes:
+        times: times of the written packets in the order of the file, in units of the time base of the video.
+    """
+
+    def __init__(self, path: Path, encoding: Encoding, faststart: bool = False) -> None:
+        self.encoding = encoding
+        self.times: list[int] = []
+        name, options = FORMATS[path.suffix.lower()], {}
+        if name in ('mp4', 'mov'):
+            options['video_track_timescale'] = str(encoding.info.time_base.denominator)
+            if faststart:
+                options['movflags'] = 'faststart'
+        self._container = av.open(str(path), 'w', format=name, options=options)
+        self._stream = add_video_stream(self._container, encoding)
+        self._start: int | None = None
+
+    def write(self, frame: Frame) -> None:
+        """Encode a frame. Its image has the size of the source."""
+        if self._start is None:
+            self._start = frame.time
+        encoded = to_video_frame(self.encoding.fit(frame.image), self.encoding.pix_fmt, self.encoding.info)
+        encoded.pts, encoded.time_base = frame.time - self._start, self.encoding.info.time_base
+        self._mux(self._stream.encode(encoded))
+
+    def close(self) -> None:
+        """Encode the frames that the encoder still holds, and complete the file."""
+        self._mux(self._stream.encode(None))
+        self._container.close()
+
+    def _mux(self, packets: list[av.Packet]) -> None:
+        for packet in packets:
+            time = Fraction(packet.pts) * packet.time_base / self.encoding.info.time_base
+            self.times.append(round(time) + (self._start or 0))
+            self._container.mux(packet)
