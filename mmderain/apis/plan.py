@@ -3,7 +3,7 @@
 A folder can contain millions of images. Therefore no list of all inputs is made.
 """
 
-import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,11 +11,12 @@ import numpy as np
 from torch import Tensor
 
 from mmderain.errors import InputError
+from mmderain.io.folders import iter_names
 from mmderain.io.remote import is_remote
 
 from .shards import Shard
 from .sources import Input, Source
-from .targets import Targets, collision, is_input_name, resolve, result_name
+from .targets import INPUT_SUFFIXES, Targets, collision, result_name
 
 
 class Plan:
@@ -36,6 +37,8 @@ class Plan:
 
     Attributes:
         num_finished: number of sources that were left out because of ``finished``, up to now.
+        skipped: number of the files in the input folders that are neither images nor videos, for each suffix, up to
+            now.
 
     Raises:
         FileNotFoundError: the only input is a path that does not exist.
@@ -56,6 +59,7 @@ class Plan:
         self.inputs, self.shard = inputs, shard
         self.finished = finished if existing == 'skip' else ()
         self.num_finished = 0
+        self.skipped: Counter[str] = Counter()
         self.targets = None if out_dir is None else Targets(out_dir, existing)
         self._prefix = '' if out_dir is None else str(Path(out_dir) / '-')[:-1]  # out_dir with the separator after it
         if not isinstance(inputs, Sequence):
@@ -68,6 +72,7 @@ class Plan:
 
     def __iter__(self) -> Iterator[Source]:
         self.num_finished = 0
+        self.skipped.clear()
         earlier_folders: tuple[Path, ...] = ()
         owners: dict[str, str] = {}  # name of a result -> name of its input, for the inputs that are not in a folder
         for number, item in enumerate(self.inputs):
@@ -78,7 +83,7 @@ class Plan:
                     yield Source(f'input {number}', Path(), problem=error)
                     continue
             folder = as_folder(item)
-            for relative, problem in self._names(number, item, folder):
+            for relative, problem in self._names(number, item, folder, self.skipped):
                 if problem is not None:
                     if self._is_mine(relative):
                         yield self._source(item, folder, relative, problem)
@@ -138,36 +143,26 @@ class Plan:
         if self.targets is not None and not path_problem(Path(item)):
             self.targets.protect(Path(item), is_folder=folder is not None)
 
-    def _names(self, number: int, item: Input, folder: Path | None) -> Iterator[tuple[str, InputError | None]]:
+    def _names(
+        self, number: int, item: Input, folder: Path | None, skipped: Counter[str] | None = None
+    ) -> Iterator[tuple[str, InputError | None]]:
         """Yield the name of each source of an input, relative to its folder, and the problem of the source."""
         if folder is not None:
-            yield from self._walk(folder)
+            yield from self._walk(folder, skipped)
         elif isinstance(item, str | Path):
             yield Path(item).name, path_problem(Path(item))
         else:
             yield f'input {number}', None
 
-    def _walk(self, folder: Path, prefix: str = '') -> Iterator[tuple[str, InputError | None]]:
-        """Yield the images and videos in a folder and its sub-folders, sorted, without hidden files and results.
-
-        Only the names in one folder and in the folders above it are in memory at the same time.
-        """
+    def _walk(self, folder: Path, skipped: Counter[str] | None = None) -> Iterator[tuple[str, InputError | None]]:
+        """Yield the images and videos in a folder and its sub-folders, without hidden files and results."""
+        leave_out = None if self.targets is None else self.targets.resolved
         try:
-            with os.scandir(folder / prefix) as entries:
-                names = [
-                    f'{entry.name}/' if entry.is_dir(follow_symlinks=False) else entry.name
-                    for entry in entries
-                    if is_input_name(entry.name) or entry.is_dir(follow_symlinks=False)
-                ]
+            for name in iter_names(folder, INPUT_SUFFIXES, skipped, leave_out):
+                is_closed = name.endswith('/')
+                yield name, InputError(f'{folder / name}: the folder cannot be opened') if is_closed else None
         except OSError as error:
-            yield prefix, InputError(f'{folder / prefix}: the folder cannot be listed ({error.strerror})')
-            return
-        names.sort(key=lambda name: name.rstrip('/'))
-        for name in names:
-            if not name.endswith('/'):
-                yield prefix + name, None
-            elif self.targets is None or resolve(folder / prefix / name) != self.targets.resolved:
-                yield from self._walk(folder, prefix + name)
+            yield '', InputError(f'{folder}: the folder cannot be opened ({error.strerror})')
 
     def _is_recorded(self, item: Input) -> bool:
         """Return whether the result name of an input that is not in a folder is recorded to find collisions.

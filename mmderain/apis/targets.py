@@ -5,14 +5,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from mmderain.errors import InputError
-from mmderain.io.image import IMAGE_SUFFIXES
+from mmderain.io.image_formats import IMAGE_SUFFIXES, readable_suffixes
 from mmderain.io.remote import RemotePath
 from mmderain.io.video import VIDEO_SUFFIXES
 
 from .sources import Source
 
 #: Suffixes of the files in a folder that are inputs, and those of them whose results are written as PNG files.
-INPUT_SUFFIXES = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, '.gif')
+INPUT_SUFFIXES = (*readable_suffixes(), *VIDEO_SUFFIXES)
 PNG_RESULTS = tuple(suffix for suffix in INPUT_SUFFIXES if suffix not in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
 
 

@@ -32,11 +32,13 @@ from threading import Event
 from mmderain.apis import DerainInferencer
 from mmderain.apis.determinism import compute_deterministically
 from mmderain.apis.pipeline import WORKERS
+from mmderain.apis.plan import Plan
 from mmderain.apis.plans import make_plan
 from mmderain.apis.run_log import finished_outputs
 from mmderain.apis.shards import Shard, placement
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
+from mmderain.io.folders import skipped_by_suffix
 from mmderain.io.image_header import MAX_PIXELS
 
 from .command import ExpandPatterns, print_failure
@@ -161,6 +163,8 @@ def run(args: argparse.Namespace) -> int:
                 counts['failed' if result.error is not None else 'skipped' if result.skipped else 'done'] += 1
     counts['skipped'] += plan.num_finished
     print_counts(counts, args.out, shard)
+    if isinstance(plan, Plan) and (text := skipped_by_suffix(plan.skipped)):
+        print(text)
     wait_for_other_processes(is_error=bool(received or counts['failed']))
     if received:
         text = f'stopped by {signal.Signals(received[0]).name}; to continue, run the same command with --existing skip'

@@ -15,10 +15,13 @@ _LOOP, _CLOSED = 'linked folders that form a loop', 'folders that cannot be open
 _RAW_SUFFIXES = ('.arw', '.cr2', '.cr3', '.dng', '.nef', '.orf', '.raf', '.rw2')
 
 
-def iter_images(
-    folder: str | Path, suffixes: Iterable[str] | None = None, skipped: Counter[str] | None = None
-) -> Iterator[Path]:
-    """Find the image files in a folder and its sub-folders, one after another.
+def iter_names(
+    folder: str | Path,
+    suffixes: Iterable[str],
+    skipped: Counter[str] | None = None,
+    leave_out: Path | None = None,
+) -> Iterator[str]:
+    """Find the files with certain suffixes in a folder and its sub-folders, one after another.
 
     These are passed over:
 
@@ -27,30 +30,72 @@ def iter_images(
     * files with other suffixes.
 
     Linked folders are searched like other folders, but a link to a folder that contains the link is not followed. A
-    folder is never an image, whatever its name is. A link to a missing file is found, so that its name appears in the
-    error message of the reader.
+    folder is never a file, whatever its name is. A link to a missing file is found, so that its name appears in the
+    error message of the reader. Only the names in one folder and in the folders above it are in memory at the same
+    time.
+
+    Args:
+        folder: folder to search.
+        suffixes: suffixes of the files to find, in lower case.
+        skipped: if it is given, the number of passed-over files is added to it for each suffix. Hidden files are not
+            counted. :func:`skipped_by_suffix` describes it.
+        leave_out: absolute path, without links, of a folder that is not searched. It need not exist.
+
+    Yields:
+        Names relative to the folder, with ``/`` between their parts. In each folder, the names are sorted. The name of
+        a sub-folder that cannot be opened ends with ``/``.
+
+    Raises:
+        OSError: the folder does not exist or cannot be opened.
+    """
+    counter: Counter[str] = Counter() if skipped is None else skipped
+    yield from _search(
+        os.fspath(folder), '', frozenset(suffixes), counter, None if leave_out is None else str(leave_out), ()
+    )
+
+
+def iter_images(
+    folder: str | Path, suffixes: Iterable[str] | None = None, skipped: Counter[str] | None = None
+) -> Iterator[Path]:
+    """Find the image files in a folder and its sub-folders, one after another, as :func:`iter_names` finds them.
 
     Args:
         folder: folder to search.
         suffixes: suffixes of the files to find, in lower case. None finds all image files that can be read.
-        skipped: if it is given, the number of passed-over files is added to it for each suffix. Hidden files are not
-            counted. :func:`skipped_by_suffix` describes it.
+        skipped: as in :func:`iter_names`. Sub-folders that cannot be opened are counted too.
 
     Yields:
         Paths relative to the folder. In each folder, the names are sorted.
 
     Raises:
-        OSError: the folder does not exist or cannot be opened. Sub-folders that cannot be opened are passed over.
+        OSError: the folder does not exist or cannot be opened.
     """
-    wanted = frozenset(readable_suffixes() if suffixes is None else suffixes)
     counter: Counter[str] = Counter() if skipped is None else skipped
-    yield from _search(os.fspath(folder), Path(), wanted, counter, ())
+    for name in iter_names(folder, readable_suffixes() if suffixes is None else suffixes, counter):
+        if name.endswith('/'):
+            counter[_CLOSED] += 1
+        else:
+            yield Path(name)
 
 
 def _search(
-    folder: str, relative: Path, wanted: frozenset[str], skipped: Counter[str], parents: tuple[tuple[int, int], ...]
-) -> Iterator[Path]:
-    """Yield the files of one folder and its sub-folders; ``parents`` identifies the folders that contain it."""
+    folder: str,
+    prefix: str,
+    wanted: frozenset[str],
+    skipped: Counter[str],
+    leave_out: str | None,
+    parents: tuple[tuple[int, int], ...],
+) -> Iterator[str]:
+    """Yield the names in one folder and its sub-folders.
+
+    Args:
+        folder: the folder.
+        prefix: its name relative to the folder of the whole search, with a ``/`` at the end.
+        wanted: as ``suffixes`` of :func:`iter_names`.
+        skipped: as in :func:`iter_names`.
+        leave_out: as in :func:`iter_names`.
+        parents: device and number of the folders that contain it, which tell loops of links.
+    """
     status = os.stat(folder)
     identity = (status.st_dev, status.st_ino)
     if identity in parents:
@@ -62,19 +107,20 @@ def _search(
     except OSError:
         if not parents:
             raise
-        skipped[_CLOSED] += 1
+        yield prefix
         return
     for entry in entries:
         if entry.name.startswith('.'):
             continue
-        path = relative / entry.name
+        name = prefix + entry.name
+        suffix = os.path.splitext(entry.name)[1].lower()
         if _is_folder(entry):
-            if entry.name not in _PROGRAM_FOLDERS:
-                yield from _search(entry.path, path, wanted, skipped, (*parents, identity))
-        elif path.suffix.lower() in wanted:
-            yield path
+            if entry.name not in _PROGRAM_FOLDERS and (leave_out is None or os.path.realpath(entry.path) != leave_out):
+                yield from _search(entry.path, f'{name}/', wanted, skipped, leave_out, (*parents, identity))
+        elif suffix in wanted:
+            yield name
         else:
-            skipped[path.suffix.lower()] += 1
+            skipped[suffix] += 1
 
 
 def _is_folder(entry: os.DirEntry) -> bool:
