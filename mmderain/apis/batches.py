@@ -15,7 +15,7 @@ from mmderain.models import Derainer
 Loaded = DecodedImage | Tensor
 
 
-def image_size(loaded: Loaded) -> tuple[int, int]:
+def input_size(loaded: Loaded) -> tuple[int, int]:
     """Return the height and width of a loaded input."""
     height, width = loaded.shape[-2:] if isinstance(loaded, Tensor) else loaded.bgr.shape[:2]
     return height, width
@@ -24,8 +24,8 @@ def image_size(loaded: Loaded) -> tuple[int, int]:
 def batch_key(loaded: Loaded) -> tuple:
     """Return a value that is equal for inputs that can be in one batch: the same kind, size and device."""
     if isinstance(loaded, Tensor):
-        return (*image_size(loaded), loaded.dtype, loaded.device)
-    return (*image_size(loaded), loaded.bgr.dtype)
+        return (*input_size(loaded), loaded.dtype, loaded.device)
+    return (*input_size(loaded), loaded.bgr.dtype)
 
 
 def num_bytes(loaded: Loaded) -> int:

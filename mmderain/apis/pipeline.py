@@ -15,7 +15,7 @@ from mmderain.io.image import DecodedImage
 from mmderain.io.image_header import MAX_PIXELS
 from mmderain.models import Derainer
 
-from .batches import BatchRunner, Loaded, Restored, batch_key, image_size, num_bytes
+from .batches import BatchRunner, Loaded, Restored, batch_key, input_size, num_bytes
 from .results import InputResult, is_out_of_memory
 from .sources import Source
 from .video import derain_video
@@ -139,7 +139,7 @@ class Pipeline:
                 job.result.skip(job.source.target)
             elif not job.source.is_video:
                 job.loaded = job.source.load(self.max_pixels)
-                job.result.size = image_size(job.loaded)
+                job.result.size = input_size(job.loaded)
                 job.num_bytes = self._usual_bytes = num_bytes(job.loaded)
         except Exception as error:  # decoders can raise any exception
             job.result.fail(error)
@@ -215,7 +215,7 @@ class Pipeline:
         """Return the side of the next smaller tiles; None if there are none, or if the model sets the tiles."""
         if self.model.tile is not None:
             return None
-        return next((side for side in TILES if side < (tile or max(image_size(loaded)))), None)
+        return next((side for side in TILES if side < (tile or max(input_size(loaded)))), None)
 
     def _write(self, job: Job, restored: Restored) -> None:
         """Convert a result to the type of the input, and write it. Worker threads call this method."""

@@ -29,9 +29,11 @@ def outcome(plan: Plan) -> dict[str, str]:
 
 
 def test_files_are_sorted_in_each_folder(tmp_path):
-    root = touch(tmp_path, 'b.png', 'a/c.jpg', 'a.png', 'a-b.png', 'A.PNG', '.hidden.png', 'x.txt', 'sub/.git/k.png')
+    root = touch(
+        tmp_path, 'b.png', 'a/c.jpg', 'a.png', 'a-b.png', 'A.PNG', '.hidden.png', 'x.txt', 'sub/.git/k.png', 'sub/k.png'
+    )
     names = [os.path.relpath(source.name, root) for source in Plan([root])]
-    assert names == ['A.PNG', 'a/c.jpg', 'a-b.png', 'a.png', 'b.png', 'sub/.git/k.png']
+    assert names == ['A.PNG', 'a/c.jpg', 'a-b.png', 'a.png', 'b.png', 'sub/k.png']
     assert names == sorted(names, key=lambda name: Path(name).parts)
 
 
@@ -139,12 +141,12 @@ def test_an_unreadable_folder_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(os, 'scandir', refuse)
     assert list(outcome(Plan([root], tmp_path / 'out')).values()) == [
         str(tmp_path / 'out/a.png'),
-        f'{tmp_path / "locked"}: the folder cannot be listed (Permission denied)',
+        f'{tmp_path / "locked"}: the folder cannot be opened',
         str(tmp_path / 'out/z.png'),
     ]
     only = tmp_path / 'locked'
     assert outcome(Plan([only, 'x' * 300], tmp_path / 'out')) == {
-        str(only): f'{only}: the folder cannot be listed (Permission denied)',
+        str(only): f'{only}: the folder cannot be opened (Permission denied)',
         'x' * 80 + '...': f"'{'x' * 80}...': cannot be used as a path (File name too long)",
     }
 

@@ -1,6 +1,7 @@
 """Errors in a config name its file, and errors of the training itself are not changed."""
 
 import pytest
+from conftest import ROOT
 from mmengine.registry import MODELS, DefaultScope
 
 from mmderain.apis import init_model
@@ -31,7 +32,9 @@ def test_errors_of_a_config_name_it(text, reason, tmp_path, capsys):
         init_model(path)
     assert str(raised.value).startswith(str(path)) and reason in str(raised.value)
     assert '\n' not in str(raised.value) and raised.value.__cause__ is not None
-    assert main(['derain', 'rainy.jpg', '--model', str(path), '--out', str(tmp_path / 'out')]) == 1
+    assert (
+        main(['derain', str(ROOT / 'demo/street/00670.jpg'), '--model', str(path), '--out', str(tmp_path / 'out')]) == 1
+    )
     assert capsys.readouterr().err == f'error: {raised.value}\n'
 
 

@@ -164,7 +164,7 @@ def rain(path, tmp_path, _):
 #: has read, or a test of its own covers it.
 READERS = {
     'mmderain/io/image.py': lambda path, *_: decode_image_bytes(path.read_bytes(), str(path)).to_uint8(),
-    'mmderain/apis/pipeline.py': derain,
+    'mmderain/apis/sources.py': derain,
     'mmderain/datasets/check.py': check_data,
     'mmderain/datasets/converters/camvid.py': None,  # label maps: gray images with 8 bits
     'mmderain/datasets/converters/coco.py': coco,
@@ -181,20 +181,24 @@ READERS = {
     'mmderain/web/uploads.py': lambda path, *_: read_upload(path, path.parent),
     'tools/evaluate_folder.py': evaluate,
     'tools/paper_figures.py': None,
+    'tools/analysis_tools/inference_loops.py': None,
+    'tools/dev/check_mim.py': None,
     'tools/dev/compare_rain.py': None,
     'tools/dev/compare_tiles.py': None,
     'demo/image_demo.py': None,
 }
 #: Modules that write images. All of them call write_image or encode_image, whose rules test_formats.py checks.
 WRITERS = {
-    'mmderain/apis/inferencer.py',
+    'mmderain/apis/sources.py',
     'mmderain/datasets/converters/photographs.py',
     'mmderain/datasets/converters/street_video.py',
     'mmderain/engine/visualization_hook.py',
     'mmderain/perception/joint_test/gallery.py',
     'mmderain/perception/scene.py',
     'mmderain/rain/folder.py',
+    'tools/analysis_tools/inference_loops.py',
     'tools/browse_dataset.py',
+    'tools/dev/check_mim.py',
     'tools/paper_figures.py',
     'demo/image_demo.py',
     'demo/sample_demo.py',
