@@ -2,7 +2,9 @@
 
 import json
 import os
+import secrets
 import signal
+import tempfile
 from pathlib import Path
 
 import mmcv
@@ -29,7 +31,10 @@ def ray():
     """Return the module ray, connected to a cluster of this test session with two CPUs."""
     ray = pytest.importorskip('ray', reason='needs the extra [ray]')
     pytest.importorskip('ray.data', reason='needs the extra [ray]')
-    with pytest.MonkeyPatch.context() as patch:
+    # The paths of Ray's sockets must be short.
+    with tempfile.TemporaryDirectory(prefix='ray_', dir='/tmp') as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv('RAY_TMPDIR', folder)
+        patch.setenv('RAY_AUTH_TOKEN', secrets.token_hex(32))  # otherwise Ray writes a token to the home directory
         patch.setenv('RAY_USAGE_STATS_ENABLED', '0')
         patch.delenv('RAY_ADDRESS', raising=False)
         patch.setenv('PYTHONPATH', os.pathsep.join([str(ROOT), str(ROOT / 'tests')]))
