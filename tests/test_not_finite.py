@@ -167,11 +167,15 @@ def preprocessor(folder, capsys):
 
 #: Maps each file that calls ``Derainer.restore`` to the tests of its callers, or to the reason why it has no test.
 CALLERS = {
-    'mmderain/apis/inferencer.py': [inferencer, derain_command],
-    'mmderain/apis/video.py': [video, derain_command],
+    'mmderain/apis/batches.py': [inferencer, derain_command],
+    'mmderain/apis/video_frames.py': [video, derain_command],
+    'mmderain/apis/video_opencv.py': [video],
     'mmderain/models/derainer.py': [tool_test],  # Derainer.predict, also for validations and demo/sample_demo.py
     'mmderain/perception/derain.py': [transform, preprocessor],
     'mmderain/perception/scene.py': [scenes],  # also the web page, and `mmderain detect` and `mmderain segment`
+    'tools/analysis_tools/inference_loops.py': 'measures the run time',
+    'tools/benchmark_temporal.py': 'compares results with the clean frames',
+    'tools/benchmark_video.py': 'measures the run time',
     'tools/dev/compare_tiles.py': 'compares results in tiles with whole results',
     'tools/dev/time_in_tree.py': 'measures the run time',
     'tools/paper_figures.py': 'reads the attention maps of a network, not its result',

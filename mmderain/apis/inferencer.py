@@ -1,16 +1,14 @@
 """The inferencer, which derains images and videos."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Event
 from typing import cast
 
-import numpy as np
-from torch import Tensor
-
 from mmderain import DEFAULT_DERAINER
 from mmderain.errors import InputError, require_whole_number
 from mmderain.io.image_header import MAX_PIXELS
+from mmderain.io.video import VideoOptions
 
 from .model import default_device, require_compiler, trained_derainer
 from .pipeline import WORKERS, Pipeline
@@ -21,7 +19,7 @@ from .remote_plan import RemotePlan
 from .results import Inference, InputResult, is_out_of_memory
 from .run_log import finished_outputs, logged
 from .shards import Shard
-from .sources import Input
+from .sources import InMemory, Input
 from .tar_shards import TarPlan, derain_shards
 
 
@@ -76,12 +74,13 @@ class DerainInferencer:
 
     def __call__(
         self,
-        inputs: Input | Sequence[Input],
+        inputs: Input | Iterable[Input],
         batch_size: int = 1,
         out_dir: str | Path | None = None,
         existing: str = 'refuse',
         progress: bool = False,
         workers: int = WORKERS,
+        video: VideoOptions | None = None,
     ) -> Inference:
         """Derain images and videos.
 
@@ -90,7 +89,7 @@ class DerainInferencer:
         error is raised instead.
 
         Args:
-            inputs: one input, or a list of inputs. An input is one of these:
+            inputs: one input, or a list or iterator of inputs. An input is one of these:
 
                 * the path of an image file or a video file;
                 * the path of a folder, whose images and videos are derained, including those in its sub-folders;
@@ -98,19 +97,23 @@ class DerainInferencer:
                   :class:`~mmderain.apis.remote_plan.RemotePlan`;
                 * WebDataset shards, such as ``'shards/{000..099}.tar'``, see
                   :func:`~mmderain.apis.tar_shards.derain_shard`;
-                * an array, uint8 or uint16, with the shape (H, W), (H, W, 3) BGR or (H, W, 4) BGRA;
+                * an array, uint8 or uint16, with the shape (H, W), (H, W, 3) BGR or (H, W, 4) BGRA. An array with the
+                  shape (N, H, W, 3) counts as N inputs;
+                * a Pillow image. The result is an array, BGR or BGRA;
                 * a tensor, RGB in [0, 1], with the shape (3, H, W) or (N, 3, H, W).
             batch_size: number of images of the same size that are derained together. Images of other sizes can be
                 between them. Default: 1.
-            out_dir: folder or URL for the result files. A result file has the name of its input file. The suffix
-                changes to .mp4 for a video, and to .png if the image format cannot be written. The results of a folder
-                are written to the same sub-folders as in the input folder. The result of an array at position 3 of the
-                list is ``input_3.png``; positions start at 0. Results of tensors are always returned as tensors, and
-                never written. None returns the results as arrays. Videos and shards require a folder.
+            out_dir: folder for the result files, or a URL. A result file has the name of its input file. The suffix
+                changes to that of ``video.container`` for a video, and to .png if the image format cannot be written.
+                The results of a folder are written to the same sub-folders as in the input folder. The result of an
+                array at position 3 of the list is ``input_3.png``; positions start at 0. Results of tensors are always
+                returned as tensors, and never written. None returns the results as arrays; videos and shards need a
+                folder.
             existing: what to do if a result file already exists. With ``'refuse'``, the input fails. ``'skip'`` keeps
                 the file and does not derain the input. ``'replace'`` replaces the file. Default: ``'refuse'``.
             progress: True shows a progress bar. Default: False.
             workers: number of threads that read and write files while the network runs. Default: 4.
+            video: codec, quality and other options of the result videos. None uses the default options.
 
         Returns:
             The result, with one prediction for each image, video, array and tensor.
@@ -122,9 +125,9 @@ class DerainInferencer:
                 input cannot be read, the result would overwrite the input or must not be written, or the memory is too
                 small. Any other exception of the network is raised unchanged.
         """
-        is_single = isinstance(inputs, str) or not isinstance(inputs, Sequence)
-        items = [cast('Input', inputs)] if is_single else cast('Sequence[Input]', inputs)
-        results = list(self.stream(items, batch_size, out_dir, existing, progress, workers))
+        is_single = isinstance(inputs, str | Path | InMemory) or not isinstance(inputs, Iterable)
+        items = [cast('Input', inputs)] if is_single else cast('Iterable[Input]', inputs)
+        results = list(self.stream(items, batch_size, out_dir, existing, progress, workers, video))
         if is_single and len(results) == 1 and results[0].error is not None:
             error = results[0].error
             if isinstance(error, OSError | InputError) or is_out_of_memory(error):
@@ -140,6 +143,7 @@ class DerainInferencer:
         existing: str = 'refuse',
         progress: bool = False,
         workers: int = WORKERS,
+        video: VideoOptions | None = None,
         shard: Shard | None = None,
         log: str | Path | None = None,
         stop: Event | None = None,
@@ -157,6 +161,7 @@ class DerainInferencer:
             existing: as in :meth:`__call__`.
             progress: as in :meth:`__call__`.
             workers: as in :meth:`__call__`.
+            video: as in :meth:`__call__`.
             shard: derain only this part of the inputs, see :class:`~mmderain.apis.Shard`. None derains all inputs.
             log: path of a JSONL file, to which a line is appended for each result, see :mod:`mmderain.apis.run_log`.
                 With ``existing='skip'``, inputs whose results the log names as complete are left out without a look at
@@ -177,9 +182,9 @@ class DerainInferencer:
                 print(result.name, result.status)
         """
         finished = finished_outputs(log) if log is not None and existing == 'skip' else ()
-        items = [inputs] if isinstance(inputs, str | Path | np.ndarray | Tensor) else inputs
-        plan = make_plan(items, out_dir, existing, shard, finished)
-        return self.run(plan, batch_size, progress, workers, log, stop)
+        items = [inputs] if isinstance(inputs, str | Path | InMemory) else inputs
+        plan = make_plan(items, out_dir, existing, shard, finished, (video or VideoOptions()).container)
+        return self.run(plan, batch_size, progress, workers, video, log, stop)
 
     def run(
         self,
@@ -187,6 +192,7 @@ class DerainInferencer:
         batch_size: int = 1,
         progress: bool = False,
         workers: int = WORKERS,
+        video: VideoOptions | None = None,
         log: str | Path | None = None,
         stop: Event | None = None,
     ) -> Iterator[InputResult]:
@@ -197,6 +203,7 @@ class DerainInferencer:
             batch_size: as in :meth:`__call__`.
             progress: as in :meth:`__call__`.
             workers: as in :meth:`__call__`.
+            video: as in :meth:`__call__`. The plan must be made with the same container.
             log: path of a log to which a line is appended for each result. None writes no log.
             stop: as in :meth:`stream`.
 
@@ -205,7 +212,7 @@ class DerainInferencer:
         """
         require_whole_number('batch_size', batch_size, 1)
         require_whole_number('workers', workers, 1)
-        pipeline = Pipeline(self.model, batch_size, workers, self.max_pixels, stop)
+        pipeline = Pipeline(self.model, batch_size, workers, self.max_pixels, video, stop)
         results = derain_shards(pipeline, plan) if isinstance(plan, TarPlan) else pipeline.run(plan)
         if log is not None:
             results = logged(results, log)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmderain.io.image import DecodedImage
 from mmderain.io.image_header import MAX_PIXELS
+from mmderain.io.video import VideoOptions
 from mmderain.models import Derainer
 
 from .batches import BatchRunner, Loaded, Restored, batch_key, input_size, num_bytes
@@ -65,6 +66,7 @@ class Pipeline:
         batch_size: number of images of the same size that are derained together.
         workers: number of threads that read and write.
         max_pixels: largest number of pixels of an image file or a video frame.
+        video: options of the result videos. None uses the default options.
         stop: if this event is set, no further input is derained. The results of the inputs that were derained are still
             written and yielded. None never stops.
     """
@@ -75,9 +77,10 @@ class Pipeline:
         batch_size: int = 1,
         workers: int = WORKERS,
         max_pixels: int = MAX_PIXELS,
+        video: VideoOptions | None = None,
         stop: Event | None = None,
     ) -> None:
-        self.model, self.batch_size, self.max_pixels = model, batch_size, max_pixels
+        self.model, self.batch_size, self.max_pixels, self.video = model, batch_size, max_pixels, video
         self.workers, self.stop = workers, stop or Event()
         self._network = BatchRunner(model)
         self._batch_limits: dict[tuple, int] = {}  # key of a batch that did not fit into the memory -> smaller size
@@ -176,8 +179,10 @@ class Pipeline:
         start, content, target = time.perf_counter(), job.source.content, job.source.target
         try:
             assert isinstance(content, Path) and isinstance(target, Path)
-            report = derain_video(self.model, content, target, self.batch_size, max_pixels=self.max_pixels)
-            job.result.prediction = report.path
+            report = derain_video(
+                self.model, content, target, self.batch_size, max_pixels=self.max_pixels, options=self.video
+            )
+            job.result.prediction, job.result.notes = report.path, report.notes
         except Exception as error:  # decoders and networks can raise any exception
             job.result.fail(error)
         job.result.seconds += time.perf_counter() - start

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
 from mmderain.errors import InputError
@@ -15,7 +14,7 @@ from mmderain.io.folders import iter_names
 from mmderain.io.remote import is_remote
 
 from .shards import Shard
-from .sources import Input, Source
+from .sources import InMemory, Input, Source
 from .targets import INPUT_SUFFIXES, Targets, collision, result_name
 
 
@@ -34,6 +33,7 @@ class Plan:
         shard: the part of the sources to use. None uses all sources.
         finished: paths of result files that a log names as complete. With ``existing='skip'``, their sources are left
             out without a look at the files.
+        container: suffix of result videos, without the dot.
 
     Attributes:
         num_finished: number of sources that were left out because of ``finished``, up to now.
@@ -53,14 +53,15 @@ class Plan:
         existing: str = 'refuse',
         shard: Shard | None = None,
         finished: Collection[str] = (),
+        container: str = 'mp4',
     ) -> None:
         if existing not in ('refuse', 'skip', 'replace'):
             raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
-        self.inputs, self.shard = inputs, shard
+        self.inputs, self.shard, self.container = inputs, shard, container
         self.finished = finished if existing == 'skip' else ()
         self.num_finished = 0
         self.skipped: Counter[str] = Counter()
-        self.targets = None if out_dir is None else Targets(out_dir, existing)
+        self.targets = None if out_dir is None else Targets(out_dir, existing, container)
         self._prefix = '' if out_dir is None else str(Path(out_dir) / '-')[:-1]  # out_dir with the separator after it
         if not isinstance(inputs, Sequence):
             return
@@ -88,7 +89,7 @@ class Plan:
                     if self._is_mine(relative):
                         yield self._source(item, folder, relative, problem)
                     continue
-                result = result_name(relative, is_file=isinstance(item, str | Path))
+                result = result_name(relative, isinstance(item, str | Path), self.container)
                 owner = owners.get(result)
                 if folder is None and self._is_recorded(item):
                     owners.setdefault(result, str(item) if isinstance(item, str | Path) else relative)
@@ -118,7 +119,7 @@ class Plan:
         for position, item in enumerate(self.inputs):
             is_file = isinstance(item, str | Path)
             for name, _ in self._names(position, item, as_folder(item)):
-                number += self._is_mine(name) and not self._is_finished(result_name(name, is_file))
+                number += self._is_mine(name) and not self._is_finished(result_name(name, is_file, self.container))
         return number
 
     def _is_mine(self, name: str) -> bool:
@@ -131,10 +132,14 @@ class Plan:
 
     def _check_input(self, number: int, item: Input) -> None:
         """Check an input before its sources are made, and protect it from being overwritten."""
-        if isinstance(item, np.ndarray | Tensor):
+        if isinstance(item, InMemory):
             return
         if not isinstance(item, str | Path):
-            raise InputError(f'input {number}: found {type(item).__name__}; expected a path, an array or a tensor')
+            raise InputError(
+                f'input {number}: found {type(item).__name__}; expected a path, an array, a Pillow image or a tensor'
+            )
+        if item == '':
+            raise InputError(f'input {number}: the path is empty; use . for the current folder')
         if is_remote(item):
             raise InputError(f'{item}: URLs are accepted only by `mmderain derain` and, in a list, by DerainInferencer')
         folder = as_folder(item)
@@ -175,7 +180,7 @@ class Plan:
 
     def _source(self, item: Input, folder: Path | None, relative: str, problem: InputError | None = None) -> Source:
         """Return a source without a target."""
-        if isinstance(item, np.ndarray | Tensor):
+        if isinstance(item, InMemory):
             return Source(relative, item)
         path = Path(item) if folder is None else folder / relative
         return Source(

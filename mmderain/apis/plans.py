@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from mmderain.errors import InputError
 from mmderain.io.remote import is_remote
 from mmderain.io.tar_shards import is_shard
@@ -20,6 +22,7 @@ def make_plan(
     existing: str = 'refuse',
     shard: Shard | None = None,
     finished: Collection[str] = (),
+    container: str = 'mp4',
 ) -> Plan | RemotePlan | TarPlan:
     """Return the plan for the inputs of a call.
 
@@ -29,6 +32,7 @@ def make_plan(
         existing: as in :class:`~mmderain.apis.plan.Plan`.
         shard: as in :class:`~mmderain.apis.plan.Plan`.
         finished: as in :class:`~mmderain.apis.plan.Plan`.
+        container: as in :class:`~mmderain.apis.plan.Plan`.
 
     Raises:
         FileNotFoundError, InputError: see the classes of the plans.
@@ -36,6 +40,8 @@ def make_plan(
     """
     if existing not in ('refuse', 'skip', 'replace'):
         raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
+    if isinstance(inputs, Sequence):
+        inputs = [image for item in inputs for image in _images(item)]
     items = list(inputs) if isinstance(inputs, Sequence) else []
     paths = [item for item in items if isinstance(item, str | Path)]
     shards = [path for path in paths if is_shard(str(path)) and not Path(path).is_dir()]
@@ -49,7 +55,7 @@ def make_plan(
         if not isinstance(inputs, Sequence):
             raise InputError(f'{out_dir}: is a URL; expected a list of inputs, found {type(inputs).__name__}')
         return RemotePlan(items, out_dir, existing, shard, finished)
-    return Plan(inputs, out_dir, existing, shard, finished)
+    return Plan(inputs, out_dir, existing, shard, finished, container)
 
 
 def input_names(inputs: Sequence[str | Path]) -> Iterator[tuple[str, str]]:
@@ -68,6 +74,11 @@ def input_names(inputs: Sequence[str | Path]) -> Iterator[tuple[str, str]]:
     assert not isinstance(plan, TarPlan)
     for source in plan:
         yield source.name, ''
+
+
+def _images(item: Input) -> Iterable[Input]:
+    """Return the images of an array (N, H, W, 3), and any other input as it is."""
+    return item if isinstance(item, np.ndarray) and item.ndim == 4 else [item]
 
 
 def _require_one_kind(items: Sequence[Input], found: Sequence[Input], kind: str) -> None:

@@ -32,6 +32,7 @@ class InputResult:
             ``prediction`` is then the path of this file.
         size: height and width of the image in pixels. None for a video, and if the input was not read.
         seconds: time for reading, for the network (its share of the batch) and for writing, without waiting times.
+        notes: sentences that tell the user what differs between a video and its result.
     """
 
     name: str
@@ -41,6 +42,7 @@ class InputResult:
     skipped: bool = False
     size: tuple[int, int] | None = None
     seconds: float = 0.0
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of_error(cls, name: str, error: Exception) -> 'InputResult':

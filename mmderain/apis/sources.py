@@ -5,10 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from torch import Tensor
 
 from mmderain.errors import InputError
-from mmderain.io.image import DecodedImage, decode_image, decode_image_bytes, encode_image, write_image
+from mmderain.io.image import (
+    DecodedImage,
+    decode_image,
+    decode_image_bytes,
+    encode_image,
+    image_from_pillow,
+    write_image,
+)
 from mmderain.io.image_header import MAX_PIXELS
 from mmderain.io.remote import RemotePath
 from mmderain.io.tar_shards import Member
@@ -17,8 +25,10 @@ from mmderain.models.derainer import tensor_problem
 
 from .results import Prediction
 
-#: One input of :class:`~mmderain.apis.DerainInferencer`: the path or URL of a file or folder, an array, or a tensor.
-Input = str | Path | np.ndarray | Tensor
+#: An image in memory that is an input: an array, a Pillow image, or a tensor.
+InMemory = np.ndarray | Image.Image | Tensor
+#: One input of :class:`~mmderain.apis.DerainInferencer`: the path or URL of a file or folder, or an image in memory.
+Input = str | Path | InMemory
 
 
 @dataclass
@@ -27,7 +37,7 @@ class Source:
 
     Attributes:
         name: name of the input in results and error messages.
-        content: path of the file, member of a shard, or the array or tensor.
+        content: path of the file, member of a shard, or the image in memory.
         folder: the input folder in which the file was found. None if the file itself is the input.
         target: path of the result file, or of the derained shard. None if no result file is written.
         problem: the reason why the input cannot be derained, if it is known before the input is loaded.
@@ -36,7 +46,7 @@ class Source:
     """
 
     name: str
-    content: Path | RemotePath | Member | np.ndarray | Tensor
+    content: Path | RemotePath | Member | InMemory
     folder: Path | None = None
     target: Path | RemotePath | None = None
     problem: InputError | None = None
@@ -79,6 +89,8 @@ class Source:
             return decode_image_bytes(self.content.content, self.name, max_pixels)
         if isinstance(self.content, np.ndarray):
             return DecodedImage.from_array(self.content, self.name)
+        if isinstance(self.content, Image.Image):
+            return image_from_pillow(self.content, self.name)
         tensor = self.content
         if problem := tensor_problem(tensor):
             raise InputError(f'{self.name}: {problem}')

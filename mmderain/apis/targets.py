@@ -22,6 +22,7 @@ class Targets:
     Args:
         out_dir: folder for the result files.
         existing: ``'refuse'``, ``'skip'`` or ``'replace'``, see :class:`~mmderain.apis.DerainInferencer`.
+        container: suffix of result videos, without the dot.
 
     Attributes:
         resolved: ``out_dir`` as an absolute path with all links resolved.
@@ -30,8 +31,8 @@ class Targets:
         InputError: ``out_dir`` is a file or has the name of a file.
     """
 
-    def __init__(self, out_dir: str | Path, existing: str) -> None:
-        self.out_dir, self.existing = Path(out_dir), existing
+    def __init__(self, out_dir: str | Path, existing: str, container: str = 'mp4') -> None:
+        self.out_dir, self.existing, self.container = Path(out_dir), existing, container
         if self.out_dir.exists() and not self.out_dir.is_dir():
             raise InputError(f'{out_dir}: is a file; expected a folder for the results')
         if not self.out_dir.exists() and self.out_dir.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES):
@@ -80,11 +81,11 @@ class Targets:
         """
         content, result = source.content, target.relative_to(self.out_dir)
         for folder in source.earlier_folders:
-            if (owner := next(inputs_with_result(folder, result), None)) is not None:
+            if (owner := next(inputs_with_result(folder, result, self.container), None)) is not None:
                 return owner
         if source.folder is None or not isinstance(content, Path) or content.name == result.name:
             return None
-        for other in inputs_with_result(source.folder, result):
+        for other in inputs_with_result(source.folder, result, self.container):
             if not other.samefile(content) and (other.name == result.name or other < content):
                 return other
         return None
@@ -118,29 +119,31 @@ def is_input_name(name: str) -> bool:
     return name.lower().endswith(INPUT_SUFFIXES) and not name.startswith('.')
 
 
-def result_name(name: str, is_file: bool = True) -> str:
+def result_name(name: str, is_file: bool = True, container: str = 'mp4') -> str:
     """Return the name of a result file. The suffix of its input changes if this format cannot be written.
 
     Args:
         name: name of the input, relative to the input folder.
         is_file: whether the input is a file. The result of an array is a PNG file.
+        container: suffix of result videos, without the dot.
     """
     if not is_file:
         return f'{name.replace(" ", "_")}.png'
     lower = name.lower()
     if lower.endswith(IMAGE_SUFFIXES):
         return name
-    return str(Path(name).with_suffix('.mp4' if lower.endswith(VIDEO_SUFFIXES) else '.png'))
+    return str(Path(name).with_suffix(f'.{container}' if lower.endswith(VIDEO_SUFFIXES) else '.png'))
 
 
-def inputs_with_result(folder: Path, result: Path) -> Iterator[Path]:
+def inputs_with_result(folder: Path, result: Path, container: str) -> Iterator[Path]:
     """Yield the existing inputs in a folder whose result has a given name.
 
     Args:
         folder: the input folder.
         result: name of a result file, relative to the folder for the results.
+        container: suffix of result videos, without the dot.
     """
-    kinds = {'.png': PNG_RESULTS, '.mp4': VIDEO_SUFFIXES}.get(result.suffix, ())
+    kinds = {'.png': PNG_RESULTS, f'.{container}': VIDEO_SUFFIXES}.get(result.suffix, ())
     names = [result, *(result.with_suffix(case) for suffix in kinds for case in (suffix, suffix.upper()))]
     for name in dict.fromkeys(names):
         if (folder / name).is_file():

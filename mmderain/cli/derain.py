@@ -29,7 +29,6 @@ import threading
 from collections.abc import Iterator
 from threading import Event
 
-from mmderain.apis import DerainInferencer
 from mmderain.apis.determinism import compute_deterministically
 from mmderain.apis.pipeline import WORKERS
 from mmderain.apis.plan import Plan
@@ -40,6 +39,7 @@ from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
 from mmderain.io.folders import skipped_by_suffix
 from mmderain.io.image_header import MAX_PIXELS
+from mmderain.io.video.sequence import is_pattern
 
 from .command import ExpandPatterns, print_failure
 from .launchers import choose_shard, own_device, wait_for_other_processes
@@ -52,6 +52,7 @@ from .options import (
     positive_int,
 )
 from .ray_engine import add_ray_options, check_engine, derain_on_ray
+from .video_options import add_video_options, build_inferencer, derain_numbered_images, run_live, video_options
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -64,7 +65,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         metavar='INPUT',
         help='image file, video file, or folder. All images and videos in a folder and in its sub-folders are derained',
     )
-    parser.add_argument('--out', required=True, metavar='FOLDER', help='folder for the result files (required)')
+    parser.add_argument('--out', metavar='FOLDER', help='folder for the result files (required, except with --live)')
     add_existing_option(parser)
     add_model_options(parser)
     add_device_option(parser)
@@ -128,11 +129,19 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         'differ by one level between batches and between machines)',
     )
     add_ray_options(parser)
+    add_video_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Derain the inputs, and print the number of derained inputs and of skipped inputs."""
+    options = video_options(args)
+    if args.live:
+        return run_live(args)
+    if args.out is None:
+        args.parser.error('the following arguments are required: --out')
+    if is_pattern(args.out) or any(is_pattern(name) for name in args.inputs):
+        return derain_numbered_images(args, options)
     place = placement()
     check_engine(args, has_other_processes=place is not None)
     if args.engine == 'ray':
@@ -144,22 +153,16 @@ def run(args: argparse.Namespace) -> int:
         set_deterministic(args)
     log = shard.log_path(args.log) if args.log and shard else args.log
     finished = finished_outputs(log) if log and args.existing == 'skip' else ()
-    plan = make_plan(args.inputs, args.out, args.existing, shard, finished)
+    plan = make_plan(args.inputs, args.out, args.existing, shard, finished, options.container)
     counts = dict(done=0, skipped=0, failed=0)
     with keep_cpu_memory():
-        inferencer = DerainInferencer(
-            args.model,
-            args.weights,
-            args.device or own_device(place),
-            args.precision,
-            args.tile,
-            args.compile or None,
-            args.max_pixels,
-        )
+        inferencer = build_inferencer(args, args.device or own_device(place))
         with stop_event() as (stop, received):
-            for result in inferencer.run(plan, args.batch_size, sys.stderr.isatty(), args.workers, log, stop):
+            for result in inferencer.run(plan, args.batch_size, sys.stderr.isatty(), args.workers, options, log, stop):
                 if result.error is not None:
                     print_failure(args, result.error, result.reason)
+                for note in result.notes:
+                    print(f'{result.name}: {note}')
                 counts['failed' if result.error is not None else 'skipped' if result.skipped else 'done'] += 1
     counts['skipped'] += plan.num_finished
     print_counts(counts, args.out, shard)

@@ -4,10 +4,13 @@ import argparse
 import contextlib
 import os
 import signal
+from pathlib import Path
 
-from mmderain.apis.live import serve_live
+from mmderain.apis import DerainInferencer, derain_video, serve_live
+from mmderain.engine.cpu_memory import keep_cpu_memory
+from mmderain.errors import InputError
 from mmderain.io.video import CODECS, CONTAINERS, VideoOptions
-from mmderain.models import Derainer
+from mmderain.io.video.sequence import is_pattern, list_sequence
 
 from .options import non_negative_int
 
@@ -83,17 +86,6 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
         help='frames per second of a video that is made of numbered images (default: %(default)g)',
     )
     group.add_argument(
-        '--shard',
-        type=shard,
-        default=_DEFAULTS.shard,
-        metavar='I/N',
-        help='derain only the segments of each video that belong to process I of N processes; I counts from 0. The '
-        'process that finishes last joins the segments (default: derain all segments)',
-    )
-    group.add_argument(
-        '--flicker', action='store_true', help='measure the flicker of the videos (default: do not measure it)'
-    )
-    group.add_argument(
         '--live',
         action='store_true',
         help='show the derained frames of a camera or stream in the browsers of this machine, and write no file. INPUT '
@@ -105,22 +97,34 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run_live(args: argparse.Namespace, model: Derainer, source: str) -> int:
+def build_inferencer(args: argparse.Namespace, device: str | None) -> DerainInferencer:
+    """Return the inferencer for the parsed arguments of ``mmderain derain``."""
+    compiled = args.compile or None
+    return DerainInferencer(
+        args.model, args.weights, device, args.precision, args.tile, compiled, max_pixels=args.max_pixels
+    )
+
+
+def run_live(args: argparse.Namespace) -> int:
     """Derain a live source until it ends, or until Ctrl+C or SIGTERM.
 
     Args:
-        args: parsed arguments of a parser with :func:`add_video_options`.
-        model: a derainer in ``eval()`` mode.
-        source: number of a camera, or an address.
+        args: parsed arguments of ``mmderain derain``.
 
     Returns:
         The exit status 0.
+
+    Raises:
+        InputError: there are several inputs.
     """
+    if len(args.inputs) > 1:
+        raise InputError(f'--live: found {len(args.inputs)} inputs; expected one camera or address')
+    inferencer = build_inferencer(args, args.device)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops like Ctrl+C
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), keep_cpu_memory():
         serve_live(
-            model,
-            source,
+            inferencer.model,
+            args.inputs[0],
             args.port,
             args.temporal,
             args.temporal_method,
@@ -129,12 +133,53 @@ def run_live(args: argparse.Namespace, model: Derainer, source: str) -> int:
     return 0
 
 
-def shard(text: str) -> tuple[int, int]:
-    """Convert a text such as ``'0/4'`` to the number of a process and the number of processes."""
-    index, slash, count = text.partition('/')
-    if not slash or not index.isdecimal() or not count.isdecimal() or not int(index) < int(count):
-        raise argparse.ArgumentTypeError(f'expected I/N with I from 0 to N-1, such as 0/4; found {text!r}')
-    return int(index), int(count)
+def derain_numbered_images(args: argparse.Namespace, options: VideoOptions) -> int:
+    """Derain numbered images as a video, or write a derained video as numbered images.
+
+    The source or ``--out`` is a pattern such as ``frames/%05d.png``. The video that is made of ``frames/%05d.png`` is
+    ``frames.mp4``.
+
+    Args:
+        args: parsed arguments of ``mmderain derain``.
+        options: options of the result.
+
+    Returns:
+        The exit status 0.
+
+    Raises:
+        InputError: there are several inputs; the result exists and must not be replaced; or
+            :func:`~mmderain.apis.derain_video` raises this error.
+    """
+    if len(args.inputs) > 1:
+        raise InputError(f'found {len(args.inputs)} inputs; expected only one if --out or an input is a pattern')
+    source, target = Path(args.inputs[0]), Path(args.out)
+    if not is_pattern(target):
+        target /= f'{source.parent.name or "frames"}.{options.container}'
+    exists = _exists(target)
+    if exists and args.existing == 'refuse':
+        raise InputError(f'{target}: already exists; use --existing replace or skip, or choose another --out')
+    if exists and args.existing == 'skip':
+        print(f'{target} already exists, and was skipped')
+        return 0
+    inferencer = build_inferencer(args, args.device)
+    with keep_cpu_memory():
+        report = derain_video(
+            inferencer.model, source, target, args.batch_size, max_pixels=args.max_pixels, options=options
+        )
+    for note in report.notes:
+        print(f'{source}: {note}')
+    print(f'{report.frames} frames derained; the result is {report.path}')
+    return 0
+
+
+def _exists(target: Path) -> bool:
+    """Return whether a result file, or an image of a sequence, exists."""
+    if not is_pattern(target):
+        return target.exists()
+    try:
+        return bool(list_sequence(target))
+    except InputError:
+        return False
 
 
 def video_options(args: argparse.Namespace) -> VideoOptions:
@@ -156,6 +201,4 @@ def video_options(args: argparse.Namespace) -> VideoOptions:
         temporal=args.temporal,
         temporal_method=args.temporal_method,
         rate=args.rate,
-        shard=args.shard,
-        measure_flicker=args.flicker,
     )

@@ -1,6 +1,5 @@
 """Numbered images instead of videos, and live sources."""
 
-import signal
 import threading
 import time
 import urllib.request
@@ -14,8 +13,6 @@ from conftest import free_port, smooth_image
 from video_files import decoded, make_video, times_of, unchanged_derainer
 
 from mmderain.apis import derain_video, serve_live, stream_video
-from mmderain.cli.command import CommandParser
-from mmderain.cli.video_options import add_video_options, run_live
 from mmderain.errors import InputError
 from mmderain.io import read_frames
 from mmderain.io.video import VideoOptions
@@ -168,15 +165,3 @@ def test_a_camera_and_a_port_that_cannot_be_used_are_named():
     port = free_port()
     with MjpegServer(port).running(), pytest.raises(InputError, match=rf'port {port}: cannot be used .Address already'):
         MjpegServer(port)
-
-
-def test_the_command_stops_when_the_source_ends(unchanged, tmp_path, capsys):
-    parser = CommandParser('Test.')
-    add_video_options(parser)
-    source, port = make_video(tmp_path / 'a.mp4'), free_port()
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        assert run_live(parser.parse_args(['--live', '--port', str(port)]), unchanged, str(source)) == 0
-    finally:
-        signal.signal(signal.SIGTERM, handler)
-    assert capsys.readouterr().out == f'http://127.0.0.1:{port}/  (Ctrl+C ends the server)\n'

@@ -203,6 +203,9 @@ def test_one_input_that_is_not_in_a_list_is_one_input(inferencer, tmp_path):
     for item in (str(tmp_path), tmp_path, tmp_path / 'a.png', smooth_image(8, 9), torch.rand(3, 8, 9)):
         assert len(list(inferencer.stream(item))) == 1
     bad = list(inferencer.stream(iter([3, smooth_image(8, 9)])))
-    assert bad[0].reason == 'input 0: found int; expected a path, an array or a tensor' and bad[1].status == 'ok'
+    assert (
+        bad[0].reason == 'input 0: found int; expected a path, an array, a Pillow image or a tensor'
+        and bad[1].status == 'ok'
+    )
     with pytest.raises(InputError, match='workers must be a whole number from 1, found 0'):
         inferencer(smooth_image(8, 9), workers=0)
