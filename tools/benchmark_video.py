@@ -87,7 +87,7 @@ def now_with_flicker(frame: np.ndarray, previous: tuple[np.ndarray, np.ndarray],
 
 def measure_conversions(args: argparse.Namespace) -> dict[str, float]:
     """Return the median milliseconds for each frame of the three functions."""
-    ways: dict[str, Callable] = {'before': before, 'now': now, 'now, with --flicker': now_with_flicker}
+    ways: dict[str, Callable] = {'before': before, 'now': now, 'now, with the flicker': now_with_flicker}
     times: dict[str, list[float]] = {name: [] for name in ways}
     device, previous = torch.device(args.device), None
     for frame in moving_noise(args.size, args.frames + 2):
