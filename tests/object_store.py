@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from mmderain.io.remote import RemotePath
+
 
 class LosingProxy:
     """Forward TCP connections to a server, and close the first ones in the middle of an answer.
@@ -112,3 +114,11 @@ def forget_connections() -> None:
     import s3fs
 
     s3fs.S3FileSystem.clear_instance_cache()
+
+
+def empty_memory_folder(name: str) -> RemotePath:
+    """Return the path of an empty folder of ``memory://``."""
+    root = RemotePath.parse(f'memory://{name}')
+    if root.filesystem.exists(root.url):
+        root.filesystem.rm(root.url, recursive=True)
+    return root

@@ -145,9 +145,9 @@ def run(args: argparse.Namespace) -> int:
     place = placement()
     check_engine(args, has_other_processes=place is not None)
     if args.engine == 'ray':
-        counts, is_stopped = derain_on_ray(args)
+        counts, stopped = derain_on_ray(args)
         print_counts(counts, args.out, None)
-        return 130 if is_stopped else 1 if counts['failed'] else 0
+        return 128 + stopped if stopped else 1 if counts['failed'] else 0
     shard = choose_shard(args.shard, place)
     if args.deterministic:
         set_deterministic(args)

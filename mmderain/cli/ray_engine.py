@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import signal
 import sys
 
 from mmderain.apis import InputResult
@@ -70,11 +71,11 @@ def check_engine(args: argparse.Namespace, has_other_processes: bool) -> None:
         raise InputError('--engine ray: divides the inputs itself; start it once, without torchrun and srun')
 
 
-def derain_on_ray(args: argparse.Namespace) -> tuple[dict[str, int], bool]:
+def derain_on_ray(args: argparse.Namespace) -> tuple[dict[str, int], int]:
     """Derain the inputs on a cluster, and print the failures.
 
     Returns:
-        The numbers of inputs that are done, skipped and failed, and whether Ctrl+C ended the run.
+        The numbers of inputs that are done, skipped and failed, and the number of the signal that ended the run, or 0.
     """
     # Only this command sets these variables, and only if the user has not. Ray would send statistics of its use to its
     # makers, and would upload the working directory if the command is started by `uv run`.
@@ -107,7 +108,8 @@ def derain_on_ray(args: argparse.Namespace) -> tuple[dict[str, int], bool]:
             deterministic=args.deterministic,
             on_result=show,
         )
-    except KeyboardInterrupt:
-        print('stopped by SIGINT; to continue, run the same command with --existing skip', file=sys.stderr)
-        return vars(seen), True
-    return vars(summary), False
+    except (KeyboardInterrupt, SystemExit) as error:  # Ray raises SystemExit after SIGTERM
+        stopped = signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM
+        print(f'stopped by {stopped.name}; to continue, run the same command with --existing skip', file=sys.stderr)
+        return vars(seen), stopped
+    return vars(summary), 0

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 
@@ -11,13 +10,11 @@ import pytest
 import torch
 from conftest import ROOT, smooth_image
 from file_server import running_server
-from object_store import running_store
+from object_store import empty_memory_folder, running_store
 
 from mmderain.apis import DerainInferencer, Shard
-from mmderain.apis.plan import Plan
 from mmderain.apis.run_log import finished_outputs
 from mmderain.cli import main
-from mmderain.errors import InputError
 from mmderain.io import encode_image, read_image
 from mmderain.io.remote import RemotePath
 from mmderain.io.tar_shards import Member, open_shard, read_members, write_shard
@@ -76,11 +73,7 @@ def local(tmp_path_factory, inferencer):
 
 @pytest.fixture
 def memory():
-    """Return an empty folder of memory://."""
-    root = RemotePath.parse('memory://inputs')
-    if root.filesystem.exists(root.url):
-        root.filesystem.rm(root.url, recursive=True)
-    return root
+    return empty_memory_folder('inputs')
 
 
 def contents(folder: RemotePath) -> dict[str, bytes]:
@@ -175,57 +168,6 @@ def test_names_from_a_server_do_not_leave_the_output_folder(inferencer, memory, 
         '"\\" or a zero byte; rename the file'
     }
     assert [path.name for path in tmp_path.rglob('*.png')] == ['a.png']
-
-
-@pytest.mark.parametrize(
-    'inputs, out_dir, message',
-    [
-        (
-            ['memory://inputs/in', 'a.png'],
-            'out',
-            'memory://inputs/in: is a URL, but other inputs are not; derain them in',
-        ),
-        (['memory://inputs/in', 'memory://inputs/b'], 'out', 'memory://inputs/in: if a folder is read from a server'),
-        (['memory://inputs/in'], 'memory://inputs/in/out', 'memory://inputs/in/out: overlaps with the input folder'),
-        (['memory://inputs/in'], 'http://localhost', 'http://localhost: web servers are read only; expected a local'),
-        (['memory://inputs/none'], 'out', 'memory://inputs/none: no such folder'),
-        (
-            ['http://localhost/a.png'],
-            'sss://b',
-            'sss://b: found a URL with sss://; expected a local path, or one of s3',
-        ),
-        (
-            iter(['a.png']),
-            'memory://inputs/out',
-            'memory://inputs/out: is a URL; expected a list of inputs, found list_',
-        ),
-    ],
-)
-def test_wrong_urls_are_refused_before_anything_is_derained(inferencer, memory, inputs, out_dir, message):
-    (memory / 'in/a.png').write_bytes(IMAGES['a.png'])
-    with pytest.raises(InputError) as caught:
-        inferencer.stream(inputs, out_dir=out_dir)
-    assert str(caught.value).startswith(message)
-
-
-def test_urls_in_an_iterator_and_of_other_commands_are_refused(inferencer):
-    reason = 'memory://inputs/a.png: URLs are accepted only by `mmderain derain` and, in a list, by DerainInferencer'
-    assert [result.reason for result in inferencer.stream(iter(['memory://inputs/a.png']))] == [reason]
-    with pytest.raises(InputError, match=f'^{re.escape(reason)}$'):
-        Plan(['memory://inputs/a.png'])
-
-
-def test_videos_and_repeated_names_fail_with_their_names(inferencer, memory):
-    for name in ('in/a.mp4', 'in/b.gif', '1/x.png', '2/x.png'):
-        (memory / name).write_bytes(IMAGES['a.png'])
-    only = ': only images (.png, .jpg, .jpeg, .bmp, .tif, .tiff, .webp) are read from servers and written to them; copy'
-    failures = inferencer(f'{memory}/in', out_dir=f'{memory}/out').failures
-    assert [text.startswith(name + only) for name, text in failures.items()] == [True, True]
-    failures = inferencer([f'{memory}/1/x.png', f'{memory}/2/x.png'], out_dir=f'{memory}/out').failures
-    assert failures == {
-        'memory://inputs/2/x.png': 'memory://inputs/2/x.png and memory://inputs/1/x.png: both would be written to '
-        'memory://inputs/out/x.png; derain them in two calls with different output folders'
-    }
 
 
 def test_the_command_reads_and_writes_urls(store, capsys, tmp_path):

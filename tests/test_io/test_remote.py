@@ -3,13 +3,13 @@ import sys
 import numpy as np
 import pytest
 from file_server import running_server
-from object_store import LosingProxy, running_store
+from object_store import LosingProxy, empty_memory_folder, running_store
 
 from mmderain.errors import InputError
 from mmderain.io.remote import RemotePath, is_remote, is_safe_name
 from mmderain.io.tar_shards import Member, open_shard, read_members, write_shard
 
-fsspec = pytest.importorskip('fsspec', reason='needs the extra [remote]')
+pytest.importorskip('fsspec', reason='needs the extra [remote]')
 #: Incompressible content of 200 kB, so that a connection can be lost in the middle of it.
 CONTENT = np.random.default_rng(0).bytes(200_000)
 
@@ -22,11 +22,7 @@ def store():
 
 @pytest.fixture
 def memory():
-    """Return an empty folder of memory://."""
-    root = RemotePath.parse('memory://test_remote')
-    if root.filesystem.exists(root.url):
-        root.filesystem.rm(root.url, recursive=True)
-    return root
+    return empty_memory_folder('test_remote')
 
 
 def test_urls_are_told_from_paths():
