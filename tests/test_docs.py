@@ -109,7 +109,7 @@ def test_documented_commands_are_valid(page):
         'python -m mmderain.cli models',
         'size=320,480\npython tools/benchmark.py configs/derain/sian_sample.py --sizes $size',
         'bash tools/dist_train.sh configs/derain/sian_rain100l.py 2 --out work_dirs/figures',
-        'mmderain derain rainy.jpg',
+        'mmderain derain --out derained',
         'mmderain rain images rainy --strength 3',
         'mmderain snow images',
         'torchrun --nproc-per-node 2 -m mmderain.cli derain in --shards 2',

@@ -15,7 +15,7 @@ IMAGE = smooth_image(24, 32)
 
 
 @MODELS.register_module()
-class Darker(torch.nn.Module):
+class HalveValues(torch.nn.Module):
     """Network without weights that halves all values."""
 
     spec = NetworkSpec(halo=0)
@@ -26,7 +26,9 @@ class Darker(torch.nn.Module):
 
 @pytest.fixture(scope='module')
 def inferencer():
-    return DerainInferencer(dict(model=dict(type='Derainer', network=dict(type='Darker')), default_scope='mmderain'))
+    return DerainInferencer(
+        dict(model=dict(type='Derainer', network=dict(type='HalveValues')), default_scope='mmderain')
+    )
 
 
 @pytest.fixture(scope='module')

@@ -20,7 +20,7 @@ from mmderain.registry import MODELS
 
 
 @MODELS.register_module()
-class Dim(torch.nn.Module):
+class PipelineDim(torch.nn.Module):
     """Network without weights: 0.75 * x + 0.0625, which is exact in every order of operations."""
 
     spec = NetworkSpec(halo=0)
@@ -29,7 +29,7 @@ class Dim(torch.nn.Module):
         return [x * 0.75 + 0.0625]
 
 
-CONFIG = dict(model=dict(type='Derainer', network=dict(type='Dim')), default_scope='mmderain')
+CONFIG = dict(model=dict(type='Derainer', network=dict(type='PipelineDim')), default_scope='mmderain')
 #: SHA-256 of the results of an earlier version, which read, derained and wrote one input after the other.
 SEQUENTIAL = {
     ('uint8', None): 'a17e8174ad0380bb',

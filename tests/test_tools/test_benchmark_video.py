@@ -9,5 +9,5 @@ def test_benchmark_video_compares_the_conversions(capsys):
     assert load_tool('benchmark_video').main(['--size', '48x64', '--frames', '3']) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith('around the network, 64x48, cpu, ')
-    pattern = r'  (before|now|now, with --flicker) +\d+\.\d\d ms a frame, +\d+\.\d times as fast'
-    assert [re.fullmatch(pattern, line)[1] for line in lines[1:]] == ['before', 'now', 'now, with --flicker']
+    pattern = r'  (before|now|now, with the flicker) +\d+\.\d\d ms a frame, +\d+\.\d times as fast'
+    assert [re.fullmatch(pattern, line)[1] for line in lines[1:]] == ['before', 'now', 'now, with the flicker']

@@ -43,7 +43,8 @@ def settings(tmp_path, monkeypatch):
         BENCHMARK_ARGS='--sizes 16x24 --repeats 1 --no-memory',
         TRAINING_ARGS='--sizes 16x24 --repeats 1',
         RECIPES=str(tmp_path / 'tiny.py'),
-        RECIPE_ARGS='',
+        # The other machine was to train fewer steps.
+        RECIPE_ARGS='--resume-with-config',
         RECIPE_WORK_DIR=str(tmp_path / 'work'),
         PYTHON=sys.executable,
         OMP_NUM_THREADS='1',
