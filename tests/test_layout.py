@@ -18,7 +18,6 @@ LONG_FILES = {
     'tools/dev/training_queue.py': 'one program: the queue and its seven commands',
     'tests/image_cases.py': 'one table: the kinds of image files, with their pixels',
     'tests/test_apis/test_inferencer.py': 'tests of one class',
-    'tests/test_apis/test_remote_inputs.py': 'tests of one feature, which share a server',
     'tests/test_io/test_readers.py': 'the table of all readers, with a function for each',
     'tests/test_cli.py': 'tests of the parts that all commands share',
     'tests/test_configs.py': 'tests of all configs, with the lists of their names',
