@@ -60,7 +60,8 @@ def _published(text: str, task: str | None) -> Iterator[str]:
     """Yield a line for each model of the index with published weights."""
     for entry in named_models().values():
         if entry.url is not None and text in entry.name and task in (None, entry.kind):
-            yield f'  {entry.name:16} {entry.kind:10} {entry.about}; license: {entry.license}'
+            hint = '' if entry.sha256 else '; the first use needs --trust-unhashed'
+            yield f'  {entry.name:16} {entry.kind:10} {entry.about}; license: {entry.license}{hint}'
 
 
 def _without_weights(text: str) -> Iterator[str]:
