@@ -22,7 +22,8 @@ class SafeCheckpointHook(CheckpointHook):
     hook writes a temporary file, verifies its checksums, and renames it. Then it writes the path of the checkpoint to
     the file ``last_checkpoint``, also through a temporary file. If there are now more checkpoints than
     ``max_keep_ckpts``, the hook deletes the oldest ones. With ``save_best``, it deletes the previous best checkpoint
-    after it has written the new best checkpoint.
+    after it has written the new best checkpoint. A best checkpoint contains only weights, so no training can continue
+    from it. It can be saved after any step.
 
     If the optimizer wrapper accumulates gradients over several steps (``accumulative_counts``), a checkpoint is saved
     only after a step that has updated the weights. Otherwise the accumulated gradients would be lost, because a

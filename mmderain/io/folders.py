@@ -165,7 +165,7 @@ def skipped_by_suffix(skipped: Mapping[str, int]) -> str:
 
 
 def _hint(suffix: str) -> str:
-    """Return what a user can do to have files with this suffix read, in brackets, or an empty text."""
+    """Return advice for reading files with this suffix, in brackets. Return an empty text if there is none."""
     if suffix in FORMATS['HEIF']:
         return ' (to read them: pip install pillow-heif)'
     if suffix in FORMATS['AVIF']:

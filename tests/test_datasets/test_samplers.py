@@ -10,6 +10,7 @@ from conftest import ROOT
 from mmderain.datasets import ImageFolderDataset, SeededIndex, SeededSampler
 from mmderain.datasets.base import seeded
 from mmderain.datasets.samplers import CHUNK
+from mmderain.errors import InputError
 
 
 class Items(list):
@@ -92,6 +93,21 @@ def test_items_are_repeated_if_there_are_fewer_than_ranks():
 def test_data_sets_that_accept_no_seeded_index_are_refused():
     with pytest.raises(ValueError, match='list does not accept a SeededIndex.*DefaultSampler'):
         SeededSampler([1, 2])
+
+
+@pytest.mark.parametrize(
+    'name, smallest, value', [('repeat', 1, 0), ('repeat', 1, 1.5), ('seed', 0, -1), ('seed', 0, '3')]
+)
+def test_wrong_numbers_are_refused(name, smallest, value):
+    with pytest.raises(InputError) as error:
+        SeededSampler(Items(3), **{name: value})
+    assert str(error.value) == f'SeededSampler: {name} must be a whole number from {smallest}, found {value!r}'
+
+
+@pytest.mark.parametrize('infinite', [True, False])
+def test_an_empty_data_set_is_refused(infinite):
+    with pytest.raises(InputError, match='^SeededSampler: the data set is empty; expected at least one item$'):
+        sampler(0, infinite=infinite)
 
 
 def test_infinite_sampler_resumes_at_its_position():

@@ -181,6 +181,32 @@ def test_the_option_continues_with_the_new_config(run, capsys):
     (folder / 'run/last_checkpoint').write_text('iter_6.pth')
 
 
+def test_a_resumed_training_without_a_seed_uses_the_seed_of_the_checkpoint(tmp_path, capsys):
+    (tmp_path / 'config.py').write_text(BY_STEPS + 'randomness = dict(seed=None)\n')
+    assert train(tmp_path) == 0
+    whole = read_checkpoint(tmp_path / 'run/iter_6.pth')
+    resumed = ['--resume', str(tmp_path / 'run/iter_3.pth')]
+    assert train(tmp_path, *resumed) == 0
+    found = read_checkpoint(tmp_path / 'run/iter_6.pth')
+    assert found['meta']['seed'] == whole['meta']['seed']
+    assert f'seed={whole["meta"]["seed"]}' in found['meta']['cfg'] and 'seed=None' in whole['meta']['cfg']
+    assert all(torch.equal(found['state_dict'][key], value) for key, value in whole['state_dict'].items())
+    # The checkpoint of the resumed training contains the seed. The config without a seed can still continue from it.
+    capsys.readouterr()
+    assert train(tmp_path, '--resume') == 0
+    assert 'the training is complete' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('run', ['steps'], indirect=True)
+def test_a_checkpoint_that_contains_only_weights_is_refused(run, capsys):
+    path = run[1] / 'best_PSNR_iter_3.pth'
+    checkpoint = read_checkpoint(run[1] / 'run/iter_3.pth')
+    torch.save({key: checkpoint[key] for key in ('meta', 'state_dict')}, path)
+    assert train(run[1], '--resume', str(path)) == 1
+    text = f'error: {path}: found no optimizer, param_schedulers; this checkpoint contains only weights, as the files'
+    assert capsys.readouterr().err.startswith(text)
+
+
 def test_resume_without_a_checkpoint_starts_a_new_training(tmp_path, capsys):
     (tmp_path / 'config.py').write_text(BY_STEPS)
     assert train(tmp_path, '--resume', **{'train_cfg.max_iters': 3}) == 0
