@@ -43,7 +43,7 @@ from mmderain.engine.resume_config import (
 )
 from mmderain.engine.safety import protect_training
 from mmderain.engine.stopping import StopHook, stop_on_signals
-from mmderain.engine.work_dir_lock import is_first_process, work_dir_lock
+from mmderain.engine.work_dir_lock import is_first_process, process_count, work_dir_lock
 from mmderain.errors import InputError
 from mmderain.io import read_checkpoint
 from mmderain.io.checkpoint import require_weights
@@ -169,7 +169,7 @@ def compare_configs(cfg: Config, checkpoint: dict, args: argparse.Namespace) -> 
     ignored = PRECISION if args.amp == 'auto' else set()
     if not has_seed(cfg):
         ignored = ignored | {'randomness.seed'}  # the run uses the seed of the checkpoint
-    differences = config_differences(cfg, checkpoint, ignored)
+    differences = config_differences(cfg, checkpoint, ignored, process_count(args.launcher))
     if not args.resume_with_config:
         require_same_config(differences, cfg.load_from)
         return None

@@ -3,7 +3,7 @@
 import zipfile
 from pathlib import Path
 
-from mmengine.dist import is_main_process
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
@@ -134,7 +134,7 @@ class SafeCheckpointHook(CheckpointHook):
             self.file_client_args,
             save_optimizer=self.save_optimizer,
             save_param_scheduler=self.save_param_scheduler,
-            meta=meta,
+            meta={**meta, 'world_size': get_world_size()},  # --resume compares it
             by_epoch=self.by_epoch,
             backend_args=self.backend_args,
             **self.args,

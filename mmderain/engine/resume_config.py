@@ -35,7 +35,9 @@ PATHS = {'data_root', 'backend_args'}
 PRECISION = {'optim_wrapper.type', 'optim_wrapper.loss_scale', 'optim_wrapper.dtype'}
 
 
-def config_differences(cfg: Config, checkpoint: dict, ignored: Set[str] = frozenset()) -> dict[str, str]:
+def config_differences(
+    cfg: Config, checkpoint: dict, ignored: Set[str] = frozenset(), processes: int | None = None
+) -> dict[str, str]:
     """Return the settings in which a config differs from the config in a checkpoint.
 
     Only settings that affect the weights of the training are compared, see :data:`COMPARED`, :data:`IGNORED` and
@@ -46,6 +48,7 @@ def config_differences(cfg: Config, checkpoint: dict, ignored: Set[str] = frozen
         checkpoint: checkpoint of mmengine's Runner. The config is the text ``checkpoint['meta']['cfg']``, which is
             parsed, but never run.
         ignored: dotted keys of further settings that may differ.
+        processes: number of processes of the resumed training. None does not compare it.
 
     Returns:
         Maps the dotted key of each setting, in sorted order, to the old and the new value as text. Empty if the
@@ -63,6 +66,9 @@ def config_differences(cfg: Config, checkpoint: dict, ignored: Set[str] = frozen
     # The config is converted to text and back, so that both configs contain the same types.
     compared = Config({key: cfg[key] for key in COMPARED if key in cfg})
     new = dict(_settings(parse_config_text(compared.pretty_text)))
+    before = checkpoint['meta'].get('world_size')
+    if processes is not None and before is not None:  # older checkpoints do not contain it
+        old['number of processes'], new['number of processes'] = (before, str(before)), (processes, str(processes))
     absent = (None, 'not set')  # no setting has the value None, because such settings are left out
     differences = {}
     for key in sorted((old.keys() | new.keys()) - ignored):

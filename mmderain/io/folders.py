@@ -130,17 +130,18 @@ def _is_folder(entry: os.DirEntry) -> bool:
         return False
 
 
-def list_images(folder: Path, also: tuple[str, ...] = ()) -> list[Path]:
+def list_images(folder: Path, also: tuple[str, ...] = (), skipped: Counter[str] | None = None) -> list[Path]:
     """Return the image files in a folder and its sub-folders, as :func:`iter_images` finds them.
 
     Args:
         folder: folder to search.
         also: further file suffixes to include, in lower case, for example ``('.mp4',)``.
+        skipped: as in :func:`iter_images`.
 
     Returns:
         Paths relative to the folder, sorted.
     """
-    return list(iter_images(folder, (*readable_suffixes(), *also)))
+    return list(iter_images(folder, (*readable_suffixes(), *also), skipped))
 
 
 def skipped_by_suffix(skipped: Mapping[str, int]) -> str:
@@ -162,6 +163,11 @@ def skipped_by_suffix(skipped: Mapping[str, int]) -> str:
     if len(counts) > 1:
         names = [f'{number} {name}' for name, (_, number) in zip(names, counts, strict=True)]
     return f'skipped {total} {"file" if total == 1 else "files"}: {", ".join(names)}'
+
+
+def with_skipped(text: str, skipped: Mapping[str, int]) -> str:
+    """Append the description of the passed-over files to a text, for example ``'no images; skipped 1 file: .cr2'``."""
+    return '; '.join(filter(None, [text, skipped_by_suffix(skipped)]))
 
 
 def _hint(suffix: str) -> str:

@@ -149,5 +149,8 @@ def test_the_pipeline_of_a_seeded_index_is_reproducible():
 
 
 def test_an_empty_folder_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match='contains no images'):
+    with pytest.raises(FileNotFoundError, match='contains no images [(]looked for in'):
+        ImageFolderDataset(str(tmp_path))
+    (tmp_path / 'a.txt').touch()
+    with pytest.raises(FileNotFoundError, match='contains no images; skipped 1 file: .txt [(]looked for in'):
         ImageFolderDataset(str(tmp_path))

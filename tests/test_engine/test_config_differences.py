@@ -105,6 +105,14 @@ def test_equal_numbers_of_other_types_are_equal_and_switches_are_not():
     }
 
 
+def test_the_number_of_processes_is_compared_if_the_checkpoint_contains_it(steps):
+    cfg, checkpoint = steps
+    with_processes = dict(meta=checkpoint['meta'] | dict(world_size=8))
+    assert config_differences(cfg, with_processes, processes=4) == {'number of processes': '8 -> 4'}
+    assert config_differences(cfg, with_processes, processes=8) == config_differences(cfg, with_processes) == {}
+    assert config_differences(cfg, checkpoint, processes=4) == {}
+
+
 def test_of_the_list_of_images_only_the_name_is_compared():
     old = "train_dataloader = dict(dataset=dict(data_root='/a', ann_file='/a/train.txt', data_prefix=dict(img='x')))"
 

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 
 from mmderain.engine.resume_config import FollowConfigHook
 from mmderain.engine.safety import protect_training
+from mmderain.engine.work_dir_lock import process_count
 from mmderain.errors import InputError
 from mmderain.io import read_checkpoint
 
@@ -195,6 +196,25 @@ def test_a_resumed_training_without_a_seed_uses_the_seed_of_the_checkpoint(tmp_p
     capsys.readouterr()
     assert train(tmp_path, '--resume') == 0
     assert 'the training is complete' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('run', ['steps'], indirect=True)
+def test_another_number_of_processes_is_reported(run, capsys):
+    path = run[1] / 'iter_3.pth'
+    checkpoint = read_checkpoint(run[1] / 'run/iter_3.pth')
+    assert checkpoint['meta']['world_size'] == 1
+    checkpoint['meta']['world_size'] = 2
+    torch.save(checkpoint, path)
+    assert train(run[1], '--resume', str(path)) == 1
+    assert '(old value -> new value):\n  number of processes: 2 -> 1\n' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'launcher, variable', [('pytorch', 'WORLD_SIZE'), ('slurm', 'SLURM_NTASKS'), ('mpi', 'OMPI_COMM_WORLD_SIZE')]
+)
+def test_the_launchers_tell_the_number_of_processes(launcher, variable, monkeypatch):
+    monkeypatch.setenv(variable, '6')
+    assert process_count(launcher) == 6 and process_count('none') == 1
 
 
 @pytest.mark.parametrize('run', ['steps'], indirect=True)
