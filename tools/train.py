@@ -26,7 +26,14 @@ from mmderain.compat import end_distributed
 from mmderain.datasets.check import check_data
 from mmderain.engine.config import decide_amp, prepare_config, require_data, use_amp
 from mmderain.engine.cpu_memory import keep_cpu_memory
-from mmderain.engine.resume import completed, latest_checkpoint, require_same_model, require_training_state
+from mmderain.engine.resume import (
+    completed,
+    has_seed,
+    latest_checkpoint,
+    require_same_model,
+    require_training_state,
+    use_seed,
+)
 from mmderain.engine.resume_config import (
     PRECISION,
     FollowConfigHook,
@@ -36,7 +43,7 @@ from mmderain.engine.resume_config import (
 )
 from mmderain.engine.safety import protect_training
 from mmderain.engine.stopping import StopHook, stop_on_signals
-from mmderain.engine.work_dir_lock import is_first_process, work_dir_lock
+from mmderain.engine.work_dir_lock import is_first_process, process_count, work_dir_lock
 from mmderain.errors import InputError
 from mmderain.io import read_checkpoint
 from mmderain.io.checkpoint import require_weights
@@ -125,7 +132,9 @@ def main(args: argparse.Namespace) -> None:
         if cfg.get('load_from') is not None:
             checkpoint = read_checkpoint(cfg.load_from)
             require_weights(checkpoint, cfg.load_from)
-            state = require_training_state(checkpoint, cfg.load_from) if cfg.get('resume') else None
+            if cfg.get('resume'):
+                needs_schedule = bool(cfg.get('param_scheduler')) and not args.resume_with_config
+                state = require_training_state(checkpoint, cfg.load_from, needs_schedule)
         with config_errors(args.config):
             require_data(cfg, 'train_dataloader', 'val_dataloader')
             if args.check_data:
@@ -133,6 +142,8 @@ def main(args: argparse.Namespace) -> None:
             if decide_amp(cfg, args.amp, state):
                 use_amp(cfg)
             hook = None if state is None else compare_configs(cfg, state, args)
+            if state is not None and not has_seed(cfg):
+                use_seed(cfg, state)
             reason = None if state is None else completed(cfg, state)
             if reason is None:
                 train(cfg, state, hook)
@@ -155,7 +166,10 @@ def compare_configs(cfg: Config, checkpoint: dict, args: argparse.Namespace) -> 
     Raises:
         InputError: the configs differ, and ``--resume-with-config`` is not set.
     """
-    differences = config_differences(cfg, checkpoint, PRECISION if args.amp == 'auto' else frozenset())
+    ignored = PRECISION if args.amp == 'auto' else set()
+    if not has_seed(cfg):
+        ignored = ignored | {'randomness.seed'}  # the run uses the seed of the checkpoint
+    differences = config_differences(cfg, checkpoint, ignored, process_count(args.launcher))
     if not args.resume_with_config:
         require_same_config(differences, cfg.load_from)
         return None

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmderain.errors import InputError, UnreadableImageError
-from mmderain.io.folders import iter_images, skipped_by_suffix
+from mmderain.io.folders import iter_images, skipped_by_suffix, with_skipped
 
 from .samplers import SeededIndex
 
@@ -147,13 +147,13 @@ class DerainDataset(BaseDataset):
         skipped: Counter[str] = Counter()
         files = list(iter_images(folder, skipped=skipped)) if folder.is_dir() else []
         if not files:
-            raise FileNotFoundError(self._missing_message(folder))
+            raise FileNotFoundError(self._missing_message(folder, skipped))
         if text := skipped_by_suffix(skipped):
             log(f'{folder}: {text}')
         return files
 
-    def _missing_message(self, folder: Path) -> str:
-        state = 'contains no images' if folder.is_dir() else 'does not exist'
+    def _missing_message(self, folder: Path, skipped: Mapping[str, int] | None = None) -> str:
+        state = with_skipped('contains no images' if folder.is_dir() else 'does not exist', skipped or {})
         name = self.source.get('name', 'data set')
         lines = [f'{folder} {state} (looked for in {Path.cwd()}).']
         if 'published_at' in self.source:

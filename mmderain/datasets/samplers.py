@@ -11,7 +11,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
-from mmderain.errors import InputError
+from mmderain.errors import InputError, require_whole_number
 from mmderain.registry import DATA_SAMPLERS
 
 #: Number of indices that :class:`SeededSampler` converts to Python objects at a time.
@@ -57,7 +57,8 @@ class SeededSampler(Sampler):
         infinite: True starts the next epoch automatically, without end. Iteration-based training needs True.
 
     Raises:
-        InputError: the data set does not accept a :class:`SeededIndex`.
+        InputError: the data set does not accept a :class:`SeededIndex` or is empty, or ``seed`` or ``repeat`` is not a
+            whole number from 0 or 1.
     """
 
     def __init__(
@@ -74,6 +75,11 @@ class SeededSampler(Sampler):
                 'without a wrapper such as ConcatDataset or RepeatDataset. Instead of RepeatDataset, set `repeat` of '
                 'the sampler. For other data sets, use DefaultSampler.'
             )
+        if not len(dataset):
+            raise InputError('SeededSampler: the data set is empty; expected at least one item')
+        require_whole_number('SeededSampler: repeat', repeat, 1)
+        if seed is not None:
+            require_whole_number('SeededSampler: seed', seed, 0)
         self.rank, self.world_size = get_dist_info()
         self.length = len(dataset)
         self.shuffle = shuffle

@@ -3,7 +3,7 @@
 import zipfile
 from pathlib import Path
 
-from mmengine.dist import is_main_process
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
@@ -22,7 +22,8 @@ class SafeCheckpointHook(CheckpointHook):
     hook writes a temporary file, verifies its checksums, and renames it. Then it writes the path of the checkpoint to
     the file ``last_checkpoint``, also through a temporary file. If there are now more checkpoints than
     ``max_keep_ckpts``, the hook deletes the oldest ones. With ``save_best``, it deletes the previous best checkpoint
-    after it has written the new best checkpoint.
+    after it has written the new best checkpoint. A best checkpoint contains only weights, so no training can continue
+    from it. It can be saved after any step.
 
     If the optimizer wrapper accumulates gradients over several steps (``accumulative_counts``), a checkpoint is saved
     only after a step that has updated the weights. Otherwise the accumulated gradients would be lost, because a
@@ -133,7 +134,7 @@ class SafeCheckpointHook(CheckpointHook):
             self.file_client_args,
             save_optimizer=self.save_optimizer,
             save_param_scheduler=self.save_param_scheduler,
-            meta=meta,
+            meta={**meta, 'world_size': get_world_size()},  # --resume compares it
             by_epoch=self.by_epoch,
             backend_args=self.backend_args,
             **self.args,

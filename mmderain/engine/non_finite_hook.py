@@ -17,8 +17,8 @@ class StopIfNotFiniteHook(Hook):
     """Stop a training if a loss or a weight is not finite.
 
     The losses are checked after each step. The weights are checked before each checkpoint, at the end of each epoch and
-    after each validation.
-    mmengine alone would continue the training, and replace good checkpoints with useless ones.
+    after each validation. Without this hook, mmengine would continue the training, and replace good checkpoints with
+    useless ones. The statistics of normalization layers and the other buffers in a checkpoint count as weights.
 
     Args:
         max_skipped: largest number of successive steps with a loss that is not finite. Up to this number, the hook only
@@ -76,8 +76,8 @@ class StopIfNotFiniteHook(Hook):
     @staticmethod
     def check_weights(runner: Runner) -> None:
         """Raise an InputError if a weight of the model is not finite."""
-        for name, weight in runner.model.named_parameters():
-            if not weight.isfinite().all():
+        for name, weight in runner.model.state_dict().items():  # buffers that are not saved can contain infinity
+            if torch.is_tensor(weight) and not weight.isfinite().all():
                 raise InputError(f'step {runner.iter + 1}: the weight {name} is not finite. {_advice(runner)}')
 
 

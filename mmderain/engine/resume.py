@@ -17,27 +17,45 @@ from mmderain.models.weights import misfits, rename_old_keys
 CHECKPOINT_NAME = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
 
 
-def require_training_state(checkpoint: object, path: str | Path) -> dict:
+def require_training_state(checkpoint: object, path: str | Path, needs_schedule: bool = False) -> dict:
     """Return the content of a checkpoint, after checking that a training can continue from it.
 
     Args:
         checkpoint: content of the checkpoint file.
         path: path of the file for the error message.
+        needs_schedule: whether the training continues with the schedule of the checkpoint.
 
     Raises:
-        InputError: the file does not contain the number of steps of a training.
+        InputError: the file does not contain the number of steps, the optimizer, or the needed schedule of a training.
     """
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
-    if not isinstance(checkpoint, dict) or not isinstance(meta, dict) or not {'iter', 'epoch'} <= meta.keys():
+    if (
+        not isinstance(checkpoint, dict)
+        or not isinstance(meta, dict)
+        or not all(isinstance(meta.get(key), int) for key in ('iter', 'epoch'))
+    ):
         raise InputError(
-            f'{path}: found no entries meta.iter and meta.epoch; expected a checkpoint of a training. To start a new '
-            'training from weights, use --cfg-options load_from=FILE without --resume.'
+            f'{path}: found no whole numbers meta.iter and meta.epoch; expected a checkpoint of a training. To start a '
+            'new training from weights, use --cfg-options load_from=FILE without --resume.'
+        )
+    wanted = ('optimizer', 'param_schedulers') if needs_schedule else ('optimizer',)
+    missing = [key for key in wanted if key not in checkpoint]
+    if 'optimizer' in missing:
+        raise InputError(
+            f'{path}: found no {", ".join(missing)}; this checkpoint contains only weights, as the files best_*.pth '
+            'do. Resume from an iter_*.pth or epoch_*.pth file. To start a new training from these weights, use '
+            '--cfg-options load_from=FILE without --resume.'
+        )
+    if missing:
+        raise InputError(
+            f'{path}: found no param_schedulers, but the config has a param_scheduler. Resume from a checkpoint that '
+            'contains the schedule, or add --resume-with-config, which uses the schedule of the config.'
         )
     return checkpoint
 
 
 def completed(cfg: Config, checkpoint: dict) -> str | None:
-    """Return in words that a checkpoint has reached the end of a training, or None if steps are left.
+    """Return a text that says where the training ended, or None if steps are left.
 
     Args:
         cfg: config of the training.
@@ -49,6 +67,25 @@ def completed(cfg: Config, checkpoint: dict) -> str | None:
             name = 'epoch' if unit == 'epoch' else 'step'
             return f'was saved after {name} {checkpoint["meta"][unit]} of {last}'
     return None
+
+
+def has_seed(cfg: Config) -> bool:
+    """Return whether a config sets the seed of the training."""
+    return (cfg.get('randomness') or {}).get('seed') is not None
+
+
+def use_seed(cfg: Config, checkpoint: dict) -> None:
+    """Set the seed of a resumed training to the seed in the checkpoint.
+
+    If a config sets no seed, mmengine draws a random seed, and builds the sampler with it. It restores the seed of the
+    checkpoint only later. Then the order of the data would differ from that of a training without interruption.
+
+    Args:
+        cfg: config of the training, which this function changes.
+        checkpoint: content of the checkpoint.
+    """
+    if isinstance(seed := checkpoint['meta'].get('seed'), int):
+        cfg.randomness = {**(cfg.get('randomness') or {}), 'seed': seed}
 
 
 def require_same_model(model: nn.Module, checkpoint: dict, path: str | Path) -> None:

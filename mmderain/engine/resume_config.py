@@ -5,6 +5,7 @@ import logging
 import math
 import warnings
 from collections.abc import Iterator, Set
+from pathlib import PurePath
 from typing import Any
 
 from mmengine.config import Config
@@ -27,13 +28,16 @@ IGNORED = {
     *('source', 'unreadable', 'val_interval', 'val_begin', 'dynamic_intervals', 'fast_forward_on_resume'),
     *('init_cfg', 'pretrained', 'with_cp', 'compile', 'tile', 'precision', '_scope_'),
 }
-#: Keys of paths of the data. A data set may lie in another folder. Only a change of the type of the value is reported.
-PATHS = {'data_root', 'data_prefix', 'ann_file', 'backend_args'}
+#: Keys of the place of the data. A data set may lie in another folder. Only a change of the type of the value is
+#: reported. Of the path ``ann_file``, only the file name is compared.
+PATHS = {'data_root', 'backend_args'}
 #: Entries that ``--amp=auto`` decides again on each machine.
 PRECISION = {'optim_wrapper.type', 'optim_wrapper.loss_scale', 'optim_wrapper.dtype'}
 
 
-def config_differences(cfg: Config, checkpoint: dict, ignored: Set[str] = frozenset()) -> dict[str, str]:
+def config_differences(
+    cfg: Config, checkpoint: dict, ignored: Set[str] = frozenset(), processes: int | None = None
+) -> dict[str, str]:
     """Return the settings in which a config differs from the config in a checkpoint.
 
     Only settings that affect the weights of the training are compared, see :data:`COMPARED`, :data:`IGNORED` and
@@ -44,16 +48,16 @@ def config_differences(cfg: Config, checkpoint: dict, ignored: Set[str] = frozen
         checkpoint: checkpoint of mmengine's Runner. The config is the text ``checkpoint['meta']['cfg']``, which is
             parsed, but never run.
         ignored: dotted keys of further settings that may differ.
+        processes: number of processes of the resumed training. None does not compare it.
 
     Returns:
         Maps the dotted key of each setting, in sorted order, to the old and the new value as text. Empty if the
-        checkpoint contains no config, or a config that cannot be parsed. In the second case, the log contains a
-        warning.
+        checkpoint contains no config, or a config that cannot be parsed. In these cases, the log contains a warning.
     """
     text = checkpoint.get('meta', {}).get('cfg')
-    if not isinstance(text, str):
-        return {}
     try:
+        if not isinstance(text, str):
+            raise ValueError('it is missing')
         old = dict(_settings(parse_config_text(text)))
     except (SyntaxError, ValueError) as error:
         reason = f'The config in the checkpoint cannot be read ({error})'
@@ -62,11 +66,16 @@ def config_differences(cfg: Config, checkpoint: dict, ignored: Set[str] = frozen
     # The config is converted to text and back, so that both configs contain the same types.
     compared = Config({key: cfg[key] for key in COMPARED if key in cfg})
     new = dict(_settings(parse_config_text(compared.pretty_text)))
-    return {
-        key: f'{old.get(key, "not set")} -> {new.get(key, "not set")}'
-        for key in sorted(old.keys() | new.keys())
-        if key not in ignored and old.get(key) != new.get(key)
-    }
+    before = checkpoint['meta'].get('world_size')
+    if processes is not None and before is not None:  # older checkpoints do not contain it
+        old['number of processes'], new['number of processes'] = (before, str(before)), (processes, str(processes))
+    absent = (None, 'not set')  # no setting has the value None, because such settings are left out
+    differences = {}
+    for key in sorted((old.keys() | new.keys()) - ignored):
+        (old_value, old_text), (new_value, new_text) = old.get(key, absent), new.get(key, absent)
+        if not _is_same(old_value, new_value):
+            differences[key] = f'{old_text} -> {new_text}'
+    return differences
 
 
 def require_same_config(differences: dict[str, str], checkpoint: str) -> None:
@@ -123,31 +132,40 @@ def _value(node: ast.expr) -> Any:
         return {_value(key): _value(value) for key, value in zip(node.keys, node.values, strict=True) if key}
     if isinstance(node, ast.List | ast.Tuple):
         return [_value(part) for part in node.elts]
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Name):
-        return -math.inf
     if isinstance(node, ast.Name) and node.id == 'inf':
         return math.inf
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and _value(node.operand) == math.inf:
+        return -math.inf
     try:
         return ast.literal_eval(node)
     except ValueError:
         return ast.unparse(node)
 
 
-def _settings(entries: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the dotted key and the value, as text, of each setting in :data:`COMPARED`."""
+def _is_same(old: Any, new: Any) -> bool:
+    """Return whether two values of a setting are equal. 1 and 1.0 are equal, but 1 and True are not."""
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(_is_same, old, new))
+    return isinstance(old, bool) == isinstance(new, bool) and old == new
+
+
+def _settings(entries: dict[str, Any]) -> Iterator[tuple[str, tuple[Any, str]]]:
+    """Yield the dotted key of each setting in :data:`COMPARED`, its value to compare, and its value as text."""
     pending = [(key, key, entries[key]) for key in COMPARED if key in entries]
     while pending:
         path, key, value = pending.pop()
         if key in IGNORED or value is None:
             continue
         if key in PATHS:
-            yield path, f'a {type(value).__name__}'
+            yield path, (type(value), f'a {type(value).__name__}')
+        elif key == 'ann_file' and isinstance(value, str):
+            yield path, (PurePath(value).name, repr(value))
         elif isinstance(value, dict):
             pending += [(f'{path}.{name}', str(name), part) for name, part in value.items()]
         elif isinstance(value, list) and any(isinstance(part, dict) for part in value):
             pending += [(f'{path}.{number}', '', part) for number, part in enumerate(value)]
         else:
-            yield path, repr(value)
+            yield path, (value, repr(value))
 
 
 class FollowConfigHook(Hook):

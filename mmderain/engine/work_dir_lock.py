@@ -14,6 +14,9 @@ from mmderain.errors import InputError
 #: Maps a launcher to the environment variable in which the launcher stores the rank of a process.
 RANK_VARIABLES = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
 
+#: Maps a launcher to the environment variable in which the launcher stores the number of processes.
+SIZE_VARIABLES = {'pytorch': 'WORLD_SIZE', 'slurm': 'SLURM_NTASKS', 'mpi': 'OMPI_COMM_WORLD_SIZE'}
+
 
 def is_first_process(launcher: str) -> bool:
     """Return whether this process has rank 0. The process group need not be initialized.
@@ -22,6 +25,15 @@ def is_first_process(launcher: str) -> bool:
         launcher: launcher of the processes, see :func:`~mmderain.engine.config.prepare_config`.
     """
     return launcher == 'none' or os.environ.get(RANK_VARIABLES[launcher], '0') == '0'
+
+
+def process_count(launcher: str) -> int:
+    """Return the number of processes of a training. The process group need not be initialized.
+
+    Args:
+        launcher: as in :func:`is_first_process`.
+    """
+    return 1 if launcher == 'none' else int(os.environ.get(SIZE_VARIABLES[launcher], '1'))
 
 
 @contextmanager

@@ -13,6 +13,22 @@ from mmderain.errors import InputError
 _GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 
 
+def array_problem(array: object) -> str | None:
+    """Return the reason why an object is not an image, or None.
+
+    An image is a plain NumPy array, uint8 or uint16; (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA.
+    """
+    if not isinstance(array, np.ndarray):
+        return f'found {array!r:.40} of type {type(array).__name__}; expected a NumPy array'
+    if isinstance(array, np.matrix | np.ma.MaskedArray):
+        return f'found a {type(array).__name__}; expected a plain array. Convert it with numpy.asarray().'
+    channels = 1 if array.ndim == 2 else array.shape[-1] if array.ndim == 3 else 0
+    if array.dtype not in (np.uint8, np.uint16) or channels not in (1, 3, 4):
+        expected = 'uint8 or uint16, (H, W), (H, W, 3) BGR or (H, W, 4) BGRA'
+        return f'found {array.dtype} of shape {array.shape}; expected {expected}'
+    return f'shape {array.shape} has no pixels' if 0 in array.shape else None
+
+
 @dataclass
 class DecodedImage:
     """Pixels of an image, separated into color and alpha.
@@ -38,20 +54,11 @@ class DecodedImage:
             name: name of the array in error messages.
 
         Raises:
-            InputError: the array has another dtype or shape, is empty, or is a NumPy matrix or masked array.
+            InputError: the array is not a plain NumPy array, has another dtype or shape, or is empty.
         """
-        if isinstance(array, np.matrix | np.ma.MaskedArray):
-            raise InputError(
-                f'{name}: found a {type(array).__name__}; expected a plain array. Convert it with numpy.asarray().'
-            )
+        if problem := array_problem(array):
+            raise InputError(f'{name}: {problem}')
         channels = 1 if array.ndim == 2 else array.shape[-1]
-        if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3) or channels not in (1, 3, 4):
-            raise InputError(
-                f'{name}: found {array.dtype} of shape {array.shape}; expected uint8 or uint16, (H, W), (H, W, 3) BGR '
-                'or (H, W, 4) BGRA'
-            )
-        if 0 in array.shape:
-            raise InputError(f'{name}: shape {array.shape} has no pixels')
         if channels == 1:
             # cv2.merge is ten times faster than np.repeat.
             return cls(cv2.merge([np.ascontiguousarray(array.reshape(array.shape[:2]))] * 3), is_gray=True)

@@ -139,9 +139,15 @@ def image_from_pillow(image: Image.Image, name: str = 'the image') -> DecodedIma
         name: name of the image in error messages.
 
     Raises:
-        InputError: the image has another mode, is empty, or has values outside 0 to 65535.
+        InputError: the image has another mode, is empty, has values outside 0 to 65535, or its file is damaged.
+        MemoryError: the memory is too small for the image.
     """
-    image.load()  # rotates a TIFF image, and removes its orientation
+    try:
+        image.load()  # rotates a TIFF image, and removes its orientation
+    except MemoryError:
+        raise
+    except Exception as error:  # a decoder can raise any exception for a damaged file
+        raise unreadable(name, error) from error
     if pillow_orientation(image) != 1:
         image = ImageOps.exif_transpose(image)
     key = image.info.get('transparency')

@@ -8,7 +8,7 @@ from PIL import Image
 
 from mmderain.errors import InputError
 
-from .decoded_image import to_8_bits
+from .decoded_image import array_problem, to_8_bits
 from .image_formats import IMAGE_SUFFIXES
 
 JPEG_QUALITY = 95
@@ -38,14 +38,9 @@ def encode_image(array: np.ndarray, suffix: str) -> bytes:
     suffix = suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
         raise InputError(f'cannot write images as {suffix!r}; expected one of {", ".join(sorted(IMAGE_SUFFIXES))}')
+    if problem := array_problem(array):
+        raise InputError(f'cannot write the array: {problem}')
     channels = 1 if array.ndim == 2 else array.shape[-1]
-    if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3) or channels not in (1, 3, 4):
-        raise InputError(
-            f'cannot write {array.dtype} of shape {array.shape}; expected uint8 or uint16, (H, W), (H, W, 3) BGR or '
-            '(H, W, 4) BGRA'
-        )
-    if 0 in array.shape:
-        raise InputError(f'cannot write an image of shape {array.shape}; it has no pixels')
     if array.dtype == np.uint16 and suffix not in ('.png', '.tif', '.tiff'):
         array = to_8_bits(array)
     if suffix == '.webp' and max(array.shape[:2]) > _WEBP_MAX_SIDE:

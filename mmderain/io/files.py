@@ -170,8 +170,8 @@ def read_lines(path: str | Path) -> list[str]:
 def write_csv(path: str | Path, head: Sequence[str], rows: Iterable[Sequence]) -> None:
     r"""Write a table in UTF-8.
 
-    File names of Linux can contain bytes that are no text. Such a byte is written as an escape sequence, for example
-    ``\udcff`` for the byte 255.
+    File names of Linux can contain bytes that are not valid UTF-8. Such a byte is written as an escape sequence, for
+    example ``\udcff`` for the byte 255.
 
     Args:
         path: the file to write.

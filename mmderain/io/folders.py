@@ -130,17 +130,18 @@ def _is_folder(entry: os.DirEntry) -> bool:
         return False
 
 
-def list_images(folder: Path, also: tuple[str, ...] = ()) -> list[Path]:
+def list_images(folder: Path, also: tuple[str, ...] = (), skipped: Counter[str] | None = None) -> list[Path]:
     """Return the image files in a folder and its sub-folders, as :func:`iter_images` finds them.
 
     Args:
         folder: folder to search.
         also: further file suffixes to include, in lower case, for example ``('.mp4',)``.
+        skipped: as in :func:`iter_images`.
 
     Returns:
         Paths relative to the folder, sorted.
     """
-    return list(iter_images(folder, (*readable_suffixes(), *also)))
+    return list(iter_images(folder, (*readable_suffixes(), *also), skipped))
 
 
 def skipped_by_suffix(skipped: Mapping[str, int]) -> str:
@@ -164,8 +165,13 @@ def skipped_by_suffix(skipped: Mapping[str, int]) -> str:
     return f'skipped {total} {"file" if total == 1 else "files"}: {", ".join(names)}'
 
 
+def with_skipped(text: str, skipped: Mapping[str, int]) -> str:
+    """Append the description of the passed-over files to a text, for example ``'no images; skipped 1 file: .cr2'``."""
+    return '; '.join(filter(None, [text, skipped_by_suffix(skipped)]))
+
+
 def _hint(suffix: str) -> str:
-    """Return what a user can do to have files with this suffix read, in brackets, or an empty text."""
+    """Return advice for reading files with this suffix, in brackets. Return an empty text if there is none."""
     if suffix in FORMATS['HEIF']:
         return ' (to read them: pip install pillow-heif)'
     if suffix in FORMATS['AVIF']:

@@ -58,12 +58,12 @@ def image_format(file: BinaryIO) -> str:
     Image.init()
     file.seek(0)
     prefix = file.read(16)
-    if len(prefix) < 16:
+    if len(prefix) < 8:  # the smallest PPM files have 8 bytes
         raise ValueError('it is empty or too short')
     if prefix[4:8] == b'ftyp':
         # HEIC and AVIF images, and MP4 videos. Some HEIC and AVIF images start with the same name, mif1. Only the list
         # of names after it tells them apart.
-        names = prefix[8:] + file.read(min(int.from_bytes(prefix[:4], 'big'), 256) - 16)
+        names = prefix[8:] + file.read(max(0, min(int.from_bytes(prefix[:4], 'big'), 256) - 16))
         brands = {names[at : at + 4] for at in range(0, len(names), 4)}
         if not brands & {b'avif', b'avis'} and brands & {b'heic', b'heix', b'hevc', b'heim', b'heis'}:
             if not heic_is_readable():

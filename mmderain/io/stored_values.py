@@ -24,10 +24,7 @@ def largest_value(file: BinaryIO, kind: str, image: Image) -> int:
     if kind == 'PPM':
         return _ppm(image)
     find = {'PNG': _png, 'JPEG2000': _jpeg2000, 'AVIF': _avif}.get(kind)
-    if find is None:
-        return 255
-    file.seek(0)
-    return find(file.read(2**16))
+    return 255 if find is None else find(file)
 
 
 def _ppm(image: Image) -> int:
@@ -41,21 +38,55 @@ def _ppm(image: Image) -> int:
     return arguments[-1]
 
 
-def _png(start: bytes) -> int:
-    return 2 ** start[24] - 1  # the ninth byte of the first chunk is the number of bits
+def _png(file: BinaryIO) -> int:
+    file.seek(24)
+    return 2 ** file.read(1)[0] - 1  # the ninth byte of the first chunk is the number of bits
 
 
-def _jpeg2000(start: bytes) -> int:
-    at = start.index(b'\xff\x4f\xff\x51')  # start of the code stream, and the marker of the sizes
-    channels = int.from_bytes(start[at + 40 : at + 42], 'big')
-    bits = {start[at + 42 + 3 * channel] + 1 for channel in range(channels)}
+def _box(file: BinaryIO, kind: bytes) -> bytes:
+    """Return the content of the first box of a kind, at most 1 MiB. JPEG 2000 and AVIF files consist of boxes.
+
+    Raises:
+        ValueError: the file has no such box.
+    """
+    at = 0
+    while True:
+        file.seek(at)
+        head = file.read(16)
+        if len(head) < 8:
+            raise ValueError(f'its header has no box {kind.decode()}')
+        length, start = int.from_bytes(head[:4], 'big'), 8
+        if length == 1:  # the length is stored in 8 more bytes
+            length, start = int.from_bytes(head[8:], 'big'), 16
+        if head[4:8] == kind:
+            file.seek(at + start)
+            return file.read(2**20 if length == 0 else max(0, min(length - start, 2**20)))
+        if length < start:  # damaged, or the last box, whose length is stored as 0
+            raise ValueError(f'its header has no box {kind.decode()}')
+        at += length
+
+
+def _jpeg2000(file: BinaryIO) -> int:
+    file.seek(0)
+    marker = b'\xff\x4f\xff\x51'  # start of the code stream, and the marker of the sizes
+    start = file.read(2**18)
+    if not start.startswith(marker):
+        start = _box(file, b'jp2c')
+    if not start.startswith(marker):
+        raise ValueError('its header has no code stream')
+    channels = int.from_bytes(start[40:42], 'big')
+    bits = {start[42 + 3 * channel] + 1 for channel in range(channels)}
     if len(bits) != 1 or not 8 <= min(bits) <= 16:  # above 128: signed values
         raise ValueError(f'its channels have {sorted(bits)} bits; expected 8 to 16 bits, the same for all channels')
     return 2 ** bits.pop() - 1
 
 
-def _avif(start: bytes) -> int:
-    flags = start[start.index(b'av1C') + 6]  # the third byte of the box with the settings of the decoder
+def _avif(file: BinaryIO) -> int:
+    meta = _box(file, b'meta')
+    at = meta.find(b'av1C')  # the box with the settings of the decoder
+    if at < 0:
+        raise ValueError('its header has no box av1C')
+    flags = meta[at + 6]
     return {0x00: 255, 0x40: 1023, 0x60: 4095}[flags & 0x60]
 
 

@@ -6,12 +6,18 @@ an error. Therefore :func:`tiff_problem` refuses the kinds that neither of them 
 
 import re
 import struct
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import BinaryIO
 
 #: Numbers of the tags that this module reads.
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION = 254, 256, 257, 258, 262, 274
 _SAMPLES, _PLANAR, _EXTRA, _SAMPLE_FORMAT, _XMP = 277, 284, 338, 339, 700
+#: Tags of the first page that are read.
+_FIRST_PAGE = {
+    *(_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION),
+    *(_SAMPLES, _PLANAR, _EXTRA, _SAMPLE_FORMAT, _XMP),
+}
 #: Maps the type of a value to its letter in :mod:`struct`: byte, text, short, long, undefined, 64-bit integer.
 _TYPES = {1: 'B', 2: 'B', 3: 'H', 4: 'I', 7: 'B', 16: 'Q'}
 #: Values of the photometric interpretation.
@@ -67,16 +73,20 @@ def read_tiff_tags(file: BinaryIO) -> TiffTags:
     order = '<' if start[:2] == b'II' else '>'
     is_big = start[2:4] in (b'+\0', b'\0+')  # BigTIFF
     offset = struct.unpack_from(f'{order}Q' if is_big else f'{order}I', start, 8 if is_big else 4)[0]
-    pages: list[tuple[dict, dict]] = []
-    seen: set[int] = set()
-    while offset and offset not in seen and len(seen) < 10_000:
-        seen.add(offset)
-        values, fields, offset = _read_directory(file, offset, order, is_big)
-        pages.append((values, fields))
-    values, fields = pages[0]
-    thumbnails = sum(_first(page, _SUBFILE, 0) & 1 for page, _ in pages[1:])
+    # Only the first page is decoded. Of the other pages, only the tag that marks thumbnails is read.
+    values, fields, following = _read_directory(file, offset, order, is_big, _FIRST_PAGE)
+    seen, pages = {offset}, 1
+    while following and following not in seen and len(seen) < 10_000:
+        seen.add(following)
+        page, _, following = _read_directory(file, following, order, is_big, {_SUBFILE})
+        pages += not _first(page, _SUBFILE, 0) & 1
     samples = _first(values, _SAMPLES, 1)
-    bits = values.get(_BITS, (1,))
+    # These two checks also limit the memory that the numbers of a damaged file can take.
+    if not 1 <= samples <= 65535:
+        raise ValueError(f'it says that it has {samples} channels')
+    bits = values.get(_BITS) or (1,)
+    if max(bits) > 64:
+        raise ValueError(f'it says that it has {max(bits)} bits in a channel')
     return TiffTags(
         width=values[_WIDTH][0],
         height=values[_HEIGHT][0],
@@ -86,13 +96,13 @@ def read_tiff_tags(file: BinaryIO) -> TiffTags:
         extra=_first(values, _EXTRA, None),
         sample_formats=values.get(_SAMPLE_FORMAT, (1,)),
         orientation=_orientation(values),
-        pages=len(pages) - thumbnails,
+        pages=pages,
         fields=fields,
     )
 
 
-def _read_directory(file: BinaryIO, offset: int, order: str, is_big: bool) -> tuple[dict, dict, int]:
-    """Read a directory of tags.
+def _read_directory(file: BinaryIO, offset: int, order: str, is_big: bool, wanted: Set[int]) -> tuple[dict, dict, int]:
+    """Read the ``wanted`` tags of a directory.
 
     Returns:
         The values of the tags, the offsets and formats of these values, and the offset of the next directory. The last
@@ -109,9 +119,7 @@ def _read_directory(file: BinaryIO, offset: int, order: str, is_big: bool) -> tu
     values, fields = {}, {}
     for index in range(number):
         tag, kind, count = struct.unpack_from(order + entry_format, entries, index * size)
-        if tag not in (_SUBFILE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, *range(_SAMPLES, _XMP + 1)):
-            continue
-        if kind not in _TYPES or count > 1_000_000:
+        if tag not in wanted or kind not in _TYPES or count > 1_000_000:
             continue
         value_format = f'{order}{count}{_TYPES[kind]}'
         field = index * size + size - room
@@ -144,10 +152,10 @@ def tiff_problem(tags: TiffTags) -> str | None:
     if set(tags.sample_formats) - {1, 4}:  # 4: undefined, which means unsigned
         kind = 'floating-point' if 3 in tags.sample_formats else 'signed'
         return f'has {kind} values; expected unsigned values'
-    if len(set(tags.bits)) > 1 or bits not in (1, 2, 4, 8, 16):
-        return f'has {"+".join(map(str, tags.bits))} bits for each pixel; expected channels of 8 or 16 bits'
     if not 0 <= tags.extra_channels <= 1:
         return f'has {len(tags.bits)} channels; expected gray or RGB, with or without alpha'
+    if len(set(tags.bits)) > 1 or bits not in (1, 2, 4, 8, 16):
+        return f'has {"+".join(map(str, tags.bits))} bits for each pixel; expected channels of 8 or 16 bits'
     if bits == 16 and tags.is_planar:
         return 'is a planar TIFF with 16 bits; expected the channels of each pixel side by side'
     if bits == 16 and tags.photometric in (PALETTE, YCBCR):

@@ -41,9 +41,11 @@ def require_finite_results(finite: Sequence[Tensor], network: nn.Module, batch: 
     result = f'the result of {type(network).__name__} contains NaN or infinite values'
     weights = (name for name, value in network.state_dict().items() if not value.isfinite().all())
     if (weight := next(weights, None)) is not None:
-        reason = f'{result}, because its weight {weight} does. Use another checkpoint.'
+        reason = (
+            f'{result}. The reason: the weight {weight} of the network contains such values. Use another checkpoint.'
+        )
     elif not finite_images(batch[images]).all():
-        reason = f'{result}, because the rainy image does. Check the step that makes this image.'
+        reason = f'{result}. The reason: the rainy image contains such values. Check the step that makes this image.'
     else:
         reason = (
             f"{result}. Use precision='fp32' (option --precision fp32). If the error remains, use another checkpoint: "

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import numpy as np
 from mmderain import __version__
 from mmderain.errors import InputError
 from mmderain.io.files import atomic_write, link_or_copy, read_text
+from mmderain.io.folders import with_skipped
 from mmderain.io.image import list_images, read_image, write_image
 
 from .synthesis import REFERENCE_HEIGHT, draw_rain, parse_rain, rain_seed
@@ -27,7 +29,7 @@ class RainedFolder:
         images: number of images in the source folder.
         drawn: number of images over which this call has drawn rain.
         existing: number of images that an earlier call with the same settings has finished.
-        errors: one exception for each image that cannot be read.
+        errors: one exception for each image that cannot be read, or whose result would have the path of another result.
     """
 
     images: int
@@ -71,9 +73,8 @@ def rain_over_folder(
             It returns an iterable of the same results.
 
     Raises:
-        InputError: ``src`` is not a folder with images; two images of ``src`` would be written to the same path; the
-            rain is unknown; ``dst`` is inside ``src``, contains other files, or was written with other settings.
-            Nothing is written in these cases.
+        InputError: ``src`` is not a folder with images; the rain is unknown; ``dst`` is inside ``src``, contains other
+            files, or was written with other settings. Nothing is written in these cases.
     """
     src, dst = Path(src), Path(dst)
     if not src.is_dir():
@@ -81,11 +82,12 @@ def rain_over_folder(
         raise InputError(f'{src}: {found}; expected a folder of images')
     if dst.resolve().is_relative_to(src.resolve()):
         raise InputError(f'{dst} is inside {src}; name a folder that is not inside {src}')
-    settings, names = _settings(src, rain, seed), _target_names(src)
+    settings = _settings(src, rain, seed)
     lines = _finished_lines(dst, settings)
     done = {line['name'] for line in lines}
+    names, errors = _target_names(src, done)
     to_do = [(path, target) for path, target in names.items() if path.as_posix() not in done]
-    result = RainedFolder(images=len(names), existing=len(done))
+    result = RainedFolder(images=len(names) + len(errors), existing=len(done), errors=errors)
     with atomic_write(dst / MANIFEST) as part:
         part.write_text(''.join(f'{json.dumps(line)}\n' for line in [settings, *lines]), encoding='utf-8')
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool, open(dst / MANIFEST, 'a', encoding='utf-8') as manifest:
@@ -100,22 +102,32 @@ def rain_over_folder(
     return result
 
 
-def _target_names(src: Path) -> dict[Path, Path]:
-    """Return a dict that maps the path of each source image to the path of its PNG files.
+def _target_names(src: Path, done: set[str]) -> tuple[dict[Path, Path], list[Exception]]:
+    """Choose the names of the PNG files.
 
-    The keys are relative to ``src``. The values are relative to ``rain/`` and ``layer/``.
+    Args:
+        src: folder of the source images.
+        done: names of the images that an earlier call has finished. They keep their PNG files.
+
+    Returns:
+        A dict that maps the path of each source image to the path of its PNG files, and the errors. The keys are
+        relative to ``src``. The values are relative to ``rain/`` and ``layer/``. If several images would be written to
+        the same path, the dict contains the first of them, and there is an error for each other one.
 
     Raises:
-        InputError: there is no image, or two images would be written to the same path.
+        InputError: there is no image.
     """
     paths: dict[Path, Path] = {}
-    for path in list_images(src):
+    errors: list[Exception] = []
+    skipped: Counter[str] = Counter()
+    for path in sorted(list_images(src, skipped=skipped), key=lambda path: path.as_posix() not in done):
         other = paths.setdefault(path.with_suffix('.png'), path)
         if other != path:
-            raise InputError(f'{src}: {other} and {path} would both be written as {path.stem}.png; rename one of them')
+            result = path.with_suffix('.png').as_posix()
+            errors.append(InputError(f'{src / path}: would be written as {result}, as {src / other} is; rename one'))
     if not paths:
-        raise InputError(f'{src}: found no images in this folder')
-    return {path: target for target, path in paths.items()}
+        raise InputError(with_skipped(f'{src}: found no images in this folder', skipped))
+    return {path: target for target, path in paths.items()}, errors
 
 
 def _settings(src: Path, rain: str, seed: int) -> dict:

@@ -43,6 +43,7 @@ def test_options_only_and_without_select_photographs(photographs, tmp_path, caps
 
 def test_wrong_calls_give_errors_and_write_nothing(photographs, tmp_path, capsys):
     (tmp_path / 'empty').mkdir()
+    (tmp_path / 'empty/a.txt').touch()
     mmcv.imwrite(smooth_image(20, 20), str(tmp_path / 'other/large_00.png'))
     mmcv.imwrite(smooth_image(20, 20), str(tmp_path / 'cut/half.png'))
     content = (tmp_path / 'cut/half.png').read_bytes()
@@ -55,7 +56,7 @@ def test_wrong_calls_give_errors_and_write_nothing(photographs, tmp_path, capsys
         ([photographs, photographs / 'small.png', dst], 'both would be written as small.png'),
         ([photographs, tmp_path / 'other', dst, '--side', '80'], 'both would be written as large_00.png; rename one'),
         ([photographs, tmp_path / 'cut', dst], 'half.png: cannot be read as an image'),
-        ([tmp_path / 'empty', dst], 'empty: no image in this folder'),
+        ([tmp_path / 'empty', dst], 'empty: no image in this folder; skipped 1 file: .txt'),
         ([tmp_path / 'none.png', dst], 'none.png: no such image'),
         ([photographs / 'small.png', dst, '--without', 'small'], '--without small: leaves no image'),
         ([photographs, dst, '--side', '0'], '--side must be at least 1 px, found 0'),

@@ -21,11 +21,15 @@ def test_readable_images_are_linked(tmp_path, capsys):
 def test_wrong_calls_give_errors_and_write_nothing(tmp_path, capsys):
     one, other = make(tmp_path / 'a/rain', ['1.png']), make(tmp_path / 'b/rain', ['1.png'])
     (tmp_path / 'empty').mkdir()
+    (tmp_path / 'empty/a.cr2').touch()
     dst = tmp_path / 'dst'
     for folders, message in (
         ([tmp_path / 'none'], 'none: no such folder; give folders with real rainy images'),
         ([one, other], f'both would be written as {dst / "rain"}; rename one'),
-        ([tmp_path / 'empty'], 'empty: no readable image'),
+        (
+            [tmp_path / 'empty'],
+            'empty: no readable image; skipped 1 file: .cr2 (convert raw files to TIFF or JPEG first)',
+        ),
     ):
         assert tool.main(['real_rain', *map(str, folders), str(dst)]) == 1
         assert message in capsys.readouterr().err and not dst.exists()

@@ -10,6 +10,7 @@ from conftest import ROOT
 from mmderain.datasets import ImageFolderDataset, SeededIndex, SeededSampler
 from mmderain.datasets.base import seeded
 from mmderain.datasets.samplers import CHUNK
+from mmderain.errors import InputError
 
 
 class Items(list):
@@ -94,6 +95,21 @@ def test_data_sets_that_accept_no_seeded_index_are_refused():
         SeededSampler([1, 2])
 
 
+@pytest.mark.parametrize(
+    'name, smallest, value', [('repeat', 1, 0), ('repeat', 1, 1.5), ('seed', 0, -1), ('seed', 0, '3')]
+)
+def test_wrong_numbers_are_refused(name, smallest, value):
+    with pytest.raises(InputError) as error:
+        SeededSampler(Items(3), **{name: value})
+    assert str(error.value) == f'SeededSampler: {name} must be a whole number from {smallest}, found {value!r}'
+
+
+@pytest.mark.parametrize('infinite', [True, False])
+def test_an_empty_data_set_is_refused(infinite):
+    with pytest.raises(InputError, match='^SeededSampler: the data set is empty; expected at least one item$'):
+        sampler(0, infinite=infinite)
+
+
 def test_infinite_sampler_resumes_at_its_position():
     whole = list(islice(iter(sampler(infinite=True)), 35))
     assert [d.visit for d in whole[::10]] == [0, 1, 2, 3]
@@ -133,5 +149,8 @@ def test_the_pipeline_of_a_seeded_index_is_reproducible():
 
 
 def test_an_empty_folder_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match='contains no images'):
+    with pytest.raises(FileNotFoundError, match='contains no images [(]looked for in'):
+        ImageFolderDataset(str(tmp_path))
+    (tmp_path / 'a.txt').touch()
+    with pytest.raises(FileNotFoundError, match='contains no images; skipped 1 file: .txt [(]looked for in'):
         ImageFolderDataset(str(tmp_path))

@@ -46,6 +46,27 @@ def test_no_checkpoint_with_a_weight_that_is_not_finite_is_saved(tmp_path):
     assert saved(tmp_path) == ['iter_2.pth', 'iter_3.pth']
 
 
+class SpoilBuffers(Hook):
+    """Give the model a buffer that becomes infinite in the third step, and one that is infinite but never saved."""
+
+    def before_train(self, runner):
+        runner.model.register_buffer('running_mean', torch.zeros(2))
+        runner.model.register_buffer('count', torch.zeros(1, dtype=torch.int64))
+        runner.model.register_buffer('mask', torch.full((2,), -torch.inf), persistent=False)
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == 2:
+            runner.model.running_mean[1] = torch.inf
+
+
+def test_no_checkpoint_with_a_buffer_that_is_not_finite_is_saved(tmp_path):
+    with pytest.raises(
+        InputError, match=r'^step 3: the weight running_mean is not finite. The last good checkpoint is'
+    ):
+        runner_of(tmp_path, 2, SpoilBuffers()).train()
+    assert saved(tmp_path) == ['iter_1.pth', 'iter_2.pth']
+
+
 @pytest.mark.parametrize('allowed', [1, 2])
 def test_a_limited_number_of_successive_steps_may_be_skipped(allowed, tmp_path):
     runner = runner_of(tmp_path, 1, Spoil((2, 3), float('nan')), SkipUpdates())

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 
 from mmderain.engine.resume_config import FollowConfigHook
 from mmderain.engine.safety import protect_training
+from mmderain.engine.work_dir_lock import process_count
 from mmderain.errors import InputError
 from mmderain.io import read_checkpoint
 
@@ -179,6 +180,51 @@ def test_the_option_continues_with_the_new_config(run, capsys):
     )  # the last step of the cosine
     (folder / 'run/iter_8.pth').unlink()
     (folder / 'run/last_checkpoint').write_text('iter_6.pth')
+
+
+def test_a_resumed_training_without_a_seed_uses_the_seed_of_the_checkpoint(tmp_path, capsys):
+    (tmp_path / 'config.py').write_text(BY_STEPS + 'randomness = dict(seed=None)\n')
+    assert train(tmp_path) == 0
+    whole = read_checkpoint(tmp_path / 'run/iter_6.pth')
+    resumed = ['--resume', str(tmp_path / 'run/iter_3.pth')]
+    assert train(tmp_path, *resumed) == 0
+    found = read_checkpoint(tmp_path / 'run/iter_6.pth')
+    assert found['meta']['seed'] == whole['meta']['seed']
+    assert f'seed={whole["meta"]["seed"]}' in found['meta']['cfg'] and 'seed=None' in whole['meta']['cfg']
+    assert all(torch.equal(found['state_dict'][key], value) for key, value in whole['state_dict'].items())
+    # The checkpoint of the resumed training contains the seed. The config without a seed can still continue from it.
+    capsys.readouterr()
+    assert train(tmp_path, '--resume') == 0
+    assert 'the training is complete' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('run', ['steps'], indirect=True)
+def test_another_number_of_processes_is_reported(run, capsys):
+    path = run[1] / 'iter_3.pth'
+    checkpoint = read_checkpoint(run[1] / 'run/iter_3.pth')
+    assert checkpoint['meta']['world_size'] == 1
+    checkpoint['meta']['world_size'] = 2
+    torch.save(checkpoint, path)
+    assert train(run[1], '--resume', str(path)) == 1
+    assert '(old value -> new value):\n  number of processes: 2 -> 1\n' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'launcher, variable', [('pytorch', 'WORLD_SIZE'), ('slurm', 'SLURM_NTASKS'), ('mpi', 'OMPI_COMM_WORLD_SIZE')]
+)
+def test_the_launchers_tell_the_number_of_processes(launcher, variable, monkeypatch):
+    monkeypatch.setenv(variable, '6')
+    assert process_count(launcher) == 6 and process_count('none') == 1
+
+
+@pytest.mark.parametrize('run', ['steps'], indirect=True)
+def test_a_checkpoint_that_contains_only_weights_is_refused(run, capsys):
+    path = run[1] / 'best_PSNR_iter_3.pth'
+    checkpoint = read_checkpoint(run[1] / 'run/iter_3.pth')
+    torch.save({key: checkpoint[key] for key in ('meta', 'state_dict')}, path)
+    assert train(run[1], '--resume', str(path)) == 1
+    text = f'error: {path}: found no optimizer, param_schedulers; this checkpoint contains only weights, as the files'
+    assert capsys.readouterr().err.startswith(text)
 
 
 def test_resume_without_a_checkpoint_starts_a_new_training(tmp_path, capsys):

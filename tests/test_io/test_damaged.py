@@ -1,15 +1,19 @@
 """Damaged image files give one error that names the file, in every reader. Other exceptions do not leak."""
 
+import io
 import struct
+import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
 from image_cases import CASES, SUFFIXES
 from image_files import RGB8, png, saved, tiff
+from PIL import Image
 
 from mmderain.errors import InputError, UnreadableImageError
-from mmderain.io.image import decode_image, decode_image_bytes, image_size, read_image
+from mmderain.io.image import decode_image, decode_image_bytes, image_from_pillow, image_size, read_image
+from mmderain.io.image_formats import image_format
 
 GOOD = [case for case in CASES if case.pixels is not None]
 
@@ -73,6 +77,10 @@ REFUSED = {
     'tiff with width 0': with_tag(256, 4, 1, 0),
     'tiff with height 0': with_tag(257, 4, 1, 0),
     'tiff with a huge count': with_tag(258, 3, 2**31, 8),
+    'tiff with 4294967295 channels': with_tag(277, 4, 1, 2**32 - 1),
+    'tiff without channels': with_tag(277, 3, 1, 0),
+    'tiff without bits': with_tag(258, 3, 0, 0),
+    'tiff with 4294967295 bits': with_tag(258, 4, 1, 2**32 - 1),
     'tiff with offsets outside': with_tag(273, 4, 1, 2**31),
     'tiff with unknown compression': with_tag(259, 3, 1, 40_000),
     'tiff whose directory is far away': b'II*\0\xff\xff\xff\x7f' + bytes(40),
@@ -118,8 +126,6 @@ def test_a_folder_with_the_name_of_an_image_is_named(tmp_path):
 
 def test_images_above_the_limit_of_pillow_are_read():
     """Pillow warns above 89 and refuses above 179 million pixels. Neither a warning nor an error may occur."""
-    from PIL import Image
-
     content = b'P4 13400 13400\n' + bytes(1675 * 13400)
     before = Image.MAX_IMAGE_PIXELS
     with warnings.catch_warnings():
@@ -138,6 +144,14 @@ def test_suffixes_do_not_decide_the_format(tmp_path):
 
 def test_the_message_describes_the_file_and_not_the_code():
     message = 'a.tif: cannot be read as an image (it is damaged). Replace or remove the file.'
+    for content, reason in (
+        ('tiff with 4294967295 channels', 'it says that it has 4294967295 channels'),
+        ('tiff without channels', 'it says that it has 0 channels'),
+        ('tiff with 4294967295 bits', 'it says that it has 4294967295 bits in a channel'),
+    ):
+        with pytest.raises(UnreadableImageError) as caught:
+            decode_image_bytes(REFUSED[content], 'a.tif')
+        assert str(caught.value) == message.replace('it is damaged', reason)
     for content in (REFUSED['tiff whose directory is empty'], REFUSED['tiff whose directory is far away']):
         with pytest.raises(UnreadableImageError) as caught:
             decode_image_bytes(content, 'a.tif')
@@ -167,3 +181,40 @@ def test_a_png_chunk_that_is_longer_than_the_file_is_refused_before_memory_is_al
     with pytest.raises(UnreadableImageError, match='a: cannot be read as an image .the end of the file is missing'):
         decode_image_bytes(bytes(content), 'a')
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # KiB
+
+
+def test_numbers_in_a_small_tiff_file_do_not_decide_how_much_memory_is_allocated():
+    """One file says that it has 4 billion channels, the others have 300 tags with 300,000 values on 30 pages."""
+    page = struct.pack('<H', 300) + b''.join(struct.pack('<HHII', 300 + tag, 3, 300_000, 8) for tag in range(300))
+    pages = b''.join(page + struct.pack('<I', 8 + (number + 1) * (len(page) + 4)) for number in range(30))
+    contents = [REFUSED[f'tiff with 4294967295 {name}'] for name in ('channels', 'bits')]
+    tracemalloc.start()
+    for content in (*contents, b'II*\0\x08\0\0\0' + pages + bytes(600_000)):
+        assert outcome(content) == 'refused'
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize('kind', ['PNG', 'JPEG', 'TIFF'])
+def test_a_damaged_pillow_image_is_an_input_error(kind):
+    content = saved(RGB8, kind)
+    image = Image.open(io.BytesIO(content[:-100]))
+    with pytest.raises(UnreadableImageError, match='^input 2: cannot be read as an image [(].*[)]. Replace or remove'):
+        image_from_pillow(image, 'input 2')
+
+
+@pytest.mark.parametrize('content', [b'P5 1 1 255\nX', b'P4 1 1\n\0', b'P5 2 1 255 XX'])
+def test_the_smallest_ppm_files_are_read(content):
+    gray = decode_image_bytes(content, 'a.pgm').bgr[..., 0].tolist()
+    assert gray == {b'P5 1 1 255\nX': [[88]], b'P4 1 1\n\0': [[255]], b'P5 2 1 255 XX': [[88, 88]]}[content]
+
+
+@pytest.mark.parametrize('size', [0, 8, 15])
+def test_a_wrong_size_of_the_first_box_does_not_read_the_whole_file(size):
+    class File(io.BytesIO):
+        def read(self, number=-1):
+            assert number >= 0
+            return super().read(number)
+
+    with pytest.raises(ValueError, match='unknown format'):
+        image_format(File(struct.pack('>I', size) + b'ftypqt  \0\0\0\0' + bytes(100)))

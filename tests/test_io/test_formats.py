@@ -1,19 +1,30 @@
 """Each kind of image file is read with the right pixels, or is refused by name. The page on formats lists the kinds."""
 
+import io
 from collections import Counter
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from conftest import ROOT
 from image_cases import CASES, SMOOTH, SUFFIXES, table
-from image_files import PIXELS
+from image_files import PIXELS, encoded
 from PIL import Image
 
 from mmderain.errors import InputError, UnreadableImageError
 from mmderain.io.folders import iter_images, list_images
-from mmderain.io.image import IMAGE_SUFFIXES, decode_image, image_from_pillow, image_size, write_image
+from mmderain.io.image import (
+    IMAGE_SUFFIXES,
+    DecodedImage,
+    decode_image,
+    decode_image_bytes,
+    image_from_pillow,
+    image_size,
+    write_image,
+)
 from mmderain.io.image_formats import FORMATS, heic_is_readable
+from mmderain.io.image_header import read_header
 
 
 def rgb(decoded):
@@ -96,16 +107,22 @@ def test_colors_of_transparent_pixels_are_kept(tmp_path, suffix):
 @pytest.mark.parametrize(
     'array, message',
     [
-        (np.zeros((4, 4, 3), np.float32), r'cannot write float32 of shape \(4, 4, 3\)'),
-        (np.zeros((4, 4, 2), np.uint8), r'cannot write uint8 of shape \(4, 4, 2\)'),
-        (np.zeros((4, 4), bool), 'cannot write bool'),
-        (np.zeros((0, 4), np.uint8), 'has no pixels'),
+        (np.zeros((4, 4, 3), np.float32), r'found float32 of shape \(4, 4, 3\); expected uint8 or uint16, \(H, W\)'),
+        (np.zeros((4, 4, 2), np.uint8), r'found uint8 of shape \(4, 4, 2\)'),
+        (np.zeros((4, 4), bool), 'found bool'),
+        (np.zeros((0, 4), np.uint8), r'shape \(0, 4\) has no pixels'),
+        (np.zeros((), np.uint8), r'found uint8 of shape \(\)'),
+        (np.ma.masked_array(np.zeros((4, 4), np.uint8)), 'found a MaskedArray; expected a plain array'),
+        ([[1, 2]], r'found \[\[1, 2\]\] of type list; expected a NumPy array'),
+        (None, 'found None of type NoneType; expected a NumPy array'),
     ],
 )
 @pytest.mark.parametrize('suffix', IMAGE_SUFFIXES)
 def test_other_arrays_are_refused(tmp_path, suffix, array, message):
-    with pytest.raises(InputError, match=f'a{suffix}: .*{message}'):
+    with pytest.raises(InputError, match=f'a{suffix}: cannot write the array: {message}'):
         write_image(array, tmp_path / f'a{suffix}')
+    with pytest.raises(InputError, match=f'^input 2: {message}'):
+        DecodedImage.from_array(array, 'input 2')
 
 
 def test_a_webp_image_has_a_largest_side(tmp_path):
@@ -201,3 +218,33 @@ def test_pillow_images_of_other_modes_are_refused(mode):
         image_from_pillow(Image.new(mode, (4, 4)), 'input 2')
     with pytest.raises(InputError, match='input 3: has values from -5 to -5; expected 0 to 65535'):
         image_from_pillow(Image.new('I', (4, 4), -5), 'input 3')
+
+
+def box(kind: bytes, content: bytes, long: bool = False) -> bytes:
+    """Return a box of a JPEG 2000 or AVIF file. Long boxes store their length in 8 bytes."""
+    if long:
+        return b'\0\0\0\1' + kind + (len(content) + 16).to_bytes(8, 'big') + content
+    return (len(content) + 8).to_bytes(4, 'big') + kind + content
+
+
+@pytest.mark.parametrize('kind', ['gray 8', 'RGB 16'])
+@pytest.mark.parametrize('long', [True, False])
+def test_jpeg_2000_images_with_much_metadata_are_read(kind, long):
+    """The metadata before the pixels has 70 kB, and contains the marker that starts the pixels."""
+    content = encoded(PIXELS[kind], '.jp2', cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000)
+    at = content.index(b'jp2c') - 4
+    metadata = box(b'uuid', bytes(16) + b'\xff\x4f\xff\x51' + bytes(70_000), long)
+    found = decode_image_bytes(content[:at] + metadata + content[at:], 'a.jp2')
+    assert np.array_equal(rgb(found), PIXELS[kind])
+    stream = decode_image_bytes(content[at + 8 :], 'a.j2k')  # a code stream without boxes
+    assert np.array_equal(rgb(stream), PIXELS[kind])
+    for wrong, reason in ((content[:at], 'box jp2c'), (content[: at + 8] + bytes(200), 'code stream')):
+        with pytest.raises(UnreadableImageError, match=f'its header has no {reason}'):
+            decode_image_bytes(wrong, 'a.jp2')
+
+
+def test_avif_images_with_much_metadata_are_read():
+    content = encoded(PIXELS['RGB 16'] >> 6, '.avif', cv2.IMWRITE_AVIF_DEPTH, 10)
+    at = content.index(b'meta') - 4
+    file = io.BytesIO(content[:at] + box(b'free', b'av1C' + bytes(70_000)) + content[at:])
+    assert read_header(file, 'a.avif').largest_value == 1023

@@ -2,7 +2,6 @@
 
 import json
 
-import cv2
 import mmcv
 import numpy as np
 import pytest
@@ -116,10 +115,15 @@ def test_rain_command_reports_errors(tmp_path, capsys):
     message = capsys.readouterr()
     assert 'over 1 of 3 images' in message.out
     assert all(f'{src / name}: cannot be read as an image' in message.err for name in ('b.png', 'c.png'))
-    cv2.imwrite(str(src / 'a.png'), smooth_image(40, 50))
+    (tmp_path / 'texts').mkdir()
+    for name in ('a.txt', 'b.txt', 'c.cr2'):
+        (tmp_path / 'texts' / name).touch()
     mmcv.imwrite(smooth_image(40, 50), str(tmp_path / 'other/d.jpg'))
     for arguments, error in (
-        ([src, tmp_path / 'new'], 'a.jpg and a.png would both be written as a.png'),
+        (
+            [tmp_path / 'texts', tmp_path / 'new'],
+            'texts: found no images in this folder; skipped 3 files: 2 .txt, 1 .cr2 (convert raw files to TIFF or JPEG',
+        ),
         ([src, tmp_path / 'new', '--rain', 'drizzle'], "found 'drizzle'; expected one of light"),
         ([src, src / 'out'], 'name a folder that is not inside'),
         ([tmp_path / 'none', tmp_path / 'new'], 'no such folder'),
@@ -129,3 +133,23 @@ def test_rain_command_reports_errors(tmp_path, capsys):
     ):
         assert main(['rain', *map(str, arguments)]) == 1 and error in capsys.readouterr().err
     assert not (tmp_path / 'new').exists()
+
+
+def test_an_image_whose_result_has_the_name_of_another_result_is_the_only_one_that_fails(tmp_path, capsys):
+    src, dst = tmp_path / 'src', tmp_path / 'dst'
+    for name in ('a.jpg', 'a.png', 'sub/a.png'):
+        mmcv.imwrite(smooth_image(40, 50), str(src / name))
+    for drawn in ('2 of 3 images', '0 of 3 images; 2 finished by an earlier call'):
+        assert main(['rain', str(src), str(dst)]) == 1
+        output = capsys.readouterr()
+        assert f'rain drawn over {drawn}' in output.out
+        assert output.err == f'error: {src}/a.png: would be written as a.png, as {src}/a.jpg is; rename one\n'
+    names = sorted(path.relative_to(dst).as_posix() for path in (dst / 'norain').rglob('*.*'))
+    assert names == ['norain/a.jpg', 'norain/sub/a.png']
+    assert len(PairedImageDataset(str(dst), pipeline=[])) == 2
+    # A new image does not replace the result of an earlier call, although its name comes first.
+    before = (dst / 'rain/a.png').read_bytes()
+    mmcv.imwrite(smooth_image(40, 50, 1), str(src / 'a.bmp'))
+    assert main(['rain', str(src), str(dst)]) == 1
+    assert f'error: {src}/a.bmp: would be written as a.png, as {src}/a.jpg is' in capsys.readouterr().err
+    assert (dst / 'rain/a.png').read_bytes() == before

@@ -8,6 +8,7 @@ set train_dataloader.dataset.data_root=DST.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from rich.progress import track
 
 from mmderain.errors import InputError
 from mmderain.io.files import atomic_folder, require_new_folder
+from mmderain.io.folders import with_skipped
 from mmderain.io.image import image_size, list_images, read_image, write_image
 
 
@@ -65,11 +67,12 @@ def _find_photographs(
     found: dict[str, Path] = {}
     taken: dict[str, Path] = {}
     for entry in src:
-        files = [entry / name for name in list_images(entry)] if entry.is_dir() else [entry]
+        skipped: Counter[str] = Counter()
+        files = [entry / name for name in list_images(entry, skipped=skipped)] if entry.is_dir() else [entry]
         if not entry.exists():
             raise FileNotFoundError(f'{entry}: no such image or folder')
         if not files:
-            raise InputError(f'{entry}: no image in this folder')
+            raise InputError(with_skipped(f'{entry}: no image in this folder', skipped))
         for path in files:
             if path.stem not in without and (not only or path.stem in only):
                 for suffix in _regions(image_size(path), side, quarters):

@@ -5,11 +5,13 @@ DST/<name of SRC>/<path in SRC>. It leaves out damaged images, and prints their 
 `mmderain derain DST --out OUT` derains the images.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmderain.errors import InputError
 from mmderain.io.files import atomic_folder, link_or_copy, require_new_folder
+from mmderain.io.folders import with_skipped
 from mmderain.io.image import image_size, list_images
 
 
@@ -37,9 +39,10 @@ def link_real_rain(src: Sequence[Path], dst: Path) -> list[str]:
             raise InputError(f'{folder} and {names[name]}: both would be written as {dst / name}; rename one')
         names[name] = folder
     report, number = [], 0
+    skipped: Counter[str] = Counter()
     with atomic_folder(dst) as part:
         for name, folder in names.items():
-            for path in list_images(folder):
+            for path in list_images(folder, skipped=skipped):
                 try:
                     image_size(folder / path, decode=True)
                 except InputError as error:
@@ -48,5 +51,6 @@ def link_real_rain(src: Sequence[Path], dst: Path) -> list[str]:
                 link_or_copy(folder / path, part / name / path)
                 number += 1
         if not number:
-            raise InputError(f'{", ".join(map(str, src))}: no readable image; give folders with real rainy images')
+            text = with_skipped('no readable image', skipped)
+            raise InputError(f'{", ".join(map(str, src))}: {text}; give folders with real rainy images')
     return [f'{dst}: number of images: {number}', *report]

@@ -1,7 +1,7 @@
 """Find the training pairs whose clean image is also in a test set."""
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmderain.errors import InputError
+from mmderain.io.folders import with_skipped
 from mmderain.io.image import list_images, read_image
 
 from ..releases import RELEASES
@@ -85,9 +86,11 @@ def read_test_set(folder: Path) -> list[Path]:
                 f'--test-sets: {folder / INDEX} lists no clean file of a test split; name a folder of clean images'
             )
         return [folder / path for path in sorted(clean)]
-    images = list_images(folder)
+    skipped: Counter[str] = Counter()
+    images = list_images(folder, skipped=skipped)
     if not images:
-        raise InputError(f'--test-sets: {folder}: no image; name a prepared data set or a folder of clean images')
+        text = with_skipped('no image', skipped)
+        raise InputError(f'--test-sets: {folder}: {text}; name a prepared data set or a folder of clean images')
     return [folder / path for path in images]
 
 
