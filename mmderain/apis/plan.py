@@ -118,8 +118,10 @@ class Plan:
         number = 0
         for position, item in enumerate(self.inputs):
             is_file = isinstance(item, str | Path)
-            for name, _ in self._names(position, item, as_folder(item)):
-                number += self._is_mine(name) and not self._is_finished(result_name(name, is_file, self.container))
+            for name, problem in self._names(position, item, as_folder(item)):
+                if self._is_mine(name):
+                    # A source with a problem can have the name '', which has no result.
+                    number += problem is not None or not self._is_finished(result_name(name, is_file, self.container))
         return number
 
     def _is_mine(self, name: str) -> bool:

@@ -104,7 +104,9 @@ class RemotePlan:
             relative, path = source.name, source.content
             if isinstance(path, Path):
                 relative = path.relative_to(source.folder or path.parent).as_posix()
-            yield source, relative, result_name(relative, is_file=isinstance(path, Path))
+            # A folder that cannot be opened is a source with a problem, and has no result.
+            result = '' if source.problem is not None else result_name(relative, is_file=isinstance(path, Path))
+            yield source, relative, result
         for url in self.urls:
             if not self.is_folder:
                 yield Source(str(url), url), url.name, url.name

@@ -96,8 +96,12 @@ class RemotePath:
         Raises:
             InputError: the server cannot be asked.
         """
+        # isfile() of fsspec returns False after any error. Then existing results would be replaced.
         with _errors(self.url, 'cannot be looked up'):
-            return self.filesystem.isfile(self.url)
+            try:
+                return self.filesystem.info(self.url)['type'] == 'file'
+            except FileNotFoundError:
+                return False
 
     def read_bytes(self) -> bytes:
         """Return the content of the file. If the connection is lost, the file is read again.
