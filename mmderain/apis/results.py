@@ -66,10 +66,11 @@ class InputResult:
         # The stack frames in the traceback would keep the tensors of the network in memory. Therefore these frames are
         # cleared. This would end a generator, for example the one that lists the inputs. Therefore the frames of
         # generators are not cleared.
-        for frame, _ in traceback.walk_tb(error.__traceback__):
-            if not frame.f_code.co_flags & inspect.CO_GENERATOR:
-                with contextlib.suppress(RuntimeError):  # the frame is running
-                    frame.clear()
+        for each in chain(error):
+            for frame, _ in traceback.walk_tb(each.__traceback__):
+                if not frame.f_code.co_flags & inspect.CO_GENERATOR:
+                    with contextlib.suppress(RuntimeError):  # the frame is running
+                        frame.clear()
         self.reason = failure_reason(self.name, error)
 
 
@@ -92,6 +93,14 @@ class Inference:
     def failures(self) -> dict[str, str]:
         """Return the error message of each failed input, keyed by the name of the input."""
         return {result.name: result.reason for result in self.results if result.error is not None}
+
+
+def chain(error: BaseException) -> list[BaseException]:
+    """Return an exception and the exceptions that led to it."""
+    found = [error]
+    for each in found:  # the list grows while it is read
+        found += [other for other in (each.__cause__, each.__context__) if other is not None and other not in found]
+    return found
 
 
 def failure_reason(name: str, error: Exception) -> str:
