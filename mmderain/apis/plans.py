@@ -58,11 +58,12 @@ def make_plan(
     return Plan(inputs, out_dir, existing, shard, finished, container)
 
 
-def input_names(inputs: Sequence[str | Path]) -> Iterator[tuple[str, str]]:
+def input_names(inputs: Sequence[str | Path], out_dir: str | Path | None = None) -> Iterator[tuple[str, str]]:
     """Yield the name of each input, as it is in the results and in the log, and the name of its shard or ''.
 
     Args:
         inputs: paths or URLs of files, folders or shards.
+        out_dir: folder for the results. If it lies inside an input folder, its files are not inputs.
 
     Raises:
         FileNotFoundError, InputError: as in :func:`make_plan`; or a shard cannot be read.
@@ -70,7 +71,7 @@ def input_names(inputs: Sequence[str | Path]) -> Iterator[tuple[str, str]]:
     if any(is_shard(str(item)) and not Path(item).is_dir() for item in inputs):
         yield from shard_input_names(inputs)
         return
-    plan = make_plan(inputs)
+    plan = make_plan(inputs, out_dir)
     assert not isinstance(plan, TarPlan)
     for source in plan:
         yield source.name, ''
