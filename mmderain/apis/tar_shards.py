@@ -8,7 +8,7 @@ from pathlib import Path
 from mmderain.errors import InputError
 from mmderain.io.image import IMAGE_SUFFIXES
 from mmderain.io.remote import RemotePath, is_remote
-from mmderain.io.tar_shards import Member, expand_shards, open_shard, read_members, write_shard
+from mmderain.io.tar_shards import Member, ShardWriter, expand_shards, open_shard, read_members, write_shard
 
 from .pipeline import Pipeline
 from .remote_plan import parse_place
@@ -46,8 +46,8 @@ class TarPlan:
         shards: the others.
 
     Raises:
-        InputError: there is no ``out_dir``, or it is read only, two shards have the same name, a shard would overwrite
-            itself, or a pattern is malformed.
+        InputError: there is no ``out_dir``, or it is read only, two shards have the same name, a shard is
+            named twice or would overwrite itself, or a pattern is malformed.
     """
 
     def __init__(
@@ -68,8 +68,11 @@ class TarPlan:
         for text in (text for item in inputs for text in expand_shards(str(item))):
             source = RemotePath.parse(text) if is_remote(text) else Path(text)
             target = out / source.name
-            if (owner := owners.setdefault(source.name, text)) != text:
+            if (owner := owners.get(source.name)) is not None:
+                if owner == text:
+                    raise InputError(f'{text}: is named twice; name each shard once')
                 raise InputError(f'{owner} and {text}: both would be written to {target}; derain them in two calls')
+            owners[source.name] = text
             if str(target) == str(source) or (isinstance(source, Path) and _is_same(source, target)):
                 raise InputError(f'{text}: its result would overwrite the input; name another output folder')
             if shard is not None and not shard.contains(source.name):
@@ -181,7 +184,7 @@ def derain_shard(pipeline: Pipeline, shard: TarShard) -> list[InputResult]:
     """
     results: list[InputResult] = []
     with open_shard(shard.source) as file, write_shard(shard.target) as writer:
-        sources = _MemberSources(shard, read_members(file, str(shard.source)))
+        sources = _MemberSources(shard, read_members(file, str(shard.source)), writer)
         for result in pipeline.run(sources):
             results.append(result)
             for member in sources.take_up_to_image():
@@ -207,6 +210,7 @@ class _MemberSources:
     Args:
         shard: the shard.
         members: its members.
+        writer: the derained shard. Members that no image precedes in ``pending`` are written to it at once.
 
     Attributes:
         pending: members that were read and are not yet in the derained shard, in their order.
@@ -214,20 +218,25 @@ class _MemberSources:
         is_exhausted: whether all members were read.
     """
 
-    def __init__(self, shard: TarShard, members: Iterator[Member]) -> None:
-        self.shard, self.members = shard, members
+    def __init__(self, shard: TarShard, members: Iterator[Member], writer: ShardWriter) -> None:
+        self.shard, self.members, self.writer = shard, members, writer
         self.pending: deque[Member] = deque()
         self.other_types: set[str] = set()
         self.is_exhausted = False
 
     def __iter__(self) -> Iterator[Source]:
         for member in self.members:
-            self.pending.append(member)
             if member.is_image or member.problem is not None:
+                self.pending.append(member)
                 name = f'{self.shard.source}/{member.name}' if member.name else str(self.shard.source)
                 yield Source(name, member, target=self.shard.target, problem=member.problem)
-            elif len(self.other_types) < 20:
+                continue
+            if len(self.other_types) < 20:
                 self.other_types.add(member.suffix)
+            if self.pending:
+                self.pending.append(member)
+            else:
+                self.writer.add(member)
         self.is_exhausted = True
 
     def take_up_to_image(self) -> Iterator[Member]:
