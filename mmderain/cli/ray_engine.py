@@ -90,8 +90,8 @@ def derain_on_ray(args: argparse.Namespace, video: VideoOptions) -> tuple[dict[s
     Returns:
         The numbers of inputs that are done, skipped and failed, and the number of the signal that ended the run, or 0.
     """
-    # Only this command sets these variables, and only if the user has not. Ray would send statistics of its use to its
-    # makers, and would upload the working directory if the command is started by `uv run`.
+    # Only this command sets these variables, and only if the user has not. Ray would send usage statistics to its
+    # developers, and would upload the working directory if the command is started by `uv run`.
     os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
     os.environ.setdefault('RAY_ENABLE_UV_RUN_RUNTIME_ENV', '0')
     from mmderain.integrations.ray import Summary, derain_images
