@@ -15,7 +15,7 @@ from mmderain.io.remote import is_remote
 
 from .shards import Shard
 from .sources import InMemory, Input, Source
-from .targets import INPUT_SUFFIXES, Targets, collision, result_name
+from .targets import INPUT_SUFFIXES, Targets, check_existing, collision, result_name
 
 
 class Plan:
@@ -55,8 +55,7 @@ class Plan:
         finished: Collection[str] = (),
         container: str = 'mp4',
     ) -> None:
-        if existing not in ('refuse', 'skip', 'replace'):
-            raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
+        check_existing(existing)
         self.inputs, self.shard, self.container = inputs, shard, container
         self.finished = finished if existing == 'skip' else ()
         self.num_finished = 0

@@ -17,6 +17,22 @@ from mmderain.io.remote import RemotePath
 Prediction = np.ndarray | Tensor | Path | RemotePath
 
 
+class BrokenDeviceError(InputError):
+    """The GPU cannot be used any more by this process.
+
+    Args:
+        error: the error of the GPU.
+
+    Attributes:
+        reason: the message without the advice.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        first_line = str(error).strip().partition('\n')[0]
+        self.reason = f'the GPU cannot be used any more ({first_line})'
+        super().__init__(f'{self.reason}; run the same command again with --existing skip')
+
+
 @dataclass
 class InputResult:
     """Result of one image, video, array or tensor.
@@ -125,3 +141,12 @@ def is_out_of_memory(error: Exception) -> bool:
     If the memory of the CPU is too small, torch raises a plain RuntimeError. Only its message shows the reason.
     """
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or 'DefaultCPUAllocator' in str(error)
+
+
+def is_device_broken(error: Exception) -> bool:
+    """Return whether a GPU cannot be used any more by this process.
+
+    After an error such as an illegal memory access, each further use of the GPU raises the same error.
+    """
+    kind = getattr(torch, 'AcceleratorError', None)  # torch 2.7 does not have it
+    return kind is not None and isinstance(error, kind) and 'out of memory' not in str(error)

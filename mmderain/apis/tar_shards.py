@@ -7,15 +7,14 @@ from pathlib import Path
 
 from mmderain.errors import InputError
 from mmderain.io.image import IMAGE_SUFFIXES
-from mmderain.io.remote import RemotePath, is_remote
+from mmderain.io.remote import RemotePath, parse_place
 from mmderain.io.tar_shards import Member, ShardWriter, expand_shards, open_shard, read_members, write_shard
 
 from .pipeline import Pipeline
-from .remote_plan import parse_place
-from .results import InputResult
+from .results import BrokenDeviceError, InputResult
 from .shards import Shard
 from .sources import Source
-from .targets import already_exists
+from .targets import check_existing, is_kept
 
 
 @dataclass
@@ -58,15 +57,16 @@ class TarPlan:
         shard: Shard | None = None,
         finished: Collection[str] = (),
     ) -> None:
-        out = parse_place(out_dir)
-        if out is None:
+        check_existing(existing)
+        if out_dir is None:
             raise InputError(f'{inputs[0]}: derained shards must be written to a folder; set out_dir')
+        out = parse_place(out_dir)
         if isinstance(out, RemotePath):
             out.require_writable()
         self.existing, self.num_finished, self.shards = existing, 0, list[TarShard]()
         owners: dict[str, str] = {}
         for text in (text for item in inputs for text in expand_shards(str(item))):
-            source = RemotePath.parse(text) if is_remote(text) else Path(text)
+            source = parse_place(text)
             target = out / source.name
             if (owner := owners.get(source.name)) is not None:
                 if owner == text:
@@ -88,11 +88,7 @@ class TarPlan:
         Raises:
             InputError: the derained shard exists and must not be replaced, or the server cannot be asked.
         """
-        if self.existing == 'replace' or not shard.target.exists():
-            return False
-        if self.existing == 'refuse':
-            raise already_exists(shard.target)
-        return True
+        return self.existing != 'replace' and shard.target.exists() and is_kept(shard.target, self.existing)
 
     def sources(self) -> Iterator[Source]:
         """Yield each shard as a source, which can be checked but not loaded."""
@@ -120,7 +116,7 @@ def shard_input_names(inputs: Sequence[str | Path]) -> Iterator[tuple[str, str]]
         InputError: a shard does not exist or cannot be read, or a pattern is malformed.
     """
     for text in (text for item in inputs for text in expand_shards(str(item))):
-        source = RemotePath.parse(text) if is_remote(text) else Path(text)
+        source = parse_place(text)
         with open_shard(source) as file:
             for member in read_members(file, text, with_content=False):
                 if member.problem is not None:
@@ -153,11 +149,16 @@ def shard_results(pipeline: Pipeline, shard: TarShard) -> list[InputResult]:
     """Derain one shard, and return the results of its images, or a result with the error of the shard.
 
     If the pipeline is stopped, the list is empty.
+
+    Raises:
+        BrokenDeviceError: the GPU cannot be used any more.
     """
     try:
         return derain_shard(pipeline, shard)
     except _StoppedShard:
         return []
+    except BrokenDeviceError:
+        raise
     except InputError as error:
         return [InputResult.of_error(str(shard.source), error)]
     except Exception as error:  # the libraries of servers raise any exception

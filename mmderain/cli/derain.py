@@ -29,14 +29,13 @@ import threading
 from collections.abc import Iterator
 from threading import Event
 
-from mmderain.apis.determinism import compute_deterministically
+from mmderain.apis.determinism import compute_deterministically, deterministic_options
 from mmderain.apis.pipeline import WORKERS
 from mmderain.apis.plan import Plan
 from mmderain.apis.plans import make_plan
 from mmderain.apis.run_log import finished_outputs
 from mmderain.apis.shards import Placement, Shard, placement
 from mmderain.engine.cpu_memory import keep_cpu_memory
-from mmderain.errors import InputError
 from mmderain.io.folders import skipped_by_suffix
 from mmderain.io.image_header import MAX_PIXELS
 from mmderain.io.video import VideoOptions
@@ -164,7 +163,8 @@ def run_here(args: argparse.Namespace, options: VideoOptions, place: Placement |
     """Derain the inputs, or the part of them that belongs to this process, and return the exit status."""
     shard = choose_shard(args.shard, place)
     if args.deterministic:
-        set_deterministic(args)
+        args.precision, args.tile = deterministic_options(args.batch_size, args.precision, args.tile)
+        compute_deterministically()
     log = shard.log_path(args.log) if args.log and shard else args.log
     finished = finished_outputs(log) if log and args.existing == 'skip' else ()
     plan = make_plan(args.inputs, args.out, args.existing, shard, finished, options.container)
@@ -184,19 +184,6 @@ def run_here(args: argparse.Namespace, options: VideoOptions, place: Placement |
         print(text, file=sys.stderr)
         return 128 + received[0]
     return 1 if counts['failed'] else 0
-
-
-def set_deterministic(args: argparse.Namespace) -> None:
-    """Change the options and the process for ``--deterministic``.
-
-    Raises:
-        InputError: the batch size is not 1.
-    """
-    if args.batch_size != 1:
-        raise InputError(f'--batch-size {args.batch_size}: --deterministic needs --batch-size 1; leave one of them out')
-    args.precision = 'fp32' if args.precision == 'auto' else args.precision
-    args.tile = args.tile or 0
-    compute_deterministically()
 
 
 @contextlib.contextmanager

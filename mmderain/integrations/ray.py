@@ -18,6 +18,7 @@ from typing import Any
 
 from mmderain import DEFAULT_DERAINER
 from mmderain.apis import InputResult, trained_derainer
+from mmderain.apis.determinism import deterministic_options
 from mmderain.apis.pipeline import WORKERS
 from mmderain.apis.plans import make_plan
 from mmderain.apis.run_log import finished_outputs, logged
@@ -130,8 +131,8 @@ def derain_images(
         derain_images('s3://bucket/rainy', 's3://bucket/derained', model='nafnet', num_gpus=0.5, concurrency=(2, 16))
     """
     require_whole_number('batch_size', batch_size, 1)
-    if deterministic and batch_size != 1:
-        raise InputError(f'batch_size={batch_size}: deterministic=True needs batch_size=1')
+    if deterministic:
+        precision, tile = deterministic_options(batch_size, precision, tile)
     inputs = [source] if isinstance(source, str | Path) else list(source)
     if not all(isinstance(item, str | Path) for item in inputs):
         raise InputError('source: found an array or a tensor; expected paths or URLs')
@@ -140,8 +141,8 @@ def derain_images(
     inferencer_options = dict(
         model=absolute_path(model) if is_model_path(model) else model,
         weights=absolute_path(weights),
-        precision='fp32' if deterministic and precision == 'auto' else precision,
-        tile=0 if deterministic and tile is None else tile,
+        precision=precision,
+        tile=tile,
         max_pixels=max_pixels,
     )
     actor_options = dict(

@@ -1,5 +1,7 @@
 """Actors of Ray that derain: blocks of file names, or batches of decoded images."""
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,11 @@ import numpy as np
 from mmderain.apis import DerainInferencer, InputResult
 from mmderain.apis.determinism import compute_deterministically
 from mmderain.apis.pipeline import Pipeline
-from mmderain.apis.remote_plan import parse_place
+from mmderain.apis.results import BrokenDeviceError
 from mmderain.apis.sources import Source
 from mmderain.apis.tar_shards import TarShard, shard_results
 from mmderain.errors import InputError
-from mmderain.io.remote import is_remote
+from mmderain.io.remote import is_remote, parse_place
 from mmderain.io.tar_shards import is_shard
 from mmderain.io.video import VideoOptions
 
@@ -57,7 +59,12 @@ class DerainFiles:
         """
         import pyarrow
 
-        rows = [row_of(item, result) for item, result in self._results(block.to_pylist())]
+        try:
+            rows = [row_of(item, result) for item, result in self._results(block.to_pylist())]
+        except BrokenDeviceError as error:
+            # Ray starts a new actor, which can use the GPU, and gives it this block.
+            print(f'{error.reason}; this actor ends', file=sys.stderr, flush=True)
+            os._exit(70)
         return pyarrow.Table.from_pylist(rows, schema=result_schema())
 
     def _results(self, items: list[dict[str, str]]) -> Iterator[tuple[dict[str, str], InputResult]]:

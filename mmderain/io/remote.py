@@ -186,6 +186,15 @@ class RemotePath:
                 yield prefix + name
 
 
+def parse_place(text: str | Path) -> Path | RemotePath:
+    """Return the path of a local file or folder, or of one on a server.
+
+    Raises:
+        InputError: as in :meth:`RemotePath.parse`.
+    """
+    return RemotePath.parse(text) if is_remote(text) else Path(text)
+
+
 def is_safe_name(name: str) -> bool:
     """Return whether a relative name from a server can be a path under a local folder.
 
