@@ -2,6 +2,24 @@
 
 import torch
 
+from mmderain.errors import InputError
+
+
+def deterministic_options(batch_size: int, precision: str | None, tile: int | None) -> tuple[str | None, int]:
+    """Return the precision and the side of the tiles for results that do not depend on the other inputs.
+
+    Args:
+        batch_size: number of images of a batch.
+        precision: the requested precision. ``'auto'`` becomes ``'fp32'``.
+        tile: the requested side of the tiles in pixels. None becomes 0, which means no tiles.
+
+    Raises:
+        InputError: the batch size is not 1.
+    """
+    if batch_size != 1:
+        raise InputError(f'batch_size={batch_size}: deterministic results need batch_size=1 (--batch-size 1)')
+    return 'fp32' if precision == 'auto' else precision, tile or 0
+
 
 def compute_deterministically() -> None:
     """Make the results of this process independent of the load of the machine and of other processes.

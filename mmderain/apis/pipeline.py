@@ -3,8 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 
@@ -17,7 +16,8 @@ from mmderain.io.video import VideoOptions
 from mmderain.models import Derainer
 
 from .batches import BatchRunner, Loaded, Restored, batch_key, input_size, num_bytes
-from .results import InputResult, is_out_of_memory
+from .jobs import Job, drop
+from .results import BrokenDeviceError, InputResult, is_device_broken, is_out_of_memory
 from .sources import Source
 from .video import derain_video
 
@@ -27,27 +27,6 @@ WORKERS = 4
 MAX_BYTES = 2**29
 #: Sides in pixels of the tiles that are tried one after another if an image is too large for the memory.
 TILES = (512, 256, 128)
-
-
-@dataclass(eq=False)
-class Job:
-    """One input on its way through the pipeline.
-
-    Attributes:
-        source: the input.
-        result: its result, which is filled step by step.
-        reading: the task of a thread that reads the input.
-        loaded: the input after it was read.
-        writing: the task of a thread that writes the result. None if there is nothing to write yet, or at all.
-        num_bytes: memory of the loaded input. Until it is known, the memory of another input.
-    """
-
-    source: Source
-    result: InputResult
-    reading: Future | None = None
-    loaded: Loaded | None = None
-    writing: Future | None = None
-    num_bytes: int = 0
 
 
 class Pipeline:
@@ -83,6 +62,7 @@ class Pipeline:
         self.model, self.batch_size, self.max_pixels, self.video = model, batch_size, max_pixels, video
         self.workers, self.stop = workers, stop or Event()
         self._network = BatchRunner(model)
+        self._broken: Exception | None = None  # the error after which the GPU cannot be used any more
         self._batch_limits: dict[tuple, int] = {}  # key of a batch that did not fit into the memory -> smaller size
         self._usual_bytes = 0  # memory of the input that was read last
         self._window = max(4 * batch_size, 2 * workers)  # number of inputs that are read ahead
@@ -95,6 +75,9 @@ class Pipeline:
 
         Args:
             sources: the inputs. Each input is requested when it can be read.
+
+        Raises:
+            BrokenDeviceError: the GPU cannot be used any more. The results of the inputs up to this error were yielded.
         """
         remaining = iter(sources)
         jobs: deque[Job] = deque()  # all inputs in the pipeline, in order
@@ -103,9 +86,11 @@ class Pipeline:
             try:
                 while True:
                     self._read_ahead(remaining, jobs, waiting)
-                    if self.stop.is_set():
+                    if self.stop.is_set() or self._broken is not None:
                         drop(jobs, waiting)
                     if not jobs:
+                        if self._broken is not None:
+                            raise BrokenDeviceError(self._broken)
                         return
                     self._derain_batch(waiting)
                     while jobs and (not waiting or jobs[0] is not waiting[0]):
@@ -122,6 +107,7 @@ class Pipeline:
         """Start to read further inputs, until one of the limits is reached."""
         while (
             not self.stop.is_set()
+            and self._broken is None
             and len(waiting) < self._window
             and len(jobs) < self._capacity
             and (not jobs or sum(job.num_bytes for job in jobs) < MAX_BYTES)
@@ -184,7 +170,7 @@ class Pipeline:
             )
             job.result.prediction, job.result.notes = report.path, report.notes
         except Exception as error:  # decoders and networks can raise any exception
-            job.result.fail(error)
+            self._fail([job], error)
         job.result.seconds += time.perf_counter() - start
 
     def _derain(self, jobs: list[Job], tile: int | None = None) -> None:
@@ -197,9 +183,8 @@ class Pipeline:
             if is_out_of_memory(error):
                 self._batch_limits[batch_key(loaded[0])] = max(1, len(jobs) // 2)
                 smaller = self._smaller_tile(loaded[0], tile)
-            if len(jobs) == 1 and smaller is None:
-                jobs[0].result.fail(error)
-                jobs[0].loaded = None
+            if (len(jobs) == 1 and smaller is None) or is_device_broken(error):
+                self._fail(jobs, error)
                 loaded.clear()  # the traceback of the error keeps the local variables of this method
                 return
         # The next attempts are not in the except block. There, the tensors of the failed attempt still need memory.
@@ -215,6 +200,14 @@ class Pipeline:
         else:
             self._derain(jobs[: len(jobs) // 2], tile)
             self._derain(jobs[len(jobs) // 2 :], tile)
+
+    def _fail(self, jobs: list[Job], error: Exception) -> None:
+        """Store the error of the network for its inputs."""
+        for job in jobs:
+            job.result.fail(error)
+            job.loaded = None
+        if is_device_broken(error):
+            self._broken = error
 
     def _smaller_tile(self, loaded: Loaded, tile: int | None) -> int | None:
         """Return the side of the next smaller tiles; None if there are none, or if the model sets the tiles."""
@@ -236,12 +229,3 @@ class Pipeline:
             job.result.fail(error)
         job.loaded = None
         job.result.seconds += time.perf_counter() - start
-
-
-def drop(jobs: deque[Job], waiting: deque[Job]) -> None:
-    """Remove the inputs that the network has not derained."""
-    while waiting:
-        job = waiting.pop()
-        if job.reading is not None:
-            job.reading.cancel()
-        jobs.remove(job)

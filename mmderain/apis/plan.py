@@ -15,7 +15,7 @@ from mmderain.io.remote import is_remote
 
 from .shards import Shard
 from .sources import InMemory, Input, Source
-from .targets import INPUT_SUFFIXES, Targets, collision, result_name
+from .targets import INPUT_SUFFIXES, Targets, check_existing, collision, result_name
 
 
 class Plan:
@@ -55,8 +55,7 @@ class Plan:
         finished: Collection[str] = (),
         container: str = 'mp4',
     ) -> None:
-        if existing not in ('refuse', 'skip', 'replace'):
-            raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
+        check_existing(existing)
         self.inputs, self.shard, self.container = inputs, shard, container
         self.finished = finished if existing == 'skip' else ()
         self.num_finished = 0
@@ -118,8 +117,10 @@ class Plan:
         number = 0
         for position, item in enumerate(self.inputs):
             is_file = isinstance(item, str | Path)
-            for name, _ in self._names(position, item, as_folder(item)):
-                number += self._is_mine(name) and not self._is_finished(result_name(name, is_file, self.container))
+            for name, problem in self._names(position, item, as_folder(item)):
+                if self._is_mine(name):
+                    # A source with a problem can have the name '', which has no result.
+                    number += problem is not None or not self._is_finished(result_name(name, is_file, self.container))
         return number
 
     def _is_mine(self, name: str) -> bool:

@@ -38,13 +38,11 @@ def make_plan(
         FileNotFoundError, InputError: see the classes of the plans.
         InputError: there are inputs of several kinds.
     """
-    if existing not in ('refuse', 'skip', 'replace'):
-        raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
     if isinstance(inputs, Sequence):
         inputs = [image for item in inputs for image in _images(item)]
     items = list(inputs) if isinstance(inputs, Sequence) else []
     paths = [item for item in items if isinstance(item, str | Path)]
-    shards = [path for path in paths if is_shard(str(path)) and not Path(path).is_dir()]
+    shards = [path for path in paths if _names_shards(path)]
     if shards:
         _require_one_kind(items, shards, 'is a shard')
         return TarPlan(shards, out_dir, existing, shard, finished)
@@ -58,22 +56,28 @@ def make_plan(
     return Plan(inputs, out_dir, existing, shard, finished, container)
 
 
-def input_names(inputs: Sequence[str | Path]) -> Iterator[tuple[str, str]]:
+def input_names(inputs: Sequence[str | Path], out_dir: str | Path | None = None) -> Iterator[tuple[str, str]]:
     """Yield the name of each input, as it is in the results and in the log, and the name of its shard or ''.
 
     Args:
         inputs: paths or URLs of files, folders or shards.
+        out_dir: folder for the results. If it lies inside an input folder, its files are not inputs.
 
     Raises:
         FileNotFoundError, InputError: as in :func:`make_plan`; or a shard cannot be read.
     """
-    if any(is_shard(str(item)) and not Path(item).is_dir() for item in inputs):
+    if any(_names_shards(item) for item in inputs):
         yield from shard_input_names(inputs)
         return
-    plan = make_plan(inputs)
+    plan = make_plan(inputs, out_dir)
     assert not isinstance(plan, TarPlan)
     for source in plan:
         yield source.name, ''
+
+
+def _names_shards(path: str | Path) -> bool:
+    """Return whether an input names one or several shards. The name of a folder can end with .tar too."""
+    return is_shard(str(path)) and not Path(path).is_dir()
 
 
 def _images(item: Input) -> Iterable[Input]:

@@ -7,12 +7,12 @@ from torch import Tensor
 
 from mmderain.errors import InputError
 from mmderain.io.image import IMAGE_SUFFIXES
-from mmderain.io.remote import RemotePath, is_remote, is_safe_name
+from mmderain.io.remote import RemotePath, is_remote, is_safe_name, parse_place
 
 from .plan import Plan, as_folder
 from .shards import Shard
 from .sources import Input, Source
-from .targets import INPUT_SUFFIXES, already_exists, collision, is_input_name, result_name
+from .targets import INPUT_SUFFIXES, check_existing, collision, is_input_name, is_kept, result_name
 
 
 class RemotePlan:
@@ -45,10 +45,11 @@ class RemotePlan:
         shard: Shard | None = None,
         finished: Collection[str] = (),
     ) -> None:
+        check_existing(existing)
         self.existing, self.shard = existing, shard
         self.finished = finished if existing == 'skip' else ()
         self.num_finished = 0
-        self.out = parse_place(out_dir)
+        self.out = None if out_dir is None else parse_place(out_dir)
         if isinstance(self.out, RemotePath):
             self.out.require_writable()
         self.urls = [RemotePath.parse(item) for item in inputs if is_remote(item)]
@@ -104,7 +105,9 @@ class RemotePlan:
             relative, path = source.name, source.content
             if isinstance(path, Path):
                 relative = path.relative_to(source.folder or path.parent).as_posix()
-            yield source, relative, result_name(relative, is_file=isinstance(path, Path))
+            # A folder that cannot be opened is a source with a problem, and has no result.
+            result = '' if source.problem is not None else result_name(relative, is_file=isinstance(path, Path))
+            yield source, relative, result
         for url in self.urls:
             if not self.is_folder:
                 yield Source(str(url), url), url.name, url.name
@@ -131,18 +134,7 @@ class RemotePlan:
     def _is_done(self, source: Source) -> bool:
         """Look at the target of a source, and return whether the source is skipped. Worker threads call this method."""
         assert source.target is not None
-        if self.existing == 'replace' or not source.target.exists():
-            return False
-        if self.existing == 'refuse':
-            raise already_exists(source.target)
-        return True
-
-
-def parse_place(out_dir: str | Path | None) -> Path | RemotePath | None:
-    """Return the folder for the results as a local path or as the path of a URL."""
-    if out_dir is None:
-        return None
-    return RemotePath.parse(str(out_dir)) if is_remote(out_dir) else Path(out_dir)
+        return self.existing != 'replace' and source.target.exists() and is_kept(source.target, self.existing)
 
 
 def is_folder(item: Input | RemotePath) -> bool:

@@ -17,6 +17,22 @@ from mmderain.io.remote import RemotePath
 Prediction = np.ndarray | Tensor | Path | RemotePath
 
 
+class BrokenDeviceError(InputError):
+    """The GPU cannot be used any more by this process.
+
+    Args:
+        error: the error of the GPU.
+
+    Attributes:
+        reason: the message without the advice.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        first_line = str(error).strip().partition('\n')[0]
+        self.reason = f'the GPU cannot be used any more ({first_line})'
+        super().__init__(f'{self.reason}; run the same command again with --existing skip')
+
+
 @dataclass
 class InputResult:
     """Result of one image, video, array or tensor.
@@ -66,10 +82,11 @@ class InputResult:
         # The stack frames in the traceback would keep the tensors of the network in memory. Therefore these frames are
         # cleared. This would end a generator, for example the one that lists the inputs. Therefore the frames of
         # generators are not cleared.
-        for frame, _ in traceback.walk_tb(error.__traceback__):
-            if not frame.f_code.co_flags & inspect.CO_GENERATOR:
-                with contextlib.suppress(RuntimeError):  # the frame is running
-                    frame.clear()
+        for each in chain(error):
+            for frame, _ in traceback.walk_tb(each.__traceback__):
+                if not frame.f_code.co_flags & inspect.CO_GENERATOR:
+                    with contextlib.suppress(RuntimeError):  # the frame is running
+                        frame.clear()
         self.reason = failure_reason(self.name, error)
 
 
@@ -94,6 +111,14 @@ class Inference:
         return {result.name: result.reason for result in self.results if result.error is not None}
 
 
+def chain(error: BaseException) -> list[BaseException]:
+    """Return an exception and the exceptions that led to it."""
+    found = [error]
+    for each in found:  # the list grows while it is read
+        found += [other for other in (each.__cause__, each.__context__) if other is not None and other not in found]
+    return found
+
+
 def failure_reason(name: str, error: Exception) -> str:
     """Return the error message for an input that failed.
 
@@ -116,3 +141,12 @@ def is_out_of_memory(error: Exception) -> bool:
     If the memory of the CPU is too small, torch raises a plain RuntimeError. Only its message shows the reason.
     """
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or 'DefaultCPUAllocator' in str(error)
+
+
+def is_device_broken(error: Exception) -> bool:
+    """Return whether a GPU cannot be used any more by this process.
+
+    After an error such as an illegal memory access, each further use of the GPU raises the same error.
+    """
+    kind = getattr(torch, 'AcceleratorError', None)  # torch 2.7 does not have it
+    return kind is not None and isinstance(error, kind) and 'out of memory' not in str(error)

@@ -10,6 +10,7 @@ A line has the following keys:
 * ``error``: the error message; null if there is no error.
 """
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator
 from json.decoder import scanstring  # type: ignore[attr-defined]  # the part of the JSON decoder that reads a string
@@ -92,7 +93,7 @@ def finished_outputs(path: str | Path) -> set[str]:
     """Return the paths of the result files that are complete according to a log.
 
     For most lines, this function reads only the path, because reading all values of a million lines takes several times
-    as long.
+    as long. Lines that are damaged are left out.
 
     Args:
         path: path of the log. The result is empty if it does not exist.
@@ -104,7 +105,8 @@ def finished_outputs(path: str | Path) -> set[str]:
         for line in file:
             start = len(_OK) if line.startswith(_OK) else len(_SKIPPED) if line.startswith(_SKIPPED) else 0
             if start and line.endswith('}\n'):
-                finished.add(scanstring(line, start)[0])
+                with contextlib.suppress(ValueError):  # the line is damaged
+                    finished.add(scanstring(line, start)[0])
     return finished
 
 

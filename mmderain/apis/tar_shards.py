@@ -7,15 +7,14 @@ from pathlib import Path
 
 from mmderain.errors import InputError
 from mmderain.io.image import IMAGE_SUFFIXES
-from mmderain.io.remote import RemotePath, is_remote
-from mmderain.io.tar_shards import Member, expand_shards, open_shard, read_members, write_shard
+from mmderain.io.remote import RemotePath, parse_place
+from mmderain.io.tar_shards import Member, ShardWriter, expand_shards, open_shard, read_members, write_shard
 
 from .pipeline import Pipeline
-from .remote_plan import parse_place
-from .results import InputResult
+from .results import BrokenDeviceError, InputResult
 from .shards import Shard
 from .sources import Source
-from .targets import already_exists
+from .targets import check_existing, is_kept
 
 
 @dataclass
@@ -46,8 +45,8 @@ class TarPlan:
         shards: the others.
 
     Raises:
-        InputError: there is no ``out_dir``, or it is read only, two shards have the same name, a shard would overwrite
-            itself, or a pattern is malformed.
+        InputError: there is no ``out_dir``, or it is read only, two shards have the same name, a shard is
+            named twice or would overwrite itself, or a pattern is malformed.
     """
 
     def __init__(
@@ -58,18 +57,22 @@ class TarPlan:
         shard: Shard | None = None,
         finished: Collection[str] = (),
     ) -> None:
-        out = parse_place(out_dir)
-        if out is None:
+        check_existing(existing)
+        if out_dir is None:
             raise InputError(f'{inputs[0]}: derained shards must be written to a folder; set out_dir')
+        out = parse_place(out_dir)
         if isinstance(out, RemotePath):
             out.require_writable()
         self.existing, self.num_finished, self.shards = existing, 0, list[TarShard]()
         owners: dict[str, str] = {}
         for text in (text for item in inputs for text in expand_shards(str(item))):
-            source = RemotePath.parse(text) if is_remote(text) else Path(text)
+            source = parse_place(text)
             target = out / source.name
-            if (owner := owners.setdefault(source.name, text)) != text:
+            if (owner := owners.get(source.name)) is not None:
+                if owner == text:
+                    raise InputError(f'{text}: is named twice; name each shard once')
                 raise InputError(f'{owner} and {text}: both would be written to {target}; derain them in two calls')
+            owners[source.name] = text
             if str(target) == str(source) or (isinstance(source, Path) and _is_same(source, target)):
                 raise InputError(f'{text}: its result would overwrite the input; name another output folder')
             if shard is not None and not shard.contains(source.name):
@@ -85,11 +88,7 @@ class TarPlan:
         Raises:
             InputError: the derained shard exists and must not be replaced, or the server cannot be asked.
         """
-        if self.existing == 'replace' or not shard.target.exists():
-            return False
-        if self.existing == 'refuse':
-            raise already_exists(shard.target)
-        return True
+        return self.existing != 'replace' and shard.target.exists() and is_kept(shard.target, self.existing)
 
     def sources(self) -> Iterator[Source]:
         """Yield each shard as a source, which can be checked but not loaded."""
@@ -117,7 +116,7 @@ def shard_input_names(inputs: Sequence[str | Path]) -> Iterator[tuple[str, str]]
         InputError: a shard does not exist or cannot be read, or a pattern is malformed.
     """
     for text in (text for item in inputs for text in expand_shards(str(item))):
-        source = RemotePath.parse(text) if is_remote(text) else Path(text)
+        source = parse_place(text)
         with open_shard(source) as file:
             for member in read_members(file, text, with_content=False):
                 if member.problem is not None:
@@ -150,11 +149,16 @@ def shard_results(pipeline: Pipeline, shard: TarShard) -> list[InputResult]:
     """Derain one shard, and return the results of its images, or a result with the error of the shard.
 
     If the pipeline is stopped, the list is empty.
+
+    Raises:
+        BrokenDeviceError: the GPU cannot be used any more.
     """
     try:
         return derain_shard(pipeline, shard)
     except _StoppedShard:
         return []
+    except BrokenDeviceError:
+        raise
     except InputError as error:
         return [InputResult.of_error(str(shard.source), error)]
     except Exception as error:  # the libraries of servers raise any exception
@@ -181,7 +185,7 @@ def derain_shard(pipeline: Pipeline, shard: TarShard) -> list[InputResult]:
     """
     results: list[InputResult] = []
     with open_shard(shard.source) as file, write_shard(shard.target) as writer:
-        sources = _MemberSources(shard, read_members(file, str(shard.source)))
+        sources = _MemberSources(shard, read_members(file, str(shard.source)), writer)
         for result in pipeline.run(sources):
             results.append(result)
             for member in sources.take_up_to_image():
@@ -207,6 +211,7 @@ class _MemberSources:
     Args:
         shard: the shard.
         members: its members.
+        writer: the derained shard. Members that no image precedes in ``pending`` are written to it at once.
 
     Attributes:
         pending: members that were read and are not yet in the derained shard, in their order.
@@ -214,20 +219,25 @@ class _MemberSources:
         is_exhausted: whether all members were read.
     """
 
-    def __init__(self, shard: TarShard, members: Iterator[Member]) -> None:
-        self.shard, self.members = shard, members
+    def __init__(self, shard: TarShard, members: Iterator[Member], writer: ShardWriter) -> None:
+        self.shard, self.members, self.writer = shard, members, writer
         self.pending: deque[Member] = deque()
         self.other_types: set[str] = set()
         self.is_exhausted = False
 
     def __iter__(self) -> Iterator[Source]:
         for member in self.members:
-            self.pending.append(member)
             if member.is_image or member.problem is not None:
+                self.pending.append(member)
                 name = f'{self.shard.source}/{member.name}' if member.name else str(self.shard.source)
                 yield Source(name, member, target=self.shard.target, problem=member.problem)
-            elif len(self.other_types) < 20:
+                continue
+            if len(self.other_types) < 20:
                 self.other_types.add(member.suffix)
+            if self.pending:
+                self.pending.append(member)
+            else:
+                self.writer.add(member)
         self.is_exhausted = True
 
     def take_up_to_image(self) -> Iterator[Member]:

@@ -69,9 +69,7 @@ class Targets:
         path = self._resolve_folder(target.parent) / target.name
         if self._is_input(path):
             raise InputError(f'{source.name}: its result would overwrite the input {path}; name another output folder')
-        if self.existing == 'refuse':
-            raise already_exists(target)
-        return self.existing == 'skip'
+        return is_kept(target, self.existing)
 
     def _owner(self, source: Source, target: Path) -> Path | None:
         """Return another input whose result has the same path and has priority; None if there is none.
@@ -107,11 +105,27 @@ def collision(source: Source, owner: str) -> InputError:
     )
 
 
-def already_exists(target: Path | RemotePath) -> InputError:
-    """Return the error for a result file that exists and must not be replaced."""
-    return InputError(
-        f"{target}: already exists; use existing='replace' or 'skip' (--existing), or name another output folder"
-    )
+def check_existing(existing: str) -> None:
+    """Raise an InputError if ``existing`` is not one of its three values."""
+    if existing not in ('refuse', 'skip', 'replace'):
+        raise InputError(f"existing must be 'refuse', 'skip' or 'replace', found {existing!r}")
+
+
+def is_kept(target: Path | RemotePath, existing: str) -> bool:
+    """Return whether a result file that exists is kept, so that its input is skipped.
+
+    Args:
+        target: the result file.
+        existing: ``'refuse'``, ``'skip'`` or ``'replace'``.
+
+    Raises:
+        InputError: ``existing`` is ``'refuse'``.
+    """
+    if existing == 'refuse':
+        raise InputError(
+            f"{target}: already exists; use existing='replace' or 'skip' (--existing), or name another output folder"
+        )
+    return existing == 'skip'
 
 
 def is_input_name(name: str) -> bool:

@@ -29,20 +29,20 @@ import threading
 from collections.abc import Iterator
 from threading import Event
 
-from mmderain.apis.determinism import compute_deterministically
+from mmderain.apis.determinism import compute_deterministically, deterministic_options
 from mmderain.apis.pipeline import WORKERS
 from mmderain.apis.plan import Plan
 from mmderain.apis.plans import make_plan
 from mmderain.apis.run_log import finished_outputs
-from mmderain.apis.shards import Shard, placement
+from mmderain.apis.shards import Placement, Shard, placement
 from mmderain.engine.cpu_memory import keep_cpu_memory
-from mmderain.errors import InputError
 from mmderain.io.folders import skipped_by_suffix
 from mmderain.io.image_header import MAX_PIXELS
+from mmderain.io.video import VideoOptions
 from mmderain.io.video.sequence import is_pattern
 
-from .command import ExpandPatterns, print_failure
-from .launchers import choose_shard, own_device, wait_for_other_processes
+from .command import ExpandPatterns
+from .launchers import choose_shard, own_device, require_single_process, wait_for_other_processes
 from .options import (
     add_device_option,
     add_existing_option,
@@ -51,7 +51,7 @@ from .options import (
     non_negative_int,
     positive_int,
 )
-from .ray_engine import add_ray_options, check_engine, derain_on_ray
+from .ray_engine import add_ray_options, check_engine, derain_on_ray, print_result
 from .video_options import add_video_options, build_inferencer, derain_numbered_images, run_live, video_options
 
 
@@ -136,21 +136,35 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Derain the inputs, and print the number of derained inputs and of skipped inputs."""
     options = video_options(args)
+    place = placement()
     if args.live:
+        require_single_process(args, place, '--live')
         return run_live(args)
     if args.out is None:
         args.parser.error('the following arguments are required: --out')
     if is_pattern(args.out) or any(is_pattern(name) for name in args.inputs):
+        require_single_process(args, place, 'numbered images')
         return derain_numbered_images(args, options)
-    place = placement()
     check_engine(args, has_other_processes=place is not None)
     if args.engine == 'ray':
-        counts, stopped = derain_on_ray(args)
+        counts, stopped = derain_on_ray(args, options)
         print_counts(counts, args.out, None)
         return 128 + stopped if stopped else 1 if counts['failed'] else 0
+    try:
+        status = run_here(args, options, place)
+    except Exception:  # without the wait, torchrun would stop the other processes
+        wait_for_other_processes(is_error=True)
+        raise
+    wait_for_other_processes(is_error=status != 0)
+    return status
+
+
+def run_here(args: argparse.Namespace, options: VideoOptions, place: Placement | None) -> int:
+    """Derain the inputs, or the part of them that belongs to this process, and return the exit status."""
     shard = choose_shard(args.shard, place)
     if args.deterministic:
-        set_deterministic(args)
+        args.precision, args.tile = deterministic_options(args.batch_size, args.precision, args.tile)
+        compute_deterministically()
     log = shard.log_path(args.log) if args.log and shard else args.log
     finished = finished_outputs(log) if log and args.existing == 'skip' else ()
     plan = make_plan(args.inputs, args.out, args.existing, shard, finished, options.container)
@@ -159,34 +173,17 @@ def run(args: argparse.Namespace) -> int:
         inferencer = build_inferencer(args, args.device or own_device(place))
         with stop_event() as (stop, received):
             for result in inferencer.run(plan, args.batch_size, sys.stderr.isatty(), args.workers, options, log, stop):
-                if result.error is not None:
-                    print_failure(args, result.error, result.reason)
-                for note in result.notes:
-                    print(f'{result.name}: {note}')
+                print_result(args, result)
                 counts['failed' if result.error is not None else 'skipped' if result.skipped else 'done'] += 1
     counts['skipped'] += plan.num_finished
     print_counts(counts, args.out, shard)
     if isinstance(plan, Plan) and (text := skipped_by_suffix(plan.skipped)):
         print(text)
-    wait_for_other_processes(is_error=bool(received or counts['failed']))
     if received:
         text = f'stopped by {signal.Signals(received[0]).name}; to continue, run the same command with --existing skip'
         print(text, file=sys.stderr)
         return 128 + received[0]
     return 1 if counts['failed'] else 0
-
-
-def set_deterministic(args: argparse.Namespace) -> None:
-    """Change the options and the process for ``--deterministic``.
-
-    Raises:
-        InputError: the batch size is not 1.
-    """
-    if args.batch_size != 1:
-        raise InputError(f'--batch-size {args.batch_size}: --deterministic needs --batch-size 1; leave one of them out')
-    args.precision = 'fp32' if args.precision == 'auto' else args.precision
-    args.tile = args.tile or 0
-    compute_deterministically()
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Run a command in several processes that torchrun or Slurm has started."""
 
+import argparse
 import os
 import sys
 import time
@@ -9,6 +10,9 @@ import torch
 
 from mmderain.apis.shards import Placement, Shard, parse_shard
 from mmderain.errors import InputError
+
+#: Options of `mmderain derain` that need a list of inputs, and their values if they are not given.
+WHOLE_RUN_OPTIONS = dict(shard=None, log=None, deterministic=False, engine='local', actors=None, gpus_per_actor=None)
 
 
 def choose_shard(text: str | None, place: Placement | None) -> Shard | None:
@@ -45,7 +49,28 @@ def own_device(place: Placement | None) -> str | None:
     return f'cuda:{place.local_rank % torch.cuda.device_count()}'
 
 
-def wait_for_other_processes(is_error: bool) -> None:
+def require_single_process(args: argparse.Namespace, place: Placement | None, kind: str) -> None:
+    """Refuse inputs that several processes cannot divide if there are several processes, and the options for them.
+
+    Args:
+        args: parsed arguments of ``mmderain derain``.
+        place: the part that torchrun or Slurm gives to this process.
+        kind: the kind of the inputs, for the error message.
+
+    Raises:
+        InputError: there are several processes, or an option has no effect on these inputs.
+    """
+    if place is not None:
+        raise InputError(
+            f'{kind}: found several processes ({place.source}), which would all do the same; start one process, or '
+            'unset these environment variables'
+        )
+    for name, unused in WHOLE_RUN_OPTIONS.items():
+        if getattr(args, name) != unused:
+            raise InputError(f'--{name.replace("_", "-")}: has no effect on {kind}; leave it out')
+
+
+def wait_for_other_processes(is_error: bool, timeout: timedelta = timedelta(minutes=1)) -> None:
     """Report that this process has finished. After an error, wait until the other processes of torchrun have finished.
 
     When one process ends with an error, torchrun stops all other processes. Without this function, one damaged image
@@ -53,14 +78,18 @@ def wait_for_other_processes(is_error: bool) -> None:
 
     Args:
         is_error: whether the exit status of this process will not be 0.
+        timeout: time after which a store that does not answer counts as closed.
     """
     if os.environ.get('TORCHELASTIC_USE_AGENT_STORE') != 'True':
         return
     address, port = os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT'])
-    # torchrun itself runs the server of this store.
-    store = torch.distributed.TCPStore(address, port, is_master=False, timeout=timedelta(minutes=1))
     key = f'mmderain/finished/{os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)}'
-    finished = store.add(key, 1)
-    while is_error and finished < int(os.environ['WORLD_SIZE']):
-        time.sleep(1)
-        finished = store.add(key, 0)
+    try:
+        # torchrun itself runs the server of this store.
+        store = torch.distributed.TCPStore(address, port, is_master=False, timeout=timeout)
+        finished = store.add(key, 1)
+        while is_error and finished < int(os.environ['WORLD_SIZE']):
+            time.sleep(1)
+            finished = store.add(key, 0)
+    except torch.distributed.DistError:
+        print('note: torchrun has already ended on another node; this process has finished its part', file=sys.stderr)

@@ -21,6 +21,8 @@ from mmderain.apis.plans import input_names
 from mmderain.apis.run_log import read_log
 from mmderain.io import atomic_write
 
+from .command import ExpandPatterns
+
 #: Number of inputs that are listed for each kind of problem.
 SHOWN = 20
 
@@ -28,13 +30,20 @@ SHOWN = 20
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add ``mmderain merge-logs``."""
     parser = commands.add_parser('merge-logs', doc=__doc__, help='join logs, and list the missing inputs')
-    parser.add_argument('logs', nargs='+', type=Path, metavar='LOG', help='log of one process')
+    parser.add_argument('logs', nargs='+', type=Path, action=ExpandPatterns, metavar='LOG', help='log of one process')
     parser.add_argument(
         '--inputs',
         nargs='+',
         required=True,
+        action=ExpandPatterns,
         metavar='INPUT',
         help='the input files and folders of the run (required)',
+    )
+    parser.add_argument(
+        '--results',
+        metavar='FOLDER',
+        help='the folder for the results of the run, if it is in an input folder. The files in it are not inputs '
+        '(default: all files in the input folders are inputs)',
     )
     parser.add_argument(
         '--out', type=Path, metavar='FILE', help='write one line for each input to this file (default: write nothing)'
@@ -51,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         if args.out is not None:
             out = stack.enter_context(open(stack.enter_context(atomic_write(args.out)), 'w', encoding='ascii'))
             copy_lines(args.logs, lines, out)
-        for name, shard in input_names(args.inputs):
+        for name, shard in input_names(args.inputs, args.results):
             num_inputs += 1
             if name in failed:
                 num_failed += 1
@@ -90,6 +99,8 @@ def chosen_lines(logs: list[Path]) -> tuple[dict[str, int], dict[str, str]]:
         if entry.get('status') in ('ok', 'skipped'):
             lines[name] = number
             failed.pop(name, None)
+        elif entry.get('status') == 'missing':  # the log is a file that --out wrote
+            continue
         elif name not in lines or name in failed:
             lines[name] = number
             failed[name] = str(entry.get('error'))

@@ -8,6 +8,7 @@ import sys
 
 from mmderain.apis import InputResult
 from mmderain.errors import InputError
+from mmderain.io.video import VideoOptions
 
 from .command import print_failure
 
@@ -71,14 +72,26 @@ def check_engine(args: argparse.Namespace, has_other_processes: bool) -> None:
         raise InputError('--engine ray: divides the inputs itself; start it once, without torchrun and srun')
 
 
-def derain_on_ray(args: argparse.Namespace) -> tuple[dict[str, int], int]:
+def print_result(args: argparse.Namespace, result: InputResult) -> None:
+    """Print the error of an input that failed, and what differs between a video and its result."""
+    if result.error is not None:
+        print_failure(args, result.error, result.reason)
+    for note in result.notes:
+        print(note)
+
+
+def derain_on_ray(args: argparse.Namespace, video: VideoOptions) -> tuple[dict[str, int], int]:
     """Derain the inputs on a cluster, and print the failures.
+
+    Args:
+        args: parsed arguments of `mmderain derain`.
+        video: options of the result videos.
 
     Returns:
         The numbers of inputs that are done, skipped and failed, and the number of the signal that ended the run, or 0.
     """
-    # Only this command sets these variables, and only if the user has not. Ray would send statistics of its use to its
-    # makers, and would upload the working directory if the command is started by `uv run`.
+    # Only this command sets these variables, and only if the user has not. Ray would send usage statistics to its
+    # developers, and would upload the working directory if the command is started by `uv run`.
     os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
     os.environ.setdefault('RAY_ENABLE_UV_RUN_RUNTIME_ENV', '0')
     from mmderain.integrations.ray import Summary, derain_images
@@ -87,8 +100,7 @@ def derain_on_ray(args: argparse.Namespace) -> tuple[dict[str, int], int]:
 
     def show(result: InputResult) -> None:
         seen.add(result)
-        if result.error is not None:
-            print_failure(args, result.error, result.reason)
+        print_result(args, result)
 
     try:
         summary = derain_images(
@@ -106,6 +118,7 @@ def derain_on_ray(args: argparse.Namespace) -> tuple[dict[str, int], int]:
             max_pixels=args.max_pixels,
             workers=args.workers,
             deterministic=args.deterministic,
+            video=video,
             on_result=show,
         )
     except (KeyboardInterrupt, SystemExit) as error:  # Ray raises SystemExit after SIGTERM

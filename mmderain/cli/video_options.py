@@ -188,7 +188,7 @@ def video_options(args: argparse.Namespace) -> VideoOptions:
     Raises:
         InputError: a value is not as expected, for example a quality that the codec does not have.
     """
-    # The encoder of AV1 prints thirty lines for each file, unless this variable asks it for errors only.
+    # The encoder of AV1 prints thirty lines for each file, unless this variable is 1, which prints only errors.
     os.environ.setdefault('SVT_LOG', '1')
     return VideoOptions(
         codec=args.codec,

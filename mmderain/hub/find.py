@@ -85,7 +85,7 @@ def _find_derainer(model: str | Path | dict) -> tuple[Config, FindWeights]:
     if name in models and models[name].kind != 'derainer':
         raise InputError(f'{name}: is a {models[name].kind}; expected a derainer')
     derainers = {key: entry for key, entry in models.items() if entry.kind == 'derainer'}
-    # The name of its config also names a bundled model.
+    # A bundled model can also be named by its config.
     derainers = {entry.config_name: entry for entry in derainers.values() if entry.config_name} | derainers
     if name in derainers:
         return derainers[name].load_config(), derainers[name].weights

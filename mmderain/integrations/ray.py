@@ -18,17 +18,18 @@ from typing import Any
 
 from mmderain import DEFAULT_DERAINER
 from mmderain.apis import InputResult, trained_derainer
+from mmderain.apis.determinism import deterministic_options
 from mmderain.apis.pipeline import WORKERS
 from mmderain.apis.plans import make_plan
-from mmderain.apis.remote_plan import parse_place
 from mmderain.apis.run_log import finished_outputs, logged
 from mmderain.apis.sources import Source
 from mmderain.apis.tar_shards import TarPlan
 from mmderain.errors import InputError, require_whole_number
 from mmderain.io.image_header import MAX_PIXELS
+from mmderain.io.video import VideoOptions
 
-from .ray_actors import DerainBatch, DerainFiles
-from .ray_cluster import choose_actors, connect, retry_options
+from .ray_actors import DerainBatch, DerainFiles, require_utf8, result_of
+from .ray_cluster import absolute_path, choose_actors, connect, is_model_path, retry_options
 
 __all__ = ['DerainBatch', 'DerainFiles', 'Summary', 'derain_images']
 
@@ -80,6 +81,7 @@ def derain_images(
     max_pixels: int = MAX_PIXELS,
     workers: int = WORKERS,
     deterministic: bool = False,
+    video: VideoOptions | None = None,
     on_result: Callable[[InputResult], None] | None = None,
 ) -> Summary:
     """Derain images on a Ray cluster.
@@ -114,6 +116,7 @@ def derain_images(
         workers: number of threads of each actor that read and write files.
         deterministic: True computes exactly the same results as ``mmderain derain --deterministic``. It needs
             ``batch_size=1``.
+        video: options of the result videos. None uses the default options.
         on_result: function that is called with each result when it is complete.
 
     Returns:
@@ -128,18 +131,18 @@ def derain_images(
         derain_images('s3://bucket/rainy', 's3://bucket/derained', model='nafnet', num_gpus=0.5, concurrency=(2, 16))
     """
     require_whole_number('batch_size', batch_size, 1)
-    if deterministic and batch_size != 1:
-        raise InputError(f'batch_size={batch_size}: deterministic=True needs batch_size=1')
+    if deterministic:
+        precision, tile = deterministic_options(batch_size, precision, tile)
     inputs = [source] if isinstance(source, str | Path) else list(source)
     if not all(isinstance(item, str | Path) for item in inputs):
         raise InputError('source: found an array or a tensor; expected paths or URLs')
     finished = finished_outputs(log) if log is not None and existing == 'skip' else ()
-    plan = make_plan(inputs, destination, existing, None, finished)
+    plan = make_plan(inputs, destination, existing, None, finished, (video or VideoOptions()).container)
     inferencer_options = dict(
-        model=absolute_file(model),
-        weights=absolute_file(weights),
-        precision='fp32' if deterministic and precision == 'auto' else precision,
-        tile=0 if deterministic and tile is None else tile,
+        model=absolute_path(model) if is_model_path(model) else model,
+        weights=absolute_path(weights),
+        precision=precision,
+        tile=tile,
         max_pixels=max_pixels,
     )
     actor_options = dict(
@@ -148,6 +151,7 @@ def derain_images(
         workers=workers,
         root=os.getcwd(),
         deterministic=deterministic,
+        video=video,
     )
     # A wrong model is found here, before Ray starts. Errors of actors are hard to read.
     trained_derainer(model, weights, 'cpu', {'model.precision': precision, 'model.tile': tile})
@@ -163,11 +167,6 @@ def derain_images(
             on_result(result)
     summary.skipped += plan.num_finished
     return summary
-
-
-def absolute_file(path: Any) -> Any:
-    """Return the absolute path of an existing file, because actors run in other folders; any other value unchanged."""
-    return str(Path(path).absolute()) if isinstance(path, str | Path) and Path(path).is_file() else path
 
 
 def _run(plan: Any, actor_options: dict[str, Any], pool: Any, resources: dict[str, float]) -> Iterator[InputResult]:
@@ -202,13 +201,13 @@ def _run(plan: Any, actor_options: dict[str, Any], pool: Any, resources: dict[st
     try:
         for row in data.iter_rows():
             missing.discard(row['item'])
-            yield _result(row)
+            yield result_of(row)
     except ray.exceptions.RayError as error:
         reason = str(error).strip().splitlines()[-1].rpartition('.InputError: ')[2]
         raise InputError(f'the actors of Ray cannot derain: {reason}') from error
     for name in sorted(missing):
-        reason = f'{name}: its actor died {RETRIES + 1} times while it derained the block with this input'
-        yield InputResult.of_error(name, InputError(reason))
+        reason = f'the block with this input failed {RETRIES + 1} times, for example because its actor died'
+        yield InputResult.of_error(name, InputError(f'{name}: {reason}; see the messages of Ray'))
 
 
 def _checked(plan: Any) -> Iterator[tuple[Source, InputResult | None]]:
@@ -221,6 +220,7 @@ def _checked(plan: Any) -> Iterator[tuple[Source, InputResult | None]]:
     def check(source: Source) -> tuple[Source, InputResult | None]:
         result = InputResult(source.name)
         try:
+            require_utf8(source)
             if not source.is_done():
                 return source, None
             result.skip(source.target)
@@ -232,15 +232,3 @@ def _checked(plan: Any) -> Iterator[tuple[Source, InputResult | None]]:
         sources = iter(plan.sources() if isinstance(plan, TarPlan) else plan)
         while group := [source for _, source in zip(range(1000), sources)]:
             yield from threads.map(check, group)
-
-
-def _result(row: dict[str, Any]) -> InputResult:
-    """Return the result of a row."""
-    result = InputResult(row['path'], seconds=row['seconds'])
-    if row['height'] is not None:
-        result.size = row['height'], row['width']
-    if row['status'] == 'ok':
-        result.prediction = parse_place(row['output'])
-    else:
-        result.error, result.reason = InputError(row['error']), row['error']
-    return result

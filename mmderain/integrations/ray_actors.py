@@ -1,5 +1,7 @@
 """Actors of Ray that derain: blocks of file names, or batches of decoded images."""
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,13 @@ import numpy as np
 from mmderain.apis import DerainInferencer, InputResult
 from mmderain.apis.determinism import compute_deterministically
 from mmderain.apis.pipeline import Pipeline
-from mmderain.apis.remote_plan import parse_place
+from mmderain.apis.results import BrokenDeviceError
 from mmderain.apis.sources import Source
 from mmderain.apis.tar_shards import TarShard, shard_results
-from mmderain.io.remote import is_remote
+from mmderain.errors import InputError
+from mmderain.io.remote import is_remote, parse_place
 from mmderain.io.tar_shards import is_shard
+from mmderain.io.video import VideoOptions
 
 
 class DerainFiles:
@@ -23,17 +27,24 @@ class DerainFiles:
         inferencer: arguments of :class:`~mmderain.apis.DerainInferencer`.
         batch_size: number of images of the same size that are derained together.
         workers: number of threads that read and write.
-        root: folder to which relative paths belong.
+        root: folder that relative paths start from.
         deterministic: whether to compute as :func:`~mmderain.apis.determinism.compute_deterministically` describes.
+        video: options of the result videos. None uses the default options.
     """
 
     def __init__(
-        self, inferencer: dict[str, Any], batch_size: int, workers: int, root: str, deterministic: bool
+        self,
+        inferencer: dict[str, Any],
+        batch_size: int,
+        workers: int,
+        root: str,
+        deterministic: bool,
+        video: VideoOptions | None = None,
     ) -> None:
         if deterministic:
             compute_deterministically()
         loaded = DerainInferencer(**inferencer)
-        self.pipeline = Pipeline(loaded.model, batch_size, workers, loaded.max_pixels)
+        self.pipeline = Pipeline(loaded.model, batch_size, workers, loaded.max_pixels, video)
         self.root = Path(root)
 
     def __call__(self, block: Any) -> Any:
@@ -48,7 +59,12 @@ class DerainFiles:
         """
         import pyarrow
 
-        rows = [row_of(item, result) for item, result in self._results(block.to_pylist())]
+        try:
+            rows = [row_of(item, result) for item, result in self._results(block.to_pylist())]
+        except BrokenDeviceError as error:
+            # Ray starts a new actor, which can use the GPU, and gives it this block.
+            print(f'{error.reason}; this actor ends', file=sys.stderr, flush=True)
+            os._exit(70)
         return pyarrow.Table.from_pylist(rows, schema=result_schema())
 
     def _results(self, items: list[dict[str, str]]) -> Iterator[tuple[dict[str, str], InputResult]]:
@@ -71,13 +87,14 @@ def result_schema() -> Any:
 
     ``item``: name of the item of the block; ``path``: name of the input; ``output``: path or URL of the result;
     ``status``: ``'ok'`` or ``'failed'``; ``error``: the error message, or null; ``height`` and ``width`` in pixels, or
-    null; ``seconds``: see :class:`~mmderain.apis.InputResult`.
+    null; ``seconds`` and ``notes``: see :class:`~mmderain.apis.InputResult`.
     """
     import pyarrow
 
     texts = [(name, pyarrow.string()) for name in ('item', 'path', 'output', 'status', 'error')]
     numbers = [(name, pyarrow.int64()) for name in ('height', 'width')]
-    return pyarrow.schema([*texts, *numbers, ('seconds', pyarrow.float64())])
+    notes = pyarrow.list_(pyarrow.string())
+    return pyarrow.schema([*texts, *numbers, ('seconds', pyarrow.float64()), ('notes', notes)])
 
 
 def row_of(item: dict[str, str], result: InputResult) -> dict[str, Any]:
@@ -85,14 +102,42 @@ def row_of(item: dict[str, str], result: InputResult) -> dict[str, Any]:
     height, width = result.size or (None, None)
     return dict(
         item=item['name'],
-        path=result.name,
+        path=_as_utf8(result.name),
         output=item['output'],
         status=result.status,
-        error=result.reason or None,
+        error=_as_utf8(result.reason) or None,
         height=height,
         width=width,
         seconds=result.seconds,
+        notes=list(result.notes),
     )
+
+
+def _as_utf8(text: str) -> str:
+    """Replace the bytes of a name that are not UTF-8, such as that of a member of a shard. Arrow refuses them."""
+    return text.encode('utf-8', 'backslashreplace').decode()
+
+
+def result_of(row: dict[str, Any]) -> InputResult:
+    """Return the result of a row."""
+    result = InputResult(row['path'], seconds=row['seconds'], notes=tuple(row['notes']))
+    if row['height'] is not None:
+        result.size = row['height'], row['width']
+    if row['status'] == 'ok':
+        result.prediction = parse_place(row['output'])
+    else:
+        result.error, result.reason = InputError(row['error']), row['error']
+    return result
+
+
+def require_utf8(source: Source) -> None:
+    """Raise an InputError if Ray cannot send the name of a source or of its result to an actor."""
+    for name in (source.name, str(source.target)):
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            text = 'the name is not valid UTF-8; rename the file, or derain it without --engine ray'
+            raise InputError(f'{name!r}: {text}') from None
 
 
 class DerainBatch:
@@ -115,7 +160,17 @@ class DerainBatch:
         self.inferencer = DerainInferencer(**options)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Derain a batch of images, which can have different sizes."""
+        """Derain a batch of images, which can have different sizes.
+
+        Raises:
+            InputError: an image is not RGB uint8 (H, W, 3).
+        """
+        for image in map(np.asarray, batch[self.column]):
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+                raise InputError(
+                    f'column {self.column!r}: found {image.dtype} of shape {image.shape}; expected RGB uint8 '
+                    '(H, W, 3); use read_images(..., mode="RGB")'
+                )
         images = [np.ascontiguousarray(image[..., ::-1]) for image in batch[self.column]]
         derained = []
         for result in self.inferencer.stream(images, self.batch_size):

@@ -3,9 +3,11 @@
 import inspect
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from mmderain.errors import InputError
+from mmderain.hub import config_names, named_models
 
 
 def connect() -> Any:
@@ -66,3 +68,16 @@ def retry_options(map_batches: Callable, retries: int) -> dict[str, int]:
     """
     accepts_all = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(map_batches).parameters.values())
     return dict(max_restarts=-1, max_task_retries=retries) if accepts_all else {}
+
+
+def absolute_path(path: Any) -> Any:
+    """Return the absolute path of an existing file or folder, because actors run in other folders.
+
+    Any other value, such as a dict or an address, is returned unchanged.
+    """
+    return str(Path(path).absolute()) if isinstance(path, str | Path) and Path(path).exists() else path
+
+
+def is_model_path(model: Any) -> bool:
+    """Return whether a model is given by a path and not by a name or a config. A name has priority over a file."""
+    return isinstance(model, Path) or (isinstance(model, str) and model not in (*named_models(), *config_names()))

@@ -96,12 +96,12 @@ def _search(
         leave_out: as in :func:`iter_names`.
         parents: device and number of the folders that contain it, which tell loops of links.
     """
-    status = os.stat(folder)
-    identity = (status.st_dev, status.st_ino)
-    if identity in parents:
-        skipped[_LOOP] += 1
-        return
     try:
+        status = os.stat(folder)
+        identity = (status.st_dev, status.st_ino)
+        if identity in parents:
+            skipped[_LOOP] += 1
+            return
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
     except OSError:

@@ -96,8 +96,12 @@ class RemotePath:
         Raises:
             InputError: the server cannot be asked.
         """
+        # isfile() of fsspec returns False after any error. Then existing results would be replaced.
         with _errors(self.url, 'cannot be looked up'):
-            return self.filesystem.isfile(self.url)
+            try:
+                return self.filesystem.info(self.url)['type'] == 'file'
+            except FileNotFoundError:
+                return False
 
     def read_bytes(self) -> bytes:
         """Return the content of the file. If the connection is lost, the file is read again.
@@ -180,6 +184,15 @@ class RemotePath:
                 yield from self._walk(f'{prefix}{name}/', is_wanted)
             elif is_wanted(name):
                 yield prefix + name
+
+
+def parse_place(text: str | Path) -> Path | RemotePath:
+    """Return the path of a local file or folder, or of one on a server.
+
+    Raises:
+        InputError: as in :meth:`RemotePath.parse`.
+    """
+    return RemotePath.parse(text) if is_remote(text) else Path(text)
 
 
 def is_safe_name(name: str) -> bool:

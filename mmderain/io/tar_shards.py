@@ -109,7 +109,8 @@ def read_members(file: BinaryIO, name: str, with_content: bool = True) -> Iterat
         with_content: False leaves the content of the members empty, and does not read it.
 
     Raises:
-        Exception: the file cannot be read further, for example because the connection to its server is lost.
+        InputError: the disk or the system reports that the file cannot be read further.
+        Exception: the connection to the server of the file is lost.
     """
     last = ''
     try:
@@ -125,6 +126,8 @@ def read_members(file: BinaryIO, name: str, with_content: bool = True) -> Iterat
         if file.read(512) == bytes(512):
             return
         reason = 'the end of the archive is missing, or the header of the next member is damaged'
+    except OSError as error:
+        raise InputError(f'{name}: cannot be read further ({_reason(error)})') from error
     except tarfile.TarError as error:
         reason = str(error) or type(error).__name__
     place = f'after the member {last!r}' if last else 'at its beginning'
@@ -194,16 +197,31 @@ def write_shard(path: str | Path | RemotePath) -> Iterator[ShardWriter]:
     """
     if isinstance(path, RemotePath):
         path.require_writable()
-        with tempfile.TemporaryDirectory(prefix='mmderain_') as folder:
-            part = Path(folder) / 'shard.tar'
-            with write_shard(part) as writer:
-                yield writer
-            path.upload(part)
+        try:
+            with tempfile.TemporaryDirectory(prefix='mmderain_') as folder:
+                part = Path(folder) / 'shard.tar'
+                with _open_writer(part) as writer:
+                    yield writer
+                path.upload(part)
+        except OSError as error:
+            text = f'its temporary copy on this machine cannot be written ({_reason(error)}); make room on the disk'
+            raise InputError(f'{path}: {text}, or set TMPDIR to another folder') from None
         return
     try:
-        with atomic_write(path) as part, open(part, 'wb') as file:
-            writer = ShardWriter(file)
+        with atomic_write(path) as part, _open_writer(part) as writer:
             yield writer
-            writer.close()
     except OSError as error:
-        raise InputError(f'{path}: cannot be written ({error})') from None
+        raise InputError(f'{path}: cannot be written ({_reason(error)})') from None
+
+
+@contextmanager
+def _open_writer(path: Path) -> Iterator[ShardWriter]:
+    with open(path, 'wb') as file:
+        writer = ShardWriter(file)
+        yield writer
+        writer.close()
+
+
+def _reason(error: OSError) -> str:
+    """Return the reason of an error without the name of the file, which can be a temporary file."""
+    return error.strerror or str(error) or type(error).__name__

@@ -158,3 +158,13 @@ def test_wrong_inputs_are_refused_before_the_first_one_is_derained(tmp_path, inp
     (tmp_path / 'empty').mkdir()
     with pytest.raises(InputError, match=message):
         Plan([tmp_path / item if isinstance(item, str) else item for item in inputs])
+
+
+def test_an_input_folder_that_cannot_be_opened_is_counted(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    plan = Plan([tmp_path], tmp_path / 'out', 'skip', finished={str(tmp_path / 'out/a.png')})
+    assert plan.count() == 1
+    assert list(outcome(plan).values()) == [f'{tmp_path}: the folder cannot be opened (Permission denied)']

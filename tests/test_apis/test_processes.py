@@ -157,7 +157,10 @@ def test_after_ctrl_c_all_files_are_whole_and_the_status_is_130(images, tmp_path
     'options, message',
     [
         (['--shard', '0/16'], "shard: found '0/16'; expected NUMBER/COUNT"),
-        (['--batch-size', '2', '--deterministic'], '--batch-size 2: --deterministic needs --batch-size 1'),
+        (
+            ['--batch-size', '2', '--deterministic'],
+            'batch_size=2: deterministic results need batch_size=1 (--batch-s',
+        ),
         (['--log', '{folder}'], 'Is a directory'),
     ],
 )

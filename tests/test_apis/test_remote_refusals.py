@@ -1,5 +1,6 @@
 """Wrong URLs and inputs that servers cannot give are refused with an error that names them."""
 
+import os
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from object_store import empty_memory_folder
 
 from mmderain.apis import DerainInferencer
 from mmderain.apis.plan import Plan
+from mmderain.apis.plans import make_plan
 from mmderain.errors import InputError
 from mmderain.io import encode_image
 from mmderain.models import NetworkSpec
@@ -88,3 +90,29 @@ def test_videos_and_repeated_names_fail_with_their_names(inferencer, memory):
         'memory://inputs/2/x.png': 'memory://inputs/2/x.png and memory://inputs/1/x.png: both would be written to '
         'memory://inputs/out/x.png; derain them in two calls with different output folders'
     }
+
+
+def test_existing_results_are_kept_if_the_server_cannot_be_asked(inferencer, memory, tmp_path, monkeypatch):
+    (memory / 'out/a.png').write_bytes(b'old')
+    (tmp_path / 'a.png').write_bytes(SMALL)
+
+    def refuse(path, **_):
+        raise PermissionError('Forbidden')
+
+    monkeypatch.setattr(memory.filesystem, 'info', refuse)
+    for existing in ('refuse', 'skip'):
+        (result,) = inferencer.stream([tmp_path / 'a.png'], out_dir='memory://inputs/out', existing=existing)
+        assert result.reason == (
+            'memory://inputs/out/a.png: cannot be looked up, access denied (Forbidden); check the credentials'
+        )
+    assert (memory / 'out/a.png').read_bytes() == b'old'
+
+
+def test_a_local_folder_that_cannot_be_opened_fails_with_its_name(inferencer, tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    (result,) = inferencer.stream([tmp_path], out_dir='memory://inputs/out')
+    assert result.reason == f'{tmp_path}: the folder cannot be opened (Permission denied)'
+    assert make_plan([tmp_path], 'memory://inputs/out').count() == 1

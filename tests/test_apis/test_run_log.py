@@ -140,3 +140,34 @@ def test_merge_logs_reports_wrong_arguments(folder, capsys, monkeypatch):
     assert 'none.jsonl' in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(['merge-logs', 'run.jsonl'])
+
+
+def test_damaged_lines_are_left_out(folder):
+    derain(folder)
+    log = folder / 'run.jsonl'
+    first, second, *_ = log.read_text().splitlines(keepends=True)
+    log.write_text(first.replace('out', 'o\0t') + first.replace('out', '\\q') + second)
+    assert finished_outputs(log) == {str(folder / 'out/b.png')}
+    assert [Path(line['input']).name for line in read_log(log)] == ['b.png']
+
+
+def test_merge_logs_leaves_out_results_in_an_input_folder_and_accepts_its_own_output(folder, capsys, monkeypatch):
+    (folder / 'in/c.png').unlink()
+    out, log = folder / 'in/derained', folder / 'run.1.jsonl'
+    list(DerainInferencer(CONFIG).stream([folder / 'in'], out_dir=out, log=log))
+    words = ['merge-logs', str(folder / 'run.*.jsonl'), '--inputs', str(folder / 'in')]
+    assert main(words) == 1
+    assert capsys.readouterr().out.endswith('3 of 6 inputs are complete, 0 failed, 3 are missing\n')
+    assert main([*words, '--results', str(out)]) == 0
+    assert capsys.readouterr().out == '3 of 3 inputs are complete, 0 failed, 0 are missing\n'
+    # The file of --out names a missing input. Joined again, this input is missing and not failed.
+    log.write_text(''.join(log.read_text().splitlines(keepends=True)[:2]))
+    for target in ('all.jsonl', 'again.jsonl'):
+        words = ['merge-logs', str(log), '--inputs', str(folder / 'in'), '--results', str(out)]
+        assert main([*words, '--out', str(folder / target)]) == 1
+        assert capsys.readouterr().out.splitlines() == [
+            f'missing: {folder}/in/é "q".png',
+            '2 of 3 inputs are complete, 0 failed, 1 are missing',
+        ]
+        log = folder / 'all.jsonl'
+    assert (folder / 'again.jsonl').read_text() == (folder / 'all.jsonl').read_text()

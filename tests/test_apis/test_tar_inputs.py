@@ -9,6 +9,7 @@ import torch
 from conftest import smooth_image
 
 from mmderain.apis import DerainInferencer, Shard
+from mmderain.apis.tar_shards import TarShard, _MemberSources
 from mmderain.cli import main
 from mmderain.errors import InputError
 from mmderain.io import decode_image_bytes, encode_image
@@ -131,6 +132,19 @@ def test_a_shard_without_images_fails_and_names_the_types_it_has(inferencer, tmp
     assert list((tmp_path / 'out').iterdir()) == []
 
 
+def test_members_before_the_first_image_are_not_kept_in_memory(tmp_path):
+    write_members(tmp_path / 'a.tar', ('1.json', b'{}'), *sample(2), ('3.json', b'{}'))
+    with open_shard(tmp_path / 'a.tar') as file, write_shard(tmp_path / 'b.tar') as writer:
+        shard = TarShard(tmp_path / 'a.tar', tmp_path / 'b.tar')
+        sources = _MemberSources(shard, read_members(file, 'a.tar'), writer)
+        iterator, pending = iter(sources), []
+        for _ in iterator:
+            pending.append([member.name for member in sources.pending])
+        assert pending == [['000002.png']]
+        assert [member.name for member in sources.pending] == ['000002.png', '000002.seg.png', '3.json']
+    assert [member.name for member in read(tmp_path / 'b.tar')] == ['1.json', '000002.json']
+
+
 def test_a_stopped_call_writes_only_complete_shards_and_the_next_call_completes_them(inferencer, shards, tmp_path):
     names, log, stop = sorted(shards.iterdir()), tmp_path / 'log.jsonl', Event()
     done = []
@@ -175,6 +189,7 @@ def test_existing_shards_are_refused_kept_or_replaced(inferencer, shards, tmp_pa
         (['in/000.tar'], None, 'in/000.tar: derained shards must be written to a folder; set out_dir'),
         (['in/000.tar', 'a.png'], 'out', 'in/000.tar: is a shard, but other inputs are not; derain them in two calls'),
         (['in/000.tar', 'b/000.tar'], 'out', 'in/000.tar and b/000.tar: both would be written to out/000.tar; derain'),
+        (['in/000.tar', 'in/000.tar'], 'out', 'in/000.tar: is named twice; name each shard once'),
         (['in/000.tar'], 'in', 'in/000.tar: its result would overwrite the input; name another output folder'),
         (['in/000.tar'], 'other/../in', 'in/000.tar: its result would overwrite the input; name another output folder'),
         (['in/000.tar'], 'https://host', 'https://host: web servers are read only; expected a local folder'),

@@ -175,7 +175,7 @@ def test_an_input_that_kills_each_process_fails_and_the_others_are_derained(ray,
         on_result=lambda result: results.update({Path(result.name).name: result.reason}),
     )
     assert (summary.done, summary.failed) == (4, 2)
-    reason = ': its actor died 4 times while it derained the block with this input'
+    reason = ': the block with this input failed 4 times, for example because its actor died; see the messages of Ray'
     assert {name: text for name, text in results.items() if text} == {
         name: f'{tmp_path}/in/{name}{reason}' for name in ('4.png', '5.png')
     }

@@ -97,7 +97,7 @@ def test_the_missing_library_is_named(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     'options, message',
     [
-        (dict(batch_size=2, deterministic=True), 'batch_size=2: deterministic=True needs batch_size=1'),
+        (dict(batch_size=2, deterministic=True), 'batch_size=2: deterministic results need batch_size=1'),
         (dict(source=[np.zeros((8, 8, 3), np.uint8)]), 'source: found an array or a tensor; expected paths or URLs'),
         (dict(model='nafnt'), "no model is called 'nafnt'; did you mean"),
     ],

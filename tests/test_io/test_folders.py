@@ -1,13 +1,14 @@
 """The images of a folder are found, and what is passed over is counted."""
 
 import os
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from mmderain.io.folders import expand_pattern, iter_images, list_images, skipped_by_suffix
+from mmderain.io.folders import expand_pattern, iter_images, iter_names, list_images, skipped_by_suffix
 from mmderain.io.image_formats import FORMATS, heic_is_readable
 
 
@@ -113,3 +114,11 @@ def test_patterns_are_expanded(tmp_path, monkeypatch):
     assert expand_pattern('**/d.png') == [str(Path('sub/d.png'))]
     assert expand_pattern('c[1].png') == ['c[1].png']  # the name of a file
     assert expand_pattern('*.jpg') == ['*.jpg'] and expand_pattern('a.png') == ['a.png']
+
+
+def test_a_folder_that_vanishes_during_the_search_does_not_end_it(tmp_path):
+    make(tmp_path, 'a.png', 'b/c.png', 'd.png')
+    found = iter_names(tmp_path, ['.png'])
+    assert next(found) == 'a.png'
+    shutil.rmtree(tmp_path / 'b')
+    assert list(found) == ['b/', 'd.png']

@@ -170,3 +170,16 @@ def test_an_error_leaves_no_object(store):
         writer.add(Member('a.png', CONTENT))
         1 / 0  # noqa: B018
     assert not url.exists()
+
+
+def test_a_server_that_cannot_be_asked_does_not_mean_that_a_file_is_missing(memory, monkeypatch):
+    (memory / 'a.png').write_bytes(b'old')
+
+    def refuse(path, **_):
+        raise PermissionError('Forbidden')
+
+    monkeypatch.setattr(memory.filesystem, 'info', refuse)
+    with pytest.raises(InputError) as caught:
+        (memory / 'a.png').exists()
+    reason = 'cannot be looked up, access denied (Forbidden); check the credentials'
+    assert str(caught.value) == f'memory://test_remote/a.png: {reason}'

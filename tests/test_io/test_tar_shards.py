@@ -1,11 +1,13 @@
 import io
 import sys
 import tarfile
+import tempfile
 
 import pytest
 
 from mmderain.errors import InputError
 from mmderain.io import tar_shards
+from mmderain.io.remote import RemotePath
 from mmderain.io.tar_shards import Member, expand_shards, is_shard, open_shard, read_members, write_shard
 
 
@@ -164,4 +166,39 @@ def test_a_pattern_without_the_library_names_the_extra(monkeypatch):
         expand_shards('{0..1}.tar')
     assert str(caught.value) == (
         '{0..1}.tar: a pattern with braces needs the library braceexpand; run `pip install "mmderain[remote]"`'
+    )
+
+
+class BrokenDisk(io.BytesIO):
+    """File whose end cannot be read."""
+
+    def read(self, size=-1):
+        if self.tell() > 1000:
+            raise OSError(5, 'Input/output error')
+        return super().read(size)
+
+
+def test_a_read_error_is_not_reported_as_an_error_of_the_written_shard(tmp_path):
+    with pytest.raises(InputError, match=r'^in/a\.tar: cannot be read further \(Input/output error\)$'):
+        with write_shard(tmp_path / 'a.tar') as writer:
+            for member in read_members(BrokenDisk(TWO), 'in/a.tar'):
+                writer.add(member)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_write_error_names_the_shard_and_not_its_temporary_file(tmp_path, monkeypatch):
+    (tmp_path / 'file').touch()
+    with pytest.raises(InputError) as caught, write_shard(tmp_path / 'file' / 'a.tar'):
+        pass
+    assert str(caught.value) in (
+        f'{tmp_path}/file/a.tar: cannot be written (Not a directory)',
+        f'{tmp_path}/file/a.tar: cannot be written (File exists)',
+    )
+    pytest.importorskip('fsspec', reason='needs the extra [remote]')
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path / 'missing'))
+    with pytest.raises(InputError) as caught, write_shard(RemotePath.parse('memory://tar/a.tar')):
+        pass
+    assert str(caught.value) == (
+        'memory://tar/a.tar: its temporary copy on this machine cannot be written (No such file or directory); make '
+        'room on the disk, or set TMPDIR to another folder'
     )
