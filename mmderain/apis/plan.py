@@ -145,7 +145,10 @@ class Plan:
             raise InputError(f'{item}: URLs are accepted only by `mmderain derain` and, in a list, by DerainInferencer')
         folder = as_folder(item)
         if folder is not None and next(self._walk(folder), None) is None:
-            raise InputError(f'{folder}: this folder contains no image or video')
+            raise InputError(
+                f'{folder}: this folder contains no image or video. Shards are named by a pattern, such as '
+                f'{folder}/{{000..099}}.tar'
+            )
         if self.targets is not None and not path_problem(Path(item)):
             self.targets.protect(Path(item), is_folder=folder is not None)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from mmderain.errors import InputError
 from mmderain.io.remote import RemotePath
 
 from .results import InputResult
@@ -78,15 +79,23 @@ def read_log(path: str | Path) -> Iterator[dict[str, Any]]:
 
     Raises:
         FileNotFoundError: the log does not exist.
+        InputError: the file is not empty, but contains no line of a log.
     """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path}: no such log')
+    found_line, is_empty = False, True
     with open(path, encoding='utf-8', errors='replace') as file:
         for line in file:
+            is_empty = False
             try:
                 found = json.loads(line)
             except ValueError:
                 continue
             if isinstance(found, dict) and isinstance(found.get('input'), str):
+                found_line = True
                 yield found
+    if not found_line and not is_empty:
+        raise InputError(f'{path}: is not a log of `mmderain derain`; found no line with an input')
 
 
 def finished_outputs(path: str | Path) -> set[str]:

@@ -148,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
     check_engine(args, has_other_processes=place is not None)
     if args.engine == 'ray':
         counts, stopped = derain_on_ray(args, options)
-        print_counts(counts, args.out, None)
+        print_counts(counts, args.out, None, bool(stopped))
         return 128 + stopped if stopped else 1 if counts['failed'] else 0
     try:
         status = run_here(args, options, place)
@@ -176,7 +176,7 @@ def run_here(args: argparse.Namespace, options: VideoOptions, place: Placement |
                 print_result(args, result)
                 counts['failed' if result.error is not None else 'skipped' if result.skipped else 'done'] += 1
     counts['skipped'] += plan.num_finished
-    print_counts(counts, args.out, shard)
+    print_counts(counts, args.out, shard, bool(received))
     if isinstance(plan, Plan) and (text := skipped_by_suffix(plan.skipped)):
         print(text)
     if received:
@@ -216,9 +216,10 @@ def stop_event() -> Iterator[tuple[Event, list[int]]]:
             signal.signal(number, handler)
 
 
-def print_counts(counts: dict[str, int], out: str, shard: Shard | None) -> None:
-    """Print the numbers of derained and of skipped inputs."""
-    text = f'{counts["done"]} of {sum(counts.values())} inputs derained'
+def print_counts(counts: dict[str, int], out: str, shard: Shard | None, is_stopped: bool = False) -> None:
+    """Print the numbers of derained and of skipped inputs. After a stop, the number of all inputs is not known."""
+    total = '' if is_stopped else f' of {sum(counts.values())}'
+    text = f'{counts["done"]}{total} inputs derained' + (' before the stop' if is_stopped else '')
     if counts['skipped']:
         text += f', {counts["skipped"]} skipped because the result file already exists'
     text += f'; the results are in {out}' if counts['done'] or counts['skipped'] else ''

@@ -58,8 +58,10 @@ def image_format(file: BinaryIO) -> str:
     Image.init()
     file.seek(0)
     prefix = file.read(16)
+    if not prefix:
+        raise ValueError('it is empty')
     if len(prefix) < 8:  # the smallest PPM files have 8 bytes
-        raise ValueError('it is empty or too short')
+        raise ValueError('it is too short')
     if prefix[4:8] == b'ftyp':
         # HEIC and AVIF images, and MP4 videos. Some HEIC and AVIF images start with the same name, mif1. Only the list
         # of names after it tells them apart.

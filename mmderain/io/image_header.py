@@ -139,7 +139,8 @@ def unreadable(name: str | Path, error: Exception) -> UnreadableImageError:
     # The texts of other exceptions, such as KeyError, describe the code of the decoder and not the file.
     if not isinstance(error, ValueError | OSError | SyntaxError) or not reason:
         reason = 'it is damaged'
-    return UnreadableImageError(f'{name}: cannot be read as an image ({reason}). Replace or remove the file.')
+    advice = '' if 'pip install' in reason else '. Replace or remove the file.'
+    return UnreadableImageError(f'{name}: cannot be read as an image ({reason}){advice}')
 
 
 def is_cut_jpeg(content: bytes) -> bool:
