@@ -17,12 +17,13 @@ from mmderain.errors import InputError
 from mmderain.io.video import VideoOptions
 from mmderain.io.video.encoder import Encoding, choose_encoding
 from mmderain.io.video.frame import Frame
-from mmderain.io.video.info import VideoInfo, ffmpeg_reason, open_video
+from mmderain.io.video.info import VideoInfo, open_video
 from mmderain.io.video.join import join_segments
 from mmderain.io.video.overlap import BackgroundCalls, prefetch
 from mmderain.io.video.reader import FrameReader
 from mmderain.io.video.scan import scan_video
 from mmderain.io.video.segments import Segment, SegmentResult, SegmentSink, SegmentStore, plan_segments
+from mmderain.io.video.simple import count_packets
 from mmderain.io.video.streams import StreamPlan, plan_streams
 from mmderain.models import Derainer
 from mmderain.version import __version__
@@ -50,19 +51,19 @@ def derain_in_segments(
     store = SegmentStore(target, _key(model, info, options, limit))
     index, count = options.shard
     mine = [segment for segment in segments if segment.number % count == index]
-    try:
+    store.create()
+    with store.only_process(options.shard):
         for run in _unfinished_runs(mine, store):
             _derain_run(model, info, run, store, encoding, batch_size, options)
-    except (av.error.FFmpegError, OSError) as error:
-        raise InputError(f'{target}: cannot be written ({ffmpeg_reason(error)})') from error
-    return _complete(info, segments, store, streams, target, encoding, options, limit)
+        return _complete(info, segments, store, streams, target, encoding, limit)
 
 
 def _key(model: Derainer, info: VideoInfo, options: VideoOptions, limit: int | None) -> str:
     """Return a hash of all that decides on the pixels of a segment: source, model and options."""
     stat = info.path.stat()
     chosen = {name: value for name, value in asdict(options).items() if name not in ('shard', 'audio', 'container')}
-    facts = [__version__, str(info.path.resolve()), stat.st_size, stat.st_mtime_ns, chosen, limit, str(model)]
+    facts: list = [__version__, av.__version__, info.times]
+    facts += [str(info.path.resolve()), stat.st_size, stat.st_mtime_ns, chosen, limit, str(model)]
     facts += [str(getattr(model, name, None)) for name in ('precision', 'tile', 'mean', 'std')]
     digest = hashlib.sha256(json.dumps(facts).encode())
     for name, tensor in model.state_dict().items():
@@ -144,30 +145,31 @@ def _complete(
     streams: StreamPlan,
     target: Path,
     encoding: Encoding,
-    options: VideoOptions,
     limit: int | None,
 ) -> VideoReport:
     """Join the segments if all of them are finished, and report the result."""
+    notes, audio = encoding.notes + streams.notes, _has_sound(info, streams)
     with store.lock():
+        if not store.folder.is_dir():  # another process has joined the segments
+            store.remove()
+            return VideoReport(target, count_packets(target), None, audio, True, notes)
         results = [store.result(segment.number) for segment in segments]
         finished = [result for result in results if result is not None]
         frames, damaged = sum(len(result.times) for result in finished), sum(result.damaged for result in finished)
         complete = len(finished) == len(segments)
         if complete and not frames:
+            store.remove()
             raise InputError(f'{info.path}: cannot be read as a video; none of its frames can be decoded')
         if complete:
             join_segments(info, segments, store, streams, target, encoding.codec)
             store.remove()
-    missing = info.missing_frames(frames, damaged)
-    if limit is not None:
-        missing = min(missing, max(0, limit - frames))
+    missing = info.missing_frames(frames, damaged, limit)
     if complete and missing:
         raise InputError(
             f'{info.path}: {missing} of {frames + missing} frames are missing or cannot be decoded; the file is '
             f'incomplete or damaged. The other {frames} frames are derained in {target}'
         )
-    notes = encoding.notes + streams.notes
-    return VideoReport(target, frames, _flicker(finished), _has_sound(info, streams), complete, notes)
+    return VideoReport(target, frames, _flicker(finished), audio, complete, notes)
 
 
 def _flicker(results: list[SegmentResult]) -> tuple[float, float] | None:

@@ -162,7 +162,7 @@ def run(args: argparse.Namespace) -> int:
                 if result.error is not None:
                     print_failure(args, result.error, result.reason)
                 for note in result.notes:
-                    print(f'{result.name}: {note}')
+                    print(note)
                 counts['failed' if result.error is not None else 'skipped' if result.skipped else 'done'] += 1
     counts['skipped'] += plan.num_finished
     print_counts(counts, args.out, shard)

@@ -155,31 +155,42 @@ def derain_numbered_images(args: argparse.Namespace, options: VideoOptions) -> i
     source, target = Path(args.inputs[0]), Path(args.out)
     if not is_pattern(target):
         target /= f'{source.parent.name or "frames"}.{options.container}'
-    exists = _exists(target)
-    if exists and args.existing == 'refuse':
-        raise InputError(f'{target}: already exists; use --existing replace or skip, or choose another --out')
-    if exists and args.existing == 'skip':
+    old = _existing_files(target)
+    if old and args.existing == 'refuse':
+        other = 'replace' if is_pattern(target) else 'replace or skip'
+        raise InputError(f'{target}: already exists; use --existing {other}, or choose another --out')
+    if old and args.existing == 'skip' and is_pattern(target):
+        raise InputError(
+            f'{target}: images exist, but mmderain cannot tell whether they are complete; use --existing replace, or '
+            'choose another --out'
+        )
+    if old and args.existing == 'skip':
         print(f'{target} already exists, and was skipped')
         return 0
+    if not {path.resolve() for path in old}.isdisjoint(path.resolve() for path in _existing_files(source)):
+        raise InputError(f'{source}: the results would overwrite the images; name another target')
     inferencer = build_inferencer(args, args.device)
     with keep_cpu_memory():
+        if is_pattern(target) and _existing_files(source):  # a wrong source must not cost the old results
+            for path in old:
+                path.unlink()
         report = derain_video(
             inferencer.model, source, target, args.batch_size, max_pixels=args.max_pixels, options=options
         )
     for note in report.notes:
-        print(f'{source}: {note}')
+        print(note)
     print(f'{report.frames} frames derained; the result is {report.path}')
     return 0
 
 
-def _exists(target: Path) -> bool:
-    """Return whether a result file, or an image of a sequence, exists."""
-    if not is_pattern(target):
-        return target.exists()
+def _existing_files(path: Path) -> list[Path]:
+    """Return the video at a path, or the images that match a pattern; an empty list if there are none."""
+    if not is_pattern(path):
+        return [path] if path.exists() else []
     try:
-        return bool(list_sequence(target))
+        return list(list_sequence(path).values())
     except InputError:
-        return False
+        return []
 
 
 def video_options(args: argparse.Namespace) -> VideoOptions:

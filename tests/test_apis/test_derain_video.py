@@ -160,24 +160,6 @@ def test_odd_sizes(unchanged, tmp_path, codec):
     assert report.notes == (f'{source}: the result is yuv444p, which some players cannot play',)
 
 
-@pytest.mark.parametrize(
-    'options, text',
-    [
-        (dict(codec='mpeg'), "codec: found 'mpeg'; expected h264, hevc, av1, vp9"),
-        (dict(crf=99), 'crf: found 99; expected a number from 0 to 51 for h264'),
-        (dict(bit_depth=12), 'bit_depth: found 12; expected 8 or 10'),
-        (dict(odd='keep'), "odd: found 'keep'; expected repeat, crop"),
-        (dict(audio='no'), "audio: found 'no'; expected copy, transcode, none"),
-        (dict(segment_seconds=0), 'segment_seconds: found 0; expected a number above 0'),
-        (dict(shard=(2, 2)), 'shard: found 2 of 2; expected a number from 0 to 1'),
-    ],
-)
-def test_wrong_options_are_refused(options, text):
-    with pytest.raises(InputError) as caught:
-        VideoOptions(**options)
-    assert str(caught.value) == text
-
-
 def test_wrong_targets_and_formats_are_refused(unchanged, tmp_path):
     source = make_video(tmp_path / 'a.mp4')
     with pytest.raises(InputError, match=r'o.avi: expected a name that ends in .mp4, .m4v, .mov, .mkv, .webm'):

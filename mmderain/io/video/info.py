@@ -82,17 +82,19 @@ class VideoInfo:
     has_alpha: bool = False
     is_interlaced: bool = False
 
-    def missing_frames(self, decoded: int, damaged: int) -> int:
+    def missing_frames(self, decoded: int, damaged: int, limit: int | None = None) -> int:
         """Return the number of frames that are missing in a damaged or incomplete file.
 
         Args:
             decoded: number of frames that could be decoded from the whole file.
             damaged: number of packets that could not be decoded.
+            limit: largest number of frames to decode, from the start of the video. None stands for all frames.
         """
         if not damaged and self.announced == len(self.times):
             # Some complete files have more packets than frames, for example with two fields in each frame.
             return 0
-        return max(0, self.announced - decoded)
+        expected = self.announced if limit is None else min(limit, self.announced)
+        return max(0, expected - decoded)
 
     @property
     def step(self) -> int:

@@ -68,7 +68,7 @@ class VideoOptions:
             each frame on its own.
         temporal_method: ``'fixed'`` for a camera that does not move, or ``'flow'``. None uses ``'flow'``.
         segment_seconds: length of a segment in seconds. Finished segments are kept if the program is stopped.
-        rate: frames per second of a video that is made of numbered images.
+        rate: frames per second of a video that is made of numbered images, from 0.01 to 1000.
         shard: number of this process and number of processes that derain segments of the same video. The numbers start
             at 0.
         measure_flicker: whether to measure the flicker of the video.
@@ -108,10 +108,13 @@ class VideoOptions:
         if self.crf is not None and not 0 <= self.crf <= limit:
             raise InputError(f'crf: found {self.crf}; expected a number from 0 to {limit} for {self.codec}')
         require_whole_number('temporal', self.temporal, 0)
-        for name in ('segment_seconds', 'rate'):
-            if not getattr(self, name) > 0:
-                raise InputError(f'{name}: found {getattr(self, name)}; expected a number above 0')
+        if not self.segment_seconds > 0:
+            raise InputError(f'segment_seconds: found {self.segment_seconds}; expected a number above 0')
+        if not 0.01 <= self.rate <= 1000:
+            raise InputError(f'rate: found {self.rate}; expected 0.01 to 1000 frames per second')
         index, count = self.shard
+        if count < 1:
+            raise InputError(f'shard: found {index} of {count}; expected at least one process')
         if not 0 <= index < count:
             raise InputError(f'shard: found {index} of {count}; expected a number from 0 to {count - 1}')
 

@@ -115,10 +115,7 @@ def write_rgb_frames(frames: Iterable[Frame], path: Path, rate: float, options: 
     Raises:
         InputError: see :func:`write_frames`.
     """
-    import av
-
-    from .encoder import SegmentWriter, choose_encoding
-    from .info import ffmpeg_reason
+    from .encoder import SegmentWriter, choose_encoding, writing_to
 
     require_container(path, options.codec)
     with atomic_write(path) as part:
@@ -130,20 +127,25 @@ def write_rgb_frames(frames: Iterable[Frame], path: Path, rate: float, options: 
                     bits = 8 if frame.image.dtype == np.uint8 else 16
                     info = plain_video(path, width, height, rate, bits)
                     encoding = choose_encoding(info, options)
-                    writer = SegmentWriter(part, encoding, faststart=True)
+                    with writing_to(path):
+                        writer = SegmentWriter(part, encoding, faststart=True)
                 elif (height, width) != (info.height, info.width):
                     raise InputError(
                         f'{path}: frame {number} has {width}x{height} pixels; expected {info.width}x{info.height} as '
                         'in the first frame'
                     )
-                writer.write(frame._replace(time=number))
+                with writing_to(path):
+                    writer.write(frame._replace(time=number))
                 number += 1
             if writer is None:
                 raise InputError(f'{path}: no frames to write')
-            writer.close()
-            written = count_packets(part)
-        except (av.error.FFmpegError, OSError) as error:
-            raise InputError(f'{path}: cannot be written ({ffmpeg_reason(error)})') from error
+            with writing_to(path):
+                writer.close()
+                written = count_packets(part)
+        except BaseException:
+            if writer is not None:
+                writer.abort()
+            raise
         if written != number:
             raise InputError(
                 f'{path}: only {written} of {number} frames could be written; is the disk full? The file was removed.'
