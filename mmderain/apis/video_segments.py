@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
+from threading import Event
 
 import av
 import torch
@@ -29,9 +30,9 @@ from mmderain.models import Derainer
 from mmderain.version import __version__
 
 from .temporal import TemporalFilter
-from .video import VideoReport
 from .video_frames import derained_pairs
 from .video_opencv import mean_change
+from .video_report import VideoReport
 
 
 def derain_in_segments(
@@ -42,6 +43,7 @@ def derain_in_segments(
     limit: int | None,
     max_pixels: int,
     options: VideoOptions,
+    stop: Event | None = None,
 ) -> VideoReport:
     """Derain a video, see :func:`~mmderain.apis.derain_video`."""
     info = scan_video(source, max_pixels)
@@ -54,7 +56,7 @@ def derain_in_segments(
     store.create()
     with store.only_process(options.shard):
         for run in _unfinished_runs(mine, store):
-            _derain_run(model, info, run, store, encoding, batch_size, options)
+            _derain_run(model, info, run, store, encoding, batch_size, options, stop)
         return _complete(info, segments, store, streams, target, encoding, limit)
 
 
@@ -88,6 +90,7 @@ def _derain_run(
     encoding: Encoding,
     batch_size: int,
     options: VideoOptions,
+    stop: Event | None,
 ) -> None:
     """Derain successive segments."""
     reader = FrameReader(info, first_packet(info, run[0], options.temporal))
@@ -99,7 +102,7 @@ def _derain_run(
         SegmentSink(store, run, encoding) as sink,
         BackgroundCalls() as background,
     ):
-        for pair in derained_pairs(model, decoded, batch_size):
+        for pair in derained_pairs(model, decoded, batch_size, stop=stop):
             pair = pair._replace(derained=steady(pair.derained))
             if run[0].start is not None and pair.rainy.time < run[0].start:
                 continue  # the frame belongs to the segment before

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +18,8 @@ from mmderain.io.video.simple import write_rgb_frames
 from mmderain.models import Derainer
 
 from .temporal import TemporalFilter
-from .video import VideoReport
 from .video_frames import derained_pairs
+from .video_report import VideoReport
 
 if TYPE_CHECKING:  # importing it needs PyAV
     from mmderain.io.video.reader import FrameReader
@@ -32,6 +33,7 @@ def derain_sequence(
     limit: int | None,
     max_pixels: int,
     options: VideoOptions,
+    stop: Event | None = None,
 ) -> VideoReport:
     """Derain a sequence to a sequence or a video, or a video to a sequence.
 
@@ -46,6 +48,7 @@ def derain_sequence(
         limit: see :func:`~mmderain.apis.derain_video`.
         max_pixels: see :func:`~mmderain.apis.derain_video`.
         options: see :func:`~mmderain.apis.derain_video`.
+        stop: see :func:`~mmderain.apis.derain_video`.
 
     Raises:
         InputError: see :func:`~mmderain.apis.derain_video`. Also if an image has another size than the first one.
@@ -67,7 +70,7 @@ def derain_sequence(
         nonlocal count
         steady = TemporalFilter(options.temporal, options.temporal_method)
         with closing(prefetch(islice(frames, limit))) as decoded:
-            for pair in derained_pairs(model, decoded, batch_size):
+            for pair in derained_pairs(model, decoded, batch_size, stop=stop):
                 count += 1
                 yield pair.rainy._replace(image=steady(pair.derained))
 

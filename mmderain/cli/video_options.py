@@ -10,6 +10,7 @@ from mmderain.apis import DerainInferencer, derain_video, serve_live
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
 from mmderain.io.video import CODECS, CONTAINERS, VideoOptions
+from mmderain.io.video.options import TEMPORAL_METHODS
 from mmderain.io.video.sequence import is_pattern, list_sequence
 
 from .options import non_negative_int
@@ -70,11 +71,11 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
         type=non_negative_int,
         default=_DEFAULTS.temporal,
         metavar='N',
-        help='use also the N frames before a frame, so that the result flickers less (default: %(default)s)',
+        help='also use the N frames before a frame, so that the result flickers less (default: %(default)s)',
     )
     group.add_argument(
         '--temporal-method',
-        choices=['flow', 'fixed'],
+        choices=list(TEMPORAL_METHODS),
         help='method for --temporal. fixed: for a camera that does not move; flow: for a moving camera; the frames '
         'are aligned by optical flow (default: flow)',
     )
@@ -112,7 +113,7 @@ def run_live(args: argparse.Namespace) -> int:
         args: parsed arguments of ``mmderain derain``.
 
     Returns:
-        The exit status 0.
+        The exit status: 0, or 143 after SIGTERM.
 
     Raises:
         InputError: there are several inputs.
@@ -120,17 +121,26 @@ def run_live(args: argparse.Namespace) -> int:
     if len(args.inputs) > 1:
         raise InputError(f'--live: found {len(args.inputs)} inputs; expected one camera or address')
     inferencer = build_inferencer(args, args.device)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops like Ctrl+C
-    with contextlib.suppress(KeyboardInterrupt), keep_cpu_memory():
-        serve_live(
-            inferencer.model,
-            args.inputs[0],
-            args.port,
-            args.temporal,
-            args.temporal_method,
-            lambda url: print(f'{url}  (Ctrl+C ends the server)', flush=True),
-        )
-    return 0
+    received = []
+
+    def stop(number: int, _: object) -> None:
+        received.append(number)
+        raise KeyboardInterrupt  # stops like Ctrl+C
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with contextlib.suppress(KeyboardInterrupt), keep_cpu_memory():
+            serve_live(
+                inferencer.model,
+                args.inputs[0],
+                args.port,
+                args.temporal,
+                args.temporal_method,
+                lambda url: print(f'{url}  (Ctrl+C ends the server)', flush=True),
+            )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return 128 + received[0] if received else 0
 
 
 def derain_numbered_images(args: argparse.Namespace, options: VideoOptions) -> int:

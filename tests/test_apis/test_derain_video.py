@@ -222,9 +222,13 @@ def test_without_pyav_opencv_writes_the_video(unchanged, tmp_path, monkeypatch):
     assert note.startswith(
         f'{tmp_path / "o.mp4"}: written by OpenCV as MPEG-4 Part 2, which browsers may not play; run'
     )
-    for options, target in ((VideoOptions(codec='vp9'), 'p.mp4'), (VideoOptions(temporal=2), 'p.mp4')):
-        with pytest.raises(InputError, match='these video options need PyAV; run pip install "mmderain.video."'):
-            derain_video(unchanged, source, tmp_path / target, options=options)
+    for options, names in (
+        (VideoOptions(codec='vp9'), 'codec'),
+        (VideoOptions(temporal=2, audio='none'), 'audio, temporal'),
+    ):
+        with pytest.raises(InputError) as caught:
+            derain_video(unchanged, source, tmp_path / 'p.mp4', options=options)
+        assert str(caught.value) == f'{names}: such video options need PyAV; run pip install "mmderain[video]"'
     with pytest.raises(InputError, match='o.mkv: expected a name that ends in .mp4'):
         derain_video(unchanged, source, tmp_path / 'o.mkv')
     monkeypatch.undo()

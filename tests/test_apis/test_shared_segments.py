@@ -5,9 +5,12 @@ import threading
 from dataclasses import replace
 
 import pytest
-from video_files import Recipe, make_video, unchanged_derainer
+from video_files import Recipe, SameFrames, make_video, unchanged_derainer
 
 from mmderain.apis import derain_video, video_segments
+from mmderain.apis.pipeline import Pipeline
+from mmderain.apis.plan import Plan
+from mmderain.apis.video_report import VideoStoppedError
 from mmderain.errors import InputError
 from mmderain.io.video import VideoOptions
 from mmderain.io.video.encoder import SegmentWriter
@@ -117,3 +120,34 @@ def test_an_error_of_the_frames_is_not_one_of_the_result(source, tmp_path, monke
     with pytest.raises(OSError, match="Input/output error: 'frames/1.png'"):
         write_rgb_frames(frames(), tmp_path / 'o.mp4', 25, VideoOptions())
     assert len(closed) == 1 and [path.name for path in tmp_path.iterdir()] == ['a.mp4']
+
+
+def test_a_stop_in_the_middle_of_a_video_keeps_its_segments(source, tmp_path, monkeypatch):
+    """The pipeline gives no result for the video, and a second call continues with the finished segments."""
+    options, stop, frames = VideoOptions(segment_seconds=0.4), threading.Event(), []
+    derain_video(unchanged_derainer(), source, tmp_path / 'whole.mp4', options=options)
+    forward = SameFrames.forward
+
+    def count(self, x):
+        frames.append(x)
+        if len(frames) == 25:
+            stop.set()
+        return forward(self, x)
+
+    monkeypatch.setattr(SameFrames, 'forward', count)
+
+    def run():
+        frames.clear()
+        plan = Plan([source], tmp_path / 'out', 'skip')
+        return list(Pipeline(unchanged_derainer(), video=options, stop=stop).run(plan))
+
+    assert run() == [] and len(frames) == 25
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['.a.mp4.segments']
+    with pytest.raises(VideoStoppedError):
+        derain_video(unchanged_derainer(), source, tmp_path / 'o.mp4', options=options, stop=stop)
+    with pytest.raises(VideoStoppedError):
+        derain_video(unchanged_derainer(), source, tmp_path / '%d.png', stop=stop)
+    stop.clear()
+    (result,) = run()
+    assert result.error is None and len(frames) == 20
+    assert (tmp_path / 'out/a.mp4').read_bytes() == (tmp_path / 'whole.mp4').read_bytes()

@@ -1,5 +1,6 @@
 """Options of commands that write videos."""
 
+import os
 import signal
 
 import av
@@ -14,6 +15,7 @@ from mmderain.cli.video_options import add_video_options, video_options
 from mmderain.errors import InputError
 from mmderain.io import read_frames, save_weights
 from mmderain.io.video import VideoOptions
+from mmderain.io.video.live import MjpegServer
 from mmderain.io.video.sequence import list_sequence
 
 
@@ -156,8 +158,19 @@ def test_live_needs_one_input_and_no_folder(tiny, capsys):
 
 def test_the_live_server_stops_when_the_source_ends(tiny, tmp_path, capsys):
     port, handler = free_port(), signal.getsignal(signal.SIGTERM)
-    try:
-        assert cli.main(['derain', str(tmp_path / 'in.avi'), '--live', '--port', str(port), *tiny]) == 0
-    finally:
-        signal.signal(signal.SIGTERM, handler)
+    assert cli.main(['derain', str(tmp_path / 'in.avi'), '--live', '--port', str(port), *tiny]) == 0
     assert capsys.readouterr().out == f'http://127.0.0.1:{port}/  (Ctrl+C ends the server)\n'
+    assert signal.getsignal(signal.SIGTERM) is handler
+
+
+@pytest.mark.parametrize('number, status', [(signal.SIGTERM, 143), (signal.SIGINT, 0)])
+def test_signals_end_the_live_server(tiny, tmp_path, monkeypatch, number, status):
+    handler, show = signal.getsignal(signal.SIGTERM), MjpegServer.show
+
+    def show_and_signal(self, image):
+        show(self, image)
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(MjpegServer, 'show', show_and_signal)
+    assert cli.main(['derain', str(tmp_path / 'in.avi'), '--live', '--port', str(free_port()), *tiny]) == status
+    assert signal.getsignal(signal.SIGTERM) is handler

@@ -12,9 +12,16 @@ import av.container
 
 from mmderain.errors import InputError
 
+from .options import require_file
+
 #: Matrices and ranges of colors by their numbers in FFmpeg (AVColorSpace and AVColorRange).
 BT709, SMPTE170M, UNSPECIFIED_MATRIX, RGB_MATRIX = 1, 6, 2, 0
 LIMITED_RANGE, FULL_RANGE = 1, 2
+
+
+def assumed_matrix(height: int) -> int:
+    """Return the matrix that players assume if a video does not name its matrix: BT.709 from 720 rows on."""
+    return BT709 if height >= 720 else SMPTE170M
 
 
 @dataclass(frozen=True)
@@ -112,9 +119,7 @@ def open_video(path: str | Path) -> Iterator[av.container.InputContainer]:
         FileNotFoundError: the file does not exist.
         InputError: the file is not a video, or is damaged so much that it cannot be opened.
     """
-    if not Path(path).is_file():
-        kind = 'is a folder; expected a video' if Path(path).is_dir() else 'no such video'
-        raise FileNotFoundError(f'{path}: {kind}')
+    require_file(path)
     try:
         # Without the prefix, FFmpeg would read the start of a name such as "a:b.mp4" as the name of a protocol.
         container = av.open(

@@ -48,6 +48,10 @@ CONTAINERS = {
 FORMATS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm'}
 
 
+#: Methods that use earlier frames, see :mod:`mmderain.apis.temporal`. The first one is the default.
+TEMPORAL_METHODS = ('flow', 'fixed')
+
+
 @dataclass(frozen=True)
 class VideoOptions:
     """Options of :func:`mmderain.apis.derain_video`.
@@ -94,7 +98,7 @@ class VideoOptions:
             ('odd', ('repeat', 'crop')),
             ('audio', ('copy', 'transcode', 'none')),
             ('container', tuple(suffix[1:] for suffix in CONTAINERS)),
-            ('temporal_method', (None, 'flow', 'fixed')),
+            ('temporal_method', (None, *TEMPORAL_METHODS)),
         ):
             value = getattr(self, name)
             if value not in known:
@@ -133,3 +137,14 @@ def require_container(path: str | Path, codec: str = 'h264') -> Path:
         known = ' or '.join(CONTAINERS[suffix])
         raise InputError(f'{path}: {suffix} files cannot hold {codec}; use --codec {known}, or name an .mp4 file')
     return path
+
+
+def require_file(path: str | Path) -> None:
+    """Check that a video exists.
+
+    Raises:
+        FileNotFoundError: the path is not that of a file.
+    """
+    if not Path(path).is_file():
+        kind = 'is a folder; expected a video' if Path(path).is_dir() else 'no such video'
+        raise FileNotFoundError(f'{path}: {kind}')

@@ -155,7 +155,7 @@ def write_rgb_frames(frames: Iterable[Frame], path: Path, rate: float, options: 
 
 def plain_video(path: Path, width: int, height: int, rate: float, bit_depth: int = 8) -> 'VideoInfo':
     """Return the properties of a new video with a constant rate. The unit of its times is one frame."""
-    from .info import BT709, LIMITED_RANGE, SMPTE170M, Colors, VideoInfo
+    from .info import LIMITED_RANGE, Colors, VideoInfo, assumed_matrix
 
     exact = Fraction(rate).limit_denominator(1001)
     return VideoInfo(
@@ -167,7 +167,7 @@ def plain_video(path: Path, width: int, height: int, rate: float, bit_depth: int
         rate=exact,
         time_base=1 / exact,
         bit_depth=bit_depth,
-        colors=Colors(BT709 if height >= 720 else SMPTE170M, LIMITED_RANGE, primaries=2, transfer=2),
+        colors=Colors(assumed_matrix(height), LIMITED_RANGE, primaries=2, transfer=2),
         sample_aspect_ratio=None,
         orientation=(0, False),
         times=(),
