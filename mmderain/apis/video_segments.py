@@ -55,8 +55,13 @@ def derain_in_segments(
     mine = [segment for segment in segments if segment.number % count == index]
     store.create()
     with store.only_process(options.shard):
-        for run in _unfinished_runs(mine, store):
-            _derain_run(model, info, run, store, encoding, batch_size, options, stop)
+        try:
+            for run in _unfinished_runs(mine, store):
+                _derain_run(model, info, run, store, encoding, batch_size, options, stop)
+        except BaseException:
+            if count == 1:
+                store.remove_if_empty()
+            raise
         return _complete(info, segments, store, streams, target, encoding, limit)
 
 

@@ -158,6 +158,13 @@ class SegmentStore:
         finally:
             lock.release()
 
+    def remove_if_empty(self) -> None:
+        """Remove the folder if it contains no segment. No other process may use it."""
+        with suppress(OSError):  # it is not empty
+            self.folder.rmdir()
+        if not any(path.is_dir() for path in self.root.glob('*')):
+            self.remove()
+
     def remove(self) -> None:
         """Remove all segments."""
         shutil.rmtree(self.root, ignore_errors=True)
