@@ -21,7 +21,7 @@ from mmderain.cli.libraries import quiet_libraries
 from mmderain.cli.options import add_model_options, add_rain_options, checkpoint_file, rain_or_none
 from mmderain.cli.scene import print_scenes
 from mmderain.engine.cpu_memory import keep_cpu_memory
-from mmderain.perception.scene import show_scenes
+from mmderain.perception.scene_files import show_scenes
 from mmderain.perception.task import load_task_model
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -19,7 +19,8 @@ from mmderain.apis import DerainInferencer, derain_video, export_derainer
 from mmderain.errors import InputError, NonFiniteError
 from mmderain.io import save_weights, write_frames
 from mmderain.models import Derainer, NetworkSpec
-from mmderain.perception.scene import show_scenes, view_scene
+from mmderain.perception.scene import view_scene
+from mmderain.perception.scene_files import show_scenes
 from mmderain.registry import MODELS
 
 

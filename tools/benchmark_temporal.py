@@ -7,8 +7,8 @@ The tool draws other rain over each frame of a clean video, derains the frames, 
 ``mmderain.apis.temporal`` with 2 and 4 earlier frames. ``residual`` is another method for comparison: the mean of the
 aligned rain (rainy minus derained) of the frames is subtracted from the rainy frame.
 
-The PSNR is that of RGB against the clean frames. The flicker is the mean absolute change of the pixel values from one
-frame to the next. The first 4 frames are not measured, because they have too few earlier frames.
+The PSNR compares the RGB values with those of the clean frames. The flicker is the mean absolute change of the
+pixel values from one frame to the next. The first 4 frames are not measured, because they have too few earlier frames.
 """
 
 import argparse
@@ -22,12 +22,14 @@ import numpy as np
 import torch
 
 from mmderain.apis import trained_derainer
-from mmderain.apis.temporal import METHODS, TemporalFilter
+from mmderain.apis.temporal import TemporalFilter
 from mmderain.cli.command import CommandParser, command
 from mmderain.cli.options import add_model_options, add_rain_options, non_negative_int, positive_int
 from mmderain.engine.cpu_memory import keep_cpu_memory
+from mmderain.errors import InputError
 from mmderain.evaluation import measure
 from mmderain.io import read_frames, to_bgr_uint8, to_rgb_tensor
+from mmderain.io.video.options import TEMPORAL_METHODS
 from mmderain.rain import draw_rain
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,14 +86,32 @@ def print_row(name: str, images: list[np.ndarray], clean: list[np.ndarray]) -> N
     print(f'{name:26} {score:>7} {np.mean(changes):8.2f}')
 
 
+def read_windows(args: argparse.Namespace) -> list[np.ndarray]:
+    """Return the part of each frame that is used.
+
+    Raises:
+        InputError: the video has too few frames, or the part does not lie within a frame.
+    """
+    if args.frames < SKIPPED + 2:
+        raise InputError(f'--frames: found {args.frames}; expected at least {SKIPPED + 2}')
+    (height, width), found = args.window, []
+    for number, frame in enumerate(islice(read_frames(args.video)[0], args.frames)):
+        top, left = 100 + args.pan * number // 2, 100 + args.pan * number
+        if top + height > frame.shape[0] or left + width > frame.shape[1]:
+            raise InputError(
+                f'{args.video}: frame {number} has {frame.shape[1]}x{frame.shape[0]} pixels; expected at least '
+                f'{left + width}x{top + height}; use a smaller --window, --pan or --frames'
+            )
+        found.append(np.ascontiguousarray(frame[top : top + height, left : left + width]))
+    if len(found) < SKIPPED + 2:
+        raise InputError(f'{args.video}: has {len(found)} frames; expected at least {SKIPPED + 2}')
+    return found
+
+
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
     """Derain the frames, and print a row for each method."""
-    height, width = args.window
-    clean = []
-    for number, frame in enumerate(islice(read_frames(args.video)[0], args.frames)):
-        top, left = 100 + args.pan * number // 2, 100 + args.pan * number
-        clean.append(np.ascontiguousarray(frame[top : top + height, left : left + width]))
+    clean = read_windows(args)
     rainy = [draw_rain(frame, args.rain, args.seed + number).rainy for number, frame in enumerate(clean)]
     model = trained_derainer(args.model, args.weights)
     with keep_cpu_memory(), torch.inference_mode():
@@ -101,7 +121,7 @@ def main(args: argparse.Namespace) -> None:
     print_row('rainy', rainy, clean)
     print_row('derained frame by frame', derained, clean)
     for earlier in (2, 4):
-        for method in METHODS:
+        for method in TEMPORAL_METHODS:
             steady: Callable = TemporalFilter(earlier, method)
             print_row(f'{method}, {earlier} earlier frames', [steady(image) for image in derained], clean)
         numbers = range(SKIPPED, len(clean))

@@ -7,7 +7,8 @@ from .model import default_device, init_model, require_device, trained_derainer
 from .plan import Plan
 from .results import Inference, InputResult
 from .shards import Shard
-from .video import VideoReport, derain_video
+from .video import derain_video
+from .video_report import VideoReport
 
 __all__ = [
     'DerainInferencer',

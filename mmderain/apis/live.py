@@ -1,7 +1,7 @@
 """Derain live sources: yield derained frames, or show them in a browser."""
 
 from collections.abc import Callable, Generator
-from contextlib import closing, nullcontext
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -37,10 +37,12 @@ def stream_video(
         Derained frames, BGR uint8 (H, W, 3).
 
     Raises:
-        InputError: the source cannot be read.
+        FileNotFoundError: the file does not exist.
+        InputError: the source cannot be read, sends no frame, or is lost.
     """
     steady = TemporalFilter(temporal, temporal_method)
-    with closing(live_frames(source)) as frames, Latest(frames) if drop else nullcontext(frames) as chosen:
+    frames = live_frames(source)
+    with Latest(frames) if drop else closing(frames) as chosen:
         rgb = (Frame(number, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)) for number, image in enumerate(chosen))
         for pair in derained_pairs(model, rgb, batch_size=1, ahead=0):
             yield cv2.cvtColor(steady(pair.derained), cv2.COLOR_RGB2BGR)

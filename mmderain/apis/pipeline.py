@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
@@ -20,6 +21,7 @@ from .jobs import Job, drop
 from .results import BrokenDeviceError, InputResult, is_device_broken, is_out_of_memory
 from .sources import Source
 from .video import derain_video
+from .video_report import VideoStoppedError
 
 #: Default number of threads that read and write.
 WORKERS = 4
@@ -37,8 +39,7 @@ class Pipeline:
     batches depend only on the inputs and on the free memory, not on the speed of the threads.
 
     If a batch fails, its halves are derained one after another. If the memory is too small for a single image, and the
-    model has no setting for tiles, the image is derained in tiles. If a single image still fails, its result contains
-    the error.
+    model has no setting for tiles, the image is derained in tiles. If this fails, too, its result contains the error.
 
     Args:
         model: a derainer in ``eval()`` mode.
@@ -46,8 +47,8 @@ class Pipeline:
         workers: number of threads that read and write.
         max_pixels: largest number of pixels of an image file or a video frame.
         video: options of the result videos. None uses the default options.
-        stop: if this event is set, no further input is derained. The results of the inputs that were derained are still
-            written and yielded. None never stops.
+        stop: if this event is set, no further input is derained, and a video that is not complete has no result. The
+            results of the other inputs that were derained are still written and yielded. None never stops.
     """
 
     def __init__(
@@ -92,7 +93,8 @@ class Pipeline:
                         if self._broken is not None:
                             raise BrokenDeviceError(self._broken)
                         return
-                    self._derain_batch(waiting)
+                    with suppress(VideoStoppedError):  # the video is still waiting, and is dropped
+                        self._derain_batch(waiting)
                     while jobs and (not waiting or jobs[0] is not waiting[0]):
                         writing = jobs[0].writing
                         if writing is not None and not writing.done() and waiting and len(jobs) < self._capacity:
@@ -136,8 +138,7 @@ class Pipeline:
 
     def _derain_batch(self, waiting: deque[Job]) -> None:
         """Derain the next video or batch, and remove its inputs from ``waiting``, as well as those that are done."""
-        batch: list[Job] = []
-        limit = self.batch_size
+        batch, limit = list[Job](), self.batch_size
         for job in list(waiting):
             assert job.reading is not None
             job.reading.result()
@@ -166,9 +167,11 @@ class Pipeline:
         try:
             assert isinstance(content, Path) and isinstance(target, Path)
             report = derain_video(
-                self.model, content, target, self.batch_size, max_pixels=self.max_pixels, options=self.video
+                self.model, content, target, self.batch_size, None, self.max_pixels, self.video, self.stop
             )
             job.result.prediction, job.result.notes = report.path, report.notes
+        except VideoStoppedError:
+            raise
         except Exception as error:  # decoders and networks can raise any exception
             self._fail([job], error)
         job.result.seconds += time.perf_counter() - start

@@ -21,9 +21,8 @@ import cv2
 import numpy as np
 
 from mmderain.errors import InputError
+from mmderain.io.video.options import TEMPORAL_METHODS
 
-#: Known methods. The first one is the default.
-METHODS = ('flow', 'fixed')
 #: Difference between two frames, on the scale 0 to 255, at which the weight is 1/e; and side of the window in pixels.
 TOLERANCE, WINDOW = 18.0, 7
 
@@ -33,13 +32,13 @@ class TemporalFilter:
 
     Args:
         frames: number of earlier frames to use. 0 returns each frame unchanged.
-        method: one of :data:`METHODS`. None uses the default.
+        method: one of :data:`~mmderain.io.video.options.TEMPORAL_METHODS`. None uses the first one.
     """
 
     def __init__(self, frames: int, method: str | None = None) -> None:
-        if method not in (None, *METHODS):
-            raise InputError(f'temporal_method: found {method!r}; expected {" or ".join(METHODS)}')
-        self.method = method or METHODS[0]
+        if method not in (None, *TEMPORAL_METHODS):
+            raise InputError(f'temporal_method: found {method!r}; expected {" or ".join(TEMPORAL_METHODS)}')
+        self.method = method or TEMPORAL_METHODS[0]
         self._earlier: deque[np.ndarray] = deque(maxlen=frames)
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
 

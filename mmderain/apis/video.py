@@ -1,7 +1,7 @@
 """Derain a video frame by frame."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from mmderain.errors import InputError, require_whole_number
 from mmderain.io.image_header import MAX_PIXELS
@@ -9,30 +9,9 @@ from mmderain.io.video import VideoOptions, has_pyav, require_container
 from mmderain.io.video.sequence import is_pattern
 from mmderain.models import Derainer
 
-
-@dataclass(frozen=True)
-class VideoReport:
-    """Result of :func:`derain_video`.
-
-    Attributes:
-        path: path of the result file.
-        frames: number of derained frames.
-        flicker: mean absolute change of the pixel values (0 to 255) from one frame to the next. The first value is for
-            the rainy video, the second for the derained video. None if it was not measured, and for a single frame.
-            Rain streaks change from frame to frame, so a good derainer reduces the flicker. Motion in the scene
-            increases both values.
-        audio: whether the result has sound.
-        complete: whether the result file was written. False if other processes still have to derain their segments,
-            see ``VideoOptions.shard``. ``frames`` then counts the frames that are finished so far.
-        notes: sentences that tell the user what differs from the source.
-    """
-
-    path: Path
-    frames: int
-    flicker: tuple[float, float] | None
-    audio: bool
-    complete: bool = True
-    notes: tuple[str, ...] = ()
+from .video_opencv import derain_with_opencv
+from .video_report import VideoReport
+from .video_sequence import derain_sequence
 
 
 def derain_video(
@@ -43,6 +22,7 @@ def derain_video(
     limit: int | None = None,
     max_pixels: int = MAX_PIXELS,
     options: VideoOptions | None = None,
+    stop: Event | None = None,
 ) -> VideoReport:
     """Derain a video frame by frame, and write the result to a video file.
 
@@ -65,6 +45,8 @@ def derain_video(
         max_pixels: largest number of pixels of a frame.
         options: codec, quality, sound and more. None uses the defaults of
             :class:`~mmderain.io.video.VideoOptions`.
+        stop: if another thread or a signal handler sets this event, deraining stops after the current batch. The
+            finished segments are kept. None never stops.
 
     Returns:
         The path, the number of frames, the flicker, and whether the file has sound.
@@ -74,22 +56,19 @@ def derain_video(
         InputError: an argument is not as expected, the source cannot be read, or the target cannot be written. If the
             source is damaged or incomplete, the frames that can be decoded are derained and written, and then this
             error says how many frames are missing.
+        VideoStoppedError: the event ``stop`` was set before the video was complete.
     """
     require_whole_number('batch_size', batch_size, 1)
     if limit is not None:
         require_whole_number('limit', limit, 1)
     options = options or VideoOptions()
     if is_pattern(source) or is_pattern(target):
-        from .video_sequence import derain_sequence
-
-        return derain_sequence(model, Path(source), Path(target), batch_size, limit, max_pixels, options)
+        return derain_sequence(model, Path(source), Path(target), batch_size, limit, max_pixels, options, stop)
     target = require_container(target, options.codec)
     if target.resolve() == Path(source).resolve():
         raise InputError(f'{source}: the result would overwrite the video itself; name another target')
     if has_pyav():
-        from .video_segments import derain_in_segments
+        from .video_segments import derain_in_segments  # needs PyAV
 
-        return derain_in_segments(model, Path(source), target, batch_size, limit, max_pixels, options)
-    from .video_opencv import derain_with_opencv
-
-    return derain_with_opencv(model, Path(source), target, batch_size, limit, max_pixels, options)
+        return derain_in_segments(model, Path(source), target, batch_size, limit, max_pixels, options, stop)
+    return derain_with_opencv(model, Path(source), target, batch_size, limit, max_pixels, options, stop)

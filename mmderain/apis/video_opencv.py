@@ -1,8 +1,10 @@
 """Derain a video with OpenCV. This is used if PyAV is not installed."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 from itertools import islice
 from pathlib import Path
+from threading import Event
 
 import cv2
 import numpy as np
@@ -14,7 +16,7 @@ from mmderain.io.video import VideoOptions
 from mmderain.io.video.opencv import read_frames, require_mp4, write_frames
 from mmderain.models import Derainer
 
-from .video import VideoReport
+from .video_report import VideoReport, VideoStoppedError
 
 #: Shown for each video that OpenCV writes.
 NOTE = (
@@ -31,14 +33,17 @@ def derain_with_opencv(
     limit: int | None,
     max_pixels: int,
     options: VideoOptions,
+    stop: Event | None = None,
 ) -> VideoReport:
     """Derain a video, see :func:`~mmderain.apis.derain_video`.
 
     Raises:
         InputError: see :func:`~mmderain.apis.derain_video`. Also if an option needs PyAV.
     """
-    if options != VideoOptions(measure_flicker=options.measure_flicker):
-        raise InputError('these video options need PyAV; run pip install "mmderain[video]"')
+    default = VideoOptions(measure_flicker=options.measure_flicker)
+    changed = [entry.name for entry in fields(options) if getattr(options, entry.name) != getattr(default, entry.name)]
+    if changed:
+        raise InputError(f'{", ".join(changed)}: such video options need PyAV; run pip install "mmderain[video]"')
     require_mp4(target)
     frames, rate = read_frames(source, max_pixels)
     changes, num_frames, previous = [], 0, None
@@ -48,6 +53,8 @@ def derain_with_opencv(
         device = next(model.parameters(), torch.empty(0)).device
         selected = islice(frames, limit)
         while batch := list(islice(selected, batch_size)):
+            if stop is not None and stop.is_set():
+                raise VideoStoppedError('stopped before the video was complete')
             with torch.inference_mode():
                 restored = model.restore(torch.stack([to_rgb_tensor(frame) for frame in batch]).to(device))
             for pair in zip(batch, map(to_bgr_uint8, restored), strict=True):

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
+from threading import Event
 
 import av
 import torch
@@ -17,20 +18,21 @@ from mmderain.errors import InputError
 from mmderain.io.video import VideoOptions
 from mmderain.io.video.encoder import Encoding, choose_encoding
 from mmderain.io.video.frame import Frame
-from mmderain.io.video.info import VideoInfo, ffmpeg_reason, open_video
+from mmderain.io.video.info import VideoInfo, open_video
 from mmderain.io.video.join import join_segments
 from mmderain.io.video.overlap import BackgroundCalls, prefetch
 from mmderain.io.video.reader import FrameReader
 from mmderain.io.video.scan import scan_video
 from mmderain.io.video.segments import Segment, SegmentResult, SegmentSink, SegmentStore, plan_segments
+from mmderain.io.video.simple import count_packets
 from mmderain.io.video.streams import StreamPlan, plan_streams
 from mmderain.models import Derainer
 from mmderain.version import __version__
 
 from .temporal import TemporalFilter
-from .video import VideoReport
 from .video_frames import derained_pairs
 from .video_opencv import mean_change
+from .video_report import VideoReport
 
 
 def derain_in_segments(
@@ -41,6 +43,7 @@ def derain_in_segments(
     limit: int | None,
     max_pixels: int,
     options: VideoOptions,
+    stop: Event | None = None,
 ) -> VideoReport:
     """Derain a video, see :func:`~mmderain.apis.derain_video`."""
     info = scan_video(source, max_pixels)
@@ -50,19 +53,24 @@ def derain_in_segments(
     store = SegmentStore(target, _key(model, info, options, limit))
     index, count = options.shard
     mine = [segment for segment in segments if segment.number % count == index]
-    try:
-        for run in _unfinished_runs(mine, store):
-            _derain_run(model, info, run, store, encoding, batch_size, options)
-    except (av.error.FFmpegError, OSError) as error:
-        raise InputError(f'{target}: cannot be written ({ffmpeg_reason(error)})') from error
-    return _complete(info, segments, store, streams, target, encoding, options, limit)
+    store.create()
+    with store.only_process(options.shard):
+        try:
+            for run in _unfinished_runs(mine, store):
+                _derain_run(model, info, run, store, encoding, batch_size, options, stop)
+        except BaseException:
+            if count == 1:
+                store.remove_if_empty()
+            raise
+        return _complete(info, segments, store, streams, target, encoding, limit)
 
 
 def _key(model: Derainer, info: VideoInfo, options: VideoOptions, limit: int | None) -> str:
     """Return a hash of all that decides on the pixels of a segment: source, model and options."""
     stat = info.path.stat()
     chosen = {name: value for name, value in asdict(options).items() if name not in ('shard', 'audio', 'container')}
-    facts = [__version__, str(info.path.resolve()), stat.st_size, stat.st_mtime_ns, chosen, limit, str(model)]
+    facts: list = [__version__, av.__version__, info.times]
+    facts += [str(info.path.resolve()), stat.st_size, stat.st_mtime_ns, chosen, limit, str(model)]
     facts += [str(getattr(model, name, None)) for name in ('precision', 'tile', 'mean', 'std')]
     digest = hashlib.sha256(json.dumps(facts).encode())
     for name, tensor in model.state_dict().items():
@@ -87,6 +95,7 @@ def _derain_run(
     encoding: Encoding,
     batch_size: int,
     options: VideoOptions,
+    stop: Event | None,
 ) -> None:
     """Derain successive segments."""
     reader = FrameReader(info, first_packet(info, run[0], options.temporal))
@@ -98,7 +107,7 @@ def _derain_run(
         SegmentSink(store, run, encoding) as sink,
         BackgroundCalls() as background,
     ):
-        for pair in derained_pairs(model, decoded, batch_size):
+        for pair in derained_pairs(model, decoded, batch_size, stop=stop):
             pair = pair._replace(derained=steady(pair.derained))
             if run[0].start is not None and pair.rainy.time < run[0].start:
                 continue  # the frame belongs to the segment before
@@ -144,30 +153,31 @@ def _complete(
     streams: StreamPlan,
     target: Path,
     encoding: Encoding,
-    options: VideoOptions,
     limit: int | None,
 ) -> VideoReport:
     """Join the segments if all of them are finished, and report the result."""
+    notes, audio = encoding.notes + streams.notes, _has_sound(info, streams)
     with store.lock():
+        if not store.folder.is_dir():  # another process has joined the segments
+            store.remove()
+            return VideoReport(target, count_packets(target), None, audio, True, notes)
         results = [store.result(segment.number) for segment in segments]
         finished = [result for result in results if result is not None]
         frames, damaged = sum(len(result.times) for result in finished), sum(result.damaged for result in finished)
         complete = len(finished) == len(segments)
         if complete and not frames:
+            store.remove()
             raise InputError(f'{info.path}: cannot be read as a video; none of its frames can be decoded')
         if complete:
             join_segments(info, segments, store, streams, target, encoding.codec)
             store.remove()
-    missing = info.missing_frames(frames, damaged)
-    if limit is not None:
-        missing = min(missing, max(0, limit - frames))
+    missing = info.missing_frames(frames, damaged, limit)
     if complete and missing:
         raise InputError(
             f'{info.path}: {missing} of {frames + missing} frames are missing or cannot be decoded; the file is '
             f'incomplete or damaged. The other {frames} frames are derained in {target}'
         )
-    notes = encoding.notes + streams.notes
-    return VideoReport(target, frames, _flicker(finished), _has_sound(info, streams), complete, notes)
+    return VideoReport(target, frames, _flicker(finished), audio, complete, notes)
 
 
 def _flicker(results: list[SegmentResult]) -> tuple[float, float] | None:

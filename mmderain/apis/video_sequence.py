@@ -1,9 +1,11 @@
 """Derain a sequence of numbered images, or derain a video to such a sequence."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,8 +18,11 @@ from mmderain.io.video.simple import write_rgb_frames
 from mmderain.models import Derainer
 
 from .temporal import TemporalFilter
-from .video import VideoReport
 from .video_frames import derained_pairs
+from .video_report import VideoReport
+
+if TYPE_CHECKING:  # importing it needs PyAV
+    from mmderain.io.video.reader import FrameReader
 
 
 def derain_sequence(
@@ -28,6 +33,7 @@ def derain_sequence(
     limit: int | None,
     max_pixels: int,
     options: VideoOptions,
+    stop: Event | None = None,
 ) -> VideoReport:
     """Derain a sequence to a sequence or a video, or a video to a sequence.
 
@@ -42,6 +48,7 @@ def derain_sequence(
         limit: see :func:`~mmderain.apis.derain_video`.
         max_pixels: see :func:`~mmderain.apis.derain_video`.
         options: see :func:`~mmderain.apis.derain_video`.
+        stop: see :func:`~mmderain.apis.derain_video`.
 
     Raises:
         InputError: see :func:`~mmderain.apis.derain_video`. Also if an image has another size than the first one.
@@ -52,8 +59,10 @@ def derain_sequence(
         raise InputError(f'{source}: the results would overwrite the images; name another target')
     if not has_pyav() and not (is_pattern(source) and is_pattern(target)):
         raise InputError(f'{source}: converting between images and a video needs PyAV; install mmderain[video]')
-    frames: Iterable[Frame] = (
-        SequenceReader(source, max_pixels) if is_pattern(source) else _video_frames(source, max_pixels)
+    if options.measure_flicker:
+        raise InputError('measure_flicker: the flicker of sequences of images cannot be measured; use a video')
+    frames: SequenceReader | FrameReader = (
+        SequenceReader(source, max_pixels) if is_pattern(source) else _open_video(source, max_pixels)
     )
     count = 0
 
@@ -61,7 +70,7 @@ def derain_sequence(
         nonlocal count
         steady = TemporalFilter(options.temporal, options.temporal_method)
         with closing(prefetch(islice(frames, limit))) as decoded:
-            for pair in derained_pairs(model, decoded, batch_size):
+            for pair in derained_pairs(model, decoded, batch_size, stop=stop):
                 count += 1
                 yield pair.rainy._replace(image=steady(pair.derained))
 
@@ -70,22 +79,21 @@ def derain_sequence(
         _write_images(derained(), require_pattern(target), options, is_numbered=is_pattern(source))
     else:
         notes = write_rgb_frames(derained(), target, options.rate, options)
+    if not isinstance(frames, SequenceReader):
+        missing = frames.info.missing_frames(count, frames.damaged, limit)
+        if missing:
+            raise InputError(
+                f'{source}: {missing} of {count + missing} frames are missing or cannot be decoded; the file is '
+                f'incomplete or damaged. The other {count} frames are derained in {target}'
+            )
     return VideoReport(target, count, None, False, notes=notes)
 
 
-def _video_frames(source: Path, max_pixels: int) -> Iterator[Frame]:
-    """Yield the frames of a video, and then raise an error if frames are missing."""
+def _open_video(source: Path, max_pixels: int) -> 'FrameReader':
     from mmderain.io.video.reader import FrameReader
     from mmderain.io.video.scan import scan_video
-    from mmderain.io.video.simple import incomplete_message
 
-    info = scan_video(source, max_pixels)
-    reader, number = FrameReader(info), 0
-    for frame in reader:
-        yield frame
-        number += 1
-    if missing := info.missing_frames(number, reader.damaged):
-        raise InputError(incomplete_message(source, number, missing))
+    return FrameReader(scan_video(source, max_pixels))
 
 
 def _write_images(frames: Iterator[Frame], pattern: Path, options: VideoOptions, is_numbered: bool) -> None:

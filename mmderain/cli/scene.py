@@ -6,7 +6,7 @@ from mmderain.apis import default_device, trained_derainer
 from mmderain.apis.plan import Plan
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
-from mmderain.perception.scene import show_scenes
+from mmderain.perception.scene_files import show_scenes
 from mmderain.perception.task import load_task_model
 from mmderain.rain import parse_rain
 
@@ -99,7 +99,7 @@ def print_scenes(results: dict, out: str, args: argparse.Namespace) -> int:
     """Print the text of each figure, and the errors.
 
     Args:
-        results: result of :func:`~mmderain.perception.scene.show_scenes`.
+        results: result of :func:`~mmderain.perception.scene_files.show_scenes`.
         out: folder of the figures.
         args: parsed arguments of the command.
 

@@ -10,6 +10,7 @@ from mmderain.apis import DerainInferencer, derain_video, serve_live
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
 from mmderain.io.video import CODECS, CONTAINERS, VideoOptions
+from mmderain.io.video.options import TEMPORAL_METHODS
 from mmderain.io.video.sequence import is_pattern, list_sequence
 
 from .options import non_negative_int
@@ -23,8 +24,7 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--codec',
         choices=list(CODECS),
-        default=_DEFAULTS.codec,
-        help='video codec. h264 is played by all browsers (default: %(default)s)',
+        help='video codec. h264 is played by all browsers (default: vp9 for --container webm, else h264)',
     )
     defaults = ', '.join(f'{codec.crf} for {name}' for name, codec in CODECS.items())
     group.add_argument(
@@ -70,11 +70,11 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
         type=non_negative_int,
         default=_DEFAULTS.temporal,
         metavar='N',
-        help='use also the N frames before a frame, so that the result flickers less (default: %(default)s)',
+        help='also use the N frames before a frame, so that the result flickers less (default: %(default)s)',
     )
     group.add_argument(
         '--temporal-method',
-        choices=['flow', 'fixed'],
+        choices=list(TEMPORAL_METHODS),
         help='method for --temporal. fixed: for a camera that does not move; flow: for a moving camera; the frames '
         'are aligned by optical flow (default: flow)',
     )
@@ -112,7 +112,7 @@ def run_live(args: argparse.Namespace) -> int:
         args: parsed arguments of ``mmderain derain``.
 
     Returns:
-        The exit status 0.
+        The exit status: 0, or 143 after SIGTERM.
 
     Raises:
         InputError: there are several inputs.
@@ -120,17 +120,26 @@ def run_live(args: argparse.Namespace) -> int:
     if len(args.inputs) > 1:
         raise InputError(f'--live: found {len(args.inputs)} inputs; expected one camera or address')
     inferencer = build_inferencer(args, args.device)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops like Ctrl+C
-    with contextlib.suppress(KeyboardInterrupt), keep_cpu_memory():
-        serve_live(
-            inferencer.model,
-            args.inputs[0],
-            args.port,
-            args.temporal,
-            args.temporal_method,
-            lambda url: print(f'{url}  (Ctrl+C ends the server)', flush=True),
-        )
-    return 0
+    received = []
+
+    def stop(number: int, _: object) -> None:
+        received.append(number)
+        raise KeyboardInterrupt  # stops like Ctrl+C
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with contextlib.suppress(KeyboardInterrupt), keep_cpu_memory():
+            serve_live(
+                inferencer.model,
+                args.inputs[0],
+                args.port,
+                args.temporal,
+                args.temporal_method,
+                lambda url: print(f'{url}  (Ctrl+C ends the server)', flush=True),
+            )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return 128 + received[0] if received else 0
 
 
 def derain_numbered_images(args: argparse.Namespace, options: VideoOptions) -> int:
@@ -155,31 +164,42 @@ def derain_numbered_images(args: argparse.Namespace, options: VideoOptions) -> i
     source, target = Path(args.inputs[0]), Path(args.out)
     if not is_pattern(target):
         target /= f'{source.parent.name or "frames"}.{options.container}'
-    exists = _exists(target)
-    if exists and args.existing == 'refuse':
-        raise InputError(f'{target}: already exists; use --existing replace or skip, or choose another --out')
-    if exists and args.existing == 'skip':
+    old = _existing_files(target)
+    if old and args.existing == 'refuse':
+        other = 'replace' if is_pattern(target) else 'replace or skip'
+        raise InputError(f'{target}: already exists; use --existing {other}, or choose another --out')
+    if old and args.existing == 'skip' and is_pattern(target):
+        raise InputError(
+            f'{target}: images exist, but mmderain cannot tell whether they are complete; use --existing replace, or '
+            'choose another --out'
+        )
+    if old and args.existing == 'skip':
         print(f'{target} already exists, and was skipped')
         return 0
+    if not {path.resolve() for path in old}.isdisjoint(path.resolve() for path in _existing_files(source)):
+        raise InputError(f'{source}: the results would overwrite the images; name another target')
     inferencer = build_inferencer(args, args.device)
     with keep_cpu_memory():
+        if is_pattern(target) and _existing_files(source):  # a wrong source must not cost the old results
+            for path in old:
+                path.unlink()
         report = derain_video(
             inferencer.model, source, target, args.batch_size, max_pixels=args.max_pixels, options=options
         )
     for note in report.notes:
-        print(f'{source}: {note}')
+        print(note)
     print(f'{report.frames} frames derained; the result is {report.path}')
     return 0
 
 
-def _exists(target: Path) -> bool:
-    """Return whether a result file, or an image of a sequence, exists."""
-    if not is_pattern(target):
-        return target.exists()
+def _existing_files(path: Path) -> list[Path]:
+    """Return the video at a path, or the images that match a pattern; an empty list if there are none."""
+    if not is_pattern(path):
+        return [path] if path.exists() else []
     try:
-        return bool(list_sequence(target))
+        return list(list_sequence(path).values())
     except InputError:
-        return False
+        return []
 
 
 def video_options(args: argparse.Namespace) -> VideoOptions:
@@ -191,7 +211,7 @@ def video_options(args: argparse.Namespace) -> VideoOptions:
     # The encoder of AV1 prints thirty lines for each file, unless this variable is 1, which prints only errors.
     os.environ.setdefault('SVT_LOG', '1')
     return VideoOptions(
-        codec=args.codec,
+        codec=args.codec or CONTAINERS[f'.{args.container}'][0],
         crf=args.crf,
         pix_fmt=args.pix_fmt,
         bit_depth=args.bit_depth,

@@ -2,18 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.structures import BaseDataElement
 
-from mmderain.apis.plan import Plan
-from mmderain.apis.results import failure_reason
-from mmderain.apis.sources import Input
 from mmderain.errors import InputError
 from mmderain.evaluation import measure
-from mmderain.io.image import read_image, to_bgr_uint8, to_rgb_tensor, write_image
+from mmderain.io.image import to_bgr_uint8, to_rgb_tensor
 from mmderain.models import Derainer
 from mmderain.rain import draw_rain
 from mmderain.rain.synthesis import Rain
@@ -150,58 +146,3 @@ def figure(views: list[View], width: int = 2000) -> np.ndarray:
     fig.subplots_adjust(left=0.004, right=0.996, wspace=0.012, top=top, bottom=bottom)
     canvas.draw()
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., 2::-1])
-
-
-def show_scenes(
-    inputs: Sequence[Input],
-    out_dir: str | Path,
-    derainer: Derainer | None,
-    task: TaskInferencer,
-    rain: Rain | None = 'heavy',
-    seed: int = 0,
-    existing: str = 'refuse',
-) -> dict[str, list[View] | Exception]:
-    """Make the views of each image with :func:`view_scene`, and write a figure of the views with :func:`figure`.
-
-    For a video, :func:`~mmderain.perception.scene_video.show_scene_video` writes a video and a JSON file.
-
-    Args:
-        inputs: image files, video files, and folders of such files.
-        out_dir: folder for the figures. Each figure has the same file name as its image.
-        derainer: see :func:`view_scene`.
-        task: see :func:`view_scene`.
-        rain: see :func:`view_scene`.
-        seed: seed of the drawn rain. The rain on an image also depends on the position of the image among all images
-            in ``inputs``.
-        existing: see :class:`~mmderain.apis.DerainInferencer`.
-
-    Returns:
-        A dict that maps the name of each image to its views. If an image cannot be read or derained, or its figure must
-        not be written, the dict maps its name to an exception. Skipped images are not in the dict.
-
-    Raises:
-        FileNotFoundError: the only input does not exist. In this case, no file has been written.
-        InputError: a folder contains no image. In this case, no file has been written.
-    """
-    results: dict[str, list[View] | Exception] = {}
-    for number, source in enumerate(Plan(inputs, out_dir, existing)):
-        target = source.target
-        try:
-            if source.is_done():
-                continue
-            if not isinstance(source.content, Path) or not isinstance(target, Path):
-                raise InputError(f'{source.name}: expected the path of an image or a video')
-            if source.is_video:
-                from .scene_video import show_scene_video  # scene_video.py imports this module
-
-                results[source.name] = show_scene_video(source.content, target, derainer, task, rain, seed)
-                continue
-            image = read_image(source.content)
-            views = view_scene(image, derainer, task, rain, [seed, number])
-            write_image(figure(views), target)
-            results[source.name] = views
-        except Exception as error:  # decoders and models can raise any exception
-            failure = InputError(failure_reason(source.name, error))
-            failure.__cause__ = error  # for --traceback
-            results[source.name] = failure
-    return results

@@ -36,6 +36,8 @@ def show_scene_video(
       source, and the label is the name of a class;
     * for a segmentor, the share of each class in the pixels, from 0 to 1.
 
+    The JSON file is written before the video gets its name.
+
     Args:
         source: a video.
         target: path of the result, which ends in ``.mp4``.
@@ -61,11 +63,12 @@ def show_scene_video(
             last = view_scene(frame, derainer, task, rain, [seed, number])
             predictions.append({view.title: _describe(task, view) for view in last})
             yield side_by_side(last)
+        # If the program ends early, an existing video must mean that the JSON file is complete, too.
+        with atomic_write(target.with_suffix('.json')) as part:
+            content = {'classes': list(task.classes), 'rate': rate, 'frames': predictions}
+            part.write_text(json.dumps(content, indent=1), encoding='utf-8')
 
     write_frames(composed(), target, rate)
-    with atomic_write(target.with_suffix('.json')) as part:
-        content = {'classes': list(task.classes), 'rate': rate, 'frames': predictions}
-        part.write_text(json.dumps(content, indent=1), encoding='utf-8')
     for view in last:
         view.caption = f'{len(predictions)} frames'
         if task.kind == 'detector':

@@ -94,8 +94,11 @@ def test_stream_video_yields_the_frames_of_a_file(unchanged, tmp_path):
     expected = list(read_frames(source)[0])
     result = list(stream_video(unchanged, source))
     assert len(result) == 8 and all(np.array_equal(*pair) for pair in zip(result, expected, strict=True))
-    with pytest.raises(InputError, match='gone.mp4: cannot be read as a live video .No such file or directory.'):
+    with pytest.raises(FileNotFoundError, match='gone.mp4: no such video'):
         next(stream_video(unchanged, tmp_path / 'gone.mp4'))
+    rotated = make_video(tmp_path / 'r.mp4', rotation=90)
+    upright, expected = next(stream_video(unchanged, rotated)), next(read_frames(rotated)[0])
+    assert upright.shape == (64, 48, 3) and np.array_equal(upright, expected)
 
 
 def test_frames_that_come_too_fast_are_dropped():

@@ -176,7 +176,7 @@ READERS = {
     'mmderain/datasets/transforms/loading.py': load_pair,
     'mmderain/perception/joint_test/gallery.py': None,  # reads its own PNG files
     'mmderain/perception/joint_test/steps.py': replace,
-    'mmderain/perception/scene.py': None,
+    'mmderain/perception/scene_files.py': None,
     'mmderain/rain/folder.py': rain,
     'mmderain/web/uploads.py': lambda path, *_: read_upload(path, path.parent),
     'tools/evaluate_folder.py': evaluate,
@@ -194,7 +194,7 @@ WRITERS = {
     'mmderain/datasets/converters/street_video.py',
     'mmderain/engine/visualization_hook.py',
     'mmderain/perception/joint_test/gallery.py',
-    'mmderain/perception/scene.py',
+    'mmderain/perception/scene_files.py',
     'mmderain/rain/folder.py',
     'tools/analysis_tools/inference_loops.py',
     'tools/browse_dataset.py',

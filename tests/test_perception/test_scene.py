@@ -19,7 +19,8 @@ from mmderain.errors import InputError
 from mmderain.evaluation import measure
 from mmderain.io.image import read_image
 from mmderain.models import Derainer, NetworkSpec
-from mmderain.perception.scene import figure, show_scenes, view_scene
+from mmderain.perception.scene import figure, view_scene
+from mmderain.perception.scene_files import show_scenes
 from mmderain.perception.task import load_task_model
 from mmderain.rain import draw_rain
 from mmderain.registry import MODELS

@@ -1,6 +1,8 @@
 """Views of the frames of a video, side by side."""
 
 import json
+import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -10,7 +12,7 @@ from conftest import smooth_image
 from video_files import unchanged_derainer
 
 from mmderain.io import read_frames, write_frames
-from mmderain.perception.scene import show_scenes
+from mmderain.perception.scene_files import show_scenes
 
 
 class Brightest:
@@ -54,3 +56,23 @@ def test_a_video_becomes_a_video_of_views_and_a_list_of_boxes(tmp_path):
     score = round(float(clean.mean()) / 255, 4)
     assert first['clean'] == [{'label': 'person', 'score': score, 'box': [1, 2, 11, 12]}]
     assert first['rainy'] == first['derained'] and first['rainy'][0]['score'] > score
+
+
+def test_the_boxes_are_written_before_the_video(tmp_path, monkeypatch):
+    write_frames([smooth_image(48, 64)], tmp_path / 'in/a.mp4', 8)
+    replaced, replace = [], os.replace
+    monkeypatch.setattr(os, 'replace', lambda a, b: replaced.append(Path(b).name) or replace(a, b))
+    show_scenes([tmp_path / 'in'], tmp_path / 'out', None, Brightest(), 'light')
+    assert replaced == ['a.json', 'a.mp4']
+
+
+def test_existing_boxes_are_not_replaced(tmp_path):
+    write_frames([smooth_image(48, 64)], tmp_path / 'in/a.mp4', 8)
+    boxes = tmp_path / 'out/a.json'
+    boxes.parent.mkdir()
+    boxes.write_text('boxes of another program')
+    (error,) = show_scenes([tmp_path / 'in'], tmp_path / 'out', None, Brightest(), 'light').values()
+    assert str(error).startswith(f"{boxes}: already exists; use existing='replace'")
+    assert boxes.read_text() == 'boxes of another program' and not (tmp_path / 'out/a.mp4').exists()
+    (views,) = show_scenes([tmp_path / 'in'], tmp_path / 'out', None, Brightest(), 'light', existing='replace').values()
+    assert [view.title for view in views] == ['clean', 'rainy'] and len(json.loads(boxes.read_text())['frames']) == 1

@@ -1,5 +1,7 @@
 """Encode frames as a video stream."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +12,7 @@ import numpy as np
 from mmderain.errors import InputError
 
 from .frame import Frame
-from .info import VideoInfo
+from .info import VideoInfo, ffmpeg_reason
 from .options import CODECS, FORMATS, VideoOptions
 from .reader import to_video_frame
 
@@ -38,8 +40,17 @@ class Encoding:
     notes: tuple[str, ...] = ()
 
     def fit(self, image: np.ndarray) -> np.ndarray:
-        """Repeat or remove the last row or column of an image, so that it has the size of the encoded frames."""
+        """Repeat or remove the last row or column of an image, so that it has the size of the encoded frames.
+
+        Raises:
+            InputError: more than one row or column would have to change.
+        """
         rows, columns = self.height - image.shape[0], self.width - image.shape[1]
+        if max(abs(rows), abs(columns)) > 1:
+            raise InputError(
+                f'{self.info.path}: a frame has {image.shape[1]}x{image.shape[0]} pixels; expected '
+                f'{self.info.width}x{self.info.height} as in the first frame'
+            )
         if rows > 0 or columns > 0:
             image = np.pad(image, ((0, max(rows, 0)), (0, max(columns, 0)), (0, 0)), 'edge')
         if rows < 0 or columns < 0:
@@ -132,6 +143,19 @@ def add_video_stream(container: av.container.OutputContainer, encoding: Encoding
     return stream
 
 
+@contextmanager
+def writing_to(target: Path) -> Iterator[None]:
+    """Turn the errors of FFmpeg and of the file system in a ``with`` block into one that names the result file.
+
+    Raises:
+        InputError: the block raised such an error.
+    """
+    try:
+        yield
+    except (av.error.FFmpegError, OSError) as error:
+        raise InputError(f'{target}: cannot be written ({ffmpeg_reason(error)})') from error
+
+
 class SegmentWriter:
     """Write frames to a file that contains only video.
 
@@ -168,6 +192,11 @@ class SegmentWriter:
         """Encode the frames that the encoder still holds, and complete the file."""
         self._mux(self._stream.encode(None))
         self._container.close()
+
+    def abort(self) -> None:
+        """Close the file after an error. It is incomplete."""
+        with suppress(av.error.FFmpegError, OSError, ValueError):
+            self._container.close()
 
     def _mux(self, packets: list[av.Packet]) -> None:
         for packet in packets:

@@ -12,9 +12,16 @@ import av.container
 
 from mmderain.errors import InputError
 
+from .options import require_file
+
 #: Matrices and ranges of colors by their numbers in FFmpeg (AVColorSpace and AVColorRange).
 BT709, SMPTE170M, UNSPECIFIED_MATRIX, RGB_MATRIX = 1, 6, 2, 0
 LIMITED_RANGE, FULL_RANGE = 1, 2
+
+
+def assumed_matrix(height: int) -> int:
+    """Return the matrix that players assume if a video does not name its matrix: BT.709 from 720 rows on."""
+    return BT709 if height >= 720 else SMPTE170M
 
 
 @dataclass(frozen=True)
@@ -82,17 +89,19 @@ class VideoInfo:
     has_alpha: bool = False
     is_interlaced: bool = False
 
-    def missing_frames(self, decoded: int, damaged: int) -> int:
+    def missing_frames(self, decoded: int, damaged: int, limit: int | None = None) -> int:
         """Return the number of frames that are missing in a damaged or incomplete file.
 
         Args:
             decoded: number of frames that could be decoded from the whole file.
             damaged: number of packets that could not be decoded.
+            limit: largest number of frames to decode, from the start of the video. None stands for all frames.
         """
         if not damaged and self.announced == len(self.times):
             # Some complete files have more packets than frames, for example with two fields in each frame.
             return 0
-        return max(0, self.announced - decoded)
+        expected = self.announced if limit is None else min(limit, self.announced)
+        return max(0, expected - decoded)
 
     @property
     def step(self) -> int:
@@ -110,9 +119,7 @@ def open_video(path: str | Path) -> Iterator[av.container.InputContainer]:
         FileNotFoundError: the file does not exist.
         InputError: the file is not a video, or is damaged so much that it cannot be opened.
     """
-    if not Path(path).is_file():
-        kind = 'is a folder; expected a video' if Path(path).is_dir() else 'no such video'
-        raise FileNotFoundError(f'{path}: {kind}')
+    require_file(path)
     try:
         # Without the prefix, FFmpeg would read the start of a name such as "a:b.mp4" as the name of a protocol.
         container = av.open(

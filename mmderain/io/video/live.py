@@ -11,6 +11,8 @@ import numpy as np
 
 from mmderain.errors import InputError
 
+from .simple import has_pyav, read_frames
+
 #: Seconds after which a source that sends nothing counts as disconnected.
 TIMEOUT = 10.0
 _PAGE = b'<!doctype html><title>mmderain</title><img src="/stream.mjpg" alt="derained video" style="max-width:100%">'
@@ -27,54 +29,69 @@ def live_frames(source: str | int | Path) -> Generator[np.ndarray]:
         Frames, BGR uint8 (H, W, 3).
 
     Raises:
-        InputError: the source cannot be opened, or sends nothing for :data:`TIMEOUT` seconds.
+        FileNotFoundError: the file does not exist.
+        InputError: the source cannot be opened, sends no frame, or is lost: a stream is lost if it sends nothing for
+            :data:`TIMEOUT` seconds. Also if an address is given, but PyAV is not installed.
     """
     name = str(source)
     if name.isdecimal():
         yield from _camera_frames(int(name))
-        return
+    elif '://' in name:
+        yield from _stream_frames(name)
+    else:
+        yield from read_frames(name)[0]  # upright
+
+
+def _stream_frames(address: str) -> Iterator[np.ndarray]:
+    if not has_pyav():
+        raise InputError(f'{address}: reading a stream needs PyAV; run pip install "mmderain[video]"')
     import av
 
     from .info import ffmpeg_reason
 
-    address = name if '://' in name else f'file:{name}'
-    # A stream may not make FFmpeg read local files.
     number = 0
-    protocols = 'http,https,tcp,tls,rtp,udp,rtsp,rtsps' if '://' in name else 'file'
     try:
-        options = {'protocol_whitelist': protocols}
+        # A stream may not make FFmpeg read local files.
+        options = {'protocol_whitelist': 'http,https,tcp,tls,rtp,udp,rtsp,rtsps'}
         with av.open(address, timeout=TIMEOUT, options=options, metadata_errors='replace') as container:
             for frame in container.decode(video=0):
                 yield frame.to_ndarray(format='bgr24')
                 number += 1
     except (av.error.FFmpegError, OSError, IndexError) as error:
         problem = f'the connection was lost after {number} frames' if number else 'cannot be read as a live video'
-        raise InputError(f'{name}: {problem} ({ffmpeg_reason(error)})') from error
+        raise InputError(f'{address}: {problem} ({ffmpeg_reason(error)})') from error
+    if not number:
+        raise InputError(f'{address}: sent no frame')
 
 
-def _camera_frames(number: int) -> Iterator[np.ndarray]:
-    capture = cv2.VideoCapture(number)
+def _camera_frames(camera: int) -> Iterator[np.ndarray]:
+    capture, number = cv2.VideoCapture(camera), 0
     try:
-        done, frame = capture.read()
-        if not done:
-            raise InputError(f'{number}: no camera has this number, or another program uses it')
-        while done:
-            yield frame
+        if not capture.isOpened():
+            raise InputError(f'{camera}: no camera has this number, or another program uses it')
+        while True:
             done, frame = capture.read()
+            if not done:
+                break
+            yield frame
+            number += 1
     finally:
         capture.release()
+    problem = f'the connection was lost after {number} frames' if number else 'sent no frame'
+    raise InputError(f'{camera}: {problem}')
 
 
 class Latest:
     """The newest of the items that another thread produces. Older items are dropped.
 
-    The ``with`` block starts and ends the thread. At its end, it waits until the current item is produced.
+    The ``with`` block starts and ends the thread. At its end, it waits until the current item is produced, but at most
+    :data:`TIMEOUT` seconds and one more.
 
     Args:
-        items: the items, produced in the other thread.
+        items: the items. They are produced in the other thread, which also closes the generator.
     """
 
-    def __init__(self, items: Iterator) -> None:
+    def __init__(self, items: Generator) -> None:
         self._items = items
         self._changed = threading.Condition()
         self._newest: object = None
@@ -103,6 +120,7 @@ class Latest:
         except Exception as error:  # raised again in the thread that uses the items
             self._error = error
         finally:
+            self._items.close()  # another thread could not close it while it runs
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
@@ -183,18 +201,19 @@ class MjpegServer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                try:
+                    self._answer()
+                except OSError:  # the browser has closed the page
+                    pass
+
+            def _answer(self) -> None:
                 if self.path == '/':
                     self._send('text/html; charset=utf-8', _PAGE)
                 elif self.path == '/stream.mjpg':
                     self._send(f'multipart/x-mixed-replace; boundary={_BOUNDARY}')
-                    try:
-                        for content in server._jpegs():
-                            head = (
-                                f'--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(content)}\r\n\r\n'
-                            )
-                            self.wfile.write(head.encode() + content + b'\r\n')
-                    except OSError:  # the browser has closed the page
-                        pass
+                    for content in server._jpegs():
+                        head = f'--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(content)}\r\n\r\n'
+                        self.wfile.write(head.encode() + content + b'\r\n')
                 else:
                     self.send_error(404)
 

@@ -13,6 +13,7 @@ from mmderain.errors import InputError
 
 from ..files import atomic_write
 from ..image_header import MAX_PIXELS, require_pixels
+from .options import require_file
 
 
 def read_frames(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[Iterator[np.ndarray], float]:
@@ -35,9 +36,7 @@ def read_frames(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[Iterato
         FileNotFoundError: the file does not exist.
         InputError: the file is not a video, has no frames, or has frames with too many pixels.
     """
-    if not Path(path).is_file():
-        kind = 'is a folder; expected a video' if Path(path).is_dir() else 'no such video'
-        raise FileNotFoundError(f'{path}: {kind}')
+    require_file(path)
     capture = cv2.VideoCapture(str(path))
     width, height = (int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
     require_pixels(path, width, height, max_pixels)

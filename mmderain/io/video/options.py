@@ -48,6 +48,10 @@ CONTAINERS = {
 FORMATS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm'}
 
 
+#: Methods that use earlier frames, see :mod:`mmderain.apis.temporal`. The first one is the default.
+TEMPORAL_METHODS = ('flow', 'fixed')
+
+
 @dataclass(frozen=True)
 class VideoOptions:
     """Options of :func:`mmderain.apis.derain_video`.
@@ -68,7 +72,7 @@ class VideoOptions:
             each frame on its own.
         temporal_method: ``'fixed'`` for a camera that does not move, or ``'flow'``. None uses ``'flow'``.
         segment_seconds: length of a segment in seconds. Finished segments are kept if the program is stopped.
-        rate: frames per second of a video that is made of numbered images.
+        rate: frames per second of a video that is made of numbered images, from 0.01 to 1000.
         shard: number of this process and number of processes that derain segments of the same video. The numbers start
             at 0.
         measure_flicker: whether to measure the flicker of the video.
@@ -94,7 +98,7 @@ class VideoOptions:
             ('odd', ('repeat', 'crop')),
             ('audio', ('copy', 'transcode', 'none')),
             ('container', tuple(suffix[1:] for suffix in CONTAINERS)),
-            ('temporal_method', (None, 'flow', 'fixed')),
+            ('temporal_method', (None, *TEMPORAL_METHODS)),
         ):
             value = getattr(self, name)
             if value not in known:
@@ -108,10 +112,13 @@ class VideoOptions:
         if self.crf is not None and not 0 <= self.crf <= limit:
             raise InputError(f'crf: found {self.crf}; expected a number from 0 to {limit} for {self.codec}')
         require_whole_number('temporal', self.temporal, 0)
-        for name in ('segment_seconds', 'rate'):
-            if not getattr(self, name) > 0:
-                raise InputError(f'{name}: found {getattr(self, name)}; expected a number above 0')
+        if not self.segment_seconds > 0:
+            raise InputError(f'segment_seconds: found {self.segment_seconds}; expected a number above 0')
+        if not 0.01 <= self.rate <= 1000:
+            raise InputError(f'rate: found {self.rate}; expected 0.01 to 1000 frames per second')
         index, count = self.shard
+        if count < 1:
+            raise InputError(f'shard: found {index} of {count}; expected at least one process')
         if not 0 <= index < count:
             raise InputError(f'shard: found {index} of {count}; expected a number from 0 to {count - 1}')
 
@@ -128,5 +135,18 @@ def require_container(path: str | Path, codec: str = 'h264') -> Path:
         raise InputError(f'{path}: expected a name that ends in {", ".join(CONTAINERS)}')
     if codec not in CONTAINERS[suffix]:
         known = ' or '.join(CONTAINERS[suffix])
-        raise InputError(f'{path}: {suffix} files cannot hold {codec}; use --codec {known}, or name an .mp4 file')
+        raise InputError(
+            f'{path}: {suffix} files cannot hold {codec}; use --codec {known}, or --container mp4 (in Python, a target that ends in .mp4)'
+        )
     return path
+
+
+def require_file(path: str | Path) -> None:
+    """Check that a video exists.
+
+    Raises:
+        FileNotFoundError: the path is not that of a file.
+    """
+    if not Path(path).is_file():
+        kind = 'is a folder; expected a video' if Path(path).is_dir() else 'no such video'
+        raise FileNotFoundError(f'{path}: {kind}')

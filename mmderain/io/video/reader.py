@@ -33,7 +33,7 @@ class FrameReader:
             reads. They are up to one level darker, and videos with more than 8 bits are reduced to 8.
 
     Attributes:
-        damaged: number of packets that could not be decoded so far.
+        damaged: number of packets that could not be read or decoded so far.
     """
 
     def __init__(self, info: VideoInfo, first: int = 0, like_opencv: bool = False) -> None:
@@ -49,7 +49,9 @@ class FrameReader:
         for frame in self._decoded():
             time = frame.pts if info.has_presentation_times else info.times[min(number, len(info.times) - 1)]
             if time is None or (previous is not None and time <= previous):
-                time = previous + info.step if previous is not None else 0
+                # A repeated time must not shift the frames after it, so the frame comes one unit later.
+                is_repeated = time is not None and info.has_presentation_times
+                time = 0 if previous is None else previous + (1 if is_repeated else info.step)
             yield Frame(time, self._image(frame), self.damaged - counted)
             previous, number, counted = time, number + 1, self.damaged
 
@@ -64,6 +66,8 @@ class FrameReader:
                     yield from self._decode(packet)
                 number += is_frame(packet)
             yield from self._rest(stream)
+        # Packets that the scan has found, but that can no longer be read, for example because the file was shortened.
+        self.damaged += max(0, len(self.info.times) - number)
 
     def _decode(self, packet: av.Packet) -> list[av.VideoFrame]:
         try:
@@ -88,6 +92,7 @@ class FrameReader:
             matrix = SWS_MATRICES.get(colors.matrix, SWS_MATRICES[6])
             options = {'src_colorspace': matrix, 'dst_colorspace': matrix}
             options |= {'src_color_range': colors.value_range, 'dst_color_range': FULL_RANGE}
+        frame = self._of_declared_size(frame)
         if self._like_opencv:
             image = frame.to_ndarray(format='bgr24', **options)
         else:
@@ -97,6 +102,15 @@ class FrameReader:
         if turns:
             image = cv2.rotate(image, _ROTATIONS[turns])
         return cv2.flip(image, 1) if mirrored else image
+
+    def _of_declared_size(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """Return the frame with the size of the first frame. The size of some streams changes in the middle."""
+        size = self.info.width, self.info.height
+        if self.info.orientation[0] % 2:
+            size = size[::-1]
+        if (frame.width, frame.height) == size:
+            return frame
+        return frame.reformat(width=size[0], height=size[1], interpolation=Interpolation.BICUBIC)
 
     def _without_color_positions(self, frame: av.VideoFrame) -> av.VideoFrame:
         """Return the frame without the tag that tells where the subsampled colors lie between the pixels.

@@ -12,14 +12,13 @@ from mmderain.errors import InputError
 
 from ..image_header import MAX_PIXELS, require_pixels
 from .info import (
-    BT709,
     FULL_RANGE,
     LIMITED_RANGE,
     RGB_MATRIX,
-    SMPTE170M,
     UNSPECIFIED_MATRIX,
     Colors,
     VideoInfo,
+    assumed_matrix,
     is_frame,
     main_stream,
     open_video,
@@ -175,10 +174,10 @@ def _missing_in_gaps(packets: _Packets) -> int:
 
 def _colors(frame: av.VideoFrame) -> Colors:
     """Return the meaning of the colors. Unknown values are replaced by those that players assume."""
-    is_rgb, is_hd = frame.format.is_rgb or frame.colorspace == RGB_MATRIX, frame.height >= 720
+    is_rgb = frame.format.is_rgb or frame.colorspace == RGB_MATRIX
     matrix = frame.colorspace
     if is_rgb or matrix == UNSPECIFIED_MATRIX:
-        matrix = BT709 if is_hd else SMPTE170M
+        matrix = assumed_matrix(frame.height)
     full = frame.format.name.startswith('yuvj') or (frame.color_range == FULL_RANGE and not is_rgb)
     return Colors(matrix, FULL_RANGE if full else LIMITED_RANGE, frame.color_primaries, frame.color_trc)
 

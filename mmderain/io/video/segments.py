@@ -2,15 +2,18 @@
 
 import json
 import shutil
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
+
+from mmderain.errors import InputError
 
 from ..files import atomic_write
-from .encoder import Encoding, SegmentWriter
+from .encoder import Encoding, SegmentWriter, writing_to
 from .frame import Frame
 from .info import VideoInfo
 
@@ -92,6 +95,7 @@ class SegmentStore:
     """
 
     def __init__(self, target: Path, key: str) -> None:
+        self.target = target
         self.root = target.with_name(f'.{target.name}.segments')
         self.folder = self.root / key
 
@@ -101,20 +105,65 @@ class SegmentStore:
 
     def result(self, number: int) -> SegmentResult | None:
         """Return the facts about a finished segment, or None if it is not finished."""
+        path = self.path(number)
         try:
-            return SegmentResult(**json.loads(self.path(number).with_suffix('.json').read_text(encoding='utf-8')))
+            result = SegmentResult(**json.loads(path.with_suffix('.json').read_text(encoding='utf-8')))
         except (FileNotFoundError, ValueError, TypeError):
             return None
+        return result if path.exists() or not result.times else None
 
     def save(self, number: int, result: SegmentResult) -> None:
         """Mark a segment as finished. Its video must be complete."""
         with atomic_write(self.path(number).with_suffix('.json')) as part:
             part.write_text(json.dumps(asdict(result)), encoding='utf-8')
 
-    def lock(self) -> FileLock:
-        """Return a lock that only one process holds at a time."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.root / 'lock')
+    def create(self) -> None:
+        """Create the folder. If it is missing later, another process has written the result and removed the folder."""
+        with writing_to(self.target):
+            self.folder.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Run a ``with`` block that only one process runs at a time."""
+        lock = FileLock(self.root / 'lock')
+        while not lock.is_locked:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):  # the process that had the lock has removed the folder
+                lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def only_process(self, shard: tuple[int, int]) -> Iterator[None]:
+        """Run a ``with`` block in which no other process derains the same segments.
+
+        Args:
+            shard: see :class:`~mmderain.io.video.VideoOptions`.
+
+        Raises:
+            InputError: another process is in such a block.
+        """
+        lock = FileLock(self.root / f'lock-{shard[0]}-of-{shard[1]}')
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise InputError(
+                f'{self.target}: another process derains this video; wait until it has ended, or choose another name '
+                'for the result'
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder if it contains no segment. No other process may use it."""
+        with suppress(OSError):  # it is not empty
+            self.folder.rmdir()
+        if not any(path.is_dir() for path in self.root.glob('*')):
+            self.remove()
 
     def remove(self) -> None:
         """Remove all segments."""
@@ -144,6 +193,8 @@ class SegmentSink:
         return self
 
     def __exit__(self, *details: Any) -> None:
+        if self._writer is not None:  # there was an error
+            self._writer.abort()
         self._stack.__exit__(*details)
 
     def write(self, frame: Frame, changes: tuple[float, float] | None = None) -> None:
@@ -153,17 +204,22 @@ class SegmentSink:
             frame: the frame. Its image has the size of the source.
             changes: mean absolute changes since the previous frame, before and after deraining. None if they are not
                 measured.
+
+        Raises:
+            InputError: the segment cannot be written.
         """
         while not self._segments[0].contains(frame.time):
             self._finish_segment()
         if self._writer is None:
-            part = self._stack.enter_context(atomic_write(self._store.path(self._segments[0].number)))
-            self._writer = SegmentWriter(part, self._encoding)
+            with writing_to(self._store.target):
+                part = self._stack.enter_context(atomic_write(self._store.path(self._segments[0].number)))
+                self._writer = SegmentWriter(part, self._encoding)
         elif changes is not None:  # changes between two segments are not counted
             self._result.changes = [a + b for a, b in zip(self._result.changes, changes, strict=True)]
             self._result.pairs += 1
         self._result.damaged += frame.damaged
-        self._writer.write(frame)
+        with writing_to(self._store.target):
+            self._writer.write(frame)
 
     def finish(self, damaged: int = 0) -> None:
         """Complete all segments.
@@ -176,9 +232,10 @@ class SegmentSink:
             self._finish_segment()
 
     def _finish_segment(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._result.times = self._writer.times
-            self._stack.close()  # gives the file its final name
-        self._store.save(self._segments.pop(0).number, self._result)
+        with writing_to(self._store.target):
+            if self._writer is not None:
+                self._writer.close()
+                self._result.times = self._writer.times
+                self._stack.close()  # gives the file its final name
+            self._store.save(self._segments.pop(0).number, self._result)
         self._writer, self._result = None, SegmentResult()

@@ -115,10 +115,7 @@ def write_rgb_frames(frames: Iterable[Frame], path: Path, rate: float, options: 
     Raises:
         InputError: see :func:`write_frames`.
     """
-    import av
-
-    from .encoder import SegmentWriter, choose_encoding
-    from .info import ffmpeg_reason
+    from .encoder import SegmentWriter, choose_encoding, writing_to
 
     require_container(path, options.codec)
     with atomic_write(path) as part:
@@ -130,20 +127,25 @@ def write_rgb_frames(frames: Iterable[Frame], path: Path, rate: float, options: 
                     bits = 8 if frame.image.dtype == np.uint8 else 16
                     info = plain_video(path, width, height, rate, bits)
                     encoding = choose_encoding(info, options)
-                    writer = SegmentWriter(part, encoding, faststart=True)
+                    with writing_to(path):
+                        writer = SegmentWriter(part, encoding, faststart=True)
                 elif (height, width) != (info.height, info.width):
                     raise InputError(
                         f'{path}: frame {number} has {width}x{height} pixels; expected {info.width}x{info.height} as '
                         'in the first frame'
                     )
-                writer.write(frame._replace(time=number))
+                with writing_to(path):
+                    writer.write(frame._replace(time=number))
                 number += 1
             if writer is None:
                 raise InputError(f'{path}: no frames to write')
-            writer.close()
-            written = count_packets(part)
-        except (av.error.FFmpegError, OSError) as error:
-            raise InputError(f'{path}: cannot be written ({ffmpeg_reason(error)})') from error
+            with writing_to(path):
+                writer.close()
+                written = count_packets(part)
+        except BaseException:
+            if writer is not None:
+                writer.abort()
+            raise
         if written != number:
             raise InputError(
                 f'{path}: only {written} of {number} frames could be written; is the disk full? The file was removed.'
@@ -153,7 +155,7 @@ def write_rgb_frames(frames: Iterable[Frame], path: Path, rate: float, options: 
 
 def plain_video(path: Path, width: int, height: int, rate: float, bit_depth: int = 8) -> 'VideoInfo':
     """Return the properties of a new video with a constant rate. The unit of its times is one frame."""
-    from .info import BT709, LIMITED_RANGE, SMPTE170M, Colors, VideoInfo
+    from .info import LIMITED_RANGE, Colors, VideoInfo, assumed_matrix
 
     exact = Fraction(rate).limit_denominator(1001)
     return VideoInfo(
@@ -165,7 +167,7 @@ def plain_video(path: Path, width: int, height: int, rate: float, bit_depth: int
         rate=exact,
         time_base=1 / exact,
         bit_depth=bit_depth,
-        colors=Colors(BT709 if height >= 720 else SMPTE170M, LIMITED_RANGE, primaries=2, transfer=2),
+        colors=Colors(assumed_matrix(height), LIMITED_RANGE, primaries=2, transfer=2),
         sample_aspect_ratio=None,
         orientation=(0, False),
         times=(),

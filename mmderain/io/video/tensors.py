@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmderain.errors import InputError
+
 _TABLE = np.arange(256, dtype=np.float32) / np.float32(255)
 
 
@@ -25,8 +27,17 @@ def images_to_tensor(images: Sequence[np.ndarray], device: torch.device) -> Tens
 
     Returns:
         RGB float32 (N, 3, H, W) in [0, 1].
+
+    Raises:
+        InputError: the images differ in size.
     """
     height, width = images[0].shape[:2]
+    for image in images:
+        if image.shape != images[0].shape:
+            found = f'{image.shape[1]}x{image.shape[0]}'
+            raise InputError(
+                f'a frame has {found} pixels; expected {width}x{height} as in the first frame of its batch'
+            )
     if device.type == 'cpu' and images[0].dtype == np.uint8:
         batch = np.empty((len(images), 3, height, width), np.float32)
         for image, planes in zip(images, batch, strict=True):
