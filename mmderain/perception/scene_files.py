@@ -6,7 +6,7 @@ from pathlib import Path
 from mmderain.apis.plan import Plan
 from mmderain.apis.results import failure_reason
 from mmderain.apis.sources import Input
-from mmderain.apis.targets import already_exists
+from mmderain.apis.targets import is_kept
 from mmderain.errors import InputError
 from mmderain.io.image import read_image, write_image
 from mmderain.models import Derainer
@@ -58,8 +58,8 @@ def show_scenes(
                 raise InputError(f'{source.name}: expected the path of an image or a video')
             if source.is_video:
                 predictions = target.with_suffix('.json')
-                if existing == 'refuse' and predictions.exists():
-                    raise already_exists(predictions)
+                if predictions.exists():
+                    is_kept(predictions, existing)  # raises an error with existing='refuse'
                 results[source.name] = show_scene_video(source.content, target, derainer, task, rain, seed)
                 continue
             image = read_image(source.content)

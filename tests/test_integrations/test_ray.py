@@ -121,7 +121,8 @@ def test_two_actors_give_the_files_of_one_process_also_if_one_is_killed(ray, wei
     (bad,) = [line for line in lines if line['status'] == 'failed']
     assert (bad['input'], bad['output']) == (str(tmp_path / 'in' / 'bad.png'), None)
     assert (
-        bad['error'] == f'{tmp_path}/in/bad.png: cannot be read as an image (it is too short). Replace or '
+        bad['error']
+        == f'{tmp_path}/in/bad.png: cannot be read as an image (it is damaged or of an unknown format). Replace or '
         'remove the file.'
     )
     # Nothing is left to do for a second call, which therefore starts no actor.

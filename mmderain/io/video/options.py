@@ -136,7 +136,8 @@ def require_container(path: str | Path, codec: str = 'h264') -> Path:
     if codec not in CONTAINERS[suffix]:
         known = ' or '.join(CONTAINERS[suffix])
         raise InputError(
-            f'{path}: {suffix} files cannot hold {codec}; use --codec {known}, or --container mp4 (in Python, a target that ends in .mp4)'
+            f'{path}: {suffix} files cannot hold {codec}; use --codec {known}, or --container mp4 (in Python, a target '
+            'that ends in .mp4)'
         )
     return path
 
