@@ -30,6 +30,9 @@ os.environ['MMDERAIN_HOME'] = tempfile.mkdtemp(prefix='mmderain_test_cache_')
 atexit.register(shutil.rmtree, os.environ['MMDERAIN_HOME'], ignore_errors=True)
 os.environ['MMDERAIN_OFFLINE'] = '1'
 
+#: fsspec reads web servers with aiohttp.
+needs_aiohttp = pytest.mark.skipif(not importlib.util.find_spec('aiohttp'), reason='needs the extra [remote]')
+
 if 'PYTEST_XDIST_WORKER' in os.environ:  # several test processes run, so each of them uses one thread
     torch.set_num_threads(1)
     os.environ['OMP_NUM_THREADS'] = '1'  # for the programs that tests start

@@ -70,7 +70,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Test the model."""
     if (args.checkpoint is None) != args.pretrained:
-        raise InputError('expected either CHECKPOINT or --pretrained, for the published weights of CONFIG')
+        raise InputError(
+            'expected exactly one of CHECKPOINT and --pretrained; --pretrained uses the published weights of CONFIG'
+        )
     checkpoint = args.checkpoint or pretrained_weights(args.config)
     cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher)
     if args.out is not None:

@@ -87,4 +87,6 @@ def _images(item: Input) -> Iterable[Input]:
 
 def _require_one_kind(items: Sequence[Input], found: Sequence[Input], kind: str) -> None:
     if len(found) < len(items):
-        raise InputError(f'{found[0]}: {kind}, but other inputs are not; derain them in two calls')
+        raise InputError(
+            f'{found[0]}: {kind}, but other inputs are not; derain the two kinds of inputs in separate calls'
+        )

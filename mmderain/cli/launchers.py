@@ -66,8 +66,9 @@ def require_single_process(args: argparse.Namespace, place: Placement | None, ki
             'unset these environment variables'
         )
     for name, unused in WHOLE_RUN_OPTIONS.items():
+        option = f'--{name.replace("_", "-")}'
         if getattr(args, name) != unused:
-            raise InputError(f'--{name.replace("_", "-")}: has no effect on {kind}; leave it out')
+            raise InputError(f'{option}: has no effect on {kind}; leave {option} out')
 
 
 def wait_for_other_processes(is_error: bool, timeout: timedelta = timedelta(minutes=1)) -> None:

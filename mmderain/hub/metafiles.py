@@ -50,7 +50,8 @@ class PublishedTaskModel:
 def task_models() -> dict[str, PublishedTaskModel]:
     """Return the models of all metafiles, keyed by name and by alias.
 
-    Models without a config file or without weights, and models of other tasks, are left out.
+    A model is left out if it has no config file or no weights, or if its task is not in :data:`KINDS` (for example
+    tracking).
 
     Raises:
         FileNotFoundError, InputError: a metafile that ``MMDERAIN_METAFILES`` names does not exist or is damaged.

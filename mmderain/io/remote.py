@@ -204,7 +204,7 @@ def is_safe_name(name: str) -> bool:
 
 
 def _with_attempts(read: Callable[[], bytes]) -> bytes:
-    """Call a function again if it lost the connection to a web server."""
+    """Call a function, at most ``HTTP_ATTEMPTS`` times, until it does not lose the connection to a web server."""
     import aiohttp
 
     for _ in range(HTTP_ATTEMPTS - 1):

@@ -34,7 +34,7 @@ def test_several_processes_do_not_write_the_same_result(kind, words, capsys, mon
 )
 def test_options_for_many_inputs_are_refused(kind, words, option, capsys):
     assert main(['derain', *words, *option]) == 1
-    assert capsys.readouterr().err == f'error: {option[0]}: has no effect on {kind}; leave it out\n'
+    assert capsys.readouterr().err == f'error: {option[0]}: has no effect on {kind}; leave {option[0]} out\n'
 
 
 def test_a_single_process_is_accepted():

@@ -68,7 +68,9 @@ class Camera:
         self.is_open = False
 
 
-@pytest.mark.parametrize('frames, text', [(0, '0: sent no frame'), (3, '0: the connection was lost after 3 frames')])
+@pytest.mark.parametrize(
+    'frames, text', [(0, '0: the camera sent no frame'), (3, '0: the connection was lost after 3 frames')]
+)
 def test_a_lost_camera_is_an_error(monkeypatch, frames, text):
     monkeypatch.setattr(Camera, 'frames', frames)
     monkeypatch.setattr(cv2, 'VideoCapture', Camera)

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, smooth_image
+from conftest import ROOT, needs_aiohttp, smooth_image
 from file_server import running_server
 from object_store import empty_memory_folder, running_store
 
@@ -97,6 +97,7 @@ def test_a_lost_connection_in_the_middle_is_repeated(inferencer, store, local):
     assert contents(RemotePath.parse('s3://rain/lost')) == local[1]
 
 
+@needs_aiohttp
 def test_an_input_whose_connection_is_always_lost_fails_and_the_others_are_derained(inferencer, local, tmp_path):
     with running_server() as server:
         server.files.update(IMAGES)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 import torch
-from conftest import smooth_image
+from conftest import needs_aiohttp, smooth_image
 from object_store import empty_memory_folder
 
 from mmderain.apis import DerainInferencer
@@ -51,7 +51,12 @@ def memory():
         ),
         (['memory://inputs/in', 'memory://inputs/b'], 'out', 'memory://inputs/in: if a folder is read from a server'),
         (['memory://inputs/in'], 'memory://inputs/in/out', 'memory://inputs/in/out: overlaps with the input folder'),
-        (['memory://inputs/in'], 'http://localhost', 'http://localhost: web servers are read only; expected a local'),
+        pytest.param(
+            ['memory://inputs/in'],
+            'http://localhost',
+            'http://localhost: web servers are read only; expected a local',
+            marks=needs_aiohttp,
+        ),
         (['memory://inputs/none'], 'out', 'memory://inputs/none: no such folder'),
         (
             ['http://localhost/a.png'],

@@ -115,7 +115,7 @@ def small_disk(folder, size):
 @pytest.mark.skipif(sys.platform != 'linux', reason='mounts a tmpfs, which only Linux has')
 @pytest.mark.parametrize('size, name', [('1m', 'rain100l.pth'), ('3m', 'sian_rain100l.safetensors')])
 def test_a_full_disk(size, name, weights, mirror, tmp_path, monkeypatch):
-    """The disk is full during the download, or during the conversion. After some space is free, both succeed."""
+    """The disk is full during the download or the conversion. After some space is freed, a second call succeeds."""
     disk, config = tmp_path / 'disk', find_config('sian_rain100l')
     monkeypatch.setenv('MMDERAIN_HOME', str(disk))
     with small_disk(disk, size):

@@ -2,6 +2,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import needs_aiohttp
 from file_server import running_server
 from object_store import LosingProxy, empty_memory_folder, running_store
 
@@ -86,6 +87,7 @@ def test_names_that_leave_a_folder_are_not_safe(name):
     assert is_safe_name('a/b..c/d e.png')
 
 
+@needs_aiohttp
 def test_web_servers_are_read_only(tmp_path):
     with running_server() as server:
         server.files['a.png'] = CONTENT
@@ -104,6 +106,7 @@ def test_web_servers_are_read_only(tmp_path):
         assert [path for path, _ in server.requests].count('/cut/a.png') == 3
 
 
+@needs_aiohttp
 def test_a_download_from_a_web_server_is_repeated_if_its_connection_is_lost():
     with running_server() as server:
         server.files['a.png'] = CONTENT

@@ -223,8 +223,8 @@ def test_pretrained_needs_a_config_with_published_weights(tmp_path, tool):
     (tmp_path / 'mine.v2.py').write_text(f"_base_ = '{ROOT}/configs/derain/sian_sample.py'\n")
     sample = ROOT / 'configs/derain/sian_sample.py'
     for arguments, error in (
-        ([sample], 'expected either CHECKPOINT or --pretrained'),
-        ([sample, 'a.pth', '--pretrained'], 'expected either CHECKPOINT or --pretrained'),
+        ([sample], 'expected exactly one of CHECKPOINT and --pretrained'),
+        ([sample, 'a.pth', '--pretrained'], 'expected exactly one of CHECKPOINT and --pretrained'),
         ([sample, '--pretrained'], 'no weights of sian_sample are published'),
         (['sian_rain100l.py', '--pretrained'], 'sian_rain100l.py does not have the network of a config of mmderain'),
         (['mine.v2.py', '--pretrained'], 'mine.v2.py does not have the network of a config of mmderain'),

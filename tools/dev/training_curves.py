@@ -2,8 +2,9 @@
 
     python tools/dev/training_curves.py
 
-The tool reads the curves that `training_queue.py store` has written. A curve shows the PSNR-Y on held-out photographs
-in dB over the processor time in hours. The tool writes a plot of the curves to --out, and prints the table as Markdown.
+The tool reads the curves that `training_queue.py store` has written. A curve shows the PSNR-Y (in dB)
+over the processor time (in hours). The PSNR-Y is measured on held-out photographs. The tool writes a plot of the curves
+to --out, and prints the table as Markdown.
 """
 
 import argparse

@@ -61,7 +61,7 @@ def _stream_frames(address: str) -> Iterator[np.ndarray]:
         problem = f'the connection was lost after {number} frames' if number else 'cannot be read as a live video'
         raise InputError(f'{address}: {problem} ({ffmpeg_reason(error)})') from error
     if not number:
-        raise InputError(f'{address}: sent no frame')
+        raise InputError(f'{address}: the camera sent no frame')
 
 
 def _camera_frames(camera: int) -> Iterator[np.ndarray]:
@@ -77,7 +77,7 @@ def _camera_frames(camera: int) -> Iterator[np.ndarray]:
             number += 1
     finally:
         capture.release()
-    problem = f'the connection was lost after {number} frames' if number else 'sent no frame'
+    problem = f'the connection was lost after {number} frames' if number else 'the camera sent no frame'
     raise InputError(f'{camera}: {problem}')
 
 

@@ -54,7 +54,7 @@ def inference(minutes: float) -> dict:
 
 
 def training(minutes: float) -> dict:
-    """Train a tiny network with a loader process, averaged weights and a checkpoint every 20 steps.
+    """Train a tiny network with a loader process and averaged weights, and save a checkpoint every 20 steps.
 
     Args:
         minutes: duration in minutes.
