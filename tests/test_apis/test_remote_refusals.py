@@ -47,7 +47,7 @@ def memory():
         (
             ['memory://inputs/in', 'a.png'],
             'out',
-            'memory://inputs/in: is a URL, but other inputs are not; derain them in',
+            'memory://inputs/in: is a URL, but other inputs are not; derain the two',
         ),
         (['memory://inputs/in', 'memory://inputs/b'], 'out', 'memory://inputs/in: if a folder is read from a server'),
         (['memory://inputs/in'], 'memory://inputs/in/out', 'memory://inputs/in/out: overlaps with the input folder'),

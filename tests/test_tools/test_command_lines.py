@@ -213,8 +213,8 @@ def test_a_damaged_image_gives_one_line_from_a_worker_process(tmp_path):
     done = start('test', 'tiny.py', 'tiny.pth', '--cfg-options', 'test_dataloader.num_workers=1', cwd=tmp_path)
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert done.stderr.endswith(
-        f'error: {tmp_path / "data/rain/rain-2.png"}: cannot be read as an image (it is empty or too '
-        'short). Replace or remove the file.\n'
+        f'error: {tmp_path / "data/rain/rain-2.png"}: cannot be read as an image (it is damaged or '
+        'of an unknown format). Replace or remove the file.\n'
     )
 
 
