@@ -42,6 +42,8 @@ from mmderain.io.video import VideoOptions
 from mmderain.io.video.sequence import is_pattern
 
 from .command import ExpandPatterns
+from .derain_video import derain_numbered_images, run_live
+from .inferencer import build_inferencer, print_result
 from .launchers import choose_shard, own_device, require_single_process, wait_for_other_processes
 from .options import (
     add_device_option,
@@ -51,8 +53,8 @@ from .options import (
     non_negative_int,
     positive_int,
 )
-from .ray_engine import add_ray_options, check_engine, derain_on_ray, print_result
-from .video_options import add_video_options, build_inferencer, derain_numbered_images, run_live, video_options
+from .ray_engine import add_ray_options, check_engine, derain_on_ray
+from .video_options import add_video_options, video_options
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:

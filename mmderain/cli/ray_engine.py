@@ -10,7 +10,7 @@ from mmderain.apis import InputResult
 from mmderain.errors import InputError
 from mmderain.io.video import VideoOptions
 
-from .command import print_failure
+from .inferencer import print_result
 
 #: Options of `mmderain derain` that have no meaning on a cluster, and their values if they are not given.
 LOCAL_OPTIONS = dict(device=None, shard=None, compile=False)
@@ -70,14 +70,6 @@ def check_engine(args: argparse.Namespace, has_other_processes: bool) -> None:
             raise InputError(f'--{name}: has no effect with --engine ray; leave it out')
     if has_other_processes:
         raise InputError('--engine ray: divides the inputs itself; start it once, without torchrun and srun')
-
-
-def print_result(args: argparse.Namespace, result: InputResult) -> None:
-    """Print the error of an input that failed, and what differs between a video and its result."""
-    if result.error is not None:
-        print_failure(args, result.error, result.reason)
-    for note in result.notes:
-        print(note)
 
 
 def derain_on_ray(args: argparse.Namespace, video: VideoOptions) -> tuple[dict[str, int], int]:

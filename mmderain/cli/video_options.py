@@ -1,17 +1,10 @@
 """Options of commands that write videos."""
 
 import argparse
-import contextlib
 import os
-import signal
-from pathlib import Path
 
-from mmderain.apis import DerainInferencer, derain_video, serve_live
-from mmderain.engine.cpu_memory import keep_cpu_memory
-from mmderain.errors import InputError
 from mmderain.io.video import CODECS, CONTAINERS, VideoOptions
 from mmderain.io.video.options import TEMPORAL_METHODS
-from mmderain.io.video.sequence import is_pattern, list_sequence
 
 from .options import non_negative_int
 
@@ -95,111 +88,6 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--port', type=non_negative_int, default=8800, help='port of --live on 127.0.0.1 (default: %(default)s)'
     )
-
-
-def build_inferencer(args: argparse.Namespace, device: str | None) -> DerainInferencer:
-    """Return the inferencer for the parsed arguments of ``mmderain derain``."""
-    compiled = args.compile or None
-    return DerainInferencer(
-        args.model, args.weights, device, args.precision, args.tile, compiled, max_pixels=args.max_pixels
-    )
-
-
-def run_live(args: argparse.Namespace) -> int:
-    """Derain a live source until it ends, or until Ctrl+C or SIGTERM.
-
-    Args:
-        args: parsed arguments of ``mmderain derain``.
-
-    Returns:
-        The exit status: 0, or 143 after SIGTERM.
-
-    Raises:
-        InputError: there are several inputs.
-    """
-    if len(args.inputs) > 1:
-        raise InputError(f'--live: found {len(args.inputs)} inputs; expected one camera or address')
-    inferencer = build_inferencer(args, args.device)
-    received = []
-
-    def stop(number: int, _: object) -> None:
-        received.append(number)
-        raise KeyboardInterrupt  # stops like Ctrl+C
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        with contextlib.suppress(KeyboardInterrupt), keep_cpu_memory():
-            serve_live(
-                inferencer.model,
-                args.inputs[0],
-                args.port,
-                args.temporal,
-                args.temporal_method,
-                lambda url: print(f'{url}  (Ctrl+C ends the server)', flush=True),
-            )
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    return 128 + received[0] if received else 0
-
-
-def derain_numbered_images(args: argparse.Namespace, options: VideoOptions) -> int:
-    """Derain numbered images as a video, or write a derained video as numbered images.
-
-    The source or ``--out`` is a pattern such as ``frames/%05d.png``. The video that is made of ``frames/%05d.png`` is
-    ``frames.mp4``.
-
-    Args:
-        args: parsed arguments of ``mmderain derain``.
-        options: options of the result.
-
-    Returns:
-        The exit status 0.
-
-    Raises:
-        InputError: there are several inputs; the result exists and must not be replaced; or
-            :func:`~mmderain.apis.derain_video` raises this error.
-    """
-    if len(args.inputs) > 1:
-        raise InputError(f'found {len(args.inputs)} inputs; expected only one if --out or an input is a pattern')
-    source, target = Path(args.inputs[0]), Path(args.out)
-    if not is_pattern(target):
-        target /= f'{source.parent.name or "frames"}.{options.container}'
-    old = _existing_files(target)
-    if old and args.existing == 'refuse':
-        other = 'replace' if is_pattern(target) else 'replace or skip'
-        raise InputError(f'{target}: already exists; use --existing {other}, or choose another --out')
-    if old and args.existing == 'skip' and is_pattern(target):
-        raise InputError(
-            f'{target}: images exist, but mmderain cannot tell whether they are complete; use --existing replace, or '
-            'choose another --out'
-        )
-    if old and args.existing == 'skip':
-        print(f'{target} already exists, and was skipped')
-        return 0
-    if not {path.resolve() for path in old}.isdisjoint(path.resolve() for path in _existing_files(source)):
-        raise InputError(f'{source}: the results would overwrite the images; name another target')
-    inferencer = build_inferencer(args, args.device)
-    with keep_cpu_memory():
-        if is_pattern(target) and _existing_files(source):  # a wrong source must not cost the old results
-            for path in old:
-                path.unlink()
-        report = derain_video(
-            inferencer.model, source, target, args.batch_size, max_pixels=args.max_pixels, options=options
-        )
-    for note in report.notes:
-        print(note)
-    print(f'{report.frames} frames derained; the result is {report.path}')
-    return 0
-
-
-def _existing_files(path: Path) -> list[Path]:
-    """Return the video at a path, or the images that match a pattern; an empty list if there are none."""
-    if not is_pattern(path):
-        return [path] if path.exists() else []
-    try:
-        return list(list_sequence(path).values())
-    except InputError:
-        return []
 
 
 def video_options(args: argparse.Namespace) -> VideoOptions:

@@ -103,7 +103,7 @@ def open_with_pillow(file: BinaryIO, kind: str) -> Image.Image:
 
 def pillow_orientation(image: Image.Image) -> int:
     """Return the EXIF orientation as Pillow reads it. Damaged EXIF data count as 1, as in image viewers."""
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception):  # for damaged EXIF data, Pillow raises exceptions of many types
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         return orientation if orientation in range(1, 9) else 1
     return 1

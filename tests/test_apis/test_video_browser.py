@@ -2,11 +2,11 @@
 
 import functools
 import http.server
-import shutil
 import threading
 
 import numpy as np
 import pytest
+from browser import chromium
 from video_files import decoded, make_video, unchanged_derainer
 
 from mmderain.apis import derain_video
@@ -35,21 +35,9 @@ document.body.append(video);
 
 @pytest.fixture(scope='module')
 def browser(tmp_path_factory):
-    """Start a headless Chromium, or skip the test if there is none."""
-    webdriver = pytest.importorskip('selenium.webdriver')
-    chromium = shutil.which('chromium') or shutil.which('google-chrome')
-    chromedriver = shutil.which('chromedriver')
-    if not chromium or not chromedriver:
-        pytest.skip('needs chromium (or google-chrome) and chromedriver on the PATH')
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for switch in ('headless=new', 'no-sandbox', 'disable-gpu', 'no-first-run', 'disable-background-networking'):
-        options.add_argument(f'--{switch}')
-    options.add_argument(f'--user-data-dir={tmp_path_factory.mktemp("profile")}')
-    driver = webdriver.Chrome(options, webdriver.ChromeService(chromedriver))
-    driver.set_script_timeout(30)
-    yield driver
-    driver.quit()
+    """Start a headless Chromium, or skip the tests if there is none."""
+    with chromium(tmp_path_factory.mktemp('browser') / 'profile') as driver:
+        yield driver
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):

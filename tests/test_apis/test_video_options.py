@@ -128,7 +128,9 @@ def test_a_wrong_source_does_not_cost_the_images(tiny, tmp_path, capsys):
     assert cli.main(['derain', str(tmp_path / 'in.avi'), '--out', pattern, *tiny]) == 0
     (tmp_path / 'frames/000.png').rename(tmp_path / 'frames/100.png')  # matches both patterns
     files = list_sequence(pattern)
+    (tmp_path / 'broken.avi').write_text('not a video')
     for source, text in (
+        (str(tmp_path / 'broken.avi'), 'broken.avi: cannot be read as a video'),
         (pattern, f'error: {pattern}: the results would overwrite the images; name another target'),
         (other, f'error: {other}: the results would overwrite the images; name another target'),
         (str(tmp_path / 'gone.avi'), 'gone.avi: no such video'),

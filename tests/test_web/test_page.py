@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -16,6 +15,7 @@ from urllib.request import urlopen
 import mmcv
 import numpy as np
 import pytest
+from browser import chromium
 from conftest import ROOT, free_port
 
 from mmderain import DEFAULT_DERAINER, cli
@@ -116,22 +116,8 @@ def test_web_command_serves_until_sigterm_and_deletes_its_files(tmp_path, monkey
 def browser(tmp_path):
     """Start a headless Chromium, or skip the test if there is none."""
     pytest.importorskip('gradio')
-    webdriver = pytest.importorskip('selenium.webdriver')
-    chromium = shutil.which('chromium') or shutil.which('google-chrome')
-    chromedriver = shutil.which('chromedriver')
-    if not chromium or not chromedriver:
-        pytest.skip('needs chromium (or google-chrome) and chromedriver on the PATH')
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for switch in ('headless=new', 'no-sandbox', 'disable-gpu', 'disable-quic', 'no-first-run', 'disable-sync'):
-        options.add_argument(f'--{switch}')
-    for switch in ('disable-background-networking', 'disable-component-update', 'window-size=1280,1300'):
-        options.add_argument(f'--{switch}')
-    options.add_argument(f'--user-data-dir={tmp_path / "profile"}')
-    options.set_capability('goog:loggingPrefs', {'performance': 'ALL'})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(chromedriver))
-    yield driver
-    driver.quit()
+    with chromium(tmp_path / 'profile') as driver:
+        yield driver
 
 
 def wait_for(browser, css: str, text: str = '', seconds: float = 30):
