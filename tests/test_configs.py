@@ -93,7 +93,7 @@ def test_every_config_has_a_row():
     others = {'sian_sample', 'sian_compact', 'jdnet_rain100h', 'nasnet_mpid_mist'}
     others |= {f'{network}_bsds' for network in ('sian', 'jdnet', 'nasnet', 'mafnet')}
     others |= {Path(name).stem for name in CONFIGS if '_photographs' in name}
-    others |= {'nafnet_short', 'nafnet_short_l1', 'nafnet_large_crops'}
+    others |= {'nafnet_short', 'nafnet_short_l1', 'nafnet_large_crops', 'nafnet_wide', 'nafnet_all_weather'}
     assert {Path(name).stem for name in CONFIGS} == set(ROWS) | others
 
 

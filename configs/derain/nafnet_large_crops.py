@@ -1,6 +1,6 @@
-# NAFNet, trained further from the bundled weights on crops of 192x192 (a warm restart); not in a paper
+# NAFNet, trained further from the weights of nafnet_photographs.py on crops of 192x192 (a warm restart); not in a paper
 _base_ = './nafnet_photographs.py'
-load_from = 'mmderain/weights/nafnet.pth'
+load_from = 'tools/dev/training_state/nafnet_photographs_weights.pth'
 crops = _base_.train_dataloader.dataset.pipeline
 pipeline = [*crops[:2], dict(type='PairedRandomCrop', crop_size=192), *crops[3:]]
 train_dataloader = dict(batch_size=4, dataset=dict(pipeline=pipeline))

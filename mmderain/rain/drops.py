@@ -23,7 +23,7 @@ class Drop:
         flatness: width of the drop divided by its height.
         wobble: deviation of the outline from an ellipse: (amplitude, phase) of the second, third and fourth harmonic.
             Amplitudes are shares of the radius. Phases are in radians.
-        magnification: magnification of the view in the drop.
+        magnification: magnification of the view in the drop. A real drop is a wide-angle lens, with a value below 1.
         opacity: opacity of the middle of the drop, 0 to 1.
     """
 
@@ -119,10 +119,11 @@ def draw_drops(image: np.ndarray, drops: list[Drop]) -> np.ndarray:
         rho = np.hypot(dx, dy) / outline
         # The outer fifth of the drop is soft, because the lens is focused on the scene and not on the pane.
         mask = drop.opacity * np.clip((1 - rho) / 0.2, 0, 1)[..., None].astype(np.float32)
+        seen = reach / min(drop.magnification, 1)
         view = cv2.remap(
-            _surroundings(image, cx, cy, reach, drop.radius / 5),
-            (reach - (x - cx) / drop.magnification).astype(np.float32),
-            (reach - (y - cy) / drop.magnification).astype(np.float32),
+            _surroundings(image, cx, cy, seen, drop.radius / 5),
+            (seen - (x - cx) / drop.magnification).astype(np.float32),
+            (seen - (y - cy) / drop.magnification).astype(np.float32),
             cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )

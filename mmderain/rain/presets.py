@@ -41,10 +41,10 @@ register_rain(
     'light',
     StreakPreset(
         layers=(2, 2),
-        density=(0.0026, 0.0052),
-        length=(22, 60),
+        density=(0.0034, 0.0068),
+        length=(20, 54),
         sigma=(0.5, 0.72),
-        amplitude=(16.5, 36),
+        amplitude=(15.2, 33.5),
         angle=8,
         layer_angle=1,
         variety=0.9,
@@ -65,8 +65,8 @@ register_rain(
     ),
 )
 # The ranges of 'varied-light' and 'varied-heavy' are wider than those of Rain100L and Rain100H. These two presets are
-# for training networks on rain of many slants, widths and brightnesses. The ranges of these two presets and of 'drops'
-# are not fitted to a data set.
+# for training networks on rain of many slants, widths and brightnesses. The ranges of the presets for training and of
+# 'drops' are not fitted to a data set.
 register_rain(
     'varied-light',
     StreakPreset(
@@ -94,9 +94,29 @@ register_rain(
         ceiling=(100, 320),
     ),
 )
+# Rain that is denser, brighter and more slanted than 'varied-heavy'. It is for training, too.
+register_rain(
+    'wide-heavy',
+    StreakPreset(
+        layers=(1, 3),
+        density=(0.006, 0.036),
+        length=(12, 100),
+        sigma=(0.4, 1.6),
+        amplitude=(15, 100),
+        angle=24,
+        layer_angle=14,
+        variety=0.87,
+        ceiling=(110, 320),
+    ),
+)
 # The ranges of beta and airlight are those of RainCityscapes.
 register_rain('mist', MistPreset(beta=(0.005, 0.015), airlight=(0.8, 1.0), horizon=(0.35, 0.55)))
 register_rain(
     'drops',
     DropPreset(number=(25, 50), radius=(4, 20), flatness=(0.8, 1.1), magnification=(1.2, 2.5), opacity=(0.75, 0.95)),
+)
+# For training: drops of more sizes, each of which can show a wide view of the scene.
+register_rain(
+    'varied-drops',
+    DropPreset(number=(5, 60), radius=(1.5, 16), flatness=(0.7, 1.2), magnification=(0.15, 2), opacity=(0.5, 0.95)),
 )

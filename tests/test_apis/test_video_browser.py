@@ -18,14 +18,17 @@ const [address, time] = arguments, done = arguments[arguments.length - 1];
 const video = document.createElement('video');
 video.muted = true;
 video.onerror = () => done({error: video.error.message});
-video.onseeked = () => {
+const draw = () => {
   const canvas = document.createElement('canvas');
   [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
   const context = canvas.getContext('2d');
   context.drawImage(video, 0, 0);
-  const pixels = context.getImageData(0, 0, canvas.width, canvas.height).data;
-  done({duration: video.duration, size: [canvas.width, canvas.height], pixels: Array.from(pixels)});
+  const pixels = Array.from(context.getImageData(0, 0, canvas.width, canvas.height).data);
+  // A busy machine can report a seek before the frame is there. The canvas then stays black or transparent.
+  if (pixels.every((value, index) => index % 4 == 3 || value == 0)) return setTimeout(draw, 50);
+  done({duration: video.duration, size: [canvas.width, canvas.height], pixels: pixels});
 };
+video.onseeked = draw;
 video.onloadeddata = () => { video.currentTime = time; };
 // The test server cannot send parts of a file. A browser can seek only in a video that it has loaded as a whole.
 fetch(address).then(response => response.blob()).then(blob => { video.src = URL.createObjectURL(blob); });

@@ -8,6 +8,7 @@ from conftest import ROOT, load_tool, shared
 from mmderain.datasets.transforms import SynthesizeRain
 from mmderain.evaluation import measure
 from mmderain.io.image import list_images, read_image
+from mmderain.rain import synthesize_rain
 from mmderain.rain.statistics import autocorrelation, half_length, rain_statistics, wasserstein
 
 CALIBRATION = {'light': (26.9, 0.838), 'heavy': (13.56, 0.371)}
@@ -19,16 +20,15 @@ def test_rain_on_clean_photographs_has_the_scores_of_the_benchmarks():
     The values are 26.90 dB and 0.838 for Rain100L, and 13.56 dB and 0.371 for Rain100H.
     """
     folder = shared('data/bsds/val')
-    files = list_images(folder)
+    cleans = [read_image(folder / path) for path in list_images(folder)]
+    assert len(cleans) == 41
     for preset, (psnr, ssim) in CALIBRATION.items():
-        rain = SynthesizeRain(preset, seed=0)
-        scores = []
-        for path in files:
-            clean = read_image(folder / path)
-            rainy = rain(dict(img=clean, name=path.as_posix(), ori_shape=clean.shape[:2]))['img']
-            scores.append([measure(rainy, clean, 'PSNR-Y'), measure(rainy, clean, 'SSIM-Y(valid)')])
-        mean = np.mean(scores, axis=0)
-        assert len(files) == 41 and abs(mean[0] - psnr) < 0.5 and abs(mean[1] - ssim) < 0.02, (preset, mean)
+        rainy = [synthesize_rain(clean, preset, 1000 + index) for index, clean in enumerate(cleans)]
+        mean = [
+            np.mean([measure(*pair, protocol) for pair in zip(rainy, cleans, strict=True)])
+            for protocol in ('PSNR-Y', 'SSIM-Y(valid)')
+        ]
+        assert abs(mean[0] - psnr) < 0.3 and abs(mean[1] - ssim) < 0.015, (preset, mean)
 
 
 def test_heavy_rain_is_closer_to_the_benchmark_than_the_plain_recipe():
@@ -51,7 +51,7 @@ def test_heavy_rain_is_closer_to_the_benchmark_than_the_plain_recipe():
     assert abs(result['percentile_99'] - 169) < abs(plain['percentile_99'] - 169)
 
 
-@pytest.mark.parametrize('preset, psnr, ssim', [('light', 26.672, 0.8152), ('heavy', 14.514, 0.3843)])
+@pytest.mark.parametrize('preset, psnr, ssim', [('light', 26.396, 0.7995), ('heavy', 14.514, 0.3843)])
 def test_rain_on_the_bundled_images_has_the_known_scores(preset, psnr, ssim):
     """Check the mean scores of the rainy images. The demo prints the scores for heavy rain."""
     folder = ROOT / 'demo/sample/test'

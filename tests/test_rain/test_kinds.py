@@ -12,7 +12,7 @@ from mmderain.rain.streaks import StreakLayer, Streaks, draw_streaks, line_kerne
 # --- streaks ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('name', ['light', 'heavy', 'varied-light', 'varied-heavy'])
+@pytest.mark.parametrize('name', ['light', 'heavy', 'varied-light', 'varied-heavy', 'wide-heavy'])
 def test_streaks_are_gray_and_the_sum_with_the_image_is_clipped(name):
     clean = smooth_image(60, 80)
     rainy, layer = synthesize_rain(clean, name, 1, return_layer=True)
@@ -88,6 +88,15 @@ def test_default_depth_grows_from_the_bottom_to_the_horizon():
     # The depth grows by the same factor in each row. Half way to the horizon, it is the geometric mean of both ends.
     assert depth[700, 1] == pytest.approx((NEAREST * FARTHEST) ** 0.5, rel=0.01)
     assert (np.diff(depth[:, 0]) <= 0).all()
+
+
+def test_a_wide_drop_shows_the_background_rotated_and_made_smaller():
+    clean = np.zeros((201, 201, 3), np.float32)
+    clean[90:111, 150:160] = 200  # outside the drop, right of its center
+    drop = Drop(0.5, 0.5, radius=30, flatness=1, wobble=((0, 0),), magnification=0.3, opacity=1)
+    drawn = draw_drops(clean, [drop])[..., 0]
+    # The center of the bright region is 54.5 px right of the center of the drop.
+    assert 100 - np.argmax(drawn[100, :130]) == pytest.approx(0.3 * 54.5, abs=2)
 
 
 def test_a_drop_shows_the_background_rotated_and_magnified():

@@ -10,8 +10,10 @@ from conftest import smooth_image
 from mmderain.cli import main
 from mmderain.datasets import PairedImageDataset
 from mmderain.datasets.transforms import SynthesizeRain
+from mmderain.errors import InputError
 from mmderain.io.image import read_image
 from mmderain.rain import draw_rain, synthesize_rain
+from mmderain.rain.synthesis import rain_seed
 
 
 def test_rain_of_the_transform_depends_on_the_path(tmp_path):
@@ -55,6 +57,24 @@ def test_preset_none_leaves_some_images_without_rain():
     for name, is_dry in (('a', False), ('d', True)):
         results = rain(dict(img=clean, ori_shape=(40, 50), name=name))
         assert (results['img'] == clean).all() == is_dry
+
+
+def test_random_scale_varies_the_size_of_the_streaks_within_its_range():
+    clean = smooth_image(40, 50)
+    image = dict(img=clean, ori_shape=(40, 50), name='a')
+    fixed = SynthesizeRain('heavy', seed=0, random_scale=(1.3, 1.3))(dict(image))['img']
+    assert (fixed == draw_rain(clean, 'heavy', rain_seed(0, 'a'), 1.3 * 40 / 320).rainy).all()
+    varied = {
+        SynthesizeRain('heavy', seed=seed, random_scale=(0.5, 2))(dict(image))['img'].tobytes() for seed in (0, 1)
+    }
+    plain = SynthesizeRain('heavy', seed=0)(dict(image))['img'].tobytes()
+    assert len(varied | {plain}) == 3
+
+
+@pytest.mark.parametrize('random_scale', [(0, 1), (2, 1)])
+def test_a_wrong_random_scale_is_refused(random_scale):
+    with pytest.raises(InputError, match='random_scale must be None or'):
+        SynthesizeRain(random_scale=random_scale)
 
 
 def test_rain_command_writes_images_layers_and_manifest_and_continues(tmp_path, capsys):

@@ -29,19 +29,31 @@ class SynthesizeRain(BaseTransform):
         data_root: root folder of a data set of another library, such as mmdet. It is used only if ``seed`` is a number,
             to compute the relative path of an image. With None, the relative path consists of the last folder and the
             file name. The data sets of mmderain do not need it, because they pass the relative path as ``name``.
+        random_scale: range of a factor for the sizes of streaks and drops. The logarithm of the factor is sampled
+            uniformly for each image. None means that the sizes depend only on the height of the image.
 
     Raises:
         InputError: a preset is unknown, no image is loaded yet, or an image lies outside ``data_root``.
+            Or ``random_scale`` is not as expected.
     """
 
     def __init__(
-        self, preset: Rain | list[str] = 'heavy', seed: int | None = None, data_root: str | None = None
+        self,
+        preset: Rain | list[str] = 'heavy',
+        seed: int | None = None,
+        data_root: str | None = None,
+        random_scale: tuple[float, float] | None = None,
     ) -> None:
+        if random_scale is not None and not 0 < random_scale[0] <= random_scale[1]:
+            raise InputError(
+                f'SynthesizeRain: random_scale must be None or (low, high) with 0 < low <= high, found {random_scale!r}'
+            )
         choices = preset if isinstance(preset, list) else [preset]
         self.preset = preset
         self.choices = [None if choice == 'none' else parse_rain(choice) for choice in choices]
         self.seed = seed
         self.data_root = data_root
+        self.random_scale = random_scale
 
     def name_of(self, results: dict) -> str:
         """Return the path of the image relative to its data root, with forward slashes; see ``data_root``."""
@@ -74,6 +86,9 @@ class SynthesizeRain(BaseTransform):
             return results
         # `img` may be a crop. The scale depends on the height of the whole image before the crop, but after a resize.
         scale = results['ori_shape'][0] * results.get('scale_factor', (1, 1))[1] / REFERENCE_HEIGHT
+        if self.random_scale is not None:
+            rng = np.random.default_rng(seed)
+            scale *= float(np.exp(rng.uniform(*np.log(self.random_scale))))
         img = results['img']
         if np.issubdtype(img.dtype, np.floating):  # the photometric distortion of mmdet and mmseg returns float32
             img = np.rint(img).clip(0, 255).astype(np.uint8)
@@ -81,4 +96,7 @@ class SynthesizeRain(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(preset={self.preset!r}, seed={self.seed}, data_root={self.data_root!r})'
+        return (
+            f'{type(self).__name__}(preset={self.preset!r}, seed={self.seed}, data_root={self.data_root!r}, '
+            f'random_scale={self.random_scale})'
+        )
