@@ -38,17 +38,30 @@ PACKAGES = [
 ]  # fmt: skip
 PAGE_HEAD = """# Tested versions
 
-Each row is a combination of versions (cell) with which all tests were run, except the endurance tests (marked `soak`).
-Five cells are planned. They cover the supported versions of Python, the oldest and the newest torch, and both families
-of OpenMMLab packages: the maintained `onedl-*` packages and the original packages.
+The table at the end of this page shows with which versions the tests were run. Each row is a combination of versions,
+called a cell. There are five cells:
 
-Tests that need a GPU or a missing package are skipped. In the cells with Python 3.10 and 3.12, mmcv has no compiled
-operators. mmdet and mmsegmentation need these operators, so the tests of detection and segmentation are skipped there.
+| cell | what is special |
+|---|---|
+| newest-torch | Python 3.11, and the versions of the packages that `make test` installs |
+| oldest-torch | the oldest torch that mmderain supports |
+| originals | the original OpenMMLab packages, instead of the maintained `onedl-*` packages |
+| python-3.10 | the oldest Python that mmderain supports |
+| python-3.12 | the newest Python that mmderain supports |
 
-To test a cell again, run the first command. The second command writes this page:
+All tests are run, except the endurance tests. Tests that need a GPU or a missing package are skipped. In the cells
+python-3.10 and python-3.12, mmcv is installed without its compiled operators. mmdet and mmsegmentation need these
+operators. Therefore the tests of detection and segmentation are skipped in these two cells.
+
+This command tests a cell:
 
 ```bash
 python tools/dev/compatibility.py CELL --python PYTHON
+```
+
+This command writes this page from the stored results:
+
+```bash
 python tools/dev/compatibility.py page
 ```
 
