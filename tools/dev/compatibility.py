@@ -38,8 +38,8 @@ PACKAGES = [
 ]  # fmt: skip
 PAGE_HEAD = """# Tested versions
 
-The table at the end of this page shows with which versions the tests were run. Each row is a combination of versions,
-called a cell. There are five cells:
+The table at the end of this page shows the versions with which the tests were run. Each row is a combination of
+versions, called a cell. There are five cells:
 
 | cell | what is special |
 |---|---|
