@@ -56,14 +56,15 @@ def tables() -> str:
         else:
             source = re.sub(r'(https://\S+)', r'[\1](\1)', entry.source)
             if entry.url is None:
-                source += f' (no fixed address: `mmderain convert {entry.format} FILE --name {entry.name}`)'
+                source += f'; first download FILE, then run `mmderain convert {entry.format} FILE --name {entry.name}`'
             cells = [f'`{entry.name}`', source, entry.license, entry.scores, paper.get(entry.name, '')]
             published.append(f'| {" | ".join(cells)} |')
     return '\n'.join(
         [
             *bundled,
             '',
-            'The weights of the following models are downloaded when a model is used for the first time:',
+            'The weights of the following models are not bundled. They are downloaded at the first use, unless the '
+            'table says otherwise:',
             '',
             *published,
             '',
