@@ -144,7 +144,7 @@ class SafeCheckpointHook(CheckpointHook):
 def weights_are_updated(runner: Runner) -> bool:
     """Return whether the last step has updated the weights.
 
-    The result is False only if gradients are accumulated over several steps and the last step was not the last of them.
+    The result is False only if gradients are accumulated over several steps, and some of these steps are still to come.
     """
     wrapper = runner.optim_wrapper
     wrappers = list(wrapper.values()) if isinstance(wrapper, OptimWrapperDict) else [wrapper]

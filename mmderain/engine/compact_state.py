@@ -47,10 +47,11 @@ def compact_checkpoint(checkpoint: dict, max_bytes: int) -> dict:
         compact['optimizer'] = dict(compact['optimizer'], state={})
     if _size(compact) > max_bytes and 'ema_state_dict' in compact:
         own = {key: value for key, value in compact['ema_state_dict'].items() if not key.startswith('module.')}
-        compact['ema_state_dict'] = own  # contains only the number of averaged steps
+        compact['ema_state_dict'] = own  # only the number of averaged steps is left
     if _size(compact) > max_bytes:
         raise InputError(
-            f'the weights alone take {_size(compact)} bytes; expected at most {max_bytes}. Use a larger limit.'
+            f'the smallest possible checkpoint has {_size(compact)} bytes; expected at most {max_bytes}. Use a larger '
+            'max_bytes.'
         )
     return compact
 

@@ -168,7 +168,7 @@ def decide_amp(cfg: Config, amp: str | None, resumed: dict | None = None) -> boo
         Whether to call :func:`use_amp`.
 
     Raises:
-        ValueError: ``amp`` has another value.
+        ValueError: ``amp`` is none of these values.
     """
     if amp not in (None, 'on', 'auto'):
         raise ValueError(f"amp must be None, 'on' or 'auto', found {amp!r}")

@@ -13,7 +13,7 @@ from mmderain.io.checkpoint import require_weights
 from mmderain.models import Derainer
 from mmderain.models.weights import misfits, rename_old_keys
 
-#: File names of the checkpoints that mmengine writes. The group is the step or epoch.
+#: Expression for the file names of the checkpoints that mmengine writes. Its group is the number of the step or epoch.
 CHECKPOINT_NAME = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
 
 
@@ -155,5 +155,8 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
             print(f'{"; ".join(problems)}. The training continues from {path}.', flush=True)
         return path
     if candidates:
-        raise InputError(f'{work_dir}: no checkpoint can be read: {"; ".join(problems)}')
+        raise InputError(
+            f'{work_dir}: no checkpoint can be read: {"; ".join(problems)}. Copy a readable checkpoint to this folder, '
+            'or start a new training in another folder.'
+        )
     return None
