@@ -31,7 +31,7 @@ def add_ray_options(parser: argparse.ArgumentParser) -> None:
         type=actors,
         metavar='N',
         help='number of processes that derain, or the smallest and the largest number, such as 2:16, between which Ray '
-        'chooses (default: at least 1, and as many as the cluster has room for)',
+        'chooses (default: as many as the cluster has room for, and at least 1)',
     )
     group.add_argument(
         '--gpus-per-actor',
