@@ -222,5 +222,6 @@ def flush_output() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # When the process ends, Python flushes the output again. Without this line, this would print an error.
+        # When the process ends, Python flushes the output again. Without this line, the second flush would print an
+        # error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -50,12 +50,14 @@ def own_device(place: Placement | None) -> str | None:
 
 
 def require_single_process(args: argparse.Namespace, place: Placement | None, kind: str) -> None:
-    """Refuse inputs that several processes cannot divide if there are several processes, and the options for them.
+    """Refuse several processes for inputs that cannot be divided.
+
+    The options that need a list of inputs are refused too.
 
     Args:
         args: parsed arguments of ``mmderain derain``.
         place: the part that torchrun or Slurm gives to this process.
-        kind: the kind of the inputs, for the error message.
+        kind: the kind of inputs that cannot be divided, for the error message.
 
     Raises:
         InputError: there are several processes, or an option has no effect on these inputs.
