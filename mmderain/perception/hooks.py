@@ -72,8 +72,8 @@ def _trained_preprocessor(model: nn.Module) -> DerainBeforeTask:
     preprocessor = model.data_preprocessor
     if not isinstance(preprocessor, DerainBeforeTask) or preprocessor.freeze:
         raise InputError(
-            f'RestorationLossHook: found the data_preprocessor {type(preprocessor).__name__}, which trains no derainer; '
-            "set data_preprocessor to dict(type='mmderain.DerainBeforeTask', freeze=False, ...)"
+            'RestorationLossHook needs a model with data_preprocessor DerainBeforeTask(freeze=False); change '
+            'data_preprocessor in the config'
         )
     return preprocessor
 
