@@ -25,9 +25,9 @@ class CommandParser(argparse.ArgumentParser):
     """An argument parser with the option ``--traceback``, whose help text comes from a docstring.
 
     Args:
-        doc: the docstring. The help text shows its first paragraph before the list of options, and the rest after the
-            list. If the rest starts with lines that are indented by four spaces, these lines are examples, and the help
-            text gives them a heading.
+        doc: the docstring. The help text shows the first paragraph of the docstring before the list of options, and the
+            rest after the list. If the rest starts with lines that are indented by four spaces, these lines are
+            examples, and the help text gives them a heading.
         options: further arguments of :class:`argparse.ArgumentParser`.
     """
 

@@ -77,7 +77,7 @@ def wait_for_other_processes(is_error: bool, timeout: timedelta = timedelta(minu
     """Report that this process has finished. After an error, wait until the other processes of torchrun have finished.
 
     When one process ends with an error, torchrun stops all other processes. Without this function, one damaged image
-    would therefore stop them. The function does nothing if the process was not started by torchrun.
+    would therefore stop all processes. The function does nothing if the process was not started by torchrun.
 
     Args:
         is_error: whether the exit status of this process will not be 0.

@@ -134,7 +134,7 @@ class SafeCheckpointHook(CheckpointHook):
             self.file_client_args,
             save_optimizer=self.save_optimizer,
             save_param_scheduler=self.save_param_scheduler,
-            meta={**meta, 'world_size': get_world_size()},  # --resume compares it
+            meta={**meta, 'world_size': get_world_size()},  # --resume compares this number
             by_epoch=self.by_epoch,
             backend_args=self.backend_args,
             **self.args,

@@ -95,7 +95,7 @@ class NamedModel:
             if path.is_file():
                 return path
             raise InputError(
-                f'{self.name}: its weights have no fixed address; they are from {self.source}. Get the file there, and '
+                f'{self.name}: its weights have no fixed address. Get the file from {self.source}, and '
                 f'run `mmderain convert {self.format} FILE --name {self.name}`'
             )
         path = WEIGHTS / str(self.file)

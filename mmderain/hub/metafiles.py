@@ -1,8 +1,8 @@
 """Detectors and segmentors that the metafiles of mmdet and mmseg list, with their configs and published weights.
 
-``MMDERAIN_METAFILES`` can name more metafiles, separated by ``:`` (on Windows by ``;``). They have the format of
-OpenMMLab: a list ``Models`` whose entries have ``Name``, ``Config``, ``Weights`` and ``Results``. ``Config`` is then
-relative to the folder of the metafile.
+``MMDERAIN_METAFILES`` can name more metafiles, separated by ``:`` (on Windows by ``;``). These metafiles have the
+format of OpenMMLab: a list ``Models`` whose entries have ``Name``, ``Config``, ``Weights`` and ``Results``. ``Config``
+is then relative to the folder of the metafile.
 """
 
 import importlib.util
