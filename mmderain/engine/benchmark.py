@@ -48,8 +48,7 @@ class Benchmark:
 
     Attributes:
         sizes: sizes of the images, (height, width) in pixels.
-        batches: batch sizes. The first image size is measured with all batch sizes. The other image sizes are measured
-            only with the first batch size.
+        batches: batch sizes for the first image size. Only the first batch size is used for the other image sizes.
         precision, paths, cpu_memory: values for the attributes of :class:`Variant`. All combinations are measured.
         train: measure training steps instead of forward passes.
         cfg_options: entries of the configs to override, with dotted keys.
