@@ -112,8 +112,8 @@ def pretrained_weights(config: str) -> Path:
     name = Path(config).stem
     if name not in config_names() or read_config(config).model.network != find_config(name).model.network:
         raise InputError(
-            f'--pretrained: {config} is not a config of mmderain, or has another network than the config of this name; '
-            'name a CHECKPOINT'
+            f'--pretrained: {config} does not have the network of a config of mmderain with the same file name; name a '
+            'CHECKPOINT'
         )
     weights = find_derainer(name)[1]
     if weights is None:
