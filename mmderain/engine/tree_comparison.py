@@ -172,5 +172,5 @@ def time_in_tree(script: Path, tree: Path, name: str, job: dict) -> float:
         raise InputError(f'{job["config"]}: cannot be measured in {name} ({reason})')
     result = json.loads(done.stdout.splitlines()[-1])
     if not Path(result['package']).resolve().is_relative_to(tree.resolve()):
-        raise InputError(f'{name}: expected the package mmderain in {tree}, found {result["package"]}')
+        raise InputError(f'{name}: expected the package mmderain in {tree}, found it in {result["package"]}')
     return result['seconds']
