@@ -69,8 +69,8 @@ class ImageQuality(BaseMetric):
             name = sample.get('name', '?')
             if 'gt_img' not in sample:
                 raise InputError(
-                    f'{name}: no clean image was found; ImageQuality expects `gt_img` in each data sample. Use a data set '
-                    'with clean images.'
+                    f'{name}: no clean image was found; ImageQuality expects `gt_img` in each data sample. Use a data '
+                    'set with clean images.'
                 )
             if not sample['pred_img'].isfinite().all():
                 raise InputError(
