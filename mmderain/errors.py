@@ -71,9 +71,9 @@ class Stopped(Exception):
 
 
 def did_you_mean(word: str, known: Iterable[str], count: int = 1) -> str:
-    """Return a suggestion to append to an error message: the most similar known words. '' if no word is similar.
+    """Return a text to append to an error message, which suggests the most similar known words.
 
-    The comparison ignores the case.
+    The text is empty if no known word is similar. Upper and lower case count as equal.
 
     Args:
         word: the unknown word.

@@ -1,7 +1,7 @@
 """The registries of mmderain.
 
 For each root registry of mmengine, this module creates a child registry with the scope ``mmderain``. If a child were
-missing, mmengine would print a warning whenever it uses this scope.
+missing, mmengine would print a warning whenever this scope is used.
 
 A config can name a type without importing its module. When a registry looks up a name for the first time, it imports
 the modules in its ``locations``.

@@ -1,4 +1,4 @@
-"""An HTTP server on the loopback interface that serves files, and misbehaves in the way that the address asks for."""
+"""An HTTP server on the loopback interface that serves files. A part of the address selects an error to simulate."""
 
 import contextlib
 import hashlib
@@ -18,10 +18,17 @@ COMMIT = '0123456789abcdef0123456789abcdef01234567'
 class FileServer(ThreadingHTTPServer):
     """A server whose addresses have the form ``URL/<behavior>/<file name>``.
 
-    The behaviors are: ``ok``; ``no-ranges``, which always sends the whole file; ``redirect``; ``cut``, which ends each
-    answer after half of the remaining bytes; ``stuck``, which never sends more than the first half; ``hang``, which
-    sends the first half, and then nothing; ``slow``, which sends nothing for a second; ``web-page``; and an HTTP status
-    such as ``404``.
+    These are the behaviors:
+
+    * ``ok``: send the file;
+    * ``no-ranges``: always send the whole file;
+    * ``redirect``: name another address;
+    * ``cut``: end each answer after half of the remaining bytes;
+    * ``stuck``: never send more than the first half;
+    * ``hang``: send the first half, and then nothing;
+    * ``slow``: send nothing for a second;
+    * ``web-page``: send a web page instead of the file;
+    * an HTTP status such as ``404``: send this status.
 
     Attributes:
         files: maps file names to their content.

@@ -49,5 +49,8 @@ def image(n: int, height: int, width: int, seed: int) -> Tensor:
 
 
 def expected(name: str) -> Tensor:
-    """Return the output in ``<name>.npz``: for MAFNet, of the plain formulation; else, of the authors' network."""
+    """Return the stored output in ``<name>.npz``.
+
+    For MAFNet, the plain formulation has computed this output. For the other networks, the authors' network has.
+    """
     return torch.from_numpy(np.load(GOLDEN / f'{name}.npz')['y'])

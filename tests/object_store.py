@@ -86,7 +86,7 @@ class ObjectStore:
 
 @contextlib.contextmanager
 def running_store() -> Iterator[ObjectStore]:
-    """Yield a running store with the empty bucket ``rain``. The environment variables of AWS name it."""
+    """Yield a running store with the empty bucket ``rain``. The environment variables of AWS name this store."""
     reason = 'needs the extra [scale-test]'
     server_module = pytest.importorskip('moto.server', reason=reason)
     s3fs = pytest.importorskip('s3fs', reason=reason)

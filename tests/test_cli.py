@@ -55,7 +55,7 @@ def test_bad_input_prints_one_line(error, capsys):
 
 
 def test_an_optional_positional_argument_can_follow_an_option():
-    """argparse alone would refuse it."""
+    """argparse alone would refuse this order of the arguments."""
     parser = CommandParser('Do something.')
     parser.add_argument('config')
     parser.add_argument('checkpoint', nargs='?')

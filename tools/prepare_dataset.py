@@ -43,11 +43,11 @@ SPLITS = ('train', 'val', 'test')
 RELEASE_DOC = """Find the pairs of the published release {name}, check every file, and put links to the files into DST.
 
 The tool also writes index.csv, which lists every pair, and left_out.csv, which lists every file that is not used, with
-the reason. You can run the same command again. If DST contains copies instead of links, this needs --overwrite.
+the reason. You can run the same command again. Add --overwrite if DST contains copies instead of links.
 
 The background of a rainy image is its clean image. With --test-sets, the tool writes
 train/without_test_backgrounds.txt. This file lists the training images whose background is in none of the test sets.
-For {compared}, the tool also compares the test images in SRC, and writes the file without --test-sets too.
+For {compared}, the test images in SRC are always one of these test sets, even without --test-sets.
 """
 
 
@@ -77,7 +77,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         own = add(name, doc, f'published pairs: {pairs}', prepare_release, 'folder with the unpacked release')
         for split in SPLITS:
             text = (
-                f'folder of the {split} split, relative to SRC. Give it only if the names of the folders in SRC do '
+                f'folder of the {split} split, relative to SRC. Necessary only if the names of the folders in SRC do '
                 'not show the splits'
             )
             own.add_argument(f'--{split}', type=Path, metavar='DIR', help=text)

@@ -112,7 +112,7 @@ def pretrained_weights(config: str) -> Path:
     name = Path(config).stem
     if name not in config_names() or read_config(config).model.network != find_config(name).model.network:
         raise InputError(
-            f'--pretrained: {config} does not have the network of a config of mmderain with this name; name a '
+            f'--pretrained: {config} does not have the network of a config of mmderain with the same file name; name a '
             'CHECKPOINT'
         )
     weights = find_derainer(name)[1]

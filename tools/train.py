@@ -114,7 +114,7 @@ def main(args: argparse.Namespace) -> None:
     if args.check_data and args.launcher != 'none':
         raise InputError(
             '--check-data works only without --launcher, because the other processes would wait for the check. Check '
-            'the data in a training in one process.'
+            'the data with a training in one process first.'
         )
     cfg = prepare_config(args.config, args.work_dir, args.cfg_options, args.launcher, auto_scale_lr=args.auto_scale_lr)
     protect_training(cfg)

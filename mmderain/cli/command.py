@@ -25,9 +25,9 @@ class CommandParser(argparse.ArgumentParser):
     """An argument parser with the option ``--traceback``, whose help text comes from a docstring.
 
     Args:
-        doc: the docstring. The help text shows its first paragraph before the list of options, and the rest after the
-            list. If the rest starts with lines that are indented by four spaces, these lines are examples, and the help
-            text gives them a heading.
+        doc: the docstring. The help text shows the first paragraph of the docstring before the list of options, and the
+            rest after the list. If the rest starts with lines that are indented by four spaces, these lines are
+            examples, and the help text gives them a heading.
         options: further arguments of :class:`argparse.ArgumentParser`.
     """
 
@@ -222,5 +222,6 @@ def flush_output() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # When the process ends, Python flushes the output again. Without this line, this would print an error.
+        # When the process ends, Python flushes the output again. Without this line, the second flush would print an
+        # error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

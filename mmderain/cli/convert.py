@@ -41,7 +41,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> None:
     """Convert the checkpoint, and print the numbers of converted and of unused weights."""
     if (args.dst is None) == (args.name is None):
-        raise InputError('expected either DST, a file to write, or --name, the name of a config')
+        raise InputError('expected exactly one of DST (the file to write) and --name (the name of a config)')
     source = local_file(args.checkpoint)
     if args.name is None:
         weights, path = convert_file(args.network, source), args.dst

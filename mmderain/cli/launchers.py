@@ -50,12 +50,14 @@ def own_device(place: Placement | None) -> str | None:
 
 
 def require_single_process(args: argparse.Namespace, place: Placement | None, kind: str) -> None:
-    """Refuse inputs that several processes cannot divide if there are several processes, and the options for them.
+    """Refuse several processes for inputs that cannot be divided.
+
+    The options that need a list of inputs are refused too.
 
     Args:
         args: parsed arguments of ``mmderain derain``.
         place: the part that torchrun or Slurm gives to this process.
-        kind: the kind of the inputs, for the error message.
+        kind: the kind of inputs that cannot be divided, for the error message.
 
     Raises:
         InputError: there are several processes, or an option has no effect on these inputs.
@@ -75,7 +77,7 @@ def wait_for_other_processes(is_error: bool, timeout: timedelta = timedelta(minu
     """Report that this process has finished. After an error, wait until the other processes of torchrun have finished.
 
     When one process ends with an error, torchrun stops all other processes. Without this function, one damaged image
-    would therefore stop them. The function does nothing if the process was not started by torchrun.
+    would therefore stop all processes. The function does nothing if the process was not started by torchrun.
 
     Args:
         is_error: whether the exit status of this process will not be 0.

@@ -15,8 +15,8 @@ def quiet_libraries(*libraries: str) -> Iterator[None]:
     about their own deprecated names and default values. A user of a command can change neither.
 
     Args:
-        libraries: the libraries to import, ``'mmdet'`` or ``'mmseg'``. A library that cannot be imported is passed
-            over, because the code that needs it reports the error.
+        libraries: the libraries to import, ``'mmdet'`` or ``'mmseg'``. A library that cannot be imported is skipped,
+            because the code that needs this library reports the error.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', module=r'(mmdet|mmseg|mmcv|mmengine|timm)\b')

@@ -89,8 +89,8 @@ def chosen_lines(logs: list[Path]) -> tuple[dict[str, int], dict[str, str]]:
         logs: the logs.
 
     Returns:
-        A dict that maps each input to the number of its line, counted over all logs, and a dict that maps each failed
-        input to its error message.
+        Two dicts. The first dict maps each input to the number of its line, counted over all logs. The second dict maps
+        each failed input to its error message.
     """
     lines: dict[str, int] = {}
     failed: dict[str, str] = {}

@@ -31,7 +31,7 @@ def add_ray_options(parser: argparse.ArgumentParser) -> None:
         type=actors,
         metavar='N',
         help='number of processes that derain, or the smallest and the largest number, such as 2:16, between which Ray '
-        'chooses (default: at least 1, and as many as the cluster has room for)',
+        'chooses (default: as many as the cluster has room for, and at least 1)',
     )
     group.add_argument(
         '--gpus-per-actor',
@@ -58,7 +58,8 @@ def check_engine(args: argparse.Namespace, has_other_processes: bool) -> None:
         has_other_processes: whether torchrun or Slurm started several processes.
 
     Raises:
-        InputError: they do not.
+        InputError: an option does not fit the engine, or torchrun or Slurm started several processes for ``--engine
+            ray``.
     """
     if args.engine == 'local':
         for name in ('actors', 'gpus_per_actor'):
@@ -82,8 +83,8 @@ def derain_on_ray(args: argparse.Namespace, video: VideoOptions) -> tuple[dict[s
     Returns:
         The numbers of inputs that are done, skipped and failed, and the number of the signal that ended the run, or 0.
     """
-    # Only this command sets these variables, and only if the user has not. Ray would send usage statistics to its
-    # developers, and would upload the working directory if the command is started by `uv run`.
+    # Only this command sets these variables, and only if the user has not set them. Without them, Ray would send usage
+    # statistics to its developers. If `uv run` starts the command, Ray would also upload the working directory.
     os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
     os.environ.setdefault('RAY_ENABLE_UV_RUN_RUNTIME_ENV', '0')
     from mmderain.integrations.ray import Summary, derain_images

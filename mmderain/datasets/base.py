@@ -40,7 +40,7 @@ def seeded(index: SeededIndex) -> Iterator[None]:
 
 
 def log(text: str, level: int = logging.INFO) -> None:
-    """Write a text to the log. Bytes of file names that are no text are written as escape sequences."""
+    """Write a text to the log. Bytes of file names that are not valid text are written as escape sequences."""
     print_log(text.encode('utf-8', 'backslashreplace').decode(), 'current', level)
 
 
@@ -64,7 +64,7 @@ class DerainDataset(BaseDataset):
         kwargs: arguments of mmengine's ``BaseDataset``.
 
     Raises:
-        InputError: ``unreadable`` has another value. Items raise this error too, if an image cannot be read.
+        InputError: ``unreadable`` is neither ``'error'`` nor ``'skip'``. :meth:`prepare_data` also raises this error.
     """
 
     accepts_seeded_index = True  # SeededSampler checks this attribute
@@ -112,7 +112,7 @@ class DerainDataset(BaseDataset):
             return self.pipeline(self.get_data_info(index))
 
     def _join_prefix(self) -> None:
-        """Do not join the prefixes with the data root, as mmengine does. :meth:`folder` joins them."""
+        """Keep the prefixes unchanged. mmengine would join them with the data root, but :meth:`folder` does this."""
 
     def folder(self, key: str) -> Path:
         """Return the path of a folder: the data root joined with ``data_prefix[key]``."""
@@ -124,7 +124,9 @@ class DerainDataset(BaseDataset):
         return ('img',)
 
     def require_folders(self) -> None:
-        """Check that the folders of :attr:`needed_prefixes` exist, without a search for images in them.
+        """Check that the folders of :attr:`needed_prefixes` exist.
+
+        This method does not search for images in the folders.
 
         Raises:
             FileNotFoundError: a folder is missing. The message is the same as in :meth:`list_folder`.

@@ -42,8 +42,9 @@ def check_data(cfg: Config, *loaders: str) -> None:
             numbers.append(f'{len(problems)} in {loader}')
     if numbers:
         raise InputError(
-            f'images that cannot be read: {", ".join(numbers)}. Replace or remove these images. The training data sets '
-            'of mmderain can also skip them: --cfg-options train_dataloader.dataset.unreadable=skip'
+            f'images that cannot be read: {", ".join(numbers)}. Replace or remove these images, which the lines above '
+            'name. The training data sets of mmderain can also skip them: --cfg-options '
+            'train_dataloader.dataset.unreadable=skip'
         )
 
 

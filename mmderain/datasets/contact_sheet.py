@@ -52,7 +52,7 @@ def images_of(results: dict) -> list[np.ndarray]:
 
 
 def pipeline_steps(dataset: Any, index: int, seed: int) -> list[Step]:
-    """Run the pipeline on one item, and return each transform that changes an image, and its images.
+    """Run the pipeline on one item, and return the images after each transform that changes an image.
 
     Args:
         dataset: a data set with ``get_data_info`` and ``pipeline``, see :func:`unwrap_dataset`.

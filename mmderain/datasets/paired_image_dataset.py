@@ -43,8 +43,8 @@ class PairedImageDataset(DerainDataset):
     Raises:
         FileNotFoundError: a folder is missing or contains no image, ``ann_file`` is missing, or an image that
             ``ann_file`` lists is missing.
-        InputError: a rainy image has no clean image, no name of a rainy image matches the rule, or an image is smaller
-            than a patch.
+        InputError: a rainy image has no clean image, no rainy image has a name that matches the rule, or an image is
+            smaller than a patch.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class PairedImageDataset(DerainDataset):
         if missing:
             raise FileNotFoundError(
                 f'{list_file} lists {len(missing)} images that are not in {self.folder("img")}, for example '
-                f'{missing[:3]}'
+                f'{missing[:3]}. Add these images, or remove their names from the list.'
             )
         return [Path(name) for name in wanted]
 
@@ -120,7 +120,7 @@ class PairedImageDataset(DerainDataset):
         """Return an item for each rainy image and its clean image.
 
         Raises:
-            InputError: a rainy image has no clean image, or no name of a rainy image matches the rule.
+            InputError: a rainy image has no clean image, or no rainy image has a name that matches the rule.
         """
         img_folder, gt_folder = self.folder('img'), self.folder('gt')
         pairs, foreign, alone = pair_by_name(img_files, self.list_folder('gt'), self.pairing)
@@ -157,7 +157,7 @@ class PairedImageDataset(DerainDataset):
         if min(height, width) < size:
             raise InputError(
                 f'{item["img_path"]}: {height}x{width} pixels, smaller than a patch of {size}x{size}; '
-                'set a smaller `patches` size, or leave the image out'
+                'set a smaller `size` in `patches`, or leave the image out'
             )
         flips = (False, True) if hflip else (False,)
         return [

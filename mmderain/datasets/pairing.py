@@ -105,7 +105,7 @@ def templates_of(pairing: str | dict) -> tuple[NameTemplate, NameTemplate]:
     if undefined:
         raise InputError(
             f'pairing: the clean template {gt!r} uses the fields {sorted(undefined)}, which the rainy template {img!r} '
-            'does not define'
+            'does not define; use only fields of the rainy template'
         )
     return img_template, gt_template
 
@@ -151,7 +151,8 @@ def pair_by_name(img_files: list[Path], gt_files: list[Path], pairing: str | dic
         other = clean.setdefault(key(path, fields), path)
         if other != path:
             raise InputError(
-                f'pairing is ambiguous: the clean images {other} and {path} belong to the same rainy image'
+                f'pairing is ambiguous: the clean images {other} and {path} belong to the same rainy image; remove one '
+                'of them, or change the pairing rule'
             )
     found = Pairing([], [], [])
     for path in img_files:

@@ -57,8 +57,8 @@ class SeededSampler(Sampler):
         infinite: True starts the next epoch automatically, without end. Iteration-based training needs True.
 
     Raises:
-        InputError: the data set does not accept a :class:`SeededIndex` or is empty, or ``seed`` or ``repeat`` is not a
-            whole number from 0 or 1.
+        InputError: the data set is empty, or does not accept a :class:`SeededIndex`. Also raised if ``seed`` is not a
+            whole number of at least 0, or if ``repeat`` is not a whole number of at least 1.
     """
 
     def __init__(

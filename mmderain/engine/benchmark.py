@@ -48,7 +48,7 @@ class Benchmark:
 
     Attributes:
         sizes: sizes of the images, (height, width) in pixels.
-        batches: batch sizes. The first image size is measured with all of them, the others with the first batch size.
+        batches: batch sizes for the first image size. Only the first batch size is used for the other image sizes.
         precision, paths, cpu_memory: values for the attributes of :class:`Variant`. All combinations are measured.
         train: measure training steps instead of forward passes.
         cfg_options: entries of the configs to override, with dotted keys.
@@ -198,7 +198,7 @@ class Benchmark:
             with ProcessPoolExecutor(1, get_context('spawn')) as pool:
                 return pool.submit(self._peak_memory, config, size, batch, variant).result()
         except BrokenProcessPool as error:
-            raise InputError(f'{config}: cannot measure the memory ({error}); use --no-memory to skip it') from error
+            raise InputError(f'{config}: cannot measure the memory ({error}); use --no-memory') from error
 
     def _peak_memory(self, config: str, size: Size, batch: int, variant: Variant) -> int:
         if self.threads:
@@ -217,10 +217,10 @@ def is_compile_option(key: str) -> bool:
 
 
 def load_reference(text: str) -> nn.Module:
-    """Build the network of a text such as ``'module:Class'``. The module may be in the working directory.
+    """Build the network that a text such as ``'module:Class'`` names. The module may be in the working directory.
 
     Raises:
-        InputError: there is no such module or class, or it cannot be built without arguments.
+        InputError: there is no such module or class, or the class cannot be built without arguments.
     """
     module, _, name = text.partition(':')
     sys.path.insert(0, str(Path.cwd()))

@@ -134,7 +134,7 @@ class SafeCheckpointHook(CheckpointHook):
             self.file_client_args,
             save_optimizer=self.save_optimizer,
             save_param_scheduler=self.save_param_scheduler,
-            meta={**meta, 'world_size': get_world_size()},  # --resume compares it
+            meta={**meta, 'world_size': get_world_size()},  # --resume compares this number
             by_epoch=self.by_epoch,
             backend_args=self.backend_args,
             **self.args,
@@ -144,7 +144,7 @@ class SafeCheckpointHook(CheckpointHook):
 def weights_are_updated(runner: Runner) -> bool:
     """Return whether the last step has updated the weights.
 
-    The result is False only if gradients are accumulated over several steps and the last step was not the last of them.
+    The result is False only if gradients are accumulated over several steps, and some of these steps are still to come.
     """
     wrapper = runner.optim_wrapper
     wrappers = list(wrapper.values()) if isinstance(wrapper, OptimWrapperDict) else [wrapper]

@@ -18,10 +18,13 @@ def compact_checkpoint(checkpoint: dict, max_bytes: int) -> dict:
     Integers and scalars are not converted. A weight tensor is not converted if one of its values is too large for
     float16. The message hub (the history of the log) is left out.
 
-    If the result is still larger than ``max_bytes``, the optimizer's moments are left out. If it is then still too
-    large, and the checkpoint contains averaged weights (EMA), the weights of the last step are left out too. These
-    entries are always kept: the averaged weights (without EMA, the weights of the last step), the step, the learning
-    rate and the state of the schedulers.
+    If the result is still larger than ``max_bytes``, these entries are left out, one after the other, until it is small
+    enough:
+
+    1. the optimizer's moments;
+    2. the weights of the last step, if the checkpoint also contains averaged weights (EMA).
+
+    All other weights, the step, the learning rate and the state of the schedulers are always kept.
 
     Args:
         checkpoint: a checkpoint of mmengine's runner, on any device. It is not changed.
@@ -47,10 +50,11 @@ def compact_checkpoint(checkpoint: dict, max_bytes: int) -> dict:
         compact['optimizer'] = dict(compact['optimizer'], state={})
     if _size(compact) > max_bytes and 'ema_state_dict' in compact:
         own = {key: value for key, value in compact['ema_state_dict'].items() if not key.startswith('module.')}
-        compact['ema_state_dict'] = own  # contains only the number of averaged steps
+        compact['ema_state_dict'] = own  # only the number of averaged steps is left
     if _size(compact) > max_bytes:
         raise InputError(
-            f'the weights alone take {_size(compact)} bytes; expected at most {max_bytes}. Use a larger limit.'
+            f'the smallest possible checkpoint has {_size(compact)} bytes; expected at most {max_bytes}. Use a larger '
+            'max_bytes.'
         )
     return compact
 

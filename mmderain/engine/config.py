@@ -156,9 +156,9 @@ def decide_amp(cfg: Config, amp: str | None, resumed: dict | None = None) -> boo
 
             * None does not use mixed precision.
             * ``'on'`` uses it. On a CPU, it warns if mixed precision is slow.
-            * ``'auto'`` uses it on a GPU. On a CPU, ``'auto'`` uses it only if the CPU has bfloat16 in hardware, and a
-              measurement shows that the losses and gradients of two small images take less time in bfloat16. On a
-              CPU, the function prints the decision.
+            * ``'auto'`` uses it on a GPU. On a CPU without bfloat16 in hardware, ``'auto'`` does not use it. On any
+              other CPU, the function measures how long the losses and gradients of two small images take. It uses
+              mixed precision only if they take less time in bfloat16. On a CPU, the function prints the decision.
         resumed: content of the checkpoint from which the run continues. None for a new run. A run must continue in the
             precision of its checkpoint, because another precision would change the weights. Therefore, on a CPU with
             bfloat16 in hardware, ``'auto'`` measures nothing. It uses mixed precision only if the checkpoint was
@@ -168,7 +168,7 @@ def decide_amp(cfg: Config, amp: str | None, resumed: dict | None = None) -> boo
         Whether to call :func:`use_amp`.
 
     Raises:
-        ValueError: ``amp`` has another value.
+        ValueError: ``amp`` is none of these values.
     """
     if amp not in (None, 'on', 'auto'):
         raise ValueError(f"amp must be None, 'on' or 'auto', found {amp!r}")

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 #: Two values of M_MMAP_THRESHOLD in bytes. The library requests blocks of at least M_MMAP_THRESHOLD bytes directly from
 #: the system. :func:`keep_cpu_memory` sets LARGE at its start and USUAL at its end. Versions of the library before 2.36
-#: do not accept more than USUAL; for them, the function sets USUAL also at its start. USUAL is also the largest value
-#: that the library sets by itself.
+#: do not accept more than USUAL; for these versions, the function sets USUAL also at its start. USUAL is also the
+#: largest value that the library sets by itself.
 USUAL, LARGE = 2**25, 2**30
 
 _lock = threading.Lock()

@@ -66,7 +66,8 @@ class StopIfNotFiniteHook(Hook):
     def _checkpoint_follows(runner: Runner) -> bool:
         """Return whether a checkpoint may be saved after this step.
 
-        It may be due by an interval in steps, at the last step, or because it was postponed in an earlier step.
+        A checkpoint is due after an interval of steps, and after the last step. A checkpoint of an earlier step may
+        also have been postponed to this step.
         """
         hooks = [hook for hook in runner.hooks if hasattr(hook, 'save_last') and not hook.by_epoch]
         step = runner.iter + 1
@@ -76,7 +77,8 @@ class StopIfNotFiniteHook(Hook):
     @staticmethod
     def check_weights(runner: Runner) -> None:
         """Raise an InputError if a weight of the model is not finite."""
-        for name, weight in runner.model.state_dict().items():  # buffers that are not saved can contain infinity
+        # state_dict() leaves out the buffers that are not saved. They may contain infinite values.
+        for name, weight in runner.model.state_dict().items():
             if torch.is_tensor(weight) and not weight.isfinite().all():
                 raise InputError(f'step {runner.iter + 1}: the weight {name} is not finite. {_advice(runner)}')
 

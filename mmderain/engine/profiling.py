@@ -23,7 +23,7 @@ from mmderain.structures import DerainDataSample
 from .cpu_memory import keep_cpu_memory
 
 #: Function that runs a forward pass or a training step on a batch of images (N, 3, H, W). A forward pass returns the
-#: derained images, a training step returns None.
+#: derained images. A training step returns None.
 Call = Callable[[Tensor], Tensor | None]
 
 # --- what is measured ----------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from mmderain.io.checkpoint import require_weights
 from mmderain.models import Derainer
 from mmderain.models.weights import misfits, rename_old_keys
 
-#: File names of the checkpoints that mmengine writes. The group is the step or epoch.
+#: Expression for the file names of the checkpoints that mmengine writes. Its group is the number of the step or epoch.
 CHECKPOINT_NAME = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
 
 
@@ -77,8 +77,9 @@ def has_seed(cfg: Config) -> bool:
 def use_seed(cfg: Config, checkpoint: dict) -> None:
     """Set the seed of a resumed training to the seed in the checkpoint.
 
-    If a config sets no seed, mmengine draws a random seed, and builds the sampler with it. It restores the seed of the
-    checkpoint only later. Then the order of the data would differ from that of a training without interruption.
+    If a config sets no seed, mmengine draws a random seed, and builds the sampler with it. mmengine restores the seed
+    of the checkpoint only later. The order of the data would then differ from the order in a training without
+    interruption.
 
     Args:
         cfg: config of the training, which this function changes.
@@ -120,7 +121,7 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
     folder, because the work directory may have been copied or moved.
 
     If ``last_checkpoint`` does not name an existing checkpoint, or if this checkpoint cannot be read, the other
-    checkpoints are tried, from the last step or epoch to the first. In these cases, a message says which checkpoint is
+    checkpoints are tried. The one of the last step or epoch is tried first. A message then says which checkpoint is
     used.
 
     Args:
@@ -155,5 +156,8 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
             print(f'{"; ".join(problems)}. The training continues from {path}.', flush=True)
         return path
     if candidates:
-        raise InputError(f'{work_dir}: no checkpoint can be read: {"; ".join(problems)}')
+        raise InputError(
+            f'{work_dir}: no checkpoint can be read: {"; ".join(problems)}. Copy a readable checkpoint to this folder, '
+            'or start a new training in another folder.'
+        )
     return None

@@ -28,8 +28,8 @@ IGNORED = {
     *('source', 'unreadable', 'val_interval', 'val_begin', 'dynamic_intervals', 'fast_forward_on_resume'),
     *('init_cfg', 'pretrained', 'with_cp', 'compile', 'tile', 'precision', '_scope_'),
 }
-#: Keys of the place of the data. A data set may lie in another folder. Only a change of the type of the value is
-#: reported. Of the path ``ann_file``, only the file name is compared.
+#: Keys that say where the data is. A data set may lie in another folder. Therefore only a change of the type of a value
+#: is reported. For the path ``ann_file``, only the file name is compared.
 PATHS = {'data_root', 'backend_args'}
 #: Entries that ``--amp=auto`` decides again on each machine.
 PRECISION = {'optim_wrapper.type', 'optim_wrapper.loss_scale', 'optim_wrapper.dtype'}
@@ -67,7 +67,7 @@ def config_differences(
     compared = Config({key: cfg[key] for key in COMPARED if key in cfg})
     new = dict(_settings(parse_config_text(compared.pretty_text)))
     before = checkpoint['meta'].get('world_size')
-    if processes is not None and before is not None:  # older checkpoints do not contain it
+    if processes is not None and before is not None:  # older checkpoints do not contain the number
         old['number of processes'], new['number of processes'] = (before, str(before)), (processes, str(processes))
     absent = (None, 'not set')  # no setting has the value None, because such settings are left out
     differences = {}
@@ -176,11 +176,12 @@ class FollowConfigHook(Hook):
     checkpoint. The learning rate is the one that a training with this config has after this number of steps.
 
     Args:
-        reset_moments: whether the optimizer starts without the moments of the checkpoint, because it has another type.
+        reset_moments: True makes the optimizer start without the moments in the checkpoint. This is necessary if the
+            config has another type of optimizer than the checkpoint.
 
     Raises:
-        InputError: when the checkpoint is loaded, if the config has several optimizers, a scheduler that depends on
-            validation scores, or other groups of parameters than the checkpoint.
+        InputError: the config has several optimizers, a scheduler that depends on validation scores, or other groups of
+            parameters than the checkpoint. The error is raised when the checkpoint is loaded.
     """
 
     def __init__(self, reset_moments: bool = False) -> None:
@@ -190,7 +191,9 @@ class FollowConfigHook(Hook):
         """Replace the settings in the checkpoint, before mmengine restores them."""
         wrapper, schedulers = runner.optim_wrapper, runner.param_schedulers or []
         if isinstance(wrapper, OptimWrapperDict) or isinstance(schedulers, dict):
-            raise InputError('--resume-with-config works only with one optimizer; the config has several')
+            raise InputError(
+                '--resume-with-config: the config has several optimizers; expected only one. Leave out this option.'
+            )
         meta = checkpoint['meta']
         meta['seed'] = runner.seed
         checkpoint.pop('param_schedulers', None)

@@ -172,8 +172,8 @@ PROTOCOLS = {
     'SSIM-RGB(float,same)': partial(ssim, color='rgb', window='same'),
     'SSIM-RGB(uniform7)': partial(ssim, color='rgb', window='uniform7'),
 }
-#: Protocols for which ImageQuality does not round the derained image, as in the code of JDNet's authors. They need the
-#: result of the network. The values in an image file are already rounded.
+#: Protocols for which ImageQuality does not round the derained image, as in the code of JDNet's authors. These
+#: protocols need the result of the network, because the values in an image file are already rounded.
 UNROUNDED = ('PSNR-RGB(float)', 'SSIM-RGB(float,same)')
 
 

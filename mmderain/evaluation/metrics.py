@@ -68,7 +68,10 @@ class ImageQuality(BaseMetric):
         for rainy, sample in zip(data_batch['inputs'], data_samples, strict=True):
             name = sample.get('name', '?')
             if 'gt_img' not in sample:
-                raise InputError(f'{name}: no clean image to compare with; ImageQuality needs `gt_img`')
+                raise InputError(
+                    f'{name}: no clean image was found; ImageQuality expects `gt_img` in each data sample. Use a data '
+                    'set with clean images.'
+                )
             if not sample['pred_img'].isfinite().all():
                 raise InputError(
                     f'{name}: the network returned NaN or infinite values; '

@@ -83,9 +83,12 @@ def _half_precision_weights(state_dict: dict[str, Tensor], config: Path) -> dict
     weights = {key: value.half() if value.is_floating_point() else value for key, value in weights.items()}
     too_large = [key for key, value in weights.items() if not value.isfinite().all()]
     if too_large:
-        raise InputError(f'{too_large[0]}: a value is NaN, infinite or too large for float16')
+        raise InputError(
+            f'{too_large[0]}: a value is NaN, infinite or too large for float16; bundle an earlier checkpoint'
+        )
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        raise InputError(f'{config}: the weights do not fit the network ({error})') from None
+        text = f'the weights do not fit the network ({error}); name the config of the training'
+        raise InputError(f'{config}: {text}') from None
     return weights

@@ -128,7 +128,7 @@ NETWORKS: dict[str, tuple[Callable, type[nn.Module], str | None]] = {
 def bare_weights(name: str, source: object) -> dict[str, Tensor]:
     """Return the state dict in a checkpoint of the authors.
 
-    Parts of the keys that wrappers of a model add are removed, see :data:`~mmderain.io.checkpoint.WRAPPERS`.
+    A wrapper of a model adds a part to each key. Such parts are removed, see :data:`~mmderain.io.checkpoint.WRAPPERS`.
 
     Args:
         name: a key of ``NETWORKS``.
@@ -189,7 +189,7 @@ def convert(name: str, source: object, **settings: Any) -> dict[str, Tensor]:
     """
     other = other_network(name, source)
     if other is not None:
-        raise ConversionError(f'its weights are those of {other}; run the command with {other} instead of {name}')
+        raise ConversionError(f'the weights are those of {other}; run the command with {other} instead of {name}')
     source = bare_weights(name, source)
     get_rules, network_type, _ = NETWORKS[name]
     network = network_type(**settings)

@@ -13,8 +13,8 @@ from .index import FOLDER_CONFIG, FOLDER_WEIGHTS, config_names, find_config, nam
 from .metafiles import task_models
 from .published import converted_weights
 
-#: Function that returns the path of the own weights of a model. It downloads them if necessary. The result is None if
-#: the model has no weights file.
+#: Function that returns the path of the weights file that belongs to a model, and downloads this file if necessary. It
+#: returns None if the model has no weights file.
 FindWeights = Callable[[], Path | None]
 
 
@@ -26,7 +26,7 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
 
             * a name of :func:`named_models` or :func:`config_names`;
             * the path of a config file, or of a folder that ``Derainer.save_pretrained`` has written. A text with a
-              ``/`` or a suffix is a path. For other texts, a name is preferred to a path;
+              ``/`` or a suffix is a path. Any other text is a path only if no model has this name;
             * a config of a package, such as ``'mmderain::derain/sian_rain100h.py'``;
             * a config as a dict with the key ``model``.
 
@@ -72,7 +72,7 @@ def find_task_model(model: str | Path, weights: str | Path | None = None) -> tup
 
 
 def _find_derainer(model: str | Path | dict) -> tuple[Config, FindWeights]:
-    """Return the config of a derainer, and a function that finds its own weights."""
+    """Return the config of a derainer, and the function that finds its weights file."""
     if isinstance(model, dict):
         return Config(dict(model)), _no_weights
     name = str(model)
@@ -83,7 +83,9 @@ def _find_derainer(model: str | Path | dict) -> tuple[Config, FindWeights]:
         return _read_path(Path(model))
     models = named_models()
     if name in models and models[name].kind != 'derainer':
-        raise InputError(f'{name}: is a {models[name].kind}; expected a derainer')
+        raise InputError(
+            f'{name}: is a {models[name].kind}; expected a derainer. `mmderain models` lists the derainers.'
+        )
     derainers = {key: entry for key, entry in models.items() if entry.kind == 'derainer'}
     # A bundled model can also be named by its config.
     derainers = {entry.config_name: entry for entry in derainers.values() if entry.config_name} | derainers
@@ -96,7 +98,9 @@ def _find_derainer(model: str | Path | dict) -> tuple[Config, FindWeights]:
         return _read_path(Path(model))
     tasks = task_models()
     if name in tasks:
-        raise InputError(f'{name}: is a {tasks[name].kind}; expected a derainer')
+        raise InputError(
+            f'{name}: is a {tasks[name].kind}; expected a derainer. `mmderain models` lists the derainers.'
+        )
     known = [*derainers, *config_names()]
     family = [config for config in config_names() if config.split('_')[0] == name.lower()]
     hint = (
@@ -109,7 +113,7 @@ def _find_derainer(model: str | Path | dict) -> tuple[Config, FindWeights]:
 
 
 def _find_task_model(model: str | Path) -> tuple[Config, FindWeights]:
-    """Return the config of a detector or segmentor, and a function that finds its own weights."""
+    """Return the config of a detector or segmentor, and the function that finds its weights file."""
     name = str(model)
     _refuse_address(name, '--task-weights')
     models = named_models()
@@ -122,7 +126,9 @@ def _find_task_model(model: str | Path) -> tuple[Config, FindWeights]:
             raise FileNotFoundError(f'{model}: no such config file (looked for in {Path.cwd()})')
         return read_config(model), _no_weights
     if name in models or name in config_names():
-        raise InputError(f'{name}: is a derainer; expected a detector or segmentor')
+        raise InputError(
+            f'{name}: is a derainer; expected a detector or segmentor. `mmderain models TEXT` lists those that match.'
+        )
     published = task_models()
     if name in published:
         return read_config(published[name].config), lambda: local_file(published[name].url)

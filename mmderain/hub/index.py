@@ -22,7 +22,7 @@ FOLDER_CONFIG, FOLDER_WEIGHTS = 'config.py', 'model.safetensors'
 
 @dataclass(frozen=True)
 class NamedModel:
-    """A model with known weights. They are bundled with the package, or its authors publish them.
+    """A model with known weights, which are bundled with the package or published by the authors of the model.
 
     Attributes:
         name: name of the model.
@@ -65,8 +65,8 @@ class NamedModel:
     def load_config(self) -> Config:
         """Return the config.
 
-        For the format ``'spandrel'``, the config contains the path of the checkpoint. It is downloaded at the first
-        call.
+        For the format ``'spandrel'``, the config contains the path of the checkpoint. The checkpoint is downloaded at
+        the first call.
 
         Raises:
             InputError: the checkpoint cannot be downloaded, or has another SHA-256.
@@ -95,7 +95,7 @@ class NamedModel:
             if path.is_file():
                 return path
             raise InputError(
-                f'{self.name}: its weights have no fixed address; they are from {self.source}. Get the file there, and '
+                f'{self.name}: its weights have no fixed address. Get the file from {self.source}, and '
                 f'run `mmderain convert {self.format} FILE --name {self.name}`'
             )
         path = WEIGHTS / str(self.file)
@@ -122,7 +122,7 @@ def config_names() -> list[str]:
 
 
 def find_config(name: str) -> Config:
-    """Return the config of a name of :func:`config_names`."""
+    """Return the bundled config with this name, see :func:`config_names`."""
     return read_config(CONFIGS / 'derain' / f'{name}.py')
 
 

@@ -1,8 +1,8 @@
 """Detectors and segmentors that the metafiles of mmdet and mmseg list, with their configs and published weights.
 
-``MMDERAIN_METAFILES`` can name more metafiles, separated by ``:`` (on Windows by ``;``). They have the format of
-OpenMMLab: a list ``Models`` whose entries have ``Name``, ``Config``, ``Weights`` and ``Results``. ``Config`` is then
-relative to the folder of the metafile.
+``MMDERAIN_METAFILES`` can name more metafiles, separated by ``:`` (on Windows by ``;``). These metafiles have the
+format of OpenMMLab: a list ``Models`` whose entries have ``Name``, ``Config``, ``Weights`` and ``Results``. ``Config``
+is then relative to the folder of the metafile.
 """
 
 import importlib.util
@@ -67,7 +67,7 @@ def task_models() -> dict[str, PublishedTaskModel]:
 
 
 def _metafiles() -> Iterator[tuple[Path, Path]]:
-    """Yield the path of each metafile, and the folder that the paths in it are relative to."""
+    """Yield the path of each metafile, and the folder in which the relative paths of this metafile start."""
     for package in PACKAGES:
         spec = importlib.util.find_spec(package)
         if spec is None or spec.origin is None:
@@ -94,11 +94,11 @@ def _entries(path: Path) -> list[dict]:
         InputError: the file is not a metafile.
     """
     if not path.is_file():
-        raise FileNotFoundError(f'{path}: no such metafile')
+        raise FileNotFoundError(f'{path}: no such metafile; check the variable MMDERAIN_METAFILES')
     try:
         content = _load(path)
     except yaml.YAMLError as error:
-        raise InputError(f'{path}: cannot be read as YAML ({error})') from None
+        raise InputError(f'{path}: cannot be read as YAML ({error}); correct or replace the metafile') from None
     entries = content.get('Models') or [] if isinstance(content, dict) else content
     if not isinstance(entries, list) or not all(isinstance(entry, dict) and 'Name' in entry for entry in entries):
         raise InputError(f'{path}: found no list of models; expected a metafile of OpenMMLab')
@@ -112,7 +112,11 @@ def _results(entry: dict) -> list[dict]:
 
 
 def _model(entry: dict, root: Path) -> PublishedTaskModel | None:
-    """Return the model of an entry, or None if it has no config file, no single weights file or another task."""
+    """Return the model of an entry.
+
+    The result is None if the config file does not exist, if the entry does not name exactly one weights file, or if its
+    task is not in :data:`KINDS`.
+    """
     results = _results(entry)
     kinds = [KINDS[result['Task']] for result in results if result.get('Task') in KINDS]
     config, url = root / unquote(str(entry.get('Config'))), entry.get('Weights')

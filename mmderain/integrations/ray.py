@@ -1,10 +1,10 @@
 """Derain images on the machines of a Ray cluster. This module needs the extra ``mmderain[ray]``.
 
 The driver lists the inputs and sends their names to actors in blocks. Each actor has its own model, and reads and
-writes the files itself, so that no image passes through the object store of Ray. ``ray.data.read_images`` and
-``read_binary_files`` are not used for this: they stop the whole run at the first file that they cannot read, and images
-that they decode can differ from those that mmderain decodes. For data sets of these functions, there is
-:class:`DerainBatch`.
+writes the files itself, so that no image passes through the object store of Ray. The functions ``ray.data.read_images``
+and ``ray.data.read_binary_files`` are not used, for two reasons. They stop the whole run at the first file that they
+cannot read. They also decode some images in another way than mmderain. To derain a data set that these functions
+return, use :class:`DerainBatch`.
 """
 
 import math
@@ -105,8 +105,8 @@ def derain_images(
         num_gpus: number of GPUs of each actor. With 0.5, two actors share a GPU. None uses 1 if the cluster has GPUs,
             else 0.
         num_cpus: number of CPUs of each actor.
-        concurrency: number of actors, or the smallest and the largest number, between which Ray chooses. None uses at
-            least one and as many as the cluster has room for.
+        concurrency: number of actors, or the smallest and the largest number, between which Ray chooses. None uses as
+            many actors as the cluster has room for, and at least one.
         existing: what to do if a result file already exists, as in :class:`~mmderain.apis.DerainInferencer`. The driver
             looks for these files before the run starts.
         log: path of a JSONL file, see :mod:`mmderain.apis.run_log`. The driver writes it.
@@ -135,7 +135,7 @@ def derain_images(
         precision, tile = deterministic_options(batch_size, precision, tile)
     inputs = [source] if isinstance(source, str | Path) else list(source)
     if not all(isinstance(item, str | Path) for item in inputs):
-        raise InputError('source: found an array or a tensor; expected paths or URLs')
+        raise InputError('source: found an array or a tensor; expected paths or URLs. Write the images to files first.')
     finished = finished_outputs(log) if log is not None and existing == 'skip' else ()
     plan = make_plan(inputs, destination, existing, None, finished, (video or VideoOptions()).container)
     inferencer_options = dict(
@@ -213,8 +213,8 @@ def _run(plan: Any, actor_options: dict[str, Any], pool: Any, resources: dict[st
 def _checked(plan: Any) -> Iterator[tuple[Source, InputResult | None]]:
     """Yield each source, and its result if it is skipped or fails before it is read.
 
-    Existing result files are looked for here and not in the actors. An actor that derains a block again after an actor
-    died would find the results of the first attempt.
+    The driver looks for existing result files, and not the actors. If an actor dies, another actor derains its block
+    again. This actor would otherwise find result files of the first attempt.
     """
 
     def check(source: Source) -> tuple[Source, InputResult | None]:

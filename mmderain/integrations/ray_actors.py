@@ -114,7 +114,7 @@ def row_of(item: dict[str, str], result: InputResult) -> dict[str, Any]:
 
 
 def _as_utf8(text: str) -> str:
-    """Replace the bytes of a name that are not UTF-8, such as that of a member of a shard. Arrow refuses them."""
+    """Replace the bytes of a name that are not UTF-8, because Arrow refuses such bytes."""
     return text.encode('utf-8', 'backslashreplace').decode()
 
 
@@ -144,7 +144,7 @@ class DerainBatch:
     """Actor that derains the images of a data set of Ray.
 
     Args:
-        column: name of the column with the images, RGB uint8 (H, W, 3). The derained images replace them.
+        column: name of the column with the images, RGB uint8 (H, W, 3). The derained images replace these images.
         batch_size: number of images of the same size that are derained together.
         options: arguments of :class:`~mmderain.apis.DerainInferencer`.
 

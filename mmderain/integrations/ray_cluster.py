@@ -11,7 +11,7 @@ from mmderain.hub import config_names, named_models
 
 
 def connect() -> Any:
-    """Return the module ray, connected to a cluster."""
+    """Connect to a Ray cluster, and return the module ``ray``."""
     try:
         import ray
         import ray.data  # noqa: F401
@@ -60,7 +60,7 @@ def retry_options(map_batches: Callable, retries: int) -> dict[str, int]:
     """Return the arguments of ``map_batches`` that limit how often a block is tried again after its actor died.
 
     Ray Data starts actors again without a limit. An input that kills each process that reads it would then be tried
-    forever. Ray 2.64 will remove these arguments without another way to set the limit; then there is no limit.
+    forever. Ray 2.64 will remove these arguments, and will give no other way to limit the retries.
 
     Args:
         map_batches: the method of the data set.

@@ -104,7 +104,7 @@ def kept_images(owner: str, on_nonfinite: str) -> KeptImages | None:
         on_nonfinite: ``'error'`` or ``'keep'``.
 
     Raises:
-        InputError: ``on_nonfinite`` has another value.
+        InputError: ``on_nonfinite`` is neither ``'error'`` nor ``'keep'``.
     """
     if on_nonfinite not in ('error', 'keep'):
         raise InputError(f"{owner}: on_nonfinite must be 'error' or 'keep', found {on_nonfinite!r}")

@@ -71,7 +71,10 @@ def _trained_preprocessor(model: nn.Module) -> DerainBeforeTask:
     """
     preprocessor = model.data_preprocessor
     if not isinstance(preprocessor, DerainBeforeTask) or preprocessor.freeze:
-        raise InputError('RestorationLossHook needs a model with data_preprocessor DerainBeforeTask(freeze=False)')
+        raise InputError(
+            'RestorationLossHook needs a model with data_preprocessor DerainBeforeTask(freeze=False); change '
+            'data_preprocessor in the config'
+        )
     return preprocessor
 
 

@@ -38,8 +38,8 @@ class TaskInferencer:
 
     Raises:
         FileNotFoundError: the checkpoint file does not exist.
-        InputError: the checkpoint does not fit the config, the config is not a config of mmdet or mmseg, mmdet or mmseg
-            cannot be imported, or the machine does not have the device ``device``.
+        InputError: the config is neither one of mmdet nor one of mmseg, or the checkpoint does not fit the config. Also
+            raised if mmdet or mmseg cannot be imported, or if the machine does not have the device ``device``.
     """
 
     def __init__(self, config: Config, checkpoint: str | Path, device: str = 'cpu') -> None:

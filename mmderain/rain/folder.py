@@ -112,7 +112,8 @@ def _target_names(src: Path, done: set[str]) -> tuple[dict[Path, Path], list[Exc
     Returns:
         A dict that maps the path of each source image to the path of its PNG files, and the errors. The keys are
         relative to ``src``. The values are relative to ``rain/`` and ``layer/``. If several images would be written to
-        the same path, the dict contains the first of them, and there is an error for each other one.
+        the same path, the dict contains only the first of them. The list of errors then contains one error for each of
+        the others.
 
     Raises:
         InputError: there is no image.
@@ -131,7 +132,7 @@ def _target_names(src: Path, done: set[str]) -> tuple[dict[Path, Path], list[Exc
 
 
 def _settings(src: Path, rain: str, seed: int) -> dict:
-    """Return the settings for the first line of the manifest. They determine the rain completely."""
+    """Return the settings for the first line of the manifest. These settings determine the rain completely."""
     presets = [{type(preset).__name__: vars(preset)} for preset in parse_rain(rain)]
     settings = dict(
         version=__version__,

@@ -71,8 +71,8 @@ def rain_statistics(pairs: Iterable[tuple[np.ndarray, np.ndarray]], lengths: boo
         A dict with these keys:
 
         * ``psnr_y`` (in dB) and ``ssim_y_valid``: means over the pairs.
-        * ``mean``, ``median`` and ``percentile_99`` of the residuals, on 0..255. These and the next two statistics pool
-          the residuals of all pixels, channels and pairs.
+        * ``mean``, ``median`` and ``percentile_99`` of the residuals, on 0..255. These three statistics, ``histogram``
+          and ``share_above_5`` are computed from the residuals of all pixels, channels and pairs together.
         * ``histogram``: share of the residuals at each of the 256 levels, a list.
         * ``share_above_5``: share of the residuals that are larger than 5.
         * ``saturated``: share of pixels of the rainy images that have the value 255 in at least one channel. It is the

@@ -79,7 +79,7 @@ class StreakPreset(RainPreset):
     ceiling: Range | None = None
 
     def scaled(self, strength: float) -> 'StreakPreset':
-        """Return a preset with more and brighter streaks. Without a ceiling, they add ``strength`` times the light."""
+        """Return a preset with more and brighter streaks. Without a ceiling, these add ``strength`` times the light."""
         root = strength**0.5
         return replace(
             self,

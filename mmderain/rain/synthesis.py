@@ -61,7 +61,8 @@ def rain_seed(seed: int, name: str) -> list[int]:
         seed: seed for the whole data set.
         name: path of the image relative to its data root, with forward slashes.
     """
-    # A name can contain bytes that are no text. Python stores them as surrogates, which UTF-8 cannot encode.
+    # A name can contain bytes that are not valid UTF-8. Python stores such bytes as surrogates, which UTF-8 cannot
+    # encode.
     return [seed, zlib.crc32(name.encode('utf-8', 'surrogateescape'))]
 
 
@@ -103,7 +104,7 @@ def draw_rain(
         InputError: the image or the depth has a wrong type, shape or range, or the rain is unknown.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise InputError(f'draw_rain needs a BGR uint8 image (H, W, 3), found {image.dtype} of shape {image.shape}')
+        raise InputError(f'draw_rain: found {image.dtype} of shape {image.shape}; expected a BGR uint8 image (H, W, 3)')
     height, width = image.shape[:2]
     if depth is not None and depth.shape != (height, width):
         raise InputError(f'depth: expected the shape ({height}, {width}) of the image, found {depth.shape}')

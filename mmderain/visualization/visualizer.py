@@ -65,8 +65,8 @@ class DerainVisualizer(Visualizer):
 
     The back ends of mmengine write the panels to files, or pass them to a tool such as TensorBoard.
 
-    The rain layer shows ``128 + (rainy - derained) / 2``. A pixel of the rain layer is brighter than the mid-gray 128
-    if the derainer made this pixel darker, and darker than 128 if the derainer made this pixel brighter.
+    The rain layer shows ``128 + (rainy - derained) / 2``. A value above 128 means that the derainer removed light from
+    the pixel. A value below 128 means that it added light.
     """
 
     def draw_panel(self, image: np.ndarray, data_sample: DerainDataSample, draw_gt: bool = True) -> np.ndarray:

@@ -27,8 +27,8 @@ def difference(rainy: np.ndarray, derained: np.ndarray) -> np.ndarray:
         derained: (H, W, 3) BGR uint8.
 
     Returns:
-        ``rainy - derained + 128``, clamped to [0, 255]. Values above 128 mean that the derainer removed light,
-        values below 128 that it added light.
+        ``rainy - derained + 128``, clamped to [0, 255]. A value above 128 means that the derainer removed light. A
+        value below 128 means that it added light.
     """
     return cv2.addWeighted(rainy, 1, derained, -1, 128)
 

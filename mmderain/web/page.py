@@ -85,9 +85,8 @@ def build_page(
     """Build the page.
 
     A model is loaded when it is used for the first time, and then stays in memory. Requests are processed one after
-    another. A request is stopped if its browser has disconnected or if it exceeds the time limit. If the derainer is
-    running, it stops before its next layer. The task model, the drawing of rain and the loading of a model are
-    completed.
+    another. A request is stopped if its browser has disconnected or if it exceeds the time limit. A running derainer
+    stops before its next layer. Other steps, such as the task model or the loading of a model, are completed first.
 
     Args:
         derainers: maps the name of each derainer to a function that loads it. The first one is selected at the start.

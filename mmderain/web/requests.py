@@ -19,7 +19,7 @@ class RequestEndedError(Exception):
 
 @contextmanager
 def interruptible(network: nn.Module, is_over: Callable[[], bool]) -> Iterator[None]:
-    """Inside a ``with`` block, stop a network before its next layer if the request is over.
+    """Stop a network before its next layer if the request is over. This works inside a ``with`` block.
 
     Args:
         network: the network that the request runs.
@@ -55,8 +55,8 @@ class RequestRunner:
     def run(self, work: Callable[[Callable[[], bool]], Any]) -> Iterator[Any]:
         """Run a request.
 
-        If the result is no longer needed, the caller closes the iterator. The request is then over, and ``work`` should
-        stop when it checks this the next time.
+        If the result is no longer needed, the caller closes the iterator. The request is then over. ``work`` should
+        regularly check whether the request is over, and then stop.
 
         Args:
             work: function to run. Its argument is a function that returns whether the request is over.

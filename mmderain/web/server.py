@@ -104,7 +104,7 @@ def serving(
 
 
 def _trim_until(folder: str, stop: threading.Event) -> None:
-    """Until ``stop`` is set, delete the oldest files whenever all files take more than :data:`MAX_STORED_BYTES`."""
+    """Delete the oldest files whenever all files take more than :data:`MAX_STORED_BYTES`, until ``stop`` is set."""
     while not stop.wait(TRIM_INTERVAL):
         trim_uploads(folder, MAX_STORED_BYTES)
 
@@ -124,7 +124,7 @@ def read_users(path: str | Path) -> list[tuple[str, str]]:
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such file; expected a file with lines user:password')
     if path.stat().st_mode & 0o077:
-        raise InputError(f'{path}: other users of this machine can read it; run `chmod 600 {path}`')
+        raise InputError(f'{path}: other users of this machine can read this file; run `chmod 600 {path}`')
     users = []
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.strip():

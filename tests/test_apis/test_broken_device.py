@@ -1,4 +1,4 @@
-"""After an error of the GPU that makes it unusable, the run ends, and can be continued."""
+"""A run ends if the GPU cannot be used any more. Another run can continue the work."""
 
 import json
 import os

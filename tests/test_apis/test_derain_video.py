@@ -87,7 +87,7 @@ def test_the_time_base_is_kept(unchanged, tmp_path, rate):
 @pytest.mark.parametrize('rotation', [0, 90, 180, 270])
 @pytest.mark.parametrize('mirrored', [False, True])
 def test_rotated_videos_become_upright_videos(unchanged, tmp_path, rotation, mirrored):
-    """A player that does not know the rotation shows the result correctly, and it has no rotation any more."""
+    """The frames are stored upright, without a rotation, so that every player shows them correctly."""
     recipe = Recipe(rotation=rotation, mirrored=mirrored, frames=2, ratio=Fraction(4, 3), options={'crf': '4'})
     source = make_video(tmp_path / 'a.mp4', recipe)
     derain_video(unchanged, source, tmp_path / 'o.mp4', options=VideoOptions(crf=4))

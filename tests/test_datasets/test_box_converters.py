@@ -143,7 +143,7 @@ def test_wrong_labels_of_bdd100k_give_errors_and_write_nothing(bdd100k, tmp_path
         assert tool.main(['bdd100k_rain', str(bdd100k), str(dst), *options]) == 1 and not dst.exists()
         return capsys.readouterr().err
 
-    assert "no image has the weather 'rain', only 'clear', 'rainy'" in error('--weather', 'rain')
+    assert "no image has the weather 'rain'; expected one of 'clear', 'rainy'" in error('--weather', 'rain')
     assert 'det_train.json: no such file; SRC must contain labels/det_20' in error('--split', 'train')
     (bdd100k / 'images/100k/val/c.jpg').unlink()
     assert 'lists this image, but the file does not exist' in error()

@@ -1,4 +1,4 @@
-"""Detectors and segmentors by the names in metafiles."""
+"""Detectors and segmentors are found by their names in metafiles."""
 
 import hashlib
 

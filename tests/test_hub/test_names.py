@@ -120,7 +120,7 @@ def test_near_matches_ignore_case_and_a_detector_is_named_as_one():
 
 
 def test_weights_without_a_fixed_address_say_where_they_are():
-    message = 'from the authors of JDNet, https://github.com/Ohraincu/JDNet. Get the file there, and run `mmderain conv'
+    message = 'Get the file from the authors of JDNet, https://github.com/Ohraincu/JDNet, and run `mmderain convert'
     with pytest.raises(InputError, match=message):
         find_derainer('jdnet_rain100h')
 

@@ -35,7 +35,7 @@ def test_the_checkpoint_of_another_network_is_recognized(named, given, tmp_path,
     weights = fill(authors_keys(keys), 1)
     torch.save(weights if wrapper is None else {wrapper: weights}, tmp_path / 'a.pth')
     assert cli.main(['convert', named, str(tmp_path / 'a.pth'), str(tmp_path / 'b.pth')]) == 1
-    message = f'its weights are those of {given}; run the command with {given} instead of {named}\n'
+    message = f'the weights are those of {given}; run the command with {given} instead of {named}\n'
     assert capsys.readouterr().err.endswith(message)
     assert not (tmp_path / 'b.pth').exists()
 

@@ -26,7 +26,7 @@ FORK = multiprocessing.get_context('fork')
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch):
-    """Try again at once."""
+    """Let failed downloads start again without a pause."""
     monkeypatch.setattr(transfer, 'PAUSE', 0)
 
 
@@ -49,7 +49,7 @@ def part_of(url):
 
 
 def assert_clean(capsys):
-    """Check that the cache contains no file that counts, and that no traceback was printed."""
+    """Check that the cache contains no complete file, and that no traceback was printed."""
     assert list(cached_files()) == []
     assert 'Traceback' not in capsys.readouterr().err
 

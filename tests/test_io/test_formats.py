@@ -1,4 +1,4 @@
-"""Each kind of image file is read with the right pixels, or is refused by name. The page on formats lists the kinds."""
+"""Each kind of image file is read with the right pixels, or refused with a clear error."""
 
 import io
 from collections import Counter

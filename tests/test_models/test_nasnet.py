@@ -115,6 +115,6 @@ def test_input_is_normalized_and_result_is_in_unit_range():
 
 
 def test_squeeze_and_excitation_needs_the_whole_image():
-    """No halo is wide enough for its means, so the halo is not computed from the convolutions."""
+    """Squeeze and excitation computes means of the whole image. No halo is wide enough for this, so 64 is declared."""
     specs = [NASNet(channels=16, num_stages=1, num_blocks=2, attention=kind).spec for kind in ('neuron', None, 'se')]
     assert [spec.halo for spec in specs] == [13, 11, 64]

@@ -90,7 +90,7 @@ def test_users_are_read_from_a_private_file(tmp_path):
     file = tmp_path / 'users.txt'
     file.write_text('anna:a:b\nben:c\n')
     file.chmod(0o640)
-    with pytest.raises(InputError, match='users.txt: other users of this machine can read it; run `chmod 600'):
+    with pytest.raises(InputError, match='users.txt: other users of this machine can read this file; run `chmod 600'):
         read_users(file)
     file.chmod(0o600)
     assert read_users(file) == [('anna', 'a:b'), ('ben', 'c')]

@@ -11,16 +11,17 @@ For each model, image size and file format, the tool measures:
 * pipeline N: `DerainInferencer.stream` with N worker threads;
 * processes 1 and processes 2: one or two processes with one CPU thread each, which divide the inputs.
 
-The measurements alternate: each round measures all of them. The tool prints the median rate in images per second, the
-median CPU time of this process, and the median of the ratios of the rounds, so that a slow round of the machine changes
-no ratio. --batch-sizes belongs to --sizes: the first batch size is used for the first image size, and so on.
+The measurements alternate: each round measures all of them. The tool prints the median rate in images per second and
+the median CPU time of this process. It also computes ratios of the rates in each round, and prints their medians. A
+round in which the machine is slow therefore changes no ratio. --batch-sizes belongs to --sizes: the first batch size is
+used for the first image size, and so on.
 
-Three options make another measurement instead, the first two with the first of the --sizes:
+Each of these options makes another measurement instead. --memory and --differences use the first of the --sizes:
 
 * --memory N derains N images, and prints the resident memory of the process;
 * --differences N derains N images in batches with all threads, and again one by one with one thread. The tool prints
   the share of the values (R, G and B of all pixels) that differ, and the largest difference;
-* --resume N writes a log of N finished images, and measures the time until a run that continues from it can start.
+* --resume N writes a log of N finished images, and measures the time until a run can continue from this log.
 
 The tool writes the results to --out. Before the measurement, stop all other programs that use the processor.
 """
@@ -101,12 +102,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def run_processes(processes: list[subprocess.Popen]) -> None:
-    """Let processes that wait for a line derain their part of the inputs, and wait until all have finished."""
+    """Make processes derain their parts of the inputs, and wait until all have finished.
+
+    Each process waits for a line on its standard input before it starts.
+    """
     for process in processes:
         print(file=process.stdin, flush=True)
     for process in processes:
         if process.stdout is None or process.stdout.readline().strip() != 'done':
-            raise InputError('a process of the measurement ended with an error, see above')
+            raise InputError('a process of the measurement ended with an error; its output above shows the reason')
 
 
 def serve_part(args: argparse.Namespace) -> None:

@@ -119,7 +119,7 @@ def main(args: argparse.Namespace) -> None:
     (installed,) = (folder / 'environment').glob('lib/python*/site-packages/mmderain')
     found = run(mim, 'search', 'mmderain', '--config', 'sian_rain100h', cwd=folder)
     if 'configs/derain/sian_rain100h.py' not in found:
-        raise InputError(f'mim search: found no config:\n{found}')
+        raise InputError(f'mim search: expected configs/derain/sian_rain100h.py in the output, found:\n{found}')
     print('mim search: passed')
     small_images(folder)
     try_training(mim, folder)

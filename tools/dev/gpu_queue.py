@@ -212,8 +212,12 @@ def train_part(config: str) -> int:
     """Train a config for TRAIN_SECONDS, and write state.pth. The next part continues from this file.
 
     Returns:
-        0 if the training is finished, 75 if it has made progress, 124 if it has saved no checkpoint in the given time,
-        or the exit code of the failed training.
+        The exit code:
+
+        * 0 if the training is finished;
+        * 75 if it has made progress;
+        * 124 if it has saved no checkpoint in the given time;
+        * the exit code of the training if it failed.
     """
     import torch
 

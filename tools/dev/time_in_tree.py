@@ -1,4 +1,4 @@
-"""Time a network with the mmderain package of a checkout, which this script calls a tree.
+"""Time a network with the package mmderain of a checkout. Such a checkout is called a tree here.
 
     PYTHONPATH=TREE python tools/dev/time_in_tree.py '{"config": "configs/derain/sian_sample.py", ...}'
 

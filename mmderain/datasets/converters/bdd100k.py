@@ -72,7 +72,9 @@ def read_labels(path: Path, weather: str) -> dict[str, list[Box]]:
             'labels (category and box2d), as in the Detection 2020 Labels of BDD100K'
         ) from None
     if not found:
-        raise InputError(f'{path}: no image has the weather {weather!r}, only {", ".join(sorted(map(repr, other)))}')
+        raise InputError(
+            f'{path}: no image has the weather {weather!r}; expected one of {", ".join(sorted(map(repr, other)))}'
+        )
     return found
 
 

@@ -84,7 +84,7 @@ def _boxes(labels: np.ndarray, min_area: int) -> list[dict]:
 
     Args:
         labels: label map, (H, W) uint8.
-        min_area: smallest area, in pixels, of a region that the evaluation does not ignore.
+        min_area: as in :func:`write_camvid_boxes`.
     """
     found = []
     for category, level in enumerate(CLASSES.values(), start=1):
@@ -106,8 +106,8 @@ def _read_labels(path: Path, size: tuple[int, int]) -> np.ndarray:
     if labels.ndim != 2 or labels.dtype != np.uint8 or labels.max() >= LEVELS:
         raise InputError(
             f'{path}: found {labels.dtype} of shape {labels.shape} with levels up to {labels.max()}; expected one '
-            f'channel with classes 0 to {LEVELS - 1}, as in the copy of CamVid of the authors of SegNet (the colored '
-            'label maps of other copies do not work)'
+            f'channel with classes 0 to {LEVELS - 1}, as in the copy of CamVid that the authors of SegNet share. The '
+            'colored label maps of other copies do not work.'
         )
     if labels.shape != size:
         raise InputError(

@@ -77,8 +77,8 @@ def write_test_set(images: dict[Path, list[Box]], dst: Path) -> list[str]:
         One line with the numbers of images and boxes, and one line for each reason why boxes are left out.
 
     Raises:
-        InputError: two images have the same name, an image cannot be read, a corner of a box is not a finite number, no
-            box has a class of COCO, or ``dst`` is not empty.
+        InputError: two images have the same name, an image cannot be read, or ``dst`` is not empty. Also raised if a
+            corner of a box is not a finite number, or if no box has a class of COCO.
     """
     require_new_folder(dst)
     names: dict[str, Path] = {}
@@ -94,7 +94,10 @@ def write_test_set(images: dict[Path, list[Box]], dst: Path) -> list[str]:
             name = SYNONYMS.get(box.name, box.name)
             x0, y0, x1, y1 = box.corners
             if not all(map(math.isfinite, box.corners)):
-                raise InputError(f'{path}: found a box with the corners {box.corners}; expected finite numbers')
+                raise InputError(
+                    f'{path}: found a box with the corners {box.corners}; expected finite numbers. Correct or remove '
+                    'this box.'
+                )
             if name not in COCO_CLASSES:
                 left_out[f'COCO has no class {box.name}'] += 1
             elif x1 <= x0 or y1 <= y0:
@@ -105,7 +108,10 @@ def write_test_set(images: dict[Path, list[Box]], dst: Path) -> list[str]:
                 kept.append(dict(category_id=COCO_CLASSES.index(name) + 1, **annotation))
         entries.append((path.name, image_size(path, decode=True), kept))
     if not written:
-        raise InputError(f'{dst}: not written, because the {len(images)} images have no box of a COCO class')
+        raise InputError(
+            f'{dst}: not written, because the {len(images)} images have no box of a COCO class; expected boxes of '
+            'classes such as person or car'
+        )
     with atomic_folder(dst) as part:
         for path in images:
             link_or_copy(path, part / 'images' / path.name)

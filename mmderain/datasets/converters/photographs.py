@@ -38,7 +38,7 @@ def shrink_photographs(
         side: the shorter side of a written image has at most this length in pixels.
         quarters: whether to write also the quarters of large photographs.
         without: photographs to leave out, named by their file names without suffix.
-        only: photographs to use, named by their file names without suffix. If it is empty, all photographs are used.
+        only: photographs to use, named by their file names without suffix. An empty collection uses all photographs.
 
     Returns:
         One line with the number of written images and the number of photographs.
@@ -70,7 +70,7 @@ def _find_photographs(
         skipped: Counter[str] = Counter()
         files = [entry / name for name in list_images(entry, skipped=skipped)] if entry.is_dir() else [entry]
         if not entry.exists():
-            raise FileNotFoundError(f'{entry}: no such image or folder')
+            raise FileNotFoundError(f'{entry}: no such image or folder; give image files or folders of images')
         if not files:
             raise InputError(with_skipped(f'{entry}: no image in this folder', skipped))
         for path in files:
@@ -84,10 +84,10 @@ def _find_photographs(
     for option, names in (('--without', without), ('--only', only)):
         missing = sorted(set(names) - set(found))
         if missing:
-            raise InputError(f'{option} {" ".join(missing)}: no photograph has this name')
+            raise InputError(f'{option} {" ".join(missing)}: no photograph has this name; leave out the suffix')
     kept = {name: path for name, path in found.items() if path in taken.values()}
     if not kept:
-        raise InputError(f'--without {" ".join(without)}: leaves no image')
+        raise InputError(f'--without {" ".join(without)}: leaves no image; leave out fewer photographs')
     return kept
 
 

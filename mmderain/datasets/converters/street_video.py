@@ -30,11 +30,11 @@ from mmderain.io.video import read_frames
 from mmderain.visualization import grid
 
 #: Two thresholds in 8-bit CIELAB. A pixel differs from the background if its difference in L is larger than the first
-#: number, or if the sum of its differences in a and b is larger than the second number. Both numbers were chosen by eye
-#: on vtest.avi.
+#: number. It also differs if the sum of its differences in a and b is larger than the second number. Both numbers were
+#: chosen by eye on vtest.avi.
 DIFFERENCE = (28, 20)
-#: A region is labeled as a person if it has at least this area and this height, both in pixels, and if its width
-#: divided by its height is at most the last number.
+#: Limits for a region that is labeled as a person: the smallest area in pixels, the smallest height in pixels, and the
+#: largest ratio of width to height.
 MIN_AREA, MIN_HEIGHT, MAX_WIDTH = 150, 25, 1.1
 PERSON, UNCERTAIN = 1, 255
 

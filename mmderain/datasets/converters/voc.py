@@ -65,7 +65,7 @@ def read_voc_boxes(path: Path) -> list[Box]:
     """
     try:
         root = ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the last two: unknown encoding
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the last two mean an unknown encoding
         raise InputError(f'{path}: cannot be read as XML ({error}); restore the file, or remove it') from None
     boxes = []
     for number, item in enumerate(root.findall('object'), start=1):

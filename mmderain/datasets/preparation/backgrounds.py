@@ -23,7 +23,7 @@ class Comparison(NamedTuple):
 
     Attributes:
         shared: maps the name of each test set to the number of training pairs whose clean image it contains.
-        kept: for each training pair, whether its clean image is in none of the test sets.
+        kept: one value for each training pair: True if no test set contains the clean image of the pair.
     """
 
     shared: dict[str, int]

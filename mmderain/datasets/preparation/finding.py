@@ -16,8 +16,9 @@ class FoundPair(NamedTuple):
     """One image pair of a release.
 
     Attributes:
-        fields: maps the named groups of the rainy expression, such as ``id``, to their values in the path of the rainy
-            file. The file names in the prepared data set are made from these values.
+        fields: maps the named groups of the expression for rainy images, such as ``id``, to their values in the path of
+            the rainy file. :class:`~mmderain.datasets.releases.Split` explains the expressions. The file names in the
+            prepared data set are made from these values.
         img: the rainy file, or the file that contains the rainy and the clean image side by side.
         gt: the clean file; None if ``img`` contains both images.
     """
@@ -94,7 +95,9 @@ def find_pairs(name: str, src: Path, roots: dict[str, Path] | None = None) -> Fo
 
 
 def _candidates(name: str, src: Path, roots: dict[str, Path] | None) -> list[tuple[list[str], Path]]:
-    """Return the names of the possible splits, and the path, of each image. The folder names determine the splits.
+    """Return each image: the names of the splits to which it may belong, and its path.
+
+    The names of the folders show the splits, unless ``roots`` gives the folder of each split.
 
     Raises:
         InputError: a folder of ``roots`` lies inside another folder of ``roots``.

@@ -25,10 +25,9 @@ def check_destination(name: str, src: Path, dst: Path, overwrite: bool = False) 
         overwrite: whether another prepared data set in ``dst``, or copied images in ``dst``, may be replaced.
 
     Raises:
-        InputError: ``dst`` is a file; ``dst`` and ``src`` are the same folder, or one of them contains the other; or
-            ``dst`` contains files that :func:`write_layout` did not write. If ``overwrite`` is False, the error is also
-            raised if ``dst`` contains another prepared data set, or copies of images. The original images may no longer
-            exist.
+        InputError: ``dst`` is a file, or contains files that :func:`write_layout` did not write. Also raised if ``dst``
+            and ``src`` are the same folder, or if one of them contains the other. Without ``overwrite``, also raised if
+            ``dst`` contains another prepared data set, or copies of images whose originals may no longer exist.
     """
     here, there = src.resolve(), dst.resolve()
     if there.is_relative_to(here) or here.is_relative_to(there):
@@ -75,7 +74,9 @@ def read_index(path: Path) -> list[dict[str, str]]:
     """
     rows = list(csv.DictReader(read_text(path).splitlines()))
     if any(row.get(key) is None for row in rows for key in ('set', 'split', 'img', 'gt')):
-        raise InputError(f'{path}: a line lacks one of the columns set, split, img and gt; name another folder')
+        raise InputError(
+            f'{path}: a line lacks one of the columns set, split, img and gt; restore it, or name another folder'
+        )
     return rows
 
 
@@ -97,7 +98,7 @@ def write_layout(
         dst: folder of the prepared data set.
         copy: True copies the files. False links them, or copies them if the file system does not support links.
         overwrite: see :func:`check_destination`.
-        kept: one value for each training pair: True if its background is in none of the test sets. The file
+        kept: one value for each training pair: True if no test set contains its background. The file
             ``train/without_test_backgrounds.txt`` lists the rainy images of these pairs. None does not write the file.
 
     Raises:

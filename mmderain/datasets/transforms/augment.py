@@ -73,7 +73,7 @@ class PairedRandomFlip(BaseTransform):
             seems to fall upwards.
 
     Raises:
-        InputError: ``direction`` has another value.
+        InputError: ``direction`` is neither ``'horizontal'`` nor ``'vertical'``.
     """
 
     def __init__(self, prob: float = 0.5, direction: str = 'horizontal') -> None:

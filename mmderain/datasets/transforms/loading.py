@@ -65,16 +65,17 @@ def _load(path: str) -> tuple[np.ndarray, int]:
 class LoadImageFromFile(mmcv.transforms.LoadImageFromFile):
     """Load an image like mmcv's transform of this name, but with the readers of mmderain.
 
-    It is for pipelines of mmdet and mmseg. The image has the same pixels as in all other parts of mmderain. The
-    transform of mmcv ignores the orientation of some formats and rounds 16 bits down. It also reads damaged files
-    without an error.
+    Use this transform in pipelines of mmdet and mmseg. The image then has the same pixels as in all other parts of
+    mmderain. The transform of mmcv ignores the orientation of some formats, and cuts 16-bit values to 8 bits. It also
+    reads damaged files without an error.
 
     Args:
         options: arguments of mmcv's transform. ``color_type`` must be ``'color'``, and ``imdecode_backend`` has no
             effect.
 
     Raises:
-        InputError: ``color_type`` has another value. The transform raises it if an image cannot be read.
+        InputError: ``color_type`` is not ``'color'``. :meth:`transform` also raises this error if an image cannot be
+            read.
     """
 
     def __init__(self, **options: Any) -> None:

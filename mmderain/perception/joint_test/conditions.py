@@ -116,7 +116,9 @@ def conditions(
     require_unique('names', [model.name, *(b.name for b in baselines), *derainers, *folders, *RESERVED_NAMES])
     require_unique('rains', rains)
     if 'none' in rains and rains != ['none']:
-        raise InputError("rain 'none' is for images that show real rain; it cannot be combined with another rain")
+        raise InputError(
+            f"rain: found {', '.join(rains)}; 'none' is for images that show real rain, and must be the only value"
+        )
     derain: dict[str, dict] = {
         name: dict(type='mmderain.Derain', derainer=derainer, device=device) for name, derainer in derainers.items()
     }

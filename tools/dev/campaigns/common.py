@@ -82,7 +82,7 @@ def load_script(path: str) -> ModuleType:
 
     spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
     if spec is None or spec.loader is None:
-        raise ImportError(path)
+        raise ImportError(f'{path}: expected a Python script in the checkout')
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -44,7 +44,7 @@ def inference(minutes: float) -> dict:
         while time.monotonic() < end:
             result = inferencer(folder, out_dir=Path(name) / 'out', existing='replace', batch_size=2)
             if [entry.status for entry in result.results].count('failed') != 1:
-                raise RuntimeError(f'expected one failure, found {result.failures}')
+                raise RuntimeError(f'expected an error for the damaged image only, found {result.failures}')
             images += len(result.results) - 1
             if time.monotonic() > following:
                 records.append(record('self', temporary))
@@ -73,7 +73,9 @@ def training(minutes: float) -> dict:
         while time.monotonic() < end:
             time.sleep(min(INTERVAL, 60 * minutes / 3))
             if os.waitpid(child, os.WNOHANG)[0]:
-                raise RuntimeError(f'the training ended: {(folder / "log.txt").read_text()[-2000:]}')
+                raise RuntimeError(
+                    f'the training ended too early; the end of its log:\n{(folder / "log.txt").read_text()[-2000:]}'
+                )
             records.append(record(child, folder / 'tmp'))
         kill(child)
         steps = max(int(path.stem.removeprefix('iter_')) for path in (folder / 'run').glob('iter_*.pth'))

@@ -34,11 +34,11 @@ def train_to_end(arguments: list[str], log: Path, processes: int) -> None:
     """Train until the last step without a kill.
 
     Raises:
-        RuntimeError: a process fails, or does not end within 600 seconds. The message is the end of the log.
+        RuntimeError: a process fails, or does not end within 600 seconds. The message contains the end of the log.
     """
     for child in start_training(arguments, log, processes):
         if wait_for(child, 600) != 0:
-            raise RuntimeError(log.read_text()[-3000:])
+            raise RuntimeError(f'the training without a kill failed; the end of its log:\n{log.read_text()[-3000:]}')
 
 
 def training(number: float, processes: int = 1, steps: int = 300) -> dict:
@@ -87,11 +87,11 @@ def was_killed(children: list[int], log: Path) -> bool:
     """Kill the processes of a program, and return whether at least one of them was still running.
 
     Raises:
-        RuntimeError: the first process had already ended with an error. The message is the end of the log.
+        RuntimeError: the first process had already ended with an error. The message contains the end of the log.
     """
     statuses = [kill(child) for child in children]
     if statuses[0]:
-        raise RuntimeError(log.read_text()[-3000:])
+        raise RuntimeError(f'the program failed before it was killed; the end of its log:\n{log.read_text()[-3000:]}')
     return None in statuses
 
 
@@ -132,7 +132,7 @@ def inference(number: float) -> dict:
         write_frames((photograph(96, 128, seed) for seed in range(60)), folder / 'in/zz.mp4', 10)
         arguments = ['derain', str(folder / 'in'), '--precision', 'fp32', '--existing', 'skip', '--out']
         if wait_for(fork(mmderain, [*arguments, str(folder / 'whole')], folder / 'log.txt'), 600) != 0:
-            raise RuntimeError((folder / 'log.txt').read_text()[-3000:])
+            raise RuntimeError(f'the call failed; the end of its log:\n{(folder / "log.txt").read_text()[-3000:]}')
         expected = {path.name: pixels(path) for path in (folder / 'whole').iterdir()}
         while kills < number:
             calls += 1
@@ -143,7 +143,7 @@ def inference(number: float) -> dict:
                 kills += was_killed([child], folder / 'log.txt')
                 partial += sum(pixels(path) != expected[path.name] for path in finished(out))
             if wait_for(fork(mmderain, [*arguments, str(out)], folder / 'log.txt'), 600) != 0:
-                raise RuntimeError((folder / 'log.txt').read_text()[-3000:])
+                raise RuntimeError(f'the call failed; the end of its log:\n{(folder / "log.txt").read_text()[-3000:]}')
             identical += {path.name: pixels(path) for path in finished(out)} == expected
     return dict(kills=kills, calls=calls, half_written_files=partial, identical_calls=identical)
 

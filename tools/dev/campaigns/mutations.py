@@ -145,7 +145,7 @@ def command(path: Path, out: Path) -> None:
     with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
         status = mmderain(arguments)
     if 'Traceback' in errors.getvalue() or (status != 0) != ('error: ' in errors.getvalue()):
-        raise RuntimeError(errors.getvalue())
+        raise RuntimeError(f'{path}: expected success or an error message, found:\n{errors.getvalue()}')
     if status:
         raise InputError(errors.getvalue())
 
