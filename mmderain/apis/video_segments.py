@@ -53,6 +53,8 @@ def derain_in_segments(
     store = SegmentStore(target, _key(model, info, options, limit))
     index, count = options.shard
     mine = [segment for segment in segments if segment.number % count == index]
+    if not mine:  # the folder is not created, because the other processes may already have removed it
+        return VideoReport(target, 0, None, _has_sound(info, streams), complete=False)
     store.create()
     with store.only_process(options.shard):
         try:
@@ -171,6 +173,9 @@ def _complete(
         if complete:
             join_segments(info, segments, store, streams, target, encoding.codec)
             store.remove()
+        else:
+            note = f'{info.path}: {len(finished)} of {len(segments)} segments are finished; {target} is not written yet'
+            notes = (*notes, note)
     missing = info.missing_frames(frames, damaged, limit)
     if complete and missing:
         raise InputError(

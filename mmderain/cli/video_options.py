@@ -72,6 +72,12 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
         'are aligned by optical flow (default: flow)',
     )
     group.add_argument(
+        '--share-segments',
+        action='store_true',
+        help='several processes (--shard, torchrun, Slurm) divide the segments of each video. The one that finishes '
+        'the last segment writes the result. Needs --existing skip (default: they divide whole videos)',
+    )
+    group.add_argument(
         '--rate',
         type=float,
         default=_DEFAULTS.rate,
