@@ -61,9 +61,9 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--temporal',
         type=non_negative_int,
-        default=_DEFAULTS.temporal,
         metavar='N',
-        help='also use the N frames before a frame, so that the result flickers less (default: %(default)s)',
+        help='also use the N frames before a frame, so that the result flickers less. 0 derains each frame on its own, '
+        f'which is faster (default: {_DEFAULTS.temporal}; with --live 0)',
     )
     group.add_argument(
         '--temporal-method',
@@ -112,7 +112,7 @@ def video_options(args: argparse.Namespace) -> VideoOptions:
         odd=args.odd,
         audio=args.audio,
         container=args.container,
-        temporal=args.temporal,
+        temporal=_DEFAULTS.temporal if args.temporal is None else args.temporal,
         temporal_method=args.temporal_method,
         rate=args.rate,
     )

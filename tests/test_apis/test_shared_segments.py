@@ -141,7 +141,7 @@ def test_an_error_of_the_frames_is_not_one_of_the_result(source, tmp_path, monke
 
 def test_a_stop_in_the_middle_of_a_video_keeps_its_segments(source, tmp_path, monkeypatch):
     """The pipeline gives no result for the video, and a second call continues with the finished segments."""
-    options, stop, frames = VideoOptions(segment_seconds=0.4), threading.Event(), []
+    options, stop, frames = VideoOptions(segment_seconds=0.4, temporal=0), threading.Event(), []
     derain_video(unchanged_derainer(), source, tmp_path / 'whole.mp4', options=options)
     forward = SameFrames.forward
 

@@ -85,7 +85,7 @@ class VideoOptions:
     odd: str = 'repeat'
     audio: str = 'copy'
     container: str = 'mp4'
-    temporal: int = 0
+    temporal: int = 2
     temporal_method: str | None = None
     segment_seconds: float = 10.0
     rate: float = 25.0
