@@ -29,11 +29,11 @@ def test_an_incomplete_last_packet_of_mpeg_files_is_found(tmp_path, name, audio,
     source = video(tmp_path / name, audio=audio)
     data = source.read_bytes()
     assert missing(source) == 0
-    cut = len(data) * 6 // 10 // packet * packet
-    for size in (cut + 10, cut + 16, cut + 100, cut - 1):  # in a header, and in the content of a packet
+    end = len(data) * 6 // 10 // packet * packet
+    for size in (end + 10, end + 16, end + 100, end - 1):  # in a header, and in the content of a packet
         source.write_bytes(data[:size])
         assert missing(source) == 1
-    source.write_bytes(data[:cut])  # cannot be told from a complete file
+    source.write_bytes(data[:end])  # cannot be told from a complete file
     assert missing(source) == 0 and 30 < len(scan_video(source).times) < 100
 
 

@@ -16,6 +16,7 @@ class VideoCodec:
         max_crf: largest number that the encoder accepts as quality.
         keeps_odd_sizes: whether the encoder accepts an odd width or height with 4:2:0 subsampling.
         settings: further settings of the encoder.
+        parameters: name of the setting that contains further parameters of the encoder. Empty if there is none.
         tag: four letters that name the codec in MP4 and MOV files. Empty uses the default of FFmpeg.
     """
 
@@ -24,6 +25,7 @@ class VideoCodec:
     max_crf: int
     keeps_odd_sizes: bool = False
     settings: dict[str, str] = field(default_factory=dict)
+    parameters: str = ''
     tag: str = ''
 
 
@@ -31,8 +33,10 @@ class VideoCodec:
 CODECS = {
     'h264': VideoCodec('libx264', 20, 51),
     # Players of Apple require the tag hvc1.
-    'hevc': VideoCodec('libx265', 22, 51, settings={'x265-params': 'log-level=error'}, tag='hvc1'),
-    'av1': VideoCodec('libsvtav1', 30, 63, keeps_odd_sizes=True, settings={'preset': '8'}),
+    'hevc': VideoCodec(
+        'libx265', 22, 51, settings={'x265-params': 'log-level=error'}, parameters='x265-params', tag='hvc1'
+    ),
+    'av1': VideoCodec('libsvtav1', 30, 63, keeps_odd_sizes=True, settings={'preset': '8'}, parameters='svtav1-params'),
     'vp9': VideoCodec('libvpx-vp9', 30, 63, keeps_odd_sizes=True, settings={'b': '0', 'row-mt': '1', 'cpu-used': '4'}),
 }
 #: Suffixes of the video files that can be written, and the codecs that players expect in them.

@@ -12,6 +12,7 @@ from mmderain.errors import InputError
 
 from ..image_header import MAX_PIXELS, require_pixels
 from .endings import asf_seconds, has_incomplete_packet
+from .hdr import read_hdr
 from .info import (
     FULL_RANGE,
     LIMITED_RANGE,
@@ -89,6 +90,7 @@ def scan_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> VideoInfo:
             announced=len(times) + missing,
             start=Fraction(0) if from_zero else start,
             has_alpha=any(component.is_alpha for component in frame.format.components),
+            hdr=read_hdr(frame),
             is_interlaced=frame.interlaced_frame,
         )
 
