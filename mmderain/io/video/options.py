@@ -73,7 +73,7 @@ class VideoOptions:
         container: file format of a result whose name the caller does not choose: ``'mp4'``, ``'mkv'``, ``'mov'`` or
             ``'webm'``.
         temporal: number of earlier frames that are used to derain a frame, see :mod:`mmderain.apis.temporal`. 0 derains
-            each frame on its own.
+            each frame on its own, which is faster.
         temporal_method: ``'fixed'`` for a camera that does not move, or ``'flow'``. None uses ``'flow'``.
         segment_seconds: length of a segment in seconds. Finished segments are kept if the program is stopped.
         rate: frames per second of a video that is made of numbered images, from 0.01 to 1000.
