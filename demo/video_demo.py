@@ -59,7 +59,7 @@ def main(args: argparse.Namespace) -> None:
         rainy = args.out / 'rainy.mp4'
         write_frames((draw_rain(frame, args.rain, seed).rainy for seed, frame in taken), rainy, rate)
     with keep_cpu_memory():
-        options = VideoOptions(measure_flicker=True)
+        options = VideoOptions(measure_flicker=True, temporal=0)
         report = derain_video(derainer, rainy, args.out / 'derained.mp4', limit=args.frames, options=options)
     first = [next(read_frames(path)[0]) for path in (rainy, report.path)]
     write_image(cv2.hconcat(first), args.out / 'first_frame.png')

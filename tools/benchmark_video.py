@@ -2,6 +2,7 @@
 
     python tools/benchmark_video.py --size 1080x1920
     python tools/benchmark_video.py --size 270x480 --model sian --frames 40
+    python tools/benchmark_video.py --size 216x384 --model nafnet --temporal 2
 
 The first table shows the milliseconds for each frame of the steps around the network: converting a decoded frame to a
 tensor, and converting the result to an image. Decoder, network and encoder are excluded. ``before`` is the code of
@@ -9,7 +10,10 @@ version 0.2.0.dev0, which this file contains; it always measured the flicker. ``
 Both are measured in turn, and the table shows the medians.
 
 With --model, the tool also derains a video with ``derain_video``, and compares its rate with the rate of the network
-alone. The video contains moving noise and has no sound.
+alone. The two are measured in turn, --rounds times, because other programs can slow down one of them. The video
+contains moving noise and has no sound, and each frame is derained on its own. With --temporal N, the tool measures the
+network and the average with N earlier frames in turn, for each frame, and derains no video. On a CPU, it measures the
+processor time of all threads, which other programs change little.
 """
 
 import argparse
@@ -24,12 +28,14 @@ import numpy as np
 import torch
 
 from mmderain.apis import derain_video, trained_derainer
+from mmderain.apis.temporal import TemporalFilter
 from mmderain.apis.video_opencv import mean_change
 from mmderain.cli.command import CommandParser, command
 from mmderain.cli.options import positive_int
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.engine.profiling import parse_size
 from mmderain.io import write_frames
+from mmderain.io.video.options import TEMPORAL_METHODS, VideoOptions
 from mmderain.io.video.reader import FrameReader
 from mmderain.io.video.scan import scan_video
 from mmderain.io.video.tensors import PendingImages, images_to_tensor
@@ -44,6 +50,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--frames', type=positive_int, default=30, help='number of timed frames (default: 30)')
     parser.add_argument('--model', help='name or config of a derainer (default: measure only the conversions)')
+    parser.add_argument(
+        '--rounds', type=positive_int, default=1, help='number of measurements of derain_video (default: 1)'
+    )
+    parser.add_argument(
+        '--temporal', type=positive_int, metavar='N', help='measure the average with N earlier frames, too'
+    )
     parser.add_argument('--device', default='cpu', help='device of the network (default: cpu)')
     return parser.parse_args(argv)
 
@@ -104,22 +116,52 @@ def network_rate(model: Derainer, path: Path, frames: int) -> float:
     """Return the frames that the network alone derains in a second."""
     device = next(model.parameters(), torch.empty(0)).device
     batch = images_to_tensor([next(iter(FrameReader(scan_video(path)))).image], device)
-    times = []
+    start = time.perf_counter()
     with torch.inference_mode():
-        for _ in range(frames + 1):
-            start = time.perf_counter()
+        for _ in range(frames):
             model.restore(batch)
-            if device.type == 'cuda':
-                torch.cuda.synchronize(device)
-            times.append(time.perf_counter() - start)
-    return 1 / median(times[1:])
+        if device.type == 'cuda':
+            torch.cuda.synchronize(device)
+    return frames / (time.perf_counter() - start)
 
 
 def video_rate(model: Derainer, path: Path, frames: int) -> float:
     """Return the frames that ``derain_video`` derains in a second."""
     start = time.perf_counter()
-    derain_video(model, path, path.with_name('derained.mp4'))
+    derain_video(model, path, path.with_name('derained.mp4'), options=VideoOptions(temporal=0))
     return frames / (time.perf_counter() - start)
+
+
+def print_rates(model: Derainer, args: argparse.Namespace) -> None:
+    """Compare the rate of ``derain_video`` with that of the network alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / 'noise.mp4'
+        write_frames(moving_noise(args.size, args.frames), path, 25)
+        derain_video(model, path, path.with_name('warm_up.mp4'), limit=2)
+        for _ in range(args.rounds):
+            rates = [network_rate(model, path, max(3, args.frames // 2)), video_rate(model, path, args.frames)]
+            rates.append(network_rate(model, path, max(3, args.frames // 2)))
+            alone, whole = (rates[0] + rates[2]) / 2, rates[1]
+            print(f'network alone: {rates[0]:.2f} and {rates[2]:.2f} frames a second, before and after derain_video')
+            print(f'derain_video:  {whole:.2f} frames a second, {100 * whole / alone:.1f}% of the network alone')
+
+
+def print_temporal(model: Derainer, args: argparse.Namespace) -> None:
+    """Compare the time of the average with earlier frames with the time of the network."""
+    device = next(model.parameters(), torch.empty(0)).device
+    clock = time.process_time if device.type == 'cpu' else time.perf_counter
+    for method in TEMPORAL_METHODS:
+        steady, times = TemporalFilter(args.temporal, method), []
+        for frame in moving_noise(args.size, args.frames + args.temporal):
+            start = clock()
+            with torch.inference_mode():
+                (image,) = PendingImages(model.restore(images_to_tensor([frame], device)), frame.dtype).wait()
+            middle = clock()
+            steady(image)
+            times.append((middle - start, clock() - middle))
+        network, average = (1000 * median(values) for values in zip(*times[args.temporal :], strict=True))
+        print(f'network: {network:.1f} ms a frame')
+        print(f'{method}, {args.temporal} earlier frames: {average:.1f} ms a frame, {100 * average / network:.1f}%')
 
 
 @command(parse_args)
@@ -134,14 +176,7 @@ def main(args: argparse.Namespace) -> None:
         if args.model is None:
             return
         model = trained_derainer(args.model, device=args.device)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / 'noise.mp4'
-            write_frames(moving_noise(args.size, args.frames), path, 25)
-            derain_video(model, path, path.with_name('warm_up.mp4'), limit=2)
-            alone = network_rate(model, path, max(3, args.frames // 4))
-            whole = video_rate(model, path, args.frames)
-    print(f'network alone: {alone:.2f} frames a second')
-    print(f'derain_video:  {whole:.2f} frames a second, {100 * whole / alone:.1f}% of the network alone')
+        (print_temporal if args.temporal else print_rates)(model, args)
 
 
 if __name__ == '__main__':

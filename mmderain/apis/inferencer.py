@@ -183,7 +183,7 @@ class DerainInferencer:
         """
         finished = finished_outputs(log) if log is not None and existing == 'skip' else ()
         items = [inputs] if isinstance(inputs, str | Path | InMemory) else inputs
-        plan = make_plan(items, out_dir, existing, shard, finished, (video or VideoOptions()).container)
+        plan = make_plan(items, out_dir, existing, shard, finished, video)
         return self.run(plan, batch_size, progress, workers, video, log, stop)
 
     def run(
@@ -203,7 +203,7 @@ class DerainInferencer:
             batch_size: as in :meth:`__call__`.
             progress: as in :meth:`__call__`.
             workers: as in :meth:`__call__`.
-            video: as in :meth:`__call__`. The plan must be made with the same container.
+            video: as in :meth:`__call__`. The plan must be made with the same options.
             log: path of a log to which a line is appended for each result. None writes no log.
             stop: as in :meth:`stream`.
 

@@ -166,10 +166,14 @@ class Pipeline:
         start, content, target = time.perf_counter(), job.source.content, job.source.target
         try:
             assert isinstance(content, Path) and isinstance(target, Path)
+            if job.source.is_done():  # another process can have written the result since the source was read
+                job.result.skip(target)
+                return
             report = derain_video(
                 self.model, content, target, self.batch_size, None, self.max_pixels, self.video, self.stop
             )
-            job.result.prediction, job.result.notes = report.path, report.notes
+            job.result.notes, job.result.partial = report.notes, not report.complete
+            job.result.prediction = report.path if report.complete else None
         except VideoStoppedError:
             raise
         except Exception as error:  # decoders and networks can raise any exception

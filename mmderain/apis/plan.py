@@ -12,6 +12,7 @@ from torch import Tensor
 from mmderain.errors import InputError
 from mmderain.io.folders import iter_names
 from mmderain.io.remote import is_remote
+from mmderain.io.video import VIDEO_SUFFIXES
 
 from .shards import Shard
 from .sources import InMemory, Input, Source
@@ -34,6 +35,7 @@ class Plan:
         finished: paths of result files that a log names as complete. With ``existing='skip'``, their sources are left
             out without a look at the files.
         container: suffix of result videos, without the dot.
+        share_videos: whether a video belongs to all shards, because they divide its segments.
 
     Attributes:
         num_finished: number of sources that were left out because of ``finished``, up to now.
@@ -54,9 +56,10 @@ class Plan:
         shard: Shard | None = None,
         finished: Collection[str] = (),
         container: str = 'mp4',
+        share_videos: bool = False,
     ) -> None:
         check_existing(existing)
-        self.inputs, self.shard, self.container = inputs, shard, container
+        self.inputs, self.shard, self.container, self.share_videos = inputs, shard, container, share_videos
         self.finished = finished if existing == 'skip' else ()
         self.num_finished = 0
         self.skipped: Counter[str] = Counter()
@@ -125,7 +128,8 @@ class Plan:
 
     def _is_mine(self, name: str) -> bool:
         """Return whether an input belongs to the shard."""
-        return self.shard is None or self.shard.contains(name)
+        is_shared = self.share_videos and name.lower().endswith(VIDEO_SUFFIXES)
+        return self.shard is None or is_shared or self.shard.contains(name)
 
     def _is_finished(self, result: str) -> bool:
         """Return whether a log names a result as complete."""

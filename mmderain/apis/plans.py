@@ -8,6 +8,7 @@ import numpy as np
 from mmderain.errors import InputError
 from mmderain.io.remote import is_remote
 from mmderain.io.tar_shards import is_shard
+from mmderain.io.video import VideoOptions
 
 from .plan import Plan
 from .remote_plan import RemotePlan
@@ -22,7 +23,7 @@ def make_plan(
     existing: str = 'refuse',
     shard: Shard | None = None,
     finished: Collection[str] = (),
-    container: str = 'mp4',
+    video: VideoOptions | None = None,
 ) -> Plan | RemotePlan | TarPlan:
     """Return the plan for the inputs of a call.
 
@@ -32,7 +33,8 @@ def make_plan(
         existing: as in :class:`~mmderain.apis.plan.Plan`.
         shard: as in :class:`~mmderain.apis.plan.Plan`.
         finished: as in :class:`~mmderain.apis.plan.Plan`.
-        container: as in :class:`~mmderain.apis.plan.Plan`.
+        video: options of the result videos. If they name several processes, each process gets all videos, and derains
+            its segments of them. None uses the default options.
 
     Raises:
         FileNotFoundError, InputError: see the classes of the plans.
@@ -53,7 +55,8 @@ def make_plan(
         if not isinstance(inputs, Sequence):
             raise InputError(f'{out_dir}: is a URL; expected a list of inputs, found {type(inputs).__name__}')
         return RemotePlan(items, out_dir, existing, shard, finished)
-    return Plan(inputs, out_dir, existing, shard, finished, container)
+    video = video or VideoOptions()
+    return Plan(inputs, out_dir, existing, shard, finished, video.container, share_videos=video.shard[1] > 1)
 
 
 def input_names(inputs: Sequence[str | Path], out_dir: str | Path | None = None) -> Iterator[tuple[str, str]]:

@@ -41,11 +41,13 @@ class InputResult:
         name: name of the input.
         prediction: a tensor if the input is a tensor. Otherwise the path of the result file, or an array if no file is
             written. The array has the dtype and the number of channels of the input, in the order BGR or BGRA. None if
-            the input failed.
+            the input failed or is partial.
         error: the exception that was raised for this input. None if there was no error.
         reason: the error message. Empty if there was no error.
         skipped: whether the input was skipped because its result file already exists and ``existing`` is ``'skip'``.
             ``prediction`` is then the path of this file.
+        partial: whether the input is a video whose segments several processes share, and other processes have not
+            finished theirs. The process that finishes the last segment writes the result file. ``prediction`` is None.
         size: height and width of the image in pixels. None for a video, and if the input was not read.
         seconds: time for reading, for the network (its share of the batch) and for writing, without waiting times.
         notes: sentences that tell the user what differs between a video and its result.
@@ -56,6 +58,7 @@ class InputResult:
     error: Exception | None = None
     reason: str = ''
     skipped: bool = False
+    partial: bool = False
     size: tuple[int, int] | None = None
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
@@ -69,8 +72,8 @@ class InputResult:
 
     @property
     def status(self) -> str:
-        """Return ``'failed'`` if there was an error, else ``'ok'``."""
-        return 'ok' if self.error is None else 'failed'
+        """Return ``'failed'`` if there was an error, ``'partial'`` for a partial video, else ``'ok'``."""
+        return 'failed' if self.error is not None else 'partial' if self.partial else 'ok'
 
     def skip(self, target: Path | RemotePath | None) -> None:
         """Store that the input was skipped, and the path of its existing result file."""
@@ -102,7 +105,7 @@ class Inference:
 
     @property
     def predictions(self) -> list[Prediction | None]:
-        """Return the prediction of each result; None if its input failed."""
+        """Return the prediction of each result; None if its input failed, and for a partial video."""
         return [result.prediction for result in self.results]
 
     @property

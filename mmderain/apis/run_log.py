@@ -2,7 +2,8 @@
 
 A line has the following keys:
 
-* ``status``: ``'ok'``, ``'skipped'`` (the result file existed before) or ``'failed'``;
+* ``status``: ``'ok'``, ``'skipped'`` (the result file existed before), ``'failed'``, or ``'partial'`` (this process has
+  derained its segments of a video, and another process will write the result file);
 * ``output``: path or URL of the result file; null if there is none;
 * ``input``: name of the input;
 * ``size``: height and width in pixels; null if the image was not read;

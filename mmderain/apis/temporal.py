@@ -39,8 +39,9 @@ class TemporalFilter:
         if method not in (None, *TEMPORAL_METHODS):
             raise InputError(f'temporal_method: found {method!r}; expected {" or ".join(TEMPORAL_METHODS)}')
         self.method = method or TEMPORAL_METHODS[0]
-        self._earlier: deque[np.ndarray] = deque(maxlen=frames)
+        self._earlier: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=frames)  # frames, and gray versions of them
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._places = np.zeros((0, 0, 2), np.float32)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Return the weighted mean for the next frame of the video.
@@ -50,28 +51,37 @@ class TemporalFilter:
         """
         if not self._earlier.maxlen:
             return image
-        top = np.iinfo(image.dtype).max
-        current = image.astype(np.float32) * (255 / top)
-        total, weights = current.copy(), np.ones(image.shape[:2], np.float32)
-        for earlier in self._earlier:
-            aligned = self._align(earlier, current) if self.method == 'flow' else earlier
-            weight = _similarity(aligned, current)
-            total += weight[..., None] * aligned
-            weights += weight
-        self._earlier.append(current)
-        return np.rint(total / weights[..., None] * (top / 255)).clip(0, top).astype(image.dtype)
+        gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if self.method == 'flow' else image
+        if gray.dtype == np.uint16:
+            gray = cv2.convertScaleAbs(gray, alpha=1 / 257)  # the optical flow needs 8 bits
+        total, weights = image.astype(np.float32), np.ones(image.shape[:2], np.float32)
+        for earlier, earlier_gray in self._earlier:
+            aligned = self._align(earlier, earlier_gray, gray) if self.method == 'flow' else earlier
+            weight = _similarity(aligned, image)
+            cv2.add(weights, weight, weights)
+            weighted = cv2.multiply(aligned.astype(np.float32), cv2.merge([weight] * 3))  # other dtypes are slow
+            cv2.add(total, weighted, total)
+        self._earlier.append((image, gray))
+        cv2.divide(total, cv2.merge([weights] * 3), total)
+        return np.rint(total, total).astype(image.dtype)
 
-    def _align(self, earlier: np.ndarray, current: np.ndarray) -> np.ndarray:
+    def _align(self, earlier: np.ndarray, earlier_gray: np.ndarray, gray: np.ndarray) -> np.ndarray:
         """Move the pixels of an earlier frame to their places in the current frame."""
-        gray = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).round().astype(np.uint8) for image in (current, earlier)]
-        flow = self._flow.calc(gray[0], gray[1], np.zeros((*gray[0].shape, 2), np.float32))
-        rows, columns = np.mgrid[: flow.shape[0], : flow.shape[1]].astype(np.float32)
-        x, y = columns + flow[..., 0], rows + flow[..., 1]
-        return cv2.remap(earlier, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        height, width = gray.shape
+        if self._places.shape[:2] != gray.shape:
+            self._places = np.dstack(
+                np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+            )
+        flow = self._flow.calc(gray, earlier_gray, np.zeros((height, width, 2), np.float32))
+        no_map = np.zeros((0, 0), np.float32)  # the first map contains both coordinates
+        return cv2.remap(
+            earlier, cv2.add(flow, self._places), no_map, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
 
 
 def _similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return a weight from 0 to 1 for each pixel, (H, W) float32."""
-    difference = cv2.absdiff(first, second).mean(axis=2)
-    difference = cv2.blur(difference, (WINDOW, WINDOW))
-    return np.exp(-((difference / TOLERANCE) ** 2))
+    difference = cv2.transform(cv2.absdiff(first, second), np.full((1, 3), 1 / 3))
+    difference = cv2.boxFilter(difference, cv2.CV_32F, (WINDOW, WINDOW))
+    tolerance = TOLERANCE * np.iinfo(first.dtype).max / 255
+    return cv2.exp(cv2.multiply(difference, difference, scale=-1 / tolerance**2))

@@ -16,6 +16,7 @@ from mmderain.io.video import VideoOptions
 from mmderain.io.video.opencv import read_frames, require_mp4, write_frames
 from mmderain.models import Derainer
 
+from .temporal import TemporalFilter
 from .video_report import VideoReport, VideoStoppedError
 
 #: Shown for each video that OpenCV writes.
@@ -40,13 +41,15 @@ def derain_with_opencv(
     Raises:
         InputError: see :func:`~mmderain.apis.derain_video`. Also if an option needs PyAV.
     """
-    default = VideoOptions(measure_flicker=options.measure_flicker)
+    kept = {name: getattr(options, name) for name in ('measure_flicker', 'temporal', 'temporal_method')}
+    default = VideoOptions(**kept)
     changed = [entry.name for entry in fields(options) if getattr(options, entry.name) != getattr(default, entry.name)]
     if changed:
         raise InputError(f'{", ".join(changed)}: such video options need PyAV; run pip install "mmderain[video]"')
     require_mp4(target)
     frames, rate = read_frames(source, max_pixels)
     changes, num_frames, previous = [], 0, None
+    steady = TemporalFilter(options.temporal, options.temporal_method)
 
     def derained() -> Iterator[np.ndarray]:
         nonlocal num_frames, previous
@@ -57,7 +60,7 @@ def derain_with_opencv(
                 raise VideoStoppedError('stopped before the video was complete')
             with torch.inference_mode():
                 restored = model.restore(torch.stack([to_rgb_tensor(frame) for frame in batch]).to(device))
-            for pair in zip(batch, map(to_bgr_uint8, restored), strict=True):
+            for pair in zip(batch, map(steady, map(to_bgr_uint8, restored)), strict=True):
                 yield pair[1]
                 if previous is not None and options.measure_flicker:
                     changes.append([mean_change(a, b) for a, b in zip(previous, pair, strict=True)])

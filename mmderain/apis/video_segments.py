@@ -30,7 +30,7 @@ from mmderain.models import Derainer
 from mmderain.version import __version__
 
 from .temporal import TemporalFilter
-from .video_frames import derained_pairs
+from .video_frames import Pair, derained_pairs
 from .video_opencv import mean_change
 from .video_report import VideoReport
 
@@ -53,6 +53,8 @@ def derain_in_segments(
     store = SegmentStore(target, _key(model, info, options, limit))
     index, count = options.shard
     mine = [segment for segment in segments if segment.number % count == index]
+    if not mine:  # the folder is not created, because the other processes may already have removed it
+        return VideoReport(target, 0, None, _has_sound(info, streams), complete=False)
     store.create()
     with store.only_process(options.shard):
         try:
@@ -100,25 +102,31 @@ def _derain_run(
     """Derain successive segments."""
     reader = FrameReader(info, first_packet(info, run[0], options.temporal))
     steady = TemporalFilter(options.temporal, options.temporal_method)
-    damaged, previous = 0, None
+    damaged = 0
+    previous: Pair | None = None
     with (
         closing(_frames_of(reader, run, options.temporal)) as frames,
         closing(prefetch(frames)) as decoded,
         SegmentSink(store, run, encoding) as sink,
         BackgroundCalls() as background,
     ):
-        for pair in derained_pairs(model, decoded, batch_size, stop=stop):
+
+        def write(pair: Pair) -> None:
+            nonlocal damaged, previous
             pair = pair._replace(derained=steady(pair.derained))
             if run[0].start is not None and pair.rainy.time < run[0].start:
-                continue  # the frame belongs to the segment before
+                return  # the frame belongs to the segment before
             changes = None
             if options.measure_flicker and previous is not None:
                 before = mean_change(previous.rainy.image, pair.rainy.image)
                 changes = before, mean_change(previous.derained, pair.derained)
-            background.call(sink.write, pair.rainy._replace(image=pair.derained), changes)
+            sink.write(pair.rainy._replace(image=pair.derained), changes)
             damaged += pair.rainy.damaged
             previous = pair
-        background.call(sink.finish, reader.damaged - damaged)
+
+        for pair in derained_pairs(model, decoded, batch_size, stop=stop):
+            background.call(write, pair)
+        background.call(lambda: sink.finish(reader.damaged - damaged))
 
 
 def first_packet(info: VideoInfo, segment: Segment, before: int) -> int:
@@ -171,6 +179,9 @@ def _complete(
         if complete:
             join_segments(info, segments, store, streams, target, encoding.codec)
             store.remove()
+        else:
+            note = f'{info.path}: {len(finished)} of {len(segments)} segments are finished; {target} is not written yet'
+            notes = (*notes, note)
     missing = info.missing_frames(frames, damaged, limit)
     if complete and missing:
         raise InputError(

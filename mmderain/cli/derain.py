@@ -27,6 +27,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from threading import Event
 
 from mmderain.apis.determinism import compute_deterministically, deterministic_options
@@ -36,6 +37,7 @@ from mmderain.apis.plans import make_plan
 from mmderain.apis.run_log import finished_outputs
 from mmderain.apis.shards import Placement, Shard, placement
 from mmderain.engine.cpu_memory import keep_cpu_memory
+from mmderain.errors import InputError
 from mmderain.io.folders import skipped_by_suffix
 from mmderain.io.image_header import MAX_PIXELS
 from mmderain.io.video import VideoOptions
@@ -164,19 +166,23 @@ def run(args: argparse.Namespace) -> int:
 def run_here(args: argparse.Namespace, options: VideoOptions, place: Placement | None) -> int:
     """Derain the inputs, or the part of them that belongs to this process, and return the exit status."""
     shard = choose_shard(args.shard, place)
+    if args.share_segments and args.existing != 'skip':  # the result of another process is not an old result
+        raise InputError('--share-segments: needs --existing skip, so that a process can skip finished videos')
     if args.deterministic:
         args.precision, args.tile = deterministic_options(args.batch_size, args.precision, args.tile)
         compute_deterministically()
     log = shard.log_path(args.log) if args.log and shard else args.log
     finished = finished_outputs(log) if log and args.existing == 'skip' else ()
-    plan = make_plan(args.inputs, args.out, args.existing, shard, finished, options.container)
-    counts = dict(done=0, skipped=0, failed=0)
+    if args.share_segments and shard:
+        options = replace(options, shard=(shard.index, shard.count))
+    plan = make_plan(args.inputs, args.out, args.existing, shard, finished, options)
+    counts = dict(done=0, skipped=0, failed=0, partial=0)
     with keep_cpu_memory():
         inferencer = build_inferencer(args, args.device or own_device(place))
         with stop_event() as (stop, received):
             for result in inferencer.run(plan, args.batch_size, sys.stderr.isatty(), args.workers, options, log, stop):
                 print_result(args, result)
-                counts['failed' if result.error is not None else 'skipped' if result.skipped else 'done'] += 1
+                counts['skipped' if result.skipped else {'ok': 'done'}.get(result.status, result.status)] += 1
     counts['skipped'] += plan.num_finished
     print_counts(counts, args.out, shard, bool(received))
     if isinstance(plan, Plan) and (text := skipped_by_suffix(plan.skipped)):
@@ -224,5 +230,7 @@ def print_counts(counts: dict[str, int], out: str, shard: Shard | None, is_stopp
     text = f'{counts["done"]}{total} inputs derained' + (' before the stop' if is_stopped else '')
     if counts['skipped']:
         text += f', {counts["skipped"]} skipped because the result file already exists'
+    if counts.get('partial'):
+        text += f', {counts["partial"]} left to the processes that finish the other segments'
     text += f'; the results are in {out}' if counts['done'] or counts['skipped'] else ''
     print(f'part {shard}: {text}' if shard else text)

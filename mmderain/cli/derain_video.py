@@ -42,7 +42,7 @@ def run_live(args: argparse.Namespace) -> int:
                 inferencer.model,
                 args.inputs[0],
                 args.port,
-                args.temporal,
+                args.temporal or 0,
                 args.temporal_method,
                 lambda url: print(f'{url}  (Ctrl+C ends the server)', flush=True),
             )

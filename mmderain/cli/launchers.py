@@ -12,7 +12,15 @@ from mmderain.apis.shards import Placement, Shard, parse_shard
 from mmderain.errors import InputError
 
 #: Options of `mmderain derain` that need a list of inputs, and their values if they are not given.
-WHOLE_RUN_OPTIONS = dict(shard=None, log=None, deterministic=False, engine='local', actors=None, gpus_per_actor=None)
+WHOLE_RUN_OPTIONS = dict(
+    shard=None,
+    share_segments=False,
+    log=None,
+    deterministic=False,
+    engine='local',
+    actors=None,
+    gpus_per_actor=None,
+)
 
 
 def choose_shard(text: str | None, place: Placement | None) -> Shard | None:

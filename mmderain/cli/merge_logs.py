@@ -99,7 +99,7 @@ def chosen_lines(logs: list[Path]) -> tuple[dict[str, int], dict[str, str]]:
         if entry.get('status') in ('ok', 'skipped'):
             lines[name] = number
             failed.pop(name, None)
-        elif entry.get('status') == 'missing':  # the log is a file that --out wrote
+        elif entry.get('status') in ('missing', 'partial'):  # --out writes missing inputs; other processes end videos
             continue
         elif name not in lines or name in failed:
             lines[name] = number

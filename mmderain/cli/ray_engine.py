@@ -13,7 +13,7 @@ from mmderain.io.video import VideoOptions
 from .inferencer import print_result
 
 #: Options of `mmderain derain` that have no meaning on a cluster, and their values if they are not given.
-LOCAL_OPTIONS = dict(device=None, shard=None, compile=False)
+LOCAL_OPTIONS = dict(device=None, shard=None, share_segments=False, compile=False)
 
 
 def add_ray_options(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +68,7 @@ def check_engine(args: argparse.Namespace, has_other_processes: bool) -> None:
         return
     for name, unused in LOCAL_OPTIONS.items():
         if getattr(args, name) != unused:
-            raise InputError(f'--{name}: has no effect with --engine ray; leave it out')
+            raise InputError(f'--{name.replace("_", "-")}: has no effect with --engine ray; leave it out')
     if has_other_processes:
         raise InputError('--engine ray: divides the inputs itself; start it once, without torchrun and srun')
 

@@ -61,15 +61,21 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--temporal',
         type=non_negative_int,
-        default=_DEFAULTS.temporal,
         metavar='N',
-        help='also use the N frames before a frame, so that the result flickers less (default: %(default)s)',
+        help='also use the N frames before a frame, so that the result flickers less. 0 derains each frame on its own, '
+        f'which is faster (default: {_DEFAULTS.temporal}; with --live 0)',
     )
     group.add_argument(
         '--temporal-method',
         choices=list(TEMPORAL_METHODS),
         help='method for --temporal. fixed: for a camera that does not move; flow: for a moving camera; the frames '
         'are aligned by optical flow (default: flow)',
+    )
+    group.add_argument(
+        '--share-segments',
+        action='store_true',
+        help='several processes (--shard, torchrun, Slurm) divide the segments of each video. The one that finishes '
+        'the last segment writes the result. Needs --existing skip (default: they divide whole videos)',
     )
     group.add_argument(
         '--rate',
@@ -106,7 +112,7 @@ def video_options(args: argparse.Namespace) -> VideoOptions:
         odd=args.odd,
         audio=args.audio,
         container=args.container,
-        temporal=args.temporal,
+        temporal=_DEFAULTS.temporal if args.temporal is None else args.temporal,
         temporal_method=args.temporal_method,
         rate=args.rate,
     )

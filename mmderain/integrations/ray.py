@@ -137,7 +137,7 @@ def derain_images(
     if not all(isinstance(item, str | Path) for item in inputs):
         raise InputError('source: found an array or a tensor; expected paths or URLs. Write the images to files first.')
     finished = finished_outputs(log) if log is not None and existing == 'skip' else ()
-    plan = make_plan(inputs, destination, existing, None, finished, (video or VideoOptions()).container)
+    plan = make_plan(inputs, destination, existing, None, finished, video)
     inferencer_options = dict(
         model=absolute_path(model) if is_model_path(model) else model,
         weights=absolute_path(weights),

@@ -10,7 +10,7 @@ import torch
 
 from mmderain.apis.shards import Placement, Shard
 from mmderain.cli import main
-from mmderain.cli.launchers import require_single_process, wait_for_other_processes
+from mmderain.cli.launchers import WHOLE_RUN_OPTIONS, require_single_process, wait_for_other_processes
 from mmderain.errors import InputError
 
 KINDS = {'--live': ['0', '--live'], 'numbered images': ['frames/%05d.png', '--out', 'out']}
@@ -30,7 +30,10 @@ def test_several_processes_do_not_write_the_same_result(kind, words, capsys, mon
 @pytest.mark.parametrize('kind, words', KINDS.items())
 @pytest.mark.parametrize(
     'option',
-    [['--shard', '1/2'], ['--log', 'a.jsonl'], ['--deterministic'], ['--engine', 'ray'], ['--gpus-per-actor', '1']],
+    [
+        *(['--shard', '1/2'], ['--share-segments'], ['--log', 'a.jsonl'], ['--deterministic'], ['--engine', 'ray']),
+        ['--gpus-per-actor', '1'],
+    ],
 )
 def test_options_for_many_inputs_are_refused(kind, words, option, capsys):
     assert main(['derain', *words, *option]) == 1
@@ -38,10 +41,12 @@ def test_options_for_many_inputs_are_refused(kind, words, option, capsys):
 
 
 def test_a_single_process_is_accepted():
-    unused = dict(shard=None, log=None, deterministic=False, engine='local', actors=None, gpus_per_actor=None)
-    require_single_process(argparse.Namespace(**unused), None, '--live')
+    args = argparse.Namespace(**WHOLE_RUN_OPTIONS)
+    require_single_process(args, None, '--live')
     with pytest.raises(InputError, match=r'^--live: found several processes \(somewhere\), which'):
-        require_single_process(argparse.Namespace(**unused), Placement(Shard(0, 2), 0, 'somewhere'), '--live')
+        require_single_process(
+            argparse.Namespace(**WHOLE_RUN_OPTIONS), Placement(Shard(0, 2), 0, 'somewhere'), '--live'
+        )
 
 
 @pytest.fixture

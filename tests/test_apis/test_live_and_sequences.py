@@ -35,7 +35,8 @@ def frames(tmp_path):
 
 
 def test_numbered_images_become_images_with_the_same_numbers(unchanged, tmp_path, frames):
-    report = derain_video(unchanged, tmp_path / 'in/%03d.png', tmp_path / 'out/a%d.png', batch_size=4)
+    patterns, options = (tmp_path / 'in/%03d.png', tmp_path / 'out/a%d.png'), VideoOptions(temporal=0)
+    report = derain_video(unchanged, *patterns, batch_size=4, options=options)
     assert report.frames == 6
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == sorted(f'a{n}.png' for n in range(8, 14))
     for number, image in frames.items():

@@ -12,7 +12,7 @@ from mmderain.apis.pipeline import Pipeline
 from mmderain.apis.plan import Plan
 from mmderain.apis.video_report import VideoStoppedError
 from mmderain.errors import InputError
-from mmderain.io.video import VideoOptions
+from mmderain.io.video import VideoOptions, segments
 from mmderain.io.video.encoder import SegmentWriter
 from mmderain.io.video.frame import Frame
 from mmderain.io.video.reader import FrameReader
@@ -48,6 +48,23 @@ def test_two_parts_that_end_together_both_report_the_result(source, tmp_path, mo
         thread.join(60)
     assert [(report.frames, report.complete, report.audio) for report in reports] == [(40, True, True)] * 2
     assert count_packets(target) == 40 and sorted(path.name for path in tmp_path.iterdir()) == ['a.mp4', 'o.mp4']
+
+
+def test_the_lock_exists_until_all_segments_are_removed(tmp_path, monkeypatch):
+    """Otherwise a process that waits for the lock could see a part of the segments."""
+    store, left = SegmentStore(tmp_path / 'o.mp4', 'key'), []
+    store.create()
+    store.save(0, SegmentResult())
+    rmtree = segments.shutil.rmtree
+
+    def remove(path, **options):
+        rmtree(path, **options)
+        left.append(sorted(found.name for found in tmp_path.rglob('*')))
+
+    monkeypatch.setattr(segments.shutil, 'rmtree', remove)
+    with store.lock():
+        store.remove()
+    assert left == [['.o.mp4.segments', 'lock'], []]
 
 
 def test_a_second_process_with_the_same_segments_is_refused(source, tmp_path):
@@ -124,7 +141,7 @@ def test_an_error_of_the_frames_is_not_one_of_the_result(source, tmp_path, monke
 
 def test_a_stop_in_the_middle_of_a_video_keeps_its_segments(source, tmp_path, monkeypatch):
     """The pipeline gives no result for the video, and a second call continues with the finished segments."""
-    options, stop, frames = VideoOptions(segment_seconds=0.4), threading.Event(), []
+    options, stop, frames = VideoOptions(segment_seconds=0.4, temporal=0), threading.Event(), []
     derain_video(unchanged_derainer(), source, tmp_path / 'whole.mp4', options=options)
     forward = SameFrames.forward
 

@@ -10,6 +10,7 @@ from video_files import make_video
 
 from mmderain import cli
 from mmderain.apis import init_model
+from mmderain.cli import derain_video
 from mmderain.cli.command import CommandParser
 from mmderain.cli.video_options import add_video_options, video_options
 from mmderain.errors import InputError
@@ -27,9 +28,10 @@ def parser():
 
 
 def test_the_options_become_one_object(parser):
-    assert video_options(parser.parse_args([])) == VideoOptions()
+    assert video_options(parser.parse_args([])) == VideoOptions() and VideoOptions().temporal == 2
+    assert video_options(parser.parse_args(['--temporal', '0'])).temporal == 0
     words = '--codec av1 --crf 40 --pix-fmt yuv420p10le --bit-depth 10 --odd crop --audio none --container mkv'
-    words += ' --temporal 2 --temporal-method flow'
+    words += ' --temporal 3 --temporal-method flow'
     assert video_options(parser.parse_args(words.split())) == VideoOptions(
         codec='av1',
         crf=40,
@@ -38,7 +40,7 @@ def test_the_options_become_one_object(parser):
         odd='crop',
         audio='none',
         container='mkv',
-        temporal=2,
+        temporal=3,
         temporal_method='flow',
     )
 
@@ -156,6 +158,14 @@ def test_live_needs_one_input_and_no_folder(tiny, capsys):
     with pytest.raises(SystemExit):
         cli.main(['derain', 'a.png', *tiny])
     assert 'the following arguments are required: --out' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('words, temporal', [([], 0), (['--temporal', '1'], 1)])
+def test_live_sources_use_no_earlier_frames_by_default(tiny, monkeypatch, words, temporal):
+    calls = []
+    monkeypatch.setattr(derain_video, 'serve_live', lambda *arguments: calls.append(arguments[1:5]))
+    assert cli.main(['derain', '0', '--live', *words, *tiny]) == 0
+    assert calls == [('0', 8800, temporal, None)]
 
 
 def test_the_live_server_stops_when_the_source_ends(tiny, tmp_path, capsys):

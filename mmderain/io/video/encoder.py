@@ -12,6 +12,7 @@ import numpy as np
 from mmderain.errors import InputError
 
 from .frame import Frame
+from .hdr import hdr_options
 from .info import VideoInfo, ffmpeg_reason
 from .options import CODECS, FORMATS, VideoOptions
 from .reader import to_video_frame
@@ -97,6 +98,11 @@ def choose_encoding(info: VideoInfo, options: VideoOptions) -> Encoding:
         notes.append(f'{info.path}: its transparency is left out')
     if info.is_interlaced:
         notes.append(f'{info.path}: is interlaced; the result contains both fields of each frame as one image')
+    lost = list(info.hdr.changing)
+    if (info.hdr.display or info.hdr.light) and hdr_options(info.hdr, options.codec) is None:
+        lost.insert(0, 'mastering display and light level, which --codec hevc and --codec av1 keep')
+    if lost:
+        notes.append(f'{info.path}: these HDR metadata are left out: {"; ".join(lost)}')
     crf = codec.crf if options.crf is None else options.crf
     return Encoding(info, options.codec, crf, pix_fmt, width, height, tuple(notes))
 
@@ -129,6 +135,8 @@ def add_video_stream(container: av.container.OutputContainer, encoding: Encoding
     """Add a video stream to a file that is written."""
     codec, info = CODECS[encoding.codec], encoding.info
     options = {'crf': str(encoding.crf), **codec.settings}
+    if hdr := hdr_options(info.hdr, encoding.codec):
+        options[codec.parameters] = ':'.join([*filter(None, [options.get(codec.parameters)]), *hdr])
     stream = container.add_stream(codec.encoder, rate=info.rate, options=options)
     context = stream.codec_context
     context.width, context.height, context.pix_fmt = encoding.width, encoding.height, encoding.pix_fmt

@@ -12,6 +12,7 @@ import av.container
 
 from mmderain.errors import InputError
 
+from .hdr import HdrMetadata
 from .options import require_file
 
 #: Matrices and ranges of colors by their numbers in FFmpeg (AVColorSpace and AVColorRange).
@@ -67,6 +68,7 @@ class VideoInfo:
         start: time at which the first stream of the file starts, in seconds. The result starts at 0. For formats that
             start at 0, it is 0, so that the times of the result are the same.
         has_alpha: whether the frames are partly transparent.
+        hdr: metadata of an HDR video.
         is_interlaced: whether a frame consists of two fields that were recorded one after the other.
     """
 
@@ -87,6 +89,7 @@ class VideoInfo:
     announced: int
     start: Fraction
     has_alpha: bool = False
+    hdr: HdrMetadata = HdrMetadata()
     is_interlaced: bool = False
 
     def missing_frames(self, decoded: int, damaged: int, limit: int | None = None) -> int:

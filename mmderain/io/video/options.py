@@ -16,6 +16,7 @@ class VideoCodec:
         max_crf: largest number that the encoder accepts as quality.
         keeps_odd_sizes: whether the encoder accepts an odd width or height with 4:2:0 subsampling.
         settings: further settings of the encoder.
+        parameters: name of the setting that contains further parameters of the encoder. Empty if there is none.
         tag: four letters that name the codec in MP4 and MOV files. Empty uses the default of FFmpeg.
     """
 
@@ -24,6 +25,7 @@ class VideoCodec:
     max_crf: int
     keeps_odd_sizes: bool = False
     settings: dict[str, str] = field(default_factory=dict)
+    parameters: str = ''
     tag: str = ''
 
 
@@ -31,8 +33,10 @@ class VideoCodec:
 CODECS = {
     'h264': VideoCodec('libx264', 20, 51),
     # Players of Apple require the tag hvc1.
-    'hevc': VideoCodec('libx265', 22, 51, settings={'x265-params': 'log-level=error'}, tag='hvc1'),
-    'av1': VideoCodec('libsvtav1', 30, 63, keeps_odd_sizes=True, settings={'preset': '8'}),
+    'hevc': VideoCodec(
+        'libx265', 22, 51, settings={'x265-params': 'log-level=error'}, parameters='x265-params', tag='hvc1'
+    ),
+    'av1': VideoCodec('libsvtav1', 30, 63, keeps_odd_sizes=True, settings={'preset': '8'}, parameters='svtav1-params'),
     'vp9': VideoCodec('libvpx-vp9', 30, 63, keeps_odd_sizes=True, settings={'b': '0', 'row-mt': '1', 'cpu-used': '4'}),
 }
 #: Suffixes of the video files that can be written, and the codecs that players expect in them.
@@ -69,7 +73,7 @@ class VideoOptions:
         container: file format of a result whose name the caller does not choose: ``'mp4'``, ``'mkv'``, ``'mov'`` or
             ``'webm'``.
         temporal: number of earlier frames that are used to derain a frame, see :mod:`mmderain.apis.temporal`. 0 derains
-            each frame on its own.
+            each frame on its own, which is faster.
         temporal_method: ``'fixed'`` for a camera that does not move, or ``'flow'``. None uses ``'flow'``.
         segment_seconds: length of a segment in seconds. Finished segments are kept if the program is stopped.
         rate: frames per second of a video that is made of numbered images, from 0.01 to 1000.
@@ -85,7 +89,7 @@ class VideoOptions:
     odd: str = 'repeat'
     audio: str = 'copy'
     container: str = 'mp4'
-    temporal: int = 0
+    temporal: int = 2
     temporal_method: str | None = None
     segment_seconds: float = 10.0
     rate: float = 25.0

@@ -11,6 +11,8 @@ import numpy as np
 from mmderain.errors import InputError
 
 from ..image_header import MAX_PIXELS, require_pixels
+from .endings import asf_seconds, has_incomplete_packet
+from .hdr import read_hdr
 from .info import (
     FULL_RANGE,
     LIMITED_RANGE,
@@ -56,7 +58,9 @@ def scan_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> VideoInfo:
         packets = _read_packets(container, stream)
         times = packets.times
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-        missing = _missing_frames(container, stream, packets, rate)
+        missing = _missing_frames(path, container, stream, packets, rate)
+        if not missing and has_incomplete_packet(path, container.format.name):
+            missing = 1  # the number is unknown
         time_base = stream.time_base or 1 / rate
         known = None not in times and not (container.format.name == 'avi' and reorders)
         if None in times:
@@ -86,6 +90,7 @@ def scan_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> VideoInfo:
             announced=len(times) + missing,
             start=Fraction(0) if from_zero else start,
             has_alpha=any(component.is_alpha for component in frame.format.components),
+            hdr=read_hdr(frame),
             is_interlaced=frame.interlaced_frame,
         )
 
@@ -136,7 +141,7 @@ def _read_packets(container: av.container.InputContainer, stream: av.VideoStream
 
 
 def _missing_frames(
-    container: av.container.InputContainer, stream: av.VideoStream, packets: _Packets, rate: Fraction
+    path: Path, container: av.container.InputContainer, stream: av.VideoStream, packets: _Packets, rate: Fraction
 ) -> int:
     """Return the number of frames that are announced by the header or by the times, but have no packet."""
     name, count = container.format.name, len(packets.times)
@@ -145,11 +150,13 @@ def _missing_frames(
     if name == 'avi':  # the number of frames in the header includes repeated frames, which are empty packets
         return max(0, stream.frames - packets.last_dts - 1)
     missing = _missing_in_gaps(packets)
-    if name.startswith(_FORMATS_WITH_DURATION) and container.duration is not None:
+    seconds = None if container.duration is None else container.duration / av.time_base
+    if name == 'asf':
+        seconds = asf_seconds(path)
+    if name.startswith(_FORMATS_WITH_DURATION) and seconds is not None:
         # The duration in FLV files counts from 0, not from the first frame.
-        start = 0 if name == 'flv' else (container.start_time or 0)
-        end = (container.duration + start) / av.time_base
-        lost = round((end - packets.last_second) * rate)
+        end = seconds + (0 if name == 'flv' else (container.start_time or 0) / av.time_base)
+        lost = round((float(end) - packets.last_second) * rate)
         # The durations in these headers are rounded, and some programs estimate them.
         missing += lost if lost > max(2, 0.01 * count) else 0
     return missing

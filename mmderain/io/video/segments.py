@@ -167,6 +167,9 @@ class SegmentStore:
 
     def remove(self) -> None:
         """Remove all segments."""
+        # The lock is removed last. Otherwise another process could get a new lock, and see a part of the segments.
+        for folder in self.root.glob('*/'):
+            shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(self.root, ignore_errors=True)
 
 

@@ -12,6 +12,7 @@ from mmderain.errors import InputError
 
 from .info import VideoInfo, open_video, until_damage
 from .options import FORMATS, VideoOptions
+from .subtitles import SubtitleConverter, converted_kind
 
 #: Audio codecs that players of MP4 and MOV files support. FFmpeg would also write others, which stay silent.
 MP4_AUDIO = ('aac', 'mp3', 'mp2', 'ac3', 'eac3', 'opus', 'flac', 'alac')
@@ -29,17 +30,19 @@ class StreamPlan:
     Attributes:
         copied: numbers of the streams that are copied packet by packet.
         transcoded: numbers of the audio streams that are encoded again.
-        notes: sentences about streams that the result does not contain.
+        converted: numbers of the subtitle streams whose texts are converted.
+        notes: sentences about streams that are converted, or that the result does not contain.
     """
 
     copied: tuple[int, ...] = ()
     transcoded: tuple[int, ...] = ()
+    converted: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def streams(self) -> tuple[int, ...]:
         """Return the numbers of all streams that are used."""
-        return tuple(sorted(self.copied + self.transcoded))
+        return tuple(sorted(self.copied + self.transcoded + self.converted))
 
 
 def plan_streams(info: VideoInfo, target: Path, options: VideoOptions) -> StreamPlan:
@@ -48,7 +51,7 @@ def plan_streams(info: VideoInfo, target: Path, options: VideoOptions) -> Stream
     Raises:
         InputError: the file format of the result cannot hold the sound.
     """
-    copied, transcoded, notes = [], [], []
+    copied, transcoded, converted, notes = [], [], [], []
     with open_video(info.path) as source:
         has_chapters = bool(source.chapters())
         for stream in source.streams:
@@ -65,13 +68,19 @@ def plan_streams(info: VideoInfo, target: Path, options: VideoOptions) -> Stream
                     f'{info.path}: its sound is {_codec_name(stream)}, which {target.suffix} files cannot hold; use '
                     '--container mkv (in Python, a target that ends in .mkv), --audio transcode, or --audio none'
                 )
+            elif kind := converted_kind(stream, FORMATS[target.suffix.lower()]):
+                converted.append(stream.index)
+                notes.append(
+                    f'{info.path}: its stream {stream.index} (subtitle, {_codec_name(stream)}) becomes {kind}, because '
+                    f'{target.suffix} files cannot hold it; fonts and positions may be lost'
+                )
             elif not (stream.type == 'data' and has_chapters):  # the chapters of MP4 files are also a data stream
                 notes.append(
                     f'{info.path}: its stream {stream.index} ({stream.type}, {_codec_name(stream)}) is left out, '
                     f'because {target.suffix} files cannot hold it'
                     + ('' if target.suffix == '.mkv' else '; --container mkv may keep it')
                 )
-    return StreamPlan(tuple(copied), tuple(transcoded), tuple(notes))
+    return StreamPlan(tuple(copied), tuple(transcoded), tuple(converted), tuple(notes))
 
 
 def _codec_name(stream: av.stream.Stream) -> str:
@@ -127,13 +136,20 @@ class StreamCopier:
         self.end = end
         self.counts: dict[int, int] = {}
         self._next: dict[int, int] = {}
+        self._converters: dict[int, SubtitleConverter] = {}
 
     def add_streams(self, source: av.container.InputContainer, target: av.container.OutputContainer) -> None:
         """Add the streams, the chapters and the metadata to the result, before any packet is written."""
         self._streams: dict[int, av.stream.Stream] = {}
         for number in self.plan.streams:
             stream = source.streams[number]
-            if number in self.plan.copied:
+            if number in self.plan.converted:
+                self._converters[number] = SubtitleConverter(stream, target)
+                added = self._converters[number].added
+                added.metadata.update(content_metadata(stream.metadata))
+                added.disposition = stream.disposition
+                self._streams[number] = added
+            elif number in self.plan.copied:
                 self._streams[number] = _add_copy(target, stream)
             else:
                 name = 'libopus' if target.format.name == 'webm' else 'aac'
@@ -196,6 +212,11 @@ class StreamCopier:
         self._next[number] = packet.pts + (packet.duration or 0)
         if self._is_late(packet.dts * packet.time_base):
             return
+        if number in self.plan.converted:
+            converted = self._converters[number].convert(packet)
+            if converted is None:
+                return
+            packet = converted
         shift = round(self.info.start / packet.time_base)
         packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
         packet.stream = self._streams[number]
