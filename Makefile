@@ -7,6 +7,7 @@
 #   JOBS=1               number of test processes (default: one for each core, at most 8);
 #                        0 runs the tests in the main process of pytest
 #   LOCK_ARGS=--upgrade  arguments of tools/dev/update_lock.sh
+#   DATA=DIR             folder with the test sets of `make results`
 
 SHELL := /bin/bash
 export PYTHON
@@ -21,7 +22,7 @@ SETUP := tools/dev/setup_venv.sh
 REPORTS := docs/en/reports
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint soak docs release lock clean base full
+.PHONY: help demo test lint soak docs release results lock clean base full
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -55,6 +56,11 @@ docs: full  ## build the documentation site; its first page is site/index.html
 
 release: full  ## build the source archive and the wheel; install, use and remove the wheel next to mmdet
 	$(BIN)/python tools/dev/check_release.py
+
+results: full  ## measure the bundled derainers on the test sets in DATA, and write the pages with results
+	$(BIN)/python tools/dev/measure_derainers.py $(DATA) --authors
+	$(BIN)/python tools/dev/training_curves.py
+	$(BIN)/python tools/dev/results.py
 
 lock:  ## update requirements/lock.txt after a change to lock.in or pyproject.toml
 	tools/dev/update_lock.sh $(LOCK_ARGS)
