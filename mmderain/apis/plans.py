@@ -9,6 +9,7 @@ from mmderain.errors import InputError
 from mmderain.io.remote import is_remote
 from mmderain.io.tar_shards import is_shard
 
+from .naming import Naming
 from .plan import Plan
 from .remote_plan import RemotePlan
 from .shards import Shard
@@ -22,7 +23,7 @@ def make_plan(
     existing: str = 'refuse',
     shard: Shard | None = None,
     finished: Collection[str] = (),
-    container: str = 'mp4',
+    naming: Naming | None = None,
 ) -> Plan | RemotePlan | TarPlan:
     """Return the plan for the inputs of a call.
 
@@ -32,7 +33,7 @@ def make_plan(
         existing: as in :class:`~mmderain.apis.plan.Plan`.
         shard: as in :class:`~mmderain.apis.plan.Plan`.
         finished: as in :class:`~mmderain.apis.plan.Plan`.
-        container: as in :class:`~mmderain.apis.plan.Plan`.
+        naming: as in :class:`~mmderain.apis.plan.Plan`. Shards keep the names of their members.
 
     Raises:
         FileNotFoundError, InputError: see the classes of the plans.
@@ -52,8 +53,8 @@ def make_plan(
     if urls or is_remote(out_dir):
         if not isinstance(inputs, Sequence):
             raise InputError(f'{out_dir}: is a URL; expected a list of inputs, found {type(inputs).__name__}')
-        return RemotePlan(items, out_dir, existing, shard, finished)
-    return Plan(inputs, out_dir, existing, shard, finished, container)
+        return RemotePlan(items, out_dir, existing, shard, finished, naming)
+    return Plan(inputs, out_dir, existing, shard, finished, naming)
 
 
 def input_names(inputs: Sequence[str | Path], out_dir: str | Path | None = None) -> Iterator[tuple[str, str]]:

@@ -48,7 +48,7 @@ class InputResult:
             ``prediction`` is then the path of this file.
         size: height and width of the image in pixels. None for a video, and if the input was not read.
         seconds: time for reading, for the network (its share of the batch) and for writing, without waiting times.
-        notes: sentences that tell the user what differs between a video and its result.
+        notes: sentences that tell the user what differs between an image or a video and its result.
     """
 
     name: str

@@ -6,8 +6,9 @@
     torchrun --nproc-per-node 8 -m mmderain.cli derain photos/ --out derained --log-file run.jsonl
 
 Each result file has the name of its input file. The suffix changes in two cases: the result of a video is an .mp4 file,
-and the result of an image is a .png file if mmderain cannot write the format of the image. If an input is a folder, the
-command creates the sub-folders of the input folder in the folder for the results.
+and the result of an image is a .png file if mmderain cannot write the format of the image, or if a file named .jpg has
+transparent pixels. If an input is a folder, the command creates the sub-folders of the input folder in the folder for
+the results.
 
 If an input cannot be derained, the command prints its error and derains the other inputs. The exit status is then 1.
 After Ctrl+C, the command writes the results that the network has finished, and the exit status is 130. A second Ctrl+C
@@ -30,6 +31,7 @@ from collections.abc import Iterator
 from threading import Event
 
 from mmderain.apis.determinism import compute_deterministically, deterministic_options
+from mmderain.apis.naming import Naming
 from mmderain.apis.pipeline import WORKERS
 from mmderain.apis.plan import Plan
 from mmderain.apis.plans import make_plan
@@ -48,6 +50,7 @@ from .launchers import choose_shard, own_device, require_single_process, wait_fo
 from .options import (
     add_device_option,
     add_existing_option,
+    add_keep_suffix_option,
     add_model_options,
     add_precision_option,
     non_negative_int,
@@ -69,6 +72,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument('--out', metavar='FOLDER', help='folder for the result files (required, except with --live)')
     add_existing_option(parser)
+    add_keep_suffix_option(parser)
     add_model_options(parser)
     add_device_option(parser)
     add_precision_option(parser)
@@ -169,7 +173,8 @@ def run_here(args: argparse.Namespace, options: VideoOptions, place: Placement |
         compute_deterministically()
     log = shard.log_path(args.log) if args.log and shard else args.log
     finished = finished_outputs(log) if log and args.existing == 'skip' else ()
-    plan = make_plan(args.inputs, args.out, args.existing, shard, finished, options.container)
+    naming = Naming(options.container, args.keep_suffix)
+    plan = make_plan(args.inputs, args.out, args.existing, shard, finished, naming)
     counts = dict(done=0, skipped=0, failed=0)
     with keep_cpu_memory():
         inferencer = build_inferencer(args, args.device or own_device(place))

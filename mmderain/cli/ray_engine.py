@@ -112,6 +112,7 @@ def derain_on_ray(args: argparse.Namespace, video: VideoOptions) -> tuple[dict[s
             deterministic=args.deterministic,
             video=video,
             on_result=show,
+            keep_suffix=args.keep_suffix,
         )
     except (KeyboardInterrupt, SystemExit) as error:  # Ray raises SystemExit after SIGTERM
         stopped = signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM

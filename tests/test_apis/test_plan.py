@@ -58,9 +58,9 @@ def test_an_input_that_keeps_its_name_has_priority(tmp_path):
 
 
 def collision(name: Path, owner: Path, target: Path) -> str:
-    return (
-        f'{name} and {owner}: both would be written to {target}; derain them in two calls with different output folders'
-    )
+    remedy = '' if name.name == owner.name else 'use keep_suffix=True (--keep-suffix), or '
+    remedy += 'derain them in two calls with different output folders'
+    return f'{name} and {owner}: both would be written to {target}; {remedy}'
 
 
 def test_inputs_of_earlier_folders_have_priority(tmp_path):
