@@ -1,7 +1,9 @@
 """List inputs on servers one by one, and choose the places of their result files there or in a local folder."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
+from copy import copy
+from pathlib import Path, PurePosixPath
 
 from torch import Tensor
 
@@ -33,6 +35,7 @@ class RemotePlan:
 
     Attributes:
         num_finished: number of sources that were left out because of ``finished``, up to now.
+        skipped: as in :class:`~mmderain.apis.plan.Plan`.
 
     Raises:
         InputError: there are several folders, a folder contains no image, ``out_dir`` is read only or overlaps with an
@@ -59,6 +62,7 @@ class RemotePlan:
             self.out.require_writable()
         self.urls = [RemotePath.parse(item) for item in inputs if is_remote(item)]
         self.local = None if self.urls else Plan(inputs, naming=self.naming)
+        self.skipped: Counter[str] = Counter()
         folders = [item for item in self.urls or inputs if is_folder(item)]
         self.is_folder = bool(folders)
         if folders and len(inputs) > 1:
@@ -72,7 +76,8 @@ class RemotePlan:
     def __iter__(self) -> Iterator[Source]:
         self.num_finished = 0
         self._owners = {}
-        for number, (source, relative, result) in enumerate(self._sources()):
+        self.skipped.clear()
+        for number, (source, relative, result) in enumerate(self._sources(self.skipped)):
             owner = None
             if self.out is not None and not self.is_folder:
                 first, name = self._owners.setdefault(str(self.out / result), (number, source.name))
@@ -91,7 +96,7 @@ class RemotePlan:
         """Return the number of sources, without those that a log names as complete."""
         return sum(
             (self.shard is None or self.shard.contains(relative)) and not self._is_finished(result)
-            for _, relative, result in self._sources()
+            for _, relative, result in self._sources(Counter())
         )
 
     def _is_finished(self, result: str) -> bool:
@@ -105,9 +110,33 @@ class RemotePlan:
         if self.out is not None and overlap(str(folder), str(self.out)):
             raise InputError(f'{self.out}: overlaps with the input folder {folder}; name another output folder')
 
-    def _sources(self) -> Iterator[tuple[Source, str, str]]:
-        """Yield the sources without targets, their names relative to their folder, and the names of their results."""
-        for source in self.local or ():
+    def _sources(self, skipped: Counter[str]) -> Iterator[tuple[Source, str, str]]:
+        """Yield the sources without targets, their names relative to their folder, and the names of their results.
+
+        The other files in the folders are counted in ``skipped``.
+        """
+
+        def is_image(name: str) -> bool:
+            if not is_input_name(name) and not name.startswith('.'):
+                skipped[PurePosixPath(name).suffix.lower()] += 1
+            return is_input_name(name)
+
+        if self.local is not None:
+            yield from self._local_sources(self.local, skipped)
+        for url in self.urls:
+            if not self.is_folder:
+                yield Source(str(url), url, naming=self.naming), url.name, url.name
+                continue
+            try:
+                for relative in url.walk(is_image):
+                    yield Source(f'{url}/{relative}', url / relative, url, naming=self.naming), relative, relative
+            except InputError as error:
+                yield Source(str(url), url, problem=error), '', ''
+
+    def _local_sources(self, plan: Plan, skipped: Counter[str]) -> Iterator[tuple[Source, str, str]]:
+        plan = copy(plan)  # another thread can iterate over the plan at the same time, to count the sources
+        plan.skipped = skipped
+        for source in plan:
             relative, path = source.name, source.content
             if isinstance(path, Path):
                 folder = source.folder if isinstance(source.folder, Path) else path.parent
@@ -115,15 +144,6 @@ class RemotePlan:
             # A folder that cannot be opened is a source with a problem, and has no result.
             result = '' if source.problem is not None else self.naming.result(relative, isinstance(path, Path))
             yield source, relative, result
-        for url in self.urls:
-            if not self.is_folder:
-                yield Source(str(url), url, naming=self.naming), url.name, url.name
-                continue
-            try:
-                for relative in url.walk(is_input_name):
-                    yield Source(f'{url}/{relative}', url / relative, url, naming=self.naming), relative, relative
-            except InputError as error:
-                yield Source(str(url), url, problem=error), '', ''
 
     def _problem(self, source: Source, relative: str, owner: str | None) -> InputError | None:
         """Return why a source cannot be derained, or None."""

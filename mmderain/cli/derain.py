@@ -35,6 +35,7 @@ from mmderain.apis.naming import Naming
 from mmderain.apis.pipeline import WORKERS
 from mmderain.apis.plan import Plan
 from mmderain.apis.plans import make_plan
+from mmderain.apis.remote_plan import RemotePlan
 from mmderain.apis.run_log import finished_outputs
 from mmderain.apis.shards import Placement, Shard, placement
 from mmderain.engine.cpu_memory import keep_cpu_memory
@@ -184,7 +185,7 @@ def run_here(args: argparse.Namespace, options: VideoOptions, place: Placement |
                 counts['failed' if result.error is not None else 'skipped' if result.skipped else 'done'] += 1
     counts['skipped'] += plan.num_finished
     print_counts(counts, args.out, shard, bool(received))
-    if isinstance(plan, Plan) and (text := skipped_by_suffix(plan.skipped)):
+    if isinstance(plan, Plan | RemotePlan) and (text := skipped_by_suffix(plan.skipped)):
         print(text)
     if received:
         text = f'stopped by {signal.Signals(received[0]).name}; to continue, run the same command with --existing skip'

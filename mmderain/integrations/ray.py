@@ -10,9 +10,10 @@ that they decode can differ from those that mmderain decodes. For data sets of t
 import math
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,13 @@ class Summary:
         done: number of inputs that were derained.
         skipped: number of inputs whose result file existed before, or that the log names as complete.
         failed: number of inputs that were not derained because of an error.
+        other_files: number of the files in the input folders that are neither images nor videos, for each suffix.
     """
 
     done: int = 0
     skipped: int = 0
     failed: int = 0
+    other_files: Counter[str] = field(default_factory=Counter)
 
     def add(self, result: InputResult) -> None:
         """Count a result."""
@@ -172,6 +175,8 @@ def derain_images(
         if on_result is not None:
             on_result(result)
     summary.skipped += plan.num_finished
+    if not isinstance(plan, TarPlan):
+        summary.other_files = plan.skipped
     return summary
 
 
