@@ -104,6 +104,27 @@ def saved(pixels, kind, **options):
     return file.getvalue()
 
 
+def heic(pixels, bits=8, **options):
+    """Return a HEIC file. It needs pillow-heif.
+
+    Args:
+        pixels: array in RGB order, uint8.
+        bits: bits of each channel in the file.
+        options: further options of pillow-heif, such as ``exif``.
+    """
+    import pillow_heif
+
+    file = io.BytesIO()
+    if bits == 8:
+        image = pillow_heif.from_pillow(Image.fromarray(pixels))
+    else:
+        deep = (pixels.astype(np.uint16) * 257).tobytes()
+        image = pillow_heif.from_bytes('RGB;16', pixels.shape[1::-1], deep)
+        options['bit_depth'] = bits
+    image.save(file, quality=100, **options)
+    return file.getvalue()
+
+
 def encoded(pixels, suffix, *options):
     """Return a file that OpenCV has written. ``pixels`` are in RGB order."""
     if pixels.ndim == 3:
