@@ -131,7 +131,7 @@ class DerainInferencer:
                 input cannot be read, the result would overwrite the input or must not be written, or the memory is too
                 small. Any other exception of the network is raised unchanged.
         """
-        is_single = isinstance(inputs, str | Path | InMemory) or not isinstance(inputs, Iterable)
+        is_single = isinstance(inputs, str | Path | InMemory)
         items = [cast('Input', inputs)] if is_single else cast('Iterable[Input]', inputs)
         results = list(
             self.stream(items, batch_size, out_dir, existing, progress, workers, video, keep_suffix=keep_suffix)

@@ -36,11 +36,11 @@ class Naming:
         """
         if not is_file:
             return f'{name.replace(" ", "_")}.png'
-        lower = name.lower()
-        if lower.endswith(IMAGE_SUFFIXES):
+        found = Path(name).suffix.lower()
+        if found in IMAGE_SUFFIXES:
             return name
-        suffix = f'.{self.container}' if lower.endswith(VIDEO_SUFFIXES) else '.png'
-        return str(Path(name).with_suffix(suffix)) if lower.endswith(suffix) else self.change(name, suffix)
+        suffix = f'.{self.container}' if found in VIDEO_SUFFIXES else '.png'
+        return str(Path(name).with_suffix(suffix)) if found == suffix else self.change(name, suffix)
 
     def change(self, name: str, suffix: str) -> str:
         """Return a name with a new suffix, for a file whose format changes."""

@@ -1,6 +1,7 @@
 """Choose how the inputs of a call are listed: local files, files on servers, or shards."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import io
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,13 @@ def make_plan(
 
     Raises:
         FileNotFoundError, InputError: see the classes of the plans.
-        InputError: there are inputs of several kinds.
+        InputError: there are inputs of several kinds, or ``inputs`` is neither a list nor another iterable of inputs.
     """
+    if isinstance(inputs, bytes | bytearray | Mapping | io.IOBase) or not isinstance(inputs, Iterable):
+        raise InputError(
+            f'inputs: found {type(inputs).__name__}; expected a path, an array, a Pillow image, a tensor, or a list of '
+            'them. PIL.Image.open reads images from files and from io.BytesIO.'
+        )
     if isinstance(inputs, Sequence):
         inputs = [image for item in inputs for image in _images(item)]
     items = list(inputs) if isinstance(inputs, Sequence) else []

@@ -8,7 +8,7 @@ from PIL import Image
 
 from mmderain.errors import InputError
 
-from .decoded_image import array_problem, to_8_bits
+from .decoded_image import array_problem, native, to_8_bits
 from .image_formats import IMAGE_SUFFIXES
 
 JPEG_QUALITY = 95
@@ -28,7 +28,7 @@ def encode_image(array: np.ndarray, suffix: str) -> bytes:
     * Gray: WebP stores it as three equal channels.
 
     Args:
-        array: uint8 or uint16; (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA.
+        array: uint8 or uint16 of any byte order; (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA.
         suffix: suffix of the file name, one of :data:`~mmderain.io.image_formats.IMAGE_SUFFIXES` in upper or lower
             case. It selects the format. JPEG files have the quality 95. The other formats are lossless.
 
@@ -39,6 +39,7 @@ def encode_image(array: np.ndarray, suffix: str) -> bytes:
     suffix = suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
         raise InputError(f'cannot write images as {suffix!r}; expected one of {", ".join(sorted(IMAGE_SUFFIXES))}')
+    array = native(array)
     if problem := array_problem(array):
         raise InputError(f'cannot write the array: {problem}')
     channels = 1 if array.ndim == 2 else array.shape[-1]

@@ -75,7 +75,13 @@ class SynthesizeRain(BaseTransform):
         # `img` may be a crop. The scale depends on the height of the whole image before the crop, but after a resize.
         scale = results['ori_shape'][0] * results.get('scale_factor', (1, 1))[1] / REFERENCE_HEIGHT
         img = results['img']
-        if np.issubdtype(img.dtype, np.floating):  # the photometric distortion of mmdet and mmseg returns float32
+        if isinstance(img, np.ndarray) and img.dtype.kind == 'f':
+            # The photometric distortion of mmdet and mmseg returns float32.
+            if not np.isfinite(img).all() or (img.max(initial=0) <= 1 and (img % 1 != 0).any()):
+                raise InputError(
+                    f'SynthesizeRain: {self.name_of(results)}: the values are not finite, or from 0 to 1; expected '
+                    'values from 0 to 255'
+                )
             img = np.rint(img).clip(0, 255).astype(np.uint8)
         results['img'] = draw_rain(img, presets, seed, scale).rainy.astype(results['img'].dtype)
         return results
