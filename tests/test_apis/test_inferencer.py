@@ -153,7 +153,7 @@ def test_existing_results_are_refused_skipped_or_replaced(inferencer, tmp_path):
     [
         ('nowhere.png', {}, 'nowhere.png: no such image'),
         (3, {}, 'inputs: found int; expected a path'),
-        ([3], {}, 'inputs: found int; expected a path'),
+        ([3], {}, 'input 0: found int; expected a path'),
         (np.zeros((4, 4)), {}, 'float64 of shape'),
         (torch.zeros(1, 4, 4), {}, 'expected a floating-point RGB tensor'),
         (torch.full((3, 4, 4), 255.0), {}, r'input 0: found values from 255 to 255; expected RGB in \[0, 1\]'),

@@ -9,7 +9,7 @@ from image_files import RGB8, RGB16, saved
 from mmengine.registry import TRANSFORMS
 from PIL import Image
 
-from mmderain.apis import DerainInferencer
+from mmderain.apis import DerainInferencer, load_exported
 from mmderain.errors import InputError
 from mmderain.io import DecodedImage, decode_image, image_from_pillow, write_image
 from mmderain.models import NetworkSpec
@@ -148,6 +148,18 @@ def test_empty_collections_have_no_result(inferencer):
         assert inferencer(inputs).results == []
     with pytest.raises(InputError, match='the image: has 0x0 pixels'):
         image_from_pillow(Image.new('L', (0, 0)))
+
+
+@pytest.mark.parametrize('suffix', ['.pt2', '.onnx', '.xyz'])
+def test_files_that_are_no_exported_model_are_refused(tmp_path, suffix):
+    pytest.importorskip('onnxruntime', reason='needs the extra [export]')
+    pytest.importorskip('onnxscript', reason='needs the extra [export]')
+    path = tmp_path / f'a{suffix}'
+    with pytest.raises(FileNotFoundError, match=f'^{path}: no such file; expected an exported model'):
+        load_exported(path)
+    path.write_bytes(b'text' * 99)
+    with pytest.raises(InputError, match=f'^{path}: cannot be loaded as an exported model .*; export it again$'):
+        load_exported(path)
 
 
 #: Values that are no image of whole numbers from 0 to 255, for the transforms.

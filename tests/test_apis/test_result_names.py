@@ -161,8 +161,7 @@ def test_results_on_servers_follow_the_same_rules(folder, inferencer):
     put('x/a.png', OPAQUE)
     found = inferencer(['in/a.jpg', 'x/a.png'], out_dir=f'{place}/list')
     assert len(found.failures) == 1 and 'both would be written to memory://' in next(iter(found.failures.values()))
-    # Without out_dir, nothing is written, and the same names are no problem.
-    (place / 'x/a.jpg').write_bytes(OPAQUE)
+    (place / 'x/a.jpg').write_bytes(OPAQUE)  # without out_dir, the same names are no problem
     assert inferencer([f'{place}/in/a.jpg', f'{place}/x/a.jpg']).failures == {}
 
 
@@ -206,7 +205,6 @@ def test_members_of_shards_keep_their_names_and_fail(folder, inferencer):
         ('s/a.gif', 's/a.png', 's/a.gif.png'),
         ('a.b.GIF', 'a.b.png', 'a.b.GIF.png'),
         ('a.PNG', 'a.PNG', 'a.PNG'),
-        ('a.avi', 'a.mkv', 'a.avi.mkv'),
         ('a.MKV', 'a.mkv', 'a.mkv'),
         ('a.mp4', 'a.mkv', 'a.mp4.mkv'),
     ],
