@@ -1,5 +1,6 @@
 """Choose the paths of result files, and check them without a record of all earlier results."""
 
+import contextlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -123,6 +124,9 @@ def sibling(source: Source) -> Path | RemotePath | None:
 
 def collision(source: Source, owner: str) -> InputError:
     """Return the error for a source whose result file belongs to another input."""
+    with contextlib.suppress(OSError):  # a file is missing
+        if isinstance(source.content, Path) and source.content.samefile(owner):
+            return InputError(f'{source.name}: is named twice in this call; name each input once')
     remedy = 'derain them in two calls with different output folders'
     if not source.naming.keep_suffix and Path(source.name).name != Path(owner).name:
         remedy = f'use keep_suffix=True (--keep-suffix), or {remedy}'

@@ -77,6 +77,20 @@ def test_inputs_of_earlier_folders_have_priority(tmp_path):
     assert found[str(two / 'a.png')] == collision(two / 'a.png', one / 'a.png', out / 'a.png')
 
 
+@pytest.mark.parametrize('again', ['in/a.png', './in/../in/a.png', 'in', 'in/', 'link.png', 'link'])
+def test_an_input_that_is_named_twice_fails_once(tmp_path, monkeypatch, again):
+    monkeypatch.chdir(touch(tmp_path, 'in/a.png'))
+    Path('link').symlink_to('in')
+    Path('link.png').symlink_to('in/a.png')
+    found = [
+        source.is_done() if source.problem is None else str(source.problem)
+        for source in Plan(['in/a.png', again], 'out')
+    ]
+    name = f'{again.rstrip("/")}/a.png' if not again.endswith('.png') else str(Path(again))
+    expected = f'{name}: is named twice in this call; name each input once'
+    assert found == [False, False if again == 'link.png' else expected]  # links with other names are other inputs
+
+
 @pytest.mark.parametrize('existing', ['refuse', 'replace'])
 def test_no_result_overwrites_an_input_of_any_position(tmp_path, existing):
     root, other = touch(tmp_path / 'in', 'a.png', 's/b.png'), touch(tmp_path / 'other', 's/b.png', 'a.png')
