@@ -6,6 +6,7 @@ import zlib
 
 import cv2
 import numpy as np
+import pytest
 from PIL import Image
 
 HEIGHT, WIDTH = 40, 48
@@ -105,15 +106,14 @@ def saved(pixels, kind, **options):
 
 
 def heic(pixels, bits=8, **options):
-    """Return a HEIC file. It needs pillow-heif.
+    """Return a HEIC file. Skip the test if pillow-heif is not installed.
 
     Args:
         pixels: array in RGB order, uint8.
         bits: bits of each channel in the file.
         options: further options of pillow-heif, such as ``exif``.
     """
-    import pillow_heif
-
+    pillow_heif = pytest.importorskip('pillow_heif', reason='pillow-heif is not installed')
     file = io.BytesIO()
     if bits == 8:
         image = pillow_heif.from_pillow(Image.fromarray(pixels))
