@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from image_files import HEIGHT, PIXELS, RGB8, RGB16, WIDTH, encoded, png, saved, tiff
+from image_files import HEIGHT, PIXELS, RGB8, RGB16, WIDTH, encoded, heic, png, saved, tiff
 from PIL import Image
 
 _RNG = np.random.default_rng(1)
@@ -41,9 +41,11 @@ class Case:
 
 SUFFIXES = {'PNG': '.png', 'JPEG': '.jpg', 'TIFF': '.tif', 'BMP': '.bmp', 'WebP': '.webp', 'GIF': '.gif'}
 SUFFIXES |= {'PPM, PGM, PBM': '.ppm', 'JPEG 2000': '.jp2', 'AVIF': '.avif', 'Sun raster': '.ras', 'DIB': '.dib'}
+SUFFIXES['HEIC'] = '.heic'
 _JP2 = (cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000)
 #: A smooth image for the formats with loss.
 SMOOTH = cv2.GaussianBlur(RGB8, (0, 0), 4)
+_SMOOTH_ALPHA = np.dstack([SMOOTH, SMOOTH[..., 0]])
 _PALETTE = np.array([[0, 10, 20], [200, 30, 40], [50, 160, 70], [80, 90, 255]], np.uint8)
 _INDICES = _RNG.integers(0, 4, (HEIGHT, WIDTH)).astype(np.uint8)
 _BITS = _RNG.integers(0, 2, (HEIGHT, WIDTH)).astype(np.uint8)
@@ -258,8 +260,8 @@ CASES = [
     Case(
         'AVIF',
         'RGBA 8',
-        lambda: saved(np.dstack([SMOOTH, SMOOTH[..., 0]]), 'AVIF', quality=100, subsampling='4:4:4'),
-        np.dstack([SMOOTH, SMOOTH[..., 0]]),
+        lambda: saved(_SMOOTH_ALPHA, 'AVIF', quality=100, subsampling='4:4:4'),
+        _SMOOTH_ALPHA,
         tolerance=8,
     ),
     Case(
@@ -269,6 +271,10 @@ CASES = [
         np.rint(_AVIF16 * (65535 / 1023)).astype(np.uint16),
         tolerance=130,
     ),
+    Case('HEIC', 'gray 8', lambda: heic(SMOOTH[..., 1]), SMOOTH[..., 1], tolerance=4),
+    Case('HEIC', 'RGB 8', lambda: heic(SMOOTH), SMOOTH, tolerance=12),
+    Case('HEIC', 'RGBA 8', lambda: heic(_SMOOTH_ALPHA), _SMOOTH_ALPHA, tolerance=12),
+    Case('HEIC', 'RGB 10', lambda: heic(SMOOTH, 10), SMOOTH, tolerance=12),
 ]
 
 

@@ -6,6 +6,7 @@ import zlib
 
 import cv2
 import numpy as np
+import pytest
 from PIL import Image
 
 HEIGHT, WIDTH = 40, 48
@@ -101,6 +102,26 @@ def saved(pixels, kind, **options):
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     file = io.BytesIO()
     image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def heic(pixels, bits=8, **options):
+    """Return a HEIC file. Skip the test if pillow-heif is not installed.
+
+    Args:
+        pixels: array in RGB order, uint8.
+        bits: bits of each channel in the file.
+        options: further options of pillow-heif, such as ``exif``.
+    """
+    pillow_heif = pytest.importorskip('pillow_heif', reason='pillow-heif is not installed')
+    file = io.BytesIO()
+    if bits == 8:
+        image = pillow_heif.from_pillow(Image.fromarray(pixels))
+    else:
+        deep = (pixels.astype(np.uint16) * 257).tobytes()
+        image = pillow_heif.from_bytes('RGB;16', pixels.shape[1::-1], deep)
+        options['bit_depth'] = bits
+    image.save(file, quality=100, **options)
     return file.getvalue()
 
 

@@ -12,7 +12,7 @@ is published.
 
 import argparse
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from mmderain.datasets.preparation import (
 )
 from mmderain.datasets.releases import RELEASES
 from mmderain.errors import InputError
+from mmderain.io.folders import skipped_by_suffix
 
 #: Names of the splits. For each split, the option of the same name gives its folder.
 SPLITS = ('train', 'val', 'test')
@@ -164,7 +165,8 @@ def prepare_release(args: argparse.Namespace) -> None:
             raise FileNotFoundError(f'--{split}: {folder}: no such folder')
     if args.test_sets:
         require_clean_files(args.name)
-    test_sets = {str(folder): read_test_set(folder) for folder in args.test_sets}
+    passed_over: dict[Path, Counter[str]] = {folder: Counter() for folder in args.test_sets}
+    test_sets = {str(folder): read_test_set(folder, skipped) for folder, skipped in passed_over.items()}
     found = find_pairs(args.name, args.src, roots)
     number = sum(map(len, found.pairs.values()))
     check_files(found, lambda results: track(results, 'checking files', total=number))
@@ -178,6 +180,9 @@ def prepare_release(args: argparse.Namespace) -> None:
         print(f'files that were left out ({reason}): {len(files)} ({examples})')
     for path, flaw in found.flawed:
         print(f'left out {path}: {flaw}')
+    for folder, skipped in {args.src: found.skipped, **passed_over}.items():
+        if text := skipped_by_suffix(skipped):
+            print(f'{folder}: {text}')
     if not any(found.pairs.values()):
         raise InputError(
             f'{args.src}: no pairs of {args.name} found. docs/en/datasets.md shows the layout of each release. If the '

@@ -130,8 +130,24 @@ def load_exported(path: str | Path) -> Callable[[Tensor], Tensor]:
 
     Returns:
         A function that takes a rainy image (1, 3, H, W), float32 RGB in [0, 1], and returns the derained image.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        InputError: the file is damaged or no exported model, or onnxruntime is not installed.
     """
     path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such file; expected an exported model')
+    if path.suffix != '.pt2':
+        _require_onnx()
+    try:
+        return _load(path)
+    except Exception as error:  # torch and onnxruntime raise exceptions of many types for a damaged file
+        reason = str(error).strip().partition('\n')[0] or type(error).__name__
+        raise InputError(f'{path}: cannot be loaded as an exported model ({reason}); export it again') from error
+
+
+def _load(path: Path) -> Callable[[Tensor], Tensor]:
     if path.suffix == '.pt2':
         return torch.export.load(path).module()
     import onnxruntime

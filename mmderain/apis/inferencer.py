@@ -11,6 +11,7 @@ from mmderain.io.image_header import MAX_PIXELS
 from mmderain.io.video import VideoOptions
 
 from .model import default_device, require_compiler, trained_derainer
+from .naming import Naming
 from .pipeline import WORKERS, Pipeline
 from .plan import Plan
 from .plans import make_plan
@@ -81,6 +82,7 @@ class DerainInferencer:
         progress: bool = False,
         workers: int = WORKERS,
         video: VideoOptions | None = None,
+        keep_suffix: bool = False,
     ) -> Inference:
         """Derain images and videos.
 
@@ -104,7 +106,8 @@ class DerainInferencer:
             batch_size: number of images of the same size that are derained together. Images of other sizes can be
                 between them. Default: 1.
             out_dir: folder for the result files, or a URL. A result file has the name of its input file. The suffix
-                changes to that of ``video.container`` for a video, and to .png if the image format cannot be written.
+                changes to that of ``video.container`` for a video, and to .png if the image format cannot be written,
+                or if a file named .jpg has transparent pixels.
                 The results of a folder are written to the same sub-folders as in the input folder. The result of an
                 array at position 3 of the list is ``input_3.png``; positions start at 0. Results of tensors are always
                 returned as tensors, and never written. None returns the results as arrays; videos and shards need a
@@ -114,6 +117,9 @@ class DerainInferencer:
             progress: True shows a progress bar. Default: False.
             workers: number of threads that read and write files while the network runs. Default: 4.
             video: codec, quality and other options of the result videos. None uses the default options.
+            keep_suffix: True appends the new suffix to the name of a result file if the suffix changes, so that
+                ``a.gif`` becomes ``a.gif.png``. Otherwise it becomes ``a.png``, and fails if the input folder also
+                contains ``a.png``. Default: False.
 
         Returns:
             The result, with one prediction for each image, video, array and tensor.
@@ -125,9 +131,11 @@ class DerainInferencer:
                 input cannot be read, the result would overwrite the input or must not be written, or the memory is too
                 small. Any other exception of the network is raised unchanged.
         """
-        is_single = isinstance(inputs, str | Path | InMemory) or not isinstance(inputs, Iterable)
+        is_single = isinstance(inputs, str | Path | InMemory)
         items = [cast('Input', inputs)] if is_single else cast('Iterable[Input]', inputs)
-        results = list(self.stream(items, batch_size, out_dir, existing, progress, workers, video))
+        results = list(
+            self.stream(items, batch_size, out_dir, existing, progress, workers, video, keep_suffix=keep_suffix)
+        )
         if is_single and len(results) == 1 and results[0].error is not None:
             error = results[0].error
             if isinstance(error, OSError | InputError) or is_out_of_memory(error):
@@ -147,6 +155,7 @@ class DerainInferencer:
         shard: Shard | None = None,
         log: str | Path | None = None,
         stop: Event | None = None,
+        keep_suffix: bool = False,
     ) -> Iterator[InputResult]:
         """Derain images and videos, and return an iterator over their results.
 
@@ -168,6 +177,7 @@ class DerainInferencer:
                 the result files, and have no result. None writes no log.
             stop: if another thread or a signal handler sets this event, the iterator ends after the inputs that the
                 network has already derained. None never ends early.
+            keep_suffix: as in :meth:`__call__`.
 
         Returns:
             An iterator over the results, in the order of the inputs.
@@ -183,7 +193,9 @@ class DerainInferencer:
         """
         finished = finished_outputs(log) if log is not None and existing == 'skip' else ()
         items = [inputs] if isinstance(inputs, str | Path | InMemory) else inputs
-        plan = make_plan(items, out_dir, existing, shard, finished, video)
+        options = video or VideoOptions()
+        naming = Naming(options.container, keep_suffix)
+        plan = make_plan(items, out_dir, existing, shard, finished, naming, share_videos=options.shard[1] > 1)
         return self.run(plan, batch_size, progress, workers, video, log, stop)
 
     def run(

@@ -129,9 +129,12 @@ class Pipeline:
             if job.source.is_done():
                 job.result.skip(job.source.target)
             elif not job.source.is_video:
-                job.loaded = job.source.load(self.max_pixels)
-                job.result.size = input_size(job.loaded)
-                job.num_bytes = self._usual_bytes = num_bytes(job.loaded)
+                loaded = job.source.load(self.max_pixels)
+                if job.source.fit_target(loaded) and job.source.is_done():
+                    job.result.skip(job.source.target)
+                else:
+                    job.loaded, job.result.size = loaded, input_size(loaded)
+                    job.num_bytes = self._usual_bytes = num_bytes(loaded)
         except Exception as error:  # decoders can raise any exception
             job.result.fail(error)
         job.result.seconds += time.perf_counter() - start
@@ -229,6 +232,7 @@ class Pipeline:
             restored.wait()
             if isinstance(loaded, DecodedImage):
                 job.result.prediction = job.source.save(restored.to_array(loaded))
+                job.result.notes = job.source.notes
             else:
                 has_batch_axis = isinstance(content, Tensor) and content.dim() == 4
                 job.result.prediction = restored.values if has_batch_axis else restored.values[0]

@@ -14,9 +14,10 @@ from mmderain.io.folders import iter_names
 from mmderain.io.remote import is_remote
 from mmderain.io.video import VIDEO_SUFFIXES
 
+from .naming import INPUT_SUFFIXES, Naming
 from .shards import Shard
 from .sources import InMemory, Input, Source
-from .targets import INPUT_SUFFIXES, Targets, check_existing, collision, result_name
+from .targets import Targets, check_existing, collision
 
 
 class Plan:
@@ -34,7 +35,7 @@ class Plan:
         shard: the part of the sources to use. None uses all sources.
         finished: paths of result files that a log names as complete. With ``existing='skip'``, their sources are left
             out without a look at the files.
-        container: suffix of result videos, without the dot.
+        naming: rules for the names of the result files. None uses the default rules.
         share_videos: whether a video belongs to all shards, because they divide its segments.
 
     Attributes:
@@ -55,15 +56,15 @@ class Plan:
         existing: str = 'refuse',
         shard: Shard | None = None,
         finished: Collection[str] = (),
-        container: str = 'mp4',
+        naming: Naming | None = None,
         share_videos: bool = False,
     ) -> None:
         check_existing(existing)
-        self.inputs, self.shard, self.container, self.share_videos = inputs, shard, container, share_videos
+        self.inputs, self.shard, self.naming, self.share_videos = inputs, shard, naming or Naming(), share_videos
         self.finished = finished if existing == 'skip' else ()
         self.num_finished = 0
         self.skipped: Counter[str] = Counter()
-        self.targets = None if out_dir is None else Targets(out_dir, existing, container)
+        self.targets = None if out_dir is None else Targets(out_dir, existing, self.naming)
         self._prefix = '' if out_dir is None else str(Path(out_dir) / '-')[:-1]  # out_dir with the separator after it
         if not isinstance(inputs, Sequence):
             return
@@ -77,7 +78,6 @@ class Plan:
         self.num_finished = 0
         self.skipped.clear()
         earlier_folders: tuple[Path, ...] = ()
-        owners: dict[str, str] = {}  # name of a result -> name of its input, for the inputs that are not in a folder
         for number, item in enumerate(self.inputs):
             if not isinstance(self.inputs, Sequence):
                 try:
@@ -91,10 +91,8 @@ class Plan:
                     if self._is_mine(relative):
                         yield self._source(item, folder, relative, problem)
                     continue
-                result = result_name(relative, isinstance(item, str | Path), self.container)
-                owner = owners.get(result)
-                if folder is None and self._is_recorded(item):
-                    owners.setdefault(result, str(item) if isinstance(item, str | Path) else relative)
+                result = self.naming.result(relative, isinstance(item, str | Path))
+                owner = self._earlier_owner(result, number)
                 if not self._is_mine(relative):
                     continue
                 if owner is None and self._is_finished(result):
@@ -123,7 +121,7 @@ class Plan:
             for name, problem in self._names(position, item, as_folder(item)):
                 if self._is_mine(name):
                     # A source with a problem can have the name '', which has no result.
-                    number += problem is not None or not self._is_finished(result_name(name, is_file, self.container))
+                    number += problem is not None or not self._is_finished(self.naming.result(name, is_file))
         return number
 
     def _is_mine(self, name: str) -> bool:
@@ -136,8 +134,10 @@ class Plan:
         return bool(self.finished) and self._prefix + result in self.finished
 
     def _check_input(self, number: int, item: Input) -> None:
-        """Check an input before its sources are made, and protect it from being overwritten."""
+        """Check an input before its sources are made, record its result, and protect it from being overwritten."""
         if isinstance(item, InMemory):
+            if isinstance(self.inputs, Sequence):  # an iterator of arrays may never end
+                self._record(number, item)
             return
         if not isinstance(item, str | Path):
             raise InputError(
@@ -155,6 +155,8 @@ class Plan:
             )
         if self.targets is not None and not path_problem(Path(item)):
             self.targets.protect(Path(item), is_folder=folder is not None)
+            if folder is None:
+                self._record(number, item)
 
     def _names(
         self, number: int, item: Input, folder: Path | None, skipped: Counter[str] | None = None
@@ -177,23 +179,31 @@ class Plan:
         except OSError as error:
             yield '', InputError(f'{folder}: the folder cannot be opened ({error.strerror})')
 
-    def _is_recorded(self, item: Input) -> bool:
-        """Return whether the result name of an input that is not in a folder is recorded to find collisions.
-
-        The arrays of an iterator are not recorded, because the iterator may never end.
-        """
+    def _record(self, number: int, item: Input) -> None:
+        """Record the result name of an input that is not in a folder, to find collisions."""
         if self.targets is None or isinstance(item, Tensor):
-            return False
-        return isinstance(item, str | Path) or isinstance(self.inputs, Sequence)
+            return
+        is_file = isinstance(item, str | Path)
+        name = Path(item).name if isinstance(item, str | Path) else f'input {number}'
+        self.targets.owners.setdefault(self.naming.result(name, is_file), (number, str(item) if is_file else name))
+
+    def _earlier_owner(self, result: str, number: int) -> str | None:
+        """Return the name of an earlier input that is not in a folder and has the same result; None if there is none.
+
+        Args:
+            result: name of the result of an input.
+            number: position of this input.
+        """
+        owner = None if self.targets is None else self.targets.owners.get(result)
+        return None if owner is None or owner[0] >= number else owner[1]
 
     def _source(self, item: Input, folder: Path | None, relative: str, problem: InputError | None = None) -> Source:
         """Return a source without a target."""
         if isinstance(item, InMemory):
-            return Source(relative, item)
+            return Source(relative, item, naming=self.naming)
         path = Path(item) if folder is None else folder / relative
-        return Source(
-            short(path) if problem is not None and folder is None else str(path), path, folder, problem=problem
-        )
+        name = short(path) if problem is not None and folder is None else str(path)
+        return Source(name, path, folder, problem=problem, naming=self.naming)
 
 
 def as_folder(item: Input) -> Path | None:

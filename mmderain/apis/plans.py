@@ -1,6 +1,7 @@
 """Choose how the inputs of a call are listed: local files, files on servers, or shards."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import io
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,8 @@ import numpy as np
 from mmderain.errors import InputError
 from mmderain.io.remote import is_remote
 from mmderain.io.tar_shards import is_shard
-from mmderain.io.video import VideoOptions
 
+from .naming import Naming
 from .plan import Plan
 from .remote_plan import RemotePlan
 from .shards import Shard
@@ -23,7 +24,8 @@ def make_plan(
     existing: str = 'refuse',
     shard: Shard | None = None,
     finished: Collection[str] = (),
-    video: VideoOptions | None = None,
+    naming: Naming | None = None,
+    share_videos: bool = False,
 ) -> Plan | RemotePlan | TarPlan:
     """Return the plan for the inputs of a call.
 
@@ -33,13 +35,18 @@ def make_plan(
         existing: as in :class:`~mmderain.apis.plan.Plan`.
         shard: as in :class:`~mmderain.apis.plan.Plan`.
         finished: as in :class:`~mmderain.apis.plan.Plan`.
-        video: options of the result videos. If they name several processes, each process gets all videos, and derains
-            its segments of them. None uses the default options.
+        naming: as in :class:`~mmderain.apis.plan.Plan`. Shards keep the names of their members.
+        share_videos: as in :class:`~mmderain.apis.plan.Plan`.
 
     Raises:
         FileNotFoundError, InputError: see the classes of the plans.
-        InputError: there are inputs of several kinds.
+        InputError: there are inputs of several kinds, or ``inputs`` is neither a list nor another iterable of inputs.
     """
+    if isinstance(inputs, bytes | bytearray | Mapping | io.IOBase) or not isinstance(inputs, Iterable):
+        raise InputError(
+            f'inputs: found {type(inputs).__name__}; expected a path, an array, a Pillow image, a tensor, or a list of '
+            'them. PIL.Image.open reads images from files and from io.BytesIO.'
+        )
     if isinstance(inputs, Sequence):
         inputs = [image for item in inputs for image in _images(item)]
     items = list(inputs) if isinstance(inputs, Sequence) else []
@@ -54,9 +61,8 @@ def make_plan(
     if urls or is_remote(out_dir):
         if not isinstance(inputs, Sequence):
             raise InputError(f'{out_dir}: is a URL; expected a list of inputs, found {type(inputs).__name__}')
-        return RemotePlan(items, out_dir, existing, shard, finished)
-    video = video or VideoOptions()
-    return Plan(inputs, out_dir, existing, shard, finished, video.container, share_videos=video.shard[1] > 1)
+        return RemotePlan(items, out_dir, existing, shard, finished, naming)
+    return Plan(inputs, out_dir, existing, shard, finished, naming, share_videos)
 
 
 def input_names(inputs: Sequence[str | Path], out_dir: str | Path | None = None) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,9 @@
 """List inputs on servers one by one, and choose the places of their result files there or in a local folder."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
+from copy import copy
+from pathlib import Path, PurePosixPath
 
 from torch import Tensor
 
@@ -9,10 +11,11 @@ from mmderain.errors import InputError
 from mmderain.io.image import IMAGE_SUFFIXES
 from mmderain.io.remote import RemotePath, is_remote, is_safe_name, parse_place
 
+from .naming import INPUT_SUFFIXES, Naming, is_input_name
 from .plan import Plan, as_folder
 from .shards import Shard
 from .sources import Input, Source
-from .targets import INPUT_SUFFIXES, check_existing, collision, is_input_name, is_kept, result_name
+from .targets import check_existing, collision, is_kept, sibling
 
 
 class RemotePlan:
@@ -28,9 +31,11 @@ class RemotePlan:
         existing: as in :class:`~mmderain.apis.plan.Plan`.
         shard: as in :class:`~mmderain.apis.plan.Plan`.
         finished: as in :class:`~mmderain.apis.plan.Plan`.
+        naming: as in :class:`~mmderain.apis.plan.Plan`.
 
     Attributes:
         num_finished: number of sources that were left out because of ``finished``, up to now.
+        skipped: as in :class:`~mmderain.apis.plan.Plan`.
 
     Raises:
         InputError: there are several folders, a folder contains no image, ``out_dir`` is read only or overlaps with an
@@ -44,16 +49,20 @@ class RemotePlan:
         existing: str = 'refuse',
         shard: Shard | None = None,
         finished: Collection[str] = (),
+        naming: Naming | None = None,
     ) -> None:
         check_existing(existing)
-        self.existing, self.shard = existing, shard
+        self.existing, self.shard, self.naming = existing, shard, naming or Naming()
+        # As Targets.owners, but with the paths of the results instead of their names.
+        self._owners: dict[str, tuple[int, str]] = {}
         self.finished = finished if existing == 'skip' else ()
         self.num_finished = 0
         self.out = None if out_dir is None else parse_place(out_dir)
         if isinstance(self.out, RemotePath):
             self.out.require_writable()
         self.urls = [RemotePath.parse(item) for item in inputs if is_remote(item)]
-        self.local = None if self.urls else Plan(inputs)
+        self.local = None if self.urls else Plan(inputs, naming=self.naming)
+        self.skipped: Counter[str] = Counter()
         folders = [item for item in self.urls or inputs if is_folder(item)]
         self.is_folder = bool(folders)
         if folders and len(inputs) > 1:
@@ -66,11 +75,13 @@ class RemotePlan:
 
     def __iter__(self) -> Iterator[Source]:
         self.num_finished = 0
-        owners: dict[str, str] = {}  # name of a result -> name of its input, for the inputs that are not in a folder
-        for source, relative, result in self._sources():
-            owner = owners.get(result)
-            if not self.is_folder:
-                owners.setdefault(result, source.name)
+        self._owners = {}
+        self.skipped.clear()
+        for number, (source, relative, result) in enumerate(self._sources(self.skipped)):
+            owner = None
+            if self.out is not None and not self.is_folder:
+                first, name = self._owners.setdefault(str(self.out / result), (number, source.name))
+                owner = None if first == number else name
             if self.shard is not None and not self.shard.contains(relative):
                 continue
             if owner is None and self._is_finished(result):
@@ -85,7 +96,7 @@ class RemotePlan:
         """Return the number of sources, without those that a log names as complete."""
         return sum(
             (self.shard is None or self.shard.contains(relative)) and not self._is_finished(result)
-            for _, relative, result in self._sources()
+            for _, relative, result in self._sources(Counter())
         )
 
     def _is_finished(self, result: str) -> bool:
@@ -99,24 +110,40 @@ class RemotePlan:
         if self.out is not None and overlap(str(folder), str(self.out)):
             raise InputError(f'{self.out}: overlaps with the input folder {folder}; name another output folder')
 
-    def _sources(self) -> Iterator[tuple[Source, str, str]]:
-        """Yield the sources without targets, their names relative to their folder, and the names of their results."""
-        for source in self.local or ():
-            relative, path = source.name, source.content
-            if isinstance(path, Path):
-                relative = path.relative_to(source.folder or path.parent).as_posix()
-            # A folder that cannot be opened is a source with a problem, and has no result.
-            result = '' if source.problem is not None else result_name(relative, is_file=isinstance(path, Path))
-            yield source, relative, result
+    def _sources(self, skipped: Counter[str]) -> Iterator[tuple[Source, str, str]]:
+        """Yield the sources without targets, their names relative to their folder, and the names of their results.
+
+        The other files in the folders are counted in ``skipped``.
+        """
+
+        def is_image(name: str) -> bool:
+            if not is_input_name(name) and not name.startswith('.'):
+                skipped[PurePosixPath(name).suffix.lower()] += 1
+            return is_input_name(name)
+
+        if self.local is not None:
+            yield from self._local_sources(self.local, skipped)
         for url in self.urls:
             if not self.is_folder:
-                yield Source(str(url), url), url.name, url.name
+                yield Source(str(url), url, naming=self.naming), url.name, url.name
                 continue
             try:
-                for relative in url.walk(is_input_name):
-                    yield Source(f'{url}/{relative}', url / relative), relative, relative
+                for relative in url.walk(is_image):
+                    yield Source(f'{url}/{relative}', url / relative, url, naming=self.naming), relative, relative
             except InputError as error:
                 yield Source(str(url), url, problem=error), '', ''
+
+    def _local_sources(self, plan: Plan, skipped: Counter[str]) -> Iterator[tuple[Source, str, str]]:
+        plan = copy(plan)  # another thread can iterate over the plan at the same time, to count the sources
+        plan.skipped = skipped
+        for source in plan:
+            relative, path = source.name, source.content
+            if isinstance(path, Path):
+                folder = source.folder if isinstance(source.folder, Path) else path.parent
+                relative = path.relative_to(folder).as_posix()
+            # A folder that cannot be opened is a source with a problem, and has no result.
+            result = '' if source.problem is not None else self.naming.result(relative, isinstance(path, Path))
+            yield source, relative, result
 
     def _problem(self, source: Source, relative: str, owner: str | None) -> InputError | None:
         """Return why a source cannot be derained, or None."""
@@ -134,6 +161,10 @@ class RemotePlan:
     def _is_done(self, source: Source) -> bool:
         """Look at the target of a source, and return whether the source is skipped. Worker threads call this method."""
         assert source.target is not None
+        if source.moved_from is not None:
+            owner = sibling(source) or self._owners.setdefault(str(source.target), (-1, source.name))[1]
+            if owner != source.name:
+                raise collision(source, str(owner))
         return self.existing != 'replace' and source.target.exists() and is_kept(source.target, self.existing)
 
 

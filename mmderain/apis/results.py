@@ -50,7 +50,7 @@ class InputResult:
             finished theirs. The process that finishes the last segment writes the result file. ``prediction`` is None.
         size: height and width of the image in pixels. None for a video, and if the input was not read.
         seconds: time for reading, for the network (its share of the batch) and for writing, without waiting times.
-        notes: sentences that tell the user what differs between a video and its result.
+        notes: sentences that tell the user what differs between an image or a video and its result.
     """
 
     name: str

@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from mmderain.errors import InputError
+from mmderain.io.encoding import loses_alpha
 from mmderain.io.image import (
     DecodedImage,
     decode_image,
@@ -23,6 +24,7 @@ from mmderain.io.tar_shards import Member
 from mmderain.io.video import VIDEO_SUFFIXES
 from mmderain.models.derainer import tensor_problem
 
+from .naming import Naming
 from .results import Prediction
 
 #: An image in memory that is an input: an array, a Pillow image, or a tensor.
@@ -38,20 +40,24 @@ class Source:
     Attributes:
         name: name of the input in results and error messages.
         content: path of the file, member of a shard, or the image in memory.
-        folder: the input folder in which the file was found. None if the file itself is the input.
+        folder: path or URL of the input folder in which the file was found. None if the file itself is the input.
         target: path of the result file, or of the derained shard. None if no result file is written.
         problem: the reason why the input cannot be derained, if it is known before the input is loaded.
         check_target: function of the source that looks at the target, see :meth:`is_done`. None checks nothing.
         earlier_folders: input folders whose results are written to the same output folder before this one.
+        naming: rules for the names of the result files.
+        moved_from: the first target, if :meth:`fit_target` has changed it. None if it has not.
     """
 
     name: str
     content: Path | RemotePath | Member | InMemory
-    folder: Path | None = None
+    folder: Path | RemotePath | None = None
     target: Path | RemotePath | None = None
     problem: InputError | None = None
     check_target: 'Callable[[Source], bool] | None' = None
     earlier_folders: tuple[Path, ...] = ()
+    naming: Naming = Naming()
+    moved_from: Path | RemotePath | None = None
 
     @property
     def is_video(self) -> bool:
@@ -106,17 +112,49 @@ class Source:
             raise InputError(f'{self.name}: found values from {low:g} to {high:g}; expected RGB in [0, 1]')
         return tensor if tensor.dim() == 4 else tensor[None]
 
+    def fit_target(self, loaded: DecodedImage | Tensor) -> bool:
+        """Change the target to a PNG file if its format would lose the transparent pixels of the loaded image.
+
+        The members of a shard keep their names.
+
+        Returns:
+            Whether the target was changed. Then :meth:`is_done` must look at the new target.
+        """
+        target = self.target
+        if target is None or isinstance(loaded, Tensor) or isinstance(self.content, Member):
+            return False
+        if not loses_alpha(Path(target.name).suffix, loaded.alpha):
+            return False
+        self.target, self.moved_from = target.with_name(self.naming.change(target.name, '.png')), target
+        return True
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return sentences that tell the user what differs between the input and its result."""
+        if self.moved_from is None:
+            return ()
+        return (f'{self.name}: has transparent pixels, which JPEG cannot store; the result is {self.target}',)
+
     def save(self, array: np.ndarray) -> Prediction:
         """Write the derained image to the target, and return its path. Without a target, return the array.
 
         The derained image of a shard replaces the content of its member.
+
+        Raises:
+            InputError: the image cannot be written.
         """
         if self.target is None:
             return array
         if isinstance(self.content, Member):
-            self.content.content = encode_image(array, self.content.suffix)
+            self.content.content = self._encode(array, self.content.suffix)
         elif isinstance(self.target, RemotePath):
-            self.target.write_bytes(encode_image(array, Path(self.target.name).suffix))
+            self.target.write_bytes(self._encode(array, Path(self.target.name).suffix))
         else:
             write_image(array, self.target)
         return self.target
+
+    def _encode(self, array: np.ndarray, suffix: str) -> bytes:
+        try:
+            return encode_image(array, suffix)
+        except InputError as error:
+            raise InputError(f'{self.name}: {error}') from None

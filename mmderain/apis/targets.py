@@ -1,19 +1,16 @@
 """Choose the paths of result files, and check them without a record of all earlier results."""
 
-from collections.abc import Iterator
+import contextlib
 from functools import lru_cache
 from pathlib import Path
 
 from mmderain.errors import InputError
-from mmderain.io.image_formats import IMAGE_SUFFIXES, readable_suffixes
+from mmderain.io.image_formats import IMAGE_SUFFIXES
 from mmderain.io.remote import RemotePath
 from mmderain.io.video import VIDEO_SUFFIXES
 
+from .naming import Naming, is_input_name
 from .sources import Source
-
-#: Suffixes of the files in a folder that are inputs, and those of them whose results are written as PNG files.
-INPUT_SUFFIXES = (*readable_suffixes(), *VIDEO_SUFFIXES)
-PNG_RESULTS = tuple(suffix for suffix in INPUT_SUFFIXES if suffix not in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
 
 
 class Targets:
@@ -22,17 +19,21 @@ class Targets:
     Args:
         out_dir: folder for the result files.
         existing: ``'refuse'``, ``'skip'`` or ``'replace'``, see :class:`~mmderain.apis.DerainInferencer`.
-        container: suffix of result videos, without the dot.
+        naming: rules for the names of the result files.
 
     Attributes:
         resolved: ``out_dir`` as an absolute path with all links resolved.
+        owners: maps the name of a result to the position and the name of its input, for inputs that are not in a
+            folder. The first input with this result is the owner. It also contains the results that are written as PNG
+            files because of transparent pixels, with the position -1.
 
     Raises:
         InputError: ``out_dir`` is a file or has the name of a file.
     """
 
-    def __init__(self, out_dir: str | Path, existing: str, container: str = 'mp4') -> None:
-        self.out_dir, self.existing, self.container = Path(out_dir), existing, container
+    def __init__(self, out_dir: str | Path, existing: str, naming: Naming) -> None:
+        self.out_dir, self.existing, self.naming = Path(out_dir), existing, naming
+        self.owners: dict[str, tuple[int, str]] = {}
         if self.out_dir.exists() and not self.out_dir.is_dir():
             raise InputError(f'{out_dir}: is a file; expected a folder for the results')
         if not self.out_dir.exists() and self.out_dir.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES):
@@ -71,19 +72,28 @@ class Targets:
             raise InputError(f'{source.name}: its result would overwrite the input {path}; name another output folder')
         return is_kept(target, self.existing)
 
-    def _owner(self, source: Source, target: Path) -> Path | None:
+    def _owner(self, source: Source, target: Path) -> Path | str | None:
         """Return another input whose result has the same path and has priority; None if there is none.
 
         Inputs of earlier folders have priority. In one folder, two inputs can have the same result only if the suffix
         of one of them changes. An input that keeps its name has priority, and then the first one in the order of names.
+        A result that is written as a PNG file because of transparent pixels never has priority.
         """
         content, result = source.content, target.relative_to(self.out_dir)
+        if source.moved_from is not None:
+            own = () if source.folder is None else (Path(str(source.folder)),)
+            for folder in (*own, *self._folders):
+                if (owner := next(self.naming.inputs(folder, result), None)) is not None:
+                    return owner
+            # Other threads call this method at the same time. Only one of them is the first to set a key of a dict.
+            name = self.owners.setdefault(str(result), (-1, source.name))[1]
+            return None if name == source.name else name
         for folder in source.earlier_folders:
-            if (owner := next(inputs_with_result(folder, result, self.container), None)) is not None:
+            if (owner := next(self.naming.inputs(folder, result), None)) is not None:
                 return owner
-        if source.folder is None or not isinstance(content, Path) or content.name == result.name:
+        if not isinstance(source.folder, Path) or not isinstance(content, Path) or content.name == result.name:
             return None
-        for other in inputs_with_result(source.folder, result, self.container):
+        for other in self.naming.inputs(source.folder, result):
             if not other.samefile(content) and (other.name == result.name or other < content):
                 return other
         return None
@@ -97,12 +107,30 @@ class Targets:
         return bool(folders) and is_input_name(path.name)
 
 
+def sibling(source: Source) -> Path | RemotePath | None:
+    """Return another file in the input folder of a source whose result has the same path; None if there is none.
+
+    Args:
+        source: a source whose target :meth:`Source.fit_target` has changed.
+    """
+    content, target = source.content, source.target
+    if source.folder is None or target is None:
+        return None
+    if isinstance(content, RemotePath):
+        other = content.with_name(target.name)
+        return other if other.exists() else None
+    return next(source.naming.inputs(content.parent, Path(target.name)), None) if isinstance(content, Path) else None
+
+
 def collision(source: Source, owner: str) -> InputError:
     """Return the error for a source whose result file belongs to another input."""
-    return InputError(
-        f'{source.name} and {owner}: both would be written to {source.target}; derain them in two calls with different '
-        'output folders'
-    )
+    with contextlib.suppress(OSError):  # a file is missing
+        if isinstance(source.content, Path) and source.content.samefile(owner):
+            return InputError(f'{source.name}: is named twice in this call; name each input once')
+    remedy = 'derain them in two calls with different output folders'
+    if not source.naming.keep_suffix and Path(source.name).name != Path(owner).name:
+        remedy = f'use keep_suffix=True (--keep-suffix), or {remedy}'
+    return InputError(f'{source.name} and {owner}: both would be written to {source.target}; {remedy}')
 
 
 def check_existing(existing: str) -> None:
@@ -126,42 +154,6 @@ def is_kept(target: Path | RemotePath, existing: str) -> bool:
             f"{target}: already exists; use existing='replace' or 'skip' (--existing), or name another output folder"
         )
     return existing == 'skip'
-
-
-def is_input_name(name: str) -> bool:
-    """Return whether a file in a folder is an input: an image or video that is not hidden."""
-    return name.lower().endswith(INPUT_SUFFIXES) and not name.startswith('.')
-
-
-def result_name(name: str, is_file: bool = True, container: str = 'mp4') -> str:
-    """Return the name of a result file. The suffix of its input changes if this format cannot be written.
-
-    Args:
-        name: name of the input, relative to the input folder.
-        is_file: whether the input is a file. The result of an array is a PNG file.
-        container: suffix of result videos, without the dot.
-    """
-    if not is_file:
-        return f'{name.replace(" ", "_")}.png'
-    lower = name.lower()
-    if lower.endswith(IMAGE_SUFFIXES):
-        return name
-    return str(Path(name).with_suffix(f'.{container}' if lower.endswith(VIDEO_SUFFIXES) else '.png'))
-
-
-def inputs_with_result(folder: Path, result: Path, container: str) -> Iterator[Path]:
-    """Yield the existing inputs in a folder whose result has a given name.
-
-    Args:
-        folder: the input folder.
-        result: name of a result file, relative to the folder for the results.
-        container: suffix of result videos, without the dot.
-    """
-    kinds = {'.png': PNG_RESULTS, f'.{container}': VIDEO_SUFFIXES}.get(result.suffix, ())
-    names = [result, *(result.with_suffix(case) for suffix in kinds for case in (suffix, suffix.upper()))]
-    for name in dict.fromkeys(names):
-        if (folder / name).is_file():
-            yield folder / name
 
 
 def resolve(path: Path) -> Path:

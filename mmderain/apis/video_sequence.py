@@ -86,6 +86,8 @@ def derain_sequence(
                 f'{source}: {missing} of {count + missing} frames are missing or cannot be decoded; the file is '
                 f'incomplete or damaged. The other {count} frames are derained in {target}'
             )
+    elif frames.has_alpha:
+        notes = (*notes, f'{source}: its transparency is left out')
     return VideoReport(target, count, None, False, notes=notes)
 
 

@@ -74,14 +74,14 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def text_argument(text: str) -> str:
-    """Return a command line argument unchanged, after checking that it is not empty.
+    """Return a command line argument, after checking that it is not empty. The home folder replaces a leading ``~/``.
 
     An empty path would mean the current folder. A typical cause is a shell variable that is not set, as in
-    ``mmderain derain "$PHOTOS" --out derained``.
+    ``mmderain derain "$PHOTOS" --out derained``. Shells do not replace ``~`` in ``--out=~/derained``.
     """
     if not text.strip():
         raise argparse.ArgumentTypeError('found an empty text; check that all shell variables in the command are set')
-    return text
+    return os.path.expanduser(text) if text.startswith('~/') else text
 
 
 def path_argument(text: str) -> Path:

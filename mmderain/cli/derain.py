@@ -6,8 +6,9 @@
     torchrun --nproc-per-node 8 -m mmderain.cli derain photos/ --out derained --log-file run.jsonl
 
 Each result file has the name of its input file. The suffix changes in two cases: the result of a video is an .mp4 file,
-and the result of an image is a .png file if mmderain cannot write the format of the image. If an input is a folder, the
-command creates the sub-folders of the input folder in the folder for the results.
+and the result of an image is a .png file if mmderain cannot write the format of the image, or if a file named .jpg has
+transparent pixels. If an input is a folder, the command creates the sub-folders of the input folder in the folder for
+the results.
 
 If an input cannot be derained, the command prints its error and derains the other inputs. The exit status is then 1.
 After Ctrl+C, the command writes the results that the network has finished, and the exit status is 130. A second Ctrl+C
@@ -31,9 +32,11 @@ from dataclasses import replace
 from threading import Event
 
 from mmderain.apis.determinism import compute_deterministically, deterministic_options
+from mmderain.apis.naming import Naming
 from mmderain.apis.pipeline import WORKERS
 from mmderain.apis.plan import Plan
 from mmderain.apis.plans import make_plan
+from mmderain.apis.remote_plan import RemotePlan
 from mmderain.apis.run_log import finished_outputs
 from mmderain.apis.shards import Placement, Shard, placement
 from mmderain.engine.cpu_memory import keep_cpu_memory
@@ -50,6 +53,7 @@ from .launchers import choose_shard, own_device, require_single_process, wait_fo
 from .options import (
     add_device_option,
     add_existing_option,
+    add_keep_suffix_option,
     add_model_options,
     add_precision_option,
     non_negative_int,
@@ -71,6 +75,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument('--out', metavar='FOLDER', help='folder for the result files (required, except with --live)')
     add_existing_option(parser)
+    add_keep_suffix_option(parser)
     add_model_options(parser)
     add_device_option(parser)
     add_precision_option(parser)
@@ -175,7 +180,8 @@ def run_here(args: argparse.Namespace, options: VideoOptions, place: Placement |
     finished = finished_outputs(log) if log and args.existing == 'skip' else ()
     if args.share_segments and shard:
         options = replace(options, shard=(shard.index, shard.count))
-    plan = make_plan(args.inputs, args.out, args.existing, shard, finished, options)
+    naming = Naming(options.container, args.keep_suffix)
+    plan = make_plan(args.inputs, args.out, args.existing, shard, finished, naming, args.share_segments)
     counts = dict(done=0, skipped=0, failed=0, partial=0)
     with keep_cpu_memory():
         inferencer = build_inferencer(args, args.device or own_device(place))
@@ -185,7 +191,7 @@ def run_here(args: argparse.Namespace, options: VideoOptions, place: Placement |
                 counts['skipped' if result.skipped else {'ok': 'done'}.get(result.status, result.status)] += 1
     counts['skipped'] += plan.num_finished
     print_counts(counts, args.out, shard, bool(received))
-    if isinstance(plan, Plan) and (text := skipped_by_suffix(plan.skipped)):
+    if isinstance(plan, Plan | RemotePlan) and (text := skipped_by_suffix(plan.skipped)):
         print(text)
     if received:
         text = f'stopped by {signal.Signals(received[0]).name}; to continue, run the same command with --existing skip'

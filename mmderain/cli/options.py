@@ -73,6 +73,16 @@ def add_existing_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_keep_suffix_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--keep-suffix``, which avoids that two inputs have the same result file."""
+    parser.add_argument(
+        '--keep-suffix',
+        action='store_true',
+        help='if the format of a file changes, append the new suffix to the name, so that a.gif becomes a.gif.png '
+        '(default: replace the suffix, so that a.gif becomes a.png)',
+    )
+
+
 def add_rain_options(parser: argparse.ArgumentParser, default: str, allow_none: bool = True) -> None:
     """Add ``--rain`` and ``--seed``.
 

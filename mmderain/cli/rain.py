@@ -21,6 +21,7 @@ from pathlib import Path
 
 from rich.progress import track
 
+from mmderain.io.folders import skipped_by_suffix
 from mmderain.rain.folder import rain_over_folder
 
 from .command import print_failure
@@ -62,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
         raise
     existing = f'; {result.existing} finished by an earlier call' if result.existing else ''
     print(f'{args.dst}: rain drawn over {result.drawn} of {result.images} images{existing}')
+    if text := skipped_by_suffix(result.skipped):
+        print(text)
     for error in result.errors:
         print_failure(args, error)
     return 1 if result.errors else 0

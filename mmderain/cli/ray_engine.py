@@ -5,12 +5,17 @@ import os
 import re
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 from mmderain.apis import InputResult
 from mmderain.errors import InputError
+from mmderain.io.folders import skipped_by_suffix
 from mmderain.io.video import VideoOptions
 
 from .inferencer import print_result
+
+if TYPE_CHECKING:
+    from mmderain.integrations.ray import Summary
 
 #: Options of `mmderain derain` that have no meaning on a cluster, and their values if they are not given.
 LOCAL_OPTIONS = dict(device=None, shard=None, share_segments=False, compile=False)
@@ -113,9 +118,16 @@ def derain_on_ray(args: argparse.Namespace, video: VideoOptions) -> tuple[dict[s
             deterministic=args.deterministic,
             video=video,
             on_result=show,
+            keep_suffix=args.keep_suffix,
         )
     except (KeyboardInterrupt, SystemExit) as error:  # Ray raises SystemExit after SIGTERM
         stopped = signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM
         print(f'stopped by {stopped.name}; to continue, run the same command with --existing skip', file=sys.stderr)
-        return vars(seen), stopped
-    return vars(summary), 0
+        return _counts(seen), stopped
+    if text := skipped_by_suffix(summary.other_files):
+        print(text)
+    return _counts(summary), 0
+
+
+def _counts(summary: 'Summary') -> dict[str, int]:
+    return dict(done=summary.done, skipped=summary.skipped, failed=summary.failed)

@@ -15,6 +15,7 @@ from .libraries import quiet_libraries
 from .options import (
     add_device_option,
     add_existing_option,
+    add_keep_suffix_option,
     add_model_options,
     add_precision_option,
     add_rain_options,
@@ -57,6 +58,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         )
         parser.add_argument('--out', required=True, metavar='FOLDER', help='folder for the figures (required)')
         add_existing_option(parser)
+        add_keep_suffix_option(parser)
         add_rain_options(parser, 'heavy:2')
         parser.add_argument(
             f'--{kind}',
@@ -91,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
         if task.kind != args.kind:
             raise InputError(f'{args.task}: is a {task.kind}; expected a {args.kind}')
         derainer = trained_derainer(args.model, args.weights, device, {'model.precision': args.precision})
-        results = show_scenes(args.inputs, args.out, derainer, task, rain, args.seed, args.existing)
+        results = show_scenes(args.inputs, args.out, derainer, task, rain, args.seed, args.existing, args.keep_suffix)
     return print_scenes(results, args.out, args)
 
 

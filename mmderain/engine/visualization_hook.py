@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
+from mmderain.io.files import short_name
 from mmderain.io.image import to_bgr, write_image
 from mmderain.registry import HOOKS
 from mmderain.structures import DerainDataSample
@@ -63,7 +64,7 @@ class DerainVisualizationHook(Hook):
         """Return ``7.png`` for ``7.jpg``. If ``7.png`` has been written already, return ``7.jpg.png``."""
         file_name = Path(name).with_suffix('.png').as_posix()
         if file_name in self._written:
-            file_name = f'{name}.png'
+            file_name = Path(name).with_name(f'{short_name(Path(name).name, 240)}.png').as_posix()
         self._written.add(file_name)
         return file_name
 

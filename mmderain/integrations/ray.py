@@ -10,15 +10,17 @@ return, use :class:`DerainBatch`.
 import math
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmderain import DEFAULT_DERAINER
 from mmderain.apis import InputResult, trained_derainer
 from mmderain.apis.determinism import deterministic_options
+from mmderain.apis.naming import Naming
 from mmderain.apis.pipeline import WORKERS
 from mmderain.apis.plans import make_plan
 from mmderain.apis.run_log import finished_outputs, logged
@@ -49,11 +51,13 @@ class Summary:
         done: number of inputs that were derained.
         skipped: number of inputs whose result file existed before, or that the log names as complete.
         failed: number of inputs that were not derained because of an error.
+        other_files: number of the files in the input folders that are neither images nor videos, for each suffix.
     """
 
     done: int = 0
     skipped: int = 0
     failed: int = 0
+    other_files: Counter[str] = field(default_factory=Counter)
 
     def add(self, result: InputResult) -> None:
         """Count a result."""
@@ -83,6 +87,7 @@ def derain_images(
     deterministic: bool = False,
     video: VideoOptions | None = None,
     on_result: Callable[[InputResult], None] | None = None,
+    keep_suffix: bool = False,
 ) -> Summary:
     """Derain images on a Ray cluster.
 
@@ -118,6 +123,7 @@ def derain_images(
             ``batch_size=1``.
         video: options of the result videos. None uses the default options.
         on_result: function that is called with each result when it is complete.
+        keep_suffix: as in :class:`~mmderain.apis.DerainInferencer`.
 
     Returns:
         The numbers of derained, skipped and failed inputs.
@@ -137,7 +143,9 @@ def derain_images(
     if not all(isinstance(item, str | Path) for item in inputs):
         raise InputError('source: found an array or a tensor; expected paths or URLs. Write the images to files first.')
     finished = finished_outputs(log) if log is not None and existing == 'skip' else ()
-    plan = make_plan(inputs, destination, existing, None, finished, video)
+    options = video or VideoOptions()
+    naming = Naming(options.container, keep_suffix)
+    plan = make_plan(inputs, destination, existing, None, finished, naming, share_videos=options.shard[1] > 1)
     inferencer_options = dict(
         model=absolute_path(model) if is_model_path(model) else model,
         weights=absolute_path(weights),
@@ -152,6 +160,8 @@ def derain_images(
         root=os.getcwd(),
         deterministic=deterministic,
         video=video,
+        existing=existing,
+        keep_suffix=keep_suffix,
     )
     # A wrong model is found here, before Ray starts. Errors of actors are hard to read.
     trained_derainer(model, weights, 'cpu', {'model.precision': precision, 'model.tile': tile})
@@ -166,6 +176,8 @@ def derain_images(
         if on_result is not None:
             on_result(result)
     summary.skipped += plan.num_finished
+    if not isinstance(plan, TarPlan):
+        summary.other_files = plan.skipped
     return summary
 
 
@@ -178,7 +190,8 @@ def _run(plan: Any, actor_options: dict[str, Any], pool: Any, resources: dict[st
         if result is not None:
             yield result
         else:
-            rows.append(dict(name=source.name, input=str(source.content), output=str(source.target)))
+            folder = '' if source.folder is None else str(source.folder)
+            rows.append(dict(name=source.name, input=str(source.content), output=str(source.target), folder=folder))
     if not rows:
         return
     # Several blocks for each actor balance their work.

@@ -10,12 +10,14 @@ import numpy as np
 
 from mmderain.apis import DerainInferencer, InputResult
 from mmderain.apis.determinism import compute_deterministically
+from mmderain.apis.naming import Naming
 from mmderain.apis.pipeline import Pipeline
 from mmderain.apis.results import BrokenDeviceError
 from mmderain.apis.sources import Source
 from mmderain.apis.tar_shards import TarShard, shard_results
+from mmderain.apis.targets import collision, is_kept, sibling
 from mmderain.errors import InputError
-from mmderain.io.remote import is_remote, parse_place
+from mmderain.io.remote import RemotePath, is_remote, parse_place
 from mmderain.io.tar_shards import is_shard
 from mmderain.io.video import VideoOptions
 
@@ -30,6 +32,9 @@ class DerainFiles:
         root: folder that relative paths start from.
         deterministic: whether to compute as :func:`~mmderain.apis.determinism.compute_deterministically` describes.
         video: options of the result videos. None uses the default options.
+        existing: what to do if the result of an image with transparent pixels already exists. The driver looks for the
+            other results.
+        keep_suffix: as in :class:`~mmderain.apis.DerainInferencer`.
     """
 
     def __init__(
@@ -40,19 +45,22 @@ class DerainFiles:
         root: str,
         deterministic: bool,
         video: VideoOptions | None = None,
+        existing: str = 'refuse',
+        keep_suffix: bool = False,
     ) -> None:
         if deterministic:
             compute_deterministically()
         loaded = DerainInferencer(**inferencer)
         self.pipeline = Pipeline(loaded.model, batch_size, workers, loaded.max_pixels, video)
-        self.root = Path(root)
+        self.root, self.existing, self.naming = Path(root), existing, Naming(keep_suffix=keep_suffix)
 
     def __call__(self, block: Any) -> Any:
         """Derain a block of inputs.
 
         Args:
-            block: ``pyarrow.Table`` with the columns ``name``, ``input`` and ``output``: the name of an input, and the
-                paths or URLs of the input and of its result. Existing results are replaced.
+            block: ``pyarrow.Table`` with the columns ``name``, ``input``, ``output`` and ``folder``: the name of an
+                input, the paths or URLs of the input and of its result, and the input folder or ''. Existing results
+                are replaced.
 
         Returns:
             A ``pyarrow.Table`` with a row for each result, see :func:`result_schema`.
@@ -75,8 +83,20 @@ class DerainFiles:
                 for result in shard_results(self.pipeline, shard):
                     yield item, result
             return
-        sources = [Source(i['name'], self._place(i['input']), target=self._place(i['output'])) for i in items]
-        yield from zip(items, self.pipeline.run(sources), strict=True)
+        yield from zip(items, self.pipeline.run(map(self._source, items)), strict=True)
+
+    def _source(self, item: dict[str, str]) -> Source:
+        folder = self._place(item['folder']) if item.get('folder') else None
+        content, target = self._place(item['input']), self._place(item['output'])
+        return Source(item['name'], content, folder, target, check_target=self._keeps_existing, naming=self.naming)
+
+    def _keeps_existing(self, source: Source) -> bool:
+        """Look at the target of an image with transparent pixels, and return whether the image is skipped."""
+        if source.moved_from is None or source.target is None:
+            return False
+        if (other := sibling(source)) is not None:
+            raise collision(source, str(other))
+        return self.existing != 'replace' and source.target.exists() and is_kept(source.target, self.existing)
 
     def _place(self, path: str) -> Any:
         return parse_place(path) if is_remote(path) else self.root / path
@@ -103,7 +123,7 @@ def row_of(item: dict[str, str], result: InputResult) -> dict[str, Any]:
     return dict(
         item=item['name'],
         path=_as_utf8(result.name),
-        output=item['output'],
+        output=_renamed(item['output'], result.prediction),
         status=result.status,
         error=_as_utf8(result.reason) or None,
         height=height,
@@ -111,6 +131,13 @@ def row_of(item: dict[str, str], result: InputResult) -> dict[str, Any]:
         seconds=result.seconds,
         notes=list(result.notes),
     )
+
+
+def _renamed(output: str, prediction: Any) -> str:
+    """Return the planned path of a result with the name that the result file got."""
+    if not isinstance(prediction, Path | RemotePath):
+        return output
+    return output.removesuffix(Path(output).name) + prediction.name
 
 
 def _as_utf8(text: str) -> str:

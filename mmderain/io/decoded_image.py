@@ -1,6 +1,7 @@
 """DecodedImage, the pixels of an image file with its bit depth, its number of channels and its alpha channel."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +17,8 @@ _GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 def array_problem(array: object) -> str | None:
     """Return the reason why an object is not an image, or None.
 
-    An image is a plain NumPy array, uint8 or uint16; (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA.
+    An image is a plain NumPy array, uint8 or uint16; (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA. The byte order
+    of uint16 is that of the machine, see :func:`native`.
     """
     if not isinstance(array, np.ndarray):
         return f'found {array!r:.40} of type {type(array).__name__}; expected a NumPy array'
@@ -27,6 +29,17 @@ def array_problem(array: object) -> str | None:
         expected = 'uint8 or uint16, (H, W), (H, W, 3) BGR or (H, W, 4) BGRA'
         return f'found {array.dtype} of shape {array.shape}; expected {expected}'
     return f'shape {array.shape} has no pixels' if 0 in array.shape else None
+
+
+def native(array: Any) -> Any:
+    """Return an array in the byte order of this machine. Any other object is returned unchanged.
+
+    Arrays of uint16 in the other byte order come from readers of big-endian files. Without a conversion, OpenCV and
+    torch would refuse them or exchange the bytes.
+    """
+    if isinstance(array, np.ndarray) and not array.dtype.isnative:
+        return array.astype(array.dtype.newbyteorder('='))
+    return array
 
 
 @dataclass
@@ -50,12 +63,13 @@ class DecodedImage:
         """Split an array into color and alpha.
 
         Args:
-            array: uint8 or uint16; (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA.
+            array: uint8 or uint16 of any byte order; (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA.
             name: name of the array in error messages.
 
         Raises:
             InputError: the array is not a plain NumPy array, has another dtype or shape, or is empty.
         """
+        array = native(array)
         if problem := array_problem(array):
             raise InputError(f'{name}: {problem}')
         channels = 1 if array.ndim == 2 else array.shape[-1]

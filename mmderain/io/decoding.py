@@ -142,6 +142,8 @@ def image_from_pillow(image: Image.Image, name: str = 'the image') -> DecodedIma
         InputError: the image has another mode, is empty, has values outside 0 to 65535, or its file is damaged.
         MemoryError: the memory is too small for the image.
     """
+    if 0 in image.size:
+        raise InputError(f'{name}: has {image.width}x{image.height} pixels; expected at least one pixel')
     try:
         image.load()  # rotates a TIFF image, and removes its orientation
     except MemoryError:

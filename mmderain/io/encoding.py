@@ -8,10 +8,11 @@ from PIL import Image
 
 from mmderain.errors import InputError
 
-from .decoded_image import array_problem, to_8_bits
+from .decoded_image import array_problem, native, to_8_bits
 from .image_formats import IMAGE_SUFFIXES
 
 JPEG_QUALITY = 95
+_JPEG = ('.jpg', '.jpeg')
 #: Largest side of a WebP image in pixels.
 _WEBP_MAX_SIDE = 16383
 
@@ -27,7 +28,7 @@ def encode_image(array: np.ndarray, suffix: str) -> bytes:
     * Gray: WebP stores it as three equal channels.
 
     Args:
-        array: uint8 or uint16; (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA.
+        array: uint8 or uint16 of any byte order; (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA.
         suffix: suffix of the file name, one of :data:`~mmderain.io.image_formats.IMAGE_SUFFIXES` in upper or lower
             case. It selects the format. JPEG files have the quality 95. The other formats are lossless.
 
@@ -38,6 +39,7 @@ def encode_image(array: np.ndarray, suffix: str) -> bytes:
     suffix = suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
         raise InputError(f'cannot write images as {suffix!r}; expected one of {", ".join(sorted(IMAGE_SUFFIXES))}')
+    array = native(array)
     if problem := array_problem(array):
         raise InputError(f'cannot write the array: {problem}')
     channels = 1 if array.ndim == 2 else array.shape[-1]
@@ -48,8 +50,8 @@ def encode_image(array: np.ndarray, suffix: str) -> bytes:
             f'cannot write {array.shape[1]}x{array.shape[0]} pixels as WebP; each side has at most {_WEBP_MAX_SIDE} '
             'pixels. Write a .png file instead.'
         )
-    if suffix in ('.jpg', '.jpeg') and channels == 4:
-        if array[..., 3].min() < 255:
+    if suffix in _JPEG and channels == 4:
+        if loses_alpha(suffix, array[..., 3]):
             raise InputError(
                 'cannot write transparent pixels as JPEG, which has no alpha channel; write a .png file instead'
             )
@@ -57,6 +59,16 @@ def encode_image(array: np.ndarray, suffix: str) -> bytes:
     if suffix == '.webp' and channels == 4:
         return _encode_webp(array)
     return _encode_with_opencv(array, suffix)
+
+
+def loses_alpha(suffix: str, alpha: np.ndarray | None) -> bool:
+    """Return whether an image has transparent pixels, and the format of a file cannot store them.
+
+    Args:
+        suffix: suffix of the file name in upper or lower case.
+        alpha: alpha channel, uint8 or uint16. None if the image has none.
+    """
+    return alpha is not None and suffix.lower() in _JPEG and bool(to_8_bits(alpha).min() < 255)
 
 
 def _encode_webp(bgra: np.ndarray) -> bytes:
@@ -71,7 +83,7 @@ def _encode_webp(bgra: np.ndarray) -> bytes:
 
 
 def _encode_with_opencv(array: np.ndarray, suffix: str) -> bytes:
-    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix in ('.jpg', '.jpeg') else []
+    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix in _JPEG else []
     try:
         done, content = cv2.imencode(suffix, np.ascontiguousarray(array), options)
     except cv2.error as error:

@@ -194,3 +194,22 @@ def file_sha256(path: str | Path) -> str:
 def safe_name(text: str, replacement: str = '_') -> str:
     """Convert a text to a file name. All characters except letters, digits and ``_ . + - ( )`` are replaced."""
     return re.sub(r'[^\w.+()-]', replacement, text)
+
+
+def short_name(text: str, max_bytes: int) -> str:
+    """Shorten a part of a file name, so that the whole name does not get too long for the file system.
+
+    Args:
+        text: the text.
+        max_bytes: largest number of bytes of the result, at least 9.
+
+    Returns:
+        The text if it is short enough. Otherwise its beginning, ``~``, and eight digits of its hash. Therefore
+        different texts have different results.
+    """
+    if len(os.fsencode(text)) <= max_bytes:
+        return text
+    digest = hashlib.sha256(os.fsencode(text)).hexdigest()[:8]
+    while len(os.fsencode(text)) > max_bytes - 9:
+        text = text[:-1]
+    return f'{text}~{digest}'

@@ -5,6 +5,8 @@ All other modules read images with :func:`read_image` or :func:`decode_image`, a
 """
 
 import io
+import os
+import stat
 from pathlib import Path
 from typing import BinaryIO
 
@@ -117,11 +119,19 @@ def image_size(path: str | Path, decode: bool = False, max_pixels: int = MAX_PIX
 
 def _open_image(path: str | Path) -> BinaryIO:
     """Open an image file for reading."""
-    if Path(path).is_dir():
-        raise UnreadableImageError(f'{path}: is a folder; expected an image file')
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'{path}: no such image')
-    return open(path, 'rb')
+    try:
+        mode = os.stat(path).st_mode
+        # Opening a pipe would wait for a writer, and a device such as /dev/zero never ends.
+        if stat.S_ISREG(mode):
+            return open(path, 'rb')
+    except (FileNotFoundError, NotADirectoryError):
+        found = 'is a link to a missing file' if os.path.islink(path) else 'no such image'
+        raise FileNotFoundError(f'{path}: {found}') from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        reason = (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
+        raise UnreadableImageError(f'{path}: cannot be opened ({reason})') from None
+    kind = 'a folder' if stat.S_ISDIR(mode) else 'a pipe or a device'
+    raise UnreadableImageError(f'{path}: is {kind}; expected an image file')
 
 
 def write_image(array: np.ndarray, path: str | Path) -> None:
@@ -144,8 +154,9 @@ def write_image(array: np.ndarray, path: str | Path) -> None:
             part.write_bytes(content)
     except InputError as error:
         raise InputError(f'{path}: {error}') from None
-    except OSError as error:
-        raise InputError(f'{path}: cannot be written ({error})') from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        reason = error.strerror if isinstance(error, OSError) else None  # the whole text can name the temporary file
+        raise InputError(f'{path}: cannot be written ({reason or error})') from None
 
 
 def to_rgb_tensor(img: np.ndarray) -> Tensor:

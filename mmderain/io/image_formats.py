@@ -9,6 +9,8 @@ from typing import BinaryIO
 from PIL import ExifTags, Image
 from PIL.JpegImagePlugin import JpegImageFile
 
+from .stored_values import png_head
+
 #: Maps each format that can be read, by its name in Pillow, to the suffixes of its files. OpenCV and Pillow can decode
 #: more formats, such as Radiance HDR. They are refused, because their sizes cannot be checked before they are decoded,
 #: or because no test covers them.
@@ -98,7 +100,12 @@ def open_with_pillow(file: BinaryIO, kind: str) -> Image.Image:
         kind: its format, see :func:`image_format`.
     """
     file.seek(0)
-    return _reader(kind)(file, '')
+    try:
+        return _reader(kind)(file, '')
+    except ValueError:
+        if kind != 'PNG':
+            raise
+    return _reader(kind)(png_head(file), '')
 
 
 def pillow_orientation(image: Image.Image) -> int:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 from mmderain.errors import InputError, UnreadableImageError
 
 from .image_formats import image_format, open_with_pillow, pillow_orientation
-from .stored_values import has_late_metadata, largest_value, png_mode
+from .stored_values import has_late_metadata, largest_value, num_ppm_images, png_mode
 from .tiff import TiffTags, read_tiff_tags, tiff_problem
 
 #: Largest number of pixels that is accepted in an image or video frame, unless the caller sets another limit.
@@ -103,7 +103,7 @@ def _header(file: BinaryIO, kind: str, name: str | Path, max_pixels: int) -> Ima
     image = open_with_pillow(file, kind)
     require_pixels(name, *image.size, max_pixels)  # before the frames of the file are counted
     largest = largest_value(file, kind, image)
-    frames = 1 if kind == 'JPEG' else getattr(image, 'n_frames', 1)
+    frames = 1 if kind == 'JPEG' else num_ppm_images(file, image) if kind == 'PPM' else getattr(image, 'n_frames', 1)
     mode, transparent, has_exif = image.mode, None, False
     if kind == 'PNG':
         mode, transparent = png_mode(file, mode), image.info.get('transparency')

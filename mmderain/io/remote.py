@@ -74,6 +74,10 @@ class RemotePath:
     def __truediv__(self, name: str) -> 'RemotePath':
         return RemotePath(f'{self.url}/{name}', self.filesystem)
 
+    def with_name(self, name: str) -> 'RemotePath':
+        """Return the path of another file in the same folder."""
+        return RemotePath(f'{self.url.rpartition("/")[0]}/{name}', self.filesystem)
+
     @property
     def protocol(self) -> str:
         """Return the protocol, such as ``'s3'``."""

@@ -3,6 +3,7 @@
 Pillow opens most images with more than 8 bits as 8-bit images. Therefore its color mode does not tell the range.
 """
 
+import io
 import os
 from typing import BinaryIO
 
@@ -88,6 +89,41 @@ def _avif(file: BinaryIO) -> int:
         raise ValueError('its header has no box av1C')
     flags = meta[at + 6]
     return {0x00: 255, 0x40: 1023, 0x60: 4095}[flags & 0x60]
+
+
+def num_ppm_images(file: BinaryIO, image: Image) -> int:
+    """Return 2 if another image follows the first one in a PPM, PGM or PBM file, else 1.
+
+    Args:
+        file: the image file.
+        image: the file, opened with Pillow.
+    """
+    assert isinstance(image, ImageFile.ImageFile)
+    decoder, _, offset, arguments = image.tile[0]
+    if decoder not in ('raw', 'ppm'):  # pixels as text
+        return 1
+    row = (image.width + 7) // 8 if image.mode == '1' else image.width * (3 if image.mode == 'RGB' else 1)
+    is_deep = _ppm(image) > 255
+    file.seek(offset + image.height * row * (2 if is_deep else 1))
+    follows = file.read(3).lstrip()
+    return 2 if follows[:1] == b'P' and follows[1:2] in b'1234567' and len(follows) > 1 else 1
+
+
+def png_head(file: BinaryIO) -> BinaryIO:
+    """Return the chunks of a PNG file up to the pixels, without its texts, as a file that Pillow can open.
+
+    Pillow refuses files with very long texts, such as those that some image editors write.
+    """
+    file.seek(0)
+    head = io.BytesIO()
+    head.write(file.read(8))
+    while len(start := file.read(8)) == 8 and start[4:] != b'IDAT':
+        content = file.read(int.from_bytes(start[:4], 'big') + 4)
+        if start[4:] not in (b'tEXt', b'zTXt', b'iTXt'):
+            head.write(start + content)
+    head.write(start)
+    head.seek(0)
+    return head
 
 
 def png_mode(file: BinaryIO, mode: str) -> str:

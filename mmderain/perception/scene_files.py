@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmderain.apis.naming import Naming
 from mmderain.apis.plan import Plan
 from mmderain.apis.results import failure_reason
 from mmderain.apis.sources import Input
@@ -25,6 +26,7 @@ def show_scenes(
     rain: Rain | None = 'heavy',
     seed: int = 0,
     existing: str = 'refuse',
+    keep_suffix: bool = False,
 ) -> dict[str, list[View] | Exception]:
     """Make the views of each image with :func:`~mmderain.perception.scene.view_scene`, and write a figure of the views.
 
@@ -39,6 +41,7 @@ def show_scenes(
         seed: seed of the drawn rain. The rain on an image also depends on the position of the image among all images
             in ``inputs``.
         existing: see :class:`~mmderain.apis.DerainInferencer`.
+        keep_suffix: see :class:`~mmderain.apis.DerainInferencer`.
 
     Returns:
         A dict that maps the name of each image to its views. If an image cannot be read or derained, or its figure must
@@ -49,7 +52,7 @@ def show_scenes(
         InputError: a folder contains no image. In this case, no file has been written.
     """
     results: dict[str, list[View] | Exception] = {}
-    for number, source in enumerate(Plan(inputs, out_dir, existing)):
+    for number, source in enumerate(Plan(inputs, out_dir, existing, naming=Naming(keep_suffix=keep_suffix))):
         target = source.target
         try:
             if source.is_done():

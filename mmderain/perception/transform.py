@@ -94,12 +94,12 @@ class Derain(BaseTransform):
                 'mmderain.Derain: no image is loaded yet; put mmderain.Derain after LoadImageFromFile in the pipeline'
             )
         img = results['img']
-        levels = img if img.dtype == np.uint8 else np.rint(img).clip(0, 255).astype(np.uint8)
-        if img.ndim != 3 or img.shape[2] != 3 or not np.array_equal(img, levels):
+        levels = _whole_levels(img)
+        if levels is None:
+            found = f'{img.dtype} of shape {img.shape}' if isinstance(img, np.ndarray) else f'a {type(img).__name__}'
             raise InputError(
-                f'mmderain.Derain: {results.get("img_path", "the image")}: found {img.dtype} of shape {img.shape}; '
-                'expected a BGR image (H, W, 3) with whole numbers from 0 to 255. Put mmderain.Derain directly after '
-                'LoadImageFromFile.'
+                f'mmderain.Derain: {results.get("img_path", "the image")}: found {found}; expected a BGR image '
+                '(H, W, 3) with whole numbers from 0 to 255. Put mmderain.Derain directly after LoadImageFromFile.'
             )
         model = self._load_model()
         batch = torch.from_numpy(np.ascontiguousarray(levels.transpose(2, 0, 1)))[None].to(self.device).float()
@@ -116,3 +116,15 @@ class Derain(BaseTransform):
             f'min_change={self.min_change}, precision={self.precision!r}, '
             f'on_nonfinite={"keep" if self.kept else "error"!r})'
         )
+
+
+def _whole_levels(img: object) -> np.ndarray | None:
+    """Return a BGR image (H, W, 3) as uint8; None if an object is no such image with whole numbers from 0 to 255."""
+    if not isinstance(img, np.ndarray) or img.dtype.kind not in 'iuf' or img.ndim != 3 or img.shape[2] != 3:
+        return None
+    if img.dtype == np.uint8 or img.size == 0:
+        return img if img.size else None
+    if not np.isfinite(img).all():
+        return None
+    levels = np.rint(img).clip(0, 255).astype(np.uint8)
+    return levels if np.array_equal(img, levels) else None

@@ -30,12 +30,14 @@ class RainedFolder:
         drawn: number of images over which this call has drawn rain.
         existing: number of images that an earlier call with the same settings has finished.
         errors: one exception for each image that cannot be read, or whose result would have the path of another result.
+        skipped: number of the files in the source folder that are not images, for each suffix.
     """
 
     images: int
     drawn: int = 0
     existing: int = 0
     errors: list[Exception] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
 
 
 def rain_over_folder(
@@ -85,9 +87,10 @@ def rain_over_folder(
     settings = _settings(src, rain, seed)
     lines = _finished_lines(dst, settings)
     done = {line['name'] for line in lines}
-    names, errors = _target_names(src, done)
+    skipped: Counter[str] = Counter()
+    names, errors = _target_names(src, done, skipped)
     to_do = [(path, target) for path, target in names.items() if path.as_posix() not in done]
-    result = RainedFolder(images=len(names) + len(errors), existing=len(done), errors=errors)
+    result = RainedFolder(images=len(names) + len(errors), existing=len(done), errors=errors, skipped=skipped)
     with atomic_write(dst / MANIFEST) as part:
         part.write_text(''.join(f'{json.dumps(line)}\n' for line in [settings, *lines]), encoding='utf-8')
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool, open(dst / MANIFEST, 'a', encoding='utf-8') as manifest:
@@ -102,12 +105,13 @@ def rain_over_folder(
     return result
 
 
-def _target_names(src: Path, done: set[str]) -> tuple[dict[Path, Path], list[Exception]]:
+def _target_names(src: Path, done: set[str], skipped: Counter[str]) -> tuple[dict[Path, Path], list[Exception]]:
     """Choose the names of the PNG files.
 
     Args:
         src: folder of the source images.
         done: names of the images that an earlier call has finished. They keep their PNG files.
+        skipped: the files that are not images are added to it, see :func:`~mmderain.io.folders.iter_names`.
 
     Returns:
         A dict that maps the path of each source image to the path of its PNG files, and the errors. The keys are
@@ -120,7 +124,6 @@ def _target_names(src: Path, done: set[str]) -> tuple[dict[Path, Path], list[Exc
     """
     paths: dict[Path, Path] = {}
     errors: list[Exception] = []
-    skipped: Counter[str] = Counter()
     for path in sorted(list_images(src, skipped=skipped), key=lambda path: path.as_posix() not in done):
         other = paths.setdefault(path.with_suffix('.png'), path)
         if other != path:

@@ -152,7 +152,7 @@ def test_existing_results_are_refused_skipped_or_replaced(inferencer, tmp_path):
     'inputs, settings, message',
     [
         ('nowhere.png', {}, 'nowhere.png: no such image'),
-        (3, {}, 'input 0: found int; expected a path'),
+        (3, {}, 'inputs: found int; expected a path'),
         ([3], {}, 'input 0: found int; expected a path'),
         (np.zeros((4, 4)), {}, 'float64 of shape'),
         (torch.zeros(1, 4, 4), {}, 'expected a floating-point RGB tensor'),

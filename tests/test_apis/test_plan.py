@@ -58,9 +58,9 @@ def test_an_input_that_keeps_its_name_has_priority(tmp_path):
 
 
 def collision(name: Path, owner: Path, target: Path) -> str:
-    return (
-        f'{name} and {owner}: both would be written to {target}; derain them in two calls with different output folders'
-    )
+    remedy = '' if name.name == owner.name else 'use keep_suffix=True (--keep-suffix), or '
+    remedy += 'derain them in two calls with different output folders'
+    return f'{name} and {owner}: both would be written to {target}; {remedy}'
 
 
 def test_inputs_of_earlier_folders_have_priority(tmp_path):
@@ -75,6 +75,20 @@ def test_inputs_of_earlier_folders_have_priority(tmp_path):
     assert found[str(one / 'a.png')] == collision(one / 'a.png', two / 'a.png', out / 'a.png')
     found = outcome(Plan([one, two / 'a.png'], out))
     assert found[str(two / 'a.png')] == collision(two / 'a.png', one / 'a.png', out / 'a.png')
+
+
+@pytest.mark.parametrize('again', ['in/a.png', './in/../in/a.png', 'in', 'in/', 'link.png', 'link'])
+def test_an_input_that_is_named_twice_fails_once(tmp_path, monkeypatch, again):
+    monkeypatch.chdir(touch(tmp_path, 'in/a.png'))
+    Path('link').symlink_to('in')
+    Path('link.png').symlink_to('in/a.png')
+    found = [
+        source.is_done() if source.problem is None else str(source.problem)
+        for source in Plan(['in/a.png', again], 'out')
+    ]
+    name = f'{again.rstrip("/")}/a.png' if not again.endswith('.png') else str(Path(again))
+    expected = f'{name}: is named twice in this call; name each input once'
+    assert found == [False, False if again == 'link.png' else expected]  # links with other names are other inputs
 
 
 @pytest.mark.parametrize('existing', ['refuse', 'replace'])

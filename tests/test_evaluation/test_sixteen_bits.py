@@ -65,6 +65,12 @@ def test_the_written_result_has_16_bits(folders):
     runner = type('Runner', (), dict(visualizer=DerainVisualizer('shown_16_bits')))
     hook.after_test_iter(runner, 0, dict(inputs=[inputs]), [sample])
     assert np.array_equal(decode_image(folders / 'shown/derained/a.png').bgr, PRED)
+    # Two images that differ only in their suffix, with names of 255 bytes.
+    for suffix in ('.jpg', '.bmp'):
+        sample.set_metainfo(dict(name=f's/{"x" * 251}{suffix}'))
+        hook.after_test_iter(runner, 0, dict(inputs=[inputs]), [sample])
+    written = sorted(len(path.name) for path in (folders / 'shown/derained/s').iterdir())
+    assert written == [244, 255]
 
 
 def test_a_pair_of_8_and_16_bits(folders):

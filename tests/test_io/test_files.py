@@ -14,6 +14,7 @@ from mmderain.io.files import (
     read_lines,
     read_text,
     safe_name,
+    short_name,
     write_csv,
 )
 
@@ -189,3 +190,12 @@ def test_a_list_of_another_encoding_is_an_error_that_names_the_file(tmp_path):
 def test_tables_have_names_of_any_bytes(tmp_path):
     write_csv(tmp_path / 'a.csv', ['image', 'score'], [[os.fsdecode(b'\xff.png'), 1], ['雨,.png', 2]])
     assert (tmp_path / 'a.csv').read_bytes() == 'image,score\r\n\\udcff.png,1\r\n"雨,.png",2\r\n'.encode()
+
+
+@pytest.mark.parametrize('letter', ['n', 'ä', '雨', '\udcff'])
+def test_short_names_differ(letter):
+    texts = [letter * 300, letter * 301, letter * 299 + 'x']
+    found = [short_name(text, 100) for text in texts]
+    assert len(set(found)) == 3 and all(name.startswith(letter * 20) for name in found)
+    assert all(85 < len(os.fsencode(name)) <= 100 for name in found)
+    assert short_name('x' * 100, 100) == 'x' * 100

@@ -4,10 +4,11 @@ import io
 
 import numpy as np
 import pytest
-from image_files import RGB8, RGB16, png, saved, tiff
+from image_files import RGB8, RGB16, heic, png, saved, tiff
 from PIL import Image, ImageOps
 
 from mmderain.io.image import decode_image, image_size
+from mmderain.io.image_formats import open_with_pillow
 
 SMALL8, SMALL16 = RGB8[:30, :44], RGB16[:30, :44]
 
@@ -49,6 +50,7 @@ FILES = {
     'TIFF RGB 16 big-endian': ('.tif', lambda o: tiff(SMALL16, orientation=o, order='>')),
     'TIFF RGBA 8': ('.tif', lambda o: tiff(np.dstack([SMALL8, SMALL8[..., 0]]), orientation=o, extra=0)),
     'AVIF': ('.avif', lambda o: saved(SMALL8, 'AVIF', exif=exif(o), quality=90)),
+    'HEIC': ('.heic', lambda o: heic(SMALL8, exif=exif(o).tobytes())),
 }
 
 
@@ -59,7 +61,8 @@ def test_the_image_is_upright(tmp_path, kind, orientation):
     path = tmp_path / f'a{suffix}'
     path.write_bytes(make(orientation))
     # Pillow maps a file with a path to memory, and then rotates some TIFF images wrongly. It does not map a buffer.
-    with Image.open(io.BytesIO(path.read_bytes())) as image:
+    content = io.BytesIO(path.read_bytes())
+    with open_with_pillow(content, 'HEIF') if kind == 'HEIC' else Image.open(content) as image:
         expected = np.asarray(ImageOps.exif_transpose(image).convert('RGB'))
     deep = kind.endswith(('16', 'endian'))
     if deep:  # Pillow has reduced the pixels. Rotate them by the same rule instead.

@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import ROOT, load_tool
 from image_cases import CASES
-from image_files import PIXELS, RGB8, RGB16, encoded, png, saved, tiff
+from image_files import PIXELS, RGB8, RGB16, encoded, heic, png, saved, tiff
 from mmengine.model import BaseModule
 from PIL import Image
 
@@ -28,6 +28,7 @@ from mmderain.datasets.preparation.finding import FoundPair
 from mmderain.datasets.transforms import LoadImageFromFile, LoadPairedImages
 from mmderain.errors import InputError
 from mmderain.io.image import decode_image, decode_image_bytes, image_size, read_image, write_image
+from mmderain.io.image_formats import heic_is_readable
 from mmderain.models import NetworkSpec
 from mmderain.perception.joint_test.steps import ReplaceFromFolder
 from mmderain.rain.folder import rain_over_folder
@@ -55,6 +56,8 @@ FILES = {
     'a.ppm': encoded(RGB16, '.ppm'),
     'a.gif': saved(Image.fromarray(RGB8).quantize(16), 'GIF'),
 }
+if heic_is_readable():
+    FILES['a.heic'] = heic(PIXELS['RGBA 8'], exif=EXIF.tobytes())
 REFUSED = {f'{case}.img': case for case in CASES if case.pixels is None}
 
 

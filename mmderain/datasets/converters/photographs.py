@@ -41,7 +41,7 @@ def shrink_photographs(
         only: photographs to use, named by their file names without suffix. An empty collection uses all photographs.
 
     Returns:
-        One line with the number of written images and the number of photographs.
+        One line with the number of written images, the number of photographs, and the files that were passed over.
 
     Raises:
         FileNotFoundError, InputError: an argument is not as expected, or an image cannot be read. In this case, nothing
@@ -50,24 +50,29 @@ def shrink_photographs(
     if side < 1:
         raise InputError(f'--side must be at least 1 px, found {side}')
     require_new_folder(dst)
-    photographs, number = _find_photographs(src, side, quarters, without, only), 0
+    skipped: Counter[str] = Counter()
+    photographs, number = _find_photographs(src, side, quarters, without, only, skipped), 0
     with atomic_folder(dst) as part:
         for name, path in track(photographs.items(), 'shrinking', transient=True):
             img = read_image(path)
             for suffix, region in _regions(img.shape[:2], side, quarters).items():
                 write_image(_shrink(img[region], side), part / f'{name}{suffix}.png')
                 number += 1
-    return f'{dst}: {number} images of {len(photographs)} photographs'
+    return with_skipped(f'{dst}: {number} images of {len(photographs)} photographs', skipped)
 
 
 def _find_photographs(
-    src: Sequence[Path], side: int, quarters: bool, without: Collection[str], only: Collection[str]
+    src: Sequence[Path],
+    side: int,
+    quarters: bool,
+    without: Collection[str],
+    only: Collection[str],
+    skipped: Counter[str],
 ) -> dict[str, Path]:
-    """Return the photographs to write, keyed by their file names without suffix."""
+    """Return the photographs to write, keyed by their file names without suffix. Count the other files."""
     found: dict[str, Path] = {}
     taken: dict[str, Path] = {}
     for entry in src:
-        skipped: Counter[str] = Counter()
         files = [entry / name for name in list_images(entry, skipped=skipped)] if entry.is_dir() else [entry]
         if not entry.exists():
             raise FileNotFoundError(f'{entry}: no such image or folder; give image files or folders of images')

@@ -23,7 +23,7 @@ def link_real_rain(src: Sequence[Path], dst: Path) -> list[str]:
         dst: folder to write. It must be new or empty. It is written completely or not at all.
 
     Returns:
-        One line with the number of images, and one line for each damaged image.
+        One line with the number of images and the files that were passed over, and one line for each damaged image.
 
     Raises:
         FileNotFoundError, InputError: an argument is not as expected, or no image can be read. In this case, nothing is
@@ -53,4 +53,4 @@ def link_real_rain(src: Sequence[Path], dst: Path) -> list[str]:
         if not number:
             text = with_skipped('no readable image', skipped)
             raise InputError(f'{", ".join(map(str, src))}: {text}; give folders with real rainy images')
-    return [f'{dst}: number of images: {number}', *report]
+    return [with_skipped(f'{dst}: number of images: {number}', skipped), *report]

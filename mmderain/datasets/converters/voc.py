@@ -7,10 +7,11 @@ COCO annotations. Images without an XML file and boxes of classes that COCO does
 
 import math
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from pathlib import Path
 
 from mmderain.errors import InputError
-from mmderain.io.folders import iter_images, list_images
+from mmderain.io.folders import iter_images, list_images, skipped_by_suffix
 
 from .coco import Box, write_test_set
 
@@ -41,7 +42,9 @@ def write_voc_test_set(src: Path, dst: Path) -> list[str]:
                 f'{path} and {annotations[path.stem]}: two XML files have the same name; give a folder SRC that '
                 'contains only one of these files'
             )
-    images = [src / path for path in list_images(src)]
+    skipped: Counter[str] = Counter()
+    images = [src / path for path in list_images(src, skipped=skipped)]
+    del skipped['.xml']
     boxes = {path: read_voc_boxes(annotations[path.stem]) for path in images if path.stem in annotations}
     if not boxes:
         raise InputError(
@@ -51,6 +54,8 @@ def write_voc_test_set(src: Path, dst: Path) -> list[str]:
     report = write_test_set(boxes, dst)
     if len(boxes) < len(images):
         report.append(f'left out, without an XML file: {len(images) - len(boxes)} images')
+    if text := skipped_by_suffix(skipped):
+        report.append(text)
     return report
 
 

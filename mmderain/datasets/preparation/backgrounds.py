@@ -63,12 +63,13 @@ def own_test_sets(name: str, found: Found) -> dict[str, list[Path]]:
     return dict(sets)
 
 
-def read_test_set(folder: Path) -> list[Path]:
+def read_test_set(folder: Path, skipped: Counter[str] | None = None) -> list[Path]:
     """Return the clean images of a test set.
 
     Args:
         folder: a prepared data set (see :func:`~mmderain.datasets.preparation.write_layout`), or any folder of clean
             images. In a prepared data set, only the test split is used.
+        skipped: if it is given, the files in a folder of clean images that are not images are added to it.
 
     Raises:
         FileNotFoundError: the folder does not exist.
@@ -86,7 +87,7 @@ def read_test_set(folder: Path) -> list[Path]:
                 f'--test-sets: {folder / INDEX} lists no clean file of a test split; name a folder of clean images'
             )
         return [folder / path for path in sorted(clean)]
-    skipped: Counter[str] = Counter()
+    skipped = Counter() if skipped is None else skipped
     images = list_images(folder, skipped=skipped)
     if not images:
         text = with_skipped('no image', skipped)

@@ -2,6 +2,7 @@
 
 import filecmp
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -36,11 +37,14 @@ class Found:
         pairs: maps the name of each split to its usable pairs.
         left_out: files that belong to no pair of the data set, each with the reason.
         flawed: rainy files of pairs that cannot be used, each with the reason.
+        skipped: number of the files that are not images, for each suffix, see
+            :func:`~mmderain.io.folders.skipped_by_suffix`.
     """
 
     pairs: dict[str, list[FoundPair]] = field(default_factory=dict)
     left_out: list[tuple[Path, str]] = field(default_factory=list)
     flawed: list[tuple[Path, str]] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
 
 
 class _Role(NamedTuple):
@@ -77,7 +81,7 @@ def find_pairs(name: str, src: Path, roots: dict[str, Path] | None = None) -> Fo
             Also raised if a folder of ``roots`` lies inside another folder of ``roots``.
     """
     release, found = RELEASES[name], Found()
-    rainy, clean = _sort_by_role(name, _candidates(name, src, roots), found)
+    rainy, clean = _sort_by_role(name, _candidates(name, src, roots, found.skipped), found)
     found.pairs = {split: [] for split in release.splits}
     used = set()
     for path, role in rainy.values():
@@ -94,10 +98,14 @@ def find_pairs(name: str, src: Path, roots: dict[str, Path] | None = None) -> Fo
     return found
 
 
-def _candidates(name: str, src: Path, roots: dict[str, Path] | None) -> list[tuple[list[str], Path]]:
+def _candidates(
+    name: str, src: Path, roots: dict[str, Path] | None, skipped: Counter[str]
+) -> list[tuple[list[str], Path]]:
     """Return each image: the names of the splits to which it may belong, and its path.
 
     The names of the folders show the splits, unless ``roots`` gives the folder of each split.
+
+    The files that are not images are counted in ``skipped``.
 
     Raises:
         InputError: a folder of ``roots`` lies inside another folder of ``roots``.
@@ -109,11 +117,11 @@ def _candidates(name: str, src: Path, roots: dict[str, Path] | None) -> list[tup
             raise InputError(
                 f'{name}: the folder of one split must not lie inside the folder of another split: {names}'
             )
-        return [([split], root / path) for split, root in roots.items() for path in list_images(root)]
+        return [([split], root / path) for split, root in roots.items() for path in list_images(root, skipped=skipped)]
     # The name of the folder `src` can also show the split. For example, if `src` is Rain100H and contains rain-001.png,
     # only the name Rain100H shows that this image belongs to the test split.
     top = Path(src.resolve().name)
-    return [(_splits_of(RELEASES[name], top / path), src / path) for path in list_images(src)]
+    return [(_splits_of(RELEASES[name], top / path), src / path) for path in list_images(src, skipped=skipped)]
 
 
 def _sort_by_role(name: str, candidates: list[tuple[list[str], Path]], found: Found) -> tuple[_Table, _Table]:

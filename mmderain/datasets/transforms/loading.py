@@ -8,7 +8,7 @@ from mmcv.transforms import BaseTransform
 from mmengine import fileio
 
 from mmderain.errors import InputError
-from mmderain.io.image import decode_image, decode_image_bytes
+from mmderain.io.image import decode_image, decode_image_bytes, read_image
 from mmderain.registry import TRANSFORMS
 
 
@@ -87,8 +87,11 @@ class LoadImageFromFile(mmcv.transforms.LoadImageFromFile):
         """Return the results with ``img``, BGR uint8 (H, W, 3), ``img_shape`` and ``ori_shape``."""
         path = results['img_path']
         try:
-            content = fileio.get(path, backend_args=self.backend_args)
-            img = decode_image_bytes(content, str(path)).to_uint8()
+            if self.backend_args is None and '://' not in str(path):
+                img = read_image(path)  # refuses pipes, devices and too large images before they are read
+            else:
+                content = fileio.get(path, backend_args=self.backend_args)
+                img = decode_image_bytes(content, str(path)).to_uint8()
         except (OSError, InputError):
             if self.ignore_empty:
                 return None

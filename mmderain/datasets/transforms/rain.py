@@ -90,7 +90,13 @@ class SynthesizeRain(BaseTransform):
             rng = np.random.default_rng(seed)
             scale *= float(np.exp(rng.uniform(*np.log(self.random_scale))))
         img = results['img']
-        if np.issubdtype(img.dtype, np.floating):  # the photometric distortion of mmdet and mmseg returns float32
+        if isinstance(img, np.ndarray) and img.dtype.kind == 'f':
+            # The photometric distortion of mmdet and mmseg returns float32.
+            if not np.isfinite(img).all() or (img.max(initial=0) <= 1 and (img % 1 != 0).any()):
+                raise InputError(
+                    f'SynthesizeRain: {self.name_of(results)}: the values are not finite, or from 0 to 1; expected '
+                    'values from 0 to 255'
+                )
             img = np.rint(img).clip(0, 255).astype(np.uint8)
         results['img'] = draw_rain(img, presets, seed, scale).rainy.astype(results['img'].dtype)
         return results

@@ -1,5 +1,6 @@
 """Read and write numbered images, such as ``frames/%05d.png``, as the frames of a video."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 
 from mmderain.errors import InputError
 
+from ..decoded_image import to_8_bits
 from ..image import IMAGE_SUFFIXES, decode_image, write_image
 from ..image_header import MAX_PIXELS
 from .frame import Frame
@@ -17,9 +19,13 @@ _NUMBER = re.compile(r'%(0\d+)?d')
 
 
 def is_pattern(path: str | Path) -> bool:
-    """Return whether the name of a path contains a number such as ``%05d``, and ends in the suffix of an image."""
+    """Return whether the name of a path contains a number such as ``%05d``, and ends in the suffix of an image.
+
+    The name of an existing file is not a pattern.
+    """
     path = Path(path)
-    return path.suffix.lower() in IMAGE_SUFFIXES and _NUMBER.search(path.name) is not None
+    is_numbered = path.suffix.lower() in IMAGE_SUFFIXES and _NUMBER.search(path.name) is not None
+    return is_numbered and not os.path.isfile(path)
 
 
 def require_pattern(path: str | Path) -> Path:
@@ -56,11 +62,15 @@ class SequenceReader:
     Args:
         pattern: path with one number, such as ``frames/%05d.png``.
         max_pixels: largest number of pixels of an image.
+
+    Attributes:
+        has_alpha: whether an image that was read up to now has transparent pixels.
     """
 
     def __init__(self, pattern: str | Path, max_pixels: int = MAX_PIXELS) -> None:
         self.files = list_sequence(pattern)
         self._max_pixels = max_pixels
+        self.has_alpha = False
 
     def __len__(self) -> int:
         return len(self.files)
@@ -69,6 +79,8 @@ class SequenceReader:
         first: tuple[Path, np.ndarray] | None = None
         for number, path in self.files.items():
             image = decode_image(path, self._max_pixels)
+            if image.alpha is not None:
+                self.has_alpha = self.has_alpha or bool(to_8_bits(image.alpha).min() < 255)
             if first is None:
                 first = path, image.bgr
             elif image.bgr.shape != first[1].shape or image.bgr.dtype != first[1].dtype:

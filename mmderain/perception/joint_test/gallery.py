@@ -8,11 +8,15 @@ import numpy as np
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 
+from mmderain.io.files import short_name
 from mmderain.io.image import read_image, write_image
 from mmderain.perception.drawing import draw_data_sample, score_threshold
 from mmderain.visualization import grid
 
 from .conditions import Condition, Result
+
+#: Largest number of bytes of an image name in the names of its drawings and figures, which also name the rain.
+_MAX_BYTES = 120
 
 
 def draw_predictions(
@@ -32,7 +36,7 @@ def draw_predictions(
             :class:`MeasuredSteps`.
         predictions: maps the index of each image to a data sample of mmdet or mmseg, see :class:`RecordingHook`.
         folder: folder for the drawings. The predictions for an image are written to ``<name>.png``. If the data set
-            loads annotations, the ground truth is written to ``<name>.truth.png``.
+            loads annotations, the ground truth is written to ``<name>.truth.png``. Long names are shortened.
 
     Returns:
         The file names of the drawings, without suffix.
@@ -40,7 +44,7 @@ def draw_predictions(
     names = []
     for index, sample in predictions.items():
         path, img = images[index]
-        name = f'{index:05d}_{Path(path).stem}'
+        name = f'{index:05d}_{short_name(Path(path).stem, _MAX_BYTES)}'
         options: dict[str, Any] = dict(pred_score_thr=score_threshold(runner.cfg)) if 'pred_instances' in sample else {}
         write_image(draw_data_sample(runner.visualizer, img, sample, **options), folder / f'{name}.png')
         if 'gt_instances' in sample or 'gt_sem_seg' in sample:

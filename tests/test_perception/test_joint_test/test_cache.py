@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mmderain.io import read_image
 from mmderain.perception.joint_test import cache, conditions, evaluate
 from mmderain.perception.joint_test.gallery import write_gallery
 
@@ -67,3 +68,18 @@ def test_lost_drawings_are_drawn_again_and_models_without_a_visualizer_have_no_d
     assert bare.drawings == [] and bare.metrics == first.metrics
     write_gallery([row], [bare], tmp_path / 'cache', tmp_path / 'gallery')
     assert not (tmp_path / 'gallery').exists()
+
+
+def test_images_with_names_of_250_bytes_are_drawn(camvid, tmp_path):
+    for kind, suffix in (('images', 'jpg'), ('annotations', 'png')):
+        folder = tmp_path / 'data/camvid' / kind / 'test'
+        (folder / f'0.{suffix}').rename(folder / f'{"ä" * 123}.{suffix}')
+        for number in range(1, 6):
+            (folder / f'{number}.{suffix}').unlink()
+    rows = list(conditions(camvid, ['heavy:4+mist:2'], {}, [], {}, 'data/camvid'))[1:2]
+    results = evaluate(rows, tmp_path / 'cache')
+    write_gallery(rows, results, tmp_path / 'cache', tmp_path / 'gallery')
+    (figure,) = (tmp_path / 'gallery').iterdir()
+    assert figure.name.startswith(f'00000_{"ä" * 55}~') and figure.name.endswith('_heavy-4+mist-2.png')
+    truth, shown = (read_image(tmp_path / 'cache' / f'{results[0].drawings[0]}{end}.png') for end in ('.truth', ''))
+    assert truth.shape == shown.shape and (truth != shown).any()
