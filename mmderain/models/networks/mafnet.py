@@ -65,9 +65,9 @@ class SpatialAttention(nn.Module):
         q = band_pixels(conv1x1_haar(large, self.query, self.wavelet))
         # Spatial pyramid pooling (SPP): the anchors of the smaller scale. Their rows are contiguous. Otherwise, torch
         # would use a slower kernel that stores the attention maps.
-        k, v = (t.to(q.dtype) for t in conv1x1_band_anchors(small, (self.key, self.value), self.wavelet))
+        k, v = conv1x1_band_anchors(small, (self.key, self.value), self.wavelet)
         # The bands take the place of the heads in torch's function. The paper does not scale the products.
-        attended = F.scaled_dot_product_attention(q, k, v, scale=1.0)
+        attended = F.scaled_dot_product_attention(q, k.to(q.dtype), v.to(q.dtype), scale=1.0)
         del q
         return add_band_pixels(large, attended, self.out)
 
