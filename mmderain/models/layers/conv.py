@@ -1,7 +1,9 @@
 """Functions that build convolutions, and functions that convolve several tensors with less time or memory."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -77,6 +79,22 @@ def conv1x1_upsampled(fine: Tensor, coarse: Sequence[Tensor], conv: nn.Conv2d) -
     """
     kernels = conv.weight.split([fine.shape[1], *(x.shape[1] for x in coarse)], dim=1)
     total = F.conv2d(fine, kernels[0], conv.bias)
-    for x, kernel in zip(coarse, kernels[1:], strict=True):
-        total += F.interpolate(F.conv2d(x, kernel), fine.shape[-2:], mode='nearest')
+    scales = [total, *(F.conv2d(x, kernel) for x, kernel in zip(coarse, kernels[1:], strict=True))]
+    nested = _sides_are_multiples(scales)
+    for i in reversed(range(1, len(scales))):
+        # If possible, each scale is upsampled only to the next finer scale, which has fewer pixels than ``fine``.
+        target = scales[i - 1] if nested else total
+        target += F.interpolate(scales.pop(), target.shape[-2:], mode='nearest')
     return total
+
+
+def _sides_are_multiples(scales: Sequence[Tensor]) -> bool:
+    """Return whether the sides of each scale are multiples of the sides of the next scale.
+
+    Only then, nearest-neighbor upsampling from scale to scale equals upsampling in one step. In a model that is
+    exported for variable image sizes, the answer is not known, so it is False.
+    """
+    if torch.compiler.is_exporting():
+        return False
+    sides = [scale.shape[-2:] for scale in scales]
+    return all(fine % coarse == 0 for pair in itertools.pairwise(sides) for fine, coarse in zip(*pair, strict=True))
