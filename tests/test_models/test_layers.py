@@ -12,15 +12,15 @@ from mmderain.models.layers import (
     ConvLSTM,
     DenseConv1x1,
     ImagePyramid,
-    add_band_pixels,
+    band_maps,
     band_pixels,
     conv1x1,
     conv1x1_anchors,
-    conv1x1_band_anchors,
     conv1x1_haar,
     conv1x1_upsampled,
     conv2d_split,
     conv3x3,
+    merge_band_pixels,
     mix_conv1x1,
     pool_anchors,
     upsample2x,
@@ -107,43 +107,13 @@ def haar_bands(x: torch.Tensor) -> torch.Tensor:
     return torch.stack([a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d], dim=1) / 2
 
 
-@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
-def test_bands_equal_convolution_then_wavelet_then_pixel_shuffle(layout):
-    conv, mix = conv1x1(8, 16).double(), conv1x1(16, 16).double()
-    x = random(2, 8, 6, 10)
-    large = random(2, 16, 6, 10).contiguous(memory_format=layout)
+def test_conv1x1_haar_equals_convolution_then_wavelet():
+    conv, x = conv1x1(8, 8).double(), random(2, 8, 6, 10)
     plain = F.pixel_shuffle(haar_bands(conv(x)), 2)  # (N, bands, C / 4, H, W)
-    pixels = band_pixels(conv1x1_haar(x.contiguous(memory_format=layout), conv, HAAR.double()))
-    merged = add_band_pixels(large, pixels, mix)
-    assert torch.allclose(merged, large + mix(plain.flatten(1, 2)), **close)
-    assert merged.is_contiguous(memory_format=torch.channels_last)
-    one = add_band_pixels(large[:1], pixels[:1], mix)
-    assert torch.allclose(one, merged[:1], **close) and one.stride() == (16 * 60, 1, 160, 16)
-
-
-@pytest.mark.parametrize('size', [(2, 2), (6, 10), (16, 24), (22, 54)])
-@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
-def test_conv1x1_band_anchors_equal_anchors_of_the_bands_with_gradients(size, layout):
-    convs, x = [conv1x1(8, 8).double(), conv1x1(8, 16).double()], random(2, 8, *size)
-    x = x.contiguous(memory_format=layout).requires_grad_()
-    for conv, anchors in zip(convs, conv1x1_band_anchors(x, convs, HAAR.double()), strict=True):
-        plain = pool_anchors(F.pixel_shuffle(haar_bands(conv(x)), 2)).transpose(2, 3)
-        assert anchors.shape == plain.shape and torch.allclose(anchors, plain, **close)
-        weight, inputs = random(*plain.shape), [x, conv.weight, conv.bias]
-        for ours, target in zip(
-            torch.autograd.grad((anchors * weight).sum(), inputs, retain_graph=True),
-            torch.autograd.grad((plain * weight).sum(), inputs),
-            strict=True,
-        ):
-            assert torch.allclose(ours, target, **close)
-
-
-def test_band_anchors_are_precise_under_autocast_although_they_are_differences():
-    conv, x = conv1x1(8, 8), torch.rand(1, 8, 32, 32) * 0.01 + 1
-    with torch.autocast('cpu', torch.bfloat16):
-        (anchors,) = conv1x1_band_anchors(x, [conv], HAAR)
-    (wanted,) = conv1x1_band_anchors(x.double(), [conv.double()], HAAR.double())
-    assert anchors.dtype == torch.float32 and (anchors - wanted).abs().max() < 1e-5
+    bands = conv1x1_haar(x, conv, HAAR.double())
+    assert torch.allclose(band_maps(bands), plain, **close)
+    merged = merge_band_pixels(band_pixels(bands), 6, 10)
+    assert torch.allclose(merged, plain.flatten(1, 2), **close)
 
 
 def test_mix_conv1x1_equals_convolution_then_mixing():

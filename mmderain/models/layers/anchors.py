@@ -21,18 +21,6 @@ def pool_anchors(x: Tensor) -> Tensor:
     return pooled.view(*x.shape[:-2], pooled.shape[-1])
 
 
-def anchor_cells(length: int, device: torch.device) -> Tensor:
-    """Return which places of a line belong to which cells, (18, length), with the values True and False.
-
-    The cells are those of :func:`pool_anchors` in one direction: 1, 3, 6 and 8 cells for each line.
-    """
-    cells = [(number, grid) for grid in ANCHOR_GRIDS for number in range(grid)]
-    number, grid = torch.tensor(cells, device=device).T[..., None]
-    place = torch.arange(length, device=device)
-    # As in adaptive_avg_pool2d, neighboring cells overlap if the number of places is not a multiple of the grid.
-    return (number * length // grid <= place) & (place < ((number + 1) * length + grid - 1) // grid)
-
-
 def conv1x1_anchors(anchors: Tensor, conv: nn.Conv2d) -> Tensor:
     """Apply a 1x1 convolution to anchors, (N, C, S) -> (N, out, S).
 

@@ -17,9 +17,9 @@ HAAR = torch.tensor([[[1, 1], [1, 1]], [[1, -1], [1, -1]], [[1, 1], [-1, -1]], [
 def conv1x1_haar(x: Tensor, conv: nn.Conv2d, wavelet: Tensor) -> Tensor:
     """Apply a 1x1 convolution, and then one level of the Haar wavelet to each of its output channels.
 
-    The wavelet halves the resolution. In the paper, a pixel-shuffle then makes maps of full size from the bands. Map c
-    of band b consists of band b of the four output channels ``4 c`` to ``4 c + 3`` of the 1x1 convolution. Band b of
-    channel ``4 c + p`` gives pixel p of each 2x2 block of the map, for p = 0, 1, 2, 3.
+    The wavelet halves the resolution. Later, a pixel-shuffle (:func:`band_maps`) makes maps of full size from the
+    bands. Map c of band b consists of band b of the four output channels ``4 c`` to ``4 c + 3`` of the 1x1 convolution.
+    Band b of channel ``4 c + p`` gives pixel p of each 2x2 block of the map, for p = 0, 1, 2, 3.
 
     The convolution and the wavelet are linear, so one convolution of stride 2 computes both. Its kernel for pixel p,
     band b and map c is ``wavelet[b] * weight[4 c + p]``. The plain form first computes the 1x1 convolution at full
@@ -41,8 +41,21 @@ def conv1x1_haar(x: Tensor, conv: nn.Conv2d, wavelet: Tensor) -> Tensor:
     return F.conv2d(x, kernel.flatten(0, 2), bias, stride=2)
 
 
+def band_maps(bands: Tensor) -> Tensor:
+    """Make maps of full size from the bands by a pixel-shuffle.
+
+    Args:
+        bands: result of :func:`conv1x1_haar`, (N, 4 C, h, w).
+
+    Returns:
+        (N, 4, C / 4, 2 h, 2 w): C / 4 maps for each of the four bands.
+    """
+    n, _, h, w = bands.shape
+    return bands.view(n, 2, 2, 4, -1, h, w).permute(0, 3, 4, 5, 1, 6, 2).reshape(n, 4, -1, 2 * h, 2 * w)
+
+
 def band_pixels(bands: Tensor) -> Tensor:
-    """Make maps of full size from the bands, with a list of pixels in place of rows and columns.
+    """Return the same values as :func:`band_maps`, with a list of pixels in place of rows and columns.
 
     Args:
         bands: result of :func:`conv1x1_haar`, (N, 4 C, h, w).
@@ -55,25 +68,20 @@ def band_pixels(bands: Tensor) -> Tensor:
     return bands.permute(0, 2, 3, 1).reshape(n, 4 * h * w, 4, channels // 16).transpose(1, 2)
 
 
-def add_band_pixels(x: Tensor, pixels: Tensor, conv: nn.Conv2d) -> Tensor:
-    """Merge the pixels of the four bands into one feature map, apply a 1x1 convolution, and add the result to ``x``.
+def merge_band_pixels(pixels: Tensor, height: int, width: int) -> Tensor:
+    """Merge the pixels of the four bands into one feature map.
 
-    The channels of the merged map are the maps of the first band, then those of the second band, and so on. Each pixel
-    has the position that the pixel-shuffle gives it. The convolution reads the pixels in the order of
-    :func:`band_pixels`. Only the addition brings them to rows and columns, so this needs no copy.
+    The channels of the result are the maps of the first band, then those of the second band, and so on. Each pixel has
+    the same position as in the result of :func:`band_maps`.
 
     Args:
-        x: (N, C, H, W).
         pixels: (N, 4, H W, C / 4), in the order of :func:`band_pixels`.
-        conv: 1x1 convolution with C input and C output channels.
+        height: H, height of the features in pixels.
+        width: W, width of the features in pixels.
 
     Returns:
         (N, C, H, W), in the memory layout channels_last.
     """
-    n, channels, height, width = x.shape
-    blocks = pixels.transpose(1, 2).reshape(n, height // 2, 2 * width, channels).permute(0, 3, 1, 2)
-    mixed = conv(blocks).permute(0, 2, 3, 1).reshape(n, height // 2, width // 2, 2, 2, channels).transpose(2, 3)
-    total = (x.permute(0, 2, 3, 1).reshape(mixed.shape) + mixed).contiguous()
-    # view() also sets the usual stride of a dimension with one image. Without it, torch would copy the features
-    # before the next convolution.
-    return total.view(n, height, width, channels).permute(0, 3, 1, 2)
+    n, _, _, group = pixels.shape
+    blocks = pixels.transpose(1, 2).reshape(n, height // 2, width // 2, 2, 2, 4 * group).transpose(2, 3)
+    return blocks.reshape(n, height, width, 4 * group).permute(0, 3, 1, 2)

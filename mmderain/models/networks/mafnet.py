@@ -16,14 +16,14 @@ from mmderain.registry import MODELS
 from ..layers import (
     HAAR,
     ImagePyramid,
-    add_band_pixels,
+    band_maps,
     band_pixels,
     conv1x1,
     conv1x1_anchors,
-    conv1x1_band_anchors,
     conv1x1_haar,
     conv3x3,
     maybe_checkpoint,
+    merge_band_pixels,
     mix_conv1x1,
     pool_anchors,
 )
@@ -63,13 +63,15 @@ class SpatialAttention(nn.Module):
         # Feature re-calibrated block (FRCB): the Haar wavelet, and a pixel-shuffle that makes maps of full size from
         # its four bands.
         q = band_pixels(conv1x1_haar(large, self.query, self.wavelet))
-        # Spatial pyramid pooling (SPP): the anchors of the smaller scale. Their rows are contiguous. Otherwise, torch
-        # would use a slower kernel that stores the attention maps.
-        k, v = conv1x1_band_anchors(small, (self.key, self.value), self.wavelet)
+        # Spatial pyramid pooling (SPP): the anchors of the smaller scale.
+        k = pool_anchors(band_maps(conv1x1_haar(small, self.key, self.wavelet)))
+        v = pool_anchors(band_maps(conv1x1_haar(small, self.value, self.wavelet)))
+        # If the rows were not contiguous, torch would use a slower kernel that stores the attention maps.
+        k, v = k.transpose(2, 3).contiguous(), v.transpose(2, 3).contiguous()
         # The bands take the place of the heads in torch's function. The paper does not scale the products.
-        attended = F.scaled_dot_product_attention(q, k.to(q.dtype), v.to(q.dtype), scale=1.0)
+        attended = F.scaled_dot_product_attention(q, k, v, scale=1.0)
         del q
-        return add_band_pixels(large, attended, self.out)
+        return self.out(merge_band_pixels(attended, *large.shape[-2:])).add_(large)
 
 
 class ChannelAttention(nn.Module):
