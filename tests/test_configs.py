@@ -220,7 +220,9 @@ def test_error_for_missing_data_names_source_and_layout(name):
     loaders = [cfg.get('train_dataloader'), cfg.test_dataloader]
     for loader in filter(None, loaders):
         dataset = loader.dataset
-        assert dataset.data_root.startswith((f'data/{name}', 'demo/sample'))
+        # The data sets photographs_wide and photographs_all_weather use the images of the data set photographs.
+        folder = 'photographs' if name.startswith('photographs') else name
+        assert dataset.data_root.startswith((f'data/{folder}', 'demo/sample'))
         dataset.data_root = 'nowhere/' + dataset.data_root
         if dataset.type == 'PairedImageDataset':
             templates = dataset.pairing.get('type') if isinstance(dataset.pairing, dict) else dataset.pairing

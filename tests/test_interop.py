@@ -48,7 +48,7 @@ def test_the_prefix_finds_types_with_and_without_an_import(imports, tmp_path):
         print(type(model).__name__)
     """
     assert python(code, tmp_path).split('\n')[:2] == [
-        "SynthesizeRain(preset='light', seed=None, data_root=None)",
+        "SynthesizeRain(preset='light', seed=None, data_root=None, random_scale=None)",
         'Derainer',
     ]
 

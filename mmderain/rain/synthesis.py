@@ -104,7 +104,7 @@ def draw_rain(
         InputError: the image or the depth has a wrong type, shape or range, or the rain is unknown.
     """
     if not isinstance(image, np.ndarray):
-        raise InputError(f'draw_rain needs a BGR uint8 image (H, W, 3), found a {type(image).__name__}')
+        raise InputError(f'draw_rain: found a {type(image).__name__}; expected a BGR uint8 image (H, W, 3)')
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise InputError(f'draw_rain: found {image.dtype} of shape {image.shape}; expected a BGR uint8 image (H, W, 3)')
     height, width = image.shape[:2]

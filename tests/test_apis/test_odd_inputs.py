@@ -182,7 +182,7 @@ def test_transforms_refuse_other_values(transform, found):
     with pytest.raises(InputError, match=f'^mmderain.Derain: x/a.png: found {found}'):
         transform(dict(img=WRONG[found], img_path='x/a.png'))
     rain = TRANSFORMS.build(dict(type='mmderain.SynthesizeRain', preset='light', seed=0))
-    message = 'draw_rain needs a BGR uint8 image|the values are not finite, or from 0 to 1; expected values from 0 to'
+    message = 'expected a BGR uint8 image|the values are not finite, or from 0 to 1; expected values from 0 to'
     with pytest.raises(InputError, match=message):
         rain(dict(img=WRONG[found], img_path='x/a.png', ori_shape=(40, 48)))
 

@@ -153,6 +153,7 @@ SEARCHES = {
     'mmderain/datasets/preparation/finding.py': [release, release_without_pairs],
     'mmderain/rain/folder.py': [rain],
     'tools/dev/compare_rain.py': 'reads folders that a developer prepared',
+    'tools/dev/measure_derainers.py': 'reads folders that a developer prepared',
     'tools/dev/training_queue.py': 'reads folders that a developer prepared',
     'tools/evaluate_folder.py': [evaluate],
 }

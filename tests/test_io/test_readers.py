@@ -188,6 +188,7 @@ READERS = {
     'tools/dev/check_mim.py': None,
     'tools/dev/compare_rain.py': None,
     'tools/dev/compare_tiles.py': None,
+    'tools/dev/measure_derainers.py': None,
     'demo/image_demo.py': None,
 }
 #: Modules that write images. All of them call write_image or encode_image, whose rules test_formats.py checks.
@@ -202,6 +203,7 @@ WRITERS = {
     'tools/analysis_tools/inference_loops.py',
     'tools/browse_dataset.py',
     'tools/dev/check_mim.py',
+    'tools/dev/measure_derainers.py',
     'tools/paper_figures.py',
     'demo/image_demo.py',
     'demo/sample_demo.py',

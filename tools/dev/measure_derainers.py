@@ -83,8 +83,8 @@ SETS: dict[str, tuple[str, Callable[[Path], Pairs]]] = {
     'held_out_dry': ('photographs_held_out', drawn('photographs_held_out', None)),
     'camvid_dry': ('camvid/images/test', drawn('camvid/images/test', None, step=6)),
 }
-#: The test sets on which each set of weights of SIAN's authors is measured.
-AUTHORS = {'sian_rain100h': ('rain100h', 'bsds_heavy'), 'sian_rain100l': ('rain100l', 'bsds_light')}
+#: Maps test sets to the name of the weights of SIAN's authors that are measured on them.
+AUTHORS = {'rain100h': 'sian_rain100h', 'rain100l': 'sian_rain100l'}
 
 
 def score(pairs: Pairs, derain: Derain) -> list[float]:
@@ -182,9 +182,8 @@ def main(args: argparse.Namespace) -> None:
         for column, derain in functions.items():
             entry['scores'][column] = score(pairs(args.data), derain)
             print(f'{name:15} {column:15} {entry["scores"][column][0]:8.4f} dB {entry["scores"][column][1]:.4f}')
-        for author_model, sets in AUTHORS.items() if args.authors else ():
-            if name in sets:
-                entry['scores']['authors'] = score(pairs(args.data), network(author_model))
+        if args.authors and name in AUTHORS:
+            entry['scores']['authors'] = score(pairs(args.data), network(AUTHORS[name]))
         store()
     if (args.data / 'real_rain').is_dir():
         stored.setdefault('lamp', {}).update(show_real_rain(args.data / 'real_rain', functions))
