@@ -37,8 +37,8 @@ def prefetch(items: Iterable[T], size: int = 4) -> Generator[T]:
 class BackgroundCalls:
     """Make calls in another thread, one after another.
 
-    If the ``with`` block ends without an error, it waits for all calls. Otherwise it cancels the calls that have not
-    started.
+    At its end, the ``with`` block waits for all calls, also after an error in the block. After a call that fails, no
+    later call is made.
 
     Args:
         size: largest number of calls that wait. :meth:`call` waits until there are fewer.
@@ -48,14 +48,19 @@ class BackgroundCalls:
         self._size = size
         self._pool = ThreadPoolExecutor(1, 'mmderain-calls')
         self._waiting: deque[Future] = deque()
+        self._has_failed = False
 
     def __enter__(self) -> 'BackgroundCalls':
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *details: Any) -> None:
         try:
-            while self._waiting and kind is None:
-                self._waiting.popleft().result()
+            while self._waiting:
+                future = self._waiting.popleft()
+                if kind is None:
+                    future.result()
+                else:
+                    future.exception()  # waits; the error in the block is raised
         finally:
             self._pool.shutdown(cancel_futures=True)
 
@@ -67,4 +72,13 @@ class BackgroundCalls:
         """
         while len(self._waiting) >= self._size or (self._waiting and self._waiting[0].done()):
             self._waiting.popleft().result()
-        self._waiting.append(self._pool.submit(function, *arguments))
+        self._waiting.append(self._pool.submit(self._run, function, *arguments))
+
+    def _run(self, function: Callable, *arguments: Any) -> Any:
+        if self._has_failed:
+            return None
+        try:
+            return function(*arguments)
+        except BaseException:
+            self._has_failed = True
+            raise
