@@ -91,7 +91,7 @@ def did_you_mean(word: str, known: Iterable[str], count: int = 1) -> str:
 
 
 def require_whole_number(name: str, value: Any, minimum: int) -> None:
-    """Raise an InputError if an argument is not a whole number of at least ``minimum``.
+    """Raise an InputError if an argument is not an integer of at least ``minimum``.
 
     Args:
         name: name of the argument.

@@ -166,8 +166,8 @@ def _sort_by_role(name: str, candidates: list[tuple[list[str], Path]], found: Fo
 def _splits_of(release: Release, path: Path) -> list[str]:
     """Return the names of the splits to which an image may belong.
 
-    If the names of several folders in the path show a split, the innermost of these folders determines the split. The
-    list is empty if a folder belongs to a related data set, see :attr:`Release.other`.
+    If several folders in the path show a split, the innermost folder decides. The list is empty if a folder belongs to
+    a related data set, see :attr:`Release.other`.
     """
     folders = path.parts[:-1]
     if any(re.search(release.other, folder, re.IGNORECASE) for folder in folders):
