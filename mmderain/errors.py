@@ -99,4 +99,4 @@ def require_whole_number(name: str, value: Any, minimum: int) -> None:
         minimum: smallest number that is accepted.
     """
     if not isinstance(value, Integral) or isinstance(value, bool) or value < minimum:
-        raise InputError(f'{name} must be a whole number from {minimum}, found {value!r}')
+        raise InputError(f'{name} must be an integer of at least {minimum}, found {value!r}')

@@ -105,7 +105,7 @@ def placement(environment: Mapping[str, str] | None = None) -> Placement | None:
 
 
 class Variables:
-    """Environment variables that contain whole numbers."""
+    """Environment variables that contain integers."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
@@ -114,11 +114,11 @@ class Variables:
         return name in self.environment
 
     def number(self, name: str) -> int:
-        """Return the value of a variable, or raise an InputError if it is missing or not a whole number."""
+        """Return the value of a variable, or raise an InputError if it is missing or not an integer."""
         text = self.environment.get(name)
         if text is None or not re.fullmatch(r'\d+', text, re.ASCII):
             found = 'is not set' if text is None else f'is {text!r}'
-            raise InputError(f'environment variable {name} {found}; expected a whole number. {REMEDY}')
+            raise InputError(f'environment variable {name} {found}; expected an integer. {REMEDY}')
         return int(text)
 
     def place(self, rank: str, count: str, local: str) -> Placement | None:

@@ -119,8 +119,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         '--log-file',  # torchrun refuses --log, because it abbreviates several of its own options
         metavar='FILE',
         help='append a line in JSON to this file for each input. With --existing skip, inputs that the log names as '
-        'complete are skipped without a look at the result files. If several processes divide the inputs, each one '
-        'writes its own log: process 3 of 16 writes run.3-of-16.jsonl instead of run.jsonl (default: no log)',
+        'complete are skipped. If several processes divide the inputs, each process writes its own log, for example '
+        'run.3-of-16.jsonl instead of run.jsonl (default: no log)',
     )
     parser.add_argument(
         '--shard',
@@ -131,7 +131,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         '--deterministic',
         action='store_true',
-        help='compute exactly the same results with one process and with several: one CPU thread for each process, '
+        help='compute exactly the same results with any number of processes: one CPU thread for each process, '
         'batches of one image, fp32 instead of --precision auto, and no tiles without --tile (default: results can '
         'differ by one level between batches and between machines)',
     )

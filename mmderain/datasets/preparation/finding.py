@@ -211,7 +211,7 @@ def _fields_of(pattern: str | None, path: Path) -> dict[str, str] | None:
 def _key_of(role: _Role, pattern: str | None) -> tuple:
     """Return the key of an image: its split, the index of its rule, and the values of the named groups of ``pattern``.
 
-    A value that is a whole number is converted to a number, so 007 equals 7. If ``pattern`` is the clean expression of
+    A value that is an integer is converted to a number, so 007 equals 7. If ``pattern`` is the clean expression of
     the rule, the two images of a pair have the same key.
     """
     values = [role.fields[name] for name in re.compile(pattern or '').groupindex]
