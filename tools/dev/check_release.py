@@ -66,9 +66,8 @@ def build_archives(out: Path) -> Path:
 def make_environment(folder: Path) -> Path:
     """Create a virtual environment with the packages of this Python except mmderain, and return its interpreter.
 
-    A .pth file in the new environment names the folder with the packages of this Python. Therefore the new environment
-    can import these packages. In this folder, another .pth file makes the checkout of mmderain importable for this
-    Python. The new environment does not read this file, and cannot import mmderain.
+    A .pth file in the new environment names the folder with the packages of this Python, so that the new environment
+    can import them. It cannot import mmderain, because it does not read the other .pth file, which names the checkout.
     """
     venv.create(folder, with_pip=True)
     (packages,) = folder.glob('lib/python*/site-packages')
