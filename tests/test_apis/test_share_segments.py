@@ -5,7 +5,7 @@ import json
 import cv2
 import pytest
 from conftest import smooth_image
-from video_files import Recipe, make_video, require_same_video
+from video_files import Recipe, make_video
 
 from mmderain.apis import DerainInferencer, init_model
 from mmderain.apis.shards import Shard
@@ -67,10 +67,7 @@ def test_two_parts_of_the_segments_give_the_file_of_one_process(inputs, network,
     names = sorted(path.name for path in whole.iterdir())
     assert sorted(path.name for path in out.iterdir()) == names and len(names) == 10
     for name in names:
-        if name.endswith(('.mp4', '.mkv')):
-            require_same_video(out / name, whole / name)
-        else:
-            assert (out / name).read_bytes() == (whole / name).read_bytes()
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
     assert count_packets(out / 'long.mp4') == 44
     logs = [str(tmp_path / f'run.{part}-of-2.jsonl') for part in (1, 2)]
     assert main(['merge-logs', *logs, '--inputs', str(inputs)]) == 0

@@ -5,7 +5,7 @@ import threading
 from dataclasses import replace
 
 import pytest
-from video_files import Recipe, SameFrames, make_video, require_same_video, unchanged_derainer
+from video_files import Recipe, SameFrames, make_video, unchanged_derainer
 
 from mmderain.apis import derain_video, video_segments
 from mmderain.apis.pipeline import Pipeline
@@ -167,4 +167,4 @@ def test_a_stop_in_the_middle_of_a_video_keeps_its_segments(source, tmp_path, mo
     stop.clear()
     (result,) = run()
     assert result.error is None and len(frames) == 20
-    require_same_video(tmp_path / 'out/a.mp4', tmp_path / 'whole.mp4')
+    assert (tmp_path / 'out/a.mp4').read_bytes() == (tmp_path / 'whole.mp4').read_bytes()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import torch
 
 from mmderain.errors import InputError
 
@@ -131,12 +132,22 @@ def _encoded_size(info: VideoInfo, pix_fmt: str, options: VideoOptions) -> tuple
     return width, height
 
 
+def _reproducible_parameters(codec: str) -> list[str]:
+    """Return the encoder parameters that make the bytes of a video depend only on its frames and options."""
+    # With AVX-512 instructions, the macroblock tree of x264 gives results that depend on the previous content of the
+    # memory, if the width is not a multiple of 128 pixels. x264 does not check whether the processor has the
+    # instructions in `asm`, therefore this parameter is only set for processors with AVX-512.
+    has_avx512 = torch.backends.cpu.get_cpu_capability().startswith('AVX512')
+    return ['asm=AVX2'] if codec == 'h264' and has_avx512 else []
+
+
 def add_video_stream(container: av.container.OutputContainer, encoding: Encoding) -> av.VideoStream:
     """Add a video stream to a file that is written."""
     codec, info = CODECS[encoding.codec], encoding.info
     options = {'crf': str(encoding.crf), **codec.settings}
-    if hdr := hdr_options(info.hdr, encoding.codec):
-        options[codec.parameters] = ':'.join([*filter(None, [options.get(codec.parameters)]), *hdr])
+    parameters = [*(hdr_options(info.hdr, encoding.codec) or []), *_reproducible_parameters(encoding.codec)]
+    if parameters:
+        options[codec.parameters] = ':'.join([*filter(None, [options.get(codec.parameters)]), *parameters])
     stream = container.add_stream(codec.encoder, rate=info.rate, options=options)
     context = stream.codec_context
     context.width, context.height, context.pix_fmt = encoding.width, encoding.height, encoding.pix_fmt
