@@ -32,12 +32,12 @@ class Kind:
 KINDS = {
     1: Kind(
         'NaN or infinite values from a network',
-        'The input fails with advice. Ahead of a task model, `on_nonfinite` decides.',
+        'The input fails, and the error gives advice. Ahead of a task model, `on_nonfinite` decides.',
         ['not_finite', 'models/finite', 'engine/non_finite_hook'],
     ),
     2: Kind(
         'A training is resumed with another config',
-        'The differences are listed, and the training stops. `--resume-with-config` continues.',
+        'The training lists the differences and stops. `--resume-with-config` continues.',
         ['engine/config_differences', 'engine/resume_config'],
     ),
     3: Kind(
@@ -47,12 +47,12 @@ KINDS = {
     ),
     4: Kind(
         'A checkpoint between two updates with accumulated gradients',
-        'It is saved after the next update. A resumed training equals one that was not interrupted.',
+        'The checkpoint is saved after the next update. A resumed training has the same weights.',
         ['engine/accumulated_gradients'],
     ),
     5: Kind(
         'Damaged, rotated and unusual videos',
-        'The readable frames are derained, or the video fails with its name.',
+        'The readable frames are derained, or the video fails with an error that names it.',
         ['apis/damaged_videos', 'apis/video_streams', 'apis/video_options', 'apis/live_and_sequences', 'io/video'],
     ),
     6: Kind(
@@ -62,28 +62,28 @@ KINDS = {
     ),
     7: Kind(
         'Bit depth, alpha and other channels',
-        'They are kept, converted by a [stated rule](formats.md), or refused by name.',
+        'They are kept, converted by a [rule](formats.md), or refused with an error.',
         ['io/formats', 'io/readers', 'io/odd_files', 'evaluation/sixteen_bits', 'apis/result_names'],
     ),
     8: Kind(
         'Formats that are rare or cannot be read',
-        'What can be read is read. What is passed over is counted by its suffix.',
+        'Rare formats are read. A message gives the number of other files and their suffixes.',
         ['io/formats', 'io/readers', 'io/folders', 'io/passed_over', 'io/odd_files'],
     ),
     9: Kind(
-        'Damaged files, and names that are long or no text',
-        'Only this file fails, with its name.',
+        'Damaged files, long names, and names that are not valid UTF-8',
+        'Only this file fails, and the error names it.',
         ['file_names', 'io/files', 'io/damaged', 'io/odd_files', 'apis/run_log', 'perception/joint_test/cache']
         + ['web/uploads'],
     ),
     10: Kind(
         'Folders: hidden files, links, loops, equal result names, patterns, empty paths',
-        'Folders of programs are passed over, links are followed once, and no result replaces another file.',
+        'Hidden folders are skipped, links are followed once, and no result replaces another file.',
         ['io/folders', 'io/passed_over', 'io/odd_files', 'apis/plan', 'apis/result_names', 'file_names', 'cli'],
     ),
     11: Kind(
         'Objects, arrays, lists, configs and checkpoints in Python',
-        'They are accepted without a change by their neighbors or to the object of the caller, or refused by name.',
+        'They are accepted and not changed, or refused with an error that names them.',
         ['apis/inputs_in_memory', 'apis/odd_inputs', 'apis/callers_configs', 'io/checkpoint', 'io/files']
         + ['hostile_checkpoints', 'io/formats'],
     ),

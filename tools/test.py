@@ -52,9 +52,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
-        help='folder for images. The tool writes the derained images to DIR/derained. It writes panels to DIR/panels. '
-        'Each panel shows the rainy image, the derained image, the clean image and the removed rain side by side '
-        '(default: write no images)',
+        help='folder for images: derained images in DIR/derained, and panels in DIR/panels. Each panel shows the rainy '
+        'image, the derained image, the clean image and the removed rain (default: write no images)',
     )
     parser.add_argument(
         '--work-dir',

@@ -71,7 +71,7 @@ def export_derainer(
         path: the file to write. Its suffix chooses the format: ``.onnx`` or ``.pt2`` (``torch.export``). ONNX requires
             the extra ``[export]``.
         size: height and width of the example input in pixels. Default: (320, 480).
-        fixed: True exports a model that accepts only ``size``. A network whose spec has ``export_any_size=False`` is
+        fixed: True exports a model that accepts only ``size``. A network with ``export_any_size=False`` in its spec is
             always exported in this way. Default: False.
 
     Returns:
@@ -202,7 +202,7 @@ def _write(model: ExportedModel, path: Path, size: tuple[int, int], multiple: in
 
 @contextlib.contextmanager
 def _errors_only(loggers: tuple[str, ...]) -> Iterator[None]:
-    """Hide the messages of these loggers inside the block, except errors. Other loggers do not change."""
+    """Hide all messages of these loggers inside the block, except errors."""
     levels = {name: logging.getLogger(name).level for name in loggers}
     for name in loggers:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -37,9 +37,9 @@ class DerainInferencer:
             the value of the config, or float32 if the config has no value.
         tile: side of the tiles in pixels. 0 never uses tiles. None uses the value of the config. If the config has no
             value, tiles are used only for images that are too large for the free memory.
-        compile: True runs the network through ``torch.compile``. Compilation takes a minute or more for each new input
-            size. A last batch with fewer images also counts as a new size. After the compilation, the network is
-            faster. None uses the value of the config, or False if the config has no value.
+        compile: True compiles the network with ``torch.compile``, which makes it faster. The compilation takes a minute
+            or more for each input size. A smaller last batch also counts as another size. None uses the value of the
+            config, or False if the config has no value.
         max_pixels: largest number of pixels of an image file or a video frame. A larger image or video is refused
             before its pixels are decoded. Default: 500 million.
 
@@ -106,20 +106,18 @@ class DerainInferencer:
             batch_size: number of images of the same size that are derained together. Images of other sizes can be
                 between them. Default: 1.
             out_dir: folder for the result files, or a URL. A result file has the name of its input file. The suffix
-                changes to that of ``video.container`` for a video, and to .png if the image format cannot be written,
-                or if a file named .jpg has transparent pixels.
-                The results of a folder are written to the same sub-folders as in the input folder. The result of an
-                array at position 3 of the list is ``input_3.png``; positions start at 0. Results of tensors are always
-                returned as tensors, and never written. None returns the results as arrays; videos and shards need a
-                folder.
+                changes to that of ``video.container`` for a video. It changes to .png if the format of the image cannot
+                be written, or if a file named .jpg has transparent pixels. Results of a folder have the sub-folders of
+                the input folder. The result of the fourth array of a list is ``input_3.png``. Results of tensors are
+                returned, not written. None returns all results as arrays; videos and shards need a folder.
             existing: what to do if a result file already exists. With ``'refuse'``, the input fails. ``'skip'`` keeps
                 the file and does not derain the input. ``'replace'`` replaces the file. Default: ``'refuse'``.
             progress: True shows a progress bar. Default: False.
             workers: number of threads that read and write files while the network runs. Default: 4.
             video: codec, quality and other options of the result videos. None uses the default options.
-            keep_suffix: True appends the new suffix to the name of a result file if the suffix changes, so that
-                ``a.gif`` becomes ``a.gif.png``. Otherwise it becomes ``a.png``, and fails if the input folder also
-                contains ``a.png``. Default: False.
+            keep_suffix: True appends a new suffix to the name of a result file: ``a.gif`` becomes ``a.gif.png``. False
+                replaces the suffix: ``a.gif`` becomes ``a.png``, and fails if the folder also contains ``a.png``.
+                Default: False.
 
         Returns:
             The result, with one prediction for each image, video, array and tensor.
@@ -127,9 +125,7 @@ class DerainInferencer:
         Raises:
             FileNotFoundError: there is only one input, and it does not exist.
             InputError: an argument is not as expected, or an input folder contains no image or video. In these cases,
-                no input is derained. If ``inputs`` is a single input and not a list, the error is also raised if the
-                input cannot be read, the result would overwrite the input or must not be written, or the memory is too
-                small. Any other exception of the network is raised unchanged.
+                no input is derained. Also raised if ``inputs`` is a single input without a list, and this input fails.
         """
         is_single = isinstance(inputs, str | Path | InMemory)
         items = [cast('Input', inputs)] if is_single else cast('Iterable[Input]', inputs)
@@ -160,8 +156,8 @@ class DerainInferencer:
         """Derain images and videos, and return an iterator over their results.
 
         Only a few inputs and results are in memory at the same time. Therefore ``inputs`` can contain folders of
-        millions of images, and can be an iterator that never ends. An input that cannot be derained does not stop the
-        others: its result contains the error.
+        millions of images, or can be an iterator that never ends. If an input cannot be derained, its result contains
+        the error.
 
         Args:
             inputs: one input, a list of inputs or an iterator over inputs, as in :meth:`__call__`.
@@ -173,8 +169,8 @@ class DerainInferencer:
             video: as in :meth:`__call__`.
             shard: derain only this part of the inputs, see :class:`~mmderain.apis.Shard`. None derains all inputs.
             log: path of a JSONL file, to which a line is appended for each result, see :mod:`mmderain.apis.run_log`.
-                With ``existing='skip'``, inputs whose results the log names as complete are left out without a look at
-                the result files, and have no result. None writes no log.
+                With ``existing='skip'``, inputs that the log names as complete are left out, and their result files are
+                not checked. None writes no log.
             stop: if another thread or a signal handler sets this event, the iterator ends after the inputs that the
                 network has already derained. None never ends early.
             keep_suffix: as in :meth:`__call__`.

@@ -25,7 +25,7 @@ class RemotePlan:
     server or written to it.
 
     Args:
-        inputs: URLs of images, or the URL of one folder. Or, if ``out_dir`` is a URL, local images, arrays and
+        inputs: URLs of images, or the URL of one folder. If ``out_dir`` is a URL, also local images, arrays and
             tensors, or one local folder.
         out_dir: URL or local folder for the result files. None writes no files.
         existing: as in :class:`~mmderain.apis.plan.Plan`.
@@ -34,7 +34,7 @@ class RemotePlan:
         naming: as in :class:`~mmderain.apis.plan.Plan`.
 
     Attributes:
-        num_finished: number of sources that were left out because of ``finished``, up to now.
+        num_finished: number of sources that were left out so far because of ``finished``.
         skipped: as in :class:`~mmderain.apis.plan.Plan`.
 
     Raises:
@@ -169,7 +169,7 @@ class RemotePlan:
 
 
 def is_folder(item: Input | RemotePath) -> bool:
-    """Return whether an input is a folder. No server is asked: the name of a file ends with a known suffix."""
+    """Return whether an input is a folder: its name does not end with a known suffix. No server is asked."""
     if isinstance(item, RemotePath):
         return not item.is_read_only and not item.name.lower().endswith(INPUT_SUFFIXES)
     return as_folder(item) is not None

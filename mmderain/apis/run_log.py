@@ -76,7 +76,7 @@ def entry(result: InputResult) -> dict[str, Any]:
 
 
 def read_log(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a log as dicts. Lines that are damaged, for example by a power failure, are left out.
+    """Yield the lines of a log as dicts. Damaged lines, for example after a power failure, are left out.
 
     Raises:
         FileNotFoundError: the log does not exist.
@@ -102,8 +102,8 @@ def read_log(path: str | Path) -> Iterator[dict[str, Any]]:
 def finished_outputs(path: str | Path) -> set[str]:
     """Return the paths of the result files that are complete according to a log.
 
-    For most lines, this function reads only the path, because reading all values of a million lines takes several times
-    as long. Lines that are damaged are left out.
+    The function reads only the path in most lines, which is several times as fast for a million lines. Damaged lines
+    are left out.
 
     Args:
         path: path of the log. The result is empty if it does not exist.

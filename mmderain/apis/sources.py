@@ -44,9 +44,9 @@ class Source:
         target: path of the result file, or of the derained shard. None if no result file is written.
         problem: the reason why the input cannot be derained, if it is known before the input is loaded.
         check_target: function of the source that looks at the target, see :meth:`is_done`. None checks nothing.
-        earlier_folders: input folders whose results are written to the same output folder before this one.
+        earlier_folders: input folders that come before ``folder`` in the list of inputs, with the same result folder.
         naming: rules for the names of the result files.
-        moved_from: the first target, if :meth:`fit_target` has changed it. None if it has not.
+        moved_from: the first target, if :meth:`fit_target` has changed the target. Otherwise None.
     """
 
     name: str

@@ -45,8 +45,8 @@ class TarPlan:
         shards: the others.
 
     Raises:
-        InputError: there is no ``out_dir``, or it is read only, two shards have the same name, a shard is
-            named twice or would overwrite itself, or a pattern is malformed.
+        InputError: there is no ``out_dir``, or ``out_dir`` is read only. Also raised if two shards have the same name,
+            if a shard would overwrite itself, or if a pattern is malformed.
     """
 
     def __init__(
@@ -128,8 +128,8 @@ def shard_input_names(inputs: Sequence[str | Path]) -> Iterator[tuple[str, str]]
 def derain_shards(pipeline: Pipeline, plan: TarPlan) -> Iterator[InputResult]:
     """Derain shards, and yield the results of their images.
 
-    The results of a shard are yielded when the derained shard is complete. If the pipeline is stopped, the shard that
-    is derained at this moment is not written.
+    The results of a shard are yielded when the derained shard is complete. If the pipeline is stopped, the current
+    shard is not written.
     """
     for shard in plan.shards:
         if pipeline.stop.is_set():
@@ -211,7 +211,7 @@ class _MemberSources:
     Args:
         shard: the shard.
         members: its members.
-        writer: the derained shard. Members that no image precedes in ``pending`` are written to it at once.
+        writer: the derained shard. A member is written at once, unless ``pending`` contains an image.
 
     Attributes:
         pending: members that were read and are not yet in the derained shard, in their order.

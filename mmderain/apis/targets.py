@@ -23,9 +23,9 @@ class Targets:
 
     Attributes:
         resolved: ``out_dir`` as an absolute path with all links resolved.
-        owners: maps the name of a result to the position and the name of its input, for inputs that are not in a
-            folder. The first input with this result is the owner. It also contains the results that are written as PNG
-            files because of transparent pixels, with the position -1.
+        owners: maps the name of a result to the position and the name of the first input with this result. Contains
+            only inputs that are not in a folder, and results that became PNG files because of transparent pixels (with
+            the position -1).
 
     Raises:
         InputError: ``out_dir`` is a file or has the name of a file.
@@ -75,9 +75,12 @@ class Targets:
     def _owner(self, source: Source, target: Path) -> Path | str | None:
         """Return another input whose result has the same path and has priority; None if there is none.
 
-        Inputs of earlier folders have priority. In one folder, two inputs can have the same result only if the suffix
-        of one of them changes. An input that keeps its name has priority, and then the first one in the order of names.
-        A result that is written as a PNG file because of transparent pixels never has priority.
+        The priorities are, from the highest to the lowest:
+
+        1. inputs of earlier folders;
+        2. inputs that keep their names;
+        3. other inputs, in the order of their names;
+        4. results that became PNG files because of transparent pixels.
         """
         content, result = source.content, target.relative_to(self.out_dir)
         if source.moved_from is not None:
@@ -108,7 +111,7 @@ class Targets:
 
 
 def sibling(source: Source) -> Path | RemotePath | None:
-    """Return another file in the input folder of a source whose result has the same path; None if there is none.
+    """Return another file in the input folder of a source that has the same result path, or None.
 
     Args:
         source: a source whose target :meth:`Source.fit_target` has changed.

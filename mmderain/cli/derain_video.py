@@ -1,4 +1,4 @@
-"""Derain a camera or stream, and numbered images: the ways to run ``mmderain derain`` that need one process."""
+"""Derain a camera, a stream or numbered images with ``mmderain derain``, in one process."""
 
 import argparse
 import contextlib

@@ -1,4 +1,4 @@
-"""Build the inferencer of ``mmderain derain``, and print results. All ways to run the command use these functions."""
+"""Build the inferencer of ``mmderain derain``, and print results."""
 
 import argparse
 

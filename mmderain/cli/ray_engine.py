@@ -35,8 +35,8 @@ def add_ray_options(parser: argparse.ArgumentParser) -> None:
         '--actors',
         type=actors,
         metavar='N',
-        help='number of processes that derain, or the smallest and the largest number, such as 2:16, between which Ray '
-        'chooses (default: as many as the cluster has room for, and at least 1)',
+        help='number of processes that derain, or the smallest and the largest number, such as 2:16 (default: as many '
+        'as the cluster has room for, and at least 1)',
     )
     group.add_argument(
         '--gpus-per-actor',

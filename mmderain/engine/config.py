@@ -156,13 +156,12 @@ def decide_amp(cfg: Config, amp: str | None, resumed: dict | None = None) -> boo
 
             * None does not use mixed precision.
             * ``'on'`` uses it. On a CPU, it warns if mixed precision is slow.
-            * ``'auto'`` uses it on a GPU. On a CPU without bfloat16 in hardware, ``'auto'`` does not use it. On any
-              other CPU, the function measures how long the losses and gradients of two small images take. It uses
-              mixed precision only if they take less time in bfloat16. On a CPU, the function prints the decision.
-        resumed: content of the checkpoint from which the run continues. None for a new run. A run must continue in the
-            precision of its checkpoint, because another precision would change the weights. Therefore, on a CPU with
-            bfloat16 in hardware, ``'auto'`` measures nothing. It uses mixed precision only if the checkpoint was
-            trained in bfloat16. In all other cases, this argument has no effect.
+            * ``'auto'`` uses it on a GPU, and does not use it on a CPU without bfloat16 in hardware. On any other CPU,
+              the function measures the time of the losses and gradients of two small images. It uses mixed precision
+              only if bfloat16 is faster. On a CPU, the function prints the decision.
+        resumed: content of the checkpoint from which the run continues. None for a new run. On a CPU with bfloat16 in
+            hardware, ``'auto'`` then measures nothing, and keeps the precision of the checkpoint, because another
+            precision would change the weights. In all other cases, this argument has no effect.
 
     Returns:
         Whether to call :func:`use_amp`.

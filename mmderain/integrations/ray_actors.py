@@ -58,9 +58,8 @@ class DerainFiles:
         """Derain a block of inputs.
 
         Args:
-            block: ``pyarrow.Table`` with the columns ``name``, ``input``, ``output`` and ``folder``: the name of an
-                input, the paths or URLs of the input and of its result, and the input folder or ''. Existing results
-                are replaced.
+            block: ``pyarrow.Table`` with the columns ``name`` (of an input), ``input`` (its path or URL), ``output``
+                (path or URL of the result) and ``folder`` (the input folder or ''). Existing results are replaced.
 
         Returns:
             A ``pyarrow.Table`` with a row for each result, see :func:`result_schema`.
@@ -105,9 +104,13 @@ class DerainFiles:
 def result_schema() -> Any:
     """Return the columns of a result.
 
-    ``item``: name of the item of the block; ``path``: name of the input; ``output``: path or URL of the result;
-    ``status``: ``'ok'`` or ``'failed'``; ``error``: the error message, or null; ``height`` and ``width`` in pixels, or
-    null; ``seconds`` and ``notes``: see :class:`~mmderain.apis.InputResult`.
+    * ``item``: name of the item of the block;
+    * ``path``: name of the input;
+    * ``output``: path or URL of the result;
+    * ``status``: ``'ok'`` or ``'failed'``;
+    * ``error``: the error message, or null;
+    * ``height``, ``width``: size in pixels, or null;
+    * ``seconds``, ``notes``: see :class:`~mmderain.apis.InputResult`.
     """
     import pyarrow
 

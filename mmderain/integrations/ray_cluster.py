@@ -52,7 +52,7 @@ def choose_actors(
         return per_actor, 1, room
     low, high = (concurrency, concurrency) if isinstance(concurrency, int) else concurrency
     if not 1 <= low <= high:
-        raise InputError(f'concurrency: found {concurrency!r}; expected a number from 1, or (smallest, largest)')
+        raise InputError(f'concurrency: found {concurrency!r}; expected a number of at least 1, or (smallest, largest)')
     return per_actor, low, high
 
 

@@ -154,7 +154,7 @@ def forget_downloads(pattern: str = '') -> list[Path]:
     After that, a file without a published hash may have other content when it is downloaded again.
 
     Args:
-        pattern: only files are deleted whose name contains this text. '' deletes all downloads.
+        pattern: text in the names of the files to delete. '' deletes all downloads.
     """
     files = [file for file in _recorded_files() if pattern in file.path.name]
     for file in files:
@@ -170,8 +170,8 @@ def clear_cache(pattern: str = '') -> list[Path]:
     the same content as before.
 
     Args:
-        pattern: only files are deleted whose name contains this text. '' deletes all files, and also the parts of
-            downloads that were interrupted.
+        pattern: text in the names of the files to delete. '' deletes all files, and also the parts of interrupted
+            downloads.
     """
     paths = [path for path, _ in cached_files() if pattern in path.name]
     for path in paths:

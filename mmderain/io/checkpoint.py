@@ -46,8 +46,7 @@ def read_checkpoint(source: str | Path) -> object:
     Raises:
         FileNotFoundError: the file does not exist.
         InputError: the file is not a checkpoint, is damaged, or contains objects other than tensors and plain values.
-            Also if mmengine does not know the name, if the file cannot be downloaded, or if addresses of this type are
-            not supported.
+            Also raised if mmengine does not know the name, or if the file cannot be downloaded.
     """
     name = str(source)
     if name.startswith(NAMED):

@@ -364,7 +364,7 @@ def tensor_problem(tensor: Tensor) -> str | None:
 def _require_tile_size(caller: str, tile: int | None) -> None:
     """Raise a ValueError unless ``tile`` is None, 0 or a positive integer."""
     if tile is not None and (not isinstance(tile, int) or isinstance(tile, bool) or tile < 0):
-        raise ValueError(f'{caller}: tile must be None or a whole number of pixels, 0 or more, found {tile!r}')
+        raise ValueError(f'{caller}: tile must be None or an integer of at least 0 (pixels), found {tile!r}')
 
 
 def _spec_of(network: torch.nn.Module) -> NetworkSpec:

@@ -81,8 +81,8 @@ def view_scene(
     """
     if rain is not None and clean is not None:
         raise InputError(
-            'found both a rain to draw and a separate clean image; expected only one of them. Rain is drawn on the '
-            'first image, which must then be clean. Remove the second image, or draw no rain.'
+            'found a kind of rain to draw and a second, clean image; expected only one of them. Remove the clean '
+            'image, or draw no rain.'
         )
     if clean is not None and clean.shape != img.shape:
         sizes = ['{1}x{0}'.format(*array.shape) for array in (clean, img)]

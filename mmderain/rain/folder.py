@@ -114,10 +114,9 @@ def _target_names(src: Path, done: set[str], skipped: Counter[str]) -> tuple[dic
         skipped: the files that are not images are added to it, see :func:`~mmderain.io.folders.iter_names`.
 
     Returns:
-        A dict that maps the path of each source image to the path of its PNG files, and the errors. The keys are
-        relative to ``src``. The values are relative to ``rain/`` and ``layer/``. If several images would be written to
-        the same path, the dict contains only the first of them. The list of errors then contains one error for each of
-        the others.
+        A dict that maps the path of each source image (relative to ``src``) to the path of its PNG files (relative to
+        ``rain/`` and ``layer/``), and a list of errors. If several images have the same PNG path, the dict contains the
+        first of them. The list contains an error for each of the others.
 
     Raises:
         InputError: there is no image.

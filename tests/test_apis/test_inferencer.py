@@ -159,7 +159,7 @@ def test_existing_results_are_refused_skipped_or_replaced(inferencer, tmp_path):
         (torch.full((3, 4, 4), 255.0), {}, r'input 0: found values from 255 to 255; expected RGB in \[0, 1\]'),
         (torch.full((3, 4, 4), torch.nan), {}, 'values from nan to nan'),
         (np.zeros((4, 4, 3), np.uint8), dict(existing='maybe'), "found 'maybe'"),
-        (np.zeros((4, 4, 3), np.uint8), dict(batch_size=0), 'batch_size must be a whole number from 1, found 0'),
+        (np.zeros((4, 4, 3), np.uint8), dict(batch_size=0), 'batch_size must be an integer of at least 1, found 0'),
         (np.zeros((4, 4, 3), np.uint8), dict(batch_size=1.5), 'found 1.5'),
         (np.zeros((4, 4, 3), np.uint8), dict(batch_size='2'), "found '2'"),
         (np.zeros((4, 4, 3), np.uint8), dict(batch_size=True), 'found True'),
@@ -186,7 +186,7 @@ def test_models_are_found_by_name_and_wrong_names_are_refused():
         DerainInferencer('sain')
     with pytest.raises(InputError, match="'jdnet'; configs of this network are jdnet_bsds, .*`mmderain models`"):
         DerainInferencer('jdnet')
-    with pytest.raises(InputError, match='jdnet_rain200h: no checkpoint is named, and no weights are known'):
+    with pytest.raises(InputError, match='jdnet_rain200h: no weights are known'):
         DerainInferencer('jdnet_rain200h')
     with pytest.raises(FileNotFoundError, match='my/config.py: no such config file'):
         DerainInferencer('my/config.py')

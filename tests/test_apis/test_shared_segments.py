@@ -51,7 +51,7 @@ def test_two_parts_that_end_together_both_report_the_result(source, tmp_path, mo
 
 
 def test_the_lock_exists_until_all_segments_are_removed(tmp_path, monkeypatch):
-    """Otherwise a process that waits for the lock could see a part of the segments."""
+    """Without the lock, another process could see only a part of the segments."""
     store, left = SegmentStore(tmp_path / 'o.mp4', 'key'), []
     store.create()
     store.save(0, SegmentResult())

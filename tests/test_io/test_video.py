@@ -42,7 +42,7 @@ def test_a_video_is_written_completely_or_not_at_all(tmp_path):
 
 
 def test_the_index_of_a_written_video_comes_before_its_frames(tmp_path):
-    """Otherwise a browser must load the whole file before it can show the first frame."""
+    """With the index at the end, a browser would load the whole file before it shows the first frame."""
     write_frames([smooth_image(48, 64)], tmp_path / 'a.mp4', 8)
     content = (tmp_path / 'a.mp4').read_bytes()
     assert 0 < content.index(b'moov') < content.index(b'mdat')

@@ -38,8 +38,7 @@ PACKAGES = [
 ]  # fmt: skip
 PAGE_HEAD = """# Tested versions
 
-The table at the end of this page shows the versions with which the tests were run. Each row is a combination of
-versions, called a cell. There are five cells:
+The tests were run with several combinations of versions, which are called cells:
 
 | cell | what is special |
 |---|---|
@@ -50,8 +49,8 @@ versions, called a cell. There are five cells:
 | python-3.12 | the newest Python that mmderain supports |
 
 All tests are run, except the endurance tests. Tests that need a GPU or a missing package are skipped. In the cells
-python-3.10 and python-3.12, mmcv is installed without its compiled operators. mmdet and mmsegmentation need these
-operators. Therefore the tests of detection and segmentation are skipped in these two cells.
+python-3.10 and python-3.12, mmcv has no compiled operators. The tests of mmdet and mmsegmentation need these operators,
+and are skipped there.
 
 This command tests a cell:
 
