@@ -307,14 +307,15 @@ def test_models_command_lists_every_config(capsys):
     message = capsys.readouterr().out
     assert (
         '\n  sian ' in message
-        and 'some without rain (the default)\n  sian ' in message
+        and 'some without rain (the default)\n  rain-all ' in message
         and 'nasnet_rain100h_1stage' in message
     )
     names = {path.stem for path in (ROOT / 'configs/derain').glob('*.py')}
     assert {name for name in names if name not in message} == {
         'sian_compact',
         'nafnet_wide',
-    }  # listed as `sian` and `nafnet`
+        'nafnet_all_weather',
+    }  # listed as `sian`, `nafnet` and `rain-all`
 
 
 def test_derain_command_counts_skipped_inputs(tmp_path, capsys):
