@@ -172,7 +172,7 @@ def test_cell(cell: Cell, python: str, jobs: int) -> dict:
 
 
 def setup_commands(cell: Cell, checkout: Path) -> list[list[str]]:
-    """Change requirements/lock.txt of a checkout for a cell, and return the commands that set up the environment."""
+    """Write the versions of a cell to requirements/lock.txt. Return the commands that set up the environment."""
     lock = checkout / 'requirements/lock.txt'
     if cell.torch is not None:
         lock.write_text(with_torch(lock.read_text(encoding='utf-8'), cell), encoding='utf-8')
