@@ -66,8 +66,9 @@ def build_archives(out: Path) -> Path:
 def make_environment(folder: Path) -> Path:
     """Create a virtual environment with the packages of this Python except mmderain, and return its interpreter.
 
-    A .pth file in the new environment names the folder with the packages of this Python, so that the new environment
-    can import them. It cannot import mmderain, because it does not read the other .pth file, which names the checkout.
+    A .pth file in the new environment names the folder with the packages of this Python. Therefore the new environment
+    can import these packages. The new environment cannot import mmderain: it does not read the .pth file that names the
+    checkout.
     """
     venv.create(folder, with_pip=True)
     (packages,) = folder.glob('lib/python*/site-packages')

@@ -5,7 +5,7 @@
 
 A combination of versions is called a cell. The tool clones the last commit of the checkout to a temporary folder. It
 sets up an environment there, and runs all tests except those that are marked `soak`. It stores the result in
-docs/en/reports/compatibility.json, where it replaces an earlier result of the same cell. The exit status is 1 if a test
+docs/en/reports/compatibility.json, and replaces an earlier result of the same cell. The exit status is 1 if a test
 failed. Environment variables such as PIP_FIND_LINKS have the same effect as in tools/dev/setup_venv.sh.
 
 The second example runs no tests. It writes docs/en/compatibility.md from the stored results of all cells.
