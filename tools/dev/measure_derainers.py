@@ -109,7 +109,7 @@ def derainers(names: Sequence[str]) -> dict[str, Derain]:
 
 
 def network(name: str) -> Derain:
-    """Return the function of a named network, in fp32 on the CPU."""
+    """Return a function that derains an image with the named model, in fp32 on the CPU."""
     inferencer = DerainInferencer(name, device='cpu', precision='fp32')
     return lambda image: inferencer(image).predictions[0]
 
