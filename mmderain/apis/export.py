@@ -133,7 +133,7 @@ def load_exported(path: str | Path) -> Callable[[Tensor], Tensor]:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: the file is damaged or no exported model, or onnxruntime is not installed.
+        InputError: the file is damaged or is not an exported model, or onnxruntime is not installed.
     """
     path = Path(path)
     if not path.is_file():

@@ -12,9 +12,9 @@ DATA is a folder with some of these folders. A test set whose folder is missing 
     photographs_held_out                            the held-out photographs of the training queue
     real_rain                                       rainy photographs without a clean version
 
-The scores are PSNR-Y in dB and SSIM-Y(valid), averaged over the images. The PSNR of an unchanged image counts as
-100 dB. Columns are the rainy images, a median blur of 5x5 pixels, all bundled derainers and, with --authors, the
-weights of SIAN's authors. tools/dev/results.py makes the pages from the scores.
+The scores are PSNR-Y in dB and SSIM-Y(valid), averaged over the images. The PSNR of an unchanged image counts as 100
+dB. The columns are the rainy images, a median blur of 5x5 pixels, and all bundled derainers. --authors adds the weights
+of SIAN's authors. tools/dev/results.py makes the pages from the scores.
 """
 
 import argparse
