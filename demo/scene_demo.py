@@ -4,9 +4,9 @@ r"""Draw the persons that a detector and a segmentor find in clean, rainy and de
     python demo/scene_demo.py rainy.jpg --rain none     your own rainy image
     python demo/scene_demo.py street.jpg --detector rtmdet_s_8xb32-300e_coco --segmentor none
 
-The bundled detector and segmentor were trained on images of one street from one camera. They only demonstrate the
-effect of rain and of a derainer in this street. For other images, use weights that mmdet and mmseg publish, as the last
-command does for a detector.
+The bundled detector and segmentor were trained on images of one street from one camera. Their only purpose is to show
+the effect of rain and of a derainer in this street. For other images, use weights that mmdet and mmseg publish, as the
+last command does for a detector.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Weights and images that are equal on every machine, because they are computed without a random generator."""
+"""Weights and images that are equal on every machine. They are computed without a random generator."""
 
 import json
 import math

@@ -158,7 +158,7 @@ def decoded(path: Path, name: str = 'rgb24') -> list[np.ndarray]:
 
 
 def planes_of(frame: av.VideoFrame) -> list[np.ndarray]:
-    """Return the stored values of a frame, one array for each plane. They do not depend on conversions of FFmpeg."""
+    """Return the stored values of a frame without a conversion, one array for each plane."""
     dtype = np.uint8 if max(component.bits for component in frame.format.components) == 8 else np.uint16
     arrays = [np.frombuffer(plane, dtype).reshape(plane.height, -1)[:, : plane.width] for plane in frame.planes]
     return [array.astype(int) for array in arrays]

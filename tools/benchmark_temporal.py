@@ -64,7 +64,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def subtract_mean_rain(rainy: list[np.ndarray], derained: list[np.ndarray], number: int, earlier: int) -> np.ndarray:
-    """Subtract the mean rain of a frame and of the frames before it, which are aligned by optical flow."""
+    """Subtract the mean rain of several frames from a frame.
+
+    The mean is over the frame ``number`` and the ``earlier`` frames before it. Optical flow aligns the earlier frames.
+    """
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     gray = [cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) for image in derained]
     rows, columns = np.mgrid[: gray[0].shape[0], : gray[0].shape[1]].astype(np.float32)

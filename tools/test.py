@@ -130,8 +130,8 @@ def write_scores_to(out: str, cfg: Config) -> None:
     ours = [evaluator for evaluator in evaluators if str(evaluator.type).endswith('ImageQuality')]
     if not ours:
         raise InputError(
-            f'--out {out}: the test_evaluator of the config has no ImageQuality. Add one, because only ImageQuality '
-            'writes scores to files.'
+            f'--out {out}: the test_evaluator of the config has no ImageQuality; add the metric ImageQuality, which '
+            'writes the scores to files'
         )
     for number, evaluator in enumerate(ours):
         evaluator.out_dir = out if len(ours) == 1 else str(Path(out) / str(number))

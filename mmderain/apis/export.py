@@ -133,7 +133,7 @@ def load_exported(path: str | Path) -> Callable[[Tensor], Tensor]:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: the file is damaged or no exported model, or onnxruntime is not installed.
+        InputError: the file is damaged or is not an exported model, or onnxruntime is not installed.
     """
     path = Path(path)
     if not path.is_file():
@@ -175,8 +175,8 @@ def _write(model: ExportedModel, path: Path, size: tuple[int, int], multiple: in
         model: the model.
         path: the file to write.
         size: height and width of the example input.
-        multiple: the exported model accepts inputs whose height and width are multiples of this number. With None, it
-            accepts only ``size``.
+        multiple: the height and the width of an input must be multiples of this number. With None, it accepts only
+            ``size``.
     """
     rainy = torch.rand(1, 3, *size)
     shapes = None

@@ -45,7 +45,7 @@ class DerainInferencer:
 
     Raises:
         FileNotFoundError: the config file or the checkpoint does not exist.
-        InputError: no model has this name, there are neither ``weights`` nor bundled weights, the checkpoint does not
+        InputError: no model has this name, ``weights`` is missing and no weights are bundled, the checkpoint does not
             fit the config, the machine has no such device, or torch cannot compile on this machine.
 
     Example::

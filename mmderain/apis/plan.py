@@ -133,7 +133,7 @@ class Plan:
         return bool(self.finished) and self._prefix + result in self.finished
 
     def _check_input(self, number: int, item: Input) -> None:
-        """Check an input before its sources are made, record its result, and protect it from being overwritten."""
+        """Check an input, record its result, and protect the input from being overwritten."""
         if isinstance(item, InMemory):
             if isinstance(self.inputs, Sequence):  # an iterator of arrays may never end
                 self._record(number, item)

@@ -40,7 +40,7 @@ def make_plan(
 
     Raises:
         FileNotFoundError, InputError: see the classes of the plans.
-        InputError: there are inputs of several kinds, or ``inputs`` is neither a list nor another iterable of inputs.
+        InputError: there are inputs of several kinds, or ``inputs`` is not an iterable.
     """
     if isinstance(inputs, bytes | bytearray | Mapping | io.IOBase) or not isinstance(inputs, Iterable):
         raise InputError(
@@ -66,7 +66,7 @@ def make_plan(
 
 
 def input_names(inputs: Sequence[str | Path], out_dir: str | Path | None = None) -> Iterator[tuple[str, str]]:
-    """Yield the name of each input, as it is in the results and in the log, and the name of its shard or ''.
+    """Yield the name of each input in the results and in the log, and the name of its shard or ''.
 
     Args:
         inputs: paths or URLs of files, folders or shards.

@@ -111,7 +111,7 @@ class RemotePlan:
             raise InputError(f'{self.out}: overlaps with the input folder {folder}; name another output folder')
 
     def _sources(self, skipped: Counter[str]) -> Iterator[tuple[Source, str, str]]:
-        """Yield the sources without targets, their names relative to their folder, and the names of their results.
+        """Yield the sources without targets, with their names relative to their folder, and the names of their results.
 
         The other files in the folders are counted in ``skipped``.
         """
@@ -176,6 +176,6 @@ def is_folder(item: Input | RemotePath) -> bool:
 
 
 def overlap(first: str, second: str) -> bool:
-    """Return whether one of two folders is the other one, or lies in it."""
+    """Return whether two folders are equal, or one of them lies in the other."""
     first, second = first + '/', second + '/'
     return first.startswith(second) or second.startswith(first)

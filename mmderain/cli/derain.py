@@ -203,7 +203,7 @@ def stop_event() -> Iterator[tuple[Event, list[int]]]:
     """Catch SIGINT (Ctrl+C) and SIGTERM while a ``with`` block runs.
 
     Yields:
-        An event that the first signal sets, and a list to which the number of this signal is appended.
+        An event and a list. The first signal sets the event, and its number is appended to the list.
 
     Raises:
         KeyboardInterrupt: SIGINT was received a second time.

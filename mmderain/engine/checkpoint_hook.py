@@ -28,8 +28,8 @@ class SafeCheckpointHook(CheckpointHook):
     With ``save_best``, the hook deletes the previous best checkpoint after it has written the new one. A best
     checkpoint contains only weights, so no training can continue from it.
 
-    If the optimizer wrapper accumulates gradients over several steps (``accumulative_counts``), a checkpoint is saved
-    only after a step that has updated the weights, because a checkpoint does not contain accumulated gradients. In
+    With ``accumulative_counts``, the optimizer wrapper accumulates gradients over several steps. A checkpoint does not
+    contain accumulated gradients. Therefore a checkpoint is saved only after a step that has updated the weights. In
     other steps, the checkpoint is postponed to the next update. With ``by_epoch=True``, it is postponed to the next
     epoch that ends with an update. The last step of a training always updates the weights.
 

@@ -63,7 +63,8 @@ def require_data(cfg: Config, *loaders: str) -> None:
 
     Raises:
         FileNotFoundError: a folder is missing. The message says where the folder was expected. For the data sets of
-            mmderain, it also describes the layout of the data set and says where it is published.
+            mmderain, the error also describes the layout of the data set, and names the place where the data set is
+            published.
     """
     for key in loaders:
         dataset = (cfg.get(key) or {}).get('dataset') or {}

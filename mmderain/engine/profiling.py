@@ -151,9 +151,9 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[
     """Return the median of a sample, and a confidence interval for the median of the distribution of the sample.
 
     The interval reaches from the k-th smallest to the k-th largest of the n values. The median of the distribution is
-    outside this interval with the probability 2 P(B < k), where B is binomial with n trials and probability 1/2. k is
-    the largest number for which this probability is at most ``1 - confidence``. For 20 values and a confidence of 0.95,
-    k is 6.
+    outside this interval with the probability 2 P(B < k). B has a binomial distribution with n trials and the
+    probability 1/2. k is the largest number for which 2 P(B < k) is at most ``1 - confidence``. For 20 values and a
+    confidence of 0.95, k is 6.
 
     Args:
         values: the sample. A confidence of 0.95 needs at least 6 values.

@@ -1,4 +1,4 @@
-"""On SIGTERM or SIGINT, stop a training after the current step, with a checkpoint from which it can continue."""
+"""On SIGTERM or SIGINT, save a checkpoint after the current step, and stop the training."""
 
 import contextlib
 import os

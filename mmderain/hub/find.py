@@ -30,8 +30,8 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
             * a config of a package, such as ``'mmderain::derain/sian_rain100h.py'``;
             * a config as a dict with the key ``model``.
 
-        weights: path or URL of a checkpoint. None uses the weights of the named model. They are downloaded if they are
-            published but neither bundled nor in the cache.
+        weights: path or URL of a checkpoint. None uses the weights of the named model. Published weights are downloaded
+            if they are not in the cache.
 
     Returns:
         The config, and the path of the checkpoint or None.

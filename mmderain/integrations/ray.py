@@ -91,8 +91,8 @@ def derain_images(
 ) -> Summary:
     """Derain images on a Ray cluster.
 
-    The function uses the cluster to which the program is connected. Otherwise it calls ``ray.init``, which uses the
-    cluster at ``RAY_ADDRESS`` or starts Ray on this machine, without its dashboard.
+    The function uses the cluster to which the program is connected. Otherwise, it calls ``ray.init``. Ray then uses the
+    cluster at ``RAY_ADDRESS``, or starts on this machine, without its dashboard.
 
     mmderain must be installed on all machines. Paths of files must be the same on all machines, as on a shared disk;
     URLs need no shared disk. The driver keeps the names of all inputs in memory.
@@ -224,7 +224,7 @@ def _run(plan: Any, actor_options: dict[str, Any], pool: Any, resources: dict[st
 
 
 def _checked(plan: Any) -> Iterator[tuple[Source, InputResult | None]]:
-    """Yield each source, and its result if it is skipped or fails before it is read.
+    """Yield each source, and its result if the source is skipped or fails before it is read.
 
     The driver looks for existing result files, and not the actors. If an actor dies, another actor derains its block
     again. This actor would otherwise find result files of the first attempt.

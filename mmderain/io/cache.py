@@ -166,8 +166,8 @@ def forget_downloads(pattern: str = '') -> list[Path]:
 def clear_cache(pattern: str = '') -> list[Path]:
     """Delete files from the cache, and return their paths.
 
-    The records of the downloads remain. If a file without a published hash is downloaded again, it must therefore have
-    the same content as before.
+    The records of the downloads remain. Therefore a file without a published hash must have the same content when it is
+    downloaded again.
 
     Args:
         pattern: text in the names of the files to delete. '' deletes all files, and also the parts of interrupted

@@ -55,7 +55,7 @@ def read_checkpoint(source: str | Path) -> object:
 
 
 def plain_weights(weights: dict) -> dict:
-    """Return a state dict whose keys are those of the model itself, and in which tensors replace numpy arrays.
+    """Return a state dict with the keys of the model itself, and with tensors in place of numpy arrays.
 
     Args:
         weights: a state dict. Wrappers such as DataParallel may have added parts to its keys, see :data:`WRAPPERS`. It

@@ -36,8 +36,8 @@ def iter_names(
     Args:
         folder: folder to search.
         suffixes: suffixes of the files to find, in lower case.
-        skipped: if it is given, the number of passed-over files is added to it for each suffix. Hidden files are not
-            counted. :func:`skipped_by_suffix` describes it.
+        skipped: counts the skipped files for each suffix; or None. Hidden files are not counted.
+            :func:`skipped_by_suffix` describes it.
         leave_out: absolute path, without links, of a folder that is not searched. It need not exist.
 
     Yields:

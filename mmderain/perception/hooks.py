@@ -16,7 +16,7 @@ from .preprocessor import DerainBeforeTask
 class RestorationLossHook(Hook):
     """Add a restoration loss to the losses of the task.
 
-    Use this hook to train a derainer and a task model together on rainy images for which the clean images are known.
+    Use this hook to train a derainer and a task model together, if the clean images are known.
 
     The data preprocessor of the model must be ``DerainBeforeTask(freeze=False)``, and each data sample must contain the
     clean image as meta information ``gt_img``. To provide the clean images, put ``mmderain.SynthesizeRain`` after all

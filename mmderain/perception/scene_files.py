@@ -44,8 +44,8 @@ def show_scenes(
         keep_suffix: see :class:`~mmderain.apis.DerainInferencer`.
 
     Returns:
-        A dict that maps the name of each image to its views. If an image cannot be read or derained, or its figure must
-        not be written, the dict maps its name to an exception. Skipped images are not in the dict.
+        A dict that maps the name of each image to its views. If an image cannot be read or derained, or if its figure
+        must not be written, the value is an exception. Skipped images are not in the dict.
 
     Raises:
         FileNotFoundError: the only input does not exist. In this case, no file has been written.

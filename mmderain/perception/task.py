@@ -172,9 +172,8 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
 def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: str) -> None:
     """Load the weights of a task model, and check that the checkpoint contains every parameter.
 
-    mmengine's own loader would only write a warning if the weights do not fit, and the model would then predict like an
-    untrained model. The checkpoint may contain additional entries, because published checkpoints contain such
-    entries.
+    If the weights do not fit, mmengine's own loader only writes a warning. The model would then predict like an
+    untrained model. The checkpoint may contain additional entries, because published checkpoints contain such entries.
 
     Args:
         model: a model of mmdet or mmseg.

@@ -1,4 +1,4 @@
-"""Wrong URLs and inputs that servers cannot give are refused with an error that names them."""
+"""Errors for wrong URLs, and for inputs that a server does not have. Each error names the input."""
 
 import os
 import re

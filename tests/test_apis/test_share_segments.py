@@ -19,7 +19,7 @@ SHARE = ['--share-segments', '--existing', 'skip']
 
 @pytest.fixture
 def network(tmp_path):
-    """Write a config and weights of a network that returns its input, and return the arguments that select it."""
+    """Write a config and weights of a network that returns its input. Return the arguments that select the network."""
     config = tmp_path / 'net.py'
     config.write_text("model = dict(type='Derainer', network=dict(type='SameFrames'))")
     save_weights(tmp_path / 'net.pth', init_model(config).state_dict(), {})

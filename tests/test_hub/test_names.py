@@ -135,7 +135,7 @@ def test_an_address_is_not_a_model(address):
 
 @pytest.mark.parametrize('name', ['rain100h', 'rain100l', 'rain1400'])
 def test_the_index_names_the_files_of_the_authors(name, mirror):
-    """The published hash is that of the file that the authors publish, and its weights fit the config."""
+    """The file of the authors has the published hash, and its weights fit the config."""
     entry = named_models()[f'sian_{name}']
     assert entry.url.endswith(f'/7efca61767f454e7ef9d4c562520b874aacce9ac/pretrained_models/{name}.pth')
     mirror.files[f'{name}.pth'] = shared(f'weights/sian_official/{name}.pth').read_bytes()

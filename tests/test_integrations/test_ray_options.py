@@ -1,4 +1,4 @@
-"""Numbers of actors, and options of the command that belong to Ray."""
+"""Numbers of actors, and the options of the command for Ray."""
 
 import inspect
 import sys

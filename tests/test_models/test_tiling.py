@@ -1,4 +1,4 @@
-"""Tiles cover the image. The result in tiles equals that of the whole image, or is close to it."""
+"""Tiles cover the image. The result in tiles is equal to the result for the whole image, or close to this result."""
 
 import math
 from dataclasses import replace

@@ -67,7 +67,7 @@ def make_environment(folder: Path) -> Path:
     """Create a virtual environment with the packages of this Python except mmderain, and return its interpreter.
 
     The folder ``<folder>_packages`` contains a link to each of these packages. A .pth file in the new environment names
-    this folder, so that the new environment can import the packages.
+    this folder. Therefore the new environment can import the packages.
     """
     venv.create(folder, with_pip=True)
     links = folder.with_name(f'{folder.name}_packages')

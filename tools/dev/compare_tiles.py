@@ -6,9 +6,9 @@
 The tool prints the largest difference between the pixel values of the two results on the scale from 0 to 255, and the
 PSNR between the two results in dB.
 
-With --size, the tool makes no comparison. It derains one very large image on the CPU, which consists of copies of
---image. It uses tiles only if the memory is too small for the whole image, as `mmderain derain` does. It prints the run
-time in seconds, and on Linux also the peak memory in GiB, including the image and its result.
+With --size, the tool makes no comparison. The tool derains one very large image, made of copies of --image, on the CPU.
+It uses tiles only if the memory is too small for the whole image, as `mmderain derain` does. It prints the run time in
+seconds, and on Linux also the peak memory in GiB, including the image and its result.
 """
 
 import argparse

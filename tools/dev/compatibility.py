@@ -5,7 +5,7 @@
 
 A combination of versions is called a cell. The tool clones the last commit of the checkout to a temporary folder. It
 sets up an environment there, and runs all tests except those that are marked `soak`. It stores the result in
-docs/en/reports/compatibility.json, where it replaces an earlier result of the same cell. The exit status is 1 if a test
+docs/en/reports/compatibility.json, and replaces an earlier result of the same cell. The exit status is 1 if a test
 failed. Environment variables such as PIP_FIND_LINKS have the same effect as in tools/dev/setup_venv.sh.
 
 The second example runs no tests. It writes docs/en/compatibility.md from the stored results of all cells.
@@ -172,7 +172,7 @@ def test_cell(cell: Cell, python: str, jobs: int) -> dict:
 
 
 def setup_commands(cell: Cell, checkout: Path) -> list[list[str]]:
-    """Change requirements/lock.txt of a checkout for a cell, and return the commands that set up the environment."""
+    """Write the versions of a cell to requirements/lock.txt. Return the commands that set up the environment."""
     lock = checkout / 'requirements/lock.txt'
     if cell.torch is not None:
         lock.write_text(with_torch(lock.read_text(encoding='utf-8'), cell), encoding='utf-8')

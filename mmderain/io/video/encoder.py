@@ -85,7 +85,7 @@ def choose_encoding(info: VideoInfo, options: VideoOptions) -> Encoding:
     if options.pix_fmt and options.bit_depth is None and found < min(info.bit_depth, 10):
         raise InputError(
             f'{info.path}: has {info.bit_depth} bits per value, but {pix_fmt} has {found}; use another --pix-fmt, or '
-            f'--bit-depth {found} to reduce them'
+            f'reduce the bits with --bit-depth {found}'
         )
     width, height = _encoded_size(info, pix_fmt, options)
     notes = []
