@@ -79,7 +79,7 @@ def main(args: argparse.Namespace) -> int:
         for kind in ('detector', 'segmentor'):
             name, out = getattr(args, kind), args.out / kind
             if name != 'none':
-                task = load_task_model(name, getattr(args, f'{kind}_weights'))
+                task = load_task_model(name, getattr(args, f'{kind}_weights'), kind=kind)
                 scenes = show_scenes(args.images, out, derainer, task, rain, args.seed, existing='replace')
                 failed |= print_scenes(scenes, out.resolve(), args)
     return failed

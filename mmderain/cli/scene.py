@@ -5,7 +5,6 @@ import argparse
 from mmderain.apis import default_device, trained_derainer
 from mmderain.apis.plan import Plan
 from mmderain.engine.cpu_memory import keep_cpu_memory
-from mmderain.errors import InputError
 from mmderain.perception.scene_files import show_scenes
 from mmderain.perception.task import load_task_model
 from mmderain.rain import parse_rain
@@ -89,9 +88,7 @@ def run(args: argparse.Namespace) -> int:
     device = args.device or default_device()
     library = 'mmdet' if args.kind == 'detector' else 'mmseg'
     with keep_cpu_memory(), quiet_libraries(library):
-        task = load_task_model(args.task, args.task_weights, device)
-        if task.kind != args.kind:
-            raise InputError(f'{args.task}: is a {task.kind}; expected a {args.kind}')
+        task = load_task_model(args.task, args.task_weights, device, args.kind)
         derainer = trained_derainer(args.model, args.weights, device, {'model.precision': args.precision})
         results = show_scenes(args.inputs, args.out, derainer, task, rain, args.seed, args.existing, args.keep_suffix)
     return print_scenes(results, args.out, args)
