@@ -106,8 +106,8 @@ class DerainInferencer:
             batch_size: number of images of the same size that are derained together. Images of other sizes can be
                 between them. Default: 1.
             out_dir: folder for the result files, or a URL. A result file has the name of its input file. The suffix
-                changes to that of ``video.container`` for a video, and to .png if the image format cannot be written,
-                or if a file named .jpg has transparent pixels.
+                changes to that of ``video.container`` for a video, and to .png if the image format cannot be written.
+                If a file named ``a.jpg`` has transparent pixels, its result is ``a.jpg.png``.
                 The results of a folder are written to the same sub-folders as in the input folder. The result of an
                 array at position 3 of the list is ``input_3.png``; positions start at 0. Results of tensors are always
                 returned as tensors, and never written. None returns the results as arrays; videos and shards need a
