@@ -57,7 +57,7 @@ def test_detect_keeps_suffixes(tmp_path, monkeypatch):
     from mmderain.perception import scene_files
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(scene_files, 'view_scene', lambda *_: [])
+    monkeypatch.setattr(scene_files, 'make_views', lambda *_: [])
     monkeypatch.setattr(scene_files, 'figure', lambda _: smooth_image(8, 8))
     put('in/a.gif', saved(Image.new('P', (8, 8)), 'GIF'))
     put('in/a.png', saved(Image.new('RGB', (8, 8)), 'PNG'))
