@@ -10,6 +10,7 @@ from image_files import PIXELS, png, saved
 from PIL import Image
 
 from mmderain.apis import DerainInferencer
+from mmderain.apis.plan import Plan
 from mmderain.apis.plans import make_plan
 from mmderain.cli import main
 from mmderain.io import decode_image, decode_image_bytes
@@ -81,6 +82,13 @@ def test_transparent_pixels_named_jpg_are_written_as_png(folder, inferencer, inp
         (note('in/b.JPEG', 'out/b.JPEG.png'),),
         (),
     ]
+
+
+def test_the_target_of_a_source_changes_only_for_transparent_pixels(folder):
+    sources = list(Plan(['in'], 'out'))
+    assert [source.fit_target(source.load()) for source in sources] == [True, True, False]
+    assert [str(source.target) for source in sources] == ['out/a.jpg.png', 'out/b.JPEG.png', 'out/c.jpg']
+    assert [source.is_done() for source in sources] == [False, False, False]
 
 
 def test_the_command_prints_one_line_and_continues_a_run(folder, capsys):
