@@ -133,7 +133,7 @@ def test_show_scenes_writes_the_images_of_a_folder_and_returns_errors(darken, tm
     assert 'b.png: cannot be read' in str(b) and 'c.mp4: cannot be read as a video' in str(c)
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['a.png']
     for show_traceback in (False, True):
-        assert print_scenes(results, 'out', argparse.Namespace(traceback=show_traceback)) == 1
+        assert print_scenes(results.items(), 'out', argparse.Namespace(traceback=show_traceback)) == 1
         assert ('Traceback' in capsys.readouterr().err) == show_traceback
     again = show_scenes([tmp_path / 'in'], tmp_path / 'out', darken, Spot(), 'light')
     assert 'a.png: already exists' in str(again[str(tmp_path / 'in/a.png')])
