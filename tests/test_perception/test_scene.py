@@ -111,7 +111,7 @@ def test_a_known_clean_image_adds_scores(darken):
     assert rainy.scores['PSNR-Y'] == measure(img, other, 'PSNR-Y') and derained.agreement
     with pytest.raises(InputError, match='clean image has 50x41 pixels, the rainy image 50x40'):
         view_scene(img, darken, rain=None, clean=smooth_image(41, 50))
-    with pytest.raises(InputError, match='Remove the second image, or draw no rain'):
+    with pytest.raises(InputError, match='Remove the clean image, or draw no rain'):
         view_scene(img, darken, rain='heavy', clean=other)
 
 
