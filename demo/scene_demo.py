@@ -21,7 +21,7 @@ from mmderain.cli.libraries import quiet_libraries
 from mmderain.cli.options import add_model_options, add_rain_options, checkpoint_file, rain_or_none
 from mmderain.cli.scene import print_scenes
 from mmderain.engine.cpu_memory import keep_cpu_memory
-from mmderain.perception.scene_files import show_scenes
+from mmderain.perception.scene_files import stream_scenes
 from mmderain.perception.task import load_task_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,8 +79,8 @@ def main(args: argparse.Namespace) -> int:
         for kind in ('detector', 'segmentor'):
             name, out = getattr(args, kind), args.out / kind
             if name != 'none':
-                task = load_task_model(name, getattr(args, f'{kind}_weights'))
-                scenes = show_scenes(args.images, out, derainer, task, rain, args.seed, existing='replace')
+                task = load_task_model(name, getattr(args, f'{kind}_weights'), kind=kind)
+                scenes = stream_scenes(args.images, out, derainer, task, rain, args.seed, existing='replace')
                 failed |= print_scenes(scenes, out.resolve(), args)
     return failed
 

@@ -79,7 +79,7 @@ KINDS = {
     10: Kind(
         'Folders: hidden files, links, loops, equal result names, patterns, empty paths',
         'Hidden folders are skipped, links are followed once, and no result replaces another file.',
-        ['io/folders', 'io/passed_over', 'io/odd_files', 'apis/plan', 'apis/result_names', 'file_names', 'cli'],
+        ['io/folders', 'io/passed_over', 'io/odd_files', 'apis/plan', 'apis/suffixes', 'file_names', 'cli'],
     ),
     11: Kind(
         'Objects, arrays, lists, configs and checkpoints in Python',

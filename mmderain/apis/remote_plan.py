@@ -15,7 +15,7 @@ from .naming import INPUT_SUFFIXES, Naming, is_input_name
 from .plan import Plan, as_folder
 from .shards import Shard
 from .sources import Input, Source
-from .targets import check_existing, collision, is_kept, sibling
+from .targets import check_existing, collision, is_kept, moved_owner, require_folder
 
 
 class RemotePlan:
@@ -36,10 +36,11 @@ class RemotePlan:
     Attributes:
         num_finished: number of sources that were left out so far because of ``finished``.
         skipped: as in :class:`~mmderain.apis.plan.Plan`.
+        owners: as in :class:`~mmderain.apis.targets.Targets`.
 
     Raises:
-        InputError: there are several folders, a folder contains no image, ``out_dir`` is read only or overlaps with an
-            input folder, or a URL cannot be used.
+        InputError: there are several folders, a folder contains no image, ``out_dir`` is read only, is a file or
+            overlaps with an input folder, or a URL cannot be used.
     """
 
     def __init__(
@@ -53,13 +54,12 @@ class RemotePlan:
     ) -> None:
         check_existing(existing)
         self.existing, self.shard, self.naming = existing, shard, naming or Naming()
-        # As Targets.owners, but with the paths of the results instead of their names.
-        self._owners: dict[str, tuple[int, str]] = {}
+        self.owners: dict[str, tuple[int, str]] = {}
         self.finished = finished if existing == 'skip' else ()
         self.num_finished = 0
         self.out = None if out_dir is None else parse_place(out_dir)
-        if isinstance(self.out, RemotePath):
-            self.out.require_writable()
+        if self.out is not None:
+            require_folder(self.out)
         self.urls = [RemotePath.parse(item) for item in inputs if is_remote(item)]
         self.local = None if self.urls else Plan(inputs, naming=self.naming)
         self.skipped: Counter[str] = Counter()
@@ -72,16 +72,16 @@ class RemotePlan:
             )
         if self.is_folder and self.urls:
             self._check_folder(self.urls[0])
+        if self.out is not None and not self.is_folder:
+            for number, (source, _, result) in enumerate(self._sources(Counter())):
+                self.owners.setdefault(result, (number, source.name))
 
     def __iter__(self) -> Iterator[Source]:
         self.num_finished = 0
-        self._owners = {}
         self.skipped.clear()
         for number, (source, relative, result) in enumerate(self._sources(self.skipped)):
-            owner = None
-            if self.out is not None and not self.is_folder:
-                first, name = self._owners.setdefault(str(self.out / result), (number, source.name))
-                owner = None if first == number else name
+            first, name = self.owners.get(result, (number, ''))
+            owner = None if first == number else name
             if self.shard is not None and not self.shard.contains(relative):
                 continue
             if owner is None and self._is_finished(result):
@@ -162,8 +162,8 @@ class RemotePlan:
         """Look at the target of a source, and return whether the source is skipped. Worker threads call this method."""
         assert source.target is not None
         if source.moved_from is not None:
-            owner = sibling(source) or self._owners.setdefault(str(source.target), (-1, source.name))[1]
-            if owner != source.name:
+            owner = moved_owner(source, owners=self.owners)
+            if owner is not None:
                 raise collision(source, str(owner))
         return self.existing != 'replace' and source.target.exists() and is_kept(source.target, self.existing)
 

@@ -115,7 +115,8 @@ class Source:
     def fit_target(self, loaded: DecodedImage | Tensor) -> bool:
         """Change the target to a PNG file if its format would lose the transparent pixels of the loaded image.
 
-        The members of a shard keep their names.
+        The new name is the old name with ``.png`` after it. Therefore two images never get the same new name, even if
+        several processes derain them. The members of a shard keep their names.
 
         Returns:
             Whether the target was changed. Then :meth:`is_done` must look at the new target.
@@ -125,7 +126,7 @@ class Source:
             return False
         if not loses_alpha(Path(target.name).suffix, loaded.alpha):
             return False
-        self.target, self.moved_from = target.with_name(self.naming.change(target.name, '.png')), target
+        self.target, self.moved_from = target.with_name(f'{target.name}.png'), target
         return True
 
     @property

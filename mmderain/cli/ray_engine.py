@@ -1,6 +1,8 @@
 """`mmderain derain --engine ray`: derain on the machines of a Ray cluster."""
 
 import argparse
+import contextlib
+import logging
 import os
 import re
 import signal
@@ -88,10 +90,7 @@ def derain_on_ray(args: argparse.Namespace, video: VideoOptions) -> tuple[dict[s
     Returns:
         The numbers of inputs that are done, skipped and failed, and the number of the signal that ended the run, or 0.
     """
-    # Only this command sets these variables, and only if the user has not set them. Without them, Ray would send usage
-    # statistics to its developers. If `uv run` starts the command, Ray would also upload the working directory.
-    os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
-    os.environ.setdefault('RAY_ENABLE_UV_RUN_RUNTIME_ENV', '0')
+    set_up_ray()
     from mmderain.integrations.ray import Summary, derain_images
 
     seen = Summary()
@@ -119,6 +118,7 @@ def derain_on_ray(args: argparse.Namespace, video: VideoOptions) -> tuple[dict[s
             video=video,
             on_result=show,
             keep_suffix=args.keep_suffix,
+            progress=sys.stderr.isatty(),
         )
     except (KeyboardInterrupt, SystemExit) as error:  # Ray raises SystemExit after SIGTERM
         stopped = signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM
@@ -127,6 +127,23 @@ def derain_on_ray(args: argparse.Namespace, video: VideoOptions) -> tuple[dict[s
     if text := skipped_by_suffix(summary.other_files):
         print(text)
     return _counts(summary), 0
+
+
+def set_up_ray() -> None:
+    """Choose settings of Ray for this process, and for the cluster that it starts. Variables of the user are kept.
+
+    Ray then sends no usage statistics to its developers, and does not upload the working directory if `uv run` starts
+    the command. It prints no messages about its own work, on which the user of the command cannot act. The log files
+    of Ray Data still contain these messages.
+    """
+    for name in ('RAY_USAGE_STATS_ENABLED', 'RAY_ENABLE_UV_RUN_RUNTIME_ENV'):
+        os.environ.setdefault(name, '0')
+    with contextlib.suppress(ImportError):  # `derain_images` reports this error
+        import ray.data  # noqa: F401  # adds handlers to its logger
+
+        for handler in logging.getLogger('ray.data').handlers:
+            if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+                handler.setLevel(logging.ERROR)
 
 
 def _counts(summary: 'Summary') -> dict[str, int]:

@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from mmderain.apis.pipeline import Pipeline
 from mmderain.apis.results import BrokenDeviceError
 from mmderain.apis.sources import Source
 from mmderain.apis.tar_shards import TarShard, shard_results
-from mmderain.apis.targets import collision, is_kept, sibling
+from mmderain.apis.targets import collision, is_kept, moved_owner
 from mmderain.errors import InputError
 from mmderain.io.remote import RemotePath, is_remote, parse_place
 from mmderain.io.tar_shards import is_shard
@@ -35,6 +36,8 @@ class DerainFiles:
         existing: what to do if the result of an image with transparent pixels already exists. The driver looks for the
             other results.
         keep_suffix: as in :class:`~mmderain.apis.DerainInferencer`.
+        folders: all local input folders of the run.
+        owners: result of :func:`~mmderain.apis.targets.moved_owners`.
     """
 
     def __init__(
@@ -47,12 +50,15 @@ class DerainFiles:
         video: VideoOptions | None = None,
         existing: str = 'refuse',
         keep_suffix: bool = False,
+        folders: Sequence[str] = (),
+        owners: Mapping[str, tuple[int, str]] = MappingProxyType({}),
     ) -> None:
         if deterministic:
             compute_deterministically()
         loaded = DerainInferencer(**inferencer)
         self.pipeline = Pipeline(loaded.model, batch_size, workers, loaded.max_pixels, video)
         self.root, self.existing, self.naming = Path(root), existing, Naming(keep_suffix=keep_suffix)
+        self.folders, self.owners = [Path(folder) for folder in folders], owners
 
     def __call__(self, block: Any) -> Any:
         """Derain a block of inputs.
@@ -93,8 +99,8 @@ class DerainFiles:
         """Look at the target of an image with transparent pixels, and return whether the image is skipped."""
         if source.moved_from is None or source.target is None:
             return False
-        if (other := sibling(source)) is not None:
-            raise collision(source, str(other))
+        if (owner := moved_owner(source, self.folders, self.owners)) is not None:
+            raise collision(source, str(owner))
         return self.existing != 'replace' and source.target.exists() and is_kept(source.target, self.existing)
 
     def _place(self, path: str) -> Any:

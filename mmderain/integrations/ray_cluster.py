@@ -1,6 +1,7 @@
 """Connect to a Ray cluster, and choose the number of its actors."""
 
 import inspect
+import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ def connect() -> Any:
         raise InputError(f'Ray is not installed ({error}); run `pip install "mmderain[ray]"`') from None
     if not ray.is_initialized():
         # Without a runtime environment, Ray uploads no files.
-        ray.init(include_dashboard=False)
+        ray.init(include_dashboard=False, logging_level=logging.ERROR)
     return ray
 
 

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -146,6 +146,24 @@ def cached_files() -> Iterator[tuple[Path, str]]:
             yield file.path, file.url
     for path in sorted(cache_folder().glob('converted/[!.]*.safetensors')):
         yield path, 'converted weights'
+
+
+def reject_download(path: Path) -> str | None:
+    """Delete a downloaded file whose content cannot be used, with its record.
+
+    Args:
+        path: a file. It is deleted only if it is a downloaded file in the cache.
+
+    Returns:
+        The URL of the downloaded file, or None if the file is not a download of the cache.
+    """
+    for file in _recorded_files():
+        if file.path == path:
+            with suppress(OSError):  # the cache may be read-only
+                path.unlink(missing_ok=True)
+                file.record.unlink(missing_ok=True)
+            return file.url
+    return None
 
 
 def forget_downloads(pattern: str = '') -> list[Path]:

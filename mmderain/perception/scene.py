@@ -89,12 +89,34 @@ def view_scene(
         raise InputError(
             'the clean image has {} pixels, the rainy image {}; both images must have the same size'.format(*sizes)
         )
-    rainy, clean = (img, clean) if rain is None else (draw_rain(img, rain, seed).rainy, img)
-    images = {'rainy': rainy} if clean is None else {'clean': clean, 'rainy': rainy}
+    images = draw_scene(img, rain, seed) if clean is None else {'clean': clean, 'rainy': img}
     if derainer is not None:
         device = next(derainer.parameters(), torch.empty(0)).device
         with torch.inference_mode():
-            images['derained'] = to_bgr_uint8(derainer.restore(to_rgb_tensor(rainy)[None].to(device))[0])
+            images['derained'] = to_bgr_uint8(derainer.restore(to_rgb_tensor(images['rainy'])[None].to(device))[0])
+    return make_views(images, task)
+
+
+def draw_scene(img: np.ndarray, rain: Rain | None, seed: int | Sequence[int]) -> dict[str, np.ndarray]:
+    """Return the images of a scene before it is derained: ``'clean'``, if it is known, and ``'rainy'``.
+
+    Args:
+        img: as in :func:`view_scene`.
+        rain: as in :func:`view_scene`.
+        seed: as in :func:`view_scene`.
+    """
+    return {'rainy': img} if rain is None else {'clean': img, 'rainy': draw_rain(img, rain, seed).rainy}
+
+
+def make_views(images: dict[str, np.ndarray], task: TaskInferencer | None) -> list[View]:
+    """Run a task model on the images of a scene, and compare them with the clean image.
+
+    Args:
+        images: maps each title (``'clean'``, ``'rainy'``, ``'derained'``) to its image, (H, W, 3) BGR uint8. A clean
+            image is the first one.
+        task: as in :func:`view_scene`.
+    """
+    clean = images.get('clean')
     views, clean_prediction = [], None
     for title, image in images.items():
         view = View(title, image, image)

@@ -315,7 +315,8 @@ def test_models_command_lists_every_config(capsys):
         'sian_compact',
         'nafnet_wide',
         'nafnet_all_weather',
-    }  # listed as `sian`, `nafnet` and `rain-all`
+        'nasnet_photographs_unshuffled',
+    }  # listed as `sian`, `nafnet`, `rain-all` and `nasnet`
 
 
 def test_derain_command_counts_skipped_inputs(tmp_path, capsys):

@@ -57,6 +57,7 @@ def memory():
             'http://localhost: web servers are read only; expected a local',
             marks=needs_aiohttp,
         ),
+        (['memory://inputs/in'], __file__, f'{__file__}: is a file; expected a folder for the results'),
         (['memory://inputs/none'], 'out', 'memory://inputs/none: no such folder'),
         (
             ['http://localhost/a.png'],

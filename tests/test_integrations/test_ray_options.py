@@ -1,6 +1,8 @@
 """Numbers of actors, and the options of the command for Ray."""
 
 import inspect
+import logging
+import os
 import sys
 
 import mmcv
@@ -9,9 +11,10 @@ import pytest
 from conftest import smooth_image
 
 from mmderain.cli import main
+from mmderain.cli.ray_engine import set_up_ray
 from mmderain.errors import InputError
 from mmderain.integrations.ray import derain_images
-from mmderain.integrations.ray_cluster import choose_actors, retry_options
+from mmderain.integrations.ray_cluster import choose_actors, connect, retry_options
 
 
 @pytest.mark.parametrize(
@@ -76,6 +79,28 @@ def test_options_that_do_not_fit_the_engine_are_refused(options, message, tmp_pa
     mmcv.imwrite(smooth_image(8, 8), str(tmp_path / 'a.png'))
     assert main(['derain', str(tmp_path / 'a.png'), '--out', str(tmp_path / 'out'), *options]) == 1
     assert capsys.readouterr().err == f'error: {message}\n'
+
+
+def test_the_command_hides_the_messages_of_ray_and_keeps_the_variables_of_the_user(monkeypatch):
+    pytest.importorskip('ray.data', reason='needs the extra [ray]')
+    shown = logging.StreamHandler()
+    kept = logging.FileHandler(os.devnull)
+    monkeypatch.setattr(logging.getLogger('ray.data'), 'handlers', [shown, kept])
+    monkeypatch.setenv('RAY_USAGE_STATS_ENABLED', '1')
+    monkeypatch.setenv('RAY_ENABLE_UV_RUN_RUNTIME_ENV', '')  # so that it is restored after the test
+    monkeypatch.delenv('RAY_ENABLE_UV_RUN_RUNTIME_ENV')
+    set_up_ray()
+    assert (shown.level, kept.level) == (logging.ERROR, logging.NOTSET)
+    assert (os.environ['RAY_USAGE_STATS_ENABLED'], os.environ['RAY_ENABLE_UV_RUN_RUNTIME_ENV']) == ('1', '0')
+
+
+def test_ray_starts_without_its_dashboard_and_its_messages(monkeypatch):
+    ray = pytest.importorskip('ray', reason='needs the extra [ray]')
+    calls = []
+    monkeypatch.setattr(ray, 'is_initialized', lambda: bool(calls))
+    monkeypatch.setattr(ray, 'init', lambda **options: calls.append(options))
+    assert connect() is connect() is ray
+    assert calls == [dict(include_dashboard=False, logging_level=logging.ERROR)]
 
 
 def test_ray_refuses_to_run_in_several_processes(tmp_path, capsys, monkeypatch):
