@@ -107,11 +107,10 @@ class DerainInferencer:
                 between them. Default: 1.
             out_dir: folder for the result files, or a URL. A result file has the name of its input file. The suffix
                 changes to that of ``video.container`` for a video, and to .png if the image format cannot be written.
-                If a file named ``a.jpg`` has transparent pixels, its result is ``a.jpg.png``.
-                The results of a folder are written to the same sub-folders as in the input folder. The result of an
-                array at position 3 of the list is ``input_3.png``; positions start at 0. Results of tensors are always
-                returned as tensors, and never written. None returns the results as arrays; videos and shards need a
-                folder.
+                If a file named ``a.jpg`` has transparent pixels, its result is ``a.jpg.png``. Results of a folder have
+                the sub-folders of the input folder. The result of the fourth array of a list is ``input_3.png``.
+                Results of tensors are returned, not written. None returns all results as arrays; videos and shards need
+                a folder.
             existing: what to do if a result file already exists. With ``'refuse'``, the input fails. ``'skip'`` keeps
                 the file and does not derain the input. ``'replace'`` replaces the file. Default: ``'refuse'``.
             progress: True shows a progress bar. Default: False.

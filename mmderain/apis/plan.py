@@ -21,9 +21,9 @@ from .targets import Targets, check_existing, collision
 
 
 class Plan:
-    """The sources of a call. They are made one by one, in the order of the inputs, when the plan is iterated over.
+    """The sources of a call. Iterate over the plan to get the sources, in the order of the inputs.
 
-    A problem of one source is stored in the source, or found by :meth:`Source.is_done`.
+    If a source has a problem, its attribute ``problem`` contains the error, or :meth:`Source.is_done` raises the error.
 
     Args:
         inputs: paths of files and folders, arrays, and tensors. The images and videos in a folder and its sub-folders
@@ -35,12 +35,12 @@ class Plan:
         finished: paths of result files that a log names as complete. With ``existing='skip'``, their sources are left
             out, and the files are not checked.
         naming: rules for the names of the result files. None uses the default rules.
-        share_videos: whether a video belongs to all shards, because they divide its segments.
+        share_videos: whether the shards divide the segments of a video. The video then belongs to all shards.
 
     Attributes:
         num_finished: number of sources that were left out so far because of ``finished``.
-        skipped: maps each suffix to the number of skipped files so far. These files in the input folders are neither
-            images nor videos.
+        skipped: maps each suffix to the number of files in the input folders that were skipped so far, because they are
+            neither images nor videos.
 
     Raises:
         FileNotFoundError: the only input is a path that does not exist.

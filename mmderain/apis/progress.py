@@ -16,9 +16,8 @@ Item = TypeVar('Item')
 class Rate:
     """Measure the number of items per second.
 
-    The columns of rich measure it between the last items. This would be wrong for the results of Ray, which arrive in
-    blocks: within a block, there is hardly any time between two items. Therefore items that arrive within a second
-    count together.
+    The results of Ray arrive in blocks. Within a block, there is hardly any time between two items, so the columns of
+    rich would show a wrong rate. Therefore items that arrive within a second count together.
 
     Args:
         clock: function that returns the time in seconds.

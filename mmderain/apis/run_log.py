@@ -128,9 +128,9 @@ def finished_outputs(path: str | Path) -> set[str]:
 
 
 def _require_log(path: Path) -> None:
-    """Raise an InputError if a file contains something else than a log, for example an image.
+    """Raise an InputError if a file is not a log.
 
-    A log that consists of the beginning of a line is accepted: a process that was killed has left it.
+    A log that contains only the beginning of a line is accepted. A killed process can leave such a log.
     """
     with open(path, 'rb') as file:
         beginning = file.read(len(_START))

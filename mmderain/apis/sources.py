@@ -115,8 +115,8 @@ class Source:
     def fit_target(self, loaded: DecodedImage | Tensor) -> bool:
         """Change the target to a PNG file if its format would lose the transparent pixels of the loaded image.
 
-        The new name is the old name with ``.png`` after it. Therefore two images never get the same new name, even if
-        several processes derain them. The members of a shard keep their names.
+        The new name is the old name with ``.png`` after it. Therefore two images never get the same new name. The
+        members of a shard keep their names.
 
         Returns:
             Whether the target was changed. Then :meth:`is_done` must look at the new target.

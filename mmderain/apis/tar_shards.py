@@ -45,8 +45,8 @@ class TarPlan:
         shards: the others.
 
     Raises:
-        InputError: there is no ``out_dir``, or it is read only or a file, two shards have the same name, a shard is
-            named twice or would overwrite itself, or a pattern is malformed.
+        InputError: there is no ``out_dir``, or ``out_dir`` is read only or a file. Also raised if two shards have the
+            same name, if a shard is named twice or would overwrite itself, or if a pattern is malformed.
     """
 
     def __init__(

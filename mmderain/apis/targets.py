@@ -29,8 +29,8 @@ class Targets:
 
     Attributes:
         resolved: ``out_dir`` as an absolute path with all links resolved.
-        owners: maps the name of a result to the position and the name of its input, for inputs that are not in a
-            folder. The first input with this result is the owner.
+        owners: maps the name of a result to the position and the name of the first input with this result. Inputs in
+            folders are not included.
         folders: all input folders, with all links resolved.
 
     Raises:
@@ -112,7 +112,7 @@ class Targets:
 def moved_owner(
     source: Source, folders: Iterable[Path] = (), owners: Mapping[str, tuple[int, str]] = MappingProxyType({})
 ) -> Path | RemotePath | str | None:
-    """Return an input whose result has the path to which the result of a source was moved; None if there is none.
+    """Return an input whose result has the new path of a moved result; None if there is none.
 
     Only the names of inputs decide. Therefore several processes that derain parts of the inputs find the same owner.
 
@@ -139,7 +139,7 @@ def moved_owner(
 
 
 def moved_owners(owners: Mapping[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:
-    """Return the items of :attr:`Targets.owners` that :func:`moved_owner` can find. There are hardly any."""
+    """Return the items of :attr:`Targets.owners` that :func:`moved_owner` can find."""
     return {result: owner for result, owner in owners.items() if result.lower().endswith(MOVED_SUFFIXES)}
 
 
@@ -178,7 +178,7 @@ def is_kept(target: Path | RemotePath, existing: str) -> bool:
 
 
 def require_folder(out_dir: Path | RemotePath) -> None:
-    """Raise an InputError if a place cannot contain results: a web server, or a path that is a file or in a file."""
+    """Raise an InputError if results cannot be written to a place: it is a web server or a file, or lies in a file."""
     if isinstance(out_dir, RemotePath):
         out_dir.require_writable()
         return

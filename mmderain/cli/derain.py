@@ -5,10 +5,9 @@
     mmderain derain photos/ --out derained --batch-size 16 --log run.jsonl --existing skip
     torchrun --nproc-per-node 8 -m mmderain.cli derain photos/ --out derained --log-file run.jsonl
 
-Each result file has the name of its input file. The suffix changes in two cases: the result of a video is an .mp4 file,
-and the result of an image is a .png file if mmderain cannot write the format of the image. If a file named a.jpg has
-transparent pixels, its result is a.jpg.png. If an input is a folder, the command creates the sub-folders of the input
-folder in the folder for the results.
+Each result file has the name of its input file. Results of folders have the sub-folders of the input folder. The result
+of a video is an .mp4 file. The result of an image is a .png file if mmderain cannot write the format of the image. If a
+file named a.jpg has transparent pixels, its result is a.jpg.png.
 
 If an input cannot be derained, the command prints its error and derains the other inputs. The exit status is then 1.
 After Ctrl+C, the command writes the results that the network has finished, and the exit status is 130. A second Ctrl+C

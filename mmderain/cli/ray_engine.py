@@ -133,8 +133,7 @@ def set_up_ray() -> None:
     """Choose settings of Ray for this process, and for the cluster that it starts. Variables of the user are kept.
 
     Ray then sends no usage statistics to its developers, and does not upload the working directory if `uv run` starts
-    the command. It prints no messages about its own work, on which the user of the command cannot act. The log files
-    of Ray Data still contain these messages.
+    the command. It prints no messages about its own work. The log files of Ray Data still contain these messages.
     """
     for name in ('RAY_USAGE_STATS_ENABLED', 'RAY_ENABLE_UV_RUN_RUNTIME_ENV'):
         os.environ.setdefault(name, '0')

@@ -28,7 +28,7 @@ RETRIES = 3
 def derain_blocks(
     plan: Any, actor_options: dict[str, Any], pool: Any, resources: dict[str, float]
 ) -> Iterator[InputResult]:
-    """Yield the results of the inputs that need no actor, and then those of the actors.
+    """Yield the results of the inputs that need no actor, and then the results of the actors.
 
     Args:
         plan: the inputs.
@@ -96,7 +96,7 @@ def other_inputs(plan: Plan | RemotePlan | TarPlan) -> dict[str, Any]:
 
 
 def checked(plan: Any) -> Iterator[tuple[Source, InputResult | None]]:
-    """Yield each source, and its result if it is skipped or fails before it is read.
+    """Yield each source, and its result if the source is skipped or fails before it is read.
 
     The driver looks for existing result files, and not the actors. If an actor dies, another actor derains its block
     again. This actor would otherwise find result files of the first attempt.

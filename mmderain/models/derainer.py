@@ -293,8 +293,8 @@ class Derainer(BaseModel):
     ) -> Tensor:
         """Derain whole images, or one tile of the images, in one forward pass of the network.
 
-        Append to ``finite`` whether the result of each image is finite. This is done before the result is clamped,
-        because clamping would hide infinite values.
+        Append to ``finite`` whether the result of each image is finite. The check comes before the clamping, which
+        would hide infinite values.
         """
         height, width = batch.shape[-2:]
         dtype = next(self.network.parameters(), batch).dtype

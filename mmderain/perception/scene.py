@@ -98,7 +98,7 @@ def view_scene(
 
 
 def draw_scene(img: np.ndarray, rain: Rain | None, seed: int | Sequence[int]) -> dict[str, np.ndarray]:
-    """Return the images of a scene before it is derained: ``'clean'``, if it is known, and ``'rainy'``.
+    """Return the rainy image of a scene, and the clean image if it is known.
 
     Args:
         img: as in :func:`view_scene`.

@@ -74,7 +74,7 @@ def stream_scenes(
     existing: str = 'refuse',
     keep_suffix: bool = False,
 ) -> Iterator[tuple[str, list[View] | Exception]]:
-    """Do the same as :func:`show_scenes`, and return an iterator over the items of its result.
+    """Do the same as :func:`show_scenes`, but yield the items of its result one by one.
 
     Only a few images are in memory at the same time. Images are read in threads while the models run.
     """
@@ -173,7 +173,7 @@ class _Scene(Source):
 
 
 class _Unchanged(torch.nn.Module):
-    """Takes the place of a derainer in the pipeline, and returns its input."""
+    """Network in place of a derainer, which returns its input."""
 
     tile = None
 

@@ -1,4 +1,4 @@
-"""Scenes of many files: the same views as one by one, in order, with only a few images in memory."""
+"""Scenes of many files have the same views as scenes of single files. Only a few images are in memory."""
 
 import itertools
 from pathlib import Path

@@ -5,8 +5,8 @@
 DATA contains the folder rain100h_sample, see tools/dev/measure_derainers.py. The tool measures the bundled weights of
 `nafnet`, and the weights before its last training (nafnet_photographs), on the pairs of Rain100H. It assumes that each
 doubling of the processor time of the training adds the same score. It prints the total time for each goal, with a 95%
-interval. The interval comes from the gains in random samples of the pairs (bootstrap). It does not include the error of
-the assumption, and the difference between two trainings.
+interval. The interval comes from the gains in random samples of the pairs (bootstrap). The interval includes neither
+the error of the assumption nor the difference between two trainings.
 """
 
 import argparse

@@ -164,7 +164,7 @@ def add_video_stream(container: av.container.OutputContainer, encoding: Encoding
 
 @contextmanager
 def writing_to(target: Path) -> Iterator[None]:
-    """Turn the errors of FFmpeg and of the file system in a ``with`` block into one that names the result file.
+    """Convert the errors of FFmpeg and of the file system in a ``with`` block to an error that names the result file.
 
     Raises:
         InputError: the block raised such an error.
