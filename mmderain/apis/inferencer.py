@@ -9,6 +9,7 @@ from mmderain import DEFAULT_DERAINER
 from mmderain.errors import InputError, require_whole_number
 from mmderain.io.image_header import MAX_PIXELS
 from mmderain.io.video import VideoOptions
+from mmderain.models.fast_path import at_once, pays, prepare_derainer
 
 from .model import default_device, require_compiler, trained_derainer
 from .naming import Naming
@@ -42,6 +43,9 @@ class DerainInferencer:
             config, or False if the config has no value.
         max_pixels: largest number of pixels of an image file or a video frame. A larger image or video is refused
             before its pixels are decoded. Default: 500 million.
+        prepare: True compiles the network for each image size after the first image of this size, and uses the
+            compiled network if it was measured to be faster (:meth:`~mmderain.models.Derainer.prepare`). None does
+            this only after ten minutes of images of one size. Default: False, which never does it.
 
     Raises:
         FileNotFoundError: the config file or the checkpoint does not exist.
@@ -64,14 +68,19 @@ class DerainInferencer:
         tile: int | None = None,
         compile: bool | None = None,
         max_pixels: int = MAX_PIXELS,
+        prepare: bool | None = False,
     ) -> None:
         require_whole_number('max_pixels', max_pixels, 1)
+        if compile and prepare:
+            raise InputError('compile=True and prepare=True: both compile the network; use one of them')
         self.max_pixels = max_pixels
         device = device or default_device()
         options = {'model.precision': precision, 'model.tile': tile, 'model.compile': compile}
         self.model = trained_derainer(model, weights, device, options)
         if compile:
             require_compiler(device)
+        elif prepare is not False:
+            self.model = prepare_derainer(self.model, rule=at_once if prepare else pays)
 
     def __call__(
         self,

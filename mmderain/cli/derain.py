@@ -46,7 +46,7 @@ from mmderain.io.video.sequence import is_pattern
 
 from .command import ExpandPatterns
 from .derain_video import derain_numbered_images, run_live
-from .inferencer import build_inferencer, print_result
+from .inferencer import build_inferencer, print_preparations, print_result
 from .launchers import choose_shard, own_device, require_single_process, wait_for_other_processes
 from .options import (
     add_device_option,
@@ -105,6 +105,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help='run the network through torch.compile. The compilation takes a minute or more for each new image size. '
         'After the compilation, each image takes less time. This is useful for videos and for many images of the same '
         'size (default: do not compile)',
+    )
+    parser.add_argument(
+        '--prepare',
+        action=argparse.BooleanOptionalAction,
+        help='compile the network after the first image of a size, measure it, and use it for this size if it is '
+        'faster. The command prints the gain. --no-prepare never does this (default: do this after ten minutes of '
+        'images of one size)',
     )
     parser.add_argument(
         '--max-pixels',
@@ -188,6 +195,7 @@ def run_here(args: argparse.Namespace, options: VideoOptions, place: Placement |
                 print_result(args, result)
                 counts['skipped' if result.skipped else {'ok': 'done'}.get(result.status, result.status)] += 1
     counts['skipped'] += plan.num_finished
+    print_preparations(inferencer)
     print_counts(counts, args.out, shard, bool(received))
     if isinstance(plan, Plan | RemotePlan) and (text := skipped_by_suffix(plan.skipped)):
         print(text)

@@ -11,7 +11,7 @@ from mmderain.errors import InputError
 from mmderain.io.video import VideoOptions
 from mmderain.io.video.sequence import is_pattern, list_sequence
 
-from .inferencer import build_inferencer
+from .inferencer import build_inferencer, print_preparations
 
 
 def run_live(args: argparse.Namespace) -> int:
@@ -28,6 +28,7 @@ def run_live(args: argparse.Namespace) -> int:
     """
     if len(args.inputs) > 1:
         raise InputError(f'--live: found {len(args.inputs)} inputs; expected one camera or address')
+    args.prepare = args.prepare or False  # without the option, a compilation would interrupt the live view
     inferencer = build_inferencer(args, args.device)
     received = []
 
@@ -100,6 +101,7 @@ def derain_numbered_images(args: argparse.Namespace, options: VideoOptions) -> i
                 path.unlink()
     for note in report.notes:
         print(note)
+    print_preparations(inferencer)
     print(f'{report.frames} frames derained; the result is {report.path}')
     return 0
 

@@ -72,6 +72,7 @@ def test_the_limit_of_retries_is_given_to_ray_if_it_accepts_it():
         (['--engine', 'ray', '--shard', '1/2'], '--shard: has no effect with --engine ray; leave it out'),
         (['--engine', 'ray', '--share-segments'], '--share-segments: has no effect with --engine ray; leave it out'),
         (['--engine', 'ray', '--compile'], '--compile: has no effect with --engine ray; leave it out'),
+        (['--engine', 'ray', '--prepare'], '--prepare: has no effect with --engine ray; leave it out'),
         (['--engine', 'ray', '--device', 'cpu'], '--device: has no effect with --engine ray; leave it out'),
     ],
 )
