@@ -186,8 +186,8 @@ def test_models_are_found_by_name_and_wrong_names_are_refused():
         DerainInferencer('sain')
     with pytest.raises(InputError, match="'jdnet'; configs of this network are jdnet_bsds, .*`mmderain models`"):
         DerainInferencer('jdnet')
-    with pytest.raises(InputError, match='jdnet_rain200h: no weights are known'):
-        DerainInferencer('jdnet_rain200h')
+    with pytest.raises(InputError, match='jdnet_rain12: no weights are known'):
+        DerainInferencer('jdnet_rain12')
     with pytest.raises(FileNotFoundError, match='my/config.py: no such config file'):
         DerainInferencer('my/config.py')
     with pytest.raises(InputError, match="device: found 'gpu'; this machine has: cpu"):
