@@ -51,9 +51,11 @@ def add_ray_options(parser: argparse.ArgumentParser) -> None:
 
 def actors(text: str) -> int | tuple[int, int]:
     """Convert ``'4'`` or ``'2:16'`` to one or two numbers."""
-    if not re.fullmatch(r'\d+(:\d+)?', text, re.ASCII):
-        raise argparse.ArgumentTypeError(f'expected a number, or two numbers such as 2:16, found {text!r}')
     smallest, _, largest = text.partition(':')
+    if not re.fullmatch(r'\d+(:\d+)?', text, re.ASCII) or not 1 <= int(smallest) <= int(largest or smallest):
+        raise argparse.ArgumentTypeError(
+            f'expected a number from 1, or the smallest and the largest number, such as 2:16, found {text!r}'
+        )
     return (int(smallest), int(largest)) if largest else int(smallest)
 
 

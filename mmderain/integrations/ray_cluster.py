@@ -3,6 +3,7 @@
 import inspect
 import logging
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,25 @@ from mmderain.hub import config_names, named_models
 
 
 def connect() -> Any:
-    """Connect to a Ray cluster, and return the module ``ray``."""
+    """Connect to a Ray cluster, and return the module ``ray``.
+
+    Raises:
+        InputError: Ray is not installed, or cannot connect to the cluster or start one.
+    """
     try:
         import ray
         import ray.data  # noqa: F401
     except ImportError as error:
         raise InputError(f'Ray is not installed ({error}); run `pip install "mmderain[ray]"`') from None
     if not ray.is_initialized():
-        # Without a runtime environment, Ray uploads no files.
-        ray.init(include_dashboard=False, logging_level=logging.ERROR)
+        try:
+            # Without a runtime environment, Ray uploads no files.
+            ray.init(include_dashboard=False, logging_level=logging.ERROR)
+        except Exception as error:  # ray.init raises errors of many types
+            address = os.environ.get('RAY_ADDRESS')
+            place = 'start on this machine' if address is None else f'connect to the cluster at RAY_ADDRESS={address}'
+            first = str(error).strip().partition('\n')[0]
+            raise InputError(f'Ray cannot {place} ({type(error).__name__}: {first})') from error
     return ray
 
 

@@ -133,12 +133,6 @@ def test_a_killed_run_is_completed_by_a_second_call(images, tmp_path, seed):
     kill_and_continue(images, tmp_path, seed)
 
 
-@pytest.mark.soak
-def test_twenty_killed_runs_are_completed_by_a_second_call(images, tmp_path):
-    for seed in range(20):
-        kill_and_continue(images, tmp_path / str(seed), seed)
-
-
 def test_after_ctrl_c_all_files_are_whole_and_the_status_is_130(images, tmp_path):
     out, log = tmp_path / 'out', tmp_path / 'run.jsonl'
     process = start(images, out, '--log', str(log))

@@ -104,6 +104,36 @@ def test_ray_starts_without_its_dashboard_and_its_messages(monkeypatch):
     assert calls == [dict(include_dashboard=False, logging_level=logging.ERROR)]
 
 
+@pytest.mark.parametrize('address', [None, 'nonsense'])
+def test_an_error_of_ray_becomes_one_line(monkeypatch, address):
+    ray = pytest.importorskip('ray', reason='needs the extra [ray]')
+
+    def init(**_):
+        raise ValueError('Invalid address\nformat')
+
+    monkeypatch.setattr(ray, 'init', init)
+    monkeypatch.setattr(ray, 'is_initialized', lambda: False)
+    if address is None:
+        monkeypatch.delenv('RAY_ADDRESS', raising=False)
+        expected = 'Ray cannot start on this machine (ValueError: Invalid address)'
+    else:
+        monkeypatch.setenv('RAY_ADDRESS', address)
+        expected = 'Ray cannot connect to the cluster at RAY_ADDRESS=nonsense (ValueError: Invalid address)'
+    with pytest.raises(InputError) as caught:
+        connect()
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize('text', ['0', '2:1', '0:2', 'x', '2:', '-1', '1.5'])
+def test_wrong_numbers_of_actors_are_refused_before_ray_starts(text, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(['derain', str(tmp_path), '--out', str(tmp_path / 'out'), '--engine', 'ray', f'--actors={text}'])
+    expected = (
+        'argument --actors: expected a number from 1, or the smallest and the largest number, such as 2:16, found'
+    )
+    assert f'{expected} {text!r}' in capsys.readouterr().err
+
+
 def test_ray_refuses_to_run_in_several_processes(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv('RANK', '0')
     monkeypatch.setenv('WORLD_SIZE', '2')
