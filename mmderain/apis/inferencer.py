@@ -1,5 +1,6 @@
 """The inferencer, which derains images and videos."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Event
@@ -8,10 +9,10 @@ from typing import cast
 from mmderain import DEFAULT_DERAINER
 from mmderain.errors import InputError, require_whole_number
 from mmderain.io.image_header import MAX_PIXELS
+from mmderain.io.naming import Naming
 from mmderain.io.video import VideoOptions
 
 from .model import default_device, require_compiler, trained_derainer
-from .naming import Naming
 from .pipeline import WORKERS, Pipeline
 from .plan import Plan
 from .plans import make_plan
@@ -131,7 +132,7 @@ class DerainInferencer:
                 input cannot be read, the result would overwrite the input or must not be written, or the memory is too
                 small. Any other exception of the network is raised unchanged.
         """
-        is_single = isinstance(inputs, str | Path | InMemory)
+        is_single = isinstance(inputs, str | os.PathLike | InMemory)
         items = [cast('Input', inputs)] if is_single else cast('Iterable[Input]', inputs)
         results = list(
             self.stream(items, batch_size, out_dir, existing, progress, workers, video, keep_suffix=keep_suffix)
@@ -192,7 +193,7 @@ class DerainInferencer:
                 print(result.name, result.status)
         """
         finished = finished_outputs(log) if log is not None and existing == 'skip' else ()
-        items = [inputs] if isinstance(inputs, str | Path | InMemory) else inputs
+        items = [inputs] if isinstance(inputs, str | os.PathLike | InMemory) else inputs
         options = video or VideoOptions()
         naming = Naming(options.container, keep_suffix)
         plan = make_plan(items, out_dir, existing, shard, finished, naming, share_videos=options.shard[1] > 1)

@@ -5,11 +5,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from mmderain.errors import InputError
+from mmderain.io.files import resolve
 from mmderain.io.image_formats import IMAGE_SUFFIXES
+from mmderain.io.naming import Naming, is_input_name
 from mmderain.io.remote import RemotePath
 from mmderain.io.video import VIDEO_SUFFIXES
 
-from .naming import Naming, is_input_name
 from .sources import Source
 
 
@@ -128,9 +129,7 @@ def collision(source: Source, owner: str) -> InputError:
         if isinstance(source.content, Path) and source.content.samefile(owner):
             return InputError(f'{source.name}: is named twice in this call; name each input once')
     remedy = 'derain them in two calls with different output folders'
-    if not source.naming.keep_suffix and Path(source.name).name != Path(owner).name:
-        remedy = f'use keep_suffix=True (--keep-suffix), or {remedy}'
-    return InputError(f'{source.name} and {owner}: both would be written to {source.target}; {remedy}')
+    return source.naming.collision(source.name, owner, source.target, remedy)
 
 
 def check_existing(existing: str) -> None:
@@ -154,11 +153,3 @@ def is_kept(target: Path | RemotePath, existing: str) -> bool:
             f"{target}: already exists; use existing='replace' or 'skip' (--existing), or name another output folder"
         )
     return existing == 'skip'
-
-
-def resolve(path: Path) -> Path:
-    """Return the absolute path with all links resolved. If links form a loop, they are not resolved."""
-    try:
-        return path.resolve()
-    except (OSError, RuntimeError):
-        return path.absolute()

@@ -20,7 +20,6 @@ from typing import Any
 from mmderain import DEFAULT_DERAINER
 from mmderain.apis import InputResult, trained_derainer
 from mmderain.apis.determinism import deterministic_options
-from mmderain.apis.naming import Naming
 from mmderain.apis.pipeline import WORKERS
 from mmderain.apis.plans import make_plan
 from mmderain.apis.run_log import finished_outputs, logged
@@ -28,6 +27,7 @@ from mmderain.apis.sources import Source
 from mmderain.apis.tar_shards import TarPlan
 from mmderain.errors import InputError, require_whole_number
 from mmderain.io.image_header import MAX_PIXELS
+from mmderain.io.naming import Naming
 from mmderain.io.video import VideoOptions
 
 from .ray_actors import DerainBatch, DerainFiles, require_utf8, result_of

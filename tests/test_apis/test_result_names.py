@@ -11,10 +11,10 @@ from image_files import PIXELS, png, saved
 from PIL import Image
 
 from mmderain.apis import DerainInferencer
-from mmderain.apis.naming import Naming
 from mmderain.apis.plan import Plan
 from mmderain.cli import main
 from mmderain.io import decode_image, decode_image_bytes
+from mmderain.io.naming import Naming
 from mmderain.io.remote import RemotePath
 from mmderain.models import NetworkSpec
 from mmderain.registry import MODELS
