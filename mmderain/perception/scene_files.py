@@ -1,20 +1,21 @@
 """Show the predictions of a detector or segmentor for files: a figure for each image, and a video for each video."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmderain.apis.naming import Naming
 from mmderain.apis.plan import Plan
 from mmderain.apis.results import failure_reason
 from mmderain.apis.sources import Input
 from mmderain.apis.targets import is_kept
 from mmderain.errors import InputError
 from mmderain.io.image import read_image, write_image
+from mmderain.io.naming import Naming
 from mmderain.models import Derainer
 from mmderain.rain.synthesis import Rain
 
 from .scene import View, figure, view_scene
-from .scene_video import show_scene_video
+from .scene_video import predictions_path, show_scene_video
 from .task import TaskInferencer
 
 
@@ -27,6 +28,7 @@ def show_scenes(
     seed: int = 0,
     existing: str = 'refuse',
     keep_suffix: bool = False,
+    skipped: Counter[str] | None = None,
 ) -> dict[str, list[View] | Exception]:
     """Make the views of each image with :func:`~mmderain.perception.scene.view_scene`, and write a figure of the views.
 
@@ -42,6 +44,8 @@ def show_scenes(
             in ``inputs``.
         existing: see :class:`~mmderain.apis.DerainInferencer`.
         keep_suffix: see :class:`~mmderain.apis.DerainInferencer`.
+        skipped: the files in the input folders that are neither images nor videos are added to it, see
+            :func:`~mmderain.io.folders.iter_names`. None counts no files.
 
     Returns:
         A dict that maps the name of each image to its views. If an image cannot be read or derained, or its figure must
@@ -52,7 +56,8 @@ def show_scenes(
         InputError: a folder contains no image. In this case, no file has been written.
     """
     results: dict[str, list[View] | Exception] = {}
-    for number, source in enumerate(Plan(inputs, out_dir, existing, naming=Naming(keep_suffix=keep_suffix))):
+    plan = Plan(inputs, out_dir, existing, naming=Naming(keep_suffix=keep_suffix))
+    for number, source in enumerate(plan):
         target = source.target
         try:
             if source.is_done():
@@ -60,9 +65,8 @@ def show_scenes(
             if not isinstance(source.content, Path) or not isinstance(target, Path):
                 raise InputError(f'{source.name}: expected the path of an image or a video')
             if source.is_video:
-                predictions = target.with_suffix('.json')
-                if predictions.exists():
-                    is_kept(predictions, existing)  # raises an error with existing='refuse'
+                if predictions_path(target).exists():
+                    is_kept(predictions_path(target), existing)  # raises an error with existing='refuse'
                 results[source.name] = show_scene_video(source.content, target, derainer, task, rain, seed)
                 continue
             image = read_image(source.content)
@@ -73,4 +77,6 @@ def show_scenes(
             failure = InputError(failure_reason(source.name, error))
             failure.__cause__ = error  # for --traceback
             results[source.name] = failure
+    if skipped is not None:
+        skipped.update(plan.skipped)
     return results

@@ -152,6 +152,10 @@ def require_file(path: str | Path) -> None:
     Raises:
         FileNotFoundError: the path is not that of a file.
     """
-    if not Path(path).is_file():
-        kind = 'is a folder; expected a video' if Path(path).is_dir() else 'no such video'
-        raise FileNotFoundError(f'{path}: {kind}')
+    path = Path(path)
+    if path.is_file():
+        return
+    problem = 'is a link to a missing file' if path.is_symlink() else 'no such video'
+    if path.exists():
+        problem = f'is {"a folder" if path.is_dir() else "a pipe or a device"}; expected a video'
+    raise FileNotFoundError(f'{path}: {problem}')
