@@ -44,7 +44,10 @@ def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
         if durable:
             with open(part, 'rb+') as file:
                 os.fsync(file.fileno())
-        os.replace(part, path)
+        try:
+            os.replace(part, path)
+        except OSError as error:  # its message names the temporary file, too
+            raise OSError(error.errno, error.strerror, str(path)) from None
     except BaseException:
         with contextlib.suppress(OSError):  # the error of the block is the one to report
             part.unlink(missing_ok=True)

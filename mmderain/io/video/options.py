@@ -135,6 +135,8 @@ def require_container(path: str | Path, codec: str = 'h264') -> Path:
     """
     path = Path(path)
     suffix = path.suffix.lower()
+    if '\0' in str(path):
+        raise InputError(f'{path}: cannot be written (the path contains a null byte)')
     if suffix not in CONTAINERS:
         raise InputError(f'{path}: expected a name that ends in {", ".join(CONTAINERS)}')
     if codec not in CONTAINERS[suffix]:
@@ -144,6 +146,14 @@ def require_container(path: str | Path, codec: str = 'h264') -> Path:
             'that ends in .mp4)'
         )
     return path
+
+
+def ffmpeg_path(path: str | Path) -> str:
+    """Return the text by which FFmpeg finds a local file.
+
+    Without the prefix, FFmpeg would read the start of a name such as ``a:b.mp4`` as the name of a protocol.
+    """
+    return f'file:{path}'
 
 
 def require_file(path: str | Path) -> None:
