@@ -185,7 +185,7 @@ CALLERS = {
 ROWS = {
     inferencer: '`DerainInferencer`',
     derain_command: '`mmderain derain`',
-    video: '`derain_video`',
+    video: '`derain_video`, `stream_video`, `mmderain derain --live`',
     tool_test: '`tools/test.py`, and the validation of a training',
     scenes: '`mmderain detect`, `mmderain segment`, the web page',
     transform: '`mmderain.Derain`',
@@ -213,6 +213,7 @@ def test_docs_page_has_a_row_for_each_case():
         'caller',
         *ROWS.values(),
         '`tools/export.py`',
+        'the function that `load_exported` returns',
     ]
 
 

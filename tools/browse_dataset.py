@@ -5,6 +5,8 @@
 The tool writes <name of CONFIG>_<split>.png to --out. The sheet has a row for each shown item of the data set, and a
 column for each transform that changes the image. The clean image is to the right of the rainy image.
 
+If an item cannot be shown, the tool prints its error and shows the others. The exit status is then 1.
+
 CONFIG can also be a config of detection or segmentation. If its data set is a wrapper that combines several images into
 one, the sheet shows the images before they are combined. If a wrapper contains several data sets, the sheet shows only
 the first data set.
@@ -17,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.registry import DATASETS, init_default_scope
 
-from mmderain.cli.command import CommandParser, command
+from mmderain.cli.command import CommandParser, command, print_failure
 from mmderain.cli.options import add_cfg_options
 from mmderain.datasets.contact_sheet import contact_sheet, pipeline_steps, unwrap_dataset
 from mmderain.engine.config import prepare_config
@@ -60,7 +62,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 @command(parse_args)
-def main(args: argparse.Namespace) -> int | None:
+def main(args: argparse.Namespace) -> int:
     """Write the contact sheet."""
     cfg = prepare_config(args.config, cfg_options=args.cfg_options)
     init_default_scope(cfg.get('default_scope') or 'mmderain')
@@ -77,10 +79,21 @@ def main(args: argparse.Namespace) -> int | None:
             f'{Path.cwd()})'
         )
     indices = np.unique(np.linspace(0, len(dataset) - 1, args.number).round().astype(int))
-    rows = [pipeline_steps(dataset, int(index), args.seed) for index in indices]
+    rows, failed = [], False
+    for index in indices:
+        try:
+            rows.append(pipeline_steps(dataset, int(index), args.seed))
+        except (OSError, InputError) as error:
+            print_failure(args, error)
+            failed = True
+    if not rows:
+        raise InputError(
+            f'{args.config}: none of the {len(indices)} chosen items of the {args.split} data set can be shown'
+        )
     path = args.out / f'{Path(args.config).stem}_{args.split}.png'
     write_image(contact_sheet(rows, args.height), path)
     print(f'{path}: {len(rows)} of {len(dataset)} items of {type(dataset).__name__}')
+    return 1 if failed else 0
 
 
 if __name__ == '__main__':

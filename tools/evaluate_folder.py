@@ -3,7 +3,8 @@
     python tools/evaluate_folder.py results/ data/rain100l/test/norain --pairing prefix rain- norain-
 
 Any program can have written the derained images. The tool compares each derained image with its clean image. It prints
-the scores of each image, and the means over all images. Images with 16 bits are compared without rounding to 8 bits.
+the scores of each image, and the means over all images. If an image cannot be read, the means do not include it, and
+the exit status is 1. Images with 16 bits are compared without rounding to 8 bits.
 The scores are the same as those of tools/test.py. docs/en/metrics.md defines them.
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmderain.cli.command import CommandParser, command
+from mmderain.cli.command import CommandParser, command, print_failure
 from mmderain.datasets.pairing import PAIRING_HELP, pair_by_name, parse_pairing
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
@@ -57,22 +58,45 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 @command(parse_args)
-def main(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> int:
     """Print the scores of each image and their means. With --out, also write them to files."""
     pairs = find_pairs(args)
-    label = f'[border {args.crop_border}]' if args.crop_border else ''
-    results = []
+    results, failures = [], []
     with keep_cpu_memory():
         for pred_path, gt_path in pairs:
-            path, name = args.pred / pred_path, pred_path.as_posix()
-            pred, gt = decode_image(path).to_levels(), decode_image(args.gt / gt_path).to_levels()
-            scores = {p + label: measure(pred, gt, p, args.crop_border, str(path)) for p in args.protocols}
-            results.append((name, scores))
-            print(name, *(f'{key} {value:.4f}' for key, value in scores.items()), sep='  ')
+            try:
+                scores = scores_of(args, pred_path, gt_path)
+            except (OSError, InputError) as error:
+                failures.append(error)
+                continue
+            results.append((pred_path.as_posix(), scores))
+            print(results[-1][0], *(f'{key} {value:.4f}' for key, value in scores.items()), sep='  ')
+    if not results:
+        raise InputError(f'none of the {len(pairs)} pairs can be measured. The first problem: {failures[0]}')
     means = {key: float(np.mean([scores[key] for _, scores in results])) for key in results[0][1]}
-    print(f'mean of {len(results)}', *(f'{key} {value:.4f}' for key, value in means.items()), sep='  ')
+    number = f'{len(results)} of {len(pairs)}' if failures else f'{len(results)}'
+    print(f'mean of {number}', *(f'{key} {value:.4f}' for key, value in means.items()), sep='  ')
     if args.out:
         write_scores(args.out, results, means)
+    for failure in failures:
+        print_failure(args, failure)
+    return 1 if failures else 0
+
+
+def scores_of(args: argparse.Namespace, pred_path: Path, gt_path: Path) -> dict[str, float]:
+    """Measure a derained image against its clean image.
+
+    Args:
+        args: parsed arguments.
+        pred_path: the derained image, relative to its folder.
+        gt_path: the clean image, relative to its folder.
+
+    Raises:
+        OSError, InputError: an image cannot be read, or the two images cannot be compared.
+    """
+    path, label = args.pred / pred_path, f'[border {args.crop_border}]' if args.crop_border else ''
+    pred, gt = decode_image(path).to_levels(), decode_image(args.gt / gt_path).to_levels()
+    return {p + label: measure(pred, gt, p, args.crop_border, str(path)) for p in args.protocols}
 
 
 def find_pairs(args: argparse.Namespace) -> list[tuple[Path, Path]]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.progress import track
 
 from mmderain.cli.command import CommandParser, ExpandPatterns, command
-from mmderain.cli.options import positive_int
+from mmderain.cli.options import add_keep_suffix_option, positive_int
 from mmderain.datasets.converters import bdd100k, camvid, photographs, real_rain, street_video, voc
 from mmderain.datasets.preparation import (
     LEAK_FREE,
@@ -130,6 +130,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     text = 'use only the photographs with these file names (without suffix)'
     own.add_argument('--only', nargs='+', default=[], metavar='NAME', help=text)
     own.add_argument('--no-quarters', action='store_true', help='do not write quarters of large photographs')
+    add_keep_suffix_option(own)
 
     text = 'labels of the persons in the video of a camera that does not move'
     own = add('street', street_video.__doc__, text, prepare_street, 'video of a camera that does not move')
@@ -264,7 +265,8 @@ def prepare_real_rain(args: argparse.Namespace) -> None:
 def prepare_photographs(args: argparse.Namespace) -> None:
     """Write small images of rain-free photographs."""
     shrink = photographs.shrink_photographs
-    print(shrink(args.src, args.dst, args.side, not args.no_quarters, args.without, args.only))
+    options = args.side, not args.no_quarters, args.without, args.only, args.keep_suffix
+    print(*shrink(args.src, args.dst, *options), sep='\n')
 
 
 def prepare_street(args: argparse.Namespace) -> None:

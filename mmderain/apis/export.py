@@ -29,6 +29,8 @@ SUFFIXES = ('.onnx', '.pt2')
 class ExportedModel(nn.Module):
     """The module that is exported. It returns the last stage result of a derainer, clamped to [0, 1].
 
+    Values that are not finite become NaN. Clamping alone would turn infinite values into white pixels.
+
     Args:
         derainer: a derainer in ``eval()`` mode.
     """
@@ -39,7 +41,8 @@ class ExportedModel(nn.Module):
 
     def forward(self, rainy: Tensor) -> Tensor:
         """Derain an image (1, 3, H, W), RGB in [0, 1]."""
-        return self.derainer.stages(rainy)[-1].clamp(0, 1)
+        derained = self.derainer.stages(rainy)[-1]
+        return torch.where(derained.isfinite(), derained.clamp(0, 1), torch.nan)
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ def export_derainer(
     """Write a derainer to one file, and compare the exported model with the PyTorch model.
 
     The input ``rainy`` of the exported model is one image, float32 (1, 3, H, W), RGB in [0, 1]. The output ``derained``
-    has the same shape and is clamped to [0, 1]. The exported model contains the normalization and the conversion to the
-    channel order of the network.
+    has the same shape and is clamped to [0, 1]. Values that are not finite become NaN. The exported model contains the
+    normalization and the conversion to the channel order of the network.
 
     Args:
         derainer: a derainer in ``eval()`` mode, on the CPU.
@@ -104,7 +107,7 @@ def export_derainer(
             reason = str(error).strip().partition('\n')[0]
             hint = '' if fixed else '; try fixed=True, which exports the model for one size only'
             raise InputError(f'{path}: torch cannot export {kind}: {reason}{hint}') from error
-        exported = load_exported(part)
+        exported = _load(part)
         for height, width in sizes:
             rainy = torch.rand(1, 3, height, width)
             derained = model(rainy)
@@ -129,7 +132,8 @@ def load_exported(path: str | Path) -> Callable[[Tensor], Tensor]:
         path: a file that :func:`export_derainer` wrote.
 
     Returns:
-        A function that takes a rainy image (1, 3, H, W), float32 RGB in [0, 1], and returns the derained image.
+        A function that takes a rainy image (1, 3, H, W), float32 RGB in [0, 1], and returns the derained image. It
+        raises a NonFiniteError if the result contains NaN or infinite values.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -141,10 +145,20 @@ def load_exported(path: str | Path) -> Callable[[Tensor], Tensor]:
     if path.suffix != '.pt2':
         _require_onnx()
     try:
-        return _load(path)
+        run = _load(path)
     except Exception as error:  # torch and onnxruntime raise exceptions of many types for a damaged file
         reason = str(error).strip().partition('\n')[0] or type(error).__name__
         raise InputError(f'{path}: cannot be loaded as an exported model ({reason}); export it again') from error
+
+    def derain(rainy: Tensor) -> Tensor:
+        derained = run(rainy)
+        if not derained.isfinite().all():
+            advice = 'Check the rainy image. If it contains only numbers from 0 to 1, export another checkpoint.'
+            reason = f'the result of the exported model contains NaN or infinite values. {advice}'
+            raise NonFiniteError(reason, names=[str(path)])
+        return derained
+
+    return derain
 
 
 def _load(path: Path) -> Callable[[Tensor], Tensor]:

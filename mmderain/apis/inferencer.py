@@ -1,5 +1,6 @@
 """The inferencer, which derains images and videos."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Event
@@ -8,11 +9,11 @@ from typing import cast
 from mmderain import DEFAULT_DERAINER
 from mmderain.errors import InputError, require_whole_number
 from mmderain.io.image_header import MAX_PIXELS
+from mmderain.io.naming import Naming
 from mmderain.io.video import VideoOptions
 from mmderain.models.fast_path import at_once, pays, prepare_derainer
 
 from .model import default_device, require_compiler, trained_derainer
-from .naming import Naming
 from .pipeline import WORKERS, Pipeline
 from .plan import Plan
 from .plans import make_plan
@@ -137,7 +138,7 @@ class DerainInferencer:
             InputError: an argument is not as expected, or an input folder contains no image or video. In these cases,
                 no input is derained. Also raised if ``inputs`` is a single input without a list, and this input fails.
         """
-        is_single = isinstance(inputs, str | Path | InMemory)
+        is_single = isinstance(inputs, str | os.PathLike | InMemory)
         items = [cast('Input', inputs)] if is_single else cast('Iterable[Input]', inputs)
         results = list(
             self.stream(items, batch_size, out_dir, existing, progress, workers, video, keep_suffix=keep_suffix)
@@ -198,7 +199,7 @@ class DerainInferencer:
                 print(result.name, result.status)
         """
         finished = finished_outputs(log) if log is not None and existing == 'skip' else ()
-        items = [inputs] if isinstance(inputs, str | Path | InMemory) else inputs
+        items = [inputs] if isinstance(inputs, str | os.PathLike | InMemory) else inputs
         options = video or VideoOptions()
         naming = Naming(options.container, keep_suffix)
         plan = make_plan(items, out_dir, existing, shard, finished, naming, share_videos=options.shard[1] > 1)

@@ -12,7 +12,7 @@ from mmderain.io.video.live import Latest, MjpegServer, live_frames
 from mmderain.models import Derainer
 
 from .temporal import TemporalFilter
-from .video_frames import derained_pairs
+from .video_frames import derained_pairs, naming_source
 
 
 def stream_video(
@@ -38,11 +38,12 @@ def stream_video(
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: the source cannot be read, sends no frame, or is lost.
+        InputError: the source cannot be read, sends no frame, or is lost; or the result of the network contains NaN or
+            infinite values.
     """
     steady = TemporalFilter(temporal, temporal_method)
     frames = live_frames(source)
-    with Latest(frames) if drop else closing(frames) as chosen:
+    with Latest(frames) if drop else closing(frames) as chosen, naming_source(source):
         rgb = (Frame(number, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)) for number, image in enumerate(chosen))
         for pair in derained_pairs(model, rgb, batch_size=1, ahead=0):
             yield cv2.cvtColor(steady(pair.derained), cv2.COLOR_RGB2BGR)

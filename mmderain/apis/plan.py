@@ -11,10 +11,10 @@ from torch import Tensor
 
 from mmderain.errors import InputError
 from mmderain.io.folders import iter_names
+from mmderain.io.naming import INPUT_SUFFIXES, Naming
 from mmderain.io.remote import is_remote
 from mmderain.io.video import VIDEO_SUFFIXES
 
-from .naming import INPUT_SUFFIXES, Naming
 from .shards import Shard
 from .sources import InMemory, Input, Source
 from .targets import Targets, check_existing, collision

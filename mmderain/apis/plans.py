@@ -1,21 +1,27 @@
 """Choose how the inputs of a call are listed: local files, files on servers, or shards."""
 
+import array
 import io
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mmderain.errors import InputError
+from mmderain.io.files import require_path
+from mmderain.io.naming import Naming
 from mmderain.io.remote import is_remote
 from mmderain.io.tar_shards import is_shard
 
-from .naming import Naming
 from .plan import Plan
 from .remote_plan import RemotePlan
 from .shards import Shard
 from .sources import Input
 from .tar_shards import TarPlan, shard_input_names
+
+#: Types of Python that are iterable, but are no inputs.
+NO_INPUTS = (bytes, bytearray, memoryview, array.array, Mapping, io.IOBase)
 
 
 def make_plan(
@@ -40,15 +46,20 @@ def make_plan(
 
     Raises:
         FileNotFoundError, InputError: see the classes of the plans.
-        InputError: there are inputs of several kinds, or ``inputs`` is not an iterable.
+        InputError: there are inputs of several kinds; ``inputs`` is neither a list nor another iterable of inputs; or
+            ``out_dir`` is an empty text.
     """
-    if isinstance(inputs, bytes | bytearray | Mapping | io.IOBase) or not isinstance(inputs, Iterable):
+    if isinstance(inputs, NO_INPUTS) or not isinstance(inputs, Iterable):
         raise InputError(
             f'inputs: found {type(inputs).__name__}; expected a path, an array, a Pillow image, a tensor, or a list of '
-            'them. PIL.Image.open reads images from files and from io.BytesIO.'
+            'them. PIL.Image.open reads images from files and from io.BytesIO. numpy.asarray reads a memoryview.'
         )
+    if out_dir is not None:
+        out_dir = require_path('out_dir', out_dir) if not is_remote(out_dir) else out_dir
     if isinstance(inputs, Sequence):
         inputs = [image for item in inputs for image in _images(item)]
+    else:
+        inputs = (image for item in inputs for image in _images(item))
     items = list(inputs) if isinstance(inputs, Sequence) else []
     paths = [item for item in items if isinstance(item, str | Path)]
     shards = [path for path in paths if _names_shards(path)]
@@ -90,7 +101,9 @@ def _names_shards(path: str | Path) -> bool:
 
 
 def _images(item: Input) -> Iterable[Input]:
-    """Return the images of an array (N, H, W, 3), and any other input as it is."""
+    """Return the images of an array (N, H, W, 3), and any other input as it is, except that paths become texts."""
+    if isinstance(item, os.PathLike) and not isinstance(item, Path):  # for example an entry of os.scandir
+        return [os.fsdecode(item)]
     return item if isinstance(item, np.ndarray) and item.ndim == 4 else [item]
 
 

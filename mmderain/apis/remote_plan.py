@@ -9,9 +9,9 @@ from torch import Tensor
 
 from mmderain.errors import InputError
 from mmderain.io.image import IMAGE_SUFFIXES
+from mmderain.io.naming import INPUT_SUFFIXES, Naming, is_input_name
 from mmderain.io.remote import RemotePath, is_remote, is_safe_name, parse_place
 
-from .naming import INPUT_SUFFIXES, Naming, is_input_name
 from .plan import Plan, as_folder
 from .shards import Shard
 from .sources import Input, Source

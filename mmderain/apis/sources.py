@@ -1,5 +1,6 @@
 """One input of the inferencer: how it is named, loaded and written."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +20,19 @@ from mmderain.io.image import (
     write_image,
 )
 from mmderain.io.image_header import MAX_PIXELS
+from mmderain.io.naming import Naming
 from mmderain.io.remote import RemotePath
 from mmderain.io.tar_shards import Member
 from mmderain.io.video import VIDEO_SUFFIXES
 from mmderain.models.derainer import tensor_problem
 
-from .naming import Naming
 from .results import Prediction
 
 #: An image in memory that is an input: an array, a Pillow image, or a tensor.
 InMemory = np.ndarray | Image.Image | Tensor
 #: One input of :class:`~mmderain.apis.DerainInferencer`: the path or URL of a file or folder, or an image in memory.
-Input = str | Path | InMemory
+#: A path-like object that is not a Path is replaced by its text.
+Input = str | os.PathLike | InMemory
 
 
 @dataclass

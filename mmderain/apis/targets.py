@@ -8,11 +8,12 @@ from types import MappingProxyType
 
 from mmderain.errors import InputError
 from mmderain.io.encoding import JPEG_SUFFIXES
+from mmderain.io.files import resolve
 from mmderain.io.image_formats import IMAGE_SUFFIXES
+from mmderain.io.naming import Naming, is_input_name
 from mmderain.io.remote import RemotePath
 from mmderain.io.video import VIDEO_SUFFIXES
 
-from .naming import Naming, is_input_name
 from .sources import Source
 
 #: Ends of the names to which :meth:`Source.fit_target` moves results.
@@ -149,9 +150,7 @@ def collision(source: Source, owner: str) -> InputError:
         if isinstance(source.content, Path) and source.content.samefile(owner):
             return InputError(f'{source.name}: is named twice in this call; name each input once')
     remedy = 'derain them in two calls with different output folders'
-    if not source.naming.keep_suffix and Path(source.name).name != Path(owner).name:
-        remedy = f'use keep_suffix=True (--keep-suffix), or {remedy}'
-    return InputError(f'{source.name} and {owner}: both would be written to {source.target}; {remedy}')
+    return source.naming.collision(source.name, owner, source.target, remedy)
 
 
 def check_existing(existing: str) -> None:
@@ -186,11 +185,3 @@ def require_folder(out_dir: Path | RemotePath) -> None:
     if first.exists() and not first.is_dir():
         text = 'is a file' if first == out_dir else f'{first} is a file'
         raise InputError(f'{out_dir}: {text}; expected a folder for the results')
-
-
-def resolve(path: Path) -> Path:
-    """Return the absolute path with all links resolved. If links form a loop, they are not resolved."""
-    try:
-        return path.resolve()
-    except (OSError, RuntimeError):
-        return path.absolute()

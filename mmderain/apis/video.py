@@ -4,11 +4,13 @@ from pathlib import Path
 from threading import Event
 
 from mmderain.errors import InputError, require_whole_number
+from mmderain.io.files import resolve
 from mmderain.io.image_header import MAX_PIXELS
 from mmderain.io.video import VideoOptions, has_pyav, require_container
 from mmderain.io.video.sequence import is_pattern
 from mmderain.models import Derainer
 
+from .video_frames import naming_source
 from .video_opencv import derain_with_opencv
 from .video_report import VideoReport
 from .video_sequence import derain_sequence
@@ -55,6 +57,7 @@ def derain_video(
         InputError: an argument is not as expected, the source cannot be read, or the target cannot be written. If the
             source is damaged or incomplete, the frames that can be decoded are derained and written, and then this
             error says how many frames are missing.
+        NonFiniteError: the result of the network contains NaN or infinite values. The message names the source.
         VideoStoppedError: the event ``stop`` was set before the video was complete.
     """
     require_whole_number('batch_size', batch_size, 1)
@@ -62,12 +65,15 @@ def derain_video(
         require_whole_number('limit', limit, 1)
     options = options or VideoOptions()
     if is_pattern(source) or is_pattern(target):
-        return derain_sequence(model, Path(source), Path(target), batch_size, limit, max_pixels, options, stop)
+        with naming_source(source):
+            return derain_sequence(model, Path(source), Path(target), batch_size, limit, max_pixels, options, stop)
     target = require_container(target, options.codec)
-    if target.resolve() == Path(source).resolve():
+    if resolve(target) == resolve(source):
         raise InputError(f'{source}: the result would overwrite the video itself; name another target')
+    derain = derain_with_opencv
     if has_pyav():
         from .video_segments import derain_in_segments  # needs PyAV
 
-        return derain_in_segments(model, Path(source), target, batch_size, limit, max_pixels, options, stop)
-    return derain_with_opencv(model, Path(source), target, batch_size, limit, max_pixels, options, stop)
+        derain = derain_in_segments
+    with naming_source(source):
+        return derain(model, Path(source), target, batch_size, limit, max_pixels, options, stop)

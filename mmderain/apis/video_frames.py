@@ -2,13 +2,16 @@
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from threading import Event
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from mmderain.errors import NonFiniteError
 from mmderain.io.video.frame import Frame
 from mmderain.io.video.tensors import PendingImages, images_to_tensor
 from mmderain.models import Derainer
@@ -21,6 +24,15 @@ class Pair(NamedTuple):
 
     rainy: Frame
     derained: np.ndarray
+
+
+@contextmanager
+def naming_source(source: str | int | Path) -> Iterator[None]:
+    """Put the name of a video before the message of an error that the result of a network raises in the block."""
+    try:
+        yield
+    except NonFiniteError as error:
+        raise NonFiniteError(error.reason, names=[str(source)]) from None
 
 
 def derained_pairs(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmderain.errors import InputError
+from mmderain.io.files import resolve
 from mmderain.io.video import VideoOptions, has_pyav
 from mmderain.io.video.frame import Frame
 from mmderain.io.video.overlap import BackgroundCalls, prefetch
@@ -55,7 +56,7 @@ def derain_sequence(
     """
     if options.shard != (0, 1):
         raise InputError('shard: sequences of images cannot be shared; derain a folder of images instead')
-    if is_pattern(target) and is_pattern(source) and target.resolve() == source.resolve():
+    if is_pattern(target) and is_pattern(source) and resolve(target) == resolve(source):
         raise InputError(f'{source}: the results would overwrite the images; name another target')
     if not has_pyav() and not (is_pattern(source) and is_pattern(target)):
         raise InputError(f'{source}: converting between images and a video needs PyAV; install mmderain[video]')

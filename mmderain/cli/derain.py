@@ -30,7 +30,6 @@ from dataclasses import replace
 from threading import Event
 
 from mmderain.apis.determinism import compute_deterministically, deterministic_options
-from mmderain.apis.naming import Naming
 from mmderain.apis.pipeline import WORKERS
 from mmderain.apis.plan import Plan
 from mmderain.apis.plans import make_plan
@@ -41,6 +40,7 @@ from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
 from mmderain.io.folders import skipped_by_suffix
 from mmderain.io.image_header import MAX_PIXELS
+from mmderain.io.naming import Naming
 from mmderain.io.video import VideoOptions
 from mmderain.io.video.sequence import is_pattern
 

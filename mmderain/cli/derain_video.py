@@ -8,6 +8,7 @@ from pathlib import Path
 from mmderain.apis import derain_video, serve_live
 from mmderain.engine.cpu_memory import keep_cpu_memory
 from mmderain.errors import InputError
+from mmderain.io.files import resolve
 from mmderain.io.video import VideoOptions
 from mmderain.io.video.sequence import is_pattern, list_sequence
 
@@ -87,7 +88,7 @@ def derain_numbered_images(args: argparse.Namespace, options: VideoOptions) -> i
         print(f'{target} already exists, and was skipped')
         return 0
     inputs = _numbered_files(source) if is_pattern(source) else {}
-    if not {path.resolve() for path in old.values()}.isdisjoint(path.resolve() for path in inputs.values()):
+    if not set(map(resolve, old.values())).isdisjoint(map(resolve, inputs.values())):
         raise InputError(f'{source}: the results would overwrite the images; name another target')
     inferencer = build_inferencer(args, args.device)
     with keep_cpu_memory():

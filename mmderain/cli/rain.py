@@ -10,9 +10,9 @@ The command writes:
     DST/manifest.jsonl  a text file. Its first line contains the settings. Each other line contains the seed, the
                         scale and all random parameters of one image
 
-In the three folders, an image has the same relative path as its source image in SRC, but PNG files have the suffix
-.png. PairedImageDataset can read DST. If the command is interrupted, run it again with the same arguments: it continues
-with the images that are missing.
+In the three folders, an image has the same relative path as its source image in SRC. In DST/rain and DST/layer, the
+suffix of an image that is not a PNG file is replaced by .png. PairedImageDataset can read DST. If the command is
+interrupted, run it again with the same arguments: it continues with the images that are missing.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from mmderain.io.folders import skipped_by_suffix
 from mmderain.rain.folder import rain_over_folder
 
 from .command import print_failure
-from .options import add_rain_options, positive_int
+from .options import add_keep_suffix_option, add_rain_options, positive_int
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -41,6 +41,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help='folder for the results: a new or empty folder, or the DST of an earlier call with the same arguments',
     )
     add_rain_options(parser, 'heavy', allow_none=False)
+    add_keep_suffix_option(parser)
     parser.add_argument(
         '--workers', type=positive_int, metavar='N', help='number of threads (default: the number of CPU cores)'
     )
@@ -57,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
             args.seed,
             args.workers,
             lambda results, total: track(results, f'{args.rain} rain', total=total),
+            args.keep_suffix,
         )
     except KeyboardInterrupt:
         print('interrupted; run the same command again to continue', file=sys.stderr)

@@ -1,12 +1,14 @@
 """Show the predictions of a detector or segmentor for the clean, the rainy and the derained version of an image."""
 
 import argparse
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 from mmderain.apis import default_device, trained_derainer
 from mmderain.apis.plan import Plan
 from mmderain.engine.cpu_memory import keep_cpu_memory
+from mmderain.io.folders import skipped_by_suffix
 from mmderain.perception.scene import View
 from mmderain.perception.scene_files import stream_scenes
 from mmderain.perception.task import load_task_model
@@ -93,8 +95,13 @@ def run(args: argparse.Namespace) -> int:
     with keep_cpu_memory(), quiet_libraries(library):
         task = load_task_model(args.task, args.task_weights, device, args.kind)
         derainer = trained_derainer(args.model, args.weights, device, {'model.precision': args.precision})
-        results = stream_scenes(args.inputs, args.out, derainer, task, rain, args.seed, args.existing, args.keep_suffix)
-        return print_scenes(results, args.out, args)
+        skipped: Counter[str] = Counter()
+        options = args.existing, args.keep_suffix, skipped
+        results = stream_scenes(args.inputs, args.out, derainer, task, rain, args.seed, *options)
+        status = print_scenes(results, args.out, args)
+    if text := skipped_by_suffix(skipped):
+        print(text)
+    return status
 
 
 def print_scenes(

@@ -47,7 +47,7 @@ def images_of(results: dict) -> list[np.ndarray]:
         inputs, truth = results.get('inputs'), getattr(results.get('data_samples'), 'gt_img', None)
         inputs = inputs[0] if isinstance(inputs, list) else inputs  # the first view of test-time augmentation
         images = [None if t is None else t.numpy().transpose(1, 2, 0) for t in (inputs, truth)]
-    images = [np.clip(image, 0, 255).astype(np.uint8) for image in images if image is not None]
+    images = [np.rint(np.clip(image, 0, 255)).astype(np.uint8) for image in images if image is not None]
     return [image for image in images if image.shape == images[0].shape]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmderain.errors import InputError
+from mmderain.io.image_formats import readable_suffixes
 
 _FIELD = re.compile(r'{(\w+)(:d)?}')
 
@@ -127,7 +128,9 @@ class Pairing(NamedTuple):
 def pair_by_name(img_files: list[Path], gt_files: list[Path], pairing: str | dict) -> Pairing:
     """Find the clean image of each rainy image.
 
-    The two images of a pair must have the same sub-folder in their root folders. Their suffixes may differ.
+    The two images of a pair must have the same sub-folder in their root folders. Their suffixes may differ. If several
+    clean images differ only in their suffix, the one with the suffix of the rainy image belongs to it. The names that
+    ``keep_suffix`` gives to derained images are accepted too: the clean image of ``7.gif.png`` is ``7.gif``.
 
     Args:
         img_files: paths of rainy images, relative to the root folder of the rainy images.
@@ -143,24 +146,44 @@ def pair_by_name(img_files: list[Path], gt_files: list[Path], pairing: str | dic
     def key(path: Path, fields: dict) -> tuple:
         return path.parent, *(fields[name] for name in gt_template.fields)
 
-    clean: dict[tuple, Path] = {}
+    clean: dict[tuple, list[Path]] = {}
     for path in gt_files:
-        fields = gt_template.match(path.stem)
-        if fields is None:
-            continue
-        other = clean.setdefault(key(path, fields), path)
-        if other != path:
-            raise InputError(
-                f'pairing is ambiguous: the clean images {other} and {path} belong to the same rainy image; remove one '
-                'of them, or change the pairing rule'
-            )
-    found = Pairing([], [], [])
+        if (fields := gt_template.match(path.stem)) is not None:
+            clean.setdefault(key(path, fields), []).append(path)
+    found, readable = Pairing([], [], []), readable_suffixes()
     for path in img_files:
-        fields = img_template.match(path.stem)
-        if fields is None:
+        inner = path.with_suffix('')
+        names = [path, inner] if inner.suffix.lower() in readable else [path]
+        matches = [(name, fields) for name in names if (fields := img_template.match(name.stem)) is not None]
+        if not matches:
             found.foreign.append(path)
-        elif (partner := clean.get(key(path, fields))) is None:
+            continue
+        partners = [_choose(path, name, clean.get(key(name, fields), [])) for name, fields in matches]
+        partner = next((one for one in partners if one is not None), None)
+        if partner is None:
             found.alone.append(path)
         else:
             found.pairs.append((path, partner))
     return found
+
+
+def _choose(path: Path, name: Path, candidates: list[Path]) -> Path | None:
+    """Return the clean image of a rainy image; None if there is none.
+
+    Args:
+        path: the rainy image.
+        name: the same path, or the path without the suffix that ``keep_suffix`` has appended.
+        candidates: the clean images whose names without suffix fit ``name``.
+
+    Raises:
+        InputError: there are several clean images, and none of them has the suffix of ``name``.
+    """
+    equal = [one for one in candidates if one.suffix == name.suffix]
+    if equal or name != path:
+        return equal[0] if equal else None
+    if len(candidates) > 1:
+        raise InputError(
+            f'pairing is ambiguous: the clean images {candidates[0]} and {candidates[1]} belong to the same rainy '
+            f'image {path}; remove one of them, or change the pairing rule'
+        )
+    return candidates[0] if candidates else None

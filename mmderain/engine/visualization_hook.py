@@ -1,5 +1,6 @@
 """The hook that shows derained images during validation and test."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from mmderain.io.files import short_name
 from mmderain.io.image import to_bgr, write_image
+from mmderain.io.naming import Naming
 from mmderain.registry import HOOKS
 from mmderain.structures import DerainDataSample
 
@@ -24,14 +26,15 @@ class DerainVisualizationHook(Hook):
     Args:
         val_panels: number of panels that each validation sends to the back ends of the visualizer. The panels show the
             first images of the data set.
-        show_dir: folder to which a test writes ``derained/<name>.png`` and ``panels/<name>.png``. None writes no files.
+        show_dir: folder to which a test writes ``derained/<name>.png`` and ``panels/<name>.png``. If the names of two
+            images differ only in their suffix, the suffix is kept: ``7.jpg.png``. None writes no files.
     """
 
     def __init__(self, val_panels: int = 4, show_dir: str | None = None) -> None:
         self.val_panels = val_panels
         self.show_dir = show_dir
         self._num_shown = 0
-        self._written: set[str] = set()
+        self._shared: set[str] = set()  # names of PNG files that several images would have
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Reset the number of shown panels."""
@@ -48,6 +51,16 @@ class DerainVisualizationHook(Hook):
             name = Path(sample.get('name', f'{batch_idx}')).with_suffix('').as_posix()
             runner.visualizer.add_datasample(f'val_{name}', _to_rgb(rainy), sample, step=runner.iter)
 
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Find the images whose names differ only in their suffix."""
+        dataset = runner.test_loop.dataloader.dataset
+        if self.show_dir is None or not hasattr(dataset, 'get_data_info'):
+            return
+        # The names of all images are compared, because other processes test the other images.
+        names = {item['name'] for item in map(dataset.get_data_info, range(len(dataset))) if 'name' in item}
+        counts = Counter(map(Naming().png_result, names))
+        self._shared = {name for name, count in counts.items() if count > 1}
+
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[DerainDataSample]
     ) -> None:
@@ -61,12 +74,11 @@ class DerainVisualizationHook(Hook):
             write_image(drawn[..., ::-1], Path(self.show_dir) / 'panels' / name)
 
     def _file_name(self, name: str) -> str:
-        """Return ``7.png`` for ``7.jpg``. If ``7.png`` has been written already, return ``7.jpg.png``."""
-        file_name = Path(name).with_suffix('.png').as_posix()
-        if file_name in self._written:
-            file_name = Path(name).with_name(f'{short_name(Path(name).name, 240)}.png').as_posix()
-        self._written.add(file_name)
-        return file_name
+        """Return ``7.png`` for ``7.jpg``. If the data set also contains ``7.png``, return ``7.jpg.png``."""
+        result = Naming().png_result(name)
+        if result not in self._shared or result == name:
+            return result
+        return Path(name).with_name(f'{short_name(Path(name).name, 240)}.png').as_posix()
 
 
 def _to_rgb(rainy: Tensor) -> np.ndarray:

@@ -16,7 +16,6 @@ from pathlib import Path
 from mmderain import DEFAULT_DERAINER
 from mmderain.apis import InputResult, trained_derainer
 from mmderain.apis.determinism import deterministic_options
-from mmderain.apis.naming import Naming
 from mmderain.apis.pipeline import WORKERS
 from mmderain.apis.plans import make_plan
 from mmderain.apis.progress import show_progress
@@ -24,6 +23,7 @@ from mmderain.apis.run_log import finished_outputs, logged
 from mmderain.apis.tar_shards import TarPlan
 from mmderain.errors import InputError, require_whole_number
 from mmderain.io.image_header import MAX_PIXELS
+from mmderain.io.naming import Naming
 from mmderain.io.video import VideoOptions
 
 from .ray_actors import DerainBatch, DerainFiles

@@ -11,13 +11,13 @@ import numpy as np
 
 from mmderain.apis import DerainInferencer, InputResult
 from mmderain.apis.determinism import compute_deterministically
-from mmderain.apis.naming import Naming
 from mmderain.apis.pipeline import Pipeline
 from mmderain.apis.results import BrokenDeviceError
 from mmderain.apis.sources import Source
 from mmderain.apis.tar_shards import TarShard, shard_results
 from mmderain.apis.targets import collision, is_kept, moved_owner
 from mmderain.errors import InputError
+from mmderain.io.naming import Naming
 from mmderain.io.remote import RemotePath, is_remote, parse_place
 from mmderain.io.tar_shards import is_shard
 from mmderain.io.video import VideoOptions

@@ -59,13 +59,14 @@ def plain_weights(weights: dict) -> dict:
     """Return a state dict with the keys of the model itself, and with tensors in place of numpy arrays.
 
     Args:
-        weights: a state dict. Wrappers such as DataParallel may have added parts to its keys, see :data:`WRAPPERS`. It
-            is not changed.
+        weights: a state dict. Wrappers such as DataParallel may have added parts to its keys, see :data:`WRAPPERS`. If
+            two keys would become equal, no key is changed. ``weights`` itself is not changed.
     """
+    keys = {key: WRAPPERS.sub('', key) if isinstance(key, str) else key for key in weights}
+    if len(set(keys.values())) < len(keys):  # two entries would get the same key
+        keys = {key: key for key in weights}
     return {
-        WRAPPERS.sub('', key) if isinstance(key, str) else key: (
-            torch.as_tensor(value) if isinstance(value, np.ndarray | np.generic) else value
-        )
+        keys[key]: torch.as_tensor(value) if isinstance(value, np.ndarray | np.generic) else value
         for key, value in weights.items()
     }
 
@@ -78,7 +79,7 @@ def require_weights(content: object, source: str | Path) -> dict[str, Tensor]:
         source: name of the checkpoint for the error message.
 
     Raises:
-        InputError: the content is not a dict, or an entry of the state dict is not a tensor.
+        InputError: the content is not a dict, or an entry of the state dict is not a dense tensor of real numbers.
     """
     weights = content.get('state_dict', content) if isinstance(content, dict) else content
     if not isinstance(weights, dict):
@@ -93,6 +94,9 @@ def require_weights(content: object, source: str | Path) -> dict[str, Tensor]:
                 f'{source}: the entry {key!r} of the state dict is a {type(value).__name__}; expected a tensor with a '
                 'text as its key'
             )
+        if value.layout != torch.strided or value.is_complex() or value.is_quantized:
+            kind = f'a tensor of {value.dtype} with the layout {value.layout}'
+            raise InputError(f'{source}: the entry {key!r} of the state dict is {kind}; expected dense real numbers')
     return weights
 
 
@@ -115,8 +119,9 @@ def use_safe_loading() -> None:
 def _read_file(path: Path) -> object:
     """Read a local checkpoint file; see :func:`read_checkpoint`."""
     if not path.is_file():
-        raise FileNotFoundError(f'{path}: no such checkpoint file')
-    if path.suffix == '.safetensors':
+        found = 'is a folder; expected a checkpoint file' if path.is_dir() else 'no such checkpoint file'
+        raise FileNotFoundError(f'{path}: {found}')
+    if path.suffix.lower() == '.safetensors':
         return dict(state_dict=plain_weights(_read_safetensors(path)))
     # This call adds the types in a checkpoint of mmengine's runner to the list of types that torch.load may read.
     # Importing mmderain has already added them. But the checkpoint loader of onedl-mmengine removes some of them again.

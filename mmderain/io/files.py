@@ -38,20 +38,23 @@ def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(_temporary_name(path.stem, f'.part{path.suffix}'))
+    part = path.with_name(hidden_name(path.stem, f'.part{path.suffix}'))
     try:
         yield part
         if durable:
             with open(part, 'rb+') as file:
                 os.fsync(file.fileno())
-        os.replace(part, path)
+        try:
+            os.replace(part, path)
+        except OSError as error:  # its message names the temporary file, too
+            raise OSError(error.errno, error.strerror, str(path)) from None
     except BaseException:
         with contextlib.suppress(OSError):  # the error of the block is the one to report
             part.unlink(missing_ok=True)
         raise
 
 
-def _temporary_name(stem: str, ending: str) -> str:
+def hidden_name(stem: str, ending: str) -> str:
     """Return ``.<stem><ending>``. If this name has more than 143 bytes, a hash replaces the stem.
 
     Most file systems accept names of up to 255 bytes, but encrypted folders of eCryptfs accept only 143 bytes.
@@ -87,7 +90,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         The temporary folder, which is empty.
     """
     path = Path(path)
-    part, old = (path.with_name(_temporary_name(path.name, f'.mmderain-{state}')) for state in ('part', 'old'))
+    part, old = (path.with_name(hidden_name(path.name, f'.mmderain-{state}')) for state in ('part', 'old'))
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
@@ -119,6 +122,26 @@ def require_new_folder(path: Path) -> None:
         raise InputError(f'{path}: already exists; name another folder, or remove it')
 
 
+def resolve(path: str | Path) -> Path:
+    """Return the absolute path with all links resolved. If links form a loop, they are not resolved."""
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError):
+        return Path(path).absolute()
+
+
+def require_path(name: str, path: str | Path) -> Path:
+    """Return a path, after checking that it is not an empty text, which would mean the current folder.
+
+    Args:
+        name: name of the argument, for the error message.
+        path: the path.
+    """
+    if path == '':
+        raise InputError(f'{name}: the path is empty; use . for the current folder')
+    return Path(path)
+
+
 def link_or_copy(source: str | Path, target: str | Path, copy: bool = False) -> None:
     """Create a symbolic link to a file, or copy the file.
 
@@ -144,27 +167,33 @@ def read_text(path: str | Path) -> str:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: the file has another encoding.
+        InputError: the file has another encoding, or is not a text file.
     """
     content = Path(path).read_bytes()
     is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as PowerShell writes it
     try:
-        return content.decode('utf-16' if is_utf_16 else 'utf-8-sig').replace('\r\n', '\n')
+        text = content.decode('utf-16' if is_utf_16 else 'utf-8-sig').replace('\r\n', '\n')
     except UnicodeDecodeError as error:
         raise InputError(
             f'{path}: is not text in UTF-8 ({error.reason} at byte {error.start}); save it again as UTF-8'
         ) from None
+    if '\0' in text:  # UTF-16 without a mark, UTF-32, or no text at all
+        raise InputError(f'{path}: is not text in UTF-8 (it contains null bytes); save it again as UTF-8')
+    return text
 
 
 def read_lines(path: str | Path) -> list[str]:
     """Read a text file with one entry in each line, such as a list of images.
 
-    Empty lines, and white space at both ends of a line, are removed. The encodings are those of :func:`read_text`.
+    Empty lines, and white space at both ends of a line, are removed. Lines end with a line feed, a carriage return, or
+    both. The encodings are those of :func:`read_text`.
 
     Raises:
         FileNotFoundError, InputError: see :func:`read_text`.
     """
-    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    # str.splitlines() would also split at other characters, which file names can contain.
+    lines = read_text(path).replace('\r', '\n').split('\n')
+    return [line.strip() for line in lines if line.strip()]
 
 
 def write_csv(path: str | Path, head: Sequence[str], rows: Iterable[Sequence]) -> None:

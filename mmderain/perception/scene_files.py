@@ -1,6 +1,6 @@
 """Show the predictions of a detector or segmentor for files: a figure for each image, and a video for each video."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmderain.apis.naming import Naming
 from mmderain.apis.pipeline import Pipeline
 from mmderain.apis.plan import Plan
 from mmderain.apis.results import failure_reason
@@ -20,11 +19,12 @@ from mmderain.apis.targets import is_kept
 from mmderain.errors import InputError
 from mmderain.io.image import DecodedImage, read_image, write_image
 from mmderain.io.image_header import MAX_PIXELS
+from mmderain.io.naming import Naming
 from mmderain.models import Derainer
 from mmderain.rain.synthesis import Rain
 
 from .scene import View, draw_scene, figure, make_views
-from .scene_video import show_scene_video
+from .scene_video import predictions_path, show_scene_video
 from .task import TaskInferencer
 
 
@@ -37,6 +37,7 @@ def show_scenes(
     seed: int = 0,
     existing: str = 'refuse',
     keep_suffix: bool = False,
+    skipped: Counter[str] | None = None,
 ) -> dict[str, list[View] | Exception]:
     """Make the views of each image with :func:`~mmderain.perception.scene.view_scene`, and write a figure of the views.
 
@@ -52,6 +53,8 @@ def show_scenes(
             in ``inputs``.
         existing: see :class:`~mmderain.apis.DerainInferencer`.
         keep_suffix: see :class:`~mmderain.apis.DerainInferencer`.
+        skipped: the files in the input folders that are neither images nor videos are added to it, see
+            :func:`~mmderain.io.folders.iter_names`. None counts no files.
 
     Returns:
         A dict that maps the name of each image to its views. If an image cannot be read or derained, or if its figure
@@ -61,7 +64,7 @@ def show_scenes(
         FileNotFoundError: the only input does not exist. In this case, no file has been written.
         InputError: a folder contains no image. In this case, no file has been written.
     """
-    return dict(stream_scenes(inputs, out_dir, derainer, task, rain, seed, existing, keep_suffix))
+    return dict(stream_scenes(inputs, out_dir, derainer, task, rain, seed, existing, keep_suffix, skipped))
 
 
 def stream_scenes(
@@ -73,17 +76,23 @@ def stream_scenes(
     seed: int = 0,
     existing: str = 'refuse',
     keep_suffix: bool = False,
+    skipped: Counter[str] | None = None,
 ) -> Iterator[tuple[str, list[View] | Exception]]:
     """Do the same as :func:`show_scenes`, but yield the items of its result one by one.
 
     Only a few images are in memory at the same time. Images are read in threads while the models run.
     """
     plan = Plan(inputs, out_dir, existing, naming=Naming(keep_suffix=keep_suffix))
-    return _stream(plan, derainer, task, rain, seed)
+    return _stream(plan, derainer, task, rain, seed, skipped)
 
 
 def _stream(
-    plan: Plan, derainer: Derainer | None, task: TaskInferencer, rain: Rain | None, seed: int
+    plan: Plan,
+    derainer: Derainer | None,
+    task: TaskInferencer,
+    rain: Rain | None,
+    seed: int,
+    skipped: Counter[str] | None,
 ) -> Iterator[tuple[str, list[View] | Exception]]:
     for is_video, group in groupby(enumerate(plan), key=lambda pair: pair[1].is_video):
         if not is_video:
@@ -97,6 +106,8 @@ def _stream(
                     yield source.name, views
             except Exception as error:  # decoders and models can raise any exception
                 yield source.name, _failure(failure_reason(source.name, error), error)
+    if skipped is not None:
+        skipped.update(plan.skipped)
 
 
 def _video_scene(
@@ -106,7 +117,7 @@ def _video_scene(
     if source.is_done():
         return None
     assert isinstance(source.content, Path) and isinstance(source.target, Path) and plan.targets is not None
-    predictions = source.target.with_suffix('.json')
+    predictions = predictions_path(source.target)
     if predictions.exists():
         is_kept(predictions, plan.targets.existing)  # raises an error with existing='refuse'
     return show_scene_video(source.content, source.target, derainer, task, rain, seed)

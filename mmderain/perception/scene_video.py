@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from mmderain.io import atomic_write, read_frames, write_frames
+from mmderain.io.files import short_name
 from mmderain.io.image_header import MAX_PIXELS
 from mmderain.models import Derainer
 from mmderain.rain.synthesis import Rain
@@ -29,7 +30,7 @@ def show_scene_video(
 ) -> list[View]:
     """Write a video in which the views of each frame are side by side, and a JSON file with the predictions.
 
-    The JSON file has the name of the video with the suffix ``.json``. It contains ``classes``, ``rate`` (frames per
+    The JSON file is :func:`predictions_path` of the video. It contains ``classes``, ``rate`` (frames per
     second) and ``frames``. Each frame maps the title of a view to its predictions:
 
     * for a detector, a list of ``{"label", "score", "box"}``; a box is ``[left, top, right, bottom]`` in pixels of the
@@ -64,7 +65,7 @@ def show_scene_video(
             predictions.append({view.title: _describe(task, view) for view in last})
             yield side_by_side(last)
         # If the program ends early, an existing video must mean that the JSON file is complete, too.
-        with atomic_write(target.with_suffix('.json')) as part:
+        with atomic_write(predictions_path(target)) as part:
             content = {'classes': list(task.classes), 'rate': rate, 'frames': predictions}
             part.write_text(json.dumps(content, indent=1), encoding='utf-8')
 
@@ -75,6 +76,14 @@ def show_scene_video(
             view.caption += f', {sum(len(frame[view.title]) for frame in predictions)} boxes'
         view.agreement, view.scores = '', {}
     return last
+
+
+def predictions_path(video: Path) -> Path:
+    """Return the path of the JSON file beside a result video: the name of the video with the suffix ``.json``.
+
+    The name is shortened if it would be too long for the file system.
+    """
+    return video.with_name(f'{short_name(video.stem, 250)}.json')
 
 
 def side_by_side(views: list[View]) -> np.ndarray:

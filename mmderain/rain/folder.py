@@ -12,9 +12,10 @@ import numpy as np
 
 from mmderain import __version__
 from mmderain.errors import InputError
-from mmderain.io.files import atomic_write, link_or_copy, read_text
+from mmderain.io.files import atomic_write, link_or_copy, require_path, resolve
 from mmderain.io.folders import with_skipped
 from mmderain.io.image import list_images, read_image, write_image
+from mmderain.io.naming import Naming
 
 from .synthesis import REFERENCE_HEIGHT, draw_rain, parse_rain, rain_seed
 
@@ -47,6 +48,7 @@ def rain_over_folder(
     seed: int = 0,
     workers: int | None = None,
     progress: Callable[[Iterable, int], Iterable] = lambda results, total: results,
+    keep_suffix: bool = False,
 ) -> RainedFolder:
     """Draw rain over every image of a folder. The same arguments give the same rain in every run.
 
@@ -60,8 +62,8 @@ def rain_over_folder(
       all sampled parameters.
 
     The images in ``rain/``, ``layer/`` and ``norain/`` have the same relative paths as the source images. In ``rain/``
-    and ``layer/``, the suffix is always ``.png``. ``PairedImageDataset`` can read ``dst``. If a call is interrupted,
-    another call with the same arguments continues the work.
+    and ``layer/``, the suffix of an image that is not a PNG file is replaced by ``.png``. ``PairedImageDataset`` can
+    read ``dst``. If a call is interrupted, another call with the same arguments continues the work.
 
     Args:
         src: folder of clean images. Images in its sub-folders are included.
@@ -73,22 +75,26 @@ def rain_over_folder(
         workers: number of threads; None uses one for each CPU core.
         progress: function that shows the progress. Its arguments are an iterable of results and the number of results.
             It returns an iterable of the same results.
+        keep_suffix: True appends ``.png`` to the name of an image that is not a PNG file, so that ``a.gif`` becomes
+            ``a.gif.png``. Otherwise it becomes ``a.png``, and is an error if ``src`` also contains ``a.png``. An image
+            that an earlier call has finished keeps its name.
 
     Raises:
-        InputError: ``src`` is not a folder with images; the rain is unknown; ``dst`` is inside ``src``, contains other
-            files, or was written with other settings. Nothing is written in these cases.
+        InputError: ``src`` or ``dst`` is an empty text; ``src`` is not a folder with images; the rain is unknown;
+            ``dst`` is inside ``src``, contains other files, or was written with other settings. Nothing is written in
+            these cases.
     """
-    src, dst = Path(src), Path(dst)
+    src, dst = require_path('src', src), require_path('dst', dst)
     if not src.is_dir():
         found = 'is a file' if src.exists() else 'no such folder'
         raise InputError(f'{src}: {found}; expected a folder of images')
-    if dst.resolve().is_relative_to(src.resolve()):
+    if resolve(dst).is_relative_to(resolve(src)):
         raise InputError(f'{dst} is inside {src}; name a folder that is not inside {src}')
     settings = _settings(src, rain, seed)
     lines = _finished_lines(dst, settings)
-    done = {line['name'] for line in lines}
+    done = {line['name']: Path(line['rainy']).relative_to('rain') for line in lines}
     skipped: Counter[str] = Counter()
-    names, errors = _target_names(src, done, skipped)
+    names, errors = _target_names(src, done, Naming(keep_suffix=keep_suffix), skipped)
     to_do = [(path, target) for path, target in names.items() if path.as_posix() not in done]
     result = RainedFolder(images=len(names) + len(errors), existing=len(done), errors=errors, skipped=skipped)
     with atomic_write(dst / MANIFEST) as part:
@@ -105,29 +111,37 @@ def rain_over_folder(
     return result
 
 
-def _target_names(src: Path, done: set[str], skipped: Counter[str]) -> tuple[dict[Path, Path], list[Exception]]:
+def _target_names(
+    src: Path, done: dict[str, Path], naming: Naming, skipped: Counter[str]
+) -> tuple[dict[Path, Path], list[Exception]]:
     """Choose the names of the PNG files.
 
     Args:
         src: folder of the source images.
-        done: names of the images that an earlier call has finished. They keep their PNG files.
+        done: maps the name of each image that an earlier call has finished to the path of its PNG files.
+        naming: rules for the names.
         skipped: the files that are not images are added to it, see :func:`~mmderain.io.folders.iter_names`.
 
     Returns:
-        A dict that maps the path of each source image (relative to ``src``) to the path of its PNG files (relative to
-        ``rain/`` and ``layer/``), and a list of errors. If several images have the same PNG path, the dict contains the
-        first of them. The list contains an error for each of the others.
+        A dict that maps the path of each source image to the path of its PNG files, and the errors. The keys are
+        relative to ``src``. The values are relative to ``rain/`` and ``layer/``. If several images would be written to
+        the same path, the dict contains only one of them: one that is finished, else a PNG image, else the first one.
+        The list of errors then contains one error for each of the others.
 
     Raises:
         InputError: there is no image.
     """
     paths: dict[Path, Path] = {}
     errors: list[Exception] = []
-    for path in sorted(list_images(src, skipped=skipped), key=lambda path: path.as_posix() not in done):
-        other = paths.setdefault(path.with_suffix('.png'), path)
+
+    def priority(path: Path) -> tuple[bool, bool]:
+        return path.as_posix() not in done, path.suffix.lower() != '.png'
+
+    for path in sorted(list_images(src, skipped=skipped), key=priority):
+        target = done.get(path.as_posix(), Path(naming.png_result(path.as_posix())))
+        other = paths.setdefault(target, path)
         if other != path:
-            result = path.with_suffix('.png').as_posix()
-            errors.append(InputError(f'{src / path}: would be written as {result}, as {src / other} is; rename one'))
+            errors.append(naming.collision(src / path, src / other, Path('rain') / target, 'rename one of them'))
     if not paths:
         raise InputError(with_skipped(f'{src}: found no images in this folder', skipped))
     return {path: target for target, path in paths.items()}, errors
@@ -163,7 +177,8 @@ def _finished_lines(dst: Path, settings: dict) -> list[dict]:
             raise InputError(f'{dst} is not empty and contains no {MANIFEST}; name a new folder')
         return []
     lines = []
-    for text in read_text(manifest).splitlines():
+    # A power failure can leave any bytes at the end of the file.
+    for text in manifest.read_text(encoding='utf-8', errors='replace').splitlines():
         try:
             lines.append(json.loads(text))
         except json.JSONDecodeError:  # the call was interrupted in the middle of this line

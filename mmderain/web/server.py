@@ -126,7 +126,7 @@ def read_users(path: str | Path) -> list[tuple[str, str]]:
     if path.stat().st_mode & 0o077:
         raise InputError(f'{path}: other users of this machine can read this file; run `chmod 600 {path}`')
     users = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path).split('\n'), start=1):
         if not line.strip():
             continue
         name, colon, password = line.partition(':')

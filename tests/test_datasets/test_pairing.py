@@ -46,7 +46,19 @@ def test_masks_and_images_without_partner_are_reported():
 
 def test_two_clean_images_with_the_same_name_are_refused():
     with pytest.raises(ValueError, match='ambiguous: the clean images 7.jpg and 7.png'):
-        pair_by_name(paths('7.png'), paths('7.jpg', '7.png'), 'same_name')
+        pair_by_name(paths('7.bmp'), paths('7.jpg', '7.png'), 'same_name')
+
+
+@pytest.mark.parametrize('rule', ['same_name', dict(type='prefix', img='rain-', gt='norain-'), 'number'])
+def test_suffixes_tell_clean_images_with_the_same_name_apart(rule):
+    """The second name of each pair is the name that `mmderain derain --keep-suffix` gives to a result."""
+    img, gt = ('', '') if rule == 'same_name' else ('rain-', 'norain-')
+    rule = dict(type='template', img='rain-{id:d}', gt='norain-{id:d}') if rule == 'number' else rule
+    clean = paths(*(f's/{gt}7{suffix}' for suffix in ('.gif', '.JPG', '.jpg', '.png')))
+    rainy = paths(*(f's/{img}7{suffix}' for suffix in ('.gif.png', '.JPG', '.jpg.png', '.png')))
+    pairs, foreign, alone = pair_by_name(rainy, clean, rule)
+    assert pairs == list(zip(rainy, clean, strict=True)) and foreign == alone == []
+    assert pair_by_name(paths(f's/{img}7.bmp.png'), clean[:1], rule).alone == paths(f's/{img}7.bmp.png')
 
 
 def test_a_name_that_fits_a_template_in_two_ways_is_refused():

@@ -53,9 +53,12 @@ def test_wrong_calls_give_errors_and_write_nothing(photographs, tmp_path, capsys
     dst = tmp_path / 'dst'
     for arguments, message in [
         ([photographs, dst, '--without', 'kpet'], '--without kpet: no photograph has this name'),
-        ([photographs, photographs / 'small.png', dst], 'both would be written as small.png'),
-        ([photographs, tmp_path / 'other', dst, '--side', '80'], 'both would be written as large_00.png; rename one'),
-        ([photographs, tmp_path / 'cut', dst], 'half.png: cannot be read as an image'),
+        ([photographs, photographs / 'small.png', dst], 'both would be written to small.png; rename one of them'),
+        (
+            [photographs, tmp_path / 'other', dst, '--side', '80'],
+            'both would be written to large_00.png; use keep_suffix=True',
+        ),
+        ([tmp_path / 'cut', dst], 'no photograph can be read; left out, '),
         ([tmp_path / 'empty', dst], 'empty: no image in this folder; skipped 1 file: .txt'),
         ([tmp_path / 'none.png', dst], 'none.png: no such image'),
         ([photographs / 'small.png', dst, '--without', 'small'], '--without small: leaves no image'),

@@ -1,6 +1,7 @@
 """Rain is drawn by the transform in a pipeline, and by the command over a folder."""
 
 import json
+from pathlib import Path
 
 import mmcv
 import numpy as np
@@ -159,17 +160,36 @@ def test_an_image_whose_result_has_the_name_of_another_result_is_the_only_one_th
     src, dst = tmp_path / 'src', tmp_path / 'dst'
     for name in ('a.jpg', 'a.png', 'sub/a.png'):
         mmcv.imwrite(smooth_image(40, 50), str(src / name))
+    text = f'{src}/{{}} and {src}/a.png: both would be written to rain/a.png; use keep_suffix=True (--keep-suffix), or '
     for drawn in ('2 of 3 images', '0 of 3 images; 2 finished by an earlier call'):
         assert main(['rain', str(src), str(dst)]) == 1
         output = capsys.readouterr()
         assert f'rain drawn over {drawn}' in output.out
-        assert output.err == f'error: {src}/a.png: would be written as a.png, as {src}/a.jpg is; rename one\n'
+        assert output.err == f'error: {text.format("a.jpg")}rename one of them\n'
     names = sorted(path.relative_to(dst).as_posix() for path in (dst / 'norain').rglob('*.*'))
-    assert names == ['norain/a.jpg', 'norain/sub/a.png']
+    assert names == ['norain/a.png', 'norain/sub/a.png']
     assert len(PairedImageDataset(str(dst), pipeline=[])) == 2
     # A new image does not replace the result of an earlier call, although its name comes first.
     before = (dst / 'rain/a.png').read_bytes()
     mmcv.imwrite(smooth_image(40, 50, 1), str(src / 'a.bmp'))
     assert main(['rain', str(src), str(dst)]) == 1
-    assert f'error: {src}/a.bmp: would be written as a.png, as {src}/a.jpg is' in capsys.readouterr().err
+    assert f'error: {text.format("a.bmp")}' in capsys.readouterr().err
+    # With --keep-suffix, the folder is completed, and PairedImageDataset finds the clean image of each rainy image.
+    assert main(['rain', str(src), str(dst), '--keep-suffix']) == 0
     assert (dst / 'rain/a.png').read_bytes() == before
+    pairs = {
+        Path(item['img_path']).name: Path(item['gt_path']).name for item in PairedImageDataset(str(dst), pipeline=[])
+    }
+    assert pairs == {'a.bmp.png': 'a.bmp', 'a.jpg.png': 'a.jpg', 'a.png': 'a.png'}
+
+
+def test_an_image_whose_name_another_image_has_taken_in_an_earlier_call_fails(tmp_path, capsys):
+    src, dst = tmp_path / 'src', tmp_path / 'dst'
+    mmcv.imwrite(smooth_image(40, 50), str(src / 'a.jpg'))
+    assert main(['rain', str(src), str(dst)]) == 0
+    mmcv.imwrite(smooth_image(40, 50, 1), str(src / 'a.png'))
+    for options in ([], ['--keep-suffix']):
+        assert main(['rain', str(src), str(dst), *options]) == 1
+        assert f'error: {src}/a.png and {src}/a.jpg: both would be written to rain/a.png; ' in capsys.readouterr().err
+    lines = [json.loads(line) for line in (dst / 'manifest.jsonl').read_text().splitlines()]
+    assert [line.get('name') for line in lines] == [None, 'a.jpg']

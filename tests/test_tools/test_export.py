@@ -64,7 +64,7 @@ def test_exported_file_gives_the_results_of_pytorch(trained, suffix, tmp_path, c
 @pytest.mark.parametrize('trained', ['NASNet'], indirect=True)
 def test_an_export_that_differs_is_not_kept(trained, tmp_path, capsys, monkeypatch):
     (tmp_path / 'net.pt2').write_text('what was there')
-    monkeypatch.setattr(export, 'load_exported', lambda path: lambda rainy: rainy * np.nan)
+    monkeypatch.setattr(export, '_load', lambda path: lambda rainy: rainy * np.nan)
     arguments = [str(tmp_path / 'net.py'), str(tmp_path / 'net.pt2'), '--weights', str(tmp_path / 'net.pth')]
     assert tool.main([*arguments, '--size', '32', '32']) == 1
     assert 'the results of the exported model and of the PyTorch model differ by ' in capsys.readouterr().err

@@ -66,18 +66,19 @@ def coco_content(images: Sequence[tuple[str, tuple[int, int], list[dict]]], clas
 def write_test_set(images: dict[Path, list[Box]], dst: Path) -> list[str]:
     """Write a test set for detectors that were trained on COCO.
 
-    The folder ``images`` contains links to the images. The file ``test.json`` contains the boxes. Boxes without area
-    and boxes of classes that COCO does not have are left out.
+    The folder ``images`` contains links to the images. The file ``test.json`` contains the boxes. Boxes without area,
+    boxes of classes that COCO does not have, and images that cannot be read are left out.
 
     Args:
         images: maps the path of each image to its boxes.
         dst: folder to write. It must be new or empty. It is written completely or not at all.
 
     Returns:
-        One line with the numbers of images and boxes, and one line for each reason why boxes are left out.
+        One line with the numbers of images and boxes, one line for each reason why boxes are left out, and one line for
+        each image that is left out.
 
     Raises:
-        InputError: two images have the same name, an image cannot be read, or ``dst`` is not empty. Also raised if a
+        InputError: two images have the same name, no image can be read, or ``dst`` is not empty. Also raised if a
             corner of a box is not a finite number, or if no box has a class of COCO.
     """
     require_new_folder(dst)
@@ -87,8 +88,14 @@ def write_test_set(images: dict[Path, list[Box]], dst: Path) -> list[str]:
             raise InputError(f'{path} and {names[path.name]}: both would be written as {path.name}; rename one')
     written: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
-    entries = []
+    entries, readable, problems = [], list[Path](), list[str]()
     for path, boxes in images.items():
+        try:
+            size = image_size(path, decode=True)
+        except (OSError, InputError) as error:
+            problems.append(f'left out, {error}')
+            continue
+        readable.append(path)
         kept = []
         for box in boxes:
             name = SYNONYMS.get(box.name, box.name)
@@ -106,19 +113,22 @@ def write_test_set(images: dict[Path, list[Box]], dst: Path) -> list[str]:
                 written[name] += 1
                 annotation = dict(bbox=[x0, y0, x1 - x0, y1 - y0], area=(x1 - x0) * (y1 - y0), iscrowd=int(box.ignore))
                 kept.append(dict(category_id=COCO_CLASSES.index(name) + 1, **annotation))
-        entries.append((path.name, image_size(path, decode=True), kept))
+        entries.append((path.name, size, kept))
+    if not readable and problems:
+        raise InputError(f'{dst}: not written, because no image can be read; {problems[0]}')
     if not written:
         raise InputError(
             f'{dst}: not written, because the {len(images)} images have no box of a COCO class; expected boxes of '
             'classes such as person or car'
         )
     with atomic_folder(dst) as part:
-        for path in images:
+        for path in readable:
             link_or_copy(path, part / 'images' / path.name)
         content = json.dumps(coco_content(entries, COCO_CLASSES))
         (part / 'test.json').write_text(content, encoding='utf-8')
     counts = ', '.join(f'{number} {name}' for name, number in written.most_common())
     return [
-        f'{dst}: {len(images)} images, {counts}',
+        f'{dst}: {len(readable)} images, {counts}',
         *(f'left out, {reason}: {n} boxes' for reason, n in left_out.items()),
+        *problems,
     ]

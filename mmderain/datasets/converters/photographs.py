@@ -20,6 +20,7 @@ from mmderain.errors import InputError
 from mmderain.io.files import atomic_folder, require_new_folder
 from mmderain.io.folders import with_skipped
 from mmderain.io.image import image_size, list_images, read_image, write_image
+from mmderain.io.naming import Naming
 
 
 def shrink_photographs(
@@ -29,7 +30,8 @@ def shrink_photographs(
     quarters: bool = True,
     without: Collection[str] = (),
     only: Collection[str] = (),
-) -> str:
+    keep_suffix: bool = False,
+) -> list[str]:
     """Shrink photographs to a shorter side of at most ``side`` pixels, and write them to a folder.
 
     Args:
@@ -39,26 +41,39 @@ def shrink_photographs(
         quarters: whether to write also the quarters of large photographs.
         without: photographs to leave out, named by their file names without suffix.
         only: photographs to use, named by their file names without suffix. An empty collection uses all photographs.
+        keep_suffix: True writes ``a.gif`` as ``a.gif.png``. False writes it as ``a.png``, and is an error if there is
+            another photograph of this name.
 
     Returns:
-        One line with the number of written images, the number of photographs, and the files that were passed over.
+        One line with the number of written images, the number of photographs, and the files that were passed over, and
+        one line for each photograph that cannot be read.
 
     Raises:
-        FileNotFoundError, InputError: an argument is not as expected, or an image cannot be read. In this case, nothing
-            is written.
+        FileNotFoundError, InputError: an argument is not as expected, two photographs would be written to the same
+            file, or no photograph can be read. In these cases, nothing is written.
     """
     if side < 1:
         raise InputError(f'--side must be at least 1 px, found {side}')
     require_new_folder(dst)
     skipped: Counter[str] = Counter()
-    photographs, number = _find_photographs(src, side, quarters, without, only, skipped), 0
+    problems: list[str] = []
+    names = Naming(keep_suffix=keep_suffix)
+    photographs = _find_photographs(src, side, quarters, without, only, names, skipped)
+    number = 0
     with atomic_folder(dst) as part:
-        for name, path in track(photographs.items(), 'shrinking', transient=True):
-            img = read_image(path)
+        for path in track(photographs, 'shrinking', transient=True):
+            try:
+                img = read_image(path)
+            except (OSError, InputError) as error:
+                problems.append(f'left out, {error}')
+                continue
             for suffix, region in _regions(img.shape[:2], side, quarters).items():
-                write_image(_shrink(img[region], side), part / f'{name}{suffix}.png')
-                number += 1
-    return with_skipped(f'{dst}: {number} images of {len(photographs)} photographs', skipped)
+                write_image(_shrink(img[region], side), part / _result(path, suffix, names))
+            number += 1
+        if not number:
+            raise InputError(f'{dst}: not written, because no photograph can be read; {problems[0]}')
+        written = len(list(part.iterdir()))
+    return [with_skipped(f'{dst}: {written} images of {number} photographs', skipped), *problems]
 
 
 def _find_photographs(
@@ -67,10 +82,12 @@ def _find_photographs(
     quarters: bool,
     without: Collection[str],
     only: Collection[str],
+    names: Naming,
     skipped: Counter[str],
-) -> dict[str, Path]:
-    """Return the photographs to write, keyed by their file names without suffix. Count the other files."""
-    found: dict[str, Path] = {}
+) -> list[Path]:
+    """Return the photographs to write, and count the other files."""
+    found: set[str] = set()
+    kept: list[Path] = []
     taken: dict[str, Path] = {}
     for entry in src:
         files = [entry / name for name in list_images(entry, skipped=skipped)] if entry.is_dir() else [entry]
@@ -78,22 +95,30 @@ def _find_photographs(
             raise FileNotFoundError(f'{entry}: no such image or folder; give image files or folders of images')
         if not files:
             raise InputError(with_skipped(f'{entry}: no image in this folder', skipped))
+        found |= {path.stem for path in files}
         for path in files:
-            if path.stem not in without and (not only or path.stem in only):
-                for suffix in _regions(image_size(path), side, quarters):
-                    name = path.stem + suffix
-                    if name in taken:
-                        raise InputError(f'{path} and {taken[name]}: both would be written as {name}.png; rename one')
-                    taken[name] = path
-            found[path.stem] = path
-    for option, names in (('--without', without), ('--only', only)):
-        missing = sorted(set(names) - set(found))
-        if missing:
+            if path.stem in without or (only and path.stem not in only):
+                continue
+            kept.append(path)
+            try:
+                size = image_size(path)
+            except (OSError, InputError):  # read_image raises the same error
+                continue
+            for result in (_result(path, suffix, names) for suffix in _regions(size, side, quarters)):
+                if result in taken:
+                    raise names.collision(path, taken[result], result, 'rename one of them')
+                taken[result] = path
+    for option, wanted in (('--without', without), ('--only', only)):
+        if missing := sorted(set(wanted) - found):
             raise InputError(f'{option} {" ".join(missing)}: no photograph has this name; leave out the suffix')
-    kept = {name: path for name, path in found.items() if path in taken.values()}
     if not kept:
         raise InputError(f'--without {" ".join(without)}: leaves no image; leave out fewer photographs')
     return kept
+
+
+def _result(path: Path, suffix: str, names: Naming) -> str:
+    """Return the name of a written image. ``suffix`` is a key of :func:`_regions`."""
+    return names.png_result(path.name)[: -len('.png')] + f'{suffix}.png'
 
 
 def _regions(size: tuple[int, int], side: int, quarters: bool) -> dict[str, tuple[slice, slice]]:

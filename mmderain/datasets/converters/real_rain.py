@@ -45,7 +45,7 @@ def link_real_rain(src: Sequence[Path], dst: Path) -> list[str]:
             for path in list_images(folder, skipped=skipped):
                 try:
                     image_size(folder / path, decode=True)
-                except InputError as error:
+                except (OSError, InputError) as error:
                     report.append(f'left out, {error}')
                     continue
                 link_or_copy(folder / path, part / name / path)

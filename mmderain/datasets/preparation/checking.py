@@ -40,7 +40,7 @@ def flaw_of(pair: FoundPair) -> str:
         if pair.gt is None:
             return f'width {width} is odd; expected two halves of equal width' if width % 2 else ''
         gt_height, gt_width = image_size(pair.gt, decode=True)
-    except InputError as error:
+    except (OSError, InputError) as error:
         return str(error)
     if (height, width) == (gt_height, gt_width):
         return ''

@@ -1,6 +1,7 @@
 """Write a prepared data set in the layout that the configs read."""
 
 import csv
+import io
 from pathlib import Path
 
 from mmderain.errors import InputError
@@ -74,7 +75,7 @@ def read_index(path: Path) -> list[dict[str, str]]:
     Raises:
         InputError: a line lacks one of these four columns.
     """
-    rows = list(csv.DictReader(read_text(path).splitlines()))
+    rows = list(csv.DictReader(io.StringIO(read_text(path), newline='')))
     if any(row.get(key) is None for row in rows for key in ('set', 'split', 'img', 'gt')):
         raise InputError(
             f'{path}: a line lacks one of the columns set, split, img and gt; restore it, or name another folder'

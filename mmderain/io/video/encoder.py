@@ -15,7 +15,7 @@ from mmderain.errors import InputError
 from .frame import Frame
 from .hdr import hdr_options
 from .info import VideoInfo, ffmpeg_reason
-from .options import CODECS, FORMATS, VideoOptions
+from .options import CODECS, FORMATS, VideoOptions, ffmpeg_path
 from .reader import to_video_frame
 
 
@@ -195,7 +195,7 @@ class SegmentWriter:
             options['video_track_timescale'] = str(encoding.info.time_base.denominator)
             if faststart:
                 options['movflags'] = 'faststart'
-        self._container = av.open(str(path), 'w', format=name, options=options)
+        self._container = av.open(ffmpeg_path(path), 'w', format=name, options=options)
         self._stream = add_video_stream(self._container, encoding)
         self._start: int | None = None
 

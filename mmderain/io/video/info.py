@@ -13,7 +13,7 @@ import av.container
 from mmderain.errors import InputError
 
 from .hdr import HdrMetadata
-from .options import require_file
+from .options import ffmpeg_path, require_file
 
 #: Matrices and ranges of colors by their numbers in FFmpeg (AVColorSpace and AVColorRange).
 BT709, SMPTE170M, UNSPECIFIED_MATRIX, RGB_MATRIX = 1, 6, 2, 0
@@ -123,10 +123,8 @@ def open_video(path: str | Path) -> Iterator[av.container.InputContainer]:
     """
     require_file(path)
     try:
-        # Without the prefix, FFmpeg would read the start of a name such as "a:b.mp4" as the name of a protocol.
-        container = av.open(
-            f'file:{path}', metadata_errors='replace', options={'protocol_whitelist': 'file', 'pattern_type': 'none'}
-        )
+        options = {'protocol_whitelist': 'file', 'pattern_type': 'none'}
+        container = av.open(ffmpeg_path(path), metadata_errors='replace', options=options)
     except (av.error.FFmpegError, OSError) as error:
         raise _unreadable(path, error) from error
     with container:

@@ -12,7 +12,7 @@ from mmderain.errors import InputError
 
 from ..files import atomic_write
 from .info import VideoInfo, ffmpeg_reason, open_video
-from .options import CODECS, FORMATS
+from .options import CODECS, FORMATS, ffmpeg_path
 from .segments import Segment, SegmentResult, SegmentStore
 from .streams import StreamCopier, StreamPlan, content_metadata
 
@@ -67,8 +67,8 @@ def _mux(
     first = next(segment for segment, result in zip(segments, results, strict=True) if result.times)
     with (
         open_video(info.path) as source,
-        av.open(str(store.path(first.number))) as template,
-        av.open(str(part), 'w', format=name, options=_muxer_options(source, name, info.time_base)) as output,
+        av.open(ffmpeg_path(store.path(first.number))) as template,
+        av.open(ffmpeg_path(part), 'w', format=name, options=_muxer_options(source, name, info.time_base)) as output,
     ):
         stream = output.add_stream_from_template(template.streams.video[0], opaque=True)
         stream.time_base = info.time_base
@@ -114,7 +114,7 @@ def _video_packets(
     for segment, result in zip(segments, results, strict=True):
         if not result.times:
             continue
-        with av.open(str(store.path(segment.number))) as container:
+        with av.open(ffmpeg_path(store.path(segment.number))) as container:
             for packet in container.demux(video=0):
                 if packet.size == 0:
                     continue
@@ -147,7 +147,7 @@ def decoding_times(times: list[int], step: int) -> list[int]:
 def _check(part: Path, target: Path, expected: Counter[int]) -> None:
     """Raise an InputError if a written file does not contain all packets. The key -1 stands for the video."""
     found: Counter[int] = Counter()
-    with av.open(str(part)) as container:
+    with av.open(ffmpeg_path(part)) as container:
         video = container.streams.video[0].index
         for packet in container.demux():
             if packet.size:

@@ -13,7 +13,7 @@ from mmderain.errors import InputError
 
 from ..files import atomic_write
 from ..image_header import MAX_PIXELS, require_pixels
-from .options import require_file
+from .options import ffmpeg_path, require_file
 
 
 def read_frames(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[Iterator[np.ndarray], float]:
@@ -172,8 +172,8 @@ def _copy_sound(video: Path, source: str | Path, seconds: float) -> bool:
         return False
     try:
         with atomic_write(video) as both:
-            command = [ffmpeg, '-loglevel', 'error', '-y', '-i', video, '-i', source]
-            command += ['-map', '0:v', '-map', '1:a', '-c:v', 'copy', '-t', f'{seconds:.6f}', both]
+            command = [ffmpeg, '-loglevel', 'error', '-y', '-i', ffmpeg_path(video), '-i', ffmpeg_path(source)]
+            command += ['-map', '0:v', '-map', '1:a', '-c:v', 'copy', '-t', f'{seconds:.6f}', ffmpeg_path(both)]
             subprocess.run([str(word) for word in command], capture_output=True, stdin=subprocess.DEVNULL, check=True)
     except subprocess.CalledProcessError:
         return False

@@ -135,6 +135,8 @@ def require_container(path: str | Path, codec: str = 'h264') -> Path:
     """
     path = Path(path)
     suffix = path.suffix.lower()
+    if '\0' in str(path):
+        raise InputError(f'{path}: cannot be written (the path contains a null byte)')
     if suffix not in CONTAINERS:
         raise InputError(f'{path}: expected a name that ends in {", ".join(CONTAINERS)}')
     if codec not in CONTAINERS[suffix]:
@@ -146,12 +148,24 @@ def require_container(path: str | Path, codec: str = 'h264') -> Path:
     return path
 
 
+def ffmpeg_path(path: str | Path) -> str:
+    """Return the text by which FFmpeg finds a local file.
+
+    Without the prefix, FFmpeg would read the start of a name such as ``a:b.mp4`` as the name of a protocol.
+    """
+    return f'file:{path}'
+
+
 def require_file(path: str | Path) -> None:
     """Check that a video exists.
 
     Raises:
         FileNotFoundError: the path is not that of a file.
     """
-    if not Path(path).is_file():
-        kind = 'is a folder; expected a video' if Path(path).is_dir() else 'no such video'
-        raise FileNotFoundError(f'{path}: {kind}')
+    path = Path(path)
+    if path.is_file():
+        return
+    problem = 'is a link to a missing file' if path.is_symlink() else 'no such video'
+    if path.exists():
+        problem = f'is {"a folder" if path.is_dir() else "a pipe or a device"}; expected a video'
+    raise FileNotFoundError(f'{path}: {problem}')

@@ -57,7 +57,7 @@ def scan_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> VideoInfo:
         stream = main_stream(container, path)
         packets = _read_packets(container, stream)
         times = packets.times
-        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        rate = _rate(stream)
         missing = _missing_frames(path, container, stream, packets, rate)
         if not missing and has_incomplete_packet(path, container.format.name):
             missing = 1  # the number is unknown
@@ -93,6 +93,14 @@ def scan_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> VideoInfo:
             hdr=read_hdr(frame),
             is_interlaced=frame.interlaced_frame,
         )
+
+
+def _rate(stream: av.VideoStream) -> Fraction:
+    """Return the average number of frames per second, or 25 if it is not known."""
+    average, guessed = stream.average_rate, stream.guessed_rate
+    if average and guessed and average > 4 * guessed:  # for DV files, FFmpeg returns the units of time per second
+        return guessed
+    return average or guessed or Fraction(25)
 
 
 def _first_frame(container: av.container.InputContainer, stream: av.VideoStream) -> av.VideoFrame | None:

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from mmderain.errors import InputError
 
-from ..files import atomic_write
+from ..files import atomic_write, hidden_name
 from .encoder import Encoding, SegmentWriter, writing_to
 from .frame import Frame
 from .info import VideoInfo
@@ -96,7 +96,7 @@ class SegmentStore:
 
     def __init__(self, target: Path, key: str) -> None:
         self.target = target
-        self.root = target.with_name(f'.{target.name}.segments')
+        self.root = target.with_name(hidden_name(target.name, '.segments'))
         self.folder = self.root / key
 
     def path(self, number: int) -> Path:

@@ -15,7 +15,7 @@ from ..files import atomic_write
 from ..image_header import MAX_PIXELS
 from . import opencv
 from .frame import Frame
-from .options import VideoOptions, require_container
+from .options import VideoOptions, ffmpeg_path, require_container
 
 if TYPE_CHECKING:  # importing it needs PyAV
     from .info import VideoInfo
@@ -182,5 +182,5 @@ def count_packets(path: Path) -> int:
     """Return the number of packets of the first video stream of a file that can be read."""
     import av
 
-    with av.open(str(path)) as container:
+    with av.open(ffmpeg_path(path)) as container:
         return sum(packet.size > 0 for packet in container.demux(video=0))

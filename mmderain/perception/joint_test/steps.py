@@ -1,6 +1,7 @@
 """Transforms that a joint test inserts into the pipeline of a task model, directly after the image is loaded."""
 
 import glob
+import os
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from mmcv.transforms import BaseTransform
 from mmderain.errors import InputError
 from mmderain.evaluation import measure
 from mmderain.io.image import read_image
+from mmderain.io.image_formats import readable_suffixes
 from mmderain.registry import TRANSFORMS
 
 
@@ -38,8 +40,9 @@ class ReplaceFromFolder(BaseTransform):
     """Replace ``img`` by an image from another folder, for example by an image that another program has derained.
 
     Args:
-        folder: the other folder. Its images have the same names as in the data set, but the suffixes may differ. The
-            folder has the same sub-folders as ``data_root``, or it contains all images directly.
+        folder: the other folder. Its images have the same names as in the data set, but the suffixes may differ, or be
+            appended as ``mmderain derain --keep-suffix`` does. The folder has the same sub-folders as ``data_root``, or
+            it contains all images directly.
         data_root: folder of the data set that is tested.
     """
 
@@ -51,25 +54,40 @@ class ReplaceFromFolder(BaseTransform):
         """Replace one image.
 
         Raises:
-            InputError: the folder has no image of this name, or the image has another size.
+            InputError: the folder has no image of this name, several images of this name, or an image of another size.
         """
-        relative = Path(results['img_path']).absolute().relative_to(self.data_root.absolute())
-        for parts in (relative.parts, relative.parts[-1:]):  # first with sub-folders, then without
-            paths = sorted(self.folder.joinpath(*parts).parent.glob(f'{glob.escape(relative.stem)}.*'))
-            if paths:
-                break
-        else:
-            raise InputError(
-                f'{self.folder}: found no image {relative.stem}.* for the image {relative} of the data set'
-            )
-        img = read_image(paths[0])
+        path = self._find(Path(results['img_path']).absolute())
+        img = read_image(path)
         if img.shape != results['img'].shape:
             raise InputError(
-                f'{paths[0]}: has (height, width) {img.shape[:2]}, but the image of the data set has '
+                f'{path}: has (height, width) {img.shape[:2]}, but the image of the data set has '
                 f'{results["img"].shape[:2]}; both images must have the same size'
             )
         results['img'] = img
         return results
+
+    def _find(self, img_path: Path) -> Path:
+        """Return the image of the folder for an image of the data set, whose path is absolute."""
+        relative = img_path.relative_to(self.data_root.absolute())
+        for parts in (relative.parts, relative.parts[-1:]):  # first with sub-folders, then without
+            same = self.folder.joinpath(*parts)
+            for path in (same, same.with_name(f'{same.name}.png')):  # the second name is that of --keep-suffix
+                if os.path.isfile(path):  # unlike is_file(), it accepts names that are too long
+                    return path
+            others = [
+                path for path in sorted(same.parent.glob(f'{glob.escape(same.stem)}.*')) if self._fits(path, img_path)
+            ]
+            if len(others) > 1:
+                raise InputError(f'{others[0]} and {others[1]}: both have the name of {relative}; remove one of them')
+            if others:
+                return others[0]
+        raise InputError(f'{self.folder}: found no image {relative.stem}.* for the image {relative} of the data set')
+
+    @staticmethod
+    def _fits(path: Path, img_path: Path) -> bool:
+        """Return whether a file is an image with the same name except for the suffix, and not that of another image."""
+        is_image = path.stem == img_path.stem and path.suffix.lower() in readable_suffixes()
+        return is_image and not img_path.with_name(path.name).exists()
 
 
 @TRANSFORMS.register_module()

@@ -1,11 +1,14 @@
 """Choose the names of result files."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmderain.io.image_formats import IMAGE_SUFFIXES, readable_suffixes
-from mmderain.io.video import VIDEO_SUFFIXES
+from mmderain.errors import InputError
+
+from .image_formats import IMAGE_SUFFIXES, readable_suffixes
+from .video import VIDEO_SUFFIXES
 
 #: Suffixes of the files in a folder that are inputs, and those of them whose results are written as PNG files.
 INPUT_SUFFIXES = (*readable_suffixes(), *VIDEO_SUFFIXES)
@@ -42,9 +45,26 @@ class Naming:
         suffix = f'.{self.container}' if found in VIDEO_SUFFIXES else '.png'
         return str(Path(name).with_suffix(suffix)) if found == suffix else self.change(name, suffix)
 
+    def png_result(self, name: str) -> str:
+        """Return the name of the result for an image if all results are PNG files."""
+        return name if Path(name).suffix.lower() == '.png' else self.change(name, '.png')
+
     def change(self, name: str, suffix: str) -> str:
         """Return a name with a new suffix, for a file whose format changes."""
         return name + suffix if self.keep_suffix else str(Path(name).with_suffix(suffix))
+
+    def collision(self, name: str | Path, owner: str | Path, result: object, remedy: str) -> InputError:
+        """Return the error for an input whose result file belongs to another input.
+
+        Args:
+            name: the input.
+            owner: the other input.
+            result: path of the result file.
+            remedy: what the user can do, besides ``keep_suffix``.
+        """
+        if not self.keep_suffix and Path(name).name != Path(owner).name:
+            remedy = f'use keep_suffix=True (--keep-suffix), or {remedy}'
+        return InputError(f'{name} and {owner}: both would be written to {result}; {remedy}')
 
     def inputs(self, folder: Path, result: Path) -> Iterator[Path]:
         """Yield the existing inputs in a folder whose result has a given name.
@@ -57,9 +77,10 @@ class Naming:
         """
         kinds = {'.png': PNG_RESULTS, f'.{self.container}': VIDEO_SUFFIXES}.get(result.suffix, ())
         names = [result, result.with_suffix('')]
-        names += [result.with_suffix(case) for suffix in kinds for case in (suffix, suffix.upper())]
+        names += [result.with_suffix(case) for one in kinds for case in (one, one.upper(), one.title())]
         for name in dict.fromkeys(names):
-            if self.result(str(name)) == str(result) and (folder / name).is_file():
+            # Unlike is_file(), os.path.isfile() accepts names that are too long.
+            if self.result(str(name)) == str(result) and os.path.isfile(folder / name):
                 yield folder / name
 
 
