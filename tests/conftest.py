@@ -2,6 +2,7 @@ import atexit
 import functools
 import gc
 import importlib.util
+import json
 import os
 import shutil
 import socket
@@ -9,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import fault_marks
 import mmcv
 import mmengine.config.utils
 import numpy as np
@@ -113,6 +115,31 @@ def write_pairs(root: Path, names, size=(40, 50)) -> None:
         rainy = np.clip(smooth_image(*size, seed), 20, 255)
         mmcv.imwrite(rainy, str(root / 'rain' / f'rain-{name}.png'))
         mmcv.imwrite(rainy - 20, str(root / 'norain' / f'norain-{name}.png'))
+
+
+#: The collected tests, before some of them are deselected.
+COLLECTED = pytest.StashKey[list]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Keep the list of the tests for tests/test_input_faults.py."""
+    config.stash[COLLECTED] = list(items)
+    if output := os.environ.get(fault_marks.OUTPUT):
+        Path(output).write_text(json.dumps(fault_marks.marks_of(items)), encoding='utf-8')
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Fail a test with the marker ``fault`` if it does not call the interfaces of the marker."""
+    named = {interface for mark in item.iter_markers('fault') for interface in mark.args[1:]}
+    if not named:
+        return (yield)
+    with fault_marks.called_code() as called:
+        result = yield
+    missing = sorted(interface for interface in named if not fault_marks.is_called(interface, called))
+    assert not missing, f'the marker `fault` names interfaces that the test does not call: {missing}'
+    return result
 
 
 @pytest.fixture(autouse=True, scope='session')

@@ -63,7 +63,13 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize('arguments', COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        pytest.param(words, marks=pytest.mark.fault(11, f'mmderain {words[0]}'), id=name)
+        for name, words in COMMANDS.items()
+    ],
+)
 def test_commands_refuse_code_in_a_checkpoint(arguments, hostile, capsys):
     if arguments[0] in ('detect', 'segment'):
         pytest.importorskip('mmdet', reason='mmdet is not installed')
@@ -87,7 +93,17 @@ TOOLS = {
 }
 
 
-@pytest.mark.parametrize('name, arguments', TOOLS.values(), ids=TOOLS)
+def interface(tool: str) -> str:
+    return 'mmderain joint-test' if tool == 'joint_test' else f'tools/{tool}.py'
+
+
+@pytest.mark.parametrize(
+    'name, arguments',
+    [
+        pytest.param(tool, words, id=name, marks=[] if '/' in tool else pytest.mark.fault(11, interface(tool)))
+        for name, (tool, words) in TOOLS.items()
+    ],
+)
 def test_tools_refuse_code_in_a_checkpoint(name, arguments, hostile, capsys):
     Path('run').mkdir()
     Path('run/last_checkpoint').write_text('hostile.pth')

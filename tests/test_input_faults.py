@@ -1,41 +1,59 @@
-"""Each kind of faulty inputs has tests for every command, tool and public function that it concerns."""
+"""Each kind of faulty inputs has a test for every interface that it concerns, and the page shows the tables."""
 
 import argparse
+import importlib
 
 import pytest
-from conftest import ROOT
-from input_faults import INTERFACES, KINDS, USED, table, words_of
+from conftest import COLLECTED, ROOT
+from fault_marks import called_code, collect, is_called
+from input_faults import INTERFACES, KINDS, OTHERS, PAGE, concerned, page
+from test_docs import PUBLIC
 
-import mmderain.apis
-import mmderain.io
 from mmderain.cli import build_parser
+from mmderain.io import read_text, safe_name
+
+#: Packages with public names that are no interfaces of users.
+INNER = ('datasets.preparation', 'models.layers')
+
+
+@pytest.fixture(scope='module')
+def found(request, tmp_path_factory):
+    return collect(tmp_path_factory.mktemp('faults') / 'marks', request.config.stash[COLLECTED])
 
 
 def test_every_interface_has_a_row():
     (commands,) = (action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction))
     expected = {f'mmderain {name}' for name in commands.choices}
     expected |= {path.relative_to(ROOT).as_posix() for path in (ROOT / 'tools').glob('*.py')}
-    expected |= {f'io.{name}' for name in mmderain.io.__all__} | {f'apis.{name}' for name in mmderain.apis.__all__}
-    assert set(INTERFACES) == expected, 'add a row to INTERFACES in tests/input_faults.py, or remove one'
-    assert set(USED) <= expected
+    for package in set(PUBLIC) - set(INNER):
+        expected |= {f'{package}.{name}' for name in importlib.import_module(f'mmderain.{package}').__all__}
+    others = [name for names in OTHERS.values() for name in names]
+    assert {*INTERFACES, *others} == expected, (
+        'add a row to INTERFACES or OTHERS in tests/input_faults.py, or remove one'
+    )
+    assert len({*INTERFACES, *others}) == len(INTERFACES) + len(others)
 
 
 @pytest.mark.parametrize('number', KINDS)
-def test_the_tests_of_a_kind_use_every_interface_that_it_concerns(number):
-    words = set().union(*(words_of(path) for path in KINDS[number].files()))
-    concerned = [name for name, kinds in INTERFACES.items() if isinstance(kinds, tuple) and number in kinds]
-    assert concerned
-    own = {name: name.removeprefix('mmderain ').removeprefix('tools/').removesuffix('.py') for name in concerned}
-    names = {name: USED.get(name, [own[name].split('.')[-1]]) for name in concerned}
-    assert [name for name in concerned if words.isdisjoint(names[name])] == []
+def test_every_cell_has_a_test(found, number):
+    cells = {name for kind, name in concerned() if kind == number}
+    tested = {name for kind, name in found if kind == number}
+    assert cells, 'no interface is concerned'
+    assert tested == cells, f'no test with @pytest.mark.fault({number}, ...), or no entry in INTERFACES'
 
 
-def test_each_file_has_a_parametrized_test_or_a_table():
-    for number, kind in KINDS.items():
-        texts = [path.read_text(encoding='utf-8') for path in kind.files()]
-        assert any('parametrize(' in text for text in texts), f'kind {number} has no parametrized test'
+def test_the_page_shows_the_tables(found):
+    text = PAGE.read_text(encoding='utf-8')
+    assert page(text, found) == text, 'run: .venv/bin/python tests/input_faults.py'
 
 
-def test_the_page_shows_the_table():
-    page = (ROOT / 'docs/en/input_faults.md').read_text(encoding='utf-8')
-    assert table() in page, f'copy this to docs/en/input_faults.md:\n{table()}'
+def test_a_test_must_call_the_interfaces_of_its_marker(tmp_path):
+    (tmp_path / 'a').write_text('b')
+    with called_code() as called:
+        read_text(tmp_path / 'a')
+    assert is_called('io.read_text', called)
+    for name in ('io.safe_name', 'mmderain derain', 'tools/test.py', 'apis.Plan'):
+        assert not is_called(name, called)
+    with called_code() as called:
+        safe_name('a')
+    assert is_called('io.safe_name', called) and not is_called('io.read_text', called)

@@ -149,7 +149,7 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
     for path in candidates:
         try:
             read_checkpoint(path)
-        except InputError as error:
+        except (OSError, InputError) as error:  # OSError: for example a link to a missing file
             problems.append(str(error))
             continue
         if problems:

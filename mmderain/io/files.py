@@ -35,8 +35,13 @@ def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
 
     Yields:
         The temporary path. It has the suffix of the final path, because encoders choose the format by the suffix.
+
+    Raises:
+        InputError: the path contains a null byte.
     """
     path = Path(path)
+    if '\0' in str(path):  # libraries written in C would write to the part of the path before it
+        raise InputError(f'{path}: cannot be written (embedded null byte)')
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(hidden_name(path.stem, f'.part{path.suffix}'))
     try:
@@ -46,7 +51,10 @@ def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
                 os.fsync(file.fileno())
         try:
             os.replace(part, path)
-        except OSError as error:  # its message names the temporary file, too
+        except OSError as error:
+            if error.filename is None:
+                raise
+            # The message of this error names the temporary file, too.
             raise OSError(error.errno, error.strerror, str(path)) from None
     except BaseException:
         with contextlib.suppress(OSError):  # the error of the block is the one to report

@@ -150,13 +150,13 @@ def write_image(array: np.ndarray, path: str | Path) -> None:
     path = Path(path)
     try:
         content = encode_image(array, path.suffix)
-        with atomic_write(path, durable=False) as part:
-            part.write_bytes(content)
     except InputError as error:
         raise InputError(f'{path}: {error}') from None
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        reason = error.strerror if isinstance(error, OSError) else None  # the whole text can name the temporary file
-        raise InputError(f'{path}: cannot be written ({reason or error})') from None
+    try:
+        with atomic_write(path, durable=False) as part:
+            part.write_bytes(content)
+    except OSError as error:  # its whole text can name the temporary file
+        raise InputError(f'{path}: cannot be written ({error.strerror or error})') from None
 
 
 def to_rgb_tensor(img: np.ndarray) -> Tensor:

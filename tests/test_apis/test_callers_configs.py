@@ -75,7 +75,22 @@ def plain(argument):
     return argument.to_dict() if isinstance(argument, Config) else argument  # Config has no comparison
 
 
-@pytest.mark.parametrize('name', CALLS)
+#: Maps functions to their names in tests/input_faults.py.
+INTERFACES = {
+    'init_model': 'apis.init_model',
+    'trained_derainer': 'apis.trained_derainer',
+    'DerainInferencer': 'apis.DerainInferencer',
+    'Derainer': 'models.Derainer',
+    'Derain': 'perception.Derain',
+    'DerainBeforeTask': 'perception.DerainBeforeTask',
+    'PairedImageDataset': 'datasets.PairedImageDataset',
+}
+
+
+@pytest.mark.parametrize(
+    'name',
+    [pytest.param(name, marks=pytest.mark.fault(11, INTERFACES[name]) if name in INTERFACES else []) for name in CALLS],
+)
 def test_the_arguments_of_the_caller_are_not_changed(name, tmp_path, monkeypatch):
     write_pairs(tmp_path, '01', size=(8, 8))
     monkeypatch.chdir(tmp_path)

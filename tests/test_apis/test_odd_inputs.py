@@ -150,6 +150,7 @@ def test_empty_collections_have_no_result(inferencer):
         image_from_pillow(Image.new('L', (0, 0)))
 
 
+@pytest.mark.fault(11, 'apis.load_exported')
 @pytest.mark.parametrize('suffix', ['.pt2', '.onnx', '.xyz'])
 def test_files_that_are_no_exported_model_are_refused(tmp_path, suffix):
     pytest.importorskip('onnxruntime', reason='needs the extra [export]')

@@ -49,8 +49,10 @@ def test_the_order_is_the_order_of_earlier_versions():
     assert [d.index for d in sampler(length, shuffle=False)] == list(range(length))
 
 
-def test_the_first_index_of_a_large_data_set_does_not_need_all_indices():
-    large = sampler(20 * CHUNK)
+@pytest.mark.fault(12, 'datasets.SeededSampler')
+@pytest.mark.parametrize('options', [{}, dict(infinite=True), dict(shuffle=False), dict(repeat=2), dict(world_size=3)])
+def test_the_first_index_of_a_large_data_set_does_not_need_all_indices(options):
+    large = sampler(20 * CHUNK, **options)
     tracemalloc.start()
     try:
         next(iter(large))

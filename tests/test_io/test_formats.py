@@ -73,6 +73,7 @@ def bgr(pixels):
     return pixels if pixels.ndim == 2 else pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
 
 
+@pytest.mark.fault(7, 'io.write_image', 'io.encode_image')
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('suffix', IMAGE_SUFFIXES)
 def test_the_kind_is_written_or_refused(tmp_path, suffix, kind):
@@ -183,6 +184,7 @@ def test_heic_images_without_pillow_heif_are_named(tmp_path, monkeypatch):
 MODES = ['1', 'L', 'LA', 'P', 'RGB', 'RGBA', 'RGBX', 'RGBa', 'La', 'I;16', 'I']
 
 
+@pytest.mark.fault(7, 'io.image_from_pillow', 'io.DecodedImage')
 @pytest.mark.parametrize('mode', MODES)
 def test_pillow_images_are_converted(mode):
     if mode.startswith('I'):

@@ -11,11 +11,12 @@ from mmengine.logging import MMLogger
 
 from mmderain.apis import DerainInferencer
 from mmderain.apis.plans import make_plan
-from mmderain.cli import main
-from mmderain.datasets import PairedImageDataset
+from mmderain.cli import main, scene
+from mmderain.datasets import ImageFolderDataset, PairedImageDataset
 from mmderain.io.folders import skipped_by_suffix
 from mmderain.io.remote import RemotePath
 from mmderain.models import NetworkSpec
+from mmderain.perception import scene_files
 from mmderain.registry import MODELS
 
 TEXT = 'skipped 3 files: 2 .cr2 (convert raw files to TIFF or JPEG first), 1 .docx'
@@ -130,6 +131,25 @@ def data_set(tmp_path, monkeypatch):
     return 0
 
 
+def folder_of_images(tmp_path, monkeypatch):
+    monkeypatch.setattr(MMLogger.get_current_instance(), 'handle', lambda record: print(record.getMessage()))
+    assert len(ImageFolderDataset(str(photographs(tmp_path / 'in')), pipeline=[])) == 1
+    return 0
+
+
+def detect(tmp_path, monkeypatch, kind='detector'):
+    """Run the command with a stand-in for the detector that finds nothing."""
+    monkeypatch.setattr(scene, 'load_task_model', lambda *_: SimpleNamespace(kind=kind))
+    monkeypatch.setattr(scene_files, 'view_scene', lambda *_: [])
+    monkeypatch.setattr(scene_files, 'figure', lambda _: smooth_image(8, 8))
+    command = {'detector': 'detect', 'segmentor': 'segment'}[kind]
+    return main([command, str(photographs(tmp_path / 'in')), '--out', str(tmp_path / 'out'), '--device', 'cpu'])
+
+
+def segment(tmp_path, monkeypatch):
+    return detect(tmp_path, monkeypatch, 'segmentor')
+
+
 def pairs(folder):
     for name in ('train', 'test'):
         (folder / name).mkdir(parents=True)
@@ -157,10 +177,29 @@ SEARCHES = {
     'tools/dev/training_queue.py': 'reads folders that a developer prepared',
     'tools/evaluate_folder.py': [evaluate],
 }
-CASES = [case for cases in SEARCHES.values() if not isinstance(cases, str) for case in cases] + [derain_from_server]
+CASES = [case for cases in SEARCHES.values() if not isinstance(cases, str) for case in cases]
+CASES += [derain_from_server, detect, segment, folder_of_images]
+#: Maps the cases to their interfaces in tests/input_faults.py.
+INTERFACES = {
+    **dict.fromkeys((derain, derain_to_server, derain_on_ray, derain_from_server), 'mmderain derain'),
+    **dict.fromkeys((shrink, collect, boxes, named_test_set, release), 'tools/prepare_dataset.py'),
+    release_without_pairs: 'tools/prepare_dataset.py',
+    data_set: 'datasets.PairedImageDataset',
+    detect: 'mmderain detect',
+    evaluate: 'tools/evaluate_folder.py',
+    folder_of_images: 'datasets.ImageFolderDataset',
+    rain: 'mmderain rain',
+    segment: 'mmderain segment',
+}
 
 
-@pytest.mark.parametrize('case', CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize(
+    'case',
+    [
+        pytest.param(case, id=case.__name__, marks=pytest.mark.fault(8, INTERFACES[case], 'io.skipped_by_suffix'))
+        for case in CASES
+    ],
+)
 def test_files_that_are_passed_over_are_counted(case, tmp_path, monkeypatch, capsys):
     if case.__name__.startswith('derain'):
         config = tmp_path / 'net.py'
