@@ -25,8 +25,7 @@ def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
     changed. If the process is killed, the temporary file can remain. The next write to the same final path then
     replaces the temporary file.
 
-    The name of the temporary file is ``.<stem>.part<suffix>``. If this name is too long for some file systems, it
-    contains a hash instead of the stem.
+    :func:`hidden_name` gives the name of the temporary file, ``.<stem>.part<suffix>``.
 
     Args:
         path: the final path. The folder is created if it does not exist.
@@ -52,10 +51,9 @@ def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
         try:
             os.replace(part, path)
         except OSError as error:
-            if error.filename is None:
-                raise
-            # The message of this error names the temporary file, too.
-            raise OSError(error.errno, error.strerror, str(path)) from None
+            if error.filename:  # the message names the temporary file
+                raise OSError(error.errno, error.strerror, str(path)) from None
+            raise
     except BaseException:
         with contextlib.suppress(OSError):  # the error of the block is the one to report
             part.unlink(missing_ok=True)
