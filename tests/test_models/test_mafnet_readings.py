@@ -70,6 +70,17 @@ def test_finer_scale_reads_the_result_of_the_coarser_one_only_if_told(order, rea
         assert changes == [reads_the_result, True, True]
 
 
+@pytest.mark.parametrize('interaction', ['both', 'conv'])
+def test_coarsest_scale_interacts_with_itself(interaction):
+    network = MAFNet(8, 1, 2, interaction=interaction)
+    for part in (network.spatial_in, network.body[0].channel, network.body[0].spatial):
+        features = [torch.rand(1, 8, side, side) for side in (16, 8, 4)]
+        with torch.no_grad():
+            expected = part.interactions[2](features[2], features[2])
+            assert torch.equal(part(features)[2], expected) and not torch.equal(expected, features[2])
+            assert torch.equal(part([features[0] + 1, features[1] + 1, features[2]])[2], expected)
+
+
 @pytest.mark.parametrize('order', ['parallel', 'coarse_to_fine'])
 def test_channel_attention_is_parallel_in_both_orders(order):
     channel = MAFNet(8, 1, 2, spatial_order=order).body[0].channel

@@ -252,6 +252,8 @@ class MAFNet(BaseModule):
         * Section 3.4, order of the scales. The text uses "coarse-to-fine" for the sequence of modules. It does not say
           that a scale waits for the result of another scale. Therefore the spatial attentions of all scales are
           parallel, like the channel attentions. See ``spatial_order``.
+        * Section 3.4, "the bottom of the pyramid". This is the coarsest scale, because it has no smaller scale to read.
+          It takes the place of the smaller scale itself, in both attentions and in the convolutions of Model-4.
         * Section 3.4, "down-sample". This is a 3x3 convolution of stride 2 and a leaky ReLU with slope 0.2.
         * Section 3.4, "pixel-shuffle". The pixel-shuffle divides the number of channels by four, but its input and its
           output have 64 channels. Therefore there must be a convolution that the text does not mention. The default is

@@ -7,7 +7,8 @@ The paper leaves some choices open. This network makes the same choices as the a
 Table 6 and the outputs of the authors' code confirm these choices:
 
 * A stage has 18 blocks.
-* Fig. 2: the second convolution of a block reads the input of the block and the result of the first convolution.
+* Fig. 2: a block has two convolutions. The second one reads the input of the block and the result of the first one. A
+  ReLU follows only the first one. The text names no activation outside the neuron attention.
 * A convolution follows the blocks of a stage, before the long skip connection is added.
 * A 3x3 convolution, a 1x1 convolution and the neuron attention fuse the results of the stages. Two 3x3 convolutions
   follow.
