@@ -45,6 +45,7 @@ lint: full  ## check code style, refused words, types, and the YAML files in .gi
 soak: full  ## run the endurance tests, and write a dated report to docs/en/reports
 	@mkdir -p $(REPORTS)
 	@set -o pipefail; report=$(REPORTS)/soak_$$(date +%F).txt; \
+	[ ! -e $$report ] || report=$(REPORTS)/soak_$$(date +%F_%H%M).txt; \
 	{ echo "Endurance run of $$(date '+%F %H:%M %Z'), mmderain $$($(BIN)/python -c \
 	    'import mmderain; print(mmderain.__version__)')"; echo; \
 	  $(BIN)/python -m pytest -m soak -rP --durations=0 --color=no --disable-warnings --no-header $(PYTEST_ARGS); } 2>&1 \

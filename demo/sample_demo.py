@@ -2,7 +2,7 @@
 
 The program draws synthetic rain, as heavy as the rain of Rain100H, over free photographs. The training takes some
 minutes on two CPU cores. The program then tests the network on photographs that were not used for training. It compares
-the network with two simple methods, which it calls controls: a median blur, and the rainy image minus the constant that
+the network with two simple methods, the controls: a median blur, and the rainy image minus a constant. The constant
 gives the highest PSNR.
 """
 

@@ -4,9 +4,9 @@ r"""Draw the persons that a detector and a segmentor find in clean, rainy and de
     python demo/scene_demo.py rainy.jpg --rain none     your own rainy image
     python demo/scene_demo.py street.jpg --detector rtmdet_s_8xb32-300e_coco --segmentor none
 
-The bundled detector and segmentor were trained on images of one street from one camera. They only demonstrate the
-effect of rain and of a derainer in this street. For other images, use weights that mmdet and mmseg publish, as the last
-command does for a detector.
+The bundled detector and segmentor were trained on images of one street from one camera. Their only purpose is to show
+the effect of rain and of a derainer in this street. For other images, use weights that mmdet and mmseg publish, as the
+last command does for a detector.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from mmderain.cli.libraries import quiet_libraries
 from mmderain.cli.options import add_model_options, add_rain_options, checkpoint_file, rain_or_none
 from mmderain.cli.scene import print_scenes
 from mmderain.engine.cpu_memory import keep_cpu_memory
-from mmderain.perception.scene_files import show_scenes
+from mmderain.perception.scene_files import stream_scenes
 from mmderain.perception.task import load_task_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,8 +79,8 @@ def main(args: argparse.Namespace) -> int:
         for kind in ('detector', 'segmentor'):
             name, out = getattr(args, kind), args.out / kind
             if name != 'none':
-                task = load_task_model(name, getattr(args, f'{kind}_weights'))
-                scenes = show_scenes(args.images, out, derainer, task, rain, args.seed, existing='replace')
+                task = load_task_model(name, getattr(args, f'{kind}_weights'), kind=kind)
+                scenes = stream_scenes(args.images, out, derainer, task, rain, args.seed, existing='replace')
                 failed |= print_scenes(scenes, out.resolve(), args)
     return failed
 

@@ -125,9 +125,8 @@ def init_cpu_distributed(launcher: str) -> dict | None:
 def end_distributed() -> None:
     """Wait for the other processes of a run, close the connections to them, and end the threads of the connections.
 
-    Without this step, a process can be aborted at its end: because another process has already closed its connections,
-    or because a thread of the backend gloo still runs while Python ends. The launcher then reports a failure, although
-    the run is complete.
+    Without this step, the launcher can report a failure after a complete run. There are two causes: another process has
+    already closed its connections, or a thread of the backend gloo still runs while Python ends.
 
     Call this function after the last variable that refers to the runner is gone. The model of a runner keeps the
     threads alive.

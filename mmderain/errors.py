@@ -91,7 +91,7 @@ def did_you_mean(word: str, known: Iterable[str], count: int = 1) -> str:
 
 
 def require_whole_number(name: str, value: Any, minimum: int) -> None:
-    """Raise an InputError if an argument is not a whole number of at least ``minimum``.
+    """Raise an InputError if an argument is not an integer of at least ``minimum``.
 
     Args:
         name: name of the argument.
@@ -99,4 +99,4 @@ def require_whole_number(name: str, value: Any, minimum: int) -> None:
         minimum: smallest number that is accepted.
     """
     if not isinstance(value, Integral) or isinstance(value, bool) or value < minimum:
-        raise InputError(f'{name} must be a whole number from {minimum}, found {value!r}')
+        raise InputError(f'{name} must be an integer of at least {minimum}, found {value!r}')

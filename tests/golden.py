@@ -1,4 +1,4 @@
-"""Weights and images that are equal on every machine, because they are computed without a random generator."""
+"""Weights and images that are equal on every machine. They are computed without a random generator."""
 
 import json
 import math
@@ -51,6 +51,6 @@ def image(n: int, height: int, width: int, seed: int) -> Tensor:
 def expected(name: str) -> Tensor:
     """Return the stored output in ``<name>.npz``.
 
-    For MAFNet, the plain formulation has computed this output. For the other networks, the authors' network has.
+    The plain formulation of MAFNet, and the authors' code of the other networks, have computed these outputs.
     """
     return torch.from_numpy(np.load(GOLDEN / f'{name}.npz')['y'])

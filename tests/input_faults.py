@@ -31,12 +31,12 @@ class Kind(NamedTuple):
 KINDS = {
     1: Kind(
         'NaN or infinite values from a network',
-        'The input fails with advice. Ahead of a task model, `on_nonfinite` decides.',
+        'The input fails, and the error gives advice. Ahead of a task model, `on_nonfinite` decides.',
         'those that run a network or measure its results',
     ),
     2: Kind(
         'A training is resumed with another config',
-        'The differences are listed, and the training stops. `--resume-with-config` continues.',
+        'The training lists the differences and stops. `--resume-with-config` continues.',
         'those that resume a training',
     ),
     3: Kind(
@@ -46,12 +46,12 @@ KINDS = {
     ),
     4: Kind(
         'A checkpoint between two updates with accumulated gradients',
-        'It is saved after the next update. A resumed training equals one that was not interrupted.',
+        'The checkpoint is saved after the next update. A resumed training has the same weights.',
         'those that write checkpoints of a training',
     ),
     5: Kind(
         'Damaged, rotated and unusual videos',
-        'The readable frames are derained, or the video fails with its name.',
+        'The readable frames are derained, or the video fails with an error that names it.',
         'those that read or write videos',
     ),
     6: Kind(
@@ -61,27 +61,27 @@ KINDS = {
     ),
     7: Kind(
         'Bit depth, alpha and other channels',
-        'They are kept, converted by a [stated rule](formats.md), or refused by name.',
+        'They are kept, converted by a [rule](formats.md), or refused with an error.',
         'those that read, write or measure images',
     ),
     8: Kind(
         'Formats that are rare or cannot be read',
-        'What can be read is read. What is passed over is counted by its suffix.',
+        'Rare formats are read. A message gives the number of other files and their suffixes.',
         'those that read images, or search folders for them',
     ),
     9: Kind(
-        'Damaged files, and names that are long or no text',
-        'Only this file fails, with its name.',
+        'Damaged files, long names, and names that are not valid UTF-8',
+        'Only this file fails, and the error names it.',
         'those that read or write files of users',
     ),
     10: Kind(
         'Folders: hidden files, links, loops, equal result names, patterns, empty paths',
-        'Folders of programs are passed over, links are followed once, and no result replaces another file.',
+        'Hidden folders are skipped, links are followed once, and no result replaces another file.',
         'those that search folders, expand patterns, or choose the names of several result files',
     ),
     11: Kind(
         'Objects, arrays, lists, configs and checkpoints in Python',
-        'They are accepted without a change by their neighbors or to the object of the caller, or refused by name.',
+        'They are accepted and not changed, or refused with an error that names them.',
         'those that take objects of Python, or read lists or checkpoints',
     ),
     12: Kind(

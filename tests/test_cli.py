@@ -195,7 +195,9 @@ def test_joint_test_accepts_derainers_by_name_or_with_their_weights(capsys):
 def test_only_whole_numbers_in_the_range_are_accepted(read, least):
     assert read(str(least)) == least and read('12') == 12
     for text in (str(least - 1), 'x', '1.5', ''):
-        with pytest.raises(argparse.ArgumentTypeError, match=f'expected a whole number from {least}, found {text!r}'):
+        with pytest.raises(
+            argparse.ArgumentTypeError, match=f'expected an integer of at least {least}, found {text!r}'
+        ):
             read(text)
 
 

@@ -127,7 +127,7 @@ def test_empty_paths_are_refused(arguments, capsys):
 
 
 def test_all_programs_use_the_parser_that_refuses_empty_texts():
-    """Only these arguments accept an empty text: parts of names, and the words of a sub-command."""
+    """Check that only a few arguments accept an empty text. They are parts of names, or the words of a sub-command."""
     own_types = {}
     for path in [*(ROOT / 'mmderain').rglob('*.py'), *(ROOT / 'tools').rglob('*.py'), *(ROOT / 'demo').glob('*.py')]:
         tree = ast.parse(path.read_text(encoding='utf-8'))

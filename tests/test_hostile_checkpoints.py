@@ -15,8 +15,11 @@ from mmengine.runner import load_checkpoint
 from mmderain import cli
 from mmderain.apis import DerainInferencer, init_model, trained_derainer
 from mmderain.errors import InputError
+from mmderain.hub import named_models
 from mmderain.io import read_checkpoint, use_safe_loading
+from mmderain.io.cache import cache_folder, cached_files
 from mmderain.io.config import read_config
+from mmderain.io.download import cached_file
 from mmderain.models import load_weights
 from mmderain.registry import MODELS, TRANSFORMS
 
@@ -143,6 +146,27 @@ def functions() -> dict:
 def test_functions_refuse_code_in_a_checkpoint(name, hostile):
     with DefaultScope.overwrite_default_scope('mmderain'), pytest.raises(InputError, match='it refers to'):
         functions()[name]()
+
+
+@pytest.mark.parametrize(
+    'name, reason',
+    [('a.pth', 'it refers to'), ('page.pth', 'UnpicklingError'), ('a.safetensors', 'the file is damaged')],
+)
+def test_a_download_that_is_no_checkpoint_is_deleted_and_its_address_is_named(name, reason, hostile, mirror, capsys):
+    """The server does not say that its answer is a web page. A later download of the right file is accepted."""
+    mirror.files[name] = hostile.read_bytes() if name == 'a.pth' else b'<html>Please log in.</html>'
+    url = mirror.url('ok', name)
+    arguments = ['derain', str(FRAME), '--out', 'out', '--model', 'sian', '--trust-unhashed', '--weights', url]
+    assert cli.main(arguments) == 1
+    error = capsys.readouterr().err
+    assert f'/{name}: cannot be read as weights (' in error and reason in error and error.count('error: ') == 1
+    assert error.endswith(
+        f' It was downloaded from {url}, and has been deleted. Check this address, or name another checkpoint.\n'
+    )
+    assert list(cached_files()) == [] and not list(cache_folder().rglob('record.json'))
+    mirror.files[name] = named_models()['sian'].weights().read_bytes()
+    if name != 'a.safetensors':
+        assert read_checkpoint(cached_file(url, trust_unhashed=True))['meta']
 
 
 def test_mmengine_refuses_code_in_a_checkpoint_after_use_safe_loading(hostile):

@@ -1,4 +1,4 @@
-"""The notebook of the demo: its code gives the results that it shows, and its outputs name no machine."""
+"""The notebook of the demo: the code gives the stored outputs, and the outputs name no machine."""
 
 import json
 import re

@@ -157,23 +157,8 @@ def decoded(path: Path, name: str = 'rgb24') -> list[np.ndarray]:
         return [frame.to_ndarray(format=name) for frame in container.decode(video=0)]
 
 
-def require_same_video(first: Path, second: Path) -> None:
-    """Check that two videos have the same times, the same sound and almost the same frames.
-
-    On a busy machine, the encoder has written other bytes for the same frames in about one of 300 runs. Therefore the
-    frames may differ by the coding error, and the bytes are not compared.
-    """
-    assert times_of(first) == times_of(second)
-    with av.open(str(first)) as container:
-        has_sound = bool(container.streams.audio)
-    if has_sound:
-        assert packets_of(first, 'audio') == packets_of(second, 'audio')
-    for one, other in zip(decoded(first), decoded(second), strict=True):
-        assert np.abs(one.astype(int) - other).mean() < 1.5
-
-
 def planes_of(frame: av.VideoFrame) -> list[np.ndarray]:
-    """Return the stored values of a frame, one array for each plane. They do not depend on conversions of FFmpeg."""
+    """Return the stored values of a frame without a conversion, one array for each plane."""
     dtype = np.uint8 if max(component.bits for component in frame.format.components) == 8 else np.uint16
     arrays = [np.frombuffer(plane, dtype).reshape(plane.height, -1)[:, : plane.width] for plane in frame.planes]
     return [array.astype(int) for array in arrays]

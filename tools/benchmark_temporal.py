@@ -4,8 +4,8 @@
     python tools/benchmark_temporal.py --pan 5            a moving camera
 
 The tool draws other rain over each frame of a clean video, derains the frames, and applies each method of
-``mmderain.apis.temporal`` with 2 and 4 earlier frames. ``residual`` is another method for comparison: the mean of the
-aligned rain (rainy minus derained) of the frames is subtracted from the rainy frame.
+``mmderain.apis.temporal`` with 2 and 4 earlier frames. The method ``residual`` is for comparison. It averages the rain
+(rainy minus derained) of the aligned frames, and subtracts the mean from the rainy frame.
 
 The PSNR compares the RGB values with those of the clean frames. The flicker is the mean absolute change of the
 pixel values from one frame to the next. The first 4 frames are not measured, because they have too few earlier frames.
@@ -64,7 +64,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def subtract_mean_rain(rainy: list[np.ndarray], derained: list[np.ndarray], number: int, earlier: int) -> np.ndarray:
-    """Subtract the mean rain of a frame and of the frames before it, which are aligned by optical flow."""
+    """Subtract the mean rain of several frames from a frame.
+
+    The mean is over the frame ``number`` and the ``earlier`` frames before it. Optical flow aligns the earlier frames.
+    """
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     gray = [cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) for image in derained]
     rows, columns = np.mgrid[: gray[0].shape[0], : gray[0].shape[1]].astype(np.float32)

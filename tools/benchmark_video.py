@@ -4,16 +4,15 @@
     python tools/benchmark_video.py --size 270x480 --model sian --frames 40
     python tools/benchmark_video.py --size 216x384 --model nafnet --temporal 2
 
-The first table shows the milliseconds for each frame of the steps around the network: converting a decoded frame to a
-tensor, and converting the result to an image. Decoder, network and encoder are excluded. ``before`` is the code of
-version 0.2.0.dev0, which this file contains; it always measured the flicker. ``now`` is the code of ``derain_video``.
-Both are measured in turn, and the table shows the medians.
+The first table shows the milliseconds for each frame of two steps: converting a decoded frame to a tensor, and
+converting the result to an image. ``before`` is the code of version 0.2.0.dev0, which always measured the flicker.
+``now`` is the code of ``derain_video``. Both are measured in turn, and the table shows the medians.
 
-With --model, the tool also derains a video with ``derain_video``, and compares its rate with the rate of the network
-alone. The two are measured in turn, --rounds times, because other programs can slow down one of them. The video
-contains moving noise and has no sound, and each frame is derained on its own. With --temporal N, the tool measures the
-network and the average with N earlier frames in turn, for each frame, and derains no video. On a CPU, it measures the
-processor time of all threads, which other programs change little.
+With --model, the tool also compares the rate of ``derain_video`` with the rate of the network alone. Both are measured
+in turn, --rounds times. The video contains moving noise and has no sound, and each frame is derained on its own.
+
+With --temporal N, the tool measures the network and the average with N earlier frames, for each frame in turn. It
+derains no video. On a CPU, it measures the processor time of all threads, which other programs change little.
 """
 
 import argparse

@@ -70,13 +70,13 @@ def main(args: argparse.Namespace) -> int:
     if loader is None:
         raise InputError(f'{args.config} has no {args.split}_dataloader; try another --split')
     if args.number < 1:
-        raise InputError(f'--number {args.number}: expected 1 or more')
+        raise InputError(f'--number {args.number}: expected at least 1')
     with config_errors(args.config):
         dataset = unwrap_dataset(DATASETS.build(loader.dataset))
     if len(dataset) == 0:
         raise InputError(
-            f'{args.config}: the {args.split} data set has no items. Its relative paths start in the working directory '
-            f'{Path.cwd()}.'
+            f'{args.config}: the {args.split} data set has no items; check its paths (relative paths start in '
+            f'{Path.cwd()})'
         )
     indices = np.unique(np.linspace(0, len(dataset) - 1, args.number).round().astype(int))
     rows, failed = [], False

@@ -52,9 +52,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
-        help='folder for images. The tool writes the derained images to DIR/derained. It writes panels to DIR/panels. '
-        'Each panel shows the rainy image, the derained image, the clean image and the removed rain side by side '
-        '(default: write no images)',
+        help='folder for images: derained images in DIR/derained, and panels in DIR/panels. Each panel shows the rainy '
+        'image, the derained image, the clean image and the removed rain (default: write no images)',
     )
     parser.add_argument(
         '--work-dir',
@@ -131,8 +130,8 @@ def write_scores_to(out: str, cfg: Config) -> None:
     ours = [evaluator for evaluator in evaluators if str(evaluator.type).endswith('ImageQuality')]
     if not ours:
         raise InputError(
-            f'--out {out}: the test_evaluator of the config has no ImageQuality. Add one, because only ImageQuality '
-            'writes scores to files.'
+            f'--out {out}: the test_evaluator of the config has no ImageQuality; add the metric ImageQuality, which '
+            'writes the scores to files'
         )
     for number, evaluator in enumerate(ours):
         evaluator.out_dir = out if len(ours) == 1 else str(Path(out) / str(number))

@@ -73,13 +73,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--resume-with-config',
         action='store_true',
-        help='continue with the learning rate, the schedule, the seed and the other settings of CONFIG, even if they '
+        help='continue with the settings of CONFIG, such as the learning rate, the schedule and the seed, even if they '
         'differ from those of the checkpoint. Implies --resume (default: report an error that lists the differences)',
     )
     parser.add_argument(
         '--check-data',
         action='store_true',
-        help='before the training, decode all images, and report the images that cannot be read. If there are any, the '
+        help='before the training, decode all images, and list the images that cannot be read. If there are any, the '
         'training does not start, unless its data set skips such images (default: no check)',
     )
     parser.add_argument(
@@ -92,10 +92,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs='?',
         const='on',
         choices=['on', 'auto'],
-        help='train in mixed precision: fp16 on a GPU, bfloat16 on a CPU. on, or --amp without a value: always use '
-        'mixed precision. auto: on a GPU, always use mixed precision; on a CPU, use it only if the CPU supports '
-        'bfloat16 in hardware and a short measurement shows that bfloat16 is faster than float32. With --resume on '
-        'such a CPU, auto does not measure, and uses the precision of the earlier training (default: train in float32)',
+        help='train in mixed precision: fp16 on a GPU, bfloat16 on a CPU. on, or --amp without a value: always. auto: '
+        'on a GPU, or if the CPU supports bfloat16 in hardware and bfloat16 is faster in a short measurement. With '
+        '--resume on such a CPU, auto keeps the precision of the earlier training (default: train in float32)',
     )
     parser.add_argument(
         '--auto-scale-lr',

@@ -69,9 +69,9 @@ class Restored:
 class BatchRunner:
     """Run a derainer on batches of loaded inputs.
 
-    Images of 8 bits are moved to the device and back as bytes, a quarter of the size of float values, and are converted
-    on the device. On a GPU, the batch is uploaded from pinned memory by a stream of its own, so that the upload does
-    not wait for the network. The call returns before the GPU has finished.
+    8-bit images are moved to the device and back as bytes, which are four times smaller than float values. On a GPU,
+    the batch is copied from pinned memory in a separate stream, so that the copy does not wait for the network. The
+    call returns before the GPU has finished.
 
     Args:
         model: a derainer in ``eval()`` mode.

@@ -24,11 +24,11 @@ def deterministic_options(batch_size: int, precision: str | None, tile: int | No
 def compute_deterministically() -> None:
     """Make the results of this process independent of the load of the machine and of other processes.
 
-    The function sets the number of CPU threads of torch to 1, because sums in several threads can be rounded in another
-    order. On a GPU, cuDNN uses its deterministic algorithms, and does not choose them by their speed.
+    The function sets the number of CPU threads of torch to 1, because several threads add numbers in another order. On
+    a GPU, cuDNN uses its deterministic algorithms, and does not choose them by their speed.
 
     The results are equal only for the same machine type, the same versions, ``batch_size=1``, a fixed ``precision``
-    (not ``'auto'``) and a fixed ``tile`` (not None). The function changes the whole process. Therefore only programs
+    (not ``'auto'``) and a fixed ``tile`` (not None). The function changes the whole process, so only commands and tools
     call it.
     """
     torch.set_num_threads(1)

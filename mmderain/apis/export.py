@@ -74,7 +74,7 @@ def export_derainer(
         path: the file to write. Its suffix chooses the format: ``.onnx`` or ``.pt2`` (``torch.export``). ONNX requires
             the extra ``[export]``.
         size: height and width of the example input in pixels. Default: (320, 480).
-        fixed: True exports a model that accepts only ``size``. A network whose spec has ``export_any_size=False`` is
+        fixed: True exports a model that accepts only ``size``. A network with ``export_any_size=False`` in its spec is
             always exported in this way. Default: False.
 
     Returns:
@@ -137,7 +137,7 @@ def load_exported(path: str | Path) -> Callable[[Tensor], Tensor]:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: the file is damaged or no exported model, or onnxruntime is not installed.
+        InputError: the file is damaged or is not an exported model, or onnxruntime is not installed.
     """
     path = Path(path)
     if not path.is_file():
@@ -189,8 +189,8 @@ def _write(model: ExportedModel, path: Path, size: tuple[int, int], multiple: in
         model: the model.
         path: the file to write.
         size: height and width of the example input.
-        multiple: the exported model accepts inputs whose height and width are multiples of this number. With None, it
-            accepts only ``size``.
+        multiple: the height and the width of an input must be multiples of this number. With None, it accepts only
+            ``size``.
     """
     rainy = torch.rand(1, 3, *size)
     shapes = None
@@ -216,7 +216,7 @@ def _write(model: ExportedModel, path: Path, size: tuple[int, int], multiple: in
 
 @contextlib.contextmanager
 def _errors_only(loggers: tuple[str, ...]) -> Iterator[None]:
-    """Hide the messages of these loggers inside the block, except errors. Other loggers do not change."""
+    """Hide all messages of these loggers inside the block, except errors."""
     levels = {name: logging.getLogger(name).level for name in loggers}
     for name in loggers:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -11,6 +11,7 @@ from mmderain.errors import InputError, require_whole_number
 from mmderain.io.image_header import MAX_PIXELS
 from mmderain.io.naming import Naming
 from mmderain.io.video import VideoOptions
+from mmderain.models.fast_path import at_once, pays, prepare_derainer
 
 from .model import default_device, require_compiler, trained_derainer
 from .pipeline import WORKERS, Pipeline
@@ -38,15 +39,18 @@ class DerainInferencer:
             the value of the config, or float32 if the config has no value.
         tile: side of the tiles in pixels. 0 never uses tiles. None uses the value of the config. If the config has no
             value, tiles are used only for images that are too large for the free memory.
-        compile: True runs the network through ``torch.compile``. Compilation takes a minute or more for each new input
-            size. A last batch with fewer images also counts as a new size. After the compilation, the network is
-            faster. None uses the value of the config, or False if the config has no value.
+        compile: True compiles the network with ``torch.compile``, which makes it faster. The compilation takes a minute
+            or more for each input size. A smaller last batch also counts as another size. None uses the value of the
+            config, or False if the config has no value.
         max_pixels: largest number of pixels of an image file or a video frame. A larger image or video is refused
             before its pixels are decoded. Default: 500 million.
+        prepare: True compiles the network for each image size after the first image of this size, and uses the
+            compiled network if it was measured to be faster (:meth:`~mmderain.models.Derainer.prepare`). None does
+            this only after ten minutes of images of one size. Default: False, which never does it.
 
     Raises:
         FileNotFoundError: the config file or the checkpoint does not exist.
-        InputError: no model has this name, there are neither ``weights`` nor bundled weights, the checkpoint does not
+        InputError: no model has this name, ``weights`` is missing and no weights are bundled, the checkpoint does not
             fit the config, the machine has no such device, or torch cannot compile on this machine.
 
     Example::
@@ -65,14 +69,19 @@ class DerainInferencer:
         tile: int | None = None,
         compile: bool | None = None,
         max_pixels: int = MAX_PIXELS,
+        prepare: bool | None = False,
     ) -> None:
         require_whole_number('max_pixels', max_pixels, 1)
+        if compile and prepare:
+            raise InputError('compile=True and prepare=True: both compile the network; use one of them')
         self.max_pixels = max_pixels
         device = device or default_device()
         options = {'model.precision': precision, 'model.tile': tile, 'model.compile': compile}
         self.model = trained_derainer(model, weights, device, options)
         if compile:
             require_compiler(device)
+        elif prepare is not False:
+            self.model = prepare_derainer(self.model, rule=at_once if prepare else pays)
 
     def __call__(
         self,
@@ -107,20 +116,19 @@ class DerainInferencer:
             batch_size: number of images of the same size that are derained together. Images of other sizes can be
                 between them. Default: 1.
             out_dir: folder for the result files, or a URL. A result file has the name of its input file. The suffix
-                changes to that of ``video.container`` for a video, and to .png if the image format cannot be written,
-                or if a file named .jpg has transparent pixels.
-                The results of a folder are written to the same sub-folders as in the input folder. The result of an
-                array at position 3 of the list is ``input_3.png``; positions start at 0. Results of tensors are always
-                returned as tensors, and never written. None returns the results as arrays; videos and shards need a
-                folder.
+                changes to that of ``video.container`` for a video, and to .png if the image format cannot be written.
+                If a file named ``a.jpg`` has transparent pixels, its result is ``a.jpg.png``. Results of a folder have
+                the sub-folders of the input folder. The result of the fourth array of a list is ``input_3.png``.
+                Results of tensors are returned, not written. None returns all results as arrays; videos and shards need
+                a folder.
             existing: what to do if a result file already exists. With ``'refuse'``, the input fails. ``'skip'`` keeps
                 the file and does not derain the input. ``'replace'`` replaces the file. Default: ``'refuse'``.
             progress: True shows a progress bar. Default: False.
             workers: number of threads that read and write files while the network runs. Default: 4.
             video: codec, quality and other options of the result videos. None uses the default options.
-            keep_suffix: True appends the new suffix to the name of a result file if the suffix changes, so that
-                ``a.gif`` becomes ``a.gif.png``. Otherwise it becomes ``a.png``, and fails if the input folder also
-                contains ``a.png``. Default: False.
+            keep_suffix: True appends a new suffix to the name of a result file: ``a.gif`` becomes ``a.gif.png``. False
+                replaces the suffix: ``a.gif`` becomes ``a.png``, and fails if the folder also contains ``a.png``.
+                Default: False.
 
         Returns:
             The result, with one prediction for each image, video, array and tensor.
@@ -128,9 +136,7 @@ class DerainInferencer:
         Raises:
             FileNotFoundError: there is only one input, and it does not exist.
             InputError: an argument is not as expected, or an input folder contains no image or video. In these cases,
-                no input is derained. If ``inputs`` is a single input and not a list, the error is also raised if the
-                input cannot be read, the result would overwrite the input or must not be written, or the memory is too
-                small. Any other exception of the network is raised unchanged.
+                no input is derained. Also raised if ``inputs`` is a single input without a list, and this input fails.
         """
         is_single = isinstance(inputs, str | os.PathLike | InMemory)
         items = [cast('Input', inputs)] if is_single else cast('Iterable[Input]', inputs)
@@ -161,8 +167,8 @@ class DerainInferencer:
         """Derain images and videos, and return an iterator over their results.
 
         Only a few inputs and results are in memory at the same time. Therefore ``inputs`` can contain folders of
-        millions of images, and can be an iterator that never ends. An input that cannot be derained does not stop the
-        others: its result contains the error.
+        millions of images, or can be an iterator that never ends. If an input cannot be derained, its result contains
+        the error.
 
         Args:
             inputs: one input, a list of inputs or an iterator over inputs, as in :meth:`__call__`.
@@ -174,8 +180,8 @@ class DerainInferencer:
             video: as in :meth:`__call__`.
             shard: derain only this part of the inputs, see :class:`~mmderain.apis.Shard`. None derains all inputs.
             log: path of a JSONL file, to which a line is appended for each result, see :mod:`mmderain.apis.run_log`.
-                With ``existing='skip'``, inputs whose results the log names as complete are left out without a look at
-                the result files, and have no result. None writes no log.
+                With ``existing='skip'``, inputs that the log names as complete are left out, and their result files are
+                not checked. None writes no log.
             stop: if another thread or a signal handler sets this event, the iterator ends after the inputs that the
                 network has already derained. None never ends early.
             keep_suffix: as in :meth:`__call__`.

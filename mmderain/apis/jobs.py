@@ -18,8 +18,8 @@ class Job:
         result: its result, which is filled step by step.
         reading: the task of a thread that reads the input.
         loaded: the input after it was read.
-        writing: the task of a thread that writes the result. None if there is nothing to write yet, or at all.
-        num_bytes: memory of the loaded input. Until it is known, the memory of another input.
+        writing: the task of a thread that writes the result. None if no such task exists.
+        num_bytes: memory of the loaded input in bytes. Before the input is loaded, the memory of another input.
     """
 
     source: Source

@@ -28,8 +28,8 @@ def stream_video(
         model: a derainer in ``eval()`` mode.
         source: number of a camera, an address that begins with ``http://``, ``https://`` or ``rtsp://``, or the path
             of a video.
-        drop: True derains the newest frame each time, and drops the frames that came while the network was running.
-            Use this for live sources. False derains all frames. Default: False.
+        drop: True derains only the newest frames, and drops frames that arrive while the network is running. Use True
+            for live sources. False derains all frames. Default: False.
         temporal: number of earlier frames to use, see :mod:`mmderain.apis.temporal`.
         temporal_method: method for ``temporal``.
 
@@ -59,7 +59,7 @@ def serve_live(
 ) -> int:
     """Show the derained frames of a live source in the browsers of this machine, until the source ends.
 
-    Frames that come while the network is running are dropped. An exception such as KeyboardInterrupt stops the server
+    Frames that arrive while the network is running are dropped. An exception such as KeyboardInterrupt stops the server
     and closes the source.
 
     Args:

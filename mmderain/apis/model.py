@@ -130,8 +130,7 @@ def trained_derainer(
     if not trained and next(derainer.network.parameters(), None) is not None:
         name = type(derainer.network).__name__ if isinstance(model, dict) else model
         raise InputError(
-            f'{name}: no checkpoint is named, and no weights are known for this model; an untrained derainer only '
-            'damages images. Name a checkpoint (argument weights, option --weights), or use a model with weights. The '
-            'command `mmderain models` lists these models.'
+            f'{name}: no weights are known for this model. Name a checkpoint (argument weights, option --weights), or '
+            'use a model with weights; `mmderain models` lists these models.'
         )
     return derainer

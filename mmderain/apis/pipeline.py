@@ -38,8 +38,9 @@ class Pipeline:
     number of all inputs. Images of the same size that are near each other in the order of the inputs form a batch. The
     batches depend only on the inputs and on the free memory, not on the speed of the threads.
 
-    If a batch fails, its halves are derained one after another. If the memory is too small for a single image, and the
-    model has no setting for tiles, the image is derained in tiles. If this fails, too, its result contains the error.
+    If a batch fails, its halves are derained one after another. If the memory is too small for a single image, the
+    image is derained in tiles, unless the model has a setting for tiles. If the image still fails, its result contains
+    the error.
 
     Args:
         model: a derainer in ``eval()`` mode.
@@ -47,8 +48,8 @@ class Pipeline:
         workers: number of threads that read and write.
         max_pixels: largest number of pixels of an image file or a video frame.
         video: options of the result videos. None uses the default options.
-        stop: if this event is set, no further input is derained, and a video that is not complete has no result. The
-            results of the other inputs that were derained are still written and yielded. None never stops.
+        stop: after this event is set, no further input is derained. The results of derained inputs are still written
+            and yielded. An incomplete video has no result. None never stops.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class Pipeline:
         job.result.seconds += time.perf_counter() - start
 
     def _derain_batch(self, waiting: deque[Job]) -> None:
-        """Derain the next video or batch, and remove its inputs from ``waiting``, as well as those that are done."""
+        """Derain the next video or batch. Remove its inputs, and the inputs that are done, from ``waiting``."""
         batch, limit = list[Job](), self.batch_size
         for job in list(waiting):
             assert job.reading is not None

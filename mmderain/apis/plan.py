@@ -21,27 +21,26 @@ from .targets import Targets, check_existing, collision
 
 
 class Plan:
-    """The sources of a call. They are made one by one, in the order of the inputs, when the plan is iterated over.
+    """The sources of a call. Iterate over the plan to get the sources, in the order of the inputs.
 
-    A problem of one source is stored in the source, or found by :meth:`Source.is_done`.
+    If a source has a problem, its attribute ``problem`` contains the error, or :meth:`Source.is_done` raises the error.
 
     Args:
         inputs: paths of files and folders, arrays, and tensors. The images and videos in a folder and its sub-folders
-            become one source each. If ``inputs`` is an iterator and ``existing`` is ``'replace'``, a result can replace
-            an input that the iterator has not yet returned.
+            become one source each. With an iterator and ``existing='replace'``, a result can replace a later input.
         out_dir: folder for the result files. None writes no files. If ``out_dir`` lies inside an input folder, the
             files in ``out_dir`` are not used as inputs.
         existing: ``'refuse'``, ``'skip'`` or ``'replace'``, see :class:`~mmderain.apis.DerainInferencer`.
         shard: the part of the sources to use. None uses all sources.
         finished: paths of result files that a log names as complete. With ``existing='skip'``, their sources are left
-            out without a look at the files.
+            out, and the files are not checked.
         naming: rules for the names of the result files. None uses the default rules.
-        share_videos: whether a video belongs to all shards, because they divide its segments.
+        share_videos: whether the shards divide the segments of a video. The video then belongs to all shards.
 
     Attributes:
-        num_finished: number of sources that were left out because of ``finished``, up to now.
-        skipped: number of the files in the input folders that are neither images nor videos, for each suffix, up to
-            now.
+        num_finished: number of sources that were left out so far because of ``finished``.
+        skipped: maps each suffix to the number of files in the input folders that were skipped so far, because they are
+            neither images nor videos.
 
     Raises:
         FileNotFoundError: the only input is a path that does not exist.
@@ -134,7 +133,7 @@ class Plan:
         return bool(self.finished) and self._prefix + result in self.finished
 
     def _check_input(self, number: int, item: Input) -> None:
-        """Check an input before its sources are made, record its result, and protect it from being overwritten."""
+        """Check an input, record its result, and protect the input from being overwritten."""
         if isinstance(item, InMemory):
             if isinstance(self.inputs, Sequence):  # an iterator of arrays may never end
                 self._record(number, item)
@@ -161,7 +160,7 @@ class Plan:
     def _names(
         self, number: int, item: Input, folder: Path | None, skipped: Counter[str] | None = None
     ) -> Iterator[tuple[str, InputError | None]]:
-        """Yield the name of each source of an input, relative to its folder, and the problem of the source."""
+        """Yield the name of each source, relative to its folder, and the problem of the source."""
         if folder is not None:
             yield from self._walk(folder, skipped)
         elif isinstance(item, str | Path):
@@ -188,7 +187,7 @@ class Plan:
         self.targets.owners.setdefault(self.naming.result(name, is_file), (number, str(item) if is_file else name))
 
     def _earlier_owner(self, result: str, number: int) -> str | None:
-        """Return the name of an earlier input that is not in a folder and has the same result; None if there is none.
+        """Return the name of an earlier input with the same result, or None. Inputs in folders are not searched.
 
         Args:
             result: name of the result of an input.

@@ -77,7 +77,7 @@ def make_plan(
 
 
 def input_names(inputs: Sequence[str | Path], out_dir: str | Path | None = None) -> Iterator[tuple[str, str]]:
-    """Yield the name of each input, as it is in the results and in the log, and the name of its shard or ''.
+    """Yield the name of each input in the results and in the log, and the name of its shard or ''.
 
     Args:
         inputs: paths or URLs of files, folders or shards.

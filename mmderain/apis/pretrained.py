@@ -1,4 +1,4 @@
-"""Write a derainer with its weights, config and model card into a folder, from which it can be loaded again."""
+"""Write a derainer with its weights, config and model card into a folder, and load such a folder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

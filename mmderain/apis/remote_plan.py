@@ -15,7 +15,7 @@ from mmderain.io.remote import RemotePath, is_remote, is_safe_name, parse_place
 from .plan import Plan, as_folder
 from .shards import Shard
 from .sources import Input, Source
-from .targets import check_existing, collision, is_kept, sibling
+from .targets import check_existing, collision, is_kept, moved_owner, require_folder
 
 
 class RemotePlan:
@@ -25,7 +25,7 @@ class RemotePlan:
     server or written to it.
 
     Args:
-        inputs: URLs of images, or the URL of one folder. Or, if ``out_dir`` is a URL, local images, arrays and
+        inputs: URLs of images, or the URL of one folder. If ``out_dir`` is a URL, also local images, arrays and
             tensors, or one local folder.
         out_dir: URL or local folder for the result files. None writes no files.
         existing: as in :class:`~mmderain.apis.plan.Plan`.
@@ -34,12 +34,13 @@ class RemotePlan:
         naming: as in :class:`~mmderain.apis.plan.Plan`.
 
     Attributes:
-        num_finished: number of sources that were left out because of ``finished``, up to now.
+        num_finished: number of sources that were left out so far because of ``finished``.
         skipped: as in :class:`~mmderain.apis.plan.Plan`.
+        owners: as in :class:`~mmderain.apis.targets.Targets`.
 
     Raises:
-        InputError: there are several folders, a folder contains no image, ``out_dir`` is read only or overlaps with an
-            input folder, or a URL cannot be used.
+        InputError: there are several folders, a folder contains no image, ``out_dir`` is read only, is a file or
+            overlaps with an input folder, or a URL cannot be used.
     """
 
     def __init__(
@@ -53,13 +54,12 @@ class RemotePlan:
     ) -> None:
         check_existing(existing)
         self.existing, self.shard, self.naming = existing, shard, naming or Naming()
-        # As Targets.owners, but with the paths of the results instead of their names.
-        self._owners: dict[str, tuple[int, str]] = {}
+        self.owners: dict[str, tuple[int, str]] = {}
         self.finished = finished if existing == 'skip' else ()
         self.num_finished = 0
         self.out = None if out_dir is None else parse_place(out_dir)
-        if isinstance(self.out, RemotePath):
-            self.out.require_writable()
+        if self.out is not None:
+            require_folder(self.out)
         self.urls = [RemotePath.parse(item) for item in inputs if is_remote(item)]
         self.local = None if self.urls else Plan(inputs, naming=self.naming)
         self.skipped: Counter[str] = Counter()
@@ -72,16 +72,16 @@ class RemotePlan:
             )
         if self.is_folder and self.urls:
             self._check_folder(self.urls[0])
+        if self.out is not None and not self.is_folder:
+            for number, (source, _, result) in enumerate(self._sources(Counter())):
+                self.owners.setdefault(result, (number, source.name))
 
     def __iter__(self) -> Iterator[Source]:
         self.num_finished = 0
-        self._owners = {}
         self.skipped.clear()
         for number, (source, relative, result) in enumerate(self._sources(self.skipped)):
-            owner = None
-            if self.out is not None and not self.is_folder:
-                first, name = self._owners.setdefault(str(self.out / result), (number, source.name))
-                owner = None if first == number else name
+            first, name = self.owners.get(result, (number, ''))
+            owner = None if first == number else name
             if self.shard is not None and not self.shard.contains(relative):
                 continue
             if owner is None and self._is_finished(result):
@@ -111,7 +111,7 @@ class RemotePlan:
             raise InputError(f'{self.out}: overlaps with the input folder {folder}; name another output folder')
 
     def _sources(self, skipped: Counter[str]) -> Iterator[tuple[Source, str, str]]:
-        """Yield the sources without targets, their names relative to their folder, and the names of their results.
+        """Yield the sources without targets, with their names relative to their folder, and the names of their results.
 
         The other files in the folders are counted in ``skipped``.
         """
@@ -162,20 +162,20 @@ class RemotePlan:
         """Look at the target of a source, and return whether the source is skipped. Worker threads call this method."""
         assert source.target is not None
         if source.moved_from is not None:
-            owner = sibling(source) or self._owners.setdefault(str(source.target), (-1, source.name))[1]
-            if owner != source.name:
+            owner = moved_owner(source, owners=self.owners)
+            if owner is not None:
                 raise collision(source, str(owner))
         return self.existing != 'replace' and source.target.exists() and is_kept(source.target, self.existing)
 
 
 def is_folder(item: Input | RemotePath) -> bool:
-    """Return whether an input is a folder. No server is asked: the name of a file ends with a known suffix."""
+    """Return whether an input is a folder: its name does not end with a known suffix. No server is asked."""
     if isinstance(item, RemotePath):
         return not item.is_read_only and not item.name.lower().endswith(INPUT_SUFFIXES)
     return as_folder(item) is not None
 
 
 def overlap(first: str, second: str) -> bool:
-    """Return whether one of two folders is the other one, or lies in it."""
+    """Return whether two folders are equal, or one of them lies in the other."""
     first, second = first + '/', second + '/'
     return first.startswith(second) or second.startswith(first)

@@ -46,10 +46,10 @@ class InputResult:
         reason: the error message. Empty if there was no error.
         skipped: whether the input was skipped because its result file already exists and ``existing`` is ``'skip'``.
             ``prediction`` is then the path of this file.
-        partial: whether the input is a video whose segments several processes share, and other processes have not
-            finished theirs. The process that finishes the last segment writes the result file. ``prediction`` is None.
+        partial: True for a video that several processes share, if segments of other processes are not finished. The
+            process that finishes the last segment writes the result file. ``prediction`` is then None.
         size: height and width of the image in pixels. None for a video, and if the input was not read.
-        seconds: time for reading, for the network (its share of the batch) and for writing, without waiting times.
+        seconds: time in seconds for reading, deraining (share of the batch) and writing, without waiting times.
         notes: sentences that tell the user what differs between an image or a video and its result.
     """
 

@@ -26,6 +26,8 @@ from .results import InputResult
 
 #: Beginning of a line whose result file is complete. :func:`entry` writes the keys in this order.
 _OK, _SKIPPED = '{"status": "ok", "output": "', '{"status": "skipped", "output": "'
+#: Beginning of every line.
+_START = b'{"status": "'
 
 
 class RunLog:
@@ -33,11 +35,16 @@ class RunLog:
 
     Args:
         path: path of the log. If it exists, the new lines are appended.
+
+    Raises:
+        InputError: the file exists, is not empty, and is not a log.
     """
 
     def __init__(self, path: str | Path) -> None:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file():
+            _require_log(path)
         # A process that was killed can leave an incomplete last line. The new lines start after it.
         is_torn = path.exists() and not _ends_with_newline(path)
         self._file = open(path, 'a', encoding='ascii', buffering=1)
@@ -76,7 +83,7 @@ def entry(result: InputResult) -> dict[str, Any]:
 
 
 def read_log(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a log as dicts. Lines that are damaged, for example by a power failure, are left out.
+    """Yield the lines of a log as dicts. Damaged lines, for example after a power failure, are left out.
 
     Raises:
         FileNotFoundError: the log does not exist.
@@ -96,14 +103,14 @@ def read_log(path: str | Path) -> Iterator[dict[str, Any]]:
                 found_line = True
                 yield found
     if not found_line and not is_empty:
-        raise InputError(f'{path}: is not a log of `mmderain derain`; found no line with an input')
+        raise InputError(f'{path}: is not a log of `mmderain derain`; found no line with an input; name another file')
 
 
 def finished_outputs(path: str | Path) -> set[str]:
     """Return the paths of the result files that are complete according to a log.
 
-    For most lines, this function reads only the path, because reading all values of a million lines takes several times
-    as long. Lines that are damaged are left out.
+    The function reads only the path in most lines, which is several times as fast for a million lines. Damaged lines
+    are left out.
 
     Args:
         path: path of the log. The result is empty if it does not exist.
@@ -118,6 +125,17 @@ def finished_outputs(path: str | Path) -> set[str]:
                 with contextlib.suppress(ValueError):  # the line is damaged
                     finished.add(scanstring(line, start)[0])
     return finished
+
+
+def _require_log(path: Path) -> None:
+    """Raise an InputError if a file is not a log.
+
+    A log that contains only the beginning of a line is accepted. A killed process can leave such a log.
+    """
+    with open(path, 'rb') as file:
+        beginning = file.read(len(_START))
+    if not _START.startswith(beginning):
+        next(read_log(path), None)  # raises the error if no line is one of a log
 
 
 def _ends_with_newline(path: Path) -> bool:

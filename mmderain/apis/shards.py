@@ -1,7 +1,7 @@
 """Divide the inputs among several processes.
 
-Each process takes the inputs whose names have a certain hash. Therefore the processes need no connection to each other,
-and an input always belongs to the same process, whatever other inputs there are.
+The hash of the name of an input decides to which process the input belongs. Therefore the processes need no connection
+to each other, and other inputs have no effect.
 """
 
 import hashlib
@@ -79,9 +79,12 @@ def parse_shard(text: str) -> Shard:
 def placement(environment: Mapping[str, str] | None = None) -> Placement | None:
     """Return the part of this process according to the environment variables of torchrun or Slurm.
 
-    The processes of torchrun and of ``srun`` each get one part. If the job is a task of a Slurm array, the tasks of the
-    array divide the inputs first, and the processes of each task divide the part of their task. A process in a batch
-    script or in an interactive shell of Slurm that was not started by ``srun`` is a single process.
+    The inputs are divided in these cases:
+
+    * Each process of torchrun or of ``srun`` gets one part.
+    * The tasks of a Slurm array divide the inputs. The processes of a task divide the part of the task.
+
+    A process in a batch script or in a shell of Slurm is a single process, unless ``srun`` started it.
 
     Args:
         environment: the environment variables. None uses those of this process.
@@ -102,7 +105,7 @@ def placement(environment: Mapping[str, str] | None = None) -> Placement | None:
 
 
 class Variables:
-    """Environment variables that contain whole numbers."""
+    """Environment variables that contain integers."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
@@ -111,11 +114,11 @@ class Variables:
         return name in self.environment
 
     def number(self, name: str) -> int:
-        """Return the value of a variable, or raise an InputError if it is missing or not a whole number."""
+        """Return the value of a variable, or raise an InputError if it is missing or not an integer."""
         text = self.environment.get(name)
         if text is None or not re.fullmatch(r'\d+', text, re.ASCII):
             found = 'is not set' if text is None else f'is {text!r}'
-            raise InputError(f'environment variable {name} {found}; expected a whole number. {REMEDY}')
+            raise InputError(f'environment variable {name} {found}; expected an integer. {REMEDY}')
         return int(text)
 
     def place(self, rank: str, count: str, local: str) -> Placement | None:

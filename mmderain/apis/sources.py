@@ -46,9 +46,9 @@ class Source:
         target: path of the result file, or of the derained shard. None if no result file is written.
         problem: the reason why the input cannot be derained, if it is known before the input is loaded.
         check_target: function of the source that looks at the target, see :meth:`is_done`. None checks nothing.
-        earlier_folders: input folders whose results are written to the same output folder before this one.
+        earlier_folders: input folders that come before ``folder`` in the list of inputs, with the same result folder.
         naming: rules for the names of the result files.
-        moved_from: the first target, if :meth:`fit_target` has changed it. None if it has not.
+        moved_from: the first target, if :meth:`fit_target` has changed the target. Otherwise None.
     """
 
     name: str
@@ -117,7 +117,8 @@ class Source:
     def fit_target(self, loaded: DecodedImage | Tensor) -> bool:
         """Change the target to a PNG file if its format would lose the transparent pixels of the loaded image.
 
-        The members of a shard keep their names.
+        The new name is the old name with ``.png`` after it. Therefore two images never get the same new name. The
+        members of a shard keep their names.
 
         Returns:
             Whether the target was changed. Then :meth:`is_done` must look at the new target.
@@ -127,7 +128,7 @@ class Source:
             return False
         if not loses_alpha(Path(target.name).suffix, loaded.alpha):
             return False
-        self.target, self.moved_from = target.with_name(self.naming.change(target.name, '.png')), target
+        self.target, self.moved_from = target.with_name(f'{target.name}.png'), target
         return True
 
     @property

@@ -14,7 +14,7 @@ from .pipeline import Pipeline
 from .results import BrokenDeviceError, InputResult
 from .shards import Shard
 from .sources import Source
-from .targets import check_existing, is_kept
+from .targets import check_existing, is_kept, require_folder
 
 
 @dataclass
@@ -45,8 +45,8 @@ class TarPlan:
         shards: the others.
 
     Raises:
-        InputError: there is no ``out_dir``, or it is read only, two shards have the same name, a shard is
-            named twice or would overwrite itself, or a pattern is malformed.
+        InputError: there is no ``out_dir``, or ``out_dir`` is read only or a file. Also raised if two shards have the
+            same name, if a shard is named twice or would overwrite itself, or if a pattern is malformed.
     """
 
     def __init__(
@@ -61,8 +61,7 @@ class TarPlan:
         if out_dir is None:
             raise InputError(f'{inputs[0]}: derained shards must be written to a folder; set out_dir')
         out = parse_place(out_dir)
-        if isinstance(out, RemotePath):
-            out.require_writable()
+        require_folder(out)
         self.existing, self.num_finished, self.shards = existing, 0, list[TarShard]()
         owners: dict[str, str] = {}
         for text in (text for item in inputs for text in expand_shards(str(item))):
@@ -128,8 +127,8 @@ def shard_input_names(inputs: Sequence[str | Path]) -> Iterator[tuple[str, str]]
 def derain_shards(pipeline: Pipeline, plan: TarPlan) -> Iterator[InputResult]:
     """Derain shards, and yield the results of their images.
 
-    The results of a shard are yielded when the derained shard is complete. If the pipeline is stopped, the shard that
-    is derained at this moment is not written.
+    The results of a shard are yielded when the derained shard is complete. If the pipeline is stopped, the current
+    shard is not written.
     """
     for shard in plan.shards:
         if pipeline.stop.is_set():
@@ -211,7 +210,7 @@ class _MemberSources:
     Args:
         shard: the shard.
         members: its members.
-        writer: the derained shard. Members that no image precedes in ``pending`` are written to it at once.
+        writer: the derained shard. A member is written at once, unless ``pending`` contains an image.
 
     Attributes:
         pending: members that were read and are not yet in the derained shard, in their order.

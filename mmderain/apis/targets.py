@@ -1,10 +1,13 @@
 """Choose the paths of result files, and check them without a record of all earlier results."""
 
 import contextlib
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from mmderain.errors import InputError
+from mmderain.io.encoding import JPEG_SUFFIXES
 from mmderain.io.files import resolve
 from mmderain.io.image_formats import IMAGE_SUFFIXES
 from mmderain.io.naming import Naming, is_input_name
@@ -12,6 +15,9 @@ from mmderain.io.remote import RemotePath
 from mmderain.io.video import VIDEO_SUFFIXES
 
 from .sources import Source
+
+#: Ends of the names to which :meth:`Source.fit_target` moves results.
+MOVED_SUFFIXES = tuple(f'{suffix}.png' for suffix in JPEG_SUFFIXES)
 
 
 class Targets:
@@ -24,19 +30,18 @@ class Targets:
 
     Attributes:
         resolved: ``out_dir`` as an absolute path with all links resolved.
-        owners: maps the name of a result to the position and the name of its input, for inputs that are not in a
-            folder. The first input with this result is the owner. It also contains the results that are written as PNG
-            files because of transparent pixels, with the position -1.
+        owners: maps the name of a result to the position and the name of the first input with this result. Inputs in
+            folders are not included.
+        folders: all input folders, with all links resolved.
 
     Raises:
-        InputError: ``out_dir`` is a file or has the name of a file.
+        InputError: ``out_dir`` is a file, is in a file, or has the name of a file.
     """
 
     def __init__(self, out_dir: str | Path, existing: str, naming: Naming) -> None:
         self.out_dir, self.existing, self.naming = Path(out_dir), existing, naming
         self.owners: dict[str, tuple[int, str]] = {}
-        if self.out_dir.exists() and not self.out_dir.is_dir():
-            raise InputError(f'{out_dir}: is a file; expected a folder for the results')
+        require_folder(self.out_dir)
         if not self.out_dir.exists() and self.out_dir.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES):
             raise InputError(
                 f'{out_dir}: is the name of a file; expected a folder, because each result file gets the name of its '
@@ -44,13 +49,13 @@ class Targets:
             )
         self.resolved = resolve(self.out_dir)
         self._resolve_folder = lru_cache(maxsize=1024)(resolve)
-        self._folders: list[Path] = []  # all input folders, resolved
+        self.folders: list[Path] = []
         self._files: set[Path] = set()  # input files in or under out_dir, resolved
 
     def protect(self, path: Path, is_folder: bool) -> None:
         """Remember an input file or input folder, so that no result overwrites it."""
         if is_folder:
-            self._folders.append(resolve(path))
+            self.folders.append(resolve(path))
             return
         resolved = self._resolve_folder(path.parent) / path.name
         if self.resolved in resolved.parents:
@@ -73,22 +78,19 @@ class Targets:
             raise InputError(f'{source.name}: its result would overwrite the input {path}; name another output folder')
         return is_kept(target, self.existing)
 
-    def _owner(self, source: Source, target: Path) -> Path | str | None:
+    def _owner(self, source: Source, target: Path) -> Path | RemotePath | str | None:
         """Return another input whose result has the same path and has priority; None if there is none.
 
-        Inputs of earlier folders have priority. In one folder, two inputs can have the same result only if the suffix
-        of one of them changes. An input that keeps its name has priority, and then the first one in the order of names.
-        A result that is written as a PNG file because of transparent pixels never has priority.
+        The priorities are, from the highest to the lowest:
+
+        1. inputs of earlier folders;
+        2. inputs that keep their names;
+        3. other inputs, in the order of their names;
+        4. results that became PNG files because of transparent pixels.
         """
-        content, result = source.content, target.relative_to(self.out_dir)
         if source.moved_from is not None:
-            own = () if source.folder is None else (Path(str(source.folder)),)
-            for folder in (*own, *self._folders):
-                if (owner := next(self.naming.inputs(folder, result), None)) is not None:
-                    return owner
-            # Other threads call this method at the same time. Only one of them is the first to set a key of a dict.
-            name = self.owners.setdefault(str(result), (-1, source.name))[1]
-            return None if name == source.name else name
+            return moved_owner(source, self.folders, self.owners)
+        content, result = source.content, target.relative_to(self.out_dir)
         for folder in source.earlier_folders:
             if (owner := next(self.naming.inputs(folder, result), None)) is not None:
                 return owner
@@ -104,23 +106,42 @@ class Targets:
         if path in self._files:
             return True
         # If an input folder contains out_dir, the files in out_dir are results.
-        folders = [f for f in self._folders if f in path.parents and f not in self.resolved.parents]
+        folders = [f for f in self.folders if f in path.parents and f not in self.resolved.parents]
         return bool(folders) and is_input_name(path.name)
 
 
-def sibling(source: Source) -> Path | RemotePath | None:
-    """Return another file in the input folder of a source whose result has the same path; None if there is none.
+def moved_owner(
+    source: Source, folders: Iterable[Path] = (), owners: Mapping[str, tuple[int, str]] = MappingProxyType({})
+) -> Path | RemotePath | str | None:
+    """Return an input whose result has the new path of a moved result; None if there is none.
+
+    Only the names of inputs decide. Therefore several processes that derain parts of the inputs find the same owner.
 
     Args:
         source: a source whose target :meth:`Source.fit_target` has changed.
+        folders: the local input folders. The folder of the source can be among them.
+        owners: as in :class:`Targets`.
     """
-    content, target = source.content, source.target
-    if source.folder is None or target is None:
-        return None
+    content, folder = source.content, source.folder
+    assert isinstance(content, Path | RemotePath)
     if isinstance(content, RemotePath):
-        other = content.with_name(target.name)
-        return other if other.exists() else None
-    return next(source.naming.inputs(content.parent, Path(target.name)), None) if isinstance(content, Path) else None
+        other = content.with_name(f'{content.name}.png')
+        if folder is not None and other.exists():
+            return other
+        result = Path(other.name)
+    else:
+        relative = content.relative_to(folder) if isinstance(folder, Path) else Path(content.name)
+        result = relative.with_name(f'{relative.name}.png')
+        own = [folder] if isinstance(folder, Path) else []
+        for each in (*own, *folders):
+            if (found := next(source.naming.inputs(each, result), None)) is not None:
+                return found
+    return owners[str(result)][1] if str(result) in owners else None
+
+
+def moved_owners(owners: Mapping[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:
+    """Return the items of :attr:`Targets.owners` that :func:`moved_owner` can find."""
+    return {result: owner for result, owner in owners.items() if result.lower().endswith(MOVED_SUFFIXES)}
 
 
 def collision(source: Source, owner: str) -> InputError:
@@ -153,3 +174,14 @@ def is_kept(target: Path | RemotePath, existing: str) -> bool:
             f"{target}: already exists; use existing='replace' or 'skip' (--existing), or name another output folder"
         )
     return existing == 'skip'
+
+
+def require_folder(out_dir: Path | RemotePath) -> None:
+    """Raise an InputError if results cannot be written to a place: it is a web server or a file, or lies in a file."""
+    if isinstance(out_dir, RemotePath):
+        out_dir.require_writable()
+        return
+    first = next((path for path in (out_dir, *out_dir.parents) if path.exists()), out_dir)
+    if first.exists() and not first.is_dir():
+        text = 'is a file' if first == out_dir else f'{first} is a file'
+        raise InputError(f'{out_dir}: {text}; expected a folder for the results')

@@ -1,18 +1,19 @@
 """Reduce the flicker of a derained video with the frames before each frame.
 
-Rain streaks are at other places in each frame, so the remains of the rain change from frame to frame, too. Each
-derained frame is replaced by a weighted mean of itself and of the N derained frames before it. A pixel of an earlier
-frame gets the weight ``exp(-(d / 18)^2)``. d is the mean absolute difference to the current frame in a window of 7x7
-pixels, on the scale 0 to 255. Where something moves, d is large, so that earlier frames have little effect there.
+Rain streaks are at other places in each frame. Remains of the rain therefore flicker. Each derained frame is replaced
+by a weighted mean of itself and of the N derained frames before it. A pixel of an earlier frame gets the weight
+``exp(-(d / 18)^2)``. d is the mean absolute difference to the current frame in a window of 7x7 pixels, on the scale 0
+to 255. At a moving object, d is large, so that earlier frames have little effect.
 
 There are two methods:
 
-* ``flow`` first aligns the earlier frames with the current frame, by the optical flow DIS of OpenCV. This is the
+* ``flow`` first aligns the earlier frames with the current frame, by the optical flow DIS of OpenCV. ``flow`` is the
   default, because it improved the PSNR both of a moving and of a fixed camera.
-* ``fixed`` uses the earlier frames as they are. It is better for cameras that do not move, and worse for others.
+* ``fixed`` uses the earlier frames as they are. ``fixed`` is better for cameras that do not move, and worse for moving
+  cameras.
 
-Only the results of the network are averaged, never averages again. The result therefore depends on N + 1 frames only.
-docs/en/video.md contains measurements.
+Averages are not averaged again. Therefore, a result depends on only N + 1 frames. docs/en/video.md contains
+measurements.
 """
 
 from collections import deque

@@ -32,16 +32,15 @@ def derain_video(
     or not at all. A long video is derained in segments. If the program is stopped, the finished segments are kept in a
     hidden folder beside the result file, and the next call with the same arguments continues with them.
 
-    Without PyAV (``pip install mmderain[video]``), OpenCV writes the video, and only ``target`` names that end in
-    ``.mp4`` and the default options are accepted. Browsers may not play this file. Its sound is copied if ffmpeg is
-    installed.
+    Without PyAV (``pip install mmderain[video]``), OpenCV writes the video. ``target`` must then end in ``.mp4``, and
+    the options must be the defaults. Browsers may not play this file. Its sound is copied if ffmpeg is installed.
 
     Args:
         model: a derainer in ``eval()`` mode.
         source: path of a video, or of a sequence of images: ``frames/%05d.png`` stands for all images whose names have
             five digits in place of ``%05d``.
-        target: path of the result file, or of a sequence of images. The path of a video must end in one of the
-            suffixes of :data:`~mmderain.io.video.CONTAINERS`. Its folder is created if it does not exist.
+        target: path of the result file, or of a sequence of images. The path of a video must end in one of the suffixes
+            of :data:`~mmderain.io.video.CONTAINERS`. The folder of the target is created if it does not exist.
         batch_size: number of frames that are derained together. Default: 1.
         limit: number of frames to derain, from the start of the video. None derains all frames.
         max_pixels: largest number of pixels of a frame.

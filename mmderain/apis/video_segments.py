@@ -68,7 +68,7 @@ def derain_in_segments(
 
 
 def _key(model: Derainer, info: VideoInfo, options: VideoOptions, limit: int | None) -> str:
-    """Return a hash of all that decides on the pixels of a segment: source, model and options."""
+    """Return a hash of everything that affects the pixels of a segment: source, model and options."""
     stat = info.path.stat()
     chosen = {name: value for name, value in asdict(options).items() if name not in ('shard', 'audio', 'container')}
     facts: list = [__version__, av.__version__, info.times]

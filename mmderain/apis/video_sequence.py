@@ -38,8 +38,8 @@ def derain_sequence(
 ) -> VideoReport:
     """Derain a sequence to a sequence or a video, or a video to a sequence.
 
-    Images of a sequence keep their numbers. The frames of a video are numbered from 0. If the program is stopped, the
-    images that are already written remain; of a video, nothing remains.
+    Images of a sequence keep their numbers. The frames of a video are numbered from 0. If the program is stopped,
+    written images remain, but an incomplete video does not.
 
     Args:
         model: a derainer in ``eval()`` mode.

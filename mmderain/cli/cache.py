@@ -18,8 +18,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         'action',
         choices=['list', 'clear', 'forget'],
-        help='list: print the files and their origin. clear: delete files, also those that `mmderain convert` has '
-        'written. forget: delete downloads with their stored hashes, so that a replaced file is accepted',
+        help='list: print the files and their origin. clear: delete files, also those of `mmderain convert`. forget: '
+        'delete downloads and their stored hashes',
     )
     parser.add_argument(
         'pattern',

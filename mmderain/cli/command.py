@@ -186,7 +186,7 @@ def message(error: Exception) -> str:
 
 
 def make_output_robust() -> dict[TextIOWrapper, str]:
-    """Print characters that the console cannot show as escape sequences, instead of ending the program.
+    """Print escape sequences in place of characters that the console cannot show.
 
     The name of a file can contain any bytes, and many consoles cannot show all characters.
 

@@ -5,18 +5,16 @@
     mmderain derain photos/ --out derained --batch-size 16 --log run.jsonl --existing skip
     torchrun --nproc-per-node 8 -m mmderain.cli derain photos/ --out derained --log-file run.jsonl
 
-Each result file has the name of its input file. The suffix changes in two cases: the result of a video is an .mp4 file,
-and the result of an image is a .png file if mmderain cannot write the format of the image, or if a file named .jpg has
-transparent pixels. If an input is a folder, the command creates the sub-folders of the input folder in the folder for
-the results.
+Each result file has the name of its input file. Results of folders have the sub-folders of the input folder. The result
+of a video is an .mp4 file. The result of an image is a .png file if mmderain cannot write the format of the image. If a
+file named a.jpg has transparent pixels, its result is a.jpg.png.
 
 If an input cannot be derained, the command prints its error and derains the other inputs. The exit status is then 1.
 After Ctrl+C, the command writes the results that the network has finished, and the exit status is 130. A second Ctrl+C
 ends it at once. A result file is always complete. To continue, run the same command with --existing skip.
 
-Several processes can divide the inputs (docs/en/scale.md). Processes that were started by torchrun or by srun, and the
-tasks of a Slurm array, do this by themselves. Each process uses its own GPU and its own log. With --engine ray, the
-machines of a Ray cluster divide the inputs.
+Several processes can divide the inputs (docs/en/scale.md): processes of torchrun or srun, the tasks of a Slurm array,
+and with --engine ray the machines of a Ray cluster. Each process uses its own GPU and its own log.
 
 Inputs and --out can be URLs: s3:// and gs://, and for single images also http:// and https://. Inputs can also be
 WebDataset shards: shards/{000..099}.tar. URLs and patterns need `pip install "mmderain[remote]"`.
@@ -48,7 +46,7 @@ from mmderain.io.video.sequence import is_pattern
 
 from .command import ExpandPatterns
 from .derain_video import derain_numbered_images, run_live
-from .inferencer import build_inferencer, print_result
+from .inferencer import build_inferencer, print_preparations, print_result
 from .launchers import choose_shard, own_device, require_single_process, wait_for_other_processes
 from .options import (
     add_device_option,
@@ -109,6 +107,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         'size (default: do not compile)',
     )
     parser.add_argument(
+        '--prepare',
+        action=argparse.BooleanOptionalAction,
+        help='compile the network after the first image of a size, measure it, and use it for this size if it is '
+        'faster. The command prints the gain. --no-prepare never does this (default: do this after ten minutes of '
+        'images of one size)',
+    )
+    parser.add_argument(
         '--max-pixels',
         type=positive_int,
         default=MAX_PIXELS,
@@ -121,8 +126,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         '--log-file',  # torchrun refuses --log, because it abbreviates several of its own options
         metavar='FILE',
         help='append a line in JSON to this file for each input. With --existing skip, inputs that the log names as '
-        'complete are skipped without a look at the result files. If several processes divide the inputs, each one '
-        'writes its own log: process 3 of 16 writes run.3-of-16.jsonl instead of run.jsonl (default: no log)',
+        'complete are skipped. If several processes divide the inputs, each process writes its own log, for example '
+        'run.3-of-16.jsonl instead of run.jsonl (default: no log)',
     )
     parser.add_argument(
         '--shard',
@@ -133,7 +138,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         '--deterministic',
         action='store_true',
-        help='compute exactly the same results with one process and with several: one CPU thread for each process, '
+        help='compute exactly the same results with any number of processes: one CPU thread for each process, '
         'batches of one image, fp32 instead of --precision auto, and no tiles without --tile (default: results can '
         'differ by one level between batches and between machines)',
     )
@@ -190,6 +195,7 @@ def run_here(args: argparse.Namespace, options: VideoOptions, place: Placement |
                 print_result(args, result)
                 counts['skipped' if result.skipped else {'ok': 'done'}.get(result.status, result.status)] += 1
     counts['skipped'] += plan.num_finished
+    print_preparations(inferencer)
     print_counts(counts, args.out, shard, bool(received))
     if isinstance(plan, Plan | RemotePlan) and (text := skipped_by_suffix(plan.skipped)):
         print(text)
@@ -205,7 +211,7 @@ def stop_event() -> Iterator[tuple[Event, list[int]]]:
     """Catch SIGINT (Ctrl+C) and SIGTERM while a ``with`` block runs.
 
     Yields:
-        An event that the first signal sets, and a list to which the number of this signal is appended.
+        An event and a list. The first signal sets the event, and its number is appended to the list.
 
     Raises:
         KeyboardInterrupt: SIGINT was received a second time.

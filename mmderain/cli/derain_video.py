@@ -1,4 +1,4 @@
-"""Derain a camera or stream, and numbered images: the ways to run ``mmderain derain`` that need one process."""
+"""Derain a camera, a stream or numbered images with ``mmderain derain``, in one process."""
 
 import argparse
 import contextlib
@@ -12,7 +12,7 @@ from mmderain.io.files import resolve
 from mmderain.io.video import VideoOptions
 from mmderain.io.video.sequence import is_pattern, list_sequence
 
-from .inferencer import build_inferencer
+from .inferencer import build_inferencer, print_preparations
 
 
 def run_live(args: argparse.Namespace) -> int:
@@ -29,6 +29,7 @@ def run_live(args: argparse.Namespace) -> int:
     """
     if len(args.inputs) > 1:
         raise InputError(f'--live: found {len(args.inputs)} inputs; expected one camera or address')
+    args.prepare = args.prepare or False  # without the option, a compilation would interrupt the live view
     inferencer = build_inferencer(args, args.device)
     received = []
 
@@ -101,6 +102,7 @@ def derain_numbered_images(args: argparse.Namespace, options: VideoOptions) -> i
                 path.unlink()
     for note in report.notes:
         print(note)
+    print_preparations(inferencer)
     print(f'{report.frames} frames derained; the result is {report.path}')
     return 0
 

@@ -20,8 +20,8 @@ The command runs the test loop of CONFIG once for each of these conditions:
 Use --rain none if the test images already show real rain. The conditions with clean images are then left out.
 
 The command prints a table with one row for each condition, and writes the table to --out. It also stores each finished
-row. If the command is interrupted, run it again with the same arguments: it continues after the last finished row. If
-something changes that affects a stored row, such as a checkpoint, the command measures this row again.
+row. If the command is interrupted, run it again with the same arguments: it continues after the last finished row. If a
+stored row depends on a file that has changed, such as a checkpoint, the command measures the row again.
 """
 
 import argparse

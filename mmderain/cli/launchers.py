@@ -89,7 +89,7 @@ def wait_for_other_processes(is_error: bool, timeout: timedelta = timedelta(minu
 
     Args:
         is_error: whether the exit status of this process will not be 0.
-        timeout: time after which a store that does not answer counts as closed.
+        timeout: longest time to wait for an answer of the store of torchrun.
     """
     if os.environ.get('TORCHELASTIC_USE_AGENT_STORE') != 'True':
         return

@@ -20,6 +20,10 @@ def quiet_libraries(*libraries: str) -> Iterator[None]:
     """
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', module=r'(mmdet|mmseg|mmcv|mmengine|timm)\b')
+        # mmcv 2.1 imports pkg_resources. This warning has the module name of its importer, importlib.
+        warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
+        # mmdet calls torch.meshgrid, for example in RTMDet. torch gives its own module as the origin of the warning.
+        warnings.filterwarnings('ignore', message=r'torch\.meshgrid: in an upcoming release')
         with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(ImportError):
             for library in libraries:
                 importlib.import_module(f'{library}.datasets')

@@ -4,8 +4,8 @@
     mmderain merge-logs run.*.jsonl --inputs photos/ --out all.jsonl
 
 The logs are those of `mmderain derain --log`. The inputs must have the same spelling as in that command, for example
-photos/ or /data/photos. If several lines describe the same input, the line of a complete result counts, else the last
-line.
+photos/ or /data/photos. If several lines describe the same input, a line with a complete result counts. Otherwise, the
+last line counts.
 
 The exit status is 1 if an input is missing or failed. To derain these inputs, run `mmderain derain` again with
 --existing skip.

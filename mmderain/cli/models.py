@@ -4,14 +4,15 @@
     mmderain models rtmdet --task detector
 
 Without TEXT, the command lists all derainers, and counts the detectors and segmentors in the metafiles of mmdet and
-mmseg. The weights of a model are downloaded when the model is used for the first time.
+mmseg. In TEXT, upper and lower case count as equal. The weights of a model are downloaded when the model is used for
+the first time.
 """
 
 import argparse
 from collections.abc import Iterator
 
 from mmderain import DEFAULT_DERAINER
-from mmderain.errors import InputError
+from mmderain.errors import InputError, did_you_mean
 from mmderain.hub import PublishedTaskModel, config_names, named_models, task_models
 from mmderain.hub.published import converted_weights
 
@@ -32,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the models."""
-    text = args.text or ''
+    text = (args.text or '').lower()
     found = {
         'with bundled weights': [*_bundled(text, args.task)],
         'with published weights, which are downloaded at the first use': [*_published(text, args.task)],
@@ -42,7 +43,11 @@ def run(args: argparse.Namespace) -> None:
     if args.task != 'derainer' and (args.text or args.task):
         found['of mmdet and mmseg, with published weights'] = [*_task_models(text, args.task)]
     if not any(found.values()):
-        raise InputError(f'no model has {text!r} in its name; `mmderain models` lists the models')
+        known = config_names() if args.task in (None, 'derainer') else []
+        for models in (named_models(), _names(task_models())):
+            known += [name for name, entry in models.items() if args.task in (None, entry.kind)]
+        hint = did_you_mean(text, known, count=3)
+        raise InputError(f'no model has {text!r} in its name{hint or ";"} `mmderain models` lists the models')
     print('\n\n'.join('\n'.join([f'{title}:', *lines]) for title, lines in found.items() if lines))
     if args.text is None and args.task is None and (count := len(_names(task_models()))):
         print(f'\n{count} detectors and segmentors of mmdet and mmseg: mmderain models TEXT lists those that match')
@@ -51,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
 def _bundled(text: str, task: str | None) -> Iterator[str]:
     """Yield a line for each model with bundled weights."""
     for entry in named_models().values():
-        if entry.file is not None and text in entry.name and task in (None, entry.kind):
+        if entry.file is not None and text in entry.name.lower() and task in (None, entry.kind):
             default = ' (the default)' if entry.name == DEFAULT_DERAINER else ''
             yield f'  {entry.name:16} {entry.kind:10} {entry.about}{default}'
 
@@ -59,7 +64,7 @@ def _bundled(text: str, task: str | None) -> Iterator[str]:
 def _published(text: str, task: str | None) -> Iterator[str]:
     """Yield a line for each model of the index with published weights."""
     for entry in named_models().values():
-        if entry.url is not None and text in entry.name and task in (None, entry.kind):
+        if entry.url is not None and text in entry.name.lower() and task in (None, entry.kind):
             hint = '' if entry.sha256 else '; the first use needs --trust-unhashed'
             yield f'  {entry.name:16} {entry.kind:10} {entry.about}; license: {entry.license}{hint}'
 
@@ -77,7 +82,7 @@ def _without_weights(text: str) -> Iterator[str]:
         ]
         yield f'  {network}: ' + ', '.join(marked)
     for entry in models:
-        if entry.file is None and entry.url is None and text in entry.name:
+        if entry.file is None and entry.url is None and text in entry.name.lower():
             command = f'mmderain convert {entry.format} FILE --name {entry.name}'
             yield f'  {entry.name}: published by {entry.source}; `{command}`'
 
@@ -90,5 +95,5 @@ def _names(models: dict[str, PublishedTaskModel]) -> dict[str, PublishedTaskMode
 def _task_models(text: str, task: str | None) -> Iterator[str]:
     """Yield a line for each detector and segmentor of the metafiles."""
     for entry in _names(task_models()).values():
-        if text in entry.name and task in (None, entry.kind):
+        if text in entry.name.lower() and task in (None, entry.kind):
             yield f'  {entry.name}  {entry.kind}  {entry.scores}'

@@ -56,8 +56,8 @@ def add_precision_option(parser: argparse.ArgumentParser) -> None:
         '--precision',
         choices=['auto', 'fp32', 'bf16', 'fp16'],
         default='auto',
-        help='number format in which the derainer computes. auto: bf16 if the device supports bf16 in hardware and a '
-        'short measurement shows that bf16 is faster than fp32, else fp32 (default: auto)',
+        help='number format in which the derainer computes. auto: bf16 if the device has bf16 in hardware, and if '
+        'bf16 is faster than fp32 in a short measurement; else fp32 (default: auto)',
     )
 
 
@@ -183,16 +183,16 @@ def checkpoint_file(text: str) -> str:
 
 
 def non_negative_int(text: str) -> int:
-    """Convert text to a whole number of at least 0."""
+    """Convert text to an integer of at least 0."""
     return _whole_number(text, 0)
 
 
 def positive_int(text: str) -> int:
-    """Convert text to a whole number of at least 1."""
+    """Convert text to an integer of at least 1."""
     return _whole_number(text, 1)
 
 
 def _whole_number(text: str, minimum: int) -> int:
     if not text.isdecimal() or int(text) < minimum:
-        raise argparse.ArgumentTypeError(f'expected a whole number from {minimum}, found {text!r}')
+        raise argparse.ArgumentTypeError(f'expected an integer of at least {minimum}, found {text!r}')
     return int(text)

@@ -1,6 +1,8 @@
 """`mmderain derain --engine ray`: derain on the machines of a Ray cluster."""
 
 import argparse
+import contextlib
+import logging
 import os
 import re
 import signal
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from mmderain.integrations.ray import Summary
 
 #: Options of `mmderain derain` that have no meaning on a cluster, and their values if they are not given.
-LOCAL_OPTIONS = dict(device=None, shard=None, share_segments=False, compile=False)
+LOCAL_OPTIONS = dict(device=None, shard=None, share_segments=False, compile=False, prepare=None)
 
 
 def add_ray_options(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +37,8 @@ def add_ray_options(parser: argparse.ArgumentParser) -> None:
         '--actors',
         type=actors,
         metavar='N',
-        help='number of processes that derain, or the smallest and the largest number, such as 2:16, between which Ray '
-        'chooses (default: as many as the cluster has room for, and at least 1)',
+        help='number of processes that derain, or the smallest and the largest number, such as 2:16 (default: as many '
+        'as the cluster has room for, and at least 1)',
     )
     group.add_argument(
         '--gpus-per-actor',
@@ -49,9 +51,11 @@ def add_ray_options(parser: argparse.ArgumentParser) -> None:
 
 def actors(text: str) -> int | tuple[int, int]:
     """Convert ``'4'`` or ``'2:16'`` to one or two numbers."""
-    if not re.fullmatch(r'\d+(:\d+)?', text, re.ASCII):
-        raise argparse.ArgumentTypeError(f'expected a number, or two numbers such as 2:16, found {text!r}')
     smallest, _, largest = text.partition(':')
+    if not re.fullmatch(r'\d+(:\d+)?', text, re.ASCII) or not 1 <= int(smallest) <= int(largest or smallest):
+        raise argparse.ArgumentTypeError(
+            f'expected a number from 1, or the smallest and the largest number, such as 2:16, found {text!r}'
+        )
     return (int(smallest), int(largest)) if largest else int(smallest)
 
 
@@ -88,10 +92,7 @@ def derain_on_ray(args: argparse.Namespace, video: VideoOptions) -> tuple[dict[s
     Returns:
         The numbers of inputs that are done, skipped and failed, and the number of the signal that ended the run, or 0.
     """
-    # Only this command sets these variables, and only if the user has not set them. Without them, Ray would send usage
-    # statistics to its developers. If `uv run` starts the command, Ray would also upload the working directory.
-    os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
-    os.environ.setdefault('RAY_ENABLE_UV_RUN_RUNTIME_ENV', '0')
+    set_up_ray()
     from mmderain.integrations.ray import Summary, derain_images
 
     seen = Summary()
@@ -119,6 +120,7 @@ def derain_on_ray(args: argparse.Namespace, video: VideoOptions) -> tuple[dict[s
             video=video,
             on_result=show,
             keep_suffix=args.keep_suffix,
+            progress=sys.stderr.isatty(),
         )
     except (KeyboardInterrupt, SystemExit) as error:  # Ray raises SystemExit after SIGTERM
         stopped = signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM
@@ -127,6 +129,22 @@ def derain_on_ray(args: argparse.Namespace, video: VideoOptions) -> tuple[dict[s
     if text := skipped_by_suffix(summary.other_files):
         print(text)
     return _counts(summary), 0
+
+
+def set_up_ray() -> None:
+    """Choose settings of Ray for this process, and for the cluster that it starts. Variables of the user are kept.
+
+    Ray then sends no usage statistics to its developers, and does not upload the working directory if `uv run` starts
+    the command. It prints no messages about its own work. The log files of Ray Data still contain these messages.
+    """
+    for name in ('RAY_USAGE_STATS_ENABLED', 'RAY_ENABLE_UV_RUN_RUNTIME_ENV'):
+        os.environ.setdefault(name, '0')
+    with contextlib.suppress(ImportError):  # `derain_images` reports this error
+        import ray.data  # noqa: F401  # adds handlers to its logger
+
+        for handler in logging.getLogger('ray.data').handlers:
+            if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+                handler.setLevel(logging.ERROR)
 
 
 def _counts(summary: 'Summary') -> dict[str, int]:

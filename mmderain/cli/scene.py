@@ -2,13 +2,15 @@
 
 import argparse
 from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
 
 from mmderain.apis import default_device, trained_derainer
 from mmderain.apis.plan import Plan
 from mmderain.engine.cpu_memory import keep_cpu_memory
-from mmderain.errors import InputError
 from mmderain.io.folders import skipped_by_suffix
-from mmderain.perception.scene_files import show_scenes
+from mmderain.perception.scene import View
+from mmderain.perception.scene_files import stream_scenes
 from mmderain.perception.task import load_task_model
 from mmderain.rain import parse_rain
 
@@ -91,37 +93,39 @@ def run(args: argparse.Namespace) -> int:
     device = args.device or default_device()
     library = 'mmdet' if args.kind == 'detector' else 'mmseg'
     with keep_cpu_memory(), quiet_libraries(library):
-        task = load_task_model(args.task, args.task_weights, device)
-        if task.kind != args.kind:
-            raise InputError(f'{args.task}: is a {task.kind}; expected a {args.kind}')
+        task = load_task_model(args.task, args.task_weights, device, args.kind)
         derainer = trained_derainer(args.model, args.weights, device, {'model.precision': args.precision})
         skipped: Counter[str] = Counter()
         options = args.existing, args.keep_suffix, skipped
-        results = show_scenes(args.inputs, args.out, derainer, task, rain, args.seed, *options)
-    status = print_scenes(results, args.out, args)
+        results = stream_scenes(args.inputs, args.out, derainer, task, rain, args.seed, *options)
+        status = print_scenes(results, args.out, args)
     if text := skipped_by_suffix(skipped):
         print(text)
     return status
 
 
-def print_scenes(results: dict, out: str, args: argparse.Namespace) -> int:
-    """Print the text of each figure, and the errors.
+def print_scenes(
+    results: Iterable[tuple[str, list[View] | Exception]], out: str | Path, args: argparse.Namespace
+) -> int:
+    """Print the text of each figure and each error, one after the other.
 
     Args:
-        results: result of :func:`~mmderain.perception.scene_files.show_scenes`.
+        results: result of :func:`~mmderain.perception.scene_files.stream_scenes`.
         out: folder of the figures.
         args: parsed arguments of the command.
 
     Returns:
         1 if an input failed, else 0.
     """
-    failures = [views for views in results.values() if isinstance(views, Exception)]
-    for name, views in results.items():
-        if not isinstance(views, Exception):
-            print(name)
-            print(*(f'  {view.title:9} {"; ".join(view.notes)}' for view in views), sep='\n')
-    for error in failures:
-        print_failure(args, error)
-    if len(failures) < len(results):
+    num_figures = num_failures = 0
+    for name, views in results:
+        if isinstance(views, Exception):
+            num_failures += 1
+            print_failure(args, views)
+            continue
+        num_figures += 1
+        print(name)
+        print(*(f'  {view.title:9} {"; ".join(view.notes)}' for view in views), sep='\n', flush=True)
+    if num_figures:
         print(f'figures in {out}')
-    return int(bool(failures))
+    return int(num_failures > 0)

@@ -49,7 +49,7 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
         '--audio',
         choices=['copy', 'transcode', 'none'],
         default=_DEFAULTS.audio,
-        help='copy: copy the sound unchanged, and refuse sound that the container cannot hold; transcode: encode such '
+        help='copy: copy the sound, and report an error if the file format cannot hold it; transcode: encode such '
         'sound again, as AAC or Opus; none: leave out the sound (default: %(default)s)',
     )
     group.add_argument(
@@ -62,20 +62,20 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
         '--temporal',
         type=non_negative_int,
         metavar='N',
-        help='also use the N frames before a frame, so that the result flickers less. 0 derains each frame on its own, '
-        f'which is faster (default: {_DEFAULTS.temporal}; with --live 0)',
+        help='average each frame with N earlier frames, so that the result flickers less. 0 derains each frame on its '
+        f'own, which is faster (default: {_DEFAULTS.temporal}; with --live 0)',
     )
     group.add_argument(
         '--temporal-method',
         choices=list(TEMPORAL_METHODS),
-        help='method for --temporal. fixed: for a camera that does not move; flow: for a moving camera; the frames '
-        'are aligned by optical flow (default: flow)',
+        help='method for --temporal. flow: align the frames by optical flow; fixed: do not align them, for a camera '
+        'that does not move (default: flow)',
     )
     group.add_argument(
         '--share-segments',
         action='store_true',
-        help='several processes (--shard, torchrun, Slurm) divide the segments of each video. The one that finishes '
-        'the last segment writes the result. Needs --existing skip (default: they divide whole videos)',
+        help='divide the segments of each video among the processes (--shard, torchrun, Slurm). The process that '
+        'finishes the last segment writes the result. Needs --existing skip (default: divide whole videos)',
     )
     group.add_argument(
         '--rate',
@@ -88,7 +88,7 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
         '--live',
         action='store_true',
         help='show the derained frames of a camera or stream in the browsers of this machine, and write no file. INPUT '
-        'is the number of a camera, or an address that begins with http://, https:// or rtsp://. Frames that come '
+        'is the number of a camera, or an address that begins with http://, https:// or rtsp://. Frames that arrive '
         'while the network is running are dropped',
     )
     group.add_argument(

@@ -112,7 +112,7 @@ class DerainDataset(BaseDataset):
             return self.pipeline(self.get_data_info(index))
 
     def _join_prefix(self) -> None:
-        """Keep the prefixes unchanged. mmengine would join them with the data root, but :meth:`folder` does this."""
+        """Keep the prefixes unchanged. :meth:`folder` joins them with the data root."""
 
     def folder(self, key: str) -> Path:
         """Return the path of a folder: the data root joined with ``data_prefix[key]``."""

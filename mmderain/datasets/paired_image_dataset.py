@@ -34,8 +34,8 @@ class PairedImageDataset(DerainDataset):
         patches: None uses whole images. ``dict(size=120, stride=40, hflip=False)`` divides each image into a grid of
             patches of 120x120 pixels, one every 40 pixels. Each patch becomes an item of the data set. The pipeline
             must contain :class:`~mmderain.datasets.transforms.CropPatch`, which crops the patch. ``hflip=True`` adds a
-            mirrored copy of each patch. The grid starts at the top left corner. Pixels at the right and at the bottom
-            that do not fill a patch are not used, as in the data preparation of SIAN's authors.
+            mirrored copy of each patch. The grid starts at the top left corner, and incomplete patches are left out, as
+            in the code of SIAN's authors.
         pipeline: configs of transforms.
         kwargs: arguments of :class:`~mmderain.datasets.base.DerainDataset` and mmengine's ``BaseDataset``, such as
             ``source``, ``indices`` and ``test_mode``.

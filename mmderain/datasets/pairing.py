@@ -16,7 +16,7 @@ class NameTemplate:
     For example, the template ``norain-{id}x2`` matches the name ``norain-12x2``; the field ``id`` is then ``'12'``.
 
     Args:
-        text: the template. ``{id}`` matches any text without a slash. ``{id:d}`` matches a whole number. Its values are
+        text: the template. ``{id}`` matches any text without a slash. ``{id:d}`` matches an integer. Its values are
             compared as numbers, so 007 equals 7.
     """
 
@@ -43,7 +43,7 @@ class NameTemplate:
         if found.groups() != shortest.groups():
             raise InputError(
                 f'the name {stem!r} matches the pairing template {self.text!r} in more than one way; '
-                'make the template more specific, for example with {id:d} for a whole number'
+                'make the template more specific, for example with {id:d} for an integer'
             )
         return {key: int(value) if self.fields[key] else value for key, value in found.groupdict().items()}
 

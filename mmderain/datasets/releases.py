@@ -12,10 +12,10 @@ class Split:
 
     Attributes:
         pairs: number of published pairs. None if no such number is known.
-        rules: alternative rules for the file names. Each rule consists of two regular expressions: one for rainy images
-            and one for clean images. An expression must match the end of a path without its suffix. Two images are a
-            pair if all named groups of the clean expression have equal values in both paths. Whole numbers are compared
-            as numbers. The clean expression is None if each file contains both images side by side.
+        rules: alternative rules for the file names. A rule consists of a regular expression for rainy images and one
+            for clean images. An expression must match the end of a path without its suffix. Two images are a pair if
+            all named groups of the clean expression have equal values in both paths. Integers are compared as numbers.
+            The clean expression is None if each file contains both images.
         folder: regular expression for the names of folders that belong to this split. '' if the names of folders do not
             show the split.
         img: format string for the path of a rainy image in the prepared data set, without suffix. Its fields are the

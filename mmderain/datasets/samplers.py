@@ -41,8 +41,8 @@ class SeededSampler(Sampler):
     """Sample like mmengine's ``DefaultSampler`` and ``InfiniteSampler``, with reproducible augmentation.
 
     mmengine does not save the state of random generators. With the samplers of mmengine, a resumed run therefore uses
-    other crops than a run without an interruption. With this sampler, both runs use the same order and the same crops,
-    because these depend only on the seed, the epoch and the index of the item.
+    other crops than a run without an interruption. With this sampler, the order and the crops depend only on the seed,
+    the epoch and the index of the item. Both runs are therefore equal.
 
     In a distributed run of ``n`` processes, process ``k`` uses the items at the positions ``k``, ``k + n``, ``k + 2 n``
     and so on. Together, the batches of ``n`` processes contain the same items as one batch of a single process with
@@ -57,8 +57,8 @@ class SeededSampler(Sampler):
         infinite: True starts the next epoch automatically, without end. Iteration-based training needs True.
 
     Raises:
-        InputError: the data set is empty, or does not accept a :class:`SeededIndex`. Also raised if ``seed`` is not a
-            whole number of at least 0, or if ``repeat`` is not a whole number of at least 1.
+        InputError: the data set is empty, or does not accept a :class:`SeededIndex`. Also raised if ``seed`` is not an
+            integer of at least 0, or if ``repeat`` is not an integer of at least 1.
     """
 
     def __init__(

@@ -19,17 +19,19 @@ class SafeCheckpointHook(CheckpointHook):
     """Save checkpoints so that the previous checkpoint is not lost if the process is killed or the disk is full.
 
     mmengine's ``CheckpointHook`` first deletes the oldest checkpoint, and then writes directly to the final file. This
-    hook writes a temporary file, verifies its checksums, and renames it. Then it writes the path of the checkpoint to
-    the file ``last_checkpoint``, also through a temporary file. If there are now more checkpoints than
-    ``max_keep_ckpts``, the hook deletes the oldest ones. With ``save_best``, it deletes the previous best checkpoint
-    after it has written the new best checkpoint. A best checkpoint contains only weights, so no training can continue
-    from it. It can be saved after any step.
+    hook works in these steps:
 
-    If the optimizer wrapper accumulates gradients over several steps (``accumulative_counts``), a checkpoint is saved
-    only after a step that has updated the weights. Otherwise the accumulated gradients would be lost, because a
-    checkpoint does not contain them. A checkpoint that is due in another step is saved later: after the next update, or
-    with ``by_epoch=True`` after the next epoch that ends with an update. The last step of a training always updates the
-    weights.
+    1. Write a temporary file, verify its checksums, and rename it.
+    2. Write the path of the checkpoint to the file ``last_checkpoint``, also through a temporary file.
+    3. Delete the oldest checkpoints if there are more than ``max_keep_ckpts``.
+
+    With ``save_best``, the hook deletes the previous best checkpoint after it has written the new one. A best
+    checkpoint contains only weights, so no training can continue from it.
+
+    With ``accumulative_counts``, the optimizer wrapper accumulates gradients over several steps. A checkpoint does not
+    contain accumulated gradients. Therefore a checkpoint is saved only after a step that has updated the weights. In
+    other steps, the checkpoint is postponed to the next update. With ``by_epoch=True``, it is postponed to the next
+    epoch that ends with an update. The last step of a training always updates the weights.
 
     The arguments are those of ``CheckpointHook``. For storage other than local files, this hook saves checkpoints as
     ``CheckpointHook`` does.

@@ -18,8 +18,7 @@ def compact_checkpoint(checkpoint: dict, max_bytes: int) -> dict:
     Integers and scalars are not converted. A weight tensor is not converted if one of its values is too large for
     float16. The message hub (the history of the log) is left out.
 
-    If the result is still larger than ``max_bytes``, these entries are left out, one after the other, until it is small
-    enough:
+    If the result is still too large, these entries are left out one after the other:
 
     1. the optimizer's moments;
     2. the weights of the last step, if the checkpoint also contains averaged weights (EMA).

@@ -63,7 +63,8 @@ def require_data(cfg: Config, *loaders: str) -> None:
 
     Raises:
         FileNotFoundError: a folder is missing. The message says where the folder was expected. For the data sets of
-            mmderain, it also describes the layout of the data set and says where it is published.
+            mmderain, the error also describes the layout of the data set, and names the place where the data set is
+            published.
     """
     for key in loaders:
         dataset = (cfg.get(key) or {}).get('dataset') or {}
@@ -156,13 +157,12 @@ def decide_amp(cfg: Config, amp: str | None, resumed: dict | None = None) -> boo
 
             * None does not use mixed precision.
             * ``'on'`` uses it. On a CPU, it warns if mixed precision is slow.
-            * ``'auto'`` uses it on a GPU. On a CPU without bfloat16 in hardware, ``'auto'`` does not use it. On any
-              other CPU, the function measures how long the losses and gradients of two small images take. It uses
-              mixed precision only if they take less time in bfloat16. On a CPU, the function prints the decision.
-        resumed: content of the checkpoint from which the run continues. None for a new run. A run must continue in the
-            precision of its checkpoint, because another precision would change the weights. Therefore, on a CPU with
-            bfloat16 in hardware, ``'auto'`` measures nothing. It uses mixed precision only if the checkpoint was
-            trained in bfloat16. In all other cases, this argument has no effect.
+            * ``'auto'`` uses it on a GPU, and does not use it on a CPU without bfloat16 in hardware. On any other CPU,
+              the function measures the time of the losses and gradients of two small images. It uses mixed precision
+              only if bfloat16 is faster. On a CPU, the function prints the decision.
+        resumed: content of the checkpoint from which the run continues. None for a new run. On a CPU with bfloat16 in
+            hardware, ``'auto'`` then measures nothing, and keeps the precision of the checkpoint, because another
+            precision would change the weights. In all other cases, this argument has no effect.
 
     Returns:
         Whether to call :func:`use_amp`.

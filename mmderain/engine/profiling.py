@@ -124,9 +124,8 @@ def cpu_memory(device: str, keep: bool) -> AbstractContextManager:
 def time_calls(calls: Sequence[Callable[[], object]], repeats: int, device: str) -> list[list[float]]:
     """Measure the run times of several functions, which are called alternately.
 
-    Because the calls alternate, a change in the speed of the machine affects all functions. Before the timed calls,
-    each function is called once on a CPU and three times on a GPU, because the second call on a GPU records the CUDA
-    graphs.
+    The calls alternate, so that a change in the speed of the machine affects all functions. Before the timed calls,
+    each function is called once on a CPU and three times on a GPU. The second call on a GPU records the CUDA graphs.
 
     Args:
         calls: the functions.
@@ -151,10 +150,10 @@ def time_calls(calls: Sequence[Callable[[], object]], repeats: int, device: str)
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
     """Return the median of a sample, and a confidence interval for the median of the distribution of the sample.
 
-    The interval reaches from the k-th smallest to the k-th largest of the n values. For any continuous distribution,
-    the probability that the median of the distribution is outside this interval is 2 P(B < k). Here B is binomial with
-    n trials and probability 1/2. k is the largest number for which this probability is at most ``1 - confidence``. For
-    20 values and a confidence of 0.95, k is 6.
+    The interval reaches from the k-th smallest to the k-th largest of the n values. The median of the distribution is
+    outside this interval with the probability 2 P(B < k). B has a binomial distribution with n trials and the
+    probability 1/2. k is the largest number for which 2 P(B < k) is at most ``1 - confidence``. For 20 values and a
+    confidence of 0.95, k is 6.
 
     Args:
         values: the sample. A confidence of 0.95 needs at least 6 values.

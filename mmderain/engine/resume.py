@@ -35,7 +35,7 @@ def require_training_state(checkpoint: object, path: str | Path, needs_schedule:
         or not all(isinstance(meta.get(key), int) for key in ('iter', 'epoch'))
     ):
         raise InputError(
-            f'{path}: found no whole numbers meta.iter and meta.epoch; expected a checkpoint of a training. To start a '
+            f'{path}: found no integers meta.iter and meta.epoch; expected a checkpoint of a training. To start a '
             'new training from weights, use --cfg-options load_from=FILE without --resume.'
         )
     wanted = ('optimizer', 'param_schedulers') if needs_schedule else ('optimizer',)

@@ -1,4 +1,4 @@
-"""On SIGTERM or SIGINT, stop a training after the current step, with a checkpoint from which it can continue."""
+"""On SIGTERM or SIGINT, save a checkpoint after the current step, and stop the training."""
 
 import contextlib
 import os
@@ -87,11 +87,12 @@ def stop_on_signals() -> Iterator[StopRequest]:
 class StopHook(Hook):
     """After a signal, save a checkpoint at the end of the current step, and stop the training.
 
-    A training by epochs can continue only from the end of an epoch. Therefore, in the middle of an epoch, it stops
-    without saving a checkpoint, and continues later from the last checkpoint. If the signal arrives in the last step of
-    an epoch, the training stops after the end of this epoch. If the signal arrives during a validation, the training
-    completes the validation and one more step. If gradients are accumulated over several steps, the training first
-    completes these steps.
+    Special cases:
+
+    * A training by epochs can continue only from the end of an epoch. In the middle of an epoch, it stops without
+      saving a checkpoint. In the last step of an epoch, it stops after the end of this epoch.
+    * During a validation, the training completes the validation and one more step.
+    * If gradients are accumulated over several steps, the training completes these steps.
 
     Args:
         request: the request of :func:`stop_on_signals`.

@@ -41,8 +41,8 @@ def work_dir_lock(work_dir: str | Path, launcher: str = 'none') -> Iterator[None
     """Lock a work directory while a ``with`` block runs.
 
     The lock is a POSIX record lock on the file ``.lock`` in the directory. The system releases it when the process
-    ends, even after SIGKILL. Loader processes do not inherit this lock; they would inherit a lock of ``flock``.
-    Therefore a killed training can be continued while its old loader processes are still running.
+    ends, even after SIGKILL. Loader processes do not inherit this lock. Therefore a killed training can be continued
+    while its old loader processes are still running.
 
     On Windows and on file systems without locks, nothing is locked.
 

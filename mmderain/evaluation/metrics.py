@@ -21,9 +21,9 @@ from .functional import PROTOCOLS, UNROUNDED, measure
 class ImageQuality(BaseMetric):
     """Measure PSNR and SSIM of derained images under named protocols, and average them over the images.
 
-    A derained image is rounded before it is measured, as if it had been written to a file and read again: to 8 bits, or
-    to 16 bits if the rainy image has 16 bits. A clean image with 16 bits is not rounded to 8 bits. The protocols with
-    "float" in their names measure the derained image without rounding.
+    A derained image is rounded to 8 bits before it is measured, or to 16 bits if the rainy image has 16 bits. A clean
+    image with 16 bits is not rounded. The protocols with "float" in their names measure the derained image without
+    rounding.
 
     Args:
         protocols: keys of :data:`mmderain.evaluation.PROTOCOLS`. They are also the names of the scores.

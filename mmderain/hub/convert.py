@@ -154,7 +154,7 @@ def source_keys(rules: Rules) -> set[str]:
 
 
 def other_network(name: str, source: object) -> str | None:
-    """Return the network to which most keys of a checkpoint belong, if this is not the named network.
+    """Return the network to which most keys of a checkpoint belong, or None if it is the named network.
 
     Args:
         name: a key of ``NETWORKS``.

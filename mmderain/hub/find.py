@@ -13,6 +13,8 @@ from .index import FOLDER_CONFIG, FOLDER_WEIGHTS, config_names, find_config, nam
 from .metafiles import task_models
 from .published import converted_weights
 
+#: Maps the default scope of a config to the kind of its model.
+KIND_OF_SCOPE = {'mmdet': 'detector', 'mmseg': 'segmentor'}
 #: Function that returns the path of the weights file that belongs to a model, and downloads this file if necessary. It
 #: returns None if the model has no weights file.
 FindWeights = Callable[[], Path | None]
@@ -30,8 +32,8 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
             * a config of a package, such as ``'mmderain::derain/sian_rain100h.py'``;
             * a config as a dict with the key ``model``.
 
-        weights: path or URL of a checkpoint. None uses the weights of the named model. They are downloaded if they are
-            published but neither bundled nor in the cache.
+        weights: path or URL of a checkpoint. None uses the weights of the named model. Published weights are downloaded
+            if they are not in the cache.
 
     Returns:
         The config, and the path of the checkpoint or None.
@@ -44,7 +46,9 @@ def find_derainer(model: str | Path | dict, weights: str | Path | None = None) -
     return config, own_weights() if weights is None else local_file(weights)
 
 
-def find_task_model(model: str | Path, weights: str | Path | None = None) -> tuple[Config, Path]:
+def find_task_model(
+    model: str | Path, weights: str | Path | None = None, kind: str | None = None
+) -> tuple[Config, Path]:
     """Find the config and the weights of a detector or segmentor.
 
     Args:
@@ -53,15 +57,20 @@ def find_task_model(model: str | Path, weights: str | Path | None = None) -> tup
             is a path.
         weights: path or URL of a checkpoint. None uses the weights of the named model. They are downloaded if they are
             neither bundled nor in the cache.
+        kind: required kind of the model, ``'detector'`` or ``'segmentor'``. None accepts both kinds.
 
     Returns:
         The config, and the path of the checkpoint.
 
     Raises:
         FileNotFoundError: the config file does not exist.
-        InputError: no model has this name, the model is a derainer, no weights are known, or they cannot be downloaded.
+        InputError: no model has this name, the model has another kind, no weights are known, or they cannot be
+            downloaded.
     """
-    config, own_weights = _find_task_model(model)
+    config, own_weights = _find_task_model(model, kind)
+    found = KIND_OF_SCOPE.get(config.get('default_scope'))
+    if kind and found and found != kind:  # before the weights are downloaded
+        raise InputError(f'{model}: is a {found}; expected a {kind}. `mmderain models TEXT --task {kind}` lists them.')
     path = own_weights() if weights is None else local_file(weights)
     if path is None:
         raise InputError(
@@ -112,8 +121,11 @@ def _find_derainer(model: str | Path | dict) -> tuple[Config, FindWeights]:
     )
 
 
-def _find_task_model(model: str | Path) -> tuple[Config, FindWeights]:
-    """Return the config of a detector or segmentor, and the function that finds its weights file."""
+def _find_task_model(model: str | Path, kind: str | None) -> tuple[Config, FindWeights]:
+    """Return the config of a detector or segmentor, and the function that finds its weights file.
+
+    If no model has this name, the error message suggests names of the required kind.
+    """
     name = str(model)
     _refuse_address(name, '--task-weights')
     models = named_models()
@@ -132,10 +144,11 @@ def _find_task_model(model: str | Path) -> tuple[Config, FindWeights]:
     published = task_models()
     if name in published:
         return read_config(published[name].config), lambda: local_file(published[name].url)
-    known = [*(key for key, entry in models.items() if entry.kind != 'derainer'), *published]
+    kinds = KIND_OF_SCOPE.values() if kind is None else [kind]
+    known = [key for entries in (models, published) for key, entry in entries.items() if entry.kind in kinds]
     hint = did_you_mean(name, known, count=3) or '.'
     raise InputError(
-        f'no detector or segmentor is called {name!r}{hint} `mmderain models TEXT` searches the names; the path of a '
+        f'no {" or ".join(kinds)} is called {name!r}{hint} `mmderain models TEXT` searches the names; the path of a '
         'config file is also accepted'
     )
 

@@ -95,8 +95,8 @@ class NamedModel:
             if path.is_file():
                 return path
             raise InputError(
-                f'{self.name}: its weights have no fixed address. Get the file from {self.source}, and '
-                f'run `mmderain convert {self.format} FILE --name {self.name}`'
+                f'{self.name}: its weights have no fixed address. Get the file from {self.source}, and run '
+                f'`mmderain convert {self.format} FILE --name {self.name}`, or name your own checkpoint (--weights)'
             )
         path = WEIGHTS / str(self.file)
         found = file_sha256(path) if path.is_file() else 'no file'

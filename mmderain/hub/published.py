@@ -111,6 +111,6 @@ def published_checkpoint(url: str, sha256: str | None, terms: str) -> Path:
 
 
 def _is_current(path: Path, sha256: str) -> bool:
-    """Return whether the file of converted weights exists, and this converter made it from a file with this SHA-256."""
+    """Return whether this converter has made the file of converted weights from a file with this SHA-256."""
     metadata = safetensors_metadata(path) if path.is_file() else {}
     return (metadata.get('sha256'), metadata.get('format')) == (sha256, FORMAT)

@@ -7,40 +7,30 @@ cannot read. They also decode some images in another way than mmderain. To derai
 return, use :class:`DerainBatch`.
 """
 
-import math
 import os
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mmderain import DEFAULT_DERAINER
 from mmderain.apis import InputResult, trained_derainer
 from mmderain.apis.determinism import deterministic_options
 from mmderain.apis.pipeline import WORKERS
 from mmderain.apis.plans import make_plan
+from mmderain.apis.progress import show_progress
 from mmderain.apis.run_log import finished_outputs, logged
-from mmderain.apis.sources import Source
 from mmderain.apis.tar_shards import TarPlan
 from mmderain.errors import InputError, require_whole_number
 from mmderain.io.image_header import MAX_PIXELS
 from mmderain.io.naming import Naming
 from mmderain.io.video import VideoOptions
 
-from .ray_actors import DerainBatch, DerainFiles, require_utf8, result_of
-from .ray_cluster import absolute_path, choose_actors, connect, is_model_path, retry_options
+from .ray_actors import DerainBatch, DerainFiles
+from .ray_blocks import derain_blocks, other_inputs
+from .ray_cluster import absolute_path, choose_actors, connect, is_model_path
 
 __all__ = ['DerainBatch', 'DerainFiles', 'Summary', 'derain_images']
-
-#: Largest number of inputs that an actor gets at a time.
-BLOCK_ROWS = 256
-#: Number of threads that look for existing result files.
-CHECK_THREADS = 32
-#: Number of times that a block is given to an actor again after its actor died.
-RETRIES = 3
 
 
 @dataclass
@@ -88,17 +78,20 @@ def derain_images(
     video: VideoOptions | None = None,
     on_result: Callable[[InputResult], None] | None = None,
     keep_suffix: bool = False,
+    progress: bool = False,
 ) -> Summary:
     """Derain images on a Ray cluster.
 
     The function uses the cluster to which the program is connected. Otherwise it calls ``ray.init``, which uses the
-    cluster at ``RAY_ADDRESS`` or starts Ray on this machine, without its dashboard.
+    cluster at ``RAY_ADDRESS`` or starts Ray on this machine, without its dashboard. This call sets the level of the
+    logger ``ray`` to ``ERROR``. To see all messages of Ray, call ``ray.init`` before.
 
     mmderain must be installed on all machines. Paths of files must be the same on all machines, as on a shared disk;
     URLs need no shared disk. The driver keeps the names of all inputs in memory.
 
-    If an actor dies, Ray starts it again, and derains its block of inputs again. After :data:`RETRIES` retries, the
-    inputs of the block fail, and the other blocks are derained.
+    If an actor dies, Ray starts it again, and derains its block of inputs again. After
+    :data:`~mmderain.integrations.ray_blocks.RETRIES` retries, the inputs of the block fail, and the other blocks are
+    derained.
 
     Args:
         source: path or URL of an image or a folder, shards, or a list of them, as in
@@ -124,6 +117,7 @@ def derain_images(
         video: options of the result videos. None uses the default options.
         on_result: function that is called with each result when it is complete.
         keep_suffix: as in :class:`~mmderain.apis.DerainInferencer`.
+        progress: True shows a progress bar. The progress bars of Ray are never shown.
 
     Returns:
         The numbers of derained, skipped and failed inputs.
@@ -162,6 +156,7 @@ def derain_images(
         video=video,
         existing=existing,
         keep_suffix=keep_suffix,
+        **other_inputs(plan),
     )
     # A wrong model is found here, before Ray starts. Errors of actors are hard to read.
     trained_derainer(model, weights, 'cpu', {'model.precision': precision, 'model.tile': tile})
@@ -169,9 +164,11 @@ def derain_images(
     num_gpus, smallest, largest = choose_actors(ray.cluster_resources(), num_gpus, num_cpus, concurrency)
     inferencer_options['device'] = 'cuda:0' if num_gpus else 'cpu'
     pool = ray.data.ActorPoolStrategy(min_size=smallest, max_size=largest)
-    results = _run(plan, actor_options, pool, dict(num_gpus=num_gpus, num_cpus=num_cpus))
+    results = derain_blocks(plan, actor_options, pool, dict(num_gpus=num_gpus, num_cpus=num_cpus))
+    if log is not None:
+        results = logged(results, log)
     summary = Summary()
-    for result in results if log is None else logged(results, log):
+    for result in show_progress(results, plan.count) if progress else results:
         summary.add(result)
         if on_result is not None:
             on_result(result)
@@ -179,69 +176,3 @@ def derain_images(
     if not isinstance(plan, TarPlan):
         summary.other_files = plan.skipped
     return summary
-
-
-def _run(plan: Any, actor_options: dict[str, Any], pool: Any, resources: dict[str, float]) -> Iterator[InputResult]:
-    """Yield the results of the inputs that need no actor, and then those of the actors."""
-    import ray
-
-    rows: list[dict[str, str]] = []
-    for source, result in _checked(plan):
-        if result is not None:
-            yield result
-        else:
-            folder = '' if source.folder is None else str(source.folder)
-            rows.append(dict(name=source.name, input=str(source.content), output=str(source.target), folder=folder))
-    if not rows:
-        return
-    # Several blocks for each actor balance their work.
-    length = 1 if isinstance(plan, TarPlan) else min(BLOCK_ROWS, math.ceil(len(rows) / (4 * pool.max_size)))
-    missing = {row['name'] for row in rows}
-    names: Any = ray.data.from_items(rows, override_num_blocks=math.ceil(len(rows) / length))
-    del rows
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # Ray 2.60 warns of the arguments in retry_options
-        data = names.map_batches(
-            DerainFiles,
-            fn_constructor_kwargs=actor_options,
-            batch_size=None,
-            batch_format='pyarrow',
-            compute=pool,
-            **resources,
-            **retry_options(names.map_batches, RETRIES),
-        )
-    data.context.max_errored_blocks = -1  # only the death of an actor is an error of a block
-    try:
-        for row in data.iter_rows():
-            missing.discard(row['item'])
-            yield result_of(row)
-    except ray.exceptions.RayError as error:
-        reason = str(error).strip().splitlines()[-1].rpartition('.InputError: ')[2]
-        raise InputError(f'the actors of Ray cannot derain: {reason}') from error
-    for name in sorted(missing):
-        reason = f'the block with this input failed {RETRIES + 1} times, for example because its actor died'
-        yield InputResult.of_error(name, InputError(f'{name}: {reason}; see the messages of Ray'))
-
-
-def _checked(plan: Any) -> Iterator[tuple[Source, InputResult | None]]:
-    """Yield each source, and its result if it is skipped or fails before it is read.
-
-    The driver looks for existing result files, and not the actors. If an actor dies, another actor derains its block
-    again. This actor would otherwise find result files of the first attempt.
-    """
-
-    def check(source: Source) -> tuple[Source, InputResult | None]:
-        result = InputResult(source.name)
-        try:
-            require_utf8(source)
-            if not source.is_done():
-                return source, None
-            result.skip(source.target)
-        except Exception as error:  # the same errors as in the pipeline
-            result.fail(error)
-        return source, result
-
-    with ThreadPoolExecutor(CHECK_THREADS) as threads:
-        sources = iter(plan.sources() if isinstance(plan, TarPlan) else plan)
-        while group := [source for _, source in zip(range(1000), sources)]:
-            yield from threads.map(check, group)

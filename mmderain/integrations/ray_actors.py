@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from mmderain.apis.pipeline import Pipeline
 from mmderain.apis.results import BrokenDeviceError
 from mmderain.apis.sources import Source
 from mmderain.apis.tar_shards import TarShard, shard_results
-from mmderain.apis.targets import collision, is_kept, sibling
+from mmderain.apis.targets import collision, is_kept, moved_owner
 from mmderain.errors import InputError
 from mmderain.io.naming import Naming
 from mmderain.io.remote import RemotePath, is_remote, parse_place
@@ -35,6 +36,8 @@ class DerainFiles:
         existing: what to do if the result of an image with transparent pixels already exists. The driver looks for the
             other results.
         keep_suffix: as in :class:`~mmderain.apis.DerainInferencer`.
+        folders: all local input folders of the run.
+        owners: result of :func:`~mmderain.apis.targets.moved_owners`.
     """
 
     def __init__(
@@ -47,20 +50,22 @@ class DerainFiles:
         video: VideoOptions | None = None,
         existing: str = 'refuse',
         keep_suffix: bool = False,
+        folders: Sequence[str] = (),
+        owners: Mapping[str, tuple[int, str]] = MappingProxyType({}),
     ) -> None:
         if deterministic:
             compute_deterministically()
         loaded = DerainInferencer(**inferencer)
         self.pipeline = Pipeline(loaded.model, batch_size, workers, loaded.max_pixels, video)
         self.root, self.existing, self.naming = Path(root), existing, Naming(keep_suffix=keep_suffix)
+        self.folders, self.owners = [Path(folder) for folder in folders], owners
 
     def __call__(self, block: Any) -> Any:
         """Derain a block of inputs.
 
         Args:
-            block: ``pyarrow.Table`` with the columns ``name``, ``input``, ``output`` and ``folder``: the name of an
-                input, the paths or URLs of the input and of its result, and the input folder or ''. Existing results
-                are replaced.
+            block: ``pyarrow.Table`` with the columns ``name`` (of an input), ``input`` (its path or URL), ``output``
+                (path or URL of the result) and ``folder`` (the input folder or ''). Existing results are replaced.
 
         Returns:
             A ``pyarrow.Table`` with a row for each result, see :func:`result_schema`.
@@ -94,8 +99,8 @@ class DerainFiles:
         """Look at the target of an image with transparent pixels, and return whether the image is skipped."""
         if source.moved_from is None or source.target is None:
             return False
-        if (other := sibling(source)) is not None:
-            raise collision(source, str(other))
+        if (owner := moved_owner(source, self.folders, self.owners)) is not None:
+            raise collision(source, str(owner))
         return self.existing != 'replace' and source.target.exists() and is_kept(source.target, self.existing)
 
     def _place(self, path: str) -> Any:
@@ -105,9 +110,13 @@ class DerainFiles:
 def result_schema() -> Any:
     """Return the columns of a result.
 
-    ``item``: name of the item of the block; ``path``: name of the input; ``output``: path or URL of the result;
-    ``status``: ``'ok'`` or ``'failed'``; ``error``: the error message, or null; ``height`` and ``width`` in pixels, or
-    null; ``seconds`` and ``notes``: see :class:`~mmderain.apis.InputResult`.
+    * ``item``: name of the item of the block;
+    * ``path``: name of the input;
+    * ``output``: path or URL of the result;
+    * ``status``: ``'ok'`` or ``'failed'``;
+    * ``error``: the error message, or null;
+    * ``height``, ``width``: size in pixels, or null;
+    * ``seconds``, ``notes``: see :class:`~mmderain.apis.InputResult`.
     """
     import pyarrow
 

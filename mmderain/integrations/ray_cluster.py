@@ -1,7 +1,9 @@
 """Connect to a Ray cluster, and choose the number of its actors."""
 
 import inspect
+import logging
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,25 @@ from mmderain.hub import config_names, named_models
 
 
 def connect() -> Any:
-    """Connect to a Ray cluster, and return the module ``ray``."""
+    """Connect to a Ray cluster, and return the module ``ray``.
+
+    Raises:
+        InputError: Ray is not installed, or cannot connect to the cluster or start one.
+    """
     try:
         import ray
         import ray.data  # noqa: F401
     except ImportError as error:
         raise InputError(f'Ray is not installed ({error}); run `pip install "mmderain[ray]"`') from None
     if not ray.is_initialized():
-        # Without a runtime environment, Ray uploads no files.
-        ray.init(include_dashboard=False)
+        try:
+            # Without a runtime environment, Ray uploads no files.
+            ray.init(include_dashboard=False, logging_level=logging.ERROR)
+        except Exception as error:  # ray.init raises errors of many types
+            address = os.environ.get('RAY_ADDRESS')
+            place = 'start on this machine' if address is None else f'connect to the cluster at RAY_ADDRESS={address}'
+            first = str(error).strip().partition('\n')[0]
+            raise InputError(f'Ray cannot {place} ({type(error).__name__}: {first})') from error
     return ray
 
 
@@ -52,7 +64,7 @@ def choose_actors(
         return per_actor, 1, room
     low, high = (concurrency, concurrency) if isinstance(concurrency, int) else concurrency
     if not 1 <= low <= high:
-        raise InputError(f'concurrency: found {concurrency!r}; expected a number from 1, or (smallest, largest)')
+        raise InputError(f'concurrency: found {concurrency!r}; expected a number of at least 1, or (smallest, largest)')
     return per_actor, low, high
 
 

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -148,13 +148,31 @@ def cached_files() -> Iterator[tuple[Path, str]]:
         yield path, 'converted weights'
 
 
+def reject_download(path: Path) -> str | None:
+    """Delete a downloaded file whose content cannot be used, with its record.
+
+    Args:
+        path: a file. It is deleted only if it is a downloaded file in the cache.
+
+    Returns:
+        The URL of the downloaded file, or None if the file is not a download of the cache.
+    """
+    for file in _recorded_files():
+        if file.path == path:
+            with suppress(OSError):  # the cache may be read-only
+                path.unlink(missing_ok=True)
+                file.record.unlink(missing_ok=True)
+            return file.url
+    return None
+
+
 def forget_downloads(pattern: str = '') -> list[Path]:
     """Delete downloaded files with their records, and return their paths. Converted weights remain.
 
     After that, a file without a published hash may have other content when it is downloaded again.
 
     Args:
-        pattern: only files are deleted whose name contains this text. '' deletes all downloads.
+        pattern: text in the names of the files to delete. '' deletes all downloads.
     """
     files = [file for file in _recorded_files() if pattern in file.path.name]
     for file in files:
@@ -166,12 +184,12 @@ def forget_downloads(pattern: str = '') -> list[Path]:
 def clear_cache(pattern: str = '') -> list[Path]:
     """Delete files from the cache, and return their paths.
 
-    The records of the downloads remain. If a file without a published hash is downloaded again, it must therefore have
-    the same content as before.
+    The records of the downloads remain. Therefore a file without a published hash must have the same content when it is
+    downloaded again.
 
     Args:
-        pattern: only files are deleted whose name contains this text. '' deletes all files, and also the parts of
-            downloads that were interrupted.
+        pattern: text in the names of the files to delete. '' deletes all files, and also the parts of interrupted
+            downloads.
     """
     paths = [path for path, _ in cached_files() if pattern in path.name]
     for path in paths:

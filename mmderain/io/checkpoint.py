@@ -17,6 +17,7 @@ from torch import Tensor
 from mmderain.compat import allow_resuming
 from mmderain.errors import InputError
 
+from .cache import reject_download
 from .download import cached_file, local_file
 from .files import atomic_write
 
@@ -46,8 +47,7 @@ def read_checkpoint(source: str | Path) -> object:
     Raises:
         FileNotFoundError: the file does not exist.
         InputError: the file is not a checkpoint, is damaged, or contains objects other than tensors and plain values.
-            Also if mmengine does not know the name, if the file cannot be downloaded, or if addresses of this type are
-            not supported.
+            Also raised if mmengine does not know the name, or if the file cannot be downloaded.
     """
     name = str(source)
     if name.startswith(NAMED):
@@ -56,7 +56,7 @@ def read_checkpoint(source: str | Path) -> object:
 
 
 def plain_weights(weights: dict) -> dict:
-    """Return a state dict whose keys are those of the model itself, and in which tensors replace numpy arrays.
+    """Return a state dict with the keys of the model itself, and with tensors in place of numpy arrays.
 
     Args:
         weights: a state dict. Wrappers such as DataParallel may have added parts to its keys, see :data:`WRAPPERS`. If
@@ -132,10 +132,10 @@ def _read_file(path: Path) -> object:
     except Exception as error:
         refused = re.search(r'GLOBAL ([\w.]+)', str(error))
         reason = f'it refers to the Python object {refused[1]}' if refused else type(error).__name__
-        raise InputError(
-            f'{path}: cannot be read as weights ({reason}). Expected a file that was written by torch.save and '
-            'contains only tensors and plain values. This file is damaged, is not a checkpoint, or contains pickled '
-            'objects, which mmderain refuses to load.'
+        raise _unreadable(
+            path,
+            f'({reason}). Expected a file that was written by torch.save and contains only tensors and plain values. '
+            'This file is damaged, is not a checkpoint, or contains pickled objects, which mmderain refuses to load.',
         ) from error
     if isinstance(content, dict) and isinstance(content.get('state_dict'), dict):
         content['state_dict'] = plain_weights(content['state_dict'])
@@ -155,7 +155,17 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except Exception as error:  # some versions of safetensors do not export the type of their exception
-        raise InputError(f'{path}: cannot be read as weights ({error}); the file is damaged') from error
+        raise _unreadable(path, f'({error}); the file is damaged.') from error
+
+
+def _unreadable(path: Path, reason: str) -> InputError:
+    """Return the error for a file that cannot be read as weights. If it was downloaded, delete it from the cache."""
+    text = f'{path}: cannot be read as weights {reason}'
+    url = reject_download(path)
+    if url is not None:
+        deleted = '' if path.exists() else ', and has been deleted'
+        text += f' It was downloaded from {url}{deleted}. Check this address, or name another checkpoint.'
+    return InputError(text)
 
 
 def safetensors_metadata(path: Path) -> dict[str, str]:

@@ -57,9 +57,9 @@ def read_config(path: str | Path) -> Config:
 def refuse_code(path: Path) -> None:
     """Refuse a YAML or JSON config if reading it could run code.
 
-    The YAML loader of mmengine creates the object that a tag of a Python object names, and can thereby run any code.
-    mmengine also replaces templates such as ``{{ fileDirname }}`` in the text of a config. The text that replaces a
-    template can contain such a tag, or the path of a base. A base is a file from which a config inherits.
+    A YAML tag can name a Python object. mmengine's loader creates this object, which can run any code. mmengine also
+    replaces templates such as ``{{ fileDirname }}`` in the text of a config. The new text can contain such a tag, or
+    the path of a base. A base is a file from which a config inherits.
 
     Therefore a YAML or JSON config must not contain tags of Python objects or templates, and all of its bases must be
     YAML or JSON files. The function also checks the bases. It does not check Python configs, because a Python config is

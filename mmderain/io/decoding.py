@@ -1,8 +1,8 @@
 """Decode the pixels of image files with OpenCV or Pillow.
 
-Each library decodes only some kinds of images correctly. OpenCV decodes JPEG, PNG and WebP faster, and it is the only
-one of the two that keeps 16-bit colors. Pillow decodes the other images. docs/en/formats.md lists the result for each
-kind of image, and a test compares it with known pixels.
+Each library decodes only some kinds of images correctly. OpenCV decodes JPEG, PNG and WebP faster. Only OpenCV keeps
+16-bit colors. Pillow decodes the other images. docs/en/formats.md lists the result for each kind of image, and a test
+compares it with known pixels.
 """
 
 import io

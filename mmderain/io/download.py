@@ -44,8 +44,8 @@ def cached_file(
         timeout: number of seconds without an answer after which a try ends. Default: 30.
 
     Raises:
-        InputError: the address or the hash is malformed. Or the file is not in the cache and cannot be downloaded, has
-            another hash, or has no expected hash.
+        InputError: the address or the hash is malformed, or the file has another hash or no expected hash. Also raised
+            if the file is not in the cache and cannot be downloaded.
     """
     url, _, fragment = address.partition('#')
     sha256 = (sha256 or _fragment_hash(address, fragment) or '').lower()

@@ -12,7 +12,7 @@ from .decoded_image import array_problem, native, to_8_bits
 from .image_formats import IMAGE_SUFFIXES
 
 JPEG_QUALITY = 95
-_JPEG = ('.jpg', '.jpeg')
+JPEG_SUFFIXES = ('.jpg', '.jpeg')
 #: Largest side of a WebP image in pixels.
 _WEBP_MAX_SIDE = 16383
 
@@ -50,7 +50,7 @@ def encode_image(array: np.ndarray, suffix: str) -> bytes:
             f'cannot write {array.shape[1]}x{array.shape[0]} pixels as WebP; each side has at most {_WEBP_MAX_SIDE} '
             'pixels. Write a .png file instead.'
         )
-    if suffix in _JPEG and channels == 4:
+    if suffix in JPEG_SUFFIXES and channels == 4:
         if loses_alpha(suffix, array[..., 3]):
             raise InputError(
                 'cannot write transparent pixels as JPEG, which has no alpha channel; write a .png file instead'
@@ -68,7 +68,7 @@ def loses_alpha(suffix: str, alpha: np.ndarray | None) -> bool:
         suffix: suffix of the file name in upper or lower case.
         alpha: alpha channel, uint8 or uint16. None if the image has none.
     """
-    return alpha is not None and suffix.lower() in _JPEG and bool(to_8_bits(alpha).min() < 255)
+    return alpha is not None and suffix.lower() in JPEG_SUFFIXES and bool(to_8_bits(alpha).min() < 255)
 
 
 def _encode_webp(bgra: np.ndarray) -> bytes:
@@ -83,7 +83,7 @@ def _encode_webp(bgra: np.ndarray) -> bytes:
 
 
 def _encode_with_opencv(array: np.ndarray, suffix: str) -> bytes:
-    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix in _JPEG else []
+    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix in JPEG_SUFFIXES else []
     try:
         done, content = cv2.imencode(suffix, np.ascontiguousarray(array), options)
     except cv2.error as error:

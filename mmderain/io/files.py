@@ -60,7 +60,7 @@ def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
 
 
 def hidden_name(stem: str, ending: str) -> str:
-    """Return ``.<stem><ending>``, or the same with a hash instead of the stem if this name has more than 143 bytes.
+    """Return ``.<stem><ending>``. If this name has more than 143 bytes, a hash replaces the stem.
 
     Most file systems accept names of up to 255 bytes, but encrypted folders of eCryptfs accept only 143 bytes.
     """

@@ -29,16 +29,15 @@ def iter_names(
     * folders that other programs create, such as ``__MACOSX`` and ``@eaDir``;
     * files with other suffixes.
 
-    Linked folders are searched like other folders, but a link to a folder that contains the link is not followed. A
-    folder is never a file, whatever its name is. A link to a missing file is found, so that its name appears in the
-    error message of the reader. Only the names in one folder and in the folders above it are in memory at the same
-    time.
+    Linked folders are searched like other folders, except for a link to a folder that contains the link. A link to a
+    missing file is found, so that the error message of the reader names it. Only the names in one folder and in the
+    folders above it are in memory at the same time.
 
     Args:
         folder: folder to search.
         suffixes: suffixes of the files to find, in lower case.
-        skipped: if it is given, the number of passed-over files is added to it for each suffix. Hidden files are not
-            counted. :func:`skipped_by_suffix` describes it.
+        skipped: counts the skipped files for each suffix; or None. Hidden files are not counted.
+            :func:`skipped_by_suffix` describes it.
         leave_out: absolute path, without links, of a folder that is not searched. It need not exist.
 
     Yields:
@@ -94,7 +93,7 @@ def _search(
         wanted: as ``suffixes`` of :func:`iter_names`.
         skipped: as in :func:`iter_names`.
         leave_out: as in :func:`iter_names`.
-        parents: device and number of the folders that contain it, which tell loops of links.
+        parents: device and number of the folders that contain this folder, to detect loops of links.
     """
     try:
         status = os.stat(folder)

@@ -52,7 +52,7 @@ def heic_is_readable() -> bool:
 
 
 def image_format(file: BinaryIO) -> str:
-    """Return the format of an image file by its first bytes, one of :data:`FORMATS`.
+    """Return the format of an image file, one of :data:`FORMATS`. The first bytes of the file show its format.
 
     Raises:
         ValueError: the format is unknown, or the file is too short.

@@ -110,7 +110,7 @@ def num_ppm_images(file: BinaryIO, image: Image) -> int:
 
 
 def png_head(file: BinaryIO) -> BinaryIO:
-    """Return the chunks of a PNG file up to the pixels, without its texts, as a file that Pillow can open.
+    """Return a PNG file that Pillow can open: the chunks before the pixels, without the texts.
 
     Pillow refuses files with very long texts, such as those that some image editors write.
     """

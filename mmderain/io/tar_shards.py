@@ -1,7 +1,7 @@
 """Read and write WebDataset shards: tar archives whose members are the files of samples.
 
-The module tarfile of the standard library reads the shards. The library webdataset is not used for this. It joins
-members to samples by their names, and so loses the order and the names of the members, which a derained shard keeps.
+The module tarfile of the standard library reads the shards. The library webdataset is not used, because it loses the
+order and the names of the members. A derained shard keeps them.
 
 No member is extracted: its name is only copied to the new archive, and is never used as a path on the disk.
 """

@@ -170,7 +170,7 @@ def needs_opencv(tags: TiffTags) -> bool:
     """Return whether only OpenCV decodes the pixels correctly.
 
     Pillow reduces 16-bit colors to 8 bits, does not invert min-is-white images with 16 bits, and removes a fourth
-    channel that is not marked as alpha. It decodes more compressions than OpenCV.
+    channel that is not marked as alpha. Pillow decodes more compressions than OpenCV.
     """
     if max(tags.bits) == 16:
         return tags.photometric != BLACK_IS_ZERO

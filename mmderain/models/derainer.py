@@ -14,13 +14,12 @@ from mmderain.errors import NonFiniteError
 from mmderain.registry import MODELS
 from mmderain.structures import DerainDataSample
 
+from .fast_path import FastPath, prepare_derainer
 from .finite import finite_images, require_finite_results
-from .precision import choose_precision, inference_speedup, warn_of_slow_bf16
+from .precision import PRECISIONS, choose_precision, inference_speedup, require_precision, warn_of_slow_bf16
 from .spec import NetworkSpec
 from .tiling import Tile, available_memory, crop_core, max_tile_size, pad_image, run_on_tiles, tile_grid
 
-#: Values of ``precision`` that name a number format.
-PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 #: Types of tensors that :meth:`Derainer.restore` accepts.
 INPUT_TYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 #: If :class:`Derainer` chooses the tile size, the tensors of one tile need at most this number of bytes. The process
@@ -83,10 +82,7 @@ class Derainer(BaseModel):
         super().__init__(data_preprocessor or dict(type='mmderain.DerainDataPreprocessor'), init_cfg)
         if supervise not in ('all', 'last'):
             raise ValueError(f"Derainer: supervise must be 'all' or 'last', found {supervise!r}")
-        if precision not in (None, 'auto', *PRECISIONS):
-            raise ValueError(
-                f"Derainer: precision must be None, 'auto' or one of {', '.join(PRECISIONS)}, found {precision!r}"
-            )
+        require_precision('Derainer', precision)
         _require_tile_size('Derainer', tile)
         if compile is not None and not isinstance(compile, bool | dict):
             raise TypeError(
@@ -100,6 +96,7 @@ class Derainer(BaseModel):
         # another library.
         self.network = MODELS.build(dict(network, _scope_='mmderain'))
         self.spec = _spec_of(self.network)
+        self.fast_path: FastPath | None = None  # set by prepare()
         self.supervise = supervise
         for module in self.network.modules():
             if isinstance(module, torch.nn.Conv2d):
@@ -168,7 +165,10 @@ class Derainer(BaseModel):
             x = x.flip(1)
         # A compiled network would be compiled again for the position of each tile. Its forward() is not compiled.
         network = self.network.forward if self._compiled and tile is not None else self.network
-        results = network(x, tile) if self.spec.takes_tile and tile is not None else network(x)
+        if self.fast_path is not None and tile is None:
+            results = self.fast_path(network, x)
+        else:
+            results = network(x, tile) if self.spec.takes_tile and tile is not None else network(x)
         return [result.flip(1) for result in results] if self.spec.channel_order == 'bgr' else list(results)
 
     def loss(self, inputs: Tensor, data_samples: list[DerainDataSample]) -> dict[str, Tensor]:
@@ -254,6 +254,10 @@ class Derainer(BaseModel):
         require_finite_results(finite, self.network, batch)
         return restored
 
+    def prepare(self, size: Sequence[int] | None = None, precision: str | None = None) -> 'Derainer':
+        """Return a copy that compiles its network if this saves time, see :func:`.fast_path.prepare_derainer`."""
+        return prepare_derainer(self, size, precision)
+
     @classmethod
     def from_pretrained(cls, model: str | Path, **options: Any) -> 'Derainer':
         """Return a derainer with trained weights.
@@ -293,8 +297,8 @@ class Derainer(BaseModel):
     ) -> Tensor:
         """Derain whole images, or one tile of the images, in one forward pass of the network.
 
-        Append to ``finite`` whether the result of each image is finite. This is done before the result is clamped,
-        because clamping would hide infinite values.
+        Append to ``finite`` whether the result of each image is finite. The check comes before the clamping, which
+        would hide infinite values.
         """
         height, width = batch.shape[-2:]
         dtype = next(self.network.parameters(), batch).dtype
@@ -364,7 +368,7 @@ def tensor_problem(tensor: Tensor) -> str | None:
 def _require_tile_size(caller: str, tile: int | None) -> None:
     """Raise a ValueError unless ``tile`` is None, 0 or a positive integer."""
     if tile is not None and (not isinstance(tile, int) or isinstance(tile, bool) or tile < 0):
-        raise ValueError(f'{caller}: tile must be None or a whole number of pixels, 0 or more, found {tile!r}')
+        raise ValueError(f'{caller}: tile must be None or an integer of at least 0 (pixels), found {tile!r}')
 
 
 def _spec_of(network: torch.nn.Module) -> NetworkSpec:
@@ -380,6 +384,7 @@ def _spec_of(network: torch.nn.Module) -> NetworkSpec:
 
 def _rename_keys_in_place(model: Derainer, state_dict: dict[str, Tensor], prefix: str, *_: object) -> None:
     """Rename the keys of a state dict before torch loads it, for example when mmengine resumes a run."""
+    model.fast_path = None  # a compiled network contains the old weights
     renamed = model.rename_keys(state_dict, prefix)
     state_dict.clear()
     state_dict.update(renamed)

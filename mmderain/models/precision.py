@@ -18,6 +18,8 @@ from .tiling import pad_image
 if TYPE_CHECKING:
     from .derainer import Derainer
 
+#: Values of ``precision`` that name a number format.
+PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 #: Names that Linux and torch use for bfloat16 instructions: AMX and AVX-512 on x86, and ``bf16`` on ARM.
 BF16_FLAGS = {'amx_bf16', 'avx512_bf16', 'bf16'}
 #: The reason that the warning gives for a CPU without these instructions.
@@ -30,6 +32,13 @@ ROUNDS = 4
 INFERENCE_LIMIT, TRAINING_LIMIT = 5.0, 30.0
 #: Side in pixels of the images in a measurement. With smaller images, fixed costs would hide the gain of bfloat16.
 INFERENCE_SIDE, GPU_INFERENCE_SIDE, TRAINING_SIDE = 160, 384, 128
+
+
+def require_precision(caller: str, precision: str | None) -> None:
+    """Raise a ValueError unless ``precision`` is None, ``'auto'`` or a key of :data:`PRECISIONS`."""
+    if precision not in (None, 'auto', *PRECISIONS):
+        names = ', '.join(PRECISIONS)
+        raise ValueError(f"{caller}: precision must be None, 'auto' or one of {names}, found {precision!r}")
 
 
 def cpu_flags(cpuinfo: str | None = None) -> set[str]:

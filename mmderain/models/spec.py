@@ -53,7 +53,7 @@ class NetworkSpec:
         for name, smallest in least.items():
             value = getattr(self, name)
             if not isinstance(value, int) or value < smallest:
-                raise ValueError(f'NetworkSpec: {name} must be a whole number from {smallest}, found {value!r}')
+                raise ValueError(f'NetworkSpec: {name} must be an integer of at least {smallest}, found {value!r}')
 
     def padded_side(self, side: int) -> int:
         """Return the length in pixels to which a side of an image is padded.

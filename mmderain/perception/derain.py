@@ -72,7 +72,7 @@ def build_derainer(derainer: str | Path | dict, device: str = 'cpu', precision: 
 
 
 class KeptImages:
-    """Log and count the images that a task model gets unchanged, because their derained versions are not finite.
+    """Log and count the images whose derained versions are not finite. The task model gets these images unchanged.
 
     Args:
         owner: name of the transform or preprocessor, for the log.

@@ -16,17 +16,16 @@ from .preprocessor import DerainBeforeTask
 class RestorationLossHook(Hook):
     """Add a restoration loss to the losses of the task.
 
-    Use this hook to train a derainer and a task model together on rainy images for which the clean images are known.
+    Use this hook to train a derainer and a task model together, if the clean images are known.
 
     The data preprocessor of the model must be ``DerainBeforeTask(freeze=False)``, and each data sample must contain the
     clean image as meta information ``gt_img``. To provide the clean images, put ``mmderain.SynthesizeRain`` after all
     geometric transforms and directly before the packing transform. Also add ``'gt_img'`` to the ``meta_keys`` of the
     packing transform.
 
-    A forward hook of PyTorch on the task model adds the loss. Therefore the loss works with every model that returns a
-    dict of losses, and the structure of the model and the checkpoints does not change. The forward hook runs inside
-    ``DistributedDataParallel`` and autocast. Therefore the loss is scaled, accumulated and logged like the losses of
-    the task.
+    A forward hook of PyTorch on the task model adds the loss. It works with every model that returns a dict of losses,
+    and does not change the structure of the model and of the checkpoints. The loss is scaled, accumulated and logged
+    like the losses of the task, because the forward hook runs inside ``DistributedDataParallel`` and autocast.
 
     Args:
         weight: factor by which :func:`restoration_loss` is multiplied. The product is logged as ``loss_restoration``.

@@ -37,8 +37,9 @@ class DerainBeforeTask(BaseDataPreprocessor):
             the optimizer nor the checkpoints contain its weights. False makes the derainer a part of the task model. In
             this case, the loss of the task trains the derainer, and the checkpoints contain its weights. Default: True.
         min_change: see :class:`~mmderain.perception.Derain`.
-        precision: see :class:`~mmderain.perception.Derain`. If neither this argument nor the config of the derainer
-            sets a precision, a frozen derainer uses float32, even if the task model runs under autocast.
+        precision: see :class:`~mmderain.perception.Derain`. None uses the precision in the config of the derainer.
+            Without a precision in the config, a frozen derainer uses float32, also if the task model runs under
+            autocast.
         on_nonfinite: see :class:`~mmderain.perception.Derain`.
 
     Attributes:

@@ -81,20 +81,42 @@ def view_scene(
     """
     if rain is not None and clean is not None:
         raise InputError(
-            'found both a rain to draw and a separate clean image; expected only one of them. Rain is drawn on the '
-            'first image, which must then be clean. Remove the second image, or draw no rain.'
+            'found a kind of rain to draw and a second, clean image; expected only one of them. Remove the clean '
+            'image, or draw no rain.'
         )
     if clean is not None and clean.shape != img.shape:
         sizes = ['{1}x{0}'.format(*array.shape) for array in (clean, img)]
         raise InputError(
             'the clean image has {} pixels, the rainy image {}; both images must have the same size'.format(*sizes)
         )
-    rainy, clean = (img, clean) if rain is None else (draw_rain(img, rain, seed).rainy, img)
-    images = {'rainy': rainy} if clean is None else {'clean': clean, 'rainy': rainy}
+    images = draw_scene(img, rain, seed) if clean is None else {'clean': clean, 'rainy': img}
     if derainer is not None:
         device = next(derainer.parameters(), torch.empty(0)).device
         with torch.inference_mode():
-            images['derained'] = to_bgr_uint8(derainer.restore(to_rgb_tensor(rainy)[None].to(device))[0])
+            images['derained'] = to_bgr_uint8(derainer.restore(to_rgb_tensor(images['rainy'])[None].to(device))[0])
+    return make_views(images, task)
+
+
+def draw_scene(img: np.ndarray, rain: Rain | None, seed: int | Sequence[int]) -> dict[str, np.ndarray]:
+    """Return the rainy image of a scene, and the clean image if it is known.
+
+    Args:
+        img: as in :func:`view_scene`.
+        rain: as in :func:`view_scene`.
+        seed: as in :func:`view_scene`.
+    """
+    return {'rainy': img} if rain is None else {'clean': img, 'rainy': draw_rain(img, rain, seed).rainy}
+
+
+def make_views(images: dict[str, np.ndarray], task: TaskInferencer | None) -> list[View]:
+    """Run a task model on the images of a scene, and compare them with the clean image.
+
+    Args:
+        images: maps each title (``'clean'``, ``'rainy'``, ``'derained'``) to its image, (H, W, 3) BGR uint8. A clean
+            image is the first one.
+        task: as in :func:`view_scene`.
+    """
+    clean = images.get('clean')
     views, clean_prediction = [], None
     for title, image in images.items():
         view = View(title, image, image)

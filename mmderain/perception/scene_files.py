@@ -1,20 +1,29 @@
 """Show the predictions of a detector or segmentor for files: a figure for each image, and a video for each video."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
+from typing import cast
 
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmderain.apis.pipeline import Pipeline
 from mmderain.apis.plan import Plan
 from mmderain.apis.results import failure_reason
-from mmderain.apis.sources import Input
+from mmderain.apis.sources import Input, Source
 from mmderain.apis.targets import is_kept
 from mmderain.errors import InputError
-from mmderain.io.image import read_image, write_image
+from mmderain.io.image import DecodedImage, read_image, write_image
+from mmderain.io.image_header import MAX_PIXELS
 from mmderain.io.naming import Naming
 from mmderain.models import Derainer
 from mmderain.rain.synthesis import Rain
 
-from .scene import View, figure, view_scene
+from .scene import View, draw_scene, figure, make_views
 from .scene_video import predictions_path, show_scene_video
 from .task import TaskInferencer
 
@@ -48,35 +57,143 @@ def show_scenes(
             :func:`~mmderain.io.folders.iter_names`. None counts no files.
 
     Returns:
-        A dict that maps the name of each image to its views. If an image cannot be read or derained, or its figure must
-        not be written, the dict maps its name to an exception. Skipped images are not in the dict.
+        A dict that maps the name of each image to its views. If an image cannot be read or derained, or if its figure
+        must not be written, the value is an exception. Skipped images are not in the dict.
 
     Raises:
         FileNotFoundError: the only input does not exist. In this case, no file has been written.
         InputError: a folder contains no image. In this case, no file has been written.
     """
-    results: dict[str, list[View] | Exception] = {}
+    return dict(stream_scenes(inputs, out_dir, derainer, task, rain, seed, existing, keep_suffix, skipped))
+
+
+def stream_scenes(
+    inputs: Sequence[Input],
+    out_dir: str | Path,
+    derainer: Derainer | None,
+    task: TaskInferencer,
+    rain: Rain | None = 'heavy',
+    seed: int = 0,
+    existing: str = 'refuse',
+    keep_suffix: bool = False,
+    skipped: Counter[str] | None = None,
+) -> Iterator[tuple[str, list[View] | Exception]]:
+    """Do the same as :func:`show_scenes`, but yield the items of its result one by one.
+
+    Only a few images are in memory at the same time. Images are read in threads while the models run.
+    """
     plan = Plan(inputs, out_dir, existing, naming=Naming(keep_suffix=keep_suffix))
-    for number, source in enumerate(plan):
-        target = source.target
-        try:
-            if source.is_done():
-                continue
-            if not isinstance(source.content, Path) or not isinstance(target, Path):
-                raise InputError(f'{source.name}: expected the path of an image or a video')
-            if source.is_video:
-                if predictions_path(target).exists():
-                    is_kept(predictions_path(target), existing)  # raises an error with existing='refuse'
-                results[source.name] = show_scene_video(source.content, target, derainer, task, rain, seed)
-                continue
-            image = read_image(source.content)
-            views = view_scene(image, derainer, task, rain, [seed, number])
-            write_image(figure(views), target)
-            results[source.name] = views
-        except Exception as error:  # decoders and models can raise any exception
-            failure = InputError(failure_reason(source.name, error))
-            failure.__cause__ = error  # for --traceback
-            results[source.name] = failure
+    return _stream(plan, derainer, task, rain, seed, skipped)
+
+
+def _stream(
+    plan: Plan,
+    derainer: Derainer | None,
+    task: TaskInferencer,
+    rain: Rain | None,
+    seed: int,
+    skipped: Counter[str] | None,
+) -> Iterator[tuple[str, list[View] | Exception]]:
+    for is_video, group in groupby(enumerate(plan), key=lambda pair: pair[1].is_video):
+        if not is_video:
+            scenes = (_Scene(**vars(source), rain=rain, seed=(seed, number)) for number, source in group)
+            yield from _image_scenes(scenes, derainer, task)
+            continue
+        for _, source in group:
+            try:
+                views = _video_scene(source, plan, derainer, task, rain, seed)
+                if views is not None:
+                    yield source.name, views
+            except Exception as error:  # decoders and models can raise any exception
+                yield source.name, _failure(failure_reason(source.name, error), error)
     if skipped is not None:
         skipped.update(plan.skipped)
-    return results
+
+
+def _video_scene(
+    source: Source, plan: Plan, derainer: Derainer | None, task: TaskInferencer, rain: Rain | None, seed: int
+) -> list[View] | None:
+    """Write the results for a video, and return the views of its last frame; None if the video is skipped."""
+    if source.is_done():
+        return None
+    assert isinstance(source.content, Path) and isinstance(source.target, Path) and plan.targets is not None
+    predictions = predictions_path(source.target)
+    if predictions.exists():
+        is_kept(predictions, plan.targets.existing)  # raises an error with existing='refuse'
+    return show_scene_video(source.content, source.target, derainer, task, rain, seed)
+
+
+def _image_scenes(
+    scenes: Iterator['_Scene'], derainer: Derainer | None, task: TaskInferencer
+) -> Iterator[tuple[str, list[View] | Exception]]:
+    waiting: deque[_Scene] = deque()
+
+    def remember() -> Iterator[_Scene]:
+        for scene in scenes:
+            waiting.append(scene)
+            yield scene
+
+    for result in Pipeline(derainer or cast('Derainer', _Unchanged())).run(remember()):
+        scene = waiting.popleft()
+        if result.skipped:
+            continue
+        outcome: list[View] | Exception
+        try:
+            if result.error is not None:
+                raise result.error
+            images = scene.images
+            if derainer is not None:
+                assert isinstance(result.prediction, np.ndarray)
+                images['derained'] = result.prediction
+            outcome = make_views(images, task)
+            assert isinstance(scene.target, Path)
+            write_image(figure(outcome), scene.target)
+        except Exception as error:  # task models can raise any exception
+            outcome = _failure(result.reason or failure_reason(scene.name, error), error)
+        yield scene.name, outcome
+
+
+@dataclass
+class _Scene(Source):
+    """One image on which rain is drawn before it is derained. Its result is not written.
+
+    Attributes:
+        rain: see :func:`~mmderain.perception.scene.view_scene`.
+        seed: seed of the drawn rain.
+        images: the images of the scene after it was loaded, see :func:`~mmderain.perception.scene.draw_scene`.
+    """
+
+    rain: Rain | None = None
+    seed: Sequence[int] = ()
+    images: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def load(self, max_pixels: int = MAX_PIXELS) -> DecodedImage:
+        """Read the image, and draw rain on it."""
+        if not isinstance(self.content, Path):
+            raise InputError(f'{self.name}: expected the path of an image or a video')
+        self.images = draw_scene(read_image(self.content, max_pixels), self.rain, self.seed)
+        return DecodedImage.from_array(self.images['rainy'], self.name)
+
+    def fit_target(self, loaded: DecodedImage | Tensor) -> bool:
+        """Return False, because the figure has no transparent pixels."""
+        return False
+
+    def save(self, array: np.ndarray) -> np.ndarray:
+        """Return the derained image."""
+        return array
+
+
+class _Unchanged(torch.nn.Module):
+    """Network in place of a derainer, which returns its input."""
+
+    tile = None
+
+    def restore(self, images: Tensor, tile: int | None = None) -> Tensor:
+        """Return the images."""
+        return images
+
+
+def _failure(reason: str, error: Exception) -> InputError:
+    failure = InputError(reason)
+    failure.__cause__ = error  # for --traceback
+    return failure

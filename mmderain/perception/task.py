@@ -150,13 +150,16 @@ class TaskInferencer:
         return prediction.pred_instances[prediction.pred_instances.scores >= self.score_threshold]
 
 
-def load_task_model(model: str | Path, weights: str | Path | None = None, device: str = 'cpu') -> TaskInferencer:
+def load_task_model(
+    model: str | Path, weights: str | Path | None = None, device: str = 'cpu', kind: str | None = None
+) -> TaskInferencer:
     """Load a detector or segmentor by its name or its config.
 
     Args:
         model: name or path, see :func:`~mmderain.hub.find_task_model`.
         weights: path or URL of a checkpoint. None uses the weights of the named model.
         device: device of the model, such as ``'cpu'`` or ``'cuda:0'``.
+        kind: required kind of the model, ``'detector'`` or ``'segmentor'``. None accepts both kinds.
 
     Returns:
         The inferencer of the model.
@@ -165,16 +168,15 @@ def load_task_model(model: str | Path, weights: str | Path | None = None, device
         FileNotFoundError: the config file or the checkpoint does not exist.
         InputError: :func:`~mmderain.hub.find_task_model` or :class:`TaskInferencer` raises this error.
     """
-    config, checkpoint = find_task_model(model, weights)
+    config, checkpoint = find_task_model(model, weights, kind)
     return TaskInferencer(config, checkpoint, device)
 
 
 def load_task_weights(model: torch.nn.Module, checkpoint: str | Path, config: str) -> None:
     """Load the weights of a task model, and check that the checkpoint contains every parameter.
 
-    mmengine's own loader would only write a warning if the weights do not fit, and the model would then predict like an
-    untrained model. The checkpoint may contain additional entries, because published checkpoints contain such
-    entries.
+    If the weights do not fit, mmengine's own loader only writes a warning. The model would then predict like an
+    untrained model. The checkpoint may contain additional entries, because published checkpoints contain such entries.
 
     Args:
         model: a model of mmdet or mmseg.

@@ -119,7 +119,7 @@ class Derain(BaseTransform):
 
 
 def _whole_levels(img: object) -> np.ndarray | None:
-    """Return a BGR image (H, W, 3) as uint8; None if an object is no such image with whole numbers from 0 to 255."""
+    """Return a BGR image (H, W, 3) with whole numbers from 0 to 255 as uint8. Return None for any other object."""
     if not isinstance(img, np.ndarray) or img.dtype.kind not in 'iuf' or img.ndim != 3 or img.shape[2] != 3:
         return None
     if img.dtype == np.uint8 or img.size == 0:

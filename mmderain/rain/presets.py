@@ -115,7 +115,7 @@ register_rain(
     'drops',
     DropPreset(number=(25, 50), radius=(4, 20), flatness=(0.8, 1.1), magnification=(1.2, 2.5), opacity=(0.75, 0.95)),
 )
-# For training: drops of more sizes, each of which can show a wide view of the scene.
+# For training: drops of more sizes. Like real drops, many of them show a large part of the scene.
 register_rain(
     'varied-drops',
     DropPreset(number=(5, 60), radius=(1.5, 16), flatness=(0.7, 1.2), magnification=(0.15, 2), opacity=(0.5, 0.95)),

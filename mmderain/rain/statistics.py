@@ -75,8 +75,8 @@ def rain_statistics(pairs: Iterable[tuple[np.ndarray, np.ndarray]], lengths: boo
           and ``share_above_5`` are computed from the residuals of all pixels, channels and pairs together.
         * ``histogram``: share of the residuals at each of the 256 levels, a list.
         * ``share_above_5``: share of the residuals that are larger than 5.
-        * ``saturated``: share of pixels of the rainy images that have the value 255 in at least one channel. It is the
-          mean over the pairs.
+        * ``saturated``: share of the pixels of a rainy image that have the value 255 in at least one channel; mean over
+          the pairs.
         * ``half_length`` (in pixels) and ``autocorrelation`` (a list): means over the pairs. None if ``lengths`` is
           False.
     """

@@ -97,7 +97,7 @@ def haar(x: Tensor) -> Tensor:
 
 
 def rearrange_bands(x: Tensor) -> Tensor:
-    """Bring each Haar band back to full size by pixel-shuffle (FRCB).
+    """Bring each Haar band back to full size by pixel-shuffle (the paper's feature re-calibrated block, FRCB).
 
     Args:
         x: (N, C, H, W), H and W even, C a multiple of 4.

@@ -34,7 +34,7 @@ class PlainNASNet(NASNet):
 def neuron_attention(part: nn.Module, x: Tensor) -> Tensor:
     """Weight each value by its neighbors and by the other channels.
 
-    If the module is not a neuron attention, it is called unchanged.
+    If ``part`` is not a neuron attention, return ``part(x)``.
     """
     if not isinstance(part, nasnet.NeuronAttention):
         return part(x)

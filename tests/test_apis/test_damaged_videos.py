@@ -1,4 +1,4 @@
-"""Videos that are damaged, that change while they are read, or whose size or times are unusual."""
+"""Damaged videos, videos that change while they are read, and videos with unusual sizes or times."""
 
 from fractions import Fraction
 

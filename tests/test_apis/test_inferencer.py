@@ -159,7 +159,7 @@ def test_existing_results_are_refused_skipped_or_replaced(inferencer, tmp_path):
         (torch.full((3, 4, 4), 255.0), {}, r'input 0: found values from 255 to 255; expected RGB in \[0, 1\]'),
         (torch.full((3, 4, 4), torch.nan), {}, 'values from nan to nan'),
         (np.zeros((4, 4, 3), np.uint8), dict(existing='maybe'), "found 'maybe'"),
-        (np.zeros((4, 4, 3), np.uint8), dict(batch_size=0), 'batch_size must be a whole number from 1, found 0'),
+        (np.zeros((4, 4, 3), np.uint8), dict(batch_size=0), 'batch_size must be an integer of at least 1, found 0'),
         (np.zeros((4, 4, 3), np.uint8), dict(batch_size=1.5), 'found 1.5'),
         (np.zeros((4, 4, 3), np.uint8), dict(batch_size='2'), "found '2'"),
         (np.zeros((4, 4, 3), np.uint8), dict(batch_size=True), 'found True'),
@@ -186,8 +186,8 @@ def test_models_are_found_by_name_and_wrong_names_are_refused():
         DerainInferencer('sain')
     with pytest.raises(InputError, match="'jdnet'; configs of this network are jdnet_bsds, .*`mmderain models`"):
         DerainInferencer('jdnet')
-    with pytest.raises(InputError, match='jdnet_rain200h: no checkpoint is named, and no weights are known'):
-        DerainInferencer('jdnet_rain200h')
+    with pytest.raises(InputError, match='jdnet_rain12: no weights are known'):
+        DerainInferencer('jdnet_rain12')
     with pytest.raises(FileNotFoundError, match='my/config.py: no such config file'):
         DerainInferencer('my/config.py')
     with pytest.raises(InputError, match="device: found 'gpu'; this machine has: cpu"):
@@ -307,14 +307,16 @@ def test_models_command_lists_every_config(capsys):
     message = capsys.readouterr().out
     assert (
         '\n  sian ' in message
-        and 'some without rain (the default)\n  sian ' in message
+        and 'some without rain (the default)\n  rain-all ' in message
         and 'nasnet_rain100h_1stage' in message
     )
     names = {path.stem for path in (ROOT / 'configs/derain').glob('*.py')}
     assert {name for name in names if name not in message} == {
         'sian_compact',
         'nafnet_wide',
-    }  # listed as `sian` and `nafnet`
+        'nafnet_all_weather',
+        'nasnet_photographs_unshuffled',
+    }  # listed as `sian`, `nafnet`, `rain-all` and `nasnet`
 
 
 def test_derain_command_counts_skipped_inputs(tmp_path, capsys):

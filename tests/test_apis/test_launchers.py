@@ -51,7 +51,7 @@ def test_a_single_process_is_accepted():
 
 @pytest.fixture
 def store(monkeypatch):
-    """Return a store like that of torchrun, and set the environment variables that name it."""
+    """Return a store like the store of torchrun, and set the environment variables with its address."""
     store = torch.distributed.TCPStore('127.0.0.1', 0, is_master=True, wait_for_workers=False)
     for name, value in dict(
         TORCHELASTIC_USE_AGENT_STORE='True', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(store.port), WORLD_SIZE='2'

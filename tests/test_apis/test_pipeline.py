@@ -207,5 +207,5 @@ def test_one_input_that_is_not_in_a_list_is_one_input(inferencer, tmp_path):
         bad[0].reason == 'input 0: found int; expected a path, an array, a Pillow image or a tensor'
         and bad[1].status == 'ok'
     )
-    with pytest.raises(InputError, match='workers must be a whole number from 1, found 0'):
+    with pytest.raises(InputError, match='workers must be an integer of at least 1, found 0'):
         inferencer(smooth_image(8, 9), workers=0)

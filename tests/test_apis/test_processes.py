@@ -133,12 +133,6 @@ def test_a_killed_run_is_completed_by_a_second_call(images, tmp_path, seed):
     kill_and_continue(images, tmp_path, seed)
 
 
-@pytest.mark.soak
-def test_twenty_killed_runs_are_completed_by_a_second_call(images, tmp_path):
-    for seed in range(20):
-        kill_and_continue(images, tmp_path / str(seed), seed)
-
-
 def test_after_ctrl_c_all_files_are_whole_and_the_status_is_130(images, tmp_path):
     out, log = tmp_path / 'out', tmp_path / 'run.jsonl'
     process = start(images, out, '--log', str(log))
@@ -161,10 +155,16 @@ def test_after_ctrl_c_all_files_are_whole_and_the_status_is_130(images, tmp_path
             ['--batch-size', '2', '--deterministic'],
             'batch_size=2: deterministic results need batch_size=1 (--batch-s',
         ),
+        (['--shard', '17/16'], "shard: found '17/16'; expected NUMBER/COUNT from 1/COUNT to COUNT/COUNT, such as 3/16"),
         (['--log', '{folder}'], 'Is a directory'),
+        (['--log', '{folder}/in/0/00.jpg'], 'in/0/00.jpg: is not a log of `mmderain derain`'),
+        (['--out', '{folder}/in/0/00.jpg'], 'in/0/00.jpg: is a file; expected a folder for the results'),
+        (['--out', '{folder}/in/0/00.jpg/a/b'], 'in/0/00.jpg is a file; expected a folder for the results'),
     ],
 )
 def test_wrong_options_are_refused(images, tmp_path, capsys, options, message):
     words = [option.format(folder=images) for option in options]
+    before = content(images / 'in')
     assert main(['derain', str(images / 'in'), '--out', str(tmp_path / 'out'), *words]) == 1
+    assert content(images / 'in') == before
     assert message in capsys.readouterr().err and not (tmp_path / 'out').exists()

@@ -1,4 +1,4 @@
-"""Wrong URLs and inputs that servers cannot give are refused with an error that names them."""
+"""Errors for wrong URLs, and for inputs that a server does not have. Each error names the input."""
 
 import os
 import re
@@ -57,6 +57,7 @@ def memory():
             'http://localhost: web servers are read only; expected a local',
             marks=needs_aiohttp,
         ),
+        (['memory://inputs/in'], __file__, f'{__file__}: is a file; expected a folder for the results'),
         (['memory://inputs/none'], 'out', 'memory://inputs/none: no such folder'),
         (
             ['http://localhost/a.png'],

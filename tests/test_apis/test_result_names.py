@@ -1,4 +1,4 @@
-"""The names of result files: transparent pixels in a file named .jpg, and inputs whose results have the same name."""
+"""The results of files that are named .jpg and have transparent pixels: their names, also if inputs are divided."""
 
 from pathlib import Path
 
@@ -6,15 +6,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import smooth_image
 from image_files import PIXELS, png, saved
 from PIL import Image
 
 from mmderain.apis import DerainInferencer
 from mmderain.apis.plan import Plan
+from mmderain.apis.plans import make_plan
 from mmderain.cli import main
 from mmderain.io import decode_image, decode_image_bytes
-from mmderain.io.naming import Naming
 from mmderain.io.remote import RemotePath
 from mmderain.models import NetworkSpec
 from mmderain.registry import MODELS
@@ -74,71 +73,76 @@ def note(name, result):
 @pytest.mark.parametrize('inputs', ['in', ['in/a.jpg', 'in/b.JPEG', 'in/c.jpg'], lambda: iter(['in'])])
 def test_transparent_pixels_named_jpg_are_written_as_png(folder, inferencer, inputs):
     found = inferencer(inputs() if callable(inputs) else inputs, out_dir='out')
-    assert found.failures == {} and names() == ['a.png', 'b.png', 'c.jpg']
-    assert found.predictions == [Path('out/a.png'), Path('out/b.png'), Path('out/c.jpg')]
-    assert is_derained(decode_image('out/a.png')) and is_derained(decode_image('out/b.png'))
+    assert found.failures == {} and names() == ['a.jpg.png', 'b.JPEG.png', 'c.jpg']
+    assert found.predictions == [Path('out/a.jpg.png'), Path('out/b.JPEG.png'), Path('out/c.jpg')]
+    assert is_derained(decode_image('out/a.jpg.png')) and is_derained(decode_image('out/b.JPEG.png'))
     assert decode_image('out/c.jpg').alpha is None
     assert [result.notes for result in found.results] == [
-        (note('in/a.jpg', 'out/a.png'),),
-        (note('in/b.JPEG', 'out/b.png'),),
+        (note('in/a.jpg', 'out/a.jpg.png'),),
+        (note('in/b.JPEG', 'out/b.JPEG.png'),),
         (),
     ]
 
 
+def test_the_target_of_a_source_changes_only_for_transparent_pixels(folder):
+    sources = list(Plan(['in'], 'out'))
+    assert [source.fit_target(source.load()) for source in sources] == [True, True, False]
+    assert [str(source.target) for source in sources] == ['out/a.jpg.png', 'out/b.JPEG.png', 'out/c.jpg']
+    assert [source.is_done() for source in sources] == [False, False, False]
+
+
 def test_the_command_prints_one_line_and_continues_a_run(folder, capsys):
     arguments = ['derain', 'in', '--out', 'out', '--log', 'run.jsonl', '--model', 'sian']
-    assert main([*arguments, '--keep-suffix']) == 0
+    assert main(arguments) == 0
     assert names() == ['a.jpg.png', 'b.JPEG.png', 'c.jpg']
     output = capsys.readouterr().out
     assert note('in/a.jpg', 'out/a.jpg.png') in output and note('in/b.JPEG', 'out/b.JPEG.png') in output
-    assert main([*arguments, '--keep-suffix', '--existing', 'skip']) == 0
+    assert main([*arguments, '--existing', 'skip']) == 0
     assert '0 of 3 inputs derained, 3 skipped' in capsys.readouterr().out
 
 
 def test_existing_results_are_refused_skipped_or_replaced(folder, inferencer):
-    put('out/a.png', b'old')
+    put('out/a.jpg.png', b'old')
     found = inferencer('in', out_dir='out')
-    assert list(found.failures) == ['in/a.jpg'] and 'out/a.png: already exists' in found.failures['in/a.jpg']
+    assert list(found.failures) == ['in/a.jpg'] and 'out/a.jpg.png: already exists' in found.failures['in/a.jpg']
     found = inferencer('in', out_dir='out', existing='skip')
     assert [result.skipped for result in found.results] == [True] * 3
-    assert found.predictions[0] == Path('out/a.png') and Path('out/a.png').read_bytes() == b'old'
+    assert found.predictions[0] == Path('out/a.jpg.png') and Path('out/a.jpg.png').read_bytes() == b'old'
     assert inferencer('in', out_dir='out', existing='replace').failures == {}
-    assert is_derained(decode_image('out/a.png'))
+    assert is_derained(decode_image('out/a.jpg.png'))
 
 
-SAME = (
-    '{} and {}: both would be written to out/a.png; use keep_suffix=True (--keep-suffix), or derain them in two calls'
-)
+SAME = '{} and {}: both would be written to {}; use keep_suffix=True (--keep-suffix), or derain them in two calls'
+MOVED = 'out/a.jpg.png'
 
 
-@pytest.mark.parametrize('other', ['a.png', 'a.gif', 'a.PPM'])
+@pytest.mark.parametrize('other, failed', [('a.jpg.png', ['in/a.jpg']), ('a.jpg.gif', ['in/a.jpg']), ('a.png', [])])
 @pytest.mark.parametrize('existing', ['refuse', 'replace'])
-def test_another_input_with_the_same_result_has_priority(folder, inferencer, other, existing):
+def test_another_input_with_the_same_result_has_priority(folder, inferencer, other, failed, existing):
     put(f'in/{other}', GIF)
     found = inferencer('in', out_dir='out', existing=existing)
-    assert list(found.failures) == ['in/a.jpg']
-    assert found.failures['in/a.jpg'].startswith(SAME.format('in/a.jpg', f'in/{other}'))
-    assert decode_image('out/a.png').alpha is None
-    assert inferencer('in', out_dir='kept', keep_suffix=True).failures == {}
-    kept = other if other == 'a.png' else f'{other}.png'
-    assert set(names('kept')) == {'a.jpg.png', 'b.JPEG.png', 'c.jpg', kept}
+    assert list(found.failures) == failed
+    assert failed == [] or found.failures['in/a.jpg'].startswith(SAME.format('in/a.jpg', f'in/{other}', MOVED))
+    assert set(names()) == {'b.JPEG.png', 'c.jpg', 'a.png' if other == 'a.png' else 'a.jpg.png', 'a.jpg.png'}
+    assert is_derained(decode_image(MOVED)) == (failed == [])
 
 
-@pytest.mark.parametrize('inputs', [['in/a.jpg', 'x/a.png'], ['in', 'x'], ['x', 'in'], ['x/a.png', 'in']])
+LISTS = [['in/a.jpg', 'x/a.jpg.png'], ['in', 'x'], ['x', 'in'], ['x/a.jpg.png', 'in'], ['in', 'x/a.jpg.png']]
+
+
+@pytest.mark.parametrize('inputs', LISTS)
 def test_inputs_of_other_folders_have_priority(folder, inferencer, inputs):
-    put('x/a.png', OPAQUE)
+    put('x/a.jpg.png', OPAQUE)
     found = inferencer(inputs, out_dir='out', existing='replace')
-    assert list(found.failures) == ['in/a.jpg'] and 'both would be written to out/a.png' in found.failures['in/a.jpg']
-    assert decode_image('out/a.png').alpha.min() == 255
+    assert list(found.failures) == ['in/a.jpg'] and f'both would be written to {MOVED}' in found.failures['in/a.jpg']
+    assert decode_image(MOVED).alpha.min() == 255
 
 
 @pytest.mark.parametrize('inputs', ['in', ['in/a.jpg', 'in/a.jpeg'], lambda: iter(['in/a.jpg', 'in/a.jpeg'])])
-def test_one_of_two_transparent_images_fails(folder, inferencer, inputs):
+def test_two_transparent_images_have_results_with_different_names(folder, inferencer, inputs):
     put('in/a.jpeg', TRANSPARENT)
-    found = inferencer(inputs() if callable(inputs) else inputs, out_dir='out', existing='replace')
-    assert len(found.failures) == 1
-    first, second = ('in/a.jpg', 'in/a.jpeg')[:: 1 if 'in/a.jpg' in found.failures else -1]
-    assert found.failures[first].startswith(SAME.format(first, second))
+    assert inferencer(inputs() if callable(inputs) else inputs, out_dir='out').failures == {}
+    assert {'a.jpg.png', 'a.jpeg.png'} <= set(names())
 
 
 def test_results_on_servers_follow_the_same_rules(folder, inferencer):
@@ -146,11 +150,11 @@ def test_results_on_servers_follow_the_same_rules(folder, inferencer):
     place = RemotePath.parse('memory://result-names')
     for name in ('a.jpg', 'c.jpg'):
         (place / 'in' / name).write_bytes(TRANSPARENT)
-    (place / 'in/c.png').write_bytes(OPAQUE)
+    (place / 'in/c.jpg.png').write_bytes(OPAQUE)
     for inputs in (['in'], [f'{place}/in']):
         out = f'{place}/out-{len(inputs[0])}'
         found = inferencer(inputs, out_dir=out)
-        result = RemotePath.parse(out) / 'a.png'
+        result = RemotePath.parse(out) / 'a.jpg.png'
         assert is_derained(decode_image_bytes(result.read_bytes(), 'a.png'))
         assert found.results[0].notes == (note(f'{inputs[0]}/a.jpg', result),)
         assert 'already exists' in inferencer(inputs, out_dir=out).failures[f'{inputs[0]}/a.jpg']
@@ -158,32 +162,54 @@ def test_results_on_servers_follow_the_same_rules(folder, inferencer):
     assert (
         list(found.failures) == [f'{place}/in/c.jpg'] and 'both would be written' in found.failures[f'{place}/in/c.jpg']
     )
-    put('x/a.png', OPAQUE)
-    found = inferencer(['in/a.jpg', 'x/a.png'], out_dir=f'{place}/list')
-    assert len(found.failures) == 1 and 'both would be written to memory://' in next(iter(found.failures.values()))
+    put('x/a.jpg.png', OPAQUE)
+    found = inferencer(['in/a.jpg', 'x/a.jpg.png'], out_dir=f'{place}/list')
+    assert list(found.failures) == ['in/a.jpg'] and 'both would be written to memory://' in found.failures['in/a.jpg']
     (place / 'x/a.jpg').write_bytes(OPAQUE)  # without out_dir, the same names are no problem
     assert inferencer([f'{place}/in/a.jpg', f'{place}/x/a.jpg']).failures == {}
 
 
-def test_actors_of_ray_follow_the_same_rules(folder):
+def on_ray(inputs, out='out', **options):
+    """Derain inputs with an actor of Ray in this process, and return the results, keyed by the names of the inputs."""
     pytest.importorskip('pyarrow', reason='needs the extra [ray]')
     from mmderain.integrations.ray_actors import DerainFiles, result_of, row_of
+    from mmderain.integrations.ray_blocks import checked, other_inputs, row_of_source
 
+    plan = make_plan(inputs, out, options.get('existing', 'refuse'))
+    rows = [row_of_source(source) for source, result in checked(plan) if result is None]
+    actor = DerainFiles(dict(model=CONFIG, device='cpu'), 1, 1, str(Path.cwd()), False, **options, **other_inputs(plan))
+    results = [result_of(row_of(item, result)) for item, result in actor._results(rows)]
+    return {result.name: result for result in results}
+
+
+def test_actors_of_ray_follow_the_same_rules(folder):
     put('in/d.jpg', TRANSPARENT)
-    put('in/d.png', OPAQUE)
-    items = [
-        dict(name=f'in/{name}', input=f'in/{name}', output=f'out/{name}', folder='in') for name in ('a.jpg', 'd.jpg')
-    ]
-    actor = DerainFiles(dict(model=CONFIG, device='cpu'), 1, 1, str(folder), False)
-    done, failed = (result_of(row_of(item, result)) for item, result in actor._results(items))
-    assert (done.prediction, done.notes) == (Path('out/a.png'), (note('in/a.jpg', folder / 'out/a.png'),))
-    assert is_derained(decode_image('out/a.png'))
-    assert 'both would be written' in failed.reason and names() == ['a.png']
-    (_, again), _ = actor._results(items)
-    assert 'a.png: already exists' in again.reason
-    actor.existing = 'skip'
-    (_, again), _ = actor._results(items)
-    assert again.skipped
+    put('in/d.jpg.png', OPAQUE)
+    found = on_ray(['in'])
+    done, failed = found['in/a.jpg'], found['in/d.jpg']
+    assert (done.prediction, done.notes) == (Path('out/a.jpg.png'), (note('in/a.jpg', folder / 'out/a.jpg.png'),))
+    assert is_derained(decode_image('out/a.jpg.png'))
+    assert 'both would be written' in failed.reason and decode_image('out/d.jpg.png').alpha.min() == 255
+    assert names() == ['a.jpg.png', 'b.JPEG.png', 'c.jpg', 'd.jpg.png']
+    assert 'a.jpg.png: already exists' in on_ray(['in'])['in/a.jpg'].reason
+    again = on_ray(['in'], existing='skip')
+    assert again['in/a.jpg'].prediction == Path('out/a.jpg.png') and 'in/c.jpg' not in again
+
+
+@pytest.mark.parametrize('inputs', LISTS)
+def test_actors_of_ray_know_the_inputs_of_other_blocks(folder, inputs):
+    put('x/a.jpg.png', OPAQUE)
+    found = on_ray(inputs)
+    assert f'both would be written to {folder}/out/a.jpg.png' in found['in/a.jpg'].reason
+    assert found['x/a.jpg.png'].error is None
+
+
+def test_actors_of_ray_know_the_inputs_of_other_blocks_on_servers(folder):
+    pytest.importorskip('fsspec', reason='needs the extra [remote]')
+    put('x/a.jpg.png', OPAQUE)
+    found = on_ray(LISTS[0], 'memory://ray-names/out')
+    assert 'both would be written to memory://ray-names/out/a.jpg.png' in found['in/a.jpg'].reason
+    assert found['x/a.jpg.png'].error is None
 
 
 def test_members_of_shards_keep_their_names_and_fail(folder, inferencer):
@@ -197,54 +223,3 @@ def test_members_of_shards_keep_their_names_and_fail(folder, inferencer):
         'a.tar/1.jpg': 'a.tar/1.jpg: cannot write transparent pixels as JPEG, which has no alpha channel; write a .png '
         'file instead'
     }
-
-
-@pytest.mark.parametrize(
-    'name, replaced, kept',
-    [
-        ('s/a.gif', 's/a.png', 's/a.gif.png'),
-        ('a.b.GIF', 'a.b.png', 'a.b.GIF.png'),
-        ('a.PNG', 'a.PNG', 'a.PNG'),
-        ('a.MKV', 'a.mkv', 'a.mkv'),
-        ('a.mp4', 'a.mkv', 'a.mp4.mkv'),
-    ],
-)
-def test_the_suffix_is_replaced_or_appended(tmp_path, name, replaced, kept):
-    put(tmp_path / name, b'')
-    for naming, result in ((Naming('mkv'), replaced), (Naming('mkv', keep_suffix=True), kept)):
-        assert naming.result(name) == result
-        assert list(naming.inputs(tmp_path, Path(result))) == [tmp_path / name]
-
-
-def test_keep_suffix_separates_all_inputs_of_a_folder(tmp_path):
-    for name in ('a.gif', 'a.gif.png', 'a.png', 'a.ppm', 'v.avi', 'v.mkv'):
-        put(tmp_path / 'in' / name, b'')
-    found = {}
-    for source in Plan([tmp_path / 'in'], 'out', naming=Naming(keep_suffix=True)):
-        try:
-            source.is_done()
-            found[Path(source.name).name] = str(source.target)
-        except ValueError as error:
-            found[Path(source.name).name] = str(error).partition(': ')[2]
-    assert found == {
-        'a.gif': 'both would be written to out/a.gif.png; derain them in two calls with different output folders',
-        'a.gif.png': 'out/a.gif.png',
-        'a.png': 'out/a.png',
-        'a.ppm': 'out/a.ppm.png',
-        'v.avi': 'out/v.avi.mp4',
-        'v.mkv': 'out/v.mkv.mp4',
-    }
-
-
-def test_detect_keeps_suffixes(tmp_path, monkeypatch):
-    from mmderain.perception import scene_files
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(scene_files, 'view_scene', lambda *_: [])
-    monkeypatch.setattr(scene_files, 'figure', lambda _: smooth_image(8, 8))
-    put('in/a.gif', GIF)
-    put('in/a.png', OPAQUE)
-    found = scene_files.show_scenes(['in'], 'out', None, None)
-    assert SAME.format('in/a.gif', 'in/a.png') in str(found['in/a.gif'])
-    assert scene_files.show_scenes(['in'], 'both', None, None, keep_suffix=True) == {'in/a.gif': [], 'in/a.png': []}
-    assert names('both') == ['a.gif.png', 'a.png']

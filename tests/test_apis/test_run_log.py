@@ -11,6 +11,7 @@ from conftest import smooth_image
 from mmderain.apis import DerainInferencer, InputResult
 from mmderain.apis.run_log import RunLog, finished_outputs, read_log
 from mmderain.cli import main
+from mmderain.errors import InputError
 from mmderain.models import NetworkSpec
 from mmderain.registry import MODELS
 
@@ -149,6 +150,26 @@ def test_damaged_lines_are_left_out(folder):
     log.write_text(first.replace('out', 'o\0t') + first.replace('out', '\\q') + second)
     assert finished_outputs(log) == {str(folder / 'out/b.png')}
     assert [Path(line['input']).name for line in read_log(log)] == ['b.png']
+
+
+@pytest.mark.parametrize('content', [b'\x89PNG', b'{"images": []}\n', b'{"status": 1}\n', b'\0' * 200])
+def test_a_file_that_is_no_log_is_not_changed(folder, content):
+    log = folder / 'run.jsonl'
+    log.write_bytes(content)
+    for existing in ('refuse', 'skip'):
+        with pytest.raises(InputError, match='run.jsonl: is not a log of `mmderain derain`; found no line with an inp'):
+            derain(folder, existing=existing)
+    assert log.read_bytes() == content and not (folder / 'out').exists()
+
+
+@pytest.mark.parametrize(
+    'beginning', [b'', b'{"st', b'{"status": "ok", "outp', b'\0\0\n{"status": "ok", "input": "a"}\n']
+)
+def test_a_log_that_begins_with_a_damaged_line_is_continued(folder, beginning):
+    (folder / 'run.jsonl').write_bytes(beginning)
+    derain(folder)
+    content = (folder / 'run.jsonl').read_bytes()
+    assert content.startswith(beginning) and content.count(b'"status": "ok", "output": "') == 3
 
 
 def test_merge_logs_leaves_out_results_in_an_input_folder_and_accepts_its_own_output(folder, capsys, monkeypatch):

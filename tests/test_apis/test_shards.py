@@ -40,9 +40,9 @@ def test_the_environment_gives_the_part(environment, part, local_rank):
 @pytest.mark.parametrize(
     'environment, message',
     [
-        (dict(RANK='1'), 'environment variable WORLD_SIZE is not set; expected a whole number. Start all processes'),
+        (dict(RANK='1'), 'environment variable WORLD_SIZE is not set; expected an integer. Start all processes'),
         (dict(WORLD_SIZE='2'), 'environment variable RANK is not set'),
-        (dict(RANK='one', WORLD_SIZE='2'), "RANK is 'one'; expected a whole number"),
+        (dict(RANK='one', WORLD_SIZE='2'), "RANK is 'one'; expected an integer"),
         (dict(RANK='2', WORLD_SIZE='2'), 'found RANK=2, WORLD_SIZE=2; the first number must be below the second'),
         (dict(RANK='-1', WORLD_SIZE='2'), "RANK is '-1'"),
         (SRUN | dict(SLURM_STEP_NUM_TASKS='x'), "SLURM_STEP_NUM_TASKS is 'x'"),

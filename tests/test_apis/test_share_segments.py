@@ -5,7 +5,7 @@ import json
 import cv2
 import pytest
 from conftest import smooth_image
-from video_files import Recipe, make_video, require_same_video
+from video_files import Recipe, make_video
 
 from mmderain.apis import DerainInferencer, init_model
 from mmderain.apis.shards import Shard
@@ -19,7 +19,7 @@ SHARE = ['--share-segments', '--existing', 'skip']
 
 @pytest.fixture
 def network(tmp_path):
-    """Write a config and weights of a network that returns its input, and return the arguments that select it."""
+    """Write a config and weights of a network that returns its input. Return the arguments that select the network."""
     config = tmp_path / 'net.py'
     config.write_text("model = dict(type='Derainer', network=dict(type='SameFrames'))")
     save_weights(tmp_path / 'net.pth', init_model(config).state_dict(), {})
@@ -67,10 +67,7 @@ def test_two_parts_of_the_segments_give_the_file_of_one_process(inputs, network,
     names = sorted(path.name for path in whole.iterdir())
     assert sorted(path.name for path in out.iterdir()) == names and len(names) == 10
     for name in names:
-        if name.endswith(('.mp4', '.mkv')):
-            require_same_video(out / name, whole / name)
-        else:
-            assert (out / name).read_bytes() == (whole / name).read_bytes()
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
     assert count_packets(out / 'long.mp4') == 44
     logs = [str(tmp_path / f'run.{part}-of-2.jsonl') for part in (1, 2)]
     assert main(['merge-logs', *logs, '--inputs', str(inputs)]) == 0

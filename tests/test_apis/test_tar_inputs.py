@@ -198,6 +198,7 @@ def test_existing_shards_are_refused_kept_or_replaced(inferencer, shards, tmp_pa
             'https://host: web servers are read only; expected a local folder',
             marks=needs_aiohttp,
         ),
+        (['in/000.tar'], 'in/001.tar/out', 'in/001.tar/out: in/001.tar is a file; expected a folder for the results'),
     ],
 )
 def test_wrong_calls_are_refused_before_anything_is_derained(

@@ -13,16 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from video_files import (
-    Recipe,
-    SameFrames,
-    decoded,
-    make_video,
-    packets_of,
-    require_same_video,
-    times_of,
-    unchanged_derainer,
-)
+from video_files import Recipe, SameFrames, decoded, make_video, packets_of, times_of, unchanged_derainer
 
 from mmderain.apis import derain_video
 from mmderain.io import list_images
@@ -123,7 +114,7 @@ def test_a_stopped_run_is_continued(counted, tmp_path):
     model.stop_at = None
     report = derain_video(model, source, tmp_path / 'o.mp4', options=SHORT)
     assert report.frames == 40 and len(frames) == 20 and hidden(tmp_path) == []
-    require_same_video(tmp_path / 'o.mp4', tmp_path / 'whole.mp4')
+    assert (tmp_path / 'o.mp4').read_bytes() == (tmp_path / 'whole.mp4').read_bytes()
 
 
 @pytest.mark.parametrize('method', ['fixed', 'flow'])
@@ -143,7 +134,7 @@ def test_a_continued_run_with_earlier_frames_equals_one_run(counted, tmp_path, m
     model.stop_at = None
     derain_video(model, source, tmp_path / 'o.mp4', options=options)
     assert len(frames) == 23
-    require_same_video(tmp_path / 'o.mp4', tmp_path / 'whole.mp4')
+    assert (tmp_path / 'o.mp4').read_bytes() == (tmp_path / 'whole.mp4').read_bytes()
 
 
 def test_segments_of_other_options_models_and_sources_are_not_used(counted, tmp_path):
@@ -179,8 +170,7 @@ def test_processes_share_the_segments(counted, tmp_path):
         report = derain_video(model, source, tmp_path / 'o.mp4', options=options)
         counts.append((len(frames), report.frames, report.complete, (tmp_path / 'o.mp4').exists()))
     assert counts == [(10, 10, False, False), (20, 30, False, False), (10, 40, True, True)]
-    require_same_video(tmp_path / 'o.mp4', tmp_path / 'whole.mp4')
-    assert hidden(tmp_path) == []
+    assert (tmp_path / 'o.mp4').read_bytes() == (tmp_path / 'whole.mp4').read_bytes() and hidden(tmp_path) == []
 
 
 def test_a_killed_program_leaves_no_result_and_is_continued(tmp_path):
@@ -207,4 +197,4 @@ def test_a_killed_program_leaves_no_result_and_is_continued(tmp_path):
     report = derain_video(unchanged_derainer(), source, tmp_path / 'o.mp4', options=SHORT)
     assert report.frames == 40 and times_of(report.path) == times_of(source) and hidden(tmp_path) == []
     derain_video(unchanged_derainer(), source, tmp_path / 'whole.mp4', options=SHORT)
-    require_same_video(tmp_path / 'o.mp4', tmp_path / 'whole.mp4')
+    assert (tmp_path / 'o.mp4').read_bytes() == (tmp_path / 'whole.mp4').read_bytes()

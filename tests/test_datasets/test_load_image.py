@@ -54,7 +54,7 @@ def test_options(tmp_path):
 
 
 def test_our_configs_use_the_transform():
-    """Configs that inherit the pipeline of a published model keep its transform, so that their scores compare."""
+    """Configs of published models keep mmcv's transform, so that their scores are comparable."""
     for path in sorted((ROOT / 'configs/perception').rglob('*.py')):
         assert "type='LoadImageFromFile'" not in path.read_text(encoding='utf-8'), path
     cfg = Config.fromfile(ROOT / 'configs/perception/_base_/street_detection.py')

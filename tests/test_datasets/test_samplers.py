@@ -103,7 +103,7 @@ def test_data_sets_that_accept_no_seeded_index_are_refused():
 def test_wrong_numbers_are_refused(name, smallest, value):
     with pytest.raises(InputError) as error:
         SeededSampler(Items(3), **{name: value})
-    assert str(error.value) == f'SeededSampler: {name} must be a whole number from {smallest}, found {value!r}'
+    assert str(error.value) == f'SeededSampler: {name} must be an integer of at least {smallest}, found {value!r}'
 
 
 @pytest.mark.parametrize('infinite', [True, False])

@@ -64,7 +64,7 @@ def test_each_setting_that_affects_the_weights_is_compared(steps, change):
 )
 def test_a_file_without_the_steps_of_a_training_is_refused(content):
     with pytest.raises(
-        InputError, match='^a.pth: found no whole numbers meta.iter and meta.epoch; expected a checkpoint of'
+        InputError, match='^a.pth: found no integers meta.iter and meta.epoch; expected a checkpoint of'
     ):
         require_training_state(content, 'a.pth')
 

@@ -1,4 +1,4 @@
-"""A signal stops a training at a step from which it can continue, and a lock protects the work directory."""
+"""A signal stops a training, a resumed training continues, and a lock protects the work directory."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A training that is stopped by a signal saves a checkpoint, from which it continues with the same result."""
+"""After a signal, a training saves a checkpoint. The continued training has the same result."""
 
 import os
 import signal

@@ -64,6 +64,17 @@ def test_a_wrong_file_of_a_metafile_is_refused(tiny, mirror):
         load_task_model(f'tiny_{kind}')
 
 
+def test_a_model_of_another_kind_is_refused_before_its_weights_are_downloaded(tiny, mirror):
+    kind, _ = tiny
+    other = 'segmentor' if kind == 'detector' else 'detector'
+    with pytest.raises(
+        InputError, match=f'^tiny_{kind}: is a {kind}; expected a {other}. `mmderain models TEXT --task'
+    ):
+        find_task_model(f'tiny_{kind}', kind=other)
+    assert mirror.requests == []
+    assert find_task_model(f'tiny_{kind}', kind=kind)[1].is_file() and len(mirror.requests) == 1
+
+
 REAL = {
     'rtmdet_s_8xb32-300e_coco': (
         'detector',
@@ -106,6 +117,9 @@ def test_unknown_names_list_near_matches(mirror):
         find_task_model('https://example.org/a.pth')
     with pytest.raises(InputError, match="did you mean 'rtmdet_s_8xb32-300e_coco'"):
         find_task_model('rtmdet_s_8xb32-300e_cocoo')
+    with pytest.raises(InputError, match="no segmentor is called 'street-detecter'") as error:
+        find_task_model('street-detecter', kind='segmentor')
+    assert "'street-detector'" not in str(error.value)  # suggestions have the required kind
 
 
 @pytest.mark.parametrize('text, reason', [('[1, 2]', 'no list of models'), ('{', 'cannot be read as YAML')])

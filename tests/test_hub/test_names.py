@@ -122,7 +122,7 @@ def test_near_matches_ignore_case_and_a_detector_is_named_as_one():
 def test_weights_without_a_fixed_address_say_where_they_are():
     message = 'Get the file from the authors of JDNet, https://github.com/Ohraincu/JDNet, and run `mmderain convert'
     with pytest.raises(InputError, match=message):
-        find_derainer('jdnet_rain100h')
+        find_derainer('jdnet_rain200h')
 
 
 @pytest.mark.parametrize('address', ['https://example.org/a.pth', 'hf://owner/repository/a.pth'])
@@ -135,7 +135,7 @@ def test_an_address_is_not_a_model(address):
 
 @pytest.mark.parametrize('name', ['rain100h', 'rain100l', 'rain1400'])
 def test_the_index_names_the_files_of_the_authors(name, mirror):
-    """The published hash is that of the file that the authors publish, and its weights fit the config."""
+    """The file of the authors has the published hash, and its weights fit the config."""
     entry = named_models()[f'sian_{name}']
     assert entry.url.endswith(f'/7efca61767f454e7ef9d4c562520b874aacce9ac/pretrained_models/{name}.pth')
     mirror.files[f'{name}.pth'] = shared(f'weights/sian_official/{name}.pth').read_bytes()
@@ -150,7 +150,7 @@ def test_every_entry_of_the_index_is_complete():
         assert (entry.config is None) == (entry.format == 'spandrel')
         assert entry.config is None or (ROOT / 'configs' / entry.config).is_file()
         # The entries without a hash. Their files have not been seen.
-        assert len(entry.sha256 or '') == (0 if entry.name in ('restormer', 'jdnet_rain100h') else 64)
+        assert len(entry.sha256 or '') == (0 if entry.name in ('restormer', 'jdnet_rain200h', 'jdnet_rain200l') else 64)
 
 
 def test_the_model_zoo_shows_the_index():
@@ -158,23 +158,6 @@ def test_the_model_zoo_shows_the_index():
     text = tool.PAGE.read_text(encoding='utf-8')
     assert text == tool.page(text), 'run python tools/dev/model_zoo.py'
     assert '| `sian_rain100l` | the authors of SIAN' in text and 'PSNR-Y 38.80' in text
-
-
-# --- mmderain convert --name ---------------------------------------------------------------------
-
-
-def test_converted_weights_get_a_name(mirror, tmp_path, capsys):
-    torch.save(dict(net=fill(authors_keys('jdnet32'), 1)), tmp_path / 'net_latest.pth')
-    for name in ('jdnet_rain200h', 'jdnet_rain100h'):
-        assert cli.main(['convert', 'jdnet', str(tmp_path / 'net_latest.pth'), '--name', name]) == 0
-        assert str(converted_weights(name)) in capsys.readouterr().out
-        assert find_derainer(name)[1] == converted_weights(name)
-    assert cli.main(['models', 'jdnet_rain200h']) == 0
-    assert 'jdnet_rain200h (converted)' in capsys.readouterr().out
-    for network, name in (('jdnet', 'sian_rain12'), ('sian', 'sian_rain100l'), ('sian', 'sian_photographs_unshuffled')):
-        assert cli.main(['convert', network, str(tmp_path / 'net_latest.pth'), '--name', name]) == 1
-        message = f'--name {name}: expected the name of a config of {network} without bundled or published weights'
-        assert message in capsys.readouterr().err
 
 
 # --- mmderain cache ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Ray on this machine derains the same files as a single process, also if one of its processes is killed."""
+"""Ray on this machine writes the same files as a single process, also if a process of Ray is killed."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def one_thread():
 
 @pytest.fixture(scope='session')
 def weights(tmp_path_factory):
-    """Return a checkpoint of a network whose weights are all random, so that it changes all images."""
+    """Return a checkpoint of a network with random weights, which changes all images."""
     model = init_model(Config(MODEL))
     generator = torch.Generator().manual_seed(0)
     for parameter in model.parameters():
@@ -68,7 +68,7 @@ def weights(tmp_path_factory):
 
 
 def actor_pids() -> list[int]:
-    """Return the actors of Ray Data on the cluster of this process: the children of its child `raylet`."""
+    """Return the actors of Ray Data on the cluster of this process, which are the children of the process `raylet`."""
     pids = []
     for folder in Path('/proc').glob('[0-9]*'):
         try:

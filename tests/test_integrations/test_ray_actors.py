@@ -11,8 +11,8 @@ import torch
 from mmderain.apis import InputResult
 from mmderain.apis.plan import Plan
 from mmderain.errors import InputError
-from mmderain.integrations.ray import _checked
 from mmderain.integrations.ray_actors import DerainBatch, DerainFiles, result_of, result_schema, row_of
+from mmderain.integrations.ray_blocks import checked
 from mmderain.integrations.ray_cluster import absolute_path, is_model_path
 from mmderain.io.video import VideoOptions
 from mmderain.models import NetworkSpec
@@ -56,7 +56,7 @@ def test_only_the_file_whose_name_is_not_utf8_fails(tmp_path):
     bad = os.fsdecode(b'b\xff.png')
     for name in ('a.png', bad, 'c.png'):
         (tmp_path / name).touch()
-    found = {source.name: result for source, result in _checked(Plan([tmp_path], tmp_path / 'out'))}
+    found = {source.name: result for source, result in checked(Plan([tmp_path], tmp_path / 'out'))}
     assert found[str(tmp_path / 'a.png')] is None and found[str(tmp_path / 'c.png')] is None
     reason = 'the name is not valid UTF-8; rename the file, or derain it without --engine ray'
     assert found[str(tmp_path / bad)].reason == f'{str(tmp_path / bad)!r}: {reason}'

@@ -1,6 +1,8 @@
-"""Numbers of actors, and options of the command that belong to Ray."""
+"""Numbers of actors, and the options of the command for Ray."""
 
 import inspect
+import logging
+import os
 import sys
 
 import mmcv
@@ -9,9 +11,10 @@ import pytest
 from conftest import smooth_image
 
 from mmderain.cli import main
+from mmderain.cli.ray_engine import set_up_ray
 from mmderain.errors import InputError
 from mmderain.integrations.ray import derain_images
-from mmderain.integrations.ray_cluster import choose_actors, retry_options
+from mmderain.integrations.ray_cluster import choose_actors, connect, retry_options
 
 
 @pytest.mark.parametrize(
@@ -40,8 +43,8 @@ def test_actors_fill_the_cluster_or_have_the_given_number(resources, arguments, 
             (None, 8, None),
             'an actor needs 1 GPUs and 8 CPUs, but the cluster has only 1 GPUs and 4 CPUs; set smaller nu',
         ),
-        ((None, 1, 0), r'concurrency: found 0; expected a number from 1, or \(smallest, largest\)'),
-        ((None, 1, (3, 2)), r'concurrency: found \(3, 2\); expected a number from 1'),
+        ((None, 1, 0), r'concurrency: found 0; expected a number of at least 1, or \(smallest, largest\)'),
+        ((None, 1, (3, 2)), r'concurrency: found \(3, 2\); expected a number of at least 1'),
         ((-1, 1, None), 'found num_gpus=-1 and num_cpus=1; expected positive numbers'),
     ],
 )
@@ -69,6 +72,7 @@ def test_the_limit_of_retries_is_given_to_ray_if_it_accepts_it():
         (['--engine', 'ray', '--shard', '1/2'], '--shard: has no effect with --engine ray; leave it out'),
         (['--engine', 'ray', '--share-segments'], '--share-segments: has no effect with --engine ray; leave it out'),
         (['--engine', 'ray', '--compile'], '--compile: has no effect with --engine ray; leave it out'),
+        (['--engine', 'ray', '--prepare'], '--prepare: has no effect with --engine ray; leave it out'),
         (['--engine', 'ray', '--device', 'cpu'], '--device: has no effect with --engine ray; leave it out'),
     ],
 )
@@ -76,6 +80,58 @@ def test_options_that_do_not_fit_the_engine_are_refused(options, message, tmp_pa
     mmcv.imwrite(smooth_image(8, 8), str(tmp_path / 'a.png'))
     assert main(['derain', str(tmp_path / 'a.png'), '--out', str(tmp_path / 'out'), *options]) == 1
     assert capsys.readouterr().err == f'error: {message}\n'
+
+
+def test_the_command_hides_the_messages_of_ray_and_keeps_the_variables_of_the_user(monkeypatch):
+    pytest.importorskip('ray.data', reason='needs the extra [ray]')
+    shown = logging.StreamHandler()
+    kept = logging.FileHandler(os.devnull)
+    monkeypatch.setattr(logging.getLogger('ray.data'), 'handlers', [shown, kept])
+    monkeypatch.setenv('RAY_USAGE_STATS_ENABLED', '1')
+    monkeypatch.setenv('RAY_ENABLE_UV_RUN_RUNTIME_ENV', '')  # so that it is restored after the test
+    monkeypatch.delenv('RAY_ENABLE_UV_RUN_RUNTIME_ENV')
+    set_up_ray()
+    assert (shown.level, kept.level) == (logging.ERROR, logging.NOTSET)
+    assert (os.environ['RAY_USAGE_STATS_ENABLED'], os.environ['RAY_ENABLE_UV_RUN_RUNTIME_ENV']) == ('1', '0')
+
+
+def test_ray_starts_without_its_dashboard_and_its_messages(monkeypatch):
+    ray = pytest.importorskip('ray', reason='needs the extra [ray]')
+    calls = []
+    monkeypatch.setattr(ray, 'is_initialized', lambda: bool(calls))
+    monkeypatch.setattr(ray, 'init', lambda **options: calls.append(options))
+    assert connect() is connect() is ray
+    assert calls == [dict(include_dashboard=False, logging_level=logging.ERROR)]
+
+
+@pytest.mark.parametrize('address', [None, 'nonsense'])
+def test_an_error_of_ray_becomes_one_line(monkeypatch, address):
+    ray = pytest.importorskip('ray', reason='needs the extra [ray]')
+
+    def init(**_):
+        raise ValueError('Invalid address\nformat')
+
+    monkeypatch.setattr(ray, 'init', init)
+    monkeypatch.setattr(ray, 'is_initialized', lambda: False)
+    if address is None:
+        monkeypatch.delenv('RAY_ADDRESS', raising=False)
+        expected = 'Ray cannot start on this machine (ValueError: Invalid address)'
+    else:
+        monkeypatch.setenv('RAY_ADDRESS', address)
+        expected = 'Ray cannot connect to the cluster at RAY_ADDRESS=nonsense (ValueError: Invalid address)'
+    with pytest.raises(InputError) as caught:
+        connect()
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize('text', ['0', '2:1', '0:2', 'x', '2:', '-1', '1.5'])
+def test_wrong_numbers_of_actors_are_refused_before_ray_starts(text, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(['derain', str(tmp_path), '--out', str(tmp_path / 'out'), '--engine', 'ray', f'--actors={text}'])
+    expected = (
+        'argument --actors: expected a number from 1, or the smallest and the largest number, such as 2:16, found'
+    )
+    assert f'{expected} {text!r}' in capsys.readouterr().err
 
 
 def test_ray_refuses_to_run_in_several_processes(tmp_path, capsys, monkeypatch):

@@ -1,4 +1,4 @@
-"""Files that are no usual image files are read, or cost one clear error, by every way to read them."""
+"""Files that are no usual image files are read, or give one clear error, in each way to read them."""
 
 import os
 import struct

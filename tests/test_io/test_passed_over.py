@@ -74,7 +74,7 @@ def derain_on_ray(tmp_path, monkeypatch):
     cluster = SimpleNamespace(
         cluster_resources=lambda: dict(CPU=2), data=SimpleNamespace(ActorPoolStrategy=lambda **_: None)
     )
-    monkeypatch.setattr(ray, '_run', run)
+    monkeypatch.setattr(ray, 'derain_blocks', run)
     monkeypatch.setattr(ray, 'connect', lambda: cluster)
     return main(['derain', str(photographs(tmp_path / 'in')), '--out', str(tmp_path / 'out'), '--engine', 'ray'])
 

@@ -1,4 +1,4 @@
-"""MAFNet has keywords for what its paper leaves open. Each value of a keyword selects the documented reading."""
+"""MAFNet has keywords for unclear sentences of its paper. Each value of a keyword selects the documented reading."""
 
 import re
 

@@ -37,7 +37,7 @@ def must_not_measure(*_) -> float:
 
 @pytest.fixture
 def measured(monkeypatch) -> list:
-    """Replace the hardware and the measurements by settings of the test, and record the measurements."""
+    """Replace the check of the hardware and the measurement of the speed. The test chooses their results."""
     calls: list[torch.device] = []
     fake = SimpleNamespace(hardware=True, speedup=2.0, calls=calls)
 

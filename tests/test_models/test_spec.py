@@ -18,13 +18,13 @@ class WithoutSpec(torch.nn.Module):
     'entries, message',
     [
         (dict(channel_order='grb'), "channel_order must be 'rgb' or 'bgr', found 'grb'"),
-        (dict(min_size=0), 'min_size must be a whole number from 1, found 0'),
-        (dict(size_multiple=-8), 'size_multiple must be a whole number from 1, found -8'),
-        (dict(min_size=4.5), 'min_size must be a whole number from 1, found 4.5'),
-        (dict(min_size='4'), "min_size must be a whole number from 1, found '4'"),
-        (dict(halo=-1), 'halo must be a whole number from 0, found -1'),
-        (dict(bytes_per_pixel=0), 'bytes_per_pixel must be a whole number from 1, found 0'),
-        (dict(export_multiple=0), 'export_multiple must be a whole number from 1, found 0'),
+        (dict(min_size=0), 'min_size must be an integer of at least 1, found 0'),
+        (dict(size_multiple=-8), 'size_multiple must be an integer of at least 1, found -8'),
+        (dict(min_size=4.5), 'min_size must be an integer of at least 1, found 4.5'),
+        (dict(min_size='4'), "min_size must be an integer of at least 1, found '4'"),
+        (dict(halo=-1), 'halo must be an integer of at least 0, found -1'),
+        (dict(bytes_per_pixel=0), 'bytes_per_pixel must be an integer of at least 1, found 0'),
+        (dict(export_multiple=0), 'export_multiple must be an integer of at least 1, found 0'),
     ],
 )
 def test_values_of_a_spec_are_checked(entries, message):

@@ -1,4 +1,4 @@
-"""Tiles cover the image. The result in tiles equals that of the whole image, or is close to it."""
+"""Tiles cover the image. The result in tiles is equal to the result for the whole image, or close to this result."""
 
 import math
 from dataclasses import replace
@@ -124,14 +124,14 @@ def test_tiles_are_used_if_memory_does_not_suffice(monkeypatch, free, uses_tiles
 
 
 def test_settings_of_tiles_are_checked_and_tiles_fit_into_memory():
-    with pytest.raises(ValueError, match='tile must be None or a whole number .* found -3'):
+    with pytest.raises(ValueError, match='tile must be None or an integer of at least 0 .* found -3'):
         MODELS.build(dict(type='Derainer', network=dict(type='SIAN', channels=4), tile=-3))
     assert tiling.max_tile_size(896 * 1000**2, 896, 64) == 864  # 1000 minus two halos, rounded down to a multiple of 16
     assert tiling.max_tile_size(1, 896, 64) == 64
     assert tiling.max_tile_size(896 * 1000**2, 896, 50) == 864  # each halo is rounded up to 64
     assert tiling.max_tile_size(896 * 1000**2, 896, 64, 48) == 768  # the side is a multiple of 48, and each halo is 96
     model = MODELS.build(dict(type='Derainer', network=dict(type='SIAN', channels=4)))
-    with pytest.raises(ValueError, match='restore: tile must be None or a whole number .* found -5'):
+    with pytest.raises(ValueError, match='restore: tile must be None or an integer of at least 0 .* found -5'):
         model.restore(torch.rand(1, 3, 8, 8), tile=-5)
 
 

@@ -111,7 +111,7 @@ def test_a_known_clean_image_adds_scores(darken):
     assert rainy.scores['PSNR-Y'] == measure(img, other, 'PSNR-Y') and derained.agreement
     with pytest.raises(InputError, match='clean image has 50x41 pixels, the rainy image 50x40'):
         view_scene(img, darken, rain=None, clean=smooth_image(41, 50))
-    with pytest.raises(InputError, match='Remove the second image, or draw no rain'):
+    with pytest.raises(InputError, match='Remove the clean image, or draw no rain'):
         view_scene(img, darken, rain='heavy', clean=other)
 
 
@@ -133,7 +133,7 @@ def test_show_scenes_writes_the_images_of_a_folder_and_returns_errors(darken, tm
     assert 'b.png: cannot be read' in str(b) and 'c.mp4: cannot be read as a video' in str(c)
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['a.png']
     for show_traceback in (False, True):
-        assert print_scenes(results, 'out', argparse.Namespace(traceback=show_traceback)) == 1
+        assert print_scenes(results.items(), 'out', argparse.Namespace(traceback=show_traceback)) == 1
         assert ('Traceback' in capsys.readouterr().err) == show_traceback
     again = show_scenes([tmp_path / 'in'], tmp_path / 'out', darken, Spot(), 'light')
     assert 'a.png: already exists' in str(again[str(tmp_path / 'in/a.png')])
@@ -166,3 +166,19 @@ def test_the_commands_do_not_show_messages_of_libraries(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, '')
     assert 'OneDL' not in done.stdout and done.stdout.startswith(str(frame))
+    command = [sys.executable, '-m', 'mmderain.cli', 'segment', frame, '--out', tmp_path, '--segmentor']
+    command += ['street-detector', '--existing', 'replace']
+    done = subprocess.run(command, capture_output=True, text=True)
+    text = 'error: street-detector: is a detector; expected a segmentor. `mmderain models TEXT --task segmentor` lists'
+    assert (done.returncode, done.stdout, done.stderr) == (1, '', f'{text} them.\n')
+
+
+def test_a_warning_of_torch_about_its_future_is_not_shown():
+    """torch.meshgrid warns when RTMDet of mmdet runs. It warns once in a process, so the test needs new processes."""
+    call = 'import torch; from mmderain.cli.libraries import quiet_libraries\nwith {}: torch.meshgrid(torch.ones(2))'
+    shown = {}
+    for context in ('quiet_libraries()', 'torch.no_grad()'):
+        done = subprocess.run([sys.executable, '-c', call.format(context)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        shown[context] = 'torch.meshgrid: in an upcoming release' in done.stderr
+    assert shown == {'quiet_libraries()': False, 'torch.no_grad()': True}

@@ -76,3 +76,11 @@ def test_wrong_arguments_are_refused(measuring, arguments, message, capsys):
 def test_the_lamp_mask_has_the_size_of_its_photograph():
     mask = mmcv.imread(str(ROOT / 'docs/results/lamp_mask.png'), 'grayscale')
     assert mask.shape == (369, 540) and set(np.unique(mask)) == {0, 255} and (mask > 0).sum() == 88 * 16
+
+
+def test_the_time_to_reach_a_goal_doubles_with_each_equal_gain():
+    needed_hours = load_tool('dev/extrapolate_training').needed_hours
+    assert needed_hours(26.0, gain=1.0, times=(2.0, 4.0), goal=26.0) == 4
+    assert needed_hours(26.0, gain=1.0, times=(2.0, 4.0), goal=28.0) == 16
+    assert needed_hours(26.0, gain=0.5, times=(1.0, 4.0), goal=26.5) == 16
+    assert needed_hours(26.0, gain=0.0, times=(2.0, 4.0), goal=27.0) == float('inf')

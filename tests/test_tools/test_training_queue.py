@@ -263,7 +263,7 @@ def test_numbers_of_jobs_and_threads_must_be_positive(tmp_path, capsys, option):
     queue.options.append(option)
     with pytest.raises(SystemExit):
         queue.call('start')
-    assert 'expected a whole number from 1, found' in capsys.readouterr().err
+    assert 'expected an integer of at least 1, found' in capsys.readouterr().err
 
 
 def test_storing_without_a_checkpoint_gives_a_message(tmp_path, capsys):

@@ -72,7 +72,7 @@ def test_requests_end_when_they_are_closed_or_take_too_long(monkeypatch):
 
 @pytest.mark.parametrize('reason', ['time limit', 'browser left'])
 def test_an_endless_request_ends(reason, tmp_path, monkeypatch):
-    """The page then processes the next request."""
+    """After an endless request has ended, the page processes the next request."""
     pytest.importorskip('gradio')
     monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
     Endless.calls.clear()

@@ -11,12 +11,11 @@ For each model, image size and file format, the tool measures:
 * pipeline N: `DerainInferencer.stream` with N worker threads;
 * processes 1 and processes 2: one or two processes with one CPU thread each, which divide the inputs.
 
-The measurements alternate: each round measures all of them. The tool prints the median rate in images per second and
-the median CPU time of this process. It also computes ratios of the rates in each round, and prints their medians. A
-round in which the machine is slow therefore changes no ratio. --batch-sizes belongs to --sizes: the first batch size is
-used for the first image size, and so on.
+Each round measures all of them. The tool prints the median rate in images per second and the median CPU time of this
+process. It also computes ratios of the rates in each round, and prints their medians. A slow round therefore does not
+change the ratios. The first of the --batch-sizes is used for the first of the --sizes, and so on.
 
-Each of these options makes another measurement instead. --memory and --differences use the first of the --sizes:
+Each of these options makes another measurement. --memory and --differences use the first of the --sizes:
 
 * --memory N derains N images, and prints the resident memory of the process;
 * --differences N derains N images in batches with all threads, and again one by one with one thread. The tool prints

@@ -3,11 +3,12 @@
     python tools/dev/check_mim.py work_dirs/mim
 
 openmim requires old versions of packages, such as setuptools 60. Therefore it must not be installed into the
-environment of the checkout. The tool makes a virtual environment in the folder. The environment contains the packages
-of the Python that runs this tool, a wheel of this checkout, and openmim, which pip downloads. The tool then runs `mim
-search`, `mim train` and `mim test` there, also in two processes, on small copies of the images in demo/sample. It runs
-`mim download` for two cases: with a file of weights that is already in the folder, and with a file that a local server
-sends. It needs no other connection. docs/en/training.md describes the commands.
+environment of the checkout. The tool makes a virtual environment in the folder. It contains the packages of this
+Python, a wheel of this checkout, and openmim, which pip downloads.
+
+The tool then runs `mim search`, `mim train` and `mim test` in one and in two processes, on small copies of the images
+in demo/sample. It runs `mim download` twice: with weights that are already in the folder, and with weights from a local
+server. docs/en/training.md describes the commands.
 """
 
 import argparse

@@ -66,13 +66,17 @@ def build_archives(out: Path) -> Path:
 def make_environment(folder: Path) -> Path:
     """Create a virtual environment with the packages of this Python except mmderain, and return its interpreter.
 
-    A .pth file in the new environment names the folder with the packages of this Python. Therefore the new environment
-    can import these packages. In this folder, another .pth file makes the checkout of mmderain importable for this
-    Python. The new environment does not read this file, and cannot import mmderain.
+    The folder ``<folder>_packages`` contains a link to each of these packages. A .pth file in the new environment names
+    this folder. Therefore the new environment can import the packages.
     """
     venv.create(folder, with_pip=True)
+    links = folder.with_name(f'{folder.name}_packages')
+    links.mkdir()
+    for package in Path(sysconfig.get_path('purelib')).iterdir():
+        if not package.name.startswith(('mmderain', '__editable__.mmderain')):
+            (links / package.name).symlink_to(package)
     (packages,) = folder.glob('lib/python*/site-packages')
-    (packages / 'packages_of_the_checkout.pth').write_text(f'{sysconfig.get_path("purelib")}\n', encoding='utf-8')
+    (packages / 'packages_of_the_checkout.pth').write_text(f'{links}\n', encoding='utf-8')
     return folder / 'bin/python'
 
 

@@ -3,9 +3,9 @@
     python tools/dev/compare_rain.py RAINY CLEAN --pairing prefix rain- norain-
 
 The tool draws rain over the clean images of the benchmark. It then prints statistics of this rain and of the rain in
-the rainy images of the benchmark. If the drawn rain is heavy or light, it also prints the statistics of another common
-recipe for synthetic rain. It writes two files to --out: rain_<name of the rain>.json contains the statistics, and
-rain_<name of the rain>.png contains plots of them. docs/en/rain.md shows the plots.
+the rainy images of the benchmark. For heavy and light rain, it also prints the statistics of a common recipe for
+synthetic rain. It writes the statistics to rain_<name of the rain>.json in --out, and plots to rain_<name of the
+rain>.png. docs/en/rain.md shows the plots.
 """
 
 import argparse

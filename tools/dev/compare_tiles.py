@@ -6,11 +6,9 @@
 The tool prints the largest difference between the pixel values of the two results on the scale from 0 to 255, and the
 PSNR between the two results in dB.
 
-With --size, the tool makes another measurement: it derains one very large image on the CPU, and makes no comparison. To
-get this image, it repeats --image until the size is reached. It uses tiles only if the memory is too small for the
-whole image, as `mmderain derain` does. It prints the run time in seconds, and by how much the memory of the process
-increased up to its peak, in GiB. This increase includes the large image and its result. The tool can measure the
-increase only on Linux.
+With --size, the tool makes no comparison. The tool derains one very large image, made of copies of --image, on the CPU.
+It uses tiles only if the memory is too small for the whole image, as `mmderain derain` does. It prints the run time in
+seconds, and on Linux also the peak memory in GiB, including the image and its result.
 """
 
 import argparse

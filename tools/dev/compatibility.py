@@ -5,7 +5,7 @@
 
 A combination of versions is called a cell. The tool clones the last commit of the checkout to a temporary folder. It
 sets up an environment there, and runs all tests except those that are marked `soak`. It stores the result in
-docs/en/reports/compatibility.json, where it replaces an earlier result of the same cell. The exit status is 1 if a test
+docs/en/reports/compatibility.json, and replaces an earlier result of the same cell. The exit status is 1 if a test
 failed. Environment variables such as PIP_FIND_LINKS have the same effect as in tools/dev/setup_venv.sh.
 
 The second example runs no tests. It writes docs/en/compatibility.md from the stored results of all cells.
@@ -38,8 +38,7 @@ PACKAGES = [
 ]  # fmt: skip
 PAGE_HEAD = """# Tested versions
 
-The table at the end of this page shows the versions with which the tests were run. Each row is a combination of
-versions, called a cell. There are five cells:
+The tests were run with several combinations of versions, which are called cells:
 
 | cell | what is special |
 |---|---|
@@ -50,8 +49,8 @@ versions, called a cell. There are five cells:
 | python-3.12 | the newest Python that mmderain supports |
 
 All tests are run, except the endurance tests. Tests that need a GPU or a missing package are skipped. In the cells
-python-3.10 and python-3.12, mmcv is installed without its compiled operators. mmdet and mmsegmentation need these
-operators. Therefore the tests of detection and segmentation are skipped in these two cells.
+python-3.10 and python-3.12, mmcv has no compiled operators. The tests of mmdet and mmsegmentation need these operators,
+and are skipped there.
 
 This command tests a cell:
 
@@ -173,7 +172,7 @@ def test_cell(cell: Cell, python: str, jobs: int) -> dict:
 
 
 def setup_commands(cell: Cell, checkout: Path) -> list[list[str]]:
-    """Change requirements/lock.txt of a checkout for a cell, and return the commands that set up the environment."""
+    """Write the versions of a cell to requirements/lock.txt. Return the commands that set up the environment."""
     lock = checkout / 'requirements/lock.txt'
     if cell.torch is not None:
         lock.write_text(with_torch(lock.read_text(encoding='utf-8'), cell), encoding='utf-8')

@@ -12,9 +12,9 @@ DATA is a folder with some of these folders. A test set whose folder is missing 
     photographs_held_out                            the held-out photographs of the training queue
     real_rain                                       rainy photographs without a clean version
 
-The scores are PSNR-Y in dB and SSIM-Y(valid), averaged over the images. The PSNR of an unchanged image counts as
-100 dB. Columns are the rainy images, a median blur of 5x5 pixels, all bundled derainers and, with --authors, the
-weights of SIAN's authors. tools/dev/results.py makes the pages from the scores.
+The scores are PSNR-Y in dB and SSIM-Y(valid), averaged over the images. The PSNR of an unchanged image counts as 100
+dB. The columns are the rainy images, a median blur of 5x5 pixels, and all bundled derainers. --authors adds the weights
+of SIAN's authors. tools/dev/results.py makes the pages from the scores.
 """
 
 import argparse
@@ -109,7 +109,7 @@ def derainers(names: Sequence[str]) -> dict[str, Derain]:
 
 
 def network(name: str) -> Derain:
-    """Return the function of a named network, in fp32 on the CPU."""
+    """Return a function that derains an image with the named model, in fp32 on the CPU."""
     inferencer = DerainInferencer(name, device='cpu', precision='fp32')
     return lambda image: inferencer(image).predictions[0]
 

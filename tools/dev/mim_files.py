@@ -1,8 +1,8 @@
 """Build hook that puts configs, tools and model-index.yml into mmderain/.mim of the wheel.
 
 mmengine looks for these files in mmderain/.mim if a config has ``_base_ = 'mmderain::...'``. Editable installations use
-the links in mmderain/.mim. The table force-include in pyproject.toml would also copy the files into editable
-installations, and these copies would become outdated. Therefore this hook is used instead of that table.
+the links in mmderain/.mim. The table force-include in pyproject.toml cannot replace this hook, because it would also
+copy the files into editable installations, where they would become outdated.
 """
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface

@@ -63,8 +63,7 @@ def tables() -> str:
         [
             *bundled,
             '',
-            'The weights of the following models are not bundled. They are downloaded at the first use, unless the '
-            'table says otherwise:',
+            'The weights of these models are downloaded at the first use, unless the table says otherwise:',
             '',
             *published,
             '',

@@ -17,26 +17,25 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / 'docs/en/paper_tables.md'
 HEAD = """# The papers' tables, row by row
 
-This page lists every score of the papers' tables, and the config that reproduces it. Scores are written as printed.
-Compare scores only within one table, because the papers measure in different ways.
+This page lists all scores in the papers' tables, as printed, and the configs that reproduce them. Compare scores only
+within one table, because the papers measure in different ways.
 
-Each paper has a section with two parts. The first table contains the scores of the network of the paper:
+Each paper has a section. Its first table contains the scores of the paper's own network:
 
 | column | meaning |
 |---|---|
 | table | number of the table in the paper; in parentheses, the name of the row |
 | variant | "the model" is the network of the paper; all other variants are ablations |
-| paper | score in the paper, measured with the [protocols](metrics.md) in the head of the column |
+| paper | score in the paper, with the [protocols](metrics.md) in the head of the column |
 | ours | score of the unchanged config, if this project has run it |
-| config | config that reproduces the score; "weights of X": the config tests the weights of config X |
+| config | config that reproduces the score; "weights of X": it tests the weights of config X |
 
-"6 (6,508,931 parameters)" means that Table 6 prints only the number of parameters. If two tables print the same score
-with different numbers of digits, each has its own row.
+"6 (6,508,931 parameters)" means that Table 6 prints only the number of parameters. Two tables with different digits of
+the same score have two rows.
 
 The comparison tables contain the scores of other methods. An empty cell means that the paper prints no score.
 
-[The scores of a paper](extending.md#the-scores-of-a-paper) describes how `python tools/dev/paper_tables.py` makes this
-page, and how the scores are checked.
+[The scores of a paper](extending.md#the-scores-of-a-paper) shows how to change this page.
 """
 
 

@@ -144,7 +144,8 @@ def attribution() -> str:
     lines = [
         '# Authors of the training photographs',
         '',
-        'The bundled derainer `nafnet` was trained on these photographs, with rain drawn over them.',
+        'The bundled derainers `nafnet`, `rain-all` and `nasnet` were trained on these photographs, with rain drawn',
+        'over them.',
         '[photographs.csv](photographs.csv) lists each photograph. [Bundled models](README.md) lists those of',
         f'`sian`. Further {sum(row["licence"] in free for row in rows)} photographs are in the public domain or under '
         'CC0-1.0.',

@@ -5,9 +5,9 @@
 `tools/benchmark.py --against` starts this script. The script prints a JSON object with the shortest time of a pass in
 seconds and the path of the imported package.
 
-The tree may contain an old commit. Therefore the script uses only these parts of its package: mmderain.apis.init_model,
-the derainer that init_model returns, and the context manager of KEEP_MEMORY that exists in the tree. It does not use
-the command line functions of mmderain.
+The tree may contain an old commit. Therefore the script uses only a few parts of the package: mmderain.apis.init_model,
+the derainer that init_model returns, and a context manager of KEEP_MEMORY. It does not use the command line functions
+of mmderain.
 """
 
 import argparse

@@ -220,8 +220,8 @@ def lower_session_priority(pid: int) -> None:
     """Give the session of a process the lowest priority among all sessions.
 
     Linux first divides the processor time among the sessions (autogroups, see sched(7)), and then among the processes
-    of each session. ``nice`` only has an effect on the second division. Without this function, the queue would get as
-    much processor time as all processes of another terminal together.
+    of each session. ``nice`` only has an effect on the second division. Otherwise, the queue would get as much
+    processor time as all processes of another terminal together.
     """
     with contextlib.suppress(OSError):  # a kernel without autogroups
         Path(f'/proc/{pid}/autogroup').write_text('19')

@@ -69,7 +69,7 @@ def read_test_set(folder: Path, skipped: Counter[str] | None = None) -> list[Pat
     Args:
         folder: a prepared data set (see :func:`~mmderain.datasets.preparation.write_layout`), or any folder of clean
             images. In a prepared data set, only the test split is used.
-        skipped: if it is given, the files in a folder of clean images that are not images are added to it.
+        skipped: counts the files that are not images, in the folders of clean images; or None.
 
     Raises:
         FileNotFoundError: the folder does not exist.

@@ -166,8 +166,8 @@ def _sort_by_role(name: str, candidates: list[tuple[list[str], Path]], found: Fo
 def _splits_of(release: Release, path: Path) -> list[str]:
     """Return the names of the splits to which an image may belong.
 
-    If the names of several folders in the path show a split, the innermost of these folders determines the split. The
-    list is empty if a folder belongs to a related data set, see :attr:`Release.other`.
+    If several folders in the path show a split, the innermost folder decides. The list is empty if a folder belongs to
+    a related data set, see :attr:`Release.other`.
     """
     folders = path.parts[:-1]
     if any(re.search(release.other, folder, re.IGNORECASE) for folder in folders):
@@ -211,7 +211,7 @@ def _fields_of(pattern: str | None, path: Path) -> dict[str, str] | None:
 def _key_of(role: _Role, pattern: str | None) -> tuple:
     """Return the key of an image: its split, the index of its rule, and the values of the named groups of ``pattern``.
 
-    A value that is a whole number is converted to a number, so 007 equals 7. If ``pattern`` is the clean expression of
+    A value that is an integer is converted to a number, so 007 equals 7. If ``pattern`` is the clean expression of
     the rule, the two images of a pair have the same key.
     """
     values = [role.fields[name] for name in re.compile(pattern or '').groupindex]

@@ -26,9 +26,11 @@ def check_destination(name: str, src: Path, dst: Path, overwrite: bool = False) 
         overwrite: whether another prepared data set in ``dst``, or copied images in ``dst``, may be replaced.
 
     Raises:
-        InputError: ``dst`` is a file, or contains files that :func:`write_layout` did not write. Also raised if ``dst``
-            and ``src`` are the same folder, or if one of them contains the other. Without ``overwrite``, also raised if
-            ``dst`` contains another prepared data set, or copies of images whose originals may no longer exist.
+        InputError: in one of these cases:
+
+            * ``dst`` is a file, or contains files that :func:`write_layout` did not write.
+            * ``dst`` and ``src`` are the same folder, or one of them contains the other.
+            * Without ``overwrite``: ``dst`` contains another prepared data set, or copied images.
     """
     here, there = src.resolve(), dst.resolve()
     if there.is_relative_to(here) or here.is_relative_to(there):

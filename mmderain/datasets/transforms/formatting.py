@@ -17,9 +17,10 @@ def to_tensor(img: np.ndarray) -> torch.Tensor:
 class PackDerainInputs(BaseTransform):
     """Convert the results of the other transforms to the input of a model.
 
-    The output has two keys: ``inputs`` is the rainy image, (3, H, W) BGR in 0..255, uint8
-    or, for 16-bit files, float32. ``data_samples`` is a
-    :class:`DerainDataSample` with the clean image and the meta information.
+    The output has two keys:
+
+    * ``inputs``: the rainy image, (3, H, W) BGR in 0..255; uint8, or float32 for 16-bit files.
+    * ``data_samples``: a :class:`DerainDataSample` with the clean image and the meta information.
 
     Args:
         meta_keys: keys of the results that are stored as meta information. Missing keys are ignored.

@@ -19,9 +19,11 @@ class LoadPairedImages(BaseTransform):
     Required key: ``img_path``. A pair of two files also requires ``gt_path``, the path of the clean file. If one file
     contains both images, ``clean_half`` is required instead, with the value ``'left'`` or ``'right'``.
 
-    Added keys: ``img``, BGR (H, W, 3) in 0..255; ``ori_shape`` and ``img_shape``, both (H, W); ``img_bits``, the number
-    of bits of each channel of the file, 8 or 16; for a pair also ``gt_img``, like ``img``, and ``gt_bits``. Images have
-    the dtype uint8. Images with 16 bits have the dtype float32, and are not rounded to 8 bits.
+    Added keys:
+
+    * ``img``, for a pair also ``gt_img``: BGR (H, W, 3) in 0..255; uint8, or float32 for 16-bit files.
+    * ``ori_shape`` and ``img_shape``: (H, W).
+    * ``img_bits``, for a pair also ``gt_bits``: number of bits of each channel of the file, 8 or 16.
 
     Raises:
         FileNotFoundError: a file does not exist.

@@ -33,8 +33,8 @@ class SynthesizeRain(BaseTransform):
             uniformly for each image. None means that the sizes depend only on the height of the image.
 
     Raises:
-        InputError: a preset is unknown, no image is loaded yet, or an image lies outside ``data_root``.
-            Or ``random_scale`` is not as expected.
+        InputError: a preset is unknown, ``random_scale`` is not as expected, no image is loaded yet, or an image lies
+            outside ``data_root``.
     """
 
     def __init__(

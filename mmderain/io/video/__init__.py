@@ -1,10 +1,10 @@
 """Read and write videos.
 
 With the package PyAV (``pip install mmderain[video]``), which contains FFmpeg, all formats of FFmpeg are read, and
-videos are written as H.264, HEVC, AV1 or VP9. Without it, OpenCV reads the formats that it knows, and writes MPEG-4
-Part 2 in MP4 files, which browsers may not play.
+videos are written as H.264, HEVC, AV1 or VP9. Without PyAV, OpenCV reads fewer formats, and writes MPEG-4 Part 2 in MP4
+files. Some browsers do not play these files.
 
-The modules that need PyAV (all except ``options``, ``opencv`` and ``overlap``) import it when they are imported.
+All modules except ``options``, ``opencv`` and ``overlap`` import PyAV.
 """
 
 from .options import CODECS, CONTAINERS, VideoOptions, require_container

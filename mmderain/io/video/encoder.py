@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import torch
 
 from mmderain.errors import InputError
 
@@ -84,7 +85,7 @@ def choose_encoding(info: VideoInfo, options: VideoOptions) -> Encoding:
     if options.pix_fmt and options.bit_depth is None and found < min(info.bit_depth, 10):
         raise InputError(
             f'{info.path}: has {info.bit_depth} bits per value, but {pix_fmt} has {found}; use another --pix-fmt, or '
-            f'--bit-depth {found} to reduce them'
+            f'reduce the bits with --bit-depth {found}'
         )
     width, height = _encoded_size(info, pix_fmt, options)
     notes = []
@@ -131,12 +132,22 @@ def _encoded_size(info: VideoInfo, pix_fmt: str, options: VideoOptions) -> tuple
     return width, height
 
 
+def _reproducible_parameters(codec: str) -> list[str]:
+    """Return the encoder parameters that make the bytes of a video depend only on its frames and options."""
+    # With AVX-512 instructions, the macroblock tree of x264 gives results that depend on the previous content of the
+    # memory, if the width is not a multiple of 128 pixels. x264 does not check whether the processor has the
+    # instructions in `asm`, therefore this parameter is only set for processors with AVX-512.
+    has_avx512 = torch.backends.cpu.get_cpu_capability().startswith('AVX512')
+    return ['asm=AVX2'] if codec == 'h264' and has_avx512 else []
+
+
 def add_video_stream(container: av.container.OutputContainer, encoding: Encoding) -> av.VideoStream:
     """Add a video stream to a file that is written."""
     codec, info = CODECS[encoding.codec], encoding.info
     options = {'crf': str(encoding.crf), **codec.settings}
-    if hdr := hdr_options(info.hdr, encoding.codec):
-        options[codec.parameters] = ':'.join([*filter(None, [options.get(codec.parameters)]), *hdr])
+    parameters = [*(hdr_options(info.hdr, encoding.codec) or []), *_reproducible_parameters(encoding.codec)]
+    if parameters:
+        options[codec.parameters] = ':'.join([*filter(None, [options.get(codec.parameters)]), *parameters])
     stream = container.add_stream(codec.encoder, rate=info.rate, options=options)
     context = stream.codec_context
     context.width, context.height, context.pix_fmt = encoding.width, encoding.height, encoding.pix_fmt
@@ -153,7 +164,7 @@ def add_video_stream(container: av.container.OutputContainer, encoding: Encoding
 
 @contextmanager
 def writing_to(target: Path) -> Iterator[None]:
-    """Turn the errors of FFmpeg and of the file system in a ``with`` block into one that names the result file.
+    """Convert the errors of FFmpeg and of the file system in a ``with`` block to an error that names the result file.
 
     Raises:
         InputError: the block raised such an error.

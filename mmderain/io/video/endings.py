@@ -1,9 +1,9 @@
 """Find out whether the end of an MPEG or WMV file is missing.
 
-These files contain no number of frames. MPEG transport streams (``.ts``, ``.m2ts``) consist of packets of a fixed size,
-and each packet of an MPEG program stream (``.mpg``, ``.vob``) contains its length. An incomplete last packet therefore
-shows that the file is incomplete. A file that ends exactly between two packets cannot be told from a complete one. The
-header of WMV and ASF files contains the duration.
+These files contain no number of frames. MPEG transport streams (``.ts``, ``.m2ts``) consist of packets of a fixed size.
+Each packet of an MPEG program stream (``.mpg``, ``.vob``) contains its length. An incomplete last packet therefore
+shows that the file is incomplete. A file that ends between two packets is not recognized as incomplete. The header of
+WMV and ASF files contains the duration.
 """
 
 import re

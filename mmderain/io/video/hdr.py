@@ -24,8 +24,8 @@ class HdrMetadata:
     """Metadata of an HDR video. The default is that of other videos.
 
     Attributes:
-        display: x and y of red, green, blue and white, and the lowest and the highest luminance in candela per square
-            meter, of the display on which the video was graded. Empty if it is unknown.
+        display: properties of the display on which the video was graded: x and y of red, green, blue and white, and the
+            lowest and the highest luminance in candela per square meter. Empty if it is unknown.
         light: the largest luminance of a pixel, and the largest mean luminance of a frame. Empty if it is unknown.
         changing: names of the kinds of metadata that differ from frame to frame.
     """

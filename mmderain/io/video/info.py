@@ -63,10 +63,9 @@ class VideoInfo:
         keys: numbers of the packets from which decoding can start, in the order of the file.
         has_presentation_times: whether the times of decoded frames are known. AVI files and files without a container
             do not contain them. If False, ``times`` contains generated times.
-        announced: number of frames in the complete file: the number of packets, and the frames that the header or the
-            times of the packets announce, but that have no packet.
-        start: time at which the first stream of the file starts, in seconds. The result starts at 0. For formats that
-            start at 0, it is 0, so that the times of the result are the same.
+        announced: number of frames in the complete file: the number of packets, plus the number of frames without a
+            packet. The header or the times of the packets announce these frames.
+        start: time at which the first stream of the file starts, in seconds. The result starts at 0.
         has_alpha: whether the frames are partly transparent.
         hdr: metadata of an HDR video.
         is_interlaced: whether a frame consists of two fields that were recorded one after the other.

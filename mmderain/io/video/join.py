@@ -130,8 +130,8 @@ def decoding_times(times: list[int], step: int) -> list[int]:
     """Return decoding times for packets: increasing, and never later than the presentation time.
 
     The packets of a segment are in the order in which they are decoded. The presentation times of a stream with
-    B-frames do not increase in this order. If the decoder needs a delay of d frames, the decoding time of packet i is
-    the presentation time number i - d in increasing order.
+    B-frames do not increase in this order. The presentation times are sorted. If the decoder needs a delay of d frames,
+    the decoding time of packet i is presentation time i - d.
 
     Args:
         times: presentation times in the order of decoding.

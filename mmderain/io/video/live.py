@@ -30,8 +30,8 @@ def live_frames(source: str | int | Path) -> Generator[np.ndarray]:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        InputError: the source cannot be opened, sends no frame, or is lost: a stream is lost if it sends nothing for
-            :data:`TIMEOUT` seconds. Also if an address is given, but PyAV is not installed.
+        InputError: the source cannot be opened, sends no frame, or sends nothing for :data:`TIMEOUT` seconds. Also
+            raised if an address is given, but PyAV is not installed.
     """
     name = str(source)
     if name.isdecimal():

@@ -78,11 +78,9 @@ def _announced_frames(capture: cv2.VideoCapture, path: str | Path) -> int:
 def _has_edit_list(path: str | Path) -> bool:
     """Return whether an MP4 or MOV file has an edit list that may hide frames.
 
-    These files consist of data blocks that are called boxes. An edit list is a box of the type ``elst``. It may hide
-    frames if its first entry has a start time above 0, because video players do not show the part of a track before
-    this time. The function searches the whole file for edit lists, and reads only the first entry of each list. It does
-    not check to which track an edit list belongs. Therefore it also returns True if only the sound track has such an
-    edit list.
+    These files consist of data blocks that are called boxes. An edit list is a box of the type ``elst``. If its first
+    entry has a start time above 0, video players hide the part of the track before this time. The function reads the
+    first entry of each edit list in the file. It also returns True for an edit list of a sound track.
 
     An edit list consists of its type, the version (1 byte), flags (3 bytes), the number of entries (4 bytes), and the
     entries. An entry begins with the duration and the start time. Each of these two numbers has 8 bytes in version 1,

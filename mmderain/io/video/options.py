@@ -31,7 +31,7 @@ class VideoCodec:
 
 #: Codecs by name. The names are the values of ``--codec``.
 CODECS = {
-    'h264': VideoCodec('libx264', 20, 51),
+    'h264': VideoCodec('libx264', 20, 51, parameters='x264-params'),
     # Players of Apple require the tag hvc1.
     'hevc': VideoCodec(
         'libx265', 22, 51, settings={'x265-params': 'log-level=error'}, parameters='x265-params', tag='hvc1'

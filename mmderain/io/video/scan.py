@@ -173,9 +173,9 @@ def _missing_frames(
 def _missing_in_gaps(packets: _Packets) -> int:
     """Return the number of frames that are missing between the packets of a video with a constant rate.
 
-    If the rate is constant for 95% of the frames, a longer distance between two frames can mean that packets are
-    missing. If no packet is marked as corrupt, only gaps of at least six frames are counted, because cameras also skip
-    single frames.
+    The rate counts as constant if it is constant for 95% of the frames. A longer distance between two frames can then
+    mean that packets are missing. Gaps of fewer than six frames are counted only if a packet is marked as corrupt,
+    because cameras also skip single frames.
     """
     if None in packets.times or len(packets.times) < 10:
         return 0

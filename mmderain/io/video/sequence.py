@@ -37,7 +37,7 @@ def require_pattern(path: str | Path) -> Path:
 
 
 def list_sequence(pattern: str | Path) -> dict[int, Path]:
-    """Return the files that match a pattern, keyed by their numbers and sorted by them.
+    """Return a dict that maps the numbers in the file names to the files, sorted by the numbers.
 
     Raises:
         InputError: no file matches the pattern.

@@ -11,7 +11,8 @@ def mix_conv1x1(x: Tensor, conv: nn.Conv2d, mix: Tensor) -> Tensor:
     """Apply a 1x1 convolution, and mix its output channels with a separate matrix for each image.
 
     The formula is ``mix^T (W x + b) = (mix^T W) x + mix^T b``. The plain form multiplies the matrix with the features
-    of every pixel. This function multiplies it with the weights of the convolution, which are far fewer numbers.
+    of every pixel. This function multiplies the matrix with the weights of the convolution, which are far fewer
+    numbers.
 
     Args:
         x: (N, C, H, W).

@@ -91,8 +91,8 @@ def conv1x1_upsampled(fine: Tensor, coarse: Sequence[Tensor], conv: nn.Conv2d) -
 def _sides_are_multiples(scales: Sequence[Tensor]) -> bool:
     """Return whether the sides of each scale are multiples of the sides of the next scale.
 
-    Only then, nearest-neighbor upsampling from scale to scale equals upsampling in one step. In a model that is
-    exported for variable image sizes, the answer is not known, so it is False.
+    If this is true, nearest-neighbor upsampling from scale to scale gives the same result as upsampling in one step.
+    False is also returned if the sizes are not known, as in a model that is exported for variable image sizes.
     """
     if torch.compiler.is_exporting():
         return False

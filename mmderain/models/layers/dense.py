@@ -16,10 +16,9 @@ class DenseConv1x1:
     """Compute ``y_i = conv_i(cat(x_0, .., x_i))`` for i = 1, 2, .., when :meth:`append` adds the features x_i.
 
     The plain form concatenates i + 1 tensors for each i. It therefore copies and reads all earlier features again for
-    each i. This class divides the convolutions into blocks of eight. All convolutions of a block read the features
-    from before the block. One convolution with the stacked weights of the block computes the contribution of these
-    features to all eight results. Only the contribution of the features that are added during the block is computed
-    separately for each i.
+    each i. This class divides the convolutions into blocks of eight. All convolutions of a block read the features from
+    before the block. One convolution with the stacked weights of the block computes the contribution of these features
+    to all eight results. Within a block, only the newest features need a separate convolution for each i.
 
     Args:
         convs: 1x1 convolutions conv_1, conv_2, .. with bias; ``conv_i`` has ``(i + 1) C`` input channels.

@@ -3,8 +3,8 @@
 A Triton kernel runs many programs in parallel. Each program works on a piece of a row. It computes the softmax in one
 pass over the window, so the attention weights are never stored. For each pixel, the forward pass stores the logarithm
 of the sum of exp(logit). The backward pass uses this logarithm to compute the weights again. To compute the gradient at
-a place of the surroundings, a program reads all windows that contain the place. Two programs never write to the same
-address. The results of the kernels are therefore the same in each run, bit for bit.
+a pixel, a program reads all windows that contain the pixel. Two programs never write to the same address. Therefore the
+results have the same bits in each run.
 
 These kernels have not been run on a GPU yet. tests/test_models/test_window_attention_triton.py compares them with the
 torch implementation in Triton's interpreter, and also on a GPU if the machine has one. The kernels are off by default

@@ -238,9 +238,9 @@ class MAFNet(BaseModule):
           convolution follows the attention, as in the non-local block on which Eq. 3 is based. The Haar wavelet is
           orthonormal. It is not inverted after the attention. The bands are concatenated in the order LL, HL, LH, HH of
           Fig. 1. Eqs. 4 and 5 have LH before HL. The order has no effect, because the last convolution mixes all bands.
-        * Section 3.2, sizes. The text after Eqs. 4 and 5 gives K and V of a band C channels, and M the size of the
-          result. This contradicts the pixel-shuffle, which leaves C / 4 channels, and the size of M before Eq. 4. Here,
-          K and V of a band have C / 4 channels, and M has 110 weights for each pixel and band.
+        * Section 3.2, sizes. Here, K and V of a band have C / 4 channels, and M has 110 weights for each pixel and
+          band. The text after Eqs. 4 and 5 gives other sizes, which contradict the pixel-shuffle and the size of M
+          before Eq. 4.
         * Section 3.2, Eq. 4. Each band has its own softmax over its 110 anchors, because M has a separate dimension for
           the four bands, and because the text says that each band is searched individually. The products are not
           scaled.
@@ -253,14 +253,11 @@ class MAFNet(BaseModule):
           that a scale waits for the result of another scale. Therefore the spatial attentions of all scales are
           parallel, like the channel attentions. See ``spatial_order``.
         * Section 3.4, "down-sample". This is a 3x3 convolution of stride 2 and a leaky ReLU with slope 0.2.
-        * Section 3.4, "pixel-shuffle". The channel attention returns 64 channels (Section 4.2.2), and the long skip
-          connection adds 64 channels. The pixel-shuffle divides the number of channels by four. Therefore there must be
-          a convolution that the text does not mention. In the paper that Section 3.2 cites for the pixel-shuffle
-          (Shi et al., CVPR 2016), a convolution to four times the number of output channels comes first. The default is
-          a 3x3 convolution from 64 to 256 channels, with a leaky ReLU of slope 0.2 after the pixel-shuffle. The
-          alternative has no convolution before the pixel-shuffle, as in Section 3.2, and a 1x1 convolution from 16 to
-          64 channels after it. The alternative learned much worse (docs/en/networks.md), which does not fit the scores
-          of Table 6. See ``upsampling``.
+        * Section 3.4, "pixel-shuffle". The pixel-shuffle divides the number of channels by four, but its input and its
+          output have 64 channels. Therefore there must be a convolution that the text does not mention. The default is
+          a 3x3 convolution from 64 to 256 channels before the pixel-shuffle (Shi et al., CVPR 2016), with a leaky ReLU
+          of slope 0.2 after it. The alternative is a 1x1 convolution from 16 to 64 channels after the pixel-shuffle. It
+          learned much worse (docs/en/networks.md). See ``upsampling``.
         * Section 3.4, long skip connection. The input of a module is added to the upsampled features. The text does not
           say where the connection starts and ends.
         * Section 3.4, entrance and fusion. The entrance has a 3x3 convolution without activation for each scale. The

@@ -22,8 +22,8 @@ Three choices are ours, because the paper gives no details of these networks:
 
 * The SE block of SENet in Table 7 has the reduction 16. Neither the paper nor the code names a number for this table.
   SE blocks also replace the neuron attention of the fusion.
-* With one stage (Table 8), the two convolutions and the attention of the fusion remain.
-* DirectNet of Table 9 has neither these convolutions nor this attention. It keeps the two convolutions after them.
+* With one stage (Table 8), the fusion remains.
+* DirectNet of Table 9 has no fusion. The two 3x3 convolutions after the fusion remain.
 
 One difference from the paper does not change the result: a convolution of concatenated features is computed as a sum
 of convolutions (:func:`~mmderain.models.layers.conv2d_split`).

@@ -117,8 +117,8 @@ class Octave:
 
         Call this method only after an iteration over this octave. The first layer of the new octave is the fourth layer
         of this octave after max pooling by 2. The fourth layer has the blur k^3 sigma = 2 sigma. At half the
-        resolution, this is sigma, the blur of a first layer. The paper uses max pooling because this helps to detect
-        local extrema (Section III-C).
+        resolution, a blur of 2 sigma becomes sigma, the blur of a first layer. Max pooling helps to detect local
+        extrema (Section III-C of the paper).
         """
         return Octave(self.scale_space, F.max_pool2d(self.fourth, 2))
 

@@ -77,8 +77,8 @@ def recovery(rows: list[Condition], results: list[Result], metric: str) -> list[
 
     Returns:
         For each row, (M - M_rainy) / (M_clean - M_rainy). 1 means that the whole loss is recovered. None for rows
-        without rain, for the row of M_rainy, and if M_clean or M_rainy was not measured. Also None if M_clean is not
-        greater than M_rainy or if their intervals overlap, because the loss may then be zero.
+        without rain, for the row of M_rainy, and if M_clean or M_rainy was not measured. Also None if the loss may be
+        zero: M_clean is not greater than M_rainy, or their intervals overlap.
     """
     main = rows[0].model
     pairs = list(zip(rows, results, strict=True))

@@ -137,8 +137,7 @@ def command(path: Path, out: Path) -> None:
 
     Raises:
         InputError: the command refuses the file with an error message.
-        RuntimeError: the command prints a traceback, fails without an error message, or succeeds although it printed
-            an error message.
+        RuntimeError: the command prints a traceback, fails without an error message, or succeeds with an error message.
     """
     errors = io.StringIO()
     arguments = ['derain', str(path), '--out', str(out), '--existing', 'replace', '--precision', 'fp32']

@@ -1,0 +1,135 @@
+"""The goals for the speed, and the comparison of the measured values with them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+#: All parts of the report: maps their names to their stored results.
+Report = dict[str, dict]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A goal for one measured value.
+
+    Attributes:
+        text: what is measured.
+        value: the goal.
+        part: name of the part of the report that contains the value.
+        pick: returns whether a row of this part contains the value.
+        reason: why the goal is missed. It is printed only if the goal is missed.
+        key: key of the value in its row.
+        at_most: whether the value must be at most the goal; if False, it must be at least the goal.
+    """
+
+    text: str
+    value: float
+    part: str
+    pick: Callable[[dict], bool]
+    reason: str
+    key: str = 'ratio'
+    at_most: bool = False
+
+    def row(self, report: Report) -> dict | None:
+        """Return the row with the measured value; None if it has not been measured."""
+        return next((row for row in report.get(self.part, {}).get('rows', []) if self.pick(row)), None)
+
+    def cells(self, report: Report) -> list[str]:
+        """Return the goal, the measured value with its interval, and whether the goal is met, for a table."""
+        sign = '≤' if self.at_most else '≥'
+        row = self.row(report)
+        if row is None:
+            return [self.text, f'{sign} {self.value:g}', 'not measured', '']
+        found = row[self.key]
+        interval = f' ({row["low"]:.2f} to {row["high"]:.2f})' if self.key == 'ratio' and 'low' in row else ''
+        met = found <= self.value if self.at_most else found >= self.value
+        return [
+            self.text,
+            f'{sign} {self.value:g}',
+            f'{found:.2f}{interval}',
+            'met' if met else f'missed: {self.reason}',
+        ]
+
+
+def case(**values: object) -> Callable[[dict], bool]:
+    """Return a function that is true for rows with these values."""
+    return lambda row: all(row.get(key) == value for key, value in values.items())
+
+
+BF16_PEAK = (
+    'the convolutions themselves are at most as much faster as the convolution peak of bf16 is above that of fp32, and '
+    'the steps between them are limited by the memory'
+)
+MAFNET = (
+    'half of the time is attention with 16 values for each head, which torch computes far below the peak of the '
+    'convolutions. A variant with fewer multiply-adds was taken out, because it changed the network'
+)
+JDNET = (
+    'most of the time is 1x1 convolutions over up to 33 concatenated feature maps, which the memory limits. The '
+    'attention takes 15% of the time in fp32 and 27% in bf16 ([JDNet](performance.md#the-attention-of-jdnet))'
+)
+TRAINING = (
+    'the SSIM loss already was one separable grouped convolution for all stages. Nothing else was found that keeps the '
+    'values of the tests'
+)
+TILES = 'a tile also computes its halo; larger tiles cost less'
+
+GOALS = [
+    *(
+        Goal(f'{name} {precision}: times as fast as the commit', goal, f'baseline-{key}', where, reason)
+        for key, name, precision, goal, reason in (
+            ('mafnet', 'MAFNet', 'fp32', 1.35, MAFNET),
+            ('mafnet', 'MAFNet', 'bf16', 1.5, MAFNET),
+            ('jdnet', 'JDNet', 'fp32', 1.4, JDNET),
+            ('jdnet', 'JDNet', 'bf16', 2.0, JDNET),
+        )
+        for where in [case(precision=precision)]
+    ),
+    Goal('SIAN bf16: times as fast as fp32', 2.0, 'precision', case(network='sian'), BF16_PEAK),
+    Goal('NASNet bf16: times as fast as fp32', 3.0, 'precision', case(network='nasnet'), BF16_PEAK),
+    Goal(
+        'SIAN fp32: times as fast as PReNet',
+        1.0,
+        'prenet',
+        case(network='sian'),
+        'SIAN has more multiply-adds for each pixel than PReNet, in blurs and at three scales',
+    ),
+    *(
+        Goal(f'{name}: KB of tensors for each pixel', goal, 'memory', case(network=key), reason, 'tensors', True)
+        for key, name, goal, reason in (
+            ('sian', 'SIAN', 1.5, 'the states and the gates of the ConvLSTM at full resolution are needed at once'),
+            ('jdnet', 'JDNet', 4.5, 'the dense connections need the results of all earlier units'),
+            (
+                'nasnet',
+                'NASNet',
+                1.4,
+                'a convolution of the input of a block and a second one need their results at once',
+            ),
+            ('mafnet', 'MAFNet', 1.5, 'the four bands of the queries are needed at once'),
+        )
+    ),
+    Goal(
+        'SIAN compact, bf16, a training step of 8 x 96x96: times as fast as the commit',
+        1.5,
+        'training-sian',
+        case(precision='bf16'),
+        TRAINING,
+    ),
+    Goal(
+        'JDNet, fp32, a training step of 2 x 64x64: times as fast as the commit',
+        1.5,
+        'training-jdnet',
+        case(precision='fp32'),
+        TRAINING,
+    ),
+    *(
+        Goal(
+            f'{name}: time with tiles of 256 pixels, divided by the time of the whole image of 512x512',
+            1.12,
+            f'growth-{key}',
+            case(of='tile', tile=256),
+            TILES,
+            at_most=True,
+        )
+        for key, name in (('sian', 'SIAN'), ('jdnet', 'JDNet'), ('nasnet', 'NASNet'), ('mafnet', 'MAFNet'))
+    ),
+]
