@@ -16,7 +16,7 @@ from mmderain.errors import InputError
 
 #: All programs of tools/ and demo/ except time_in_tree.py, which does not use the command line functions of mmderain.
 SCRIPTS = [path for path in sorted((ROOT / 'tools').rglob('*.py')) if path.name != 'time_in_tree.py']
-SCRIPTS = [path for path in SCRIPTS if path.parent.name != 'campaigns']  # modules of tools/dev/reliability.py
+SCRIPTS = [path for path in SCRIPTS if path.parent.name not in ('campaigns', 'speed_parts')]  # modules of other scripts
 SCRIPTS += sorted((ROOT / 'demo').glob('*.py'))
 MODULES_OF_SCRIPTS = ('inference_loops.py', 'mim_files.py', 'training_recipes.py')
 

@@ -171,6 +171,7 @@ CALLERS = {
     'mmderain/apis/batches.py': [inferencer, derain_command],
     'mmderain/apis/video_frames.py': [video, derain_command],
     'mmderain/apis/video_opencv.py': [video],
+    'mmderain/models/fast_path.py': 'compares the results of two forms of a network',
     'mmderain/models/derainer.py': [tool_test],  # Derainer.predict, also for validations and demo/sample_demo.py
     'mmderain/perception/derain.py': [transform, preprocessor],
     'mmderain/perception/scene.py': [scenes],  # also the web page, and `mmderain detect` and `mmderain segment`

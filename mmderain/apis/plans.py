@@ -58,9 +58,11 @@ def make_plan(
         out_dir = require_path('out_dir', out_dir) if not is_remote(out_dir) else out_dir
     if isinstance(inputs, Sequence):
         inputs = [image for item in inputs for image in _images(item)]
+        items = inputs
     else:
-        inputs = (image for item in inputs for image in _images(item))
-    items = list(inputs) if isinstance(inputs, Sequence) else []
+        if is_remote(out_dir):
+            raise InputError(f'{out_dir}: is a URL; expected a list of inputs, found {type(inputs).__name__}')
+        inputs, items = (image for item in inputs for image in _images(item)), []
     paths = [item for item in items if isinstance(item, str | Path)]
     shards = [path for path in paths if _names_shards(path)]
     if shards:
@@ -70,8 +72,6 @@ def make_plan(
     if urls:
         _require_one_kind(items, urls, 'is a URL')
     if urls or is_remote(out_dir):
-        if not isinstance(inputs, Sequence):
-            raise InputError(f'{out_dir}: is a URL; expected a list of inputs, found {type(inputs).__name__}')
         return RemotePlan(items, out_dir, existing, shard, finished, naming)
     return Plan(inputs, out_dir, existing, shard, finished, naming, share_videos)
 

@@ -51,7 +51,10 @@ def atomic_write(path: str | Path, durable: bool = True) -> Iterator[Path]:
                 os.fsync(file.fileno())
         try:
             os.replace(part, path)
-        except OSError as error:  # its message names the temporary file, too
+        except OSError as error:
+            if error.filename is None:
+                raise
+            # The message of this error names the temporary file, too.
             raise OSError(error.errno, error.strerror, str(path)) from None
     except BaseException:
         with contextlib.suppress(OSError):  # the error of the block is the one to report

@@ -7,7 +7,7 @@ from conftest import smooth_image
 from image_files import saved
 from PIL import Image
 
-from mmderain.apis.naming import Naming
+from mmderain.io.naming import Naming
 from mmderain.apis.plan import Plan
 
 

@@ -189,6 +189,7 @@ READERS = {
     'tools/dev/compare_rain.py': None,
     'tools/dev/compare_tiles.py': None,
     'tools/dev/measure_derainers.py': None,
+    'tools/dev/speed_parts/formats.py': None,
     'demo/image_demo.py': None,
 }
 #: Modules that write images. All of them call write_image or encode_image, whose rules test_formats.py checks.

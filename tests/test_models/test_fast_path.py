@@ -189,7 +189,7 @@ def test_a_size_that_is_no_pair_is_refused(size):
 
 @pytest.mark.parametrize('size, name', [((0, 16), 'height'), ((16, -1), 'width'), ((16, 16.0), 'width')])
 def test_a_side_that_is_no_positive_whole_number_is_refused(size, name):
-    with pytest.raises(InputError, match=f'^prepare: {name} in size must be a whole number from 1, found '):
+    with pytest.raises(InputError, match=f'^prepare: {name} in size must be an integer of at least 1, found '):
         build().prepare(size)
 
 

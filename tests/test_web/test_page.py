@@ -224,7 +224,7 @@ def test_the_page_derains_an_upload_in_a_browser(browser, derainer, tmp_path, mo
         upload(browser, '#clean', source)
         wait_for(browser, '#clean img')
         wait_for(browser, '#run').click()
-        wait_for(browser, '.toast-body', 'Remove the second image, or draw no rain')
+        wait_for(browser, '.toast-body', 'Remove the clean image, or draw no rain')
         assert loaded == ['dim']
         assert hosts(browser) == {f'127.0.0.1:{port}'}
     assert not folder.exists()

@@ -120,6 +120,7 @@ def describe_files(node: object, data_root: str = '') -> Iterator[str]:
     if str(node.get('type')).rpartition('.')[2] in ('Derain', 'DerainBeforeTask'):
         config, checkpoint = find_derainer(*parse_derainer(node['derainer']))
         yield config.pretty_text
+        yield from describe_files(config.get('model'))  # the network itself can name a checkpoint
         files += [checkpoint] if checkpoint else []  # the config does not name bundled weights
     if isinstance(node.get('ann_file'), str):
         files += [Path(node['ann_file']), Path(data_root) / node['ann_file']]

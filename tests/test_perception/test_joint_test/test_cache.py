@@ -53,6 +53,17 @@ def test_cache_key_depends_on_the_content_of_named_files(camvid, tmp_path):
     assert len(keys) == 4
 
 
+def test_cache_key_depends_on_the_checkpoint_that_the_network_of_a_derainer_names(tmp_path):
+    (tmp_path / 'network.pth').write_bytes(b'1')
+    network = dict(type='SpandrelNetwork', checkpoint=str(tmp_path / 'network.pth'))
+    (tmp_path / 'derainer.py').write_text(f"model = dict(type='mmderain.Derainer', network={network})\n")
+    node = dict(type='mmderain.Derain', derainer=str(tmp_path / 'derainer.py'))
+    before = list(cache.describe_files(node))
+    assert before == list(cache.describe_files(node))
+    (tmp_path / 'network.pth').write_bytes(b'2')
+    assert before != list(cache.describe_files(node))
+
+
 def test_lost_drawings_are_drawn_again_and_models_without_a_visualizer_have_no_drawings(camvid, tmp_path):
     row = next(conditions(camvid, ['light'], {}, [], {}, 'data/camvid'))
     (first,) = evaluate([row], tmp_path / 'cache', limit=2)

@@ -60,17 +60,12 @@ BF16_PEAK = (
     'the steps between them are limited by the memory'
 )
 MAFNET = (
-    'half of the time is attention with 16 values for each head, which torch computes far below the peak of the '
-    'convolutions. A variant with fewer multiply-adds was taken out, because it changed the network'
+    'about half of the time is attention with 16 values for each head ([performance](performance.md)). A variant that '
+    'summed over anchor cells was taken out again, because the counted multiply-adds changed'
 )
-JDNET = (
-    'most of the time is 1x1 convolutions over up to 33 concatenated feature maps, which the memory limits. The '
-    'attention takes 15% of the time in fp32 and 27% in bf16 ([JDNet](performance.md#the-attention-of-jdnet))'
-)
-TRAINING = (
-    'the SSIM loss already was one separable grouped convolution for all stages. Nothing else was found that keeps the '
-    'values of the tests'
-)
+JDNET = 'the gain comes from the attention only; a compiled kernel for its loop was tried, but is not finished'
+TRAINING = 'the training step was not changed'
+MEMORY = 'the memory was not changed'
 TILES = 'a tile also computes its halo; larger tiles cost less'
 
 GOALS = [
@@ -91,20 +86,15 @@ GOALS = [
         1.0,
         'prenet',
         case(network='sian'),
-        'SIAN has more multiply-adds for each pixel than PReNet, in blurs and at three scales',
+        'see the multiply-adds for each pixel in the table of comparisons',
     ),
     *(
         Goal(f'{name}: KB of tensors for each pixel', goal, 'memory', case(network=key), reason, 'tensors', True)
         for key, name, goal, reason in (
-            ('sian', 'SIAN', 1.5, 'the states and the gates of the ConvLSTM at full resolution are needed at once'),
-            ('jdnet', 'JDNet', 4.5, 'the dense connections need the results of all earlier units'),
-            (
-                'nasnet',
-                'NASNet',
-                1.4,
-                'a convolution of the input of a block and a second one need their results at once',
-            ),
-            ('mafnet', 'MAFNet', 1.5, 'the four bands of the queries are needed at once'),
+            ('sian', 'SIAN', 1.5, MEMORY),
+            ('jdnet', 'JDNet', 4.5, MEMORY),
+            ('nasnet', 'NASNet', 1.4, MEMORY),
+            ('mafnet', 'MAFNet', 1.5, MEMORY),
         )
     ),
     Goal(
