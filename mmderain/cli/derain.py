@@ -108,10 +108,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         '--prepare',
-        action=argparse.BooleanOptionalAction,
+        action='store_true',
         help='compile the network after the first image of a size, measure it, and use it for this size if it is '
-        'faster. The command prints the gain. --no-prepare never does this (default: do this after ten minutes of '
-        'images of one size)',
+        'faster. The command prints the gain (default: do not compile)',
     )
     parser.add_argument(
         '--max-pixels',

@@ -29,7 +29,6 @@ def run_live(args: argparse.Namespace) -> int:
     """
     if len(args.inputs) > 1:
         raise InputError(f'--live: found {len(args.inputs)} inputs; expected one camera or address')
-    args.prepare = args.prepare or False  # without the option, a compilation would interrupt the live view
     inferencer = build_inferencer(args, args.device)
     received = []
 

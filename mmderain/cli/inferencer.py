@@ -14,10 +14,9 @@ def build_inferencer(args: argparse.Namespace, device: str | None) -> DerainInfe
         raise InputError('--compile and --prepare: both compile the network; use one of them')
     if args.deterministic and args.prepare:
         raise InputError('--deterministic and --prepare: a compiled network rounds differently; use one of them')
-    prepare = False if args.compile or args.deterministic else args.prepare
     compiled = args.compile or None
     return DerainInferencer(
-        args.model, args.weights, device, args.precision, args.tile, compiled, args.max_pixels, prepare
+        args.model, args.weights, device, args.precision, args.tile, compiled, args.max_pixels, args.prepare
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mmderain.integrations.ray import Summary
 
 #: Options of `mmderain derain` that have no meaning on a cluster, and their values if they are not given.
-LOCAL_OPTIONS = dict(device=None, shard=None, share_segments=False, compile=False, prepare=None)
+LOCAL_OPTIONS = dict(device=None, shard=None, share_segments=False, compile=False, prepare=False)
 
 
 def add_ray_options(parser: argparse.ArgumentParser) -> None:

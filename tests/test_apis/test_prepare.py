@@ -38,7 +38,7 @@ def test_the_command_prints_what_was_gained(command, capsys):
     ]
 
 
-@pytest.mark.parametrize('options', [[], ['--no-prepare'], ['--deterministic']])
+@pytest.mark.parametrize('options', [[], ['--deterministic']])
 def test_few_images_are_derained_without_preparation(options, command, capsys, monkeypatch):
     monkeypatch.setattr('mmderain.cli.derain.compute_deterministically', lambda: None)  # it changes the process
     assert main([*command, *options]) == 0 and lines(capsys) == []
