@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from mmderain.errors import InputError
-from mmderain.io.files import read_lines
 from mmderain.io.image import image_size
+from mmderain.io.text import read_lines
 from mmderain.registry import DATASETS
 
 from .base import DerainDataset, log

@@ -10,8 +10,9 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from mmderain.errors import InputError
-from mmderain.io.files import atomic_write, write_csv
+from mmderain.io.files import atomic_write
 from mmderain.io.image import to_bgr_levels
+from mmderain.io.text import write_csv
 from mmderain.registry import METRICS
 
 from .functional import PROTOCOLS, UNROUNDED, measure

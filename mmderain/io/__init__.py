@@ -1,7 +1,7 @@
 """Read and write files: images, videos, checkpoints."""
 
 from .checkpoint import read_checkpoint, save_weights, use_safe_loading
-from .files import atomic_folder, atomic_write, file_sha256, read_lines, read_text, safe_name
+from .files import atomic_folder, atomic_write, file_sha256, safe_name
 from .folders import expand_pattern, iter_images, list_images, skipped_by_suffix
 from .image import (
     DecodedImage,
@@ -15,6 +15,7 @@ from .image import (
     to_rgb_tensor,
     write_image,
 )
+from .text import read_lines, read_text
 from .video import VideoOptions, read_frames, write_frames
 
 __all__ = [

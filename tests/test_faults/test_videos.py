@@ -149,7 +149,7 @@ def test_street(place, capsys):
         (dict(bit_depth=12), 'bit_depth: found 12'),
         (dict(rate=0), 'rate: found 0'),
         (dict(segment_seconds=float('nan')), 'segment_seconds: found nan'),
-        (dict(temporal=-1), 'temporal must be a whole number from 0'),
+        (dict(temporal=-1), 'temporal must be an integer of at least 0'),
         (dict(shard=(2, 2)), 'shard: found 2 of 2'),
     ],
 )

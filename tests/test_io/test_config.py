@@ -1,4 +1,4 @@
-"""Errors in a config name its file, and errors of the training itself are not changed."""
+"""Errors in a config name its file, errors of the training itself are not changed, and no code in YAML configs runs."""
 
 import pytest
 from conftest import ROOT
@@ -132,3 +132,17 @@ def test_error_for_an_unknown_type_proposes_the_name_with_the_prefix(kind, propo
     text = f'no transform is called {kind!r}; did you mean {proposal!r}'
     with DefaultScope.overwrite_default_scope('mmdet'), pytest.raises(InputError, match=text), config_errors('my.py'):
         TRANSFORMS.build(dict(type=kind))
+
+
+def test_yaml_configs_create_no_objects(tmp_path):
+    marker = tmp_path / 'code_was_run'
+    hostile = f'a: !!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path ["{marker}"]]\n'
+    (tmp_path / 'hostile.yml').write_text(hostile)
+    (tmp_path / 'child.yaml').write_text('_base_: hostile.yml\nb: 1\n')
+    (tmp_path / 'tagged.yml').write_text('%TAG !p! tag:yaml.org,2002:python/\n---\na: !p!name:os.system\n')
+    for name, file in (('hostile.yml', 'hostile'), ('child.yaml', 'hostile'), ('tagged.yml', 'tagged')):
+        with pytest.raises(InputError, match=rf'{file}.yml: found the tag .*python/.*can run code'):
+            read_config(tmp_path / name)
+    assert not marker.exists()
+    (tmp_path / 'plain.yml').write_text('a: {b: [1, x]}\n')
+    assert read_config(tmp_path / 'plain.yml').to_dict() == dict(a=dict(b=[1, 'x']))

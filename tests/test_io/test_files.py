@@ -11,12 +11,10 @@ from mmderain.io.files import (
     atomic_write,
     file_sha256,
     link_or_copy,
-    read_lines,
-    read_text,
     safe_name,
     short_name,
-    write_csv,
 )
+from mmderain.io.text import read_lines, read_text, write_csv
 
 
 def test_a_file_is_replaced_when_the_block_ends(tmp_path):

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from mmderain.errors import InputError
-from mmderain.io.files import read_text
+from mmderain.io.text import read_text
 
 from .coco import Box, write_test_set
 

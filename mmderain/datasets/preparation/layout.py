@@ -5,7 +5,8 @@ import io
 from pathlib import Path
 
 from mmderain.errors import InputError
-from mmderain.io.files import atomic_folder, link_or_copy, read_text, write_csv
+from mmderain.io.files import atomic_folder, link_or_copy
+from mmderain.io.text import read_text, write_csv
 
 from ..releases import RELEASES, Split
 from .finding import Found, FoundPair
