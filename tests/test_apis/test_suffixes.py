@@ -7,8 +7,8 @@ from conftest import smooth_image
 from image_files import saved
 from PIL import Image
 
-from mmderain.apis.naming import Naming
 from mmderain.apis.plan import Plan
+from mmderain.io.naming import Naming
 
 
 def put(name, content):
