@@ -39,7 +39,8 @@ class Naming:
         """
         if not is_file:
             return f'{name.replace(" ", "_")}.png'
-        found = Path(name).suffix.lower()
+        # Path(name).suffix takes over four times as long, and a run that continues calls this method for each input.
+        found = os.path.splitext(name)[1].lower()
         if found in IMAGE_SUFFIXES:
             return name
         suffix = f'.{self.container}' if found in VIDEO_SUFFIXES else '.png'

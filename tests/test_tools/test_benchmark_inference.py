@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from conftest import load_tool
+from conftest import ROOT, load_tool
 
 from mmderain.apis import DerainInferencer
 from mmderain.models import NetworkSpec
@@ -77,3 +77,12 @@ def test_the_tool_reports_the_time_to_continue(tmp_path, capsys):
     assert TOOL.main(['--resume', '1200', '--out', str(tmp_path / 'r')]) == 0
     report = json.loads((tmp_path / 'r').read_text())
     assert (report['finished'], report['remaining']) == (1200, 0) and report['seconds']['total'] > 0
+
+
+def test_the_table_of_the_page_contains_the_values_of_the_report():
+    text = (ROOT / 'docs/en/scale.md').read_text(encoding='utf-8')
+    for case in json.loads((ROOT / 'docs/en/reports/inference_rates.json').read_text())['cases']:
+        names = ('files / sequential', 'pipeline 1 / network', 'pipeline 4 / network', 'pipeline 4 / sequential')
+        share, *ratios = (case['ratios'][name] for name in names)
+        cells = [str(case[name]) for name in ('model', 'size', 'batch_size', 'format', 'images')]
+        assert f'| {" | ".join([*cells, f"{share:.0%}", *(f"{ratio:.2f}" for ratio in ratios)])} |' in text.splitlines()

@@ -42,6 +42,7 @@ def settings(tmp_path, monkeypatch):
         PATHS='eager',
         BENCHMARK_ARGS='--sizes 16x24 --repeats 1 --no-memory',
         TRAINING_ARGS='--sizes 16x24 --repeats 1',
+        PIPELINE_ARGS='--models nafnet --sizes 16x24 --batch-sizes 2 --workers 1 --seconds 1 --rounds 1 --no-processes',
         RECIPES=str(tmp_path / 'tiny.py'),
         RECIPE_ARGS='',
         RECIPE_WORK_DIR=str(tmp_path / 'work'),
@@ -78,7 +79,8 @@ def test_every_step_runs_on_the_cpu(settings, tmp_path, monkeypatch, capsys):
     assert lines[1].startswith('tests: failed: exit code 4: ERROR: file or directory not found: tests/missing.py')
     assert {path.name for path in (out / 'tests').iterdir()} == {'log.txt', 'failed'}
     left = dict(check=[], attention=['attention.json'])
-    left |= {'benchmark-tiny': ['eager.json'], 'training': ['tiny.json'], 'recipe-tiny': ['state.pth']}
+    left |= {'benchmark-tiny': ['eager.json'], 'training': ['tiny.json']}
+    left |= {'pipeline': ['pipeline.json'], 'recipe-tiny': ['state.pth']}
     for (step, files), line in zip(left.items(), [lines[0], *lines[2:]], strict=True):
         assert line.startswith(f'{step}: done: 20'), (line, logs[step][-3000:])
         assert {path.name for path in (out / step).iterdir()} == {'log.txt', 'done', *files}
@@ -91,6 +93,8 @@ def test_every_step_runs_on_the_cpu(settings, tmp_path, monkeypatch, capsys):
     assert (row['config'], row['size'], row['path'], row['psnr']) == ('tiny', '16x24', 'eager', None)
     (row,) = json.loads((out / 'training/tiny.json').read_text())['rows']
     assert row['of'] == 'training step'
+    cases = json.loads((out / 'pipeline/pipeline.json').read_text())['cases']
+    assert [(case['size'], case['format']) for case in cases] == [('16x24', 'png'), ('16x24', 'jpg')]
     # The training continued after the last step of the other machine.
     assert 'resumed epoch: 0, iter: 2' in logs['recipe-tiny']
     assert logs['recipe-tiny'].splitlines()[-1] == 'epoch 0, iteration 3'
@@ -112,11 +116,17 @@ def test_list_names_every_step(capsys):
     tool = load_tool('dev/gpu_queue')
     assert tool.main(['list']) == 0
     names = ['check', 'tests', 'attention', *(f'benchmark-{name}' for name in ('sian', 'jdnet', 'nasnet', 'mafnet'))]
-    names += ['benchmark-nafnet_photographs', 'training', 'recipe-nafnet_photographs', 'recipe-mafnet_photographs']
+    names += [
+        'benchmark-nafnet_photographs',
+        'training',
+        'pipeline',
+        'recipe-nafnet_photographs',
+        'recipe-mafnet_photographs',
+    ]
     listed = capsys.readouterr().out
     assert [name for name in names if f' {name}' not in listed] == []
     commands = [shlex.split(line) for line in listed.splitlines() if line.startswith('     ')]
-    assert len(commands) == 3 + 5 * 3 + 5 + 5
+    assert len(commands) == 3 + 5 * 3 + 5 + 1 + 5
     for executable, *words in commands:
         assert executable == sys.executable
         if words[0] != '-m':

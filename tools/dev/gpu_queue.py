@@ -54,6 +54,8 @@ DEFAULTS = dict(
     PATHS='eager compiled graphs',
     BENCHMARK_ARGS='--sizes 1080x1920 --precision fp32 bf16 --repeats 10',
     TRAINING_ARGS='--sizes 128x128 --batches 8 32 --precision fp32 bf16 --repeats 10',
+    PIPELINE_ARGS='--models nafnet sian --sizes 320x480 1080x1920 --batch-sizes 16 1 --seconds 3 --rounds 3 '
+    '--no-processes',
     RECIPES='configs/derain/nafnet_photographs.py configs/derain/sian_photographs.py '
     'configs/derain/jdnet_photographs.py configs/derain/nasnet_photographs.py configs/derain/mafnet_photographs.py',
     RECIPE_ARGS='--cfg-options train_dataloader.num_workers=12',  # further arguments of tools/train.py
@@ -113,7 +115,7 @@ def tool(name: str, out: str, *options: str) -> list[str]:
 
     Args:
         name: path of the script in tools/, without suffix.
-        out: path of the folder in $OUT.
+        out: path of the folder in $OUT, or of the file if the script writes one file.
         options: further arguments of the script.
     """
     path, folder = f'tools/{name}.py', f'{setting("OUT")}/{out}'
@@ -140,6 +142,10 @@ def all_steps() -> Iterator[Step]:
     options = ['--train', '--reference', 'eager', '--no-memory', *setting('TRAINING_ARGS').split()]
     commands = {name: tool('benchmark', f'training/{name}', config, *options) for name, config in configs.items()}
     yield Step('training', 'measure the speed of training steps of all networks', commands)
+    pipeline = tool(
+        'analysis_tools/benchmark_inference', 'pipeline/pipeline/pipeline.json', *setting('PIPELINE_ARGS').split()
+    )
+    yield Step('pipeline', 'compare the pipeline of `mmderain derain` with the network alone', {'pipeline': pipeline})
     for config in setting('RECIPES').split():
         name = f'recipe-{Path(config).stem}'
         yield Step(name, 'train for one part', {name: [*THIS, 'recipe', config]})
