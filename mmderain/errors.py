@@ -1,6 +1,7 @@
 """The exceptions of mmderain, and helpers for their messages."""
 
 import difflib
+import os
 from collections.abc import Iterable, Sequence
 from numbers import Integral
 from typing import Any
@@ -68,6 +69,15 @@ class Stopped(Exception):
     def __init__(self, number: int, text: str) -> None:
         super().__init__(text)
         self.exit_status = 128 + number
+
+
+def error_text(error: BaseException) -> str:
+    """Return the message of an exception. An error of the file system becomes ``<path>: <reason>``."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        # If a file is renamed, the second name is that of the result.
+        name = error.filename if error.filename2 is None else error.filename2
+        return f'{os.fsdecode(name) if isinstance(name, bytes) else name}: {error.strerror}'
+    return str(error)
 
 
 def did_you_mean(word: str, known: Iterable[str], count: int = 1) -> str:

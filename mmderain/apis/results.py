@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmderain.errors import InputError, NonFiniteError
+from mmderain.errors import InputError, NonFiniteError, error_text
 from mmderain.io.remote import RemotePath
 
 #: A derained input: the path of the result file (a ``RemotePath`` if it is on a server), an array, or a tensor.
@@ -134,7 +134,7 @@ def failure_reason(name: str, error: Exception) -> str:
     if isinstance(error, NonFiniteError):
         return f'{name}: {error.reason}'
     if isinstance(error, OSError | InputError):
-        return str(error)
+        return error_text(error)
     return f'{name}: {type(error).__name__}: {error}'
 
 

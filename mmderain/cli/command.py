@@ -13,7 +13,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
-from mmderain.errors import InputError, Stopped
+from mmderain.errors import InputError, Stopped, error_text
 from mmderain.io import expand_pattern, use_safe_loading
 from mmderain.io.cache import trusting_unhashed
 
@@ -170,7 +170,7 @@ def print_failure(args: argparse.Namespace, error: Exception | None, reason: str
     """
     if getattr(args, 'traceback', False):
         traceback.print_exception(error)
-    print(f'error: {reason or error}', file=sys.stderr)
+    print(f'error: {reason or (error_text(error) if error else error)}', file=sys.stderr)
 
 
 def message(error: Exception) -> str:
@@ -179,7 +179,7 @@ def message(error: Exception) -> str:
     A DataLoader raises the error of a worker process again, and puts the traceback of the worker before the message.
     This function removes the traceback.
     """
-    text = str(error)
+    text = error_text(error)
     if text.startswith('Caught '):
         text = text.rstrip('\n').rsplit(f'{type(error).__name__}: ', 1)[-1]
     return text

@@ -14,7 +14,7 @@ from mmderain.registry import MODELS
 
 
 @MODELS.register_module()
-class Unchanged(BaseModule):
+class StoresInputs(BaseModule):
     """Network that returns its input, and stores the inputs of a training."""
 
     spec = NetworkSpec(halo=0)
@@ -50,7 +50,7 @@ class Place:
         for name, content in files.items():
             (root / 'in' / name).parent.mkdir(parents=True, exist_ok=True)
             (root / 'in' / name).write_bytes(content)
-        (root / 'net.py').write_text("model = dict(type='mmderain.Derainer', network=dict(type='Unchanged'))\n")
+        (root / 'net.py').write_text("model = dict(type='mmderain.Derainer', network=dict(type='StoresInputs'))\n")
         torch.save(dict(state_dict={'network.weight': torch.ones(1)}), root / 'net.pth')
 
     def write_clean(self) -> None:

@@ -18,9 +18,9 @@ from mmderain.io import DecodedImage, decode_image_bytes, encode_image, image_fr
 from mmderain.rain import draw_rain, synthesize_rain
 from mmderain.registry import MODELS
 
-from . import places  # noqa: F401  (registers the network Unchanged)
+from . import places  # noqa: F401  (registers the network StoresInputs)
 
-CONFIG = dict(model=dict(type='mmderain.Derainer', network=dict(type='Unchanged')), default_scope='mmderain')
+CONFIG = dict(model=dict(type='mmderain.Derainer', network=dict(type='StoresInputs')), default_scope='mmderain')
 IMAGE = smooth_image(24, 40)
 WEIGHTS = dict(state_dict={'network.weight': torch.ones(1)})
 
@@ -29,7 +29,7 @@ WEIGHTS = dict(state_dict={'network.weight': torch.ones(1)})
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save(WEIGHTS, 'net.pth')
-    Path('net.py').write_text("model = dict(type='mmderain.Derainer', network=dict(type='Unchanged'))\n")
+    Path('net.py').write_text("model = dict(type='mmderain.Derainer', network=dict(type='StoresInputs'))\n")
     write_image(IMAGE, 'a.png')
     return tmp_path
 

@@ -16,9 +16,9 @@ from mmderain.errors import InputError
 from mmderain.io import read_checkpoint, use_safe_loading, write_image
 from mmderain.models import Derainer, load_weights
 
-from . import places  # noqa: F401  (registers the network Unchanged)
+from . import places  # noqa: F401  (registers the network StoresInputs)
 
-CONFIG = dict(model=dict(type='mmderain.Derainer', network=dict(type='Unchanged')), default_scope='mmderain')
+CONFIG = dict(model=dict(type='mmderain.Derainer', network=dict(type='StoresInputs')), default_scope='mmderain')
 IMAGE = smooth_image(24, 40)
 WEIGHTS = dict(state_dict={'network.weight': torch.ones(1)})
 
@@ -27,7 +27,7 @@ WEIGHTS = dict(state_dict={'network.weight': torch.ones(1)})
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save(WEIGHTS, 'net.pth')
-    Path('net.py').write_text("model = dict(type='mmderain.Derainer', network=dict(type='Unchanged'))\n")
+    Path('net.py').write_text("model = dict(type='mmderain.Derainer', network=dict(type='StoresInputs'))\n")
     write_image(IMAGE, 'a.png')
     return tmp_path
 
@@ -88,7 +88,7 @@ def preprocessor_of(path):
 
 
 def by_key(path):
-    model = Derainer(dict(type='Unchanged'))
+    model = Derainer(dict(type='StoresInputs'))
     content = read_checkpoint(path)
     if not isinstance(content, dict):
         raise InputError(f'{path}: found {content!r}')
@@ -150,7 +150,7 @@ def test_programs_refuse_checkpoints_by_name(place, name, capsys):
     Path('a.png').rename('in/a.png')
     Path('run.py').write_text(
         f"_base_ = '{ROOT}/configs/derain/sian_sample.py'\n"
-        "model = dict(network=dict(_delete_=True, type='Unchanged'))\n"
+        "model = dict(network=dict(_delete_=True, type='StoresInputs'))\n"
         f'train_dataloader = dict(dataset=dict(_delete_=True, **{data}))\n'
         f'test_dataloader = dict(dataset=dict(_delete_=True, **{data}))\nval_dataloader = test_dataloader\n'
     )

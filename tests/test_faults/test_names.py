@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import load_tool
 from image_files import RGB8, png
 
 from mmderain import cli
@@ -175,3 +176,45 @@ def test_results_have_long_names_too(place, name):
     assert cli.main(['derain', 'in', '--out', 'out', '--model', 'net.py', '--weights', 'net.pth']) == 0
     (result,) = Path('out').iterdir()
     assert result.name == f'{Path(name).stem}.png'
+
+
+DERAIN = ['--model', 'net.py', '--weights', 'net.pth']
+TOOLS = {'prepare': 'prepare_dataset', 'evaluate': 'evaluate_folder'}
+INTERFACES = {name: f'tools/{tool}.py' for name, tool in TOOLS.items()}
+INTERFACES |= {name: f'mmderain {name}' for name in ('derain', 'rain', 'merge-logs')}
+#: Maps arguments whose paths cannot be written to the beginning of the error message. `file` is a file, and `loop` is a
+#: link to itself.
+DESTINATIONS = {
+    ('derain', 'in', '--out', 'file'): 'file: is a file; expected a folder',
+    ('derain', 'in', '--out', 'out', '--log', 'in'): 'in: Is a directory',
+    ('derain', 'in', '--out', 'out', '--log', 'file/run.jsonl'): 'file: File exists',
+    ('derain', 'in', '--out', 'x' * 300): f'{"x" * 300}: File name too long',
+    ('derain', 'loop', '--out', 'out'): 'loop: no such image, video or folder',
+    ('rain', 'in', 'file'): 'file is a file; name a folder',
+    ('rain', 'in', 'file/x'): 'file/x: Not a directory',
+    ('rain', 'in', 'loop'): 'loop: File exists',
+    ('rain', 'loop', 'out'): 'loop: no such folder',
+    ('merge-logs', 'in', '--inputs', 'in'): 'in: no such log',
+    ('prepare', 'photographs', 'in', 'file'): 'file: already exists',
+    ('prepare', 'real_rain', 'in', 'loop'): 'loop: ',
+    ('prepare', 'rain100l', 'in', 'loop'): 'in: no pairs of rain100l found',
+    ('evaluate', 'in', 'in', '--out', 'file/x'): 'file/x: Not a directory',
+}
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        pytest.param(words, id=' '.join(words)[:60], marks=pytest.mark.fault(9, INTERFACES[words[0]]))
+        for words in DESTINATIONS
+    ],
+)
+def test_paths_that_cannot_be_read_or_written_are_named(place, words):
+    Path('file').touch()
+    Path('loop').symlink_to('loop')
+    if words[0] in TOOLS:
+        assert load_tool(TOOLS[words[0]]).main(list(words[1:])) == 1
+    else:
+        assert cli.main([*words, *(DERAIN if words[0] == 'derain' else [])]) == 1
+    errors = [line for line in place.printed().splitlines() if line.startswith('error: ')]
+    assert errors[0].startswith(f'error: {DESTINATIONS[words]}') and 'Errno' not in errors[0]

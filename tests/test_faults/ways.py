@@ -25,7 +25,7 @@ from mmderain.rain.synthesis import rain_seed
 from mmderain.registry import MODELS
 from mmderain.web import build_page, page
 
-from .places import Place, Task, Unchanged
+from .places import Place, StoresInputs, Task
 
 
 def each(read):
@@ -118,7 +118,9 @@ def web(place: Place):
         raise InputError('recorded')
 
     place.patch.setattr(page, 'view_scene', record)
-    blocks = build_page({'none': lambda: MODELS.build(dict(type='Derainer', network=dict(type='Unchanged')))}, {}, 'in')
+    blocks = build_page(
+        {'none': lambda: MODELS.build(dict(type='Derainer', network=dict(type='StoresInputs')))}, {}, 'in'
+    )
     (run,) = (entry.fn for entry in blocks.fns.values() if len(entry.inputs) == 7)
     found = {}
     for name in place.names:
@@ -165,7 +167,7 @@ def photographs(place: Place):
 
 PAIRS = """
 _base_ = '{root}/configs/derain/sian_sample.py'
-model = dict(network=dict(_delete_=True, type='Unchanged'))
+model = dict(network=dict(_delete_=True, type='StoresInputs'))
 data = dict(type='PairedImageDataset', data_root='.', data_prefix=dict(img='in', gt='clean'), pairing='same_name',
     pipeline=[dict(type='LoadPairedImages'), dict(type='PackDerainInputs')])
 loader = dict(batch_size=1, num_workers=0, persistent_workers=False)
@@ -199,11 +201,11 @@ def tool_test(place: Place):
 def train(place: Place):
     """Train with each image, and return the inputs of the network. The log names the images that are skipped."""
     tool_config(place)
-    Unchanged.seen.clear()
+    StoresInputs.seen.clear()
     assert load_tool('train').main(['pairs.py', '--work-dir', 'run']) == 0
     found = {}
     for name, pixels in place.expected.items():
-        if any(np.array_equal(pixels, seen) for seen in Unchanged.seen):
+        if any(np.array_equal(pixels, seen) for seen in StoresInputs.seen):
             found[name] = pixels
     (log,) = (place.root / 'run').glob('*/*.log')
     return place.with_errors(found, log.read_text().replace('WARNING', 'warning'))

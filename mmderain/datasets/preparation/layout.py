@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 from mmderain.errors import InputError
-from mmderain.io.files import atomic_folder, link_or_copy
+from mmderain.io.files import atomic_folder, link_or_copy, resolve
 from mmderain.io.text import read_text, write_csv
 
 from ..releases import RELEASES, Split
@@ -33,7 +33,7 @@ def check_destination(name: str, src: Path, dst: Path, overwrite: bool = False) 
             * ``dst`` and ``src`` are the same folder, or one of them contains the other.
             * Without ``overwrite``: ``dst`` contains another prepared data set, or copied images.
     """
-    here, there = src.resolve(), dst.resolve()
+    here, there = resolve(src), resolve(dst)
     if there.is_relative_to(here) or here.is_relative_to(there):
         raise InputError(f'{dst}: the destination and the source {src} must not contain each other')
     if there.exists() and not there.is_dir():
@@ -110,7 +110,7 @@ def write_layout(
     """
     check_destination(name, src, dst, overwrite)
     release = RELEASES[name]
-    with atomic_folder(dst.resolve()) as part:
+    with atomic_folder(resolve(dst)) as part:
         rows = []
         for split, pairs in found.pairs.items():
             base = Path(split) if len(release.splits) > 1 else Path()
