@@ -140,7 +140,7 @@ def folder_of_images(tmp_path, monkeypatch):
 def detect(tmp_path, monkeypatch, kind='detector'):
     """Run the command with a stand-in for the detector that finds nothing."""
     monkeypatch.setattr(scene, 'load_task_model', lambda *_: SimpleNamespace(kind=kind))
-    monkeypatch.setattr(scene_files, 'view_scene', lambda *_: [])
+    monkeypatch.setattr(scene_files, 'make_views', lambda *_: [])
     monkeypatch.setattr(scene_files, 'figure', lambda _: smooth_image(8, 8))
     command = {'detector': 'detect', 'segmentor': 'segment'}[kind]
     return main([command, str(photographs(tmp_path / 'in')), '--out', str(tmp_path / 'out'), '--device', 'cpu'])
