@@ -14,11 +14,11 @@ HEAD = f"""# Report on speed
 This page is made by `tools/dev/speed.py page` from [reports/speed.json](reports/speed.json). Do not edit it. [Speed and
 memory](performance.md) describes the settings.
 
-* A ratio is the median over alternating runs. Its 95% interval is in brackets. A ratio above 1 means that the first one
-  is faster.
-* "The commit" is `{BASELINE}`, the state of mmderain before the second round of work on speed.
+* A ratio compares two programs, which run alternately. The page gives the median of the ratios, with the 95% interval
+  in brackets. Above 1, the first program is faster.
+* "The commit" is `{BASELINE}`, an earlier version of mmderain.
 
-Each part of the page is measured separately, and replaces its earlier result:
+The first command measures one part of the page. The second command writes the page:
 
 ```bash
 python tools/dev/speed.py baseline-mafnet
@@ -129,11 +129,11 @@ def page(report: Report) -> str:
     plotted = any(part.startswith('growth-') for part in report)
     parts = [HEAD, '## Goals\n', goals(report), '## Comparisons\n', comparisons(report), '## Limits of the machine\n']
     parts += [limits(report), '## Growth\n']
-    parts += ['The exponent of a value that grows in proportion to the number of pixels is 1.\n', growth(report)]
+    parts += ['With an exponent of 1, a value grows in proportion to the number of pixels.\n', growth(report)]
     parts += ['![time and memory against the number of pixels](images/speed_growth.png)\n'] if plotted else []
     parts += [
         '## Formats\n',
-        'The convolutions of the int8 file are quantized after calibration on demo photographs.\n',
+        'In the int8 file, the convolutions compute with 8-bit integers. Demo photographs determined the ranges.\n',
     ]
     parts += [formats(report), '## Machines\n', machines(report)]
     return '\n'.join(parts)
