@@ -8,10 +8,13 @@ import re
 import select
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
+
+import cv2
 
 from mmderain.errors import InputError, Stopped, error_text
 from mmderain.io import expand_pattern, use_safe_loading
@@ -136,7 +139,7 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
                 args = parse_args(argv)
                 show_traceback = getattr(args, 'traceback', False)
                 use_safe_loading()
-                with trusting_unhashed(getattr(args, 'trust_unhashed', False)):
+                with trusting_unhashed(getattr(args, 'trust_unhashed', False)), quiet_decoders():
                     return run(args) or 0
             except (KeyboardInterrupt, OSError, InputError, Stopped) as error:
                 if show_traceback:
@@ -158,6 +161,19 @@ def command(parse_args: Callable[[Sequence[str] | None], argparse.Namespace]) ->
         return main
 
     return decorate
+
+
+@contextlib.contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Hide the messages of OpenCV and Pillow about damaged images. The error of the image is enough."""
+    level = cv2.getLogLevel()
+    cv2.setLogLevel(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', module='PIL')
+            yield
+    finally:
+        cv2.setLogLevel(level)
 
 
 def print_failure(args: argparse.Namespace, error: Exception | None, reason: str | None = None) -> None:

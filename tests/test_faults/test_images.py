@@ -188,3 +188,19 @@ def test_rare_formats_are_read_or_refused_by_name(run, name):
 @interfaces(9)
 def test_damaged_files_cost_only_themselves_and_names_may_be_odd(run, name):
     run(name, NAMED, DAMAGED)
+
+
+#: Files about which libtiff, OpenJPEG or Pillow print messages of their own. The photograph can be read.
+NOISY = {
+    'cut.tif': encoded(RGB16, '.tif')[:3000],
+    'cut.jp2': encoded(RGB16, '.jp2', cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000)[:900],
+    'metadata.jpg': saved(RGB8, 'JPEG', exif=b'Exif\0\0MM\0*\0\0\0\x08\xff\xff' + bytes(20)),
+}
+
+
+@pytest.mark.fault(9, 'mmderain derain')
+def test_each_damaged_file_costs_one_line(tmp_path, monkeypatch, capfd):
+    Place(tmp_path, NOISY, {}, monkeypatch, capfd)
+    assert cli.main(['derain', 'in', '--out', 'out', '--model', 'net.py', '--weights', 'net.pth']) == 1
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.partition(': cannot')[0] for line in lines] == ['error: in/cut.jp2', 'error: in/cut.tif']
