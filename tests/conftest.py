@@ -135,10 +135,9 @@ def pytest_runtest_call(item):
     named = {interface for mark in item.iter_markers('fault') for interface in mark.args[1:]}
     if not named:
         return (yield)
-    with fault_marks.called_code() as called:
+    with fault_marks.missing_calls(named) as missing:
         result = yield
-    missing = sorted(interface for interface in named if not fault_marks.is_called(interface, called))
-    assert not missing, f'the marker `fault` names interfaces that the test does not call: {missing}'
+    assert not missing, f'the marker `fault` names interfaces that the test does not call: {sorted(missing)}'
     return result
 
 

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable, Iterator, KeysView
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType
@@ -68,45 +69,54 @@ def collect(output: Path, items=()) -> dict[tuple[int, str], set[str]]:
 
 
 @contextmanager
-def called_code():
-    """Record which functions are called inside a ``with`` block, also by threads that start in the block.
+def missing_calls(interfaces: Iterable[str]) -> Iterator[KeysView[str]]:
+    """Watch which interfaces are called inside a ``with`` block, also by threads that start in the block.
+
+    Args:
+        interfaces: names of interfaces.
 
     Yields:
-        The set of their code objects, which grows.
+        The set of the interfaces that have not been called yet, which shrinks.
     """
-    called: set[CodeType] = set()
+    missing = {name: entries_of(name) for name in interfaces}
+    seen: set[CodeType] = set()
 
     def record(frame, event, _):
-        if event == 'call':
-            called.add(frame.f_code)
+        if not missing:
+            sys.setprofile(None)  # the rest of this thread runs faster
+        elif event == 'call' and (code := frame.f_code) not in seen:
+            seen.add(code)
+            for name, entries in list(missing.items()):
+                if any(is_entry(code, entry) for entry in entries):
+                    missing.pop(name, None)
 
     threading.setprofile(record)
     sys.setprofile(record)
     try:
-        yield called
+        yield missing.keys()
     finally:
         sys.setprofile(None)
         threading.setprofile(None)
 
 
-def is_called(interface: str, called: set[CodeType]) -> bool:
-    """Return whether an interface is among the called functions."""
+def is_entry(code: CodeType, entry: CodeType | tuple[str, str]) -> bool:
+    """Return whether a called function is one of the functions that :func:`entries_of` returns."""
+    if isinstance(entry, CodeType):
+        return code is entry
+    file, name = entry
+    return code.co_name == name and code.co_filename.endswith(f'/{file}')
+
+
+def entries_of(interface: str) -> list[CodeType | tuple[str, str]]:
+    """Return the functions of which an interface calls at least one, as their code or as their file and name."""
     if interface.startswith('mmderain '):
         module = interface.split()[1].replace('-', '_')
-        functions = FUNCTIONS.get(interface, [(f'mmderain/cli/{module}.py', 'run')])
-    elif interface.startswith('tools/'):
-        functions = [(interface, 'main')]
-    else:
-        module, _, name = interface.rpartition('.')
-        return not called.isdisjoint(_code_of(getattr(importlib.import_module(f'mmderain.{module}'), name)))
-    return any(
-        (code.co_name == name and code.co_filename.endswith(f'/{file}')) for code in called for file, name in functions
-    )
-
-
-def _code_of(entry: object) -> set[CodeType]:
-    """Return the code of a function, or the code of the methods of a class."""
-    if isinstance(entry, type):
-        methods = (getattr(value, '__func__', value) for value in vars(entry).values())
-        return {inspect.unwrap(method).__code__ for method in methods if inspect.isfunction(method)}
-    return {inspect.unwrap(entry).__code__}
+        return FUNCTIONS.get(interface, [(f'mmderain/cli/{module}.py', 'run')])
+    if interface.startswith('tools/'):
+        return [(interface, 'main')]
+    module, _, name = interface.rpartition('.')
+    entry = getattr(importlib.import_module(f'mmderain.{module}'), name)
+    if not isinstance(entry, type):
+        return [inspect.unwrap(entry).__code__]
+    methods = (getattr(value, '__func__', value) for value in vars(entry).values())
+    return [inspect.unwrap(method).__code__ for method in methods if inspect.isfunction(method)]
