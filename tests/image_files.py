@@ -3,13 +3,30 @@
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from conftest import smooth_image
 from PIL import Image
 
 HEIGHT, WIDTH = 40, 48
+
+
+def write_images(folder: Path, count: int, sub_folders: int) -> None:
+    """Write smooth images of three sizes in two formats, distributed among sub-folders."""
+    for number in range(count):
+        path = folder / f'{number % sub_folders}/{number:03}.{"png" if number % 3 else "jpg"}'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), smooth_image(48 + 8 * (number % 3), 64, number))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Return the content of all files in a folder, keyed by their relative paths."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+
+
 _RNG = np.random.default_rng(0)
 RGB8 = cv2.resize(_RNG.integers(0, 256, (9, 11, 3), np.uint8), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
 RGB16 = np.ascontiguousarray(_RNG.integers(0, 65536, (HEIGHT, WIDTH, 3)).astype(np.uint16))

@@ -20,7 +20,7 @@ from mmderain.errors import InputError, NonFiniteError
 from mmderain.io import save_weights, write_frames
 from mmderain.models import Derainer, NetworkSpec
 from mmderain.perception.scene import view_scene
-from mmderain.perception.scene_files import show_scenes
+from mmderain.perception.scene_files import stream_scenes
 from mmderain.registry import MODELS
 
 
@@ -102,7 +102,7 @@ def scenes(folder, capsys):
     model = Derainer(dict(type='Overflows')).eval()
     with pytest.raises(NonFiniteError, match='the result of Overflows contains NaN'):  # the web page prints this error
         view_scene(BAD, model, rain=None)
-    results = show_scenes(['in'], 'out', model, None, rain=None)
+    results = dict(stream_scenes(['in'], 'out', model, None, rain=None))
     assert str(results['in/b.png']) == f'in/b.png: {REASON}'
     assert [len(results[name]) for name in ('in/a.png', 'in/c.png')] == [2, 2]
 

@@ -201,12 +201,12 @@ def prepare_derainer(
         gained (:class:`Preparation`).
 
     Raises:
-        ValueError: ``size`` is no pair of positive whole numbers, or the precision is not known.
+        ValueError: ``size`` is no pair of positive integers, or the precision is not known.
     """
     require_precision('prepare', precision)
     if size is not None:
         if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 2:
-            raise ValueError(f'prepare: size must be a pair (height, width) of whole numbers, found {size!r}')
+            raise ValueError(f'prepare: size must be a pair (height, width) of integers, found {size!r}')
         for name, side in zip(('height', 'width'), size):
             require_whole_number(f'prepare: {name} in size', side, 1)
     prepared = copy.deepcopy(derainer).eval().requires_grad_(False)

@@ -28,7 +28,7 @@ from .scene_video import predictions_path, show_scene_video
 from .task import TaskInferencer
 
 
-def show_scenes(
+def stream_scenes(
     inputs: Sequence[Input],
     out_dir: str | Path,
     derainer: Derainer | None,
@@ -38,10 +38,11 @@ def show_scenes(
     existing: str = 'refuse',
     keep_suffix: bool = False,
     skipped: Counter[str] | None = None,
-) -> dict[str, list[View] | Exception]:
+) -> Iterator[tuple[str, list[View] | Exception]]:
     """Make the views of each image with :func:`~mmderain.perception.scene.view_scene`, and write a figure of the views.
 
     For a video, :func:`~mmderain.perception.scene_video.show_scene_video` writes a video and a JSON file.
+    Images are read in threads while the models run. Only a few images are in memory at the same time.
 
     Args:
         inputs: image files, video files, and folders of such files.
@@ -57,30 +58,13 @@ def show_scenes(
             :func:`~mmderain.io.folders.iter_names`. None counts no files.
 
     Returns:
-        A dict that maps the name of each image to its views. If an image cannot be read or derained, or if its figure
-        must not be written, the value is an exception. Skipped images are not in the dict.
+        An iterator over pairs of a name and views. The views of a video are those of its last frame. If an input cannot
+        be read or derained, or if its figure must not be written, an exception takes the place of the views. Skipped
+        inputs have no pair.
 
     Raises:
         FileNotFoundError: the only input does not exist. In this case, no file has been written.
         InputError: a folder contains no image. In this case, no file has been written.
-    """
-    return dict(stream_scenes(inputs, out_dir, derainer, task, rain, seed, existing, keep_suffix, skipped))
-
-
-def stream_scenes(
-    inputs: Sequence[Input],
-    out_dir: str | Path,
-    derainer: Derainer | None,
-    task: TaskInferencer,
-    rain: Rain | None = 'heavy',
-    seed: int = 0,
-    existing: str = 'refuse',
-    keep_suffix: bool = False,
-    skipped: Counter[str] | None = None,
-) -> Iterator[tuple[str, list[View] | Exception]]:
-    """Do the same as :func:`show_scenes`, but yield the items of its result one by one.
-
-    Only a few images are in memory at the same time. Images are read in threads while the models run.
     """
     plan = Plan(inputs, out_dir, existing, naming=Naming(keep_suffix=keep_suffix))
     return _stream(plan, derainer, task, rain, seed, skipped)

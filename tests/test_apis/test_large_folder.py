@@ -10,9 +10,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import cv2
 import pytest
-from conftest import ROOT, smooth_image
+from conftest import ROOT
+from image_files import content, write_images
 
 from mmderain.cli import main
 
@@ -42,19 +42,11 @@ def run(command: list[str], **variables: str) -> str:
     return done.stdout
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    """Return the content of all files in a folder, keyed by their relative paths."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
-
-
 @pytest.fixture(scope='module')
 def images(tmp_path_factory):
     """Write the images in three sizes and two formats, and derain them in one process."""
     folder = tmp_path_factory.mktemp('large')
-    for number in range(COUNT):
-        path = folder / f'in/{number % 7}/{number:03}.{"png" if number % 3 else "jpg"}'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), smooth_image(48 + 8 * (number % 3), 64, number))
+    write_images(folder / 'in', COUNT, 7)
     run(derain(folder, 'one'))
     files = content(folder / 'one')
     assert len(files) == COUNT

@@ -3,6 +3,7 @@
 import mmcv
 import pytest
 from conftest import smooth_image
+from replaced_compiler import replace_compiler
 
 from mmderain.apis import DerainInferencer
 from mmderain.cli import main
@@ -12,15 +13,8 @@ from mmderain.models import fast_path
 
 @pytest.fixture
 def command(tmp_path, monkeypatch):
-    """Return the words of a command that derains three images. The compiler is replaced, as compiling takes long."""
-    compiled = []
-
-    def compile_network(network):
-        compiled.append(lambda x: network(x))
-        return compiled[-1]
-
-    monkeypatch.setattr(fast_path, 'compile_network', compile_network)
-    monkeypatch.setattr(fast_path, 'seconds_of', lambda call, x: 1.0 if call in compiled else 1.5)
+    """Return the words of a command that derains three images."""
+    replace_compiler(monkeypatch, gain=1.5)
     for seed, size in enumerate([(16, 16), (16, 32), (16, 16)]):
         mmcv.imwrite(smooth_image(*size, seed), str(tmp_path / f'in/{seed}.png'))
     return ['derain', str(tmp_path / 'in'), '--out', str(tmp_path / 'out'), '--precision', 'fp32']

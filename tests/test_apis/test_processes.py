@@ -10,10 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-import cv2
 import pytest
 import torch
-from conftest import ROOT, smooth_image
+from conftest import ROOT
+from image_files import content, write_images
 
 from mmderain.cli import main
 
@@ -24,10 +24,7 @@ COUNT = 30
 def images(tmp_path_factory):
     """Write 30 images of three sizes in two folders, and derain them in this process."""
     folder = tmp_path_factory.mktemp('processes')
-    for number in range(COUNT):
-        path = folder / f'in/{number % 2}/{number:02}.{"png" if number % 3 else "jpg"}'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), smooth_image(48 + 8 * (number % 3), 64, number))
+    write_images(folder / 'in', COUNT, 2)
     with one_thread():
         assert main(['derain', str(folder / 'in'), '--out', str(folder / 'one'), '--deterministic']) == 0
     assert len(content(folder / 'one')) == COUNT
@@ -42,11 +39,6 @@ def one_thread():
     yield
     torch.set_num_threads(threads)
     cudnn.deterministic, cudnn.benchmark = deterministic, benchmark
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    """Return the content of all files in a folder, keyed by their relative paths."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
 
 
 def start(images: Path, out: Path, *options: str) -> subprocess.Popen:
@@ -157,9 +149,9 @@ def test_after_ctrl_c_all_files_are_whole_and_the_status_is_130(images, tmp_path
         ),
         (['--shard', '17/16'], "shard: found '17/16'; expected NUMBER/COUNT from 1/COUNT to COUNT/COUNT, such as 3/16"),
         (['--log', '{folder}'], 'Is a directory'),
-        (['--log', '{folder}/in/0/00.jpg'], 'in/0/00.jpg: is not a log of `mmderain derain`'),
-        (['--out', '{folder}/in/0/00.jpg'], 'in/0/00.jpg: is a file; expected a folder for the results'),
-        (['--out', '{folder}/in/0/00.jpg/a/b'], 'in/0/00.jpg is a file; expected a folder for the results'),
+        (['--log', '{folder}/in/0/000.jpg'], 'in/0/00.jpg: is not a log of `mmderain derain`'),
+        (['--out', '{folder}/in/0/000.jpg'], 'in/0/00.jpg: is a file; expected a folder for the results'),
+        (['--out', '{folder}/in/0/000.jpg/a/b'], 'in/0/00.jpg is a file; expected a folder for the results'),
     ],
 )
 def test_wrong_options_are_refused(images, tmp_path, capsys, options, message):

@@ -61,8 +61,9 @@ def test_detect_keeps_suffixes(tmp_path, monkeypatch):
     monkeypatch.setattr(scene_files, 'figure', lambda _: smooth_image(8, 8))
     put('in/a.gif', saved(Image.new('P', (8, 8)), 'GIF'))
     put('in/a.png', saved(Image.new('RGB', (8, 8)), 'PNG'))
-    found = scene_files.show_scenes(['in'], 'out', None, None)
+    found = dict(scene_files.stream_scenes(['in'], 'out', None, None))
     text = 'in/a.gif and in/a.png: both would be written to out/a.png; use keep_suffix=True (--keep-suffix), or derain'
     assert str(found['in/a.gif']).startswith(text)
-    assert scene_files.show_scenes(['in'], 'both', None, None, keep_suffix=True) == {'in/a.gif': [], 'in/a.png': []}
+    both = dict(scene_files.stream_scenes(['in'], 'both', None, None, keep_suffix=True))
+    assert both == {'in/a.gif': [], 'in/a.png': []}
     assert sorted(path.name for path in Path('both').iterdir()) == ['a.gif.png', 'a.png']

@@ -5,6 +5,7 @@ import signal
 import pytest
 import torch
 from conftest import ROOT
+from crash_hook import EndBefore
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from test_checkpoint_hook import saved
@@ -12,17 +13,6 @@ from test_checkpoint_hook import saved
 from mmderain.engine.config import prepare_config
 from mmderain.engine.stopping import StopHook, StopRequest
 from mmderain.errors import InputError, Stopped
-
-
-class InterruptAt(Hook):
-    """End the training before a step, as a crash does. The first step has the number 1."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        if runner.iter + 1 == self.step:
-            raise KeyboardInterrupt
 
 
 def runner_of(work_dir, name: str, by_epoch: bool, resume: bool = False) -> Runner:
@@ -61,7 +51,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, by_epoch, cras
     whole.train()
     assert saved(tmp_path / 'whole') == after
     stopped = runner_of(tmp_path / 'parts', f'{tmp_path}2', by_epoch)
-    stopped.register_hook(InterruptAt(crash))
+    stopped.register_hook(EndBefore(crash))
     with pytest.raises(KeyboardInterrupt):
         stopped.train()
     assert saved(tmp_path / 'parts') == before

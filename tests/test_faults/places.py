@@ -4,7 +4,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
+from conftest import smooth_image
 from mmengine.model import BaseModule
 
 from mmderain.io import encode_image
@@ -30,6 +32,30 @@ class StoresInputs(BaseModule):
         return [x * self.weight]
 
 
+def for_each_scene_command(kind: int) -> pytest.MarkDecorator:
+    """Return a decorator that runs a test of a kind of faulty inputs for `mmderain detect` and `mmderain segment`."""
+    commands = {'detect': 'detector', 'segment': 'segmentor'}
+    return pytest.mark.parametrize(
+        'command, task',
+        [
+            pytest.param(command, task, marks=pytest.mark.fault(kind, f'mmderain {command}'))
+            for command, task in commands.items()
+        ],
+    )
+
+
+#: A config of the network, its weights, and an image, BGR uint8.
+CONFIG = dict(model=dict(type='mmderain.Derainer', network=dict(type='StoresInputs')), default_scope='mmderain')
+WEIGHTS = dict(state_dict={'network.weight': torch.ones(1)})
+IMAGE = smooth_image(24, 40)
+
+
+def write_model(folder: Path) -> None:
+    """Write the config ``net.py`` and the checkpoint ``net.pth`` of the network."""
+    (folder / 'net.py').write_text(f'model = {CONFIG["model"]!r}\n')
+    torch.save(WEIGHTS, folder / 'net.pth')
+
+
 class Place:
     """A folder with the image files ``in/<name>``, in which a way works.
 
@@ -50,8 +76,7 @@ class Place:
         for name, content in files.items():
             (root / 'in' / name).parent.mkdir(parents=True, exist_ok=True)
             (root / 'in' / name).write_bytes(content)
-        (root / 'net.py').write_text("model = dict(type='mmderain.Derainer', network=dict(type='StoresInputs'))\n")
-        torch.save(dict(state_dict={'network.weight': torch.ones(1)}), root / 'net.pth')
+        write_model(root)
 
     def write_clean(self) -> None:
         """Write the pixels of each good file as ``clean/<stem>.png``, and a black image for each of the others.

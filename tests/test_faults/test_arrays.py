@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import smooth_image
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import TRANSFORMS
 from PIL import Image
@@ -18,20 +17,7 @@ from mmderain.io import DecodedImage, decode_image_bytes, encode_image, image_fr
 from mmderain.rain import draw_rain, synthesize_rain
 from mmderain.registry import MODELS
 
-from . import places  # noqa: F401  (registers the network StoresInputs)
-
-CONFIG = dict(model=dict(type='mmderain.Derainer', network=dict(type='StoresInputs')), default_scope='mmderain')
-IMAGE = smooth_image(24, 40)
-WEIGHTS = dict(state_dict={'network.weight': torch.ones(1)})
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    torch.save(WEIGHTS, 'net.pth')
-    Path('net.py').write_text("model = dict(type='mmderain.Derainer', network=dict(type='StoresInputs'))\n")
-    write_image(IMAGE, 'a.png')
-    return tmp_path
+from .places import CONFIG, IMAGE
 
 
 def rainy(image):

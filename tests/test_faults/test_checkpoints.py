@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, load_tool, smooth_image
+from conftest import ROOT, load_tool
 from mmengine.config import Config
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import TRANSFORMS
@@ -13,24 +13,10 @@ from mmengine.runner import load_checkpoint
 from mmderain import cli
 from mmderain.apis import DerainInferencer, init_model, trained_derainer
 from mmderain.errors import InputError
-from mmderain.io import read_checkpoint, use_safe_loading, write_image
+from mmderain.io import read_checkpoint, use_safe_loading
 from mmderain.models import Derainer, load_weights
 
-from . import places  # noqa: F401  (registers the network StoresInputs)
-
-CONFIG = dict(model=dict(type='mmderain.Derainer', network=dict(type='StoresInputs')), default_scope='mmderain')
-IMAGE = smooth_image(24, 40)
-WEIGHTS = dict(state_dict={'network.weight': torch.ones(1)})
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    torch.save(WEIGHTS, 'net.pth')
-    Path('net.py').write_text("model = dict(type='mmderain.Derainer', network=dict(type='StoresInputs'))\n")
-    write_image(IMAGE, 'a.png')
-    return tmp_path
-
+from .places import CONFIG
 
 WEIGHT = torch.tensor([0.5])
 

@@ -27,7 +27,7 @@ from mmderain.perception import scene_files
 from mmderain.registry import MODELS
 from mmderain.web import build_page
 
-from .places import Task
+from .places import Task, for_each_scene_command
 
 GOOD, BAD = smooth_image(64, 96), smooth_image(64, 96)
 BAD[40:, 70:] = 255  # only one tile of 48 pixels contains white pixels
@@ -140,17 +140,10 @@ def test_serve_live(files):
         serve_live(white(), 'white.mp4', announce=lambda url: None)
 
 
-@pytest.mark.parametrize(
-    'kind',
-    [
-        pytest.param('detector', marks=pytest.mark.fault(1, 'mmderain detect')),
-        pytest.param('segmentor', marks=pytest.mark.fault(1, 'mmderain segment')),
-    ],
-)
-def test_scenes(files, kind, capsys, monkeypatch):
-    monkeypatch.setattr(cli.scene, 'load_task_model', lambda *_: Task(kind))
+@for_each_scene_command(1)
+def test_scenes(files, command, task, capsys, monkeypatch):
+    monkeypatch.setattr(cli.scene, 'load_task_model', lambda *_: Task(task))
     monkeypatch.setattr(scene_files, 'figure', lambda views: views[-1].image)
-    command = {'detector': 'detect', 'segmentor': 'segment'}[kind]
     words = ['--out', 'out', '--rain', 'none', '--device', 'cpu', *MODEL]
     assert cli.main([command, 'in', 'white.mp4', *words]) == 1
     errors = capsys.readouterr().err.splitlines()

@@ -4,13 +4,12 @@ import re
 import shutil
 from pathlib import Path
 
+import crash_hook  # noqa: F401  (registers the hook EndBefore)
 import pytest
 import torch
 from conftest import ROOT, load_tool
-from mmengine.hooks import Hook
 
 from mmderain.io import read_checkpoint
-from mmderain.registry import HOOKS
 
 CONFIG = f"""
 _base_ = '{ROOT}/configs/derain/sian_sample.py'
@@ -26,18 +25,6 @@ param_scheduler = [dict(type='MultiStepLR', milestones=[4, 8], gamma=0.5, by_epo
 custom_hooks = [dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.01)]
 default_hooks = dict(checkpoint=dict(interval=3, max_keep_ckpts=-1))
 """
-
-
-@HOOKS.register_module()
-class EndBefore(Hook):
-    """End the training before a step, as a crash does. The first step has the number 1."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        if runner.iter + 1 == self.step:
-            raise KeyboardInterrupt
 
 
 def train(work_dir: Path, *words: str) -> int:

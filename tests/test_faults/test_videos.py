@@ -19,7 +19,7 @@ from mmderain.io import VideoOptions, read_frames, write_frames
 from mmderain.io.naming import Naming
 from mmderain.io.video import VIDEO_SUFFIXES
 
-from .places import Task
+from .places import Task, for_each_scene_command
 
 LONG = 'ä' * 125 + 'b.mp4'  # 255 bytes
 NAMES = [LONG, 'http:x.mp4', 'pipe:.mp4', '%03d.mp4', '*.mp4', '雨.mp4']
@@ -80,17 +80,10 @@ def test_inferencer(place):
     check_output('\n'.join(f'error: {text}' for text in found.failures.values()), Path('out/rotated.mp4'))
 
 
-@pytest.mark.parametrize(
-    'kind',
-    [
-        pytest.param('detector', marks=pytest.mark.fault(5, 'mmderain detect')),
-        pytest.param('segmentor', marks=pytest.mark.fault(5, 'mmderain segment')),
-    ],
-)
-def test_scenes(place, kind, capsys, monkeypatch):
-    monkeypatch.setattr(cli.scene, 'load_task_model', lambda *_: Task(kind))
+@for_each_scene_command(5)
+def test_scenes(place, command, task, capsys, monkeypatch):
+    monkeypatch.setattr(cli.scene, 'load_task_model', lambda *_: Task(task))
     Path('in/rotated.mp4').rename(f'in/{LONG}')
-    command = {'detector': 'detect', 'segmentor': 'segment'}[kind]
     assert cli.main([command, 'in', '--out', 'out', '--rain', 'none', '--device', 'cpu', *MODEL]) == 1
     output = capsys.readouterr().err
     assert sorted(path.suffix for path in Path('out').iterdir()) == ['.json', '.mp4']

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 import torch
 from conftest import SMALL_NETWORKS
+from replaced_compiler import replace_compiler
 
 from mmderain.errors import InputError
 from mmderain.models import Derainer, fast_path
@@ -16,19 +17,8 @@ from mmderain.models.fast_path import FastPath, Preparation, at_once, pays, prep
 
 @pytest.fixture
 def compiler(monkeypatch):
-    """Replace the compiler by a function that keeps the network, and let each compiled pass take half the time.
-
-    Compiling takes long, so only the tests at the end of the file do it.
-    """
-    compiled = []
-
-    def compile_network(network):
-        compiled.append(lambda x: network(x))
-        return compiled[-1]
-
-    monkeypatch.setattr(fast_path, 'compile_network', compile_network)
-    monkeypatch.setattr(fast_path, 'seconds_of', lambda call, x: 1.0 if call in compiled else 2.0)
-    return compiled
+    """Replace the compiler. Only the tests at the end of the file compile a network."""
+    return replace_compiler(monkeypatch, gain=2.0)
 
 
 def build(network: dict = SMALL_NETWORKS[0], **options) -> Derainer:
@@ -183,7 +173,7 @@ def test_copies_contain_no_compiled_network(compiler):
 
 @pytest.mark.parametrize('size', [(16,), (16, 16, 3), '16x16', 16, {16, 32}])
 def test_a_size_that_is_no_pair_is_refused(size):
-    with pytest.raises(ValueError, match=r'^prepare: size must be a pair \(height, width\) of whole numbers, found '):
+    with pytest.raises(ValueError, match=r'^prepare: size must be a pair \(height, width\) of integers, found '):
         build().prepare(size)
 
 

@@ -20,7 +20,7 @@ from mmderain.evaluation import measure
 from mmderain.io.image import read_image
 from mmderain.models import Derainer, NetworkSpec
 from mmderain.perception.scene import figure, view_scene
-from mmderain.perception.scene_files import show_scenes
+from mmderain.perception.scene_files import stream_scenes
 from mmderain.perception.task import load_task_model
 from mmderain.rain import draw_rain
 from mmderain.registry import MODELS
@@ -123,11 +123,11 @@ def test_figure_shows_the_views_side_by_side(darken):
         assert np.abs(sheet[sheet.shape[0] // 2, 300 * third + 150].astype(int) - (200, 60, 20)).max() <= 2
 
 
-def test_show_scenes_writes_the_images_of_a_folder_and_returns_errors(darken, tmp_path, capsys):
+def test_stream_scenes_writes_the_images_of_a_folder_and_returns_errors(darken, tmp_path, capsys):
     mmcv.imwrite(smooth_image(40, 60), str(tmp_path / 'in/a.png'))
     (tmp_path / 'in/b.png').write_text('not an image')
     (tmp_path / 'in/c.mp4').write_text('no video')
-    results = show_scenes([tmp_path / 'in'], tmp_path / 'out', darken, Spot(), 'light')
+    results = dict(stream_scenes([tmp_path / 'in'], tmp_path / 'out', darken, Spot(), 'light'))
     a, b, c = results.values()
     assert [view.title for view in a] == ['clean', 'rainy', 'derained']
     assert 'b.png: cannot be read' in str(b) and 'c.mp4: cannot be read as a video' in str(c)
@@ -135,7 +135,7 @@ def test_show_scenes_writes_the_images_of_a_folder_and_returns_errors(darken, tm
     for show_traceback in (False, True):
         assert print_scenes(results.items(), 'out', argparse.Namespace(traceback=show_traceback)) == 1
         assert ('Traceback' in capsys.readouterr().err) == show_traceback
-    again = show_scenes([tmp_path / 'in'], tmp_path / 'out', darken, Spot(), 'light')
+    again = dict(stream_scenes([tmp_path / 'in'], tmp_path / 'out', darken, Spot(), 'light'))
     assert 'a.png: already exists' in str(again[str(tmp_path / 'in/a.png')])
 
 

@@ -12,7 +12,7 @@ from conftest import smooth_image
 from video_files import unchanged_derainer
 
 from mmderain.io import read_frames, write_frames
-from mmderain.perception.scene_files import show_scenes
+from mmderain.perception.scene_files import stream_scenes
 
 
 class Brightest:
@@ -38,7 +38,7 @@ class Brightest:
 def test_a_video_becomes_a_video_of_views_and_a_list_of_boxes(tmp_path):
     frames = [smooth_image(49, 65, seed) for seed in range(4)]
     write_frames(frames, tmp_path / 'in/a.mp4', 8)
-    results = show_scenes([tmp_path / 'in'], tmp_path / 'out', unchanged_derainer(), Brightest(), 'light')
+    results = dict(stream_scenes([tmp_path / 'in'], tmp_path / 'out', unchanged_derainer(), Brightest(), 'light'))
     (views,) = results.values()
     assert [(view.title, view.notes) for view in views] == [
         (title, ['4 frames, 4 boxes']) for title in ('clean', 'rainy', 'derained')
@@ -62,7 +62,7 @@ def test_the_boxes_are_written_before_the_video(tmp_path, monkeypatch):
     write_frames([smooth_image(48, 64)], tmp_path / 'in/a.mp4', 8)
     replaced, replace = [], os.replace
     monkeypatch.setattr(os, 'replace', lambda a, b: replaced.append(Path(b).name) or replace(a, b))
-    show_scenes([tmp_path / 'in'], tmp_path / 'out', None, Brightest(), 'light')
+    list(stream_scenes([tmp_path / 'in'], tmp_path / 'out', None, Brightest(), 'light'))
     assert replaced == ['a.json', 'a.mp4']
 
 
@@ -71,8 +71,8 @@ def test_existing_boxes_are_not_replaced(tmp_path):
     boxes = tmp_path / 'out/a.json'
     boxes.parent.mkdir()
     boxes.write_text('boxes of another program')
-    (error,) = show_scenes([tmp_path / 'in'], tmp_path / 'out', None, Brightest(), 'light').values()
+    ((_, error),) = stream_scenes([tmp_path / 'in'], tmp_path / 'out', None, Brightest(), 'light')
     assert str(error).startswith(f"{boxes}: already exists; use existing='replace'")
     assert boxes.read_text() == 'boxes of another program' and not (tmp_path / 'out/a.mp4').exists()
-    (views,) = show_scenes([tmp_path / 'in'], tmp_path / 'out', None, Brightest(), 'light', existing='replace').values()
+    ((_, views),) = stream_scenes([tmp_path / 'in'], tmp_path / 'out', None, Brightest(), 'light', existing='replace')
     assert [view.title for view in views] == ['clean', 'rainy'] and len(json.loads(boxes.read_text())['frames']) == 1

@@ -56,8 +56,8 @@ def case(**values: object) -> Callable[[dict], bool]:
 
 
 BF16_PEAK = (
-    'the convolutions themselves are at most as much faster as the convolution peak of bf16 is above that of fp32, and '
-    'the steps between them are limited by the memory'
+    'a network can gain at most about the quotient of the two convolution peaks in the table of limits, because most '
+    'of its time is convolutions'
 )
 MAFNET = (
     'about half of the time is attention with 16 values for each head ([performance](performance.md)). A variant that '

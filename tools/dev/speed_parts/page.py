@@ -126,17 +126,22 @@ def machines(report: Report) -> str:
 
 def page(report: Report) -> str:
     """Return the text of the page."""
-    plotted = any(part.startswith('growth-') for part in report)
     parts = [HEAD, '## Goals\n', goals(report), '## Comparisons\n', comparisons(report), '## Limits of the machine\n']
-    parts += [limits(report), '## Growth\n']
-    parts += ['With an exponent of 1, a value grows in proportion to the number of pixels.\n', growth(report)]
-    parts += ['![time and memory against the number of pixels](images/speed_growth.png)\n'] if plotted else []
-    parts += [
-        '## Formats\n',
-        'In the int8 file, the convolutions compute with 8-bit integers. Demo photographs determined the ranges.\n',
-    ]
-    parts += [formats(report), '## Machines\n', machines(report)]
-    return '\n'.join(parts)
+    parts.append(limits(report))
+    if any(part.startswith('growth-') for part in report):
+        parts += [
+            '## Growth\n',
+            'With an exponent of 1, a value grows in proportion to the number of pixels.\n',
+            growth(report),
+            '![time and memory against the number of pixels](images/speed_growth.png)\n',
+        ]
+    if 'formats' in report:
+        parts += [
+            '## Formats\n',
+            'In the int8 file, the convolutions compute with 8-bit integers. Demo photographs determined the ranges.\n',
+            formats(report),
+        ]
+    return '\n'.join([*parts, '## Machines\n', machines(report)])
 
 
 def plot(report: Report, path: Path) -> None:
