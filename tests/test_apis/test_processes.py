@@ -149,9 +149,9 @@ def test_after_ctrl_c_all_files_are_whole_and_the_status_is_130(images, tmp_path
         ),
         (['--shard', '17/16'], "shard: found '17/16'; expected NUMBER/COUNT from 1/COUNT to COUNT/COUNT, such as 3/16"),
         (['--log', '{folder}'], 'Is a directory'),
-        (['--log', '{folder}/in/0/000.jpg'], 'in/0/00.jpg: is not a log of `mmderain derain`'),
-        (['--out', '{folder}/in/0/000.jpg'], 'in/0/00.jpg: is a file; expected a folder for the results'),
-        (['--out', '{folder}/in/0/000.jpg/a/b'], 'in/0/00.jpg is a file; expected a folder for the results'),
+        (['--log', '{folder}/in/0/000.jpg'], 'in/0/000.jpg: is not a log of `mmderain derain`'),
+        (['--out', '{folder}/in/0/000.jpg'], 'in/0/000.jpg: is a file; expected a folder for the results'),
+        (['--out', '{folder}/in/0/000.jpg/a/b'], 'in/0/000.jpg is a file; expected a folder for the results'),
     ],
 )
 def test_wrong_options_are_refused(images, tmp_path, capsys, options, message):
